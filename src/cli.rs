@@ -1,0 +1,242 @@
+//! The command line: arguments only, no logic.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+use crate::exit;
+
+/// Takes Kafka and ksqlDB topics into a data lake and a MySQL warehouse.
+///
+/// Every command reads what is there up to the end it saw when it began, commits exactly once,
+/// says what it did, and exits. Cron or the shell does the scheduling.
+#[derive(Debug, Parser)]
+#[command(name = "lakectl", version, propagate_version = true, after_help = exit::HELP, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Configuration file [default: $LAKECTL_CONFIG, ./lakectl.toml, /etc/lakectl/lakectl.toml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the run report as one JSON object on stdout, and nothing else there
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Say exactly what would be done, and touch nothing
+    #[arg(short = 'n', long, global = true)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Drain topics into the data lake, then exit
+    #[command(after_help = exit::HELP)]
+    Lake(LakeArgs),
+    /// Drain table topics into MySQL, then exit
+    #[command(after_help = exit::HELP)]
+    Warehouse(WarehouseArgs),
+    /// Delete what is older than its retention, in the lake and in the warehouse
+    #[command(after_help = exit::HELP)]
+    Purge(PurgeArgs),
+    /// Create or bring up to date the warehouse schema
+    #[command(after_help = exit::HELP)]
+    InitDb(InitDbArgs),
+    /// Set, list, revoke, check folder permissions (user_permissions)
+    #[command(
+        after_help = "grant check exits 0 when allowed, 1 when denied, 2 on anything else, as grep does."
+    )]
+    Grant(GrantArgs),
+}
+
+impl Command {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Lake(_) => "lake",
+            Command::Warehouse(_) => "warehouse",
+            Command::Purge(_) => "purge",
+            Command::InitDb(_) => "init-db",
+            Command::Grant(_) => "grant",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KindArg {
+    Stream,
+    Table,
+}
+
+/// What lake and warehouse share: which topics, from which broker, how far.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DrainArgs {
+    /// Topics: a name takes any topic; a glob the configured ones (Kafka's own too with --kind)
+    /// [default: every configured topic that the command serves]
+    #[arg(short, long, value_name = "A,B,'C_*'", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// What a topic without a configuration entry is
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<KindArg>,
+    /// Kafka bootstrap servers [env: LAKECTL_BROKERS]
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub brokers: Option<String>,
+    /// Names the mirror of the progress in Kafka [env: LAKECTL_GROUP]
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+    /// Any librdkafka property; secrets are refused here, they belong in the configuration file
+    #[arg(short = 'X', value_name = "KEY=VALUE", action = ArgAction::Append)]
+    pub options: Vec<String>,
+    /// Take at most this many records, in the whole run
+    #[arg(long, value_name = "N")]
+    pub max_messages: Option<u64>,
+    /// Stop reading after this time and commit what was read, like 90s or 5m
+    #[arg(long, value_name = "DURATION")]
+    pub max_duration: Option<String>,
+    /// Wait this long for another run's lock instead of skipping the topic
+    #[arg(long, value_name = "DURATION")]
+    pub wait: Option<String>,
+    /// Where to begin a topic that the target has no progress on: a time, earliest or latest
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Stop each Kafka partition at its first record at or past this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Go on where Kafka has deleted records that were never read; the gap is recorded (exit code 3)
+    #[arg(long)]
+    pub accept_gap: bool,
+    /// Go on where a topic was deleted and made anew (exit code 3)
+    #[arg(long)]
+    pub accept_recreated: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct LakeArgs {
+    #[command(flatten)]
+    pub drain: DrainArgs,
+    /// Read again from Kafka and replace: these days of stream topics, or, without days, whole tables
+    #[arg(long, value_name = "FROM..TO", num_args = 0..=1, require_equals = false)]
+    pub rebuild: Option<Option<String>>,
+    /// Begin a lake in an empty root although Kafka's group has committed offsets
+    #[arg(long)]
+    pub new_lake: bool,
+    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
+    #[arg(long, value_name = "DIR")]
+    pub lake_root: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct WarehouseArgs {
+    #[command(flatten)]
+    pub drain: DrainArgs,
+    /// Fold the table topics again from their start and remove rows whose keys are gone
+    #[arg(long)]
+    pub rebuild: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+/// Which database. Its password never stands on a command line.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DatabaseArgs {
+    /// mysql://user@host:port/database, without a password [env: LAKECTL_WAREHOUSE_URL]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct InitDbArgs {
+    /// Print the SQL and execute nothing
+    #[arg(long, conflicts_with = "check")]
+    pub print: bool,
+    /// Compare the live schema; exit code 3 on drift
+    #[arg(long)]
+    pub check: bool,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PurgeOnly {
+    Lake,
+    Warehouse,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PurgeArgs {
+    /// Purge only one of the two
+    #[arg(long)]
+    pub only: Option<PurgeOnly>,
+    /// Topics, by name or glob [default: every configured topic]
+    #[arg(short, long, value_name = "A,B,'C_*'", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// Overrides the configured retention, like 7d, 2w, 6mo or 3y
+    #[arg(long, value_name = "RETENTION")]
+    pub older_than: Option<String>,
+    /// Delete without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
+    #[arg(long, value_name = "DIR")]
+    pub lake_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct GrantArgs {
+    #[command(subcommand)]
+    pub action: GrantAction,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub lake_root: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Permission {
+    Read,
+    Write,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Access {
+    Read,
+    Write,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub enum GrantAction {
+    /// Give a user a permission on a folder and all below it
+    Set {
+        user: String,
+        path: String,
+        permission: Permission,
+    },
+    /// List the permissions
+    List {
+        #[arg(long)]
+        user: Option<String>,
+        #[arg(long)]
+        path: Option<String>,
+    },
+    /// Take a permission back
+    Revoke { user: String, path: String },
+    /// Say whether a user may read or write a path, and which row decides
+    Check {
+        user: String,
+        path: String,
+        access: Access,
+    },
+}

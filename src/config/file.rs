@@ -1,0 +1,188 @@
+//! The configuration file as it is written: every key, nothing validated yet.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::exit::usage;
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub kafka: Kafka,
+    pub lake: Lake,
+    pub warehouse: Warehouse,
+    pub topics: BTreeMap<String, Topic>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Kafka {
+    pub brokers: Option<String>,
+    pub group: Option<String>,
+    pub options: BTreeMap<String, KafkaOption>,
+}
+
+/// A librdkafka property: written out, or taken from where secrets live.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum KafkaOption {
+    File { file: PathBuf },
+    Env { env: String },
+    Text(String),
+    Number(i64),
+    Switch(bool),
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Lake {
+    pub root: Option<PathBuf>,
+    pub timezone: Option<String>,
+    pub files: Option<super::Files>,
+    pub max_file_size: Option<String>,
+    pub metadata: Option<bool>,
+    pub metadata_prefix: Option<String>,
+    pub compression: Option<super::Compression>,
+    pub retention: Option<String>,
+    pub file_mode: Option<String>,
+    pub dir_mode: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Warehouse {
+    pub url: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub tls: Option<super::TlsMode>,
+    pub tls_ca_file: Option<PathBuf>,
+    pub strict: Option<bool>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Topic {
+    pub kind: super::Kind,
+    #[serde(default)]
+    pub key: Key,
+    pub window: Option<Window>,
+    #[serde(default)]
+    pub lake: TopicLake,
+    #[serde(default)]
+    pub warehouse: TopicWarehouse,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Key {
+    pub format: Option<crate::ksqldb::KeyFormat>,
+    pub columns: Vec<String>,
+    pub delimiter: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Window {
+    #[serde(rename = "type")]
+    pub kind: WindowKind,
+    pub size: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WindowKind {
+    Tumbling,
+    Hopping,
+    Session,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TopicLake {
+    pub enabled: Option<bool>,
+    pub retention: Option<String>,
+    pub partition_time: Option<String>,
+    pub history: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TopicWarehouse {
+    pub enabled: Option<bool>,
+    pub table: Option<String>,
+    pub columns: BTreeMap<String, String>,
+    pub retention: Option<RowRetention>,
+    pub strict: Option<bool>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RowRetention {
+    pub column: String,
+    pub keep: String,
+}
+
+/// Parses a file; an error names the line and, for an unknown key, the closest known one.
+pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<File> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map_or(1, |span| {
+            1 + text[..span.start.min(text.len())].matches('\n').count()
+        });
+        usage(format!("{}:{line}: {}", path.display(), explain(error.message())))
+    })
+}
+
+/// serde words it as: unknown field `x`, expected one of `a`, `b`.
+fn explain(message: &str) -> String {
+    let Some(rest) = message.strip_prefix("unknown field `") else {
+        return message.to_owned();
+    };
+    let mut quoted = rest.split('`');
+    let unknown = quoted.next().unwrap_or_default();
+    let known: Vec<&str> = quoted.skip(1).step_by(2).collect();
+    match closest(unknown, known.iter().copied()) {
+        Some(near) => format!("unknown key `{unknown}`; did you mean `{near}`?"),
+        None => format!("unknown key `{unknown}`; known here: {}", known.join(", ")),
+    }
+}
+
+/// The known name most like `name`, if any is alike enough to be worth naming.
+pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse(text, Path::new("lakectl.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_key_names_line_and_closest() {
+        let message = error("[kafka]\nbrokers = \"b\"\ngrup = \"g\"\n");
+        assert_eq!(
+            message,
+            "lakectl.toml:3: unknown key `grup`; did you mean `group`?"
+        );
+        let message = error("[topics.A]\nkind = \"stream\"\nwarehouse.retension = 3\n");
+        assert!(
+            message.starts_with("lakectl.toml:3: unknown key `retension`; did you mean `retention`?"),
+            "{message}"
+        );
+        assert!(error("[lak]\n").contains("did you mean `lake`?"));
+    }
+
+    #[test]
+    fn a_topic_says_its_kind() {
+        assert!(error("[topics.A]\nkey = {}\n").contains("kind"));
+        assert!(error("[topics.A]\nkind = \"tabel\"\n").contains("tabel"));
+    }
+}

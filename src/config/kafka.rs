@@ -1,0 +1,158 @@
+//! How to reach Kafka.
+
+use anyhow::{Context, Result};
+use std::path::Path;
+
+use super::file::{self, KafkaOption};
+use super::{Env, Overrides, Secret, secret};
+use crate::exit::usage;
+
+#[derive(Debug, Clone)]
+pub struct Kafka {
+    pub brokers: String,
+    /// `GROUP.lake` and `GROUP.warehouse` mirror the progress in Kafka.
+    pub group: String,
+    /// librdkafka properties; any value may be a secret, so all are kept as one.
+    pub options: Vec<(String, Secret)>,
+}
+
+/// What the promises rest on, and why nobody may turn it.
+const REFUSED: [(&str, &str); 11] = [
+    ("bootstrap.servers", "set kafka.brokers or --brokers"),
+    ("metadata.broker.list", "set kafka.brokers or --brokers"),
+    ("group.id", "set kafka.group or --group"),
+    (
+        "auto.offset.reset",
+        "a jump over lost records must be an error, not silent",
+    ),
+    (
+        "enable.auto.commit",
+        "progress belongs to the lake and the database, not to a timer",
+    ),
+    (
+        "enable.auto.offset.store",
+        "progress belongs to the lake and the database, not to a timer",
+    ),
+    (
+        "isolation.level",
+        "aborted transactions must never reach the lake or the warehouse",
+    ),
+    ("check.crcs", "a corrupt record must be an error"),
+    ("enable.partition.eof", "it tells where a run ends"),
+    (
+        "allow.auto.create.topics",
+        "a mistyped topic must be an error, not a new topic",
+    ),
+    ("group.instance.id", "lakectl assigns Kafka partitions by itself"),
+];
+
+pub(super) fn from_file(
+    file: &file::Kafka,
+    folder: &Path,
+    overrides: &Overrides,
+    env: Env<'_>,
+) -> Result<Kafka> {
+    let pick = |flag: &Option<String>, variable: &str, file: &Option<String>, default: &str| {
+        let text = flag.clone().or_else(|| env(variable)).or_else(|| file.clone());
+        text.filter(|text| !text.is_empty())
+            .unwrap_or_else(|| default.to_owned())
+    };
+    let mut options = Vec::new();
+    for (key, value) in &file.options {
+        check_option(key)?;
+        options.push((key.clone(), option_value(key, value, folder, env)?));
+    }
+    for text in &overrides.kafka_options {
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| usage(format!("-X {text}: write it as key=value")))?;
+        check_option(key)?;
+        if is_secret(key) {
+            return Err(usage(format!(
+                "-X {key}=…: secrets don't belong on a command line, where everyone can see them; \
+                 put it in the configuration: [kafka.options] \"{key}\" = {{ file = \"…\" }} or {{ env = \"…\" }}"
+            )));
+        }
+        options.push((key.to_owned(), Secret::new(value)));
+    }
+    Ok(Kafka {
+        brokers: pick(
+            &overrides.brokers,
+            "LAKECTL_BROKERS",
+            &file.brokers,
+            "localhost:9092",
+        ),
+        group: pick(&overrides.group, "LAKECTL_GROUP", &file.group, "lakectl"),
+        options,
+    })
+}
+
+fn check_option(key: &str) -> Result<()> {
+    match REFUSED.iter().find(|(refused, _)| *refused == key) {
+        Some((_, why)) => Err(usage(format!("kafka option `{key}` can't be set: {why}"))),
+        None => Ok(()),
+    }
+}
+
+fn is_secret(key: &str) -> bool {
+    [
+        "password",
+        "secret",
+        "jaas",
+        "key.pem",
+        "oauthbearer.config",
+        "token",
+    ]
+    .iter()
+    .any(|part| key.contains(part))
+}
+
+fn option_value(key: &str, value: &KafkaOption, folder: &Path, env: Env<'_>) -> Result<Secret> {
+    match value {
+        KafkaOption::Text(text) => Ok(Secret::new(text.as_str())),
+        KafkaOption::Number(number) => Ok(Secret::new(number.to_string())),
+        KafkaOption::Switch(on) => Ok(Secret::new(on.to_string())),
+        KafkaOption::File { file } => {
+            secret::read(&folder.join(file), &format!("kafka.options.\"{key}\"")).context("kafka.options")
+        }
+        KafkaOption::Env { env: name } => env(name).map(Secret::new).ok_or_else(|| {
+            usage(format!(
+                "kafka.options.\"{key}\": the environment variable {name} is not set"
+            ))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::load_text;
+    use super::*;
+
+    #[test]
+    fn safety_relevant_options_are_refused_with_the_reason() {
+        for (key, why) in REFUSED {
+            let text = format!("[kafka.options]\n\"{key}\" = \"x\"\n");
+            let error = format!("{:#}", load_text(&text, &[], &Overrides::default()).unwrap_err());
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_never_come_from_the_command_line() {
+        let overrides = Overrides {
+            kafka_options: vec!["sasl.password=hunter2".into()],
+            ..Overrides::default()
+        };
+        let error = format!("{:#}", load_text("", &[], &overrides).unwrap_err());
+        assert!(error.contains("file = ") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_comes_from_the_environment() {
+        let text = "[kafka.options]\n\"sasl.password\" = { env = \"PW\" }\n";
+        let settings = load_text(text, &[("PW", "hunter2")], &Overrides::default()).unwrap();
+        assert_eq!(settings.kafka.options[0].1.reveal(), "hunter2");
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        assert!(load_text(text, &[], &Overrides::default()).is_err());
+    }
+}

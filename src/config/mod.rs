@@ -1,0 +1,302 @@
+//! TOML, environment and flags become usable settings: whatever leaves this module is valid.
+
+mod file;
+mod kafka;
+mod secret;
+mod topic;
+pub mod units;
+mod warehouse;
+
+use anyhow::{Context, Result};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::exit::usage;
+pub use file::closest;
+pub use kafka::Kafka;
+pub use secret::Secret;
+pub use topic::{PartitionTime, RowRetention, Topic, check_topic_name};
+pub use units::Retention;
+pub use warehouse::{Database, TlsMode};
+
+/// Everything a run needs to know, validated.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+    pub kafka: Kafka,
+    pub lake: Lake,
+    /// None where no url is configured.
+    pub database: Option<Database>,
+    pub topics: BTreeMap<String, Topic>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Lake {
+    /// Absolute, or relative to where the process stands.
+    pub root: PathBuf,
+    /// Decides the day folder.
+    pub timezone: Tz,
+    pub files: Files,
+    /// Bytes of lines in one data file, before compression.
+    pub max_file_bytes: u64,
+    /// Whether lines of streams carry our own fields.
+    pub metadata: bool,
+    pub prefix: String,
+    pub compression: Compression,
+    /// None keeps for ever.
+    pub retention: Option<Retention>,
+    pub file_mode: u32,
+    pub dir_mode: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Stream,
+    Table,
+}
+
+impl Kind {
+    /// The folder under the lake root, which is also the plural in messages.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Kind::Stream => "streams",
+            Kind::Table => "tables",
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Kind::Stream => "stream",
+            Kind::Table => "table",
+        })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Files {
+    /// One file per Kafka partition, day and run.
+    Batch,
+    /// One file per record.
+    Message,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// What a data file's name ends with.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Compression::None => ".json",
+            Compression::Gzip => ".json.gz",
+            Compression::Zstd => ".json.zst",
+        }
+    }
+}
+
+/// What the command line says over environment and file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub brokers: Option<String>,
+    pub group: Option<String>,
+    /// `-X key=value`
+    pub kafka_options: Vec<String>,
+    pub lake_root: Option<PathBuf>,
+    pub url: Option<String>,
+}
+
+/// Looks a variable up; the process's environment outside of tests.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Reads the configuration file, then lets environment and flags win over it.
+///
+/// # Errors
+/// Whatever is missing, unknown or contradictory in it: exit code 2.
+pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<Settings> {
+    let path = find_file(path, env)?;
+    let (file, folder) = match &path {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|e| usage(format!("cannot read the configuration {}: {e}", path.display())))?;
+            let folder = path
+                .parent()
+                .filter(|p| !p.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
+            (file::parse(&text, path)?, folder.to_owned())
+        }
+        None => (file::File::default(), PathBuf::from(".")),
+    };
+    let named = path
+        .as_ref()
+        .map_or_else(|| "the configuration".to_owned(), |p| p.display().to_string());
+    let lake = lake(&file.lake, &folder, overrides, env).context(named.clone())?;
+    let mut topics = BTreeMap::new();
+    for (name, entry) in &file.topics {
+        let topic = topic::from_file(
+            name,
+            entry,
+            lake.retention,
+            file.warehouse.strict.unwrap_or(false),
+        )
+        .with_context(|| format!("{named}: [topics.{name}]"))?;
+        topics.insert(name.clone(), topic);
+    }
+    Ok(Settings {
+        kafka: kafka::from_file(&file.kafka, &folder, overrides, env).context(named.clone())?,
+        database: warehouse::from_file(&file.warehouse, path.as_deref(), &folder, overrides, env)
+            .context(named)?,
+        lake,
+        topics,
+        file: path,
+    })
+}
+
+fn find_file(named: Option<&Path>, env: Env<'_>) -> Result<Option<PathBuf>> {
+    let named = named
+        .map(Path::to_owned)
+        .or_else(|| env("LAKECTL_CONFIG").map(PathBuf::from));
+    if let Some(path) = named {
+        return match path.is_file() {
+            true => Ok(Some(path)),
+            false => Err(usage(format!(
+                "there is no configuration file {}",
+                path.display()
+            ))),
+        };
+    }
+    Ok(["lakectl.toml", "/etc/lakectl/lakectl.toml"]
+        .map(PathBuf::from)
+        .into_iter()
+        .find(|p| p.is_file()))
+}
+
+fn lake(file: &file::Lake, folder: &Path, overrides: &Overrides, env: Env<'_>) -> Result<Lake> {
+    // A root from flag or environment is relative to the shell, one from the file to the file.
+    let root = overrides
+        .lake_root
+        .clone()
+        .or_else(|| env("LAKECTL_LAKE_ROOT").map(PathBuf::from))
+        .unwrap_or_else(|| folder.join(file.root.as_deref().unwrap_or(Path::new("data_lake"))));
+    let zone = file.timezone.as_deref().unwrap_or("UTC");
+    let size = file.max_file_size.as_deref().unwrap_or("256MiB");
+    let retention = file.retention.as_deref().unwrap_or("none");
+    Ok(Lake {
+        root,
+        timezone: zone.parse().map_err(|_| {
+            let near = closest(zone, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name())).unwrap_or("UTC");
+            usage(format!(
+                "lake.timezone: `{zone}` is no IANA time zone; did you mean `{near}`?"
+            ))
+        })?,
+        files: file.files.unwrap_or(Files::Batch),
+        max_file_bytes: units::size(size).map_err(|e| usage(format!("lake.max_file_size: {e}")))?,
+        metadata: file.metadata.unwrap_or(true),
+        prefix: prefix(file.metadata_prefix.as_deref().unwrap_or("_"))?,
+        compression: file.compression.unwrap_or(Compression::None),
+        retention: units::retention(retention).map_err(|e| usage(format!("lake.retention: {e}")))?,
+        file_mode: mode(
+            file.file_mode.as_deref().unwrap_or("0640"),
+            0o600,
+            "lake.file_mode",
+        )?,
+        dir_mode: mode(file.dir_mode.as_deref().unwrap_or("0750"), 0o700, "lake.dir_mode")?,
+    })
+}
+
+/// Our fields' names stay plain identifiers, so that no reader has to quote them.
+fn prefix(text: &str) -> Result<String> {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if text.is_empty() || !plain || text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(usage(format!(
+            "lake.metadata_prefix: `{text}` must be letters, digits and _, like `_` or `kafka_`"
+        )));
+    }
+    Ok(text.to_owned())
+}
+
+/// An octal mode that leaves the owner, which is us, what we need.
+fn mode(text: &str, needed: u32, key: &str) -> Result<u32> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode & !0o7777 == 0 && mode & needed == needed => Ok(mode),
+        _ => Err(usage(format!(
+            "{key}: `{text}` must be an octal mode that contains {needed:04o}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(super) fn load_text(text: &str, env: &[(&str, &str)], overrides: &Overrides) -> Result<Settings> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lakectl.toml");
+        std::fs::write(&path, text).unwrap();
+        let env: BTreeMap<_, _> = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        load(Some(&path), overrides, &|name| env.get(name).cloned())
+    }
+
+    fn fails(text: &str) -> String {
+        let error = load_text(text, &[], &Overrides::default()).unwrap_err();
+        assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE, "{error:#}");
+        format!("{error:#}")
+    }
+
+    #[test]
+    fn flags_win_over_environment_over_file() {
+        let text = "[kafka]\nbrokers = \"file:1\"\ngroup = \"g\"\n";
+        let brokers = |env: &[(&str, &str)], flag: Option<&str>| {
+            let overrides = Overrides {
+                brokers: flag.map(str::to_owned),
+                ..Overrides::default()
+            };
+            load_text(text, env, &overrides).unwrap().kafka.brokers
+        };
+        assert_eq!(brokers(&[], None), "file:1");
+        assert_eq!(brokers(&[("LAKECTL_BROKERS", "env:1")], None), "env:1");
+        assert_eq!(brokers(&[("LAKECTL_BROKERS", "env:1")], Some("flag:1")), "flag:1");
+    }
+
+    #[test]
+    fn the_root_is_relative_to_the_file() {
+        let settings = load_text("[lake]\nroot = \"lake\"\n", &[], &Overrides::default()).unwrap();
+        assert!(settings.lake.root.is_absolute() && settings.lake.root.ends_with("lake"));
+        let env = [("LAKECTL_LAKE_ROOT", "elsewhere")];
+        assert_eq!(
+            load_text("", &env, &Overrides::default()).unwrap().lake.root,
+            Path::new("elsewhere")
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(fails("[lake]\ntimezone = \"Europe/Pari\"\n").contains("Europe/Paris"));
+        assert!(fails("[lake]\nfile_mode = \"0440\"\n").contains("lake.file_mode"));
+        assert!(fails("[lake]\nretention = \"3m\"\n").contains("3mo"));
+        assert!(fails("[lake]\nmetadata_prefix = \"a b\"\n").contains("metadata_prefix"));
+        assert!(fails("[topics.\"a/b\"]\nkind = \"stream\"\n").contains("a/b"));
+    }
+
+    #[test]
+    fn a_named_file_must_exist() {
+        let error = load(
+            Some(Path::new("/nonexistent/l.toml")),
+            &Overrides::default(),
+            &|_| None,
+        )
+        .unwrap_err();
+        assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE);
+    }
+}

@@ -1,0 +1,284 @@
+//! One topic's entry: where its records go and how its keys are read.
+
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+use super::{Kind, Retention, file, units};
+use crate::exit::usage;
+use crate::ksqldb::{KeyFormat, KeySchema, Window};
+
+#[derive(Debug, Clone)]
+pub struct Topic {
+    pub name: String,
+    pub kind: Kind,
+    pub key: KeySchema,
+    pub lake_enabled: bool,
+    /// None keeps for ever.
+    pub lake_retention: Option<Retention>,
+    pub partition_time: PartitionTime,
+    /// Whether a table keeps its last snapshot of each day.
+    pub history: bool,
+    /// Only tables go to the warehouse.
+    pub warehouse_enabled: bool,
+    /// The MySQL table.
+    pub table: String,
+    /// Name in the record -> MySQL column, where they differ.
+    pub columns: BTreeMap<String, String>,
+    pub row_retention: Option<RowRetention>,
+    /// A record field without a column is an error.
+    pub strict: bool,
+}
+
+/// Which time decides the day folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartitionTime {
+    Kafka,
+    /// The window's start.
+    Window,
+    /// A top-level field of the value: epoch milliseconds or ISO 8601.
+    Field(String),
+}
+
+impl std::fmt::Display for PartitionTime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PartitionTime::Kafka => f.write_str("kafka"),
+            PartitionTime::Window => f.write_str("window"),
+            PartitionTime::Field(name) => write!(f, "field:{name}"),
+        }
+    }
+}
+
+/// Rows whose `column` is older than `keep` may be purged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowRetention {
+    pub column: String,
+    pub keep: Retention,
+}
+
+impl Topic {
+    /// A topic that no entry describes: string keys, no window, the lake's own retention.
+    pub fn ad_hoc(name: &str, kind: Kind, lake_retention: Option<Retention>) -> Result<Topic> {
+        check_topic_name(name)?;
+        Ok(Topic {
+            name: name.to_owned(),
+            kind,
+            key: KeySchema::default(),
+            lake_enabled: true,
+            lake_retention,
+            partition_time: PartitionTime::Kafka,
+            history: false,
+            warehouse_enabled: kind == Kind::Table,
+            table: name.to_lowercase(),
+            columns: BTreeMap::new(),
+            row_retention: None,
+            strict: false,
+        })
+    }
+}
+
+/// Kafka's own rule for topic names, checked before any path is made of one.
+pub fn check_topic_name(name: &str) -> Result<()> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if name.is_empty() || name.len() > 249 || name == "." || name == ".." || !name.bytes().all(legal) {
+        return Err(usage(format!(
+            "`{}` is no topic name: Kafka allows 1 to 249 of A-Z a-z 0-9 . _ -",
+            name.escape_debug()
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn from_file(
+    name: &str,
+    file: &file::Topic,
+    lake_retention: Option<Retention>,
+    strict: bool,
+) -> Result<Topic> {
+    let mut topic = Topic::ad_hoc(name, file.kind, lake_retention)?;
+    topic.key = key_schema(file)?;
+    topic.lake_enabled = file.lake.enabled.unwrap_or(true);
+    if let Some(text) = &file.lake.retention {
+        topic.lake_retention = units::retention(text).map_err(|e| usage(format!("lake.retention: {e}")))?;
+    }
+    topic.partition_time = partition_time(file)?;
+    topic.history = file.lake.history.unwrap_or(false);
+    if topic.history && topic.kind == Kind::Stream {
+        return Err(usage(
+            "lake.history is for tables; a stream keeps its history by itself",
+        ));
+    }
+    warehouse(&mut topic, &file.warehouse, strict)?;
+    Ok(topic)
+}
+
+fn warehouse(topic: &mut Topic, file: &file::TopicWarehouse, strict: bool) -> Result<()> {
+    if topic.kind == Kind::Stream {
+        if file.enabled == Some(true)
+            || file.table.is_some()
+            || !file.columns.is_empty()
+            || file.retention.is_some()
+        {
+            return Err(usage(
+                "only table topics go to the warehouse; this one is a stream",
+            ));
+        }
+        return Ok(());
+    }
+    topic.warehouse_enabled = file.enabled.unwrap_or(true);
+    if let Some(table) = &file.table {
+        topic.table = check_identifier(table, "warehouse.table")?;
+    }
+    for (field, column) in &file.columns {
+        topic
+            .columns
+            .insert(field.clone(), check_identifier(column, "warehouse.columns")?);
+    }
+    topic.row_retention = match &file.retention {
+        None => None,
+        Some(retention) => units::retention(&retention.keep)
+            .map_err(|e| usage(format!("warehouse.retention.keep: {e}")))?
+            .map(|keep| {
+                let column = check_identifier(&retention.column, "warehouse.retention.column")?;
+                Ok::<_, anyhow::Error>(RowRetention { column, keep })
+            })
+            .transpose()?,
+    };
+    topic.strict = file.strict.unwrap_or(strict);
+    Ok(())
+}
+
+/// MySQL's rule for names: at most 64 characters, none of them NUL, no blank at the end.
+fn check_identifier(name: &str, key: &str) -> Result<String> {
+    if name.is_empty() || name.chars().count() > 64 || name.contains('\0') || name.ends_with(' ') {
+        return Err(usage(format!(
+            "{key}: `{}` is no MySQL name",
+            name.escape_debug()
+        )));
+    }
+    Ok(name.to_owned())
+}
+
+fn key_schema(file: &file::Topic) -> Result<KeySchema> {
+    let format = file.key.format.unwrap_or_default();
+    let delimiter = match file.key.delimiter.as_deref() {
+        None => b',',
+        Some("SPACE") => b' ',
+        Some("TAB") => b'\t',
+        Some(text) if text.len() == 1 => text.as_bytes()[0],
+        Some(text) => {
+            return Err(usage(format!(
+                "key.delimiter: `{text}` must be one character, SPACE or TAB"
+            )));
+        }
+    };
+    if format == KeyFormat::Delimited && file.key.columns.is_empty() {
+        return Err(usage(
+            "key.format = \"delimited\" needs key.columns: the names are not on the wire",
+        ));
+    }
+    if format.is_single() && file.key.columns.len() > 1 {
+        return Err(usage(format!(
+            "key.columns: a key of format {format} has one column"
+        )));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    if let Some(twice) = file
+        .key
+        .columns
+        .iter()
+        .find(|column| !seen.insert(column.to_lowercase()))
+    {
+        return Err(usage(format!("key.columns: `{twice}` stands twice")));
+    }
+    Ok(KeySchema {
+        format,
+        delimiter,
+        columns: file.key.columns.clone(),
+        window: window(file)?,
+    })
+}
+
+fn window(file: &file::Topic) -> Result<Option<Window>> {
+    let Some(window) = &file.window else {
+        return Ok(None);
+    };
+    match (window.kind, &window.size) {
+        (file::WindowKind::Session, None) => Ok(Some(Window::Session)),
+        (file::WindowKind::Session, Some(_)) => Err(usage("window.size: a session carries its own end")),
+        (_, None) => Err(usage(
+            "window.size is missing: the window's end is not on the wire; write size = \"5m\"",
+        )),
+        (_, Some(size)) => {
+            let size = units::duration(size).map_err(|e| usage(format!("window.size: {e}")))?;
+            match i64::try_from(size.as_millis()) {
+                Ok(size_ms) if size_ms > 0 => Ok(Some(Window::Time { size_ms })),
+                _ => Err(usage("window.size must be more than 0")),
+            }
+        }
+    }
+}
+
+fn partition_time(file: &file::Topic) -> Result<PartitionTime> {
+    match file.lake.partition_time.as_deref() {
+        None | Some("kafka") => Ok(PartitionTime::Kafka),
+        Some("window") if file.window.is_none() => {
+            Err(usage("lake.partition_time = \"window\" needs a window entry"))
+        }
+        Some("window") => Ok(PartitionTime::Window),
+        Some(text) => match text.strip_prefix("field:") {
+            Some(name) if !name.is_empty() => Ok(PartitionTime::Field(name.to_owned())),
+            _ => Err(usage(format!(
+                "lake.partition_time: `{text}` is none of kafka, window, field:NAME"
+            ))),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Overrides, tests::load_text};
+    use super::*;
+
+    fn topic(entry: &str) -> Result<Topic> {
+        let settings = load_text(&format!("[topics.T_A]\n{entry}"), &[], &Overrides::default())?;
+        Ok(settings.topics["T_A"].clone())
+    }
+
+    #[test]
+    fn a_windowed_table() {
+        let entry = "kind = \"table\"\nkey = { format = \"string\", columns = [\"t\"] }\n\
+                     window = { type = \"hopping\", size = \"5m\" }\n\
+                     warehouse.columns = { window_start = \"window_start_time\" }\n\
+                     warehouse.retention = { column = \"window_start_time\", keep = \"7d\" }\n";
+        let topic = topic(entry).unwrap();
+        assert_eq!(topic.table, "t_a");
+        assert_eq!(topic.key.window, Some(Window::Time { size_ms: 300_000 }));
+        assert_eq!(topic.row_retention.unwrap().keep, Retention::Days(7));
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        for entry in [
+            "kind = \"stream\"\nwarehouse.table = \"t\"\n",
+            "kind = \"stream\"\nlake.history = true\n",
+            "kind = \"table\"\nkey = { format = \"delimited\" }\n",
+            "kind = \"table\"\nkey = { columns = [\"a\", \"b\"] }\n",
+            "kind = \"table\"\nwindow = { type = \"hopping\" }\n",
+            "kind = \"table\"\nwindow = { type = \"tumbling\", size = \"0s\" }\n",
+            "kind = \"table\"\nlake.partition_time = \"window\"\n",
+            "kind = \"table\"\nlake.partition_time = \"field:\"\n",
+        ] {
+            let error = topic(entry).unwrap_err();
+            assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE, "{entry}");
+        }
+    }
+
+    #[test]
+    fn topic_names_cannot_leave_their_folder() {
+        for name in ["", ".", "..", "a/b", "a b", "é", "a\0", &"x".repeat(250)] {
+            assert!(check_topic_name(name).is_err(), "{name}");
+        }
+        assert!(check_topic_name("_a.B-9").is_ok());
+    }
+}

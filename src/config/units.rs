@@ -1,0 +1,206 @@
+//! The units that configuration and flags are written in.
+
+use anyhow::{Result, bail};
+use chrono::{DateTime, Days, Months, NaiveDate, TimeZone, Utc};
+use chrono_tz::Tz;
+use std::time::Duration;
+
+/// How long something is kept, by the calendar: three years are the same date three years ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    Days(u32),
+    Months(u32),
+}
+
+impl Retention {
+    /// The first day that is kept when today is `today`: everything before it may go.
+    /// A date that the target month lacks (29 February, 31 April) is that month's last day.
+    pub fn cutoff(self, today: NaiveDate) -> Option<NaiveDate> {
+        match self {
+            Retention::Days(days) => today.checked_sub_days(Days::new(days.into())),
+            Retention::Months(months) => today.checked_sub_months(Months::new(months)),
+        }
+    }
+}
+
+impl std::fmt::Display for Retention {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Retention::Days(days) => write!(f, "{days}d"),
+            Retention::Months(months) if months % 12 == 0 => write!(f, "{}y", months / 12),
+            Retention::Months(months) => write!(f, "{months}mo"),
+        }
+    }
+}
+
+/// `7d 2w 6mo 3y`; `none` keeps for ever.
+pub fn retention(text: &str) -> Result<Option<Retention>> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let (number, unit) = split_unit(text)?;
+    if number == 0 {
+        bail!(
+            "`{text}` would delete everything; a retention is at least one day, or `none` to keep for ever"
+        );
+    }
+    let (Ok(n), scale) = (u32::try_from(number), number) else {
+        bail!("`{text}` is too long a retention")
+    };
+    let too_long = || anyhow::anyhow!("`{text}` is too long a retention");
+    if scale > 100_000 {
+        return Err(too_long());
+    }
+    Ok(Some(match unit {
+        "d" => Retention::Days(n),
+        "w" => Retention::Days(n.checked_mul(7).ok_or_else(too_long)?),
+        "mo" => Retention::Months(n),
+        "y" => Retention::Months(n.checked_mul(12).ok_or_else(too_long)?),
+        "m" => bail!(
+            "`{text}`: minutes or months? Write `{n}mo` for months; a retention is like 7d, 2w, 6mo, 3y or none"
+        ),
+        _ => bail!("`{text}` is no retention; write it like 7d, 2w, 6mo, 3y or none"),
+    }))
+}
+
+/// `90s 5m 12h 7d 2w` (and `500ms`).
+pub fn duration(text: &str) -> Result<Duration> {
+    let (number, unit) = split_unit(text)?;
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 604_800_000,
+        _ => bail!("`{text}` is no duration; write it like 90s, 5m, 12h, 7d or 2w"),
+    };
+    match number
+        .checked_mul(millis)
+        .filter(|&ms| ms <= i64::MAX as u64 / 1000)
+    {
+        Some(ms) => Ok(Duration::from_millis(ms)),
+        None => bail!("`{text}` is too long a duration"),
+    }
+}
+
+/// `256MiB`, `64KiB`, `1GiB`, `10MB`, or plain bytes.
+pub fn size(text: &str) -> Result<u64> {
+    let (number, unit) = split_unit(text)?;
+    let scale: u64 = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        _ => bail!("`{text}` is no size; write it like 64KiB, 256MiB or 1GiB"),
+    };
+    match number.checked_mul(scale) {
+        Some(0) => bail!("a size must be more than 0"),
+        Some(bytes) => Ok(bytes),
+        None => bail!("`{text}` is too large a size"),
+    }
+}
+
+/// RFC 3339, or a date, which is midnight in `zone`. Milliseconds since 1970.
+pub fn time_ms(text: &str, zone: Tz) -> Result<i64> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_millis());
+    }
+    match date(text) {
+        Ok(day) => Ok(midnight_ms(day, zone)),
+        Err(_) => bail!("`{text}` is no time; write RFC 3339 (2025-10-31T12:00:00Z) or a date (2025-10-31)"),
+    }
+}
+
+/// `YYYY-MM-DD` and nothing else.
+pub fn date(text: &str) -> Result<NaiveDate> {
+    match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        Ok(day) if text.len() == 10 => Ok(day),
+        _ => bail!("`{text}` is no date; write it like 2025-10-31"),
+    }
+}
+
+/// The first instant of a day in `zone`. Where the clock jumps over midnight, that is the jump.
+pub fn midnight_ms(day: NaiveDate, zone: Tz) -> i64 {
+    let midnight = day.and_time(chrono::NaiveTime::MIN);
+    match zone.from_local_datetime(&midnight).earliest() {
+        Some(time) => time.timestamp_millis(),
+        None => first_instant_after_gap(day, zone),
+    }
+}
+
+fn first_instant_after_gap(day: NaiveDate, zone: Tz) -> i64 {
+    let midnight = day.and_time(chrono::NaiveTime::MIN);
+    (1..=24 * 60)
+        .filter_map(|minute| midnight.checked_add_signed(chrono::TimeDelta::minutes(minute)))
+        .find_map(|local| zone.from_local_datetime(&local).earliest())
+        .map_or_else(
+            || Utc.from_utc_datetime(&midnight).timestamp_millis(),
+            |time| time.timestamp_millis(),
+        )
+}
+
+fn split_unit(text: &str) -> Result<(u64, &str)> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    match number.parse() {
+        Ok(number) => Ok((number, unit)),
+        Err(_) => bail!("`{text}` must be a positive whole number with a unit"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(text: &str) -> NaiveDate {
+        date(text).unwrap()
+    }
+
+    #[test]
+    fn retentions_follow_the_calendar() {
+        let years = |n| retention(&format!("{n}y")).unwrap().unwrap();
+        assert_eq!(years(3).cutoff(day("2026-11-22")), Some(day("2023-11-22")));
+        assert_eq!(years(1).cutoff(day("2024-02-29")), Some(day("2023-02-28")));
+        assert_eq!(years(4).cutoff(day("2024-02-29")), Some(day("2020-02-29")));
+        let half = retention("6mo").unwrap().unwrap();
+        assert_eq!(half.cutoff(day("2026-08-31")), Some(day("2026-02-28")));
+        assert_eq!(
+            retention("2w").unwrap().unwrap().cutoff(day("2026-01-10")),
+            Some(day("2025-12-27"))
+        );
+        assert_eq!(retention("none").unwrap(), None);
+    }
+
+    #[test]
+    fn a_doubtful_retention_is_refused() {
+        assert!(retention("3m").unwrap_err().to_string().contains("3mo"));
+        for text in ["0d", "-3y", "3", "y", "", "3 y", "99999999999y", "1.5y"] {
+            assert!(retention(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_and_sizes() {
+        assert_eq!(duration("90s").unwrap(), Duration::from_secs(90));
+        assert_eq!(duration("2w").unwrap(), Duration::from_secs(14 * 86_400));
+        assert!(duration("5").is_err() && duration("5mo").is_err());
+        assert_eq!(size("256MiB").unwrap(), 256 << 20);
+        assert!(size("0").is_err() && size("1XB").is_err());
+    }
+
+    #[test]
+    fn a_date_is_midnight_in_the_zone() {
+        let paris: Tz = "Europe/Paris".parse().unwrap();
+        assert_eq!(time_ms("2025-10-31", paris).unwrap(), 1_761_865_200_000);
+        assert_eq!(time_ms("2025-10-31T00:00:00Z", paris).unwrap(), 1_761_868_800_000);
+        // Santiago's clocks jump over midnight on 2025-09-07: its day begins at 01:00.
+        let santiago: Tz = "America/Santiago".parse().unwrap();
+        assert_eq!(time_ms("2025-09-07", santiago).unwrap(), 1_757_217_600_000);
+        assert!(time_ms("yesterday", paris).is_err() && time_ms("2025-2-3", paris).is_err());
+    }
+}

@@ -1,0 +1,86 @@
+//! The exit codes, mapped once.
+
+use std::fmt;
+
+/// Done, also when there was nothing to do.
+pub const DONE: u8 = 0;
+/// Failed: at least one topic, or the whole run.
+pub const FAILED: u8 = 1;
+/// Wrong usage or configuration: nothing was read.
+pub const USAGE: u8 = 2;
+/// Done, but something needs a person: rejected records, an accepted gap, drift.
+pub const ATTENTION: u8 = 3;
+/// Another run holds a lock, and nothing else went wrong.
+pub const LOCKED: u8 = 11;
+/// Stopped by SIGINT (128 + 2).
+pub const INTERRUPTED: u8 = 130;
+/// Stopped by SIGTERM (128 + 15).
+pub const TERMINATED: u8 = 143;
+
+/// Shown at the end of every `--help`.
+pub const HELP: &str = "Exit codes:
+  0    done (also: nothing to do)
+  1    failed (of several topics: at least one; the report says which)
+  2    wrong usage or configuration
+  3    done, but something needs a person (rejected records, an accepted gap, drift)
+  11   another run holds a lock, and nothing else went wrong
+  130  stopped by SIGINT (Ctrl-C)
+  143  stopped by SIGTERM";
+
+/// A mistake of the caller (flags, configuration, a target that does not fit): exit code 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// An `anyhow::Error` that makes the exit code 2.
+pub fn usage(message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Usage(message.into()))
+}
+
+/// The exit code that an error stands for.
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<Usage>().is_some() || error.chain().any(|cause| cause.is::<Usage>()) {
+        USAGE
+    } else {
+        FAILED
+    }
+}
+
+/// The code of a run over several topics: what most needs a person comes first.
+pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
+    let rank = |code: u8| match code {
+        FAILED => 5,
+        USAGE => 4,
+        ATTENTION => 3,
+        LOCKED => 2,
+        _ => 0,
+    };
+    codes.into_iter().max_by_key(|&code| rank(code)).unwrap_or(DONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn usage_survives_context() {
+        let error = Err::<(), _>(usage("no")).context("while reading").unwrap_err();
+        assert_eq!(code_of(&error), USAGE);
+        assert_eq!(code_of(&anyhow::anyhow!("broken")), FAILED);
+    }
+
+    #[test]
+    fn a_failure_outranks_a_lock() {
+        assert_eq!(worst([DONE, LOCKED, FAILED, ATTENTION]), FAILED);
+        assert_eq!(worst([DONE, LOCKED]), LOCKED);
+        assert_eq!(worst([]), DONE);
+    }
+}

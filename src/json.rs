@@ -1,0 +1,250 @@
+//! What a readable JSON value is: what every reader downstream can be trusted to take.
+//!
+//! RFC 8259, UTF-8, at most 127 levels, no lone surrogate, no number that a double can't hold,
+//! and no top-level name twice, not even when only case differs.
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use std::collections::HashSet;
+use std::fmt;
+
+/// The value without whitespace around it, or what is wrong with it and where.
+pub fn check(bytes: &[u8]) -> Result<&str, String> {
+    Checker::default().check(bytes).map(|value| value.text)
+}
+
+/// A readable value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readable<'a> {
+    /// Without whitespace around it.
+    pub text: &'a str,
+    pub shape: Shape,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Object,
+    /// An object in which a top-level field has a reserved name.
+    ReservedObject,
+    Other,
+}
+
+/// Checks values one after the other, keeping its buffers.
+#[derive(Debug, Default)]
+pub struct Checker {
+    /// In lower case.
+    reserved: HashSet<String>,
+    seen: HashSet<String>,
+}
+
+impl Checker {
+    /// Objects with one of these top-level names (whatever their case) are told apart.
+    pub fn with_reserved(names: impl IntoIterator<Item = String>) -> Self {
+        Checker {
+            reserved: names.into_iter().map(|name| name.to_lowercase()).collect(),
+            ..Checker::default()
+        }
+    }
+
+    /// Reads a value from end to end.
+    ///
+    /// # Errors
+    /// The first thing that a reader would choke on.
+    pub fn check<'a>(&mut self, bytes: &'a [u8]) -> Result<Readable<'a>, String> {
+        let text =
+            std::str::from_utf8(bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))?;
+        self.seen.clear();
+        let mut shape = Shape::Other;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let top = Top {
+            checker: self,
+            shape: &mut shape,
+        };
+        json.deserialize_any(top)
+            .and_then(|()| json.end())
+            .map_err(|e| e.to_string())?;
+        Ok(Readable {
+            text: text.trim_matches([' ', '\t', '\n', '\r']),
+            shape,
+        })
+    }
+}
+
+struct Top<'c> {
+    checker: &'c mut Checker,
+    shape: &'c mut Shape,
+}
+
+/// Everything below the top: visited, so that serde_json decodes it, and forgotten.
+struct Nested;
+
+macro_rules! forget_scalars {
+    () => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON value")
+        }
+        fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+            Ok(())
+        }
+        fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+            Ok(())
+        }
+        fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+            Ok(())
+        }
+        fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+            Ok(())
+        }
+        fn visit_str<E>(self, _: &str) -> Result<(), E> {
+            Ok(())
+        }
+        fn visit_unit<E>(self) -> Result<(), E> {
+            Ok(())
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+            while seq.next_element_seed(Nested)?.is_some() {}
+            Ok(())
+        }
+    };
+}
+
+impl<'de> Visitor<'de> for Nested {
+    type Value = ();
+    forget_scalars!();
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while map.next_key_seed(Nested)?.is_some() {
+            map.next_value_seed(Nested)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Nested {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Top<'_> {
+    type Value = ();
+    forget_scalars!();
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        *self.shape = Shape::Object;
+        while map
+            .next_key_seed(Name {
+                checker: self.checker,
+                shape: self.shape,
+            })?
+            .is_some()
+        {
+            map.next_value_seed(Nested)?;
+        }
+        Ok(())
+    }
+}
+
+/// A top-level name, unescaped.
+struct Name<'c> {
+    checker: &'c mut Checker,
+    shape: &'c mut Shape,
+}
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<(), E> {
+        let folded = name.to_lowercase();
+        if self.checker.reserved.contains(&folded) {
+            *self.shape = Shape::ReservedObject;
+        }
+        match self.checker.seen.insert(folded) {
+            true => Ok(()),
+            false => Err(E::custom(format_args!(
+                "the name {name:?} stands twice, case ignored"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readable_values_keep_their_bytes() {
+        for text in [
+            "{}",
+            "{\"a\":12.340}",
+            "1234567890123456789012345",
+            "\"\\ud83d\\ude00\"",
+            "null",
+            "[1,[]]",
+            "0E-19",
+        ] {
+            assert_eq!(check(format!(" \n{text}\t").as_bytes()), Ok(text));
+        }
+    }
+
+    #[test]
+    fn what_readers_choke_on_is_told_with_its_place() {
+        let cases: [(&[u8], &str); 14] = [
+            (b"", "EOF"),
+            (b"{\"a\":1", "column 6"),
+            (b"{\"a\":NaN}", "column 6"),
+            (b"01", "column 2"),
+            (b"1e400", "number out of range"),
+            (b"[1e400]", "number out of range"),
+            (b"\"\\ud800\"", "hex escape"),
+            (b"{\"a\":{\"b\":\"\\udc00x\"}}", "surrogate"),
+            (b"{\"a\":1,\"A\":2}", "twice"),
+            (b"{\"a\":1,\"\\u0061\":2}", "twice"),
+            (b"{\"\xc3\xa9\":1,\"\xc3\x89\":2}", "twice"),
+            (b"\"\xff\"", "byte 1"),
+            (b"\xef\xbb\xbf{}", "column 1"),
+            (b"{} x", "trailing"),
+        ];
+        for (bytes, part) in cases {
+            let error = check(bytes).unwrap_err();
+            assert!(error.contains(part), "{error} for {}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn depth_ends_at_127() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(check(nested(127).as_bytes()).is_ok());
+        assert!(check(nested(128).as_bytes()).unwrap_err().contains("recursion"));
+        assert!(check(nested(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn nested_names_may_repeat_top_level_reserved_ones_are_told() {
+        assert!(check(b"{\"x\":{\"a\":1,\"A\":2}}").is_ok());
+        let mut checker = Checker::with_reserved(["_Offset".to_owned()]);
+        assert_eq!(
+            checker.check(b"{\"_OFF\\u0053ET\":1}").unwrap().shape,
+            Shape::ReservedObject
+        );
+        assert_eq!(
+            checker.check(b"{\"x\":{\"_offset\":1}}").unwrap().shape,
+            Shape::Object
+        );
+        assert_eq!(checker.check(b"[]").unwrap().shape, Shape::Other);
+    }
+}

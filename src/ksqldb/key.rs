@@ -1,0 +1,322 @@
+//! Record keys: ksqlDB's key formats, and the window suffix that follows the whole serialised key.
+
+use serde::Deserialize;
+use std::borrow::Cow;
+
+use crate::json;
+
+/// How a topic's keys are serialised (KEY_FORMAT in ksqlDB's WITH clause).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyFormat {
+    /// KAFKA VARCHAR: UTF-8.
+    #[default]
+    String,
+    /// KAFKA INT: 4 bytes, big endian.
+    Int,
+    /// KAFKA BIGINT: 8 bytes, big endian.
+    Bigint,
+    /// KAFKA DOUBLE: 8 bytes, IEEE 754, big endian.
+    Double,
+    /// JSON: one column bare, several as an object.
+    Json,
+    /// DELIMITED: CSV, names not on the wire.
+    Delimited,
+    /// KAFKA BYTES: as they are.
+    Bytes,
+    /// NONE: always null.
+    None,
+}
+
+impl KeyFormat {
+    /// Whether a key of this format is one column.
+    pub fn is_single(self) -> bool {
+        !matches!(self, KeyFormat::Json | KeyFormat::Delimited)
+    }
+}
+
+impl std::fmt::Display for KeyFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            KeyFormat::String => "string",
+            KeyFormat::Int => "int",
+            KeyFormat::Bigint => "bigint",
+            KeyFormat::Double => "double",
+            KeyFormat::Json => "json",
+            KeyFormat::Delimited => "delimited",
+            KeyFormat::Bytes => "bytes",
+            KeyFormat::None => "none",
+        })
+    }
+}
+
+/// The windows of a windowed key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window {
+    /// Tumbling or hopping: the start is on the wire, the end is start + size.
+    Time { size_ms: i64 },
+    /// Both bounds are on the wire, the end first; both inclusive.
+    Session,
+}
+
+/// Milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowBounds {
+    pub start_ms: i64,
+    pub end_ms: i64,
+}
+
+/// How the keys of one topic are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySchema {
+    pub format: KeyFormat,
+    pub delimiter: u8,
+    /// Names of the key's columns; empty: the JSON key's own names.
+    pub columns: Vec<String>,
+    pub window: Option<Window>,
+}
+
+impl Default for KeySchema {
+    fn default() -> Self {
+        KeySchema {
+            format: KeyFormat::String,
+            delimiter: b',',
+            columns: Vec::new(),
+            window: None,
+        }
+    }
+}
+
+/// A key without its window.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Key<'a> {
+    Text(&'a str),
+    Int(i64),
+    /// Finite.
+    Double(f64),
+    /// One valid JSON value, without whitespace around it.
+    Json(&'a str),
+    /// The fields of a delimited key, one per column.
+    Fields(Vec<String>),
+    Bytes(&'a [u8]),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum DecodedKey<'a> {
+    Null,
+    Key {
+        key: Key<'a>,
+        window: Option<WindowBounds>,
+    },
+    /// Bytes that are not what the configuration says, and why.
+    Undecodable(Cow<'static, str>),
+}
+
+impl KeySchema {
+    /// Reads a record's key; never fails, because a key that does not decode is kept all the same.
+    pub fn decode<'a>(&self, key: Option<&'a [u8]>) -> DecodedKey<'a> {
+        let Some(bytes) = key else { return DecodedKey::Null };
+        let split = match self.window {
+            None => Ok((bytes, None)),
+            Some(window) => split_window(bytes, window).map(|(key, bounds)| (key, Some(bounds))),
+        };
+        match split.and_then(|(bytes, window)| Ok((self.decode_bytes(bytes)?, window))) {
+            Ok((key, window)) => DecodedKey::Key { key, window },
+            Err(reason) => DecodedKey::Undecodable(reason),
+        }
+    }
+
+    fn decode_bytes<'a>(&self, bytes: &'a [u8]) -> Result<Key<'a>, Cow<'static, str>> {
+        let text = || {
+            std::str::from_utf8(bytes)
+                .map_err(|e| Cow::from(format!("key: not UTF-8 at byte {}", e.valid_up_to())))
+        };
+        match self.format {
+            KeyFormat::String => Ok(Key::Text(text()?)),
+            KeyFormat::Int => Ok(Key::Int(i32::from_be_bytes(fixed(bytes, "int")?).into())),
+            KeyFormat::Bigint => Ok(Key::Int(i64::from_be_bytes(fixed(bytes, "bigint")?))),
+            KeyFormat::Double => match f64::from_be_bytes(fixed(bytes, "double")?) {
+                number if number.is_finite() => Ok(Key::Double(number)),
+                number => Err(format!("key: {number} is no JSON number").into()),
+            },
+            KeyFormat::Json => match json::check(bytes) {
+                Ok(text) => Ok(Key::Json(text)),
+                Err(reason) => Err(format!("key: {reason}").into()),
+            },
+            KeyFormat::Delimited => {
+                let fields = split_delimited(text()?, self.delimiter)?;
+                if fields.len() != self.columns.len() {
+                    let (found, named) = (fields.len(), self.columns.len());
+                    return Err(
+                        format!("key: {found} delimited fields, but key.columns names {named}").into(),
+                    );
+                }
+                Ok(Key::Fields(fields))
+            }
+            KeyFormat::Bytes => Ok(Key::Bytes(bytes)),
+            KeyFormat::None => Err("key: key.format is none, but the record has a key".into()),
+        }
+    }
+}
+
+fn fixed<const N: usize>(bytes: &[u8], format: &str) -> Result<[u8; N], Cow<'static, str>> {
+    bytes
+        .try_into()
+        .map_err(|_| format!("key: {} bytes are no {format}, which has {N}", bytes.len()).into())
+}
+
+/// Time windows: key + start; sessions: key + end + start (kafka-streams' WindowKeySchema and SessionKeySchema).
+fn split_window(bytes: &[u8], window: Window) -> Result<(&[u8], WindowBounds), Cow<'static, str>> {
+    let short = || Cow::from("key: too short for the window that is configured");
+    match window {
+        Window::Time { size_ms } => {
+            let (key, start) = bytes.split_last_chunk::<8>().ok_or_else(short)?;
+            let start_ms = window_ms(*start)?;
+            Ok((
+                key,
+                WindowBounds {
+                    start_ms,
+                    end_ms: start_ms.saturating_add(size_ms),
+                },
+            ))
+        }
+        Window::Session => {
+            let (rest, start) = bytes.split_last_chunk::<8>().ok_or_else(short)?;
+            let (key, end) = rest.split_last_chunk::<8>().ok_or_else(short)?;
+            Ok((
+                key,
+                WindowBounds {
+                    start_ms: window_ms(*start)?,
+                    end_ms: window_ms(*end)?,
+                },
+            ))
+        }
+    }
+}
+
+/// Milliseconds of any real time start with two zero bytes: others are the text of an unwindowed key.
+fn window_ms(bytes: [u8; 8]) -> Result<i64, Cow<'static, str>> {
+    if bytes[..2] != [0, 0] {
+        return Err("key: does not end in a window; is the topic windowed at all?".into());
+    }
+    Ok(i64::from_be_bytes(bytes))
+}
+
+fn split_delimited(text: &str, delimiter: u8) -> Result<Vec<String>, Cow<'static, str>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .from_reader(text.as_bytes());
+    let mut record = csv::StringRecord::new();
+    match reader.read_record(&mut record) {
+        Ok(true) if reader.is_done() || reader.position().byte() as usize >= text.len() => {
+            Ok(record.iter().map(str::to_owned).collect())
+        }
+        Ok(false) => Ok(vec![String::new()]),
+        _ => Err("key: no line of delimited fields".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema(format: KeyFormat, window: Option<Window>) -> KeySchema {
+        KeySchema {
+            format,
+            window,
+            ..KeySchema::default()
+        }
+    }
+
+    fn key(schema: &KeySchema, bytes: &[u8]) -> Option<String> {
+        match schema.decode(Some(bytes)) {
+            DecodedKey::Key { key, .. } => Some(format!("{key:?}")),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn formats() {
+        let decode = |format, bytes: &[u8]| key(&schema(format, None), bytes);
+        assert_eq!(decode(KeyFormat::String, "é".as_bytes()).unwrap(), "Text(\"é\")");
+        assert_eq!(decode(KeyFormat::Int, &[255, 255, 255, 254]).unwrap(), "Int(-2)");
+        assert_eq!(
+            decode(KeyFormat::Bigint, &[0, 0, 0, 0, 0, 0, 1, 0]).unwrap(),
+            "Int(256)"
+        );
+        assert_eq!(
+            decode(KeyFormat::Double, &1.5f64.to_be_bytes()).unwrap(),
+            "Double(1.5)"
+        );
+        assert_eq!(
+            decode(KeyFormat::Json, b" {\"a\":12.30} ").unwrap(),
+            "Json(\"{\\\"a\\\":12.30}\")"
+        );
+        for (format, bytes) in [
+            (KeyFormat::String, &b"\xff"[..]),
+            (KeyFormat::Int, b"123"),
+            (KeyFormat::Double, &f64::NAN.to_be_bytes()),
+            (KeyFormat::Json, b"{"),
+            (KeyFormat::None, b""),
+        ] {
+            assert_eq!(decode(format, bytes), None, "{format}");
+        }
+    }
+
+    #[test]
+    fn delimited_keys_follow_csv_quoting() {
+        let columns = vec!["a".to_owned(), "b".to_owned()];
+        let schema = KeySchema {
+            columns,
+            ..schema(KeyFormat::Delimited, None)
+        };
+        assert_eq!(key(&schema, b"a,1").unwrap(), "Fields([\"a\", \"1\"])");
+        assert_eq!(
+            key(&schema, b"\"x,\"\"y\",").unwrap(),
+            "Fields([\"x,\\\"y\", \"\"])"
+        );
+        assert_eq!(key(&schema, b"a,1,2"), None);
+        assert_eq!(key(&schema, b"a,1\nb,2"), None);
+        assert_eq!(key(&schema, b""), None);
+    }
+
+    /// The example of ksqlDB's own documentation of the wire form.
+    #[test]
+    fn a_hopping_window_is_a_suffix() {
+        let schema = schema(KeyFormat::String, Some(Window::Time { size_ms: 300_000 }));
+        let bytes = b"withdrawal\x00\x00\x01\x8b\xcf\xe6\xee\xa0";
+        let bounds = WindowBounds {
+            start_ms: 1_700_000_100_000,
+            end_ms: 1_700_000_400_000,
+        };
+        assert_eq!(
+            schema.decode(Some(bytes)),
+            DecodedKey::Key {
+                key: Key::Text("withdrawal"),
+                window: Some(bounds)
+            }
+        );
+        assert!(matches!(
+            schema.decode(Some(b"withdrawal")),
+            DecodedKey::Undecodable(_)
+        ));
+        assert!(matches!(schema.decode(Some(b"x")), DecodedKey::Undecodable(_)));
+    }
+
+    #[test]
+    fn a_session_has_its_end_first() {
+        let bytes = [b"k".as_slice(), &20i64.to_be_bytes(), &10i64.to_be_bytes()].concat();
+        let window = Some(WindowBounds {
+            start_ms: 10,
+            end_ms: 20,
+        });
+        assert_eq!(
+            schema(KeyFormat::String, Some(Window::Session)).decode(Some(&bytes)),
+            DecodedKey::Key {
+                key: Key::Text("k"),
+                window
+            }
+        );
+    }
+}

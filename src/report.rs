@@ -1,0 +1,251 @@
+//! What a run did: the table for people, the JSON for scripts.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use crate::config::Kind;
+use crate::exit;
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    pub version: u32,
+    pub run_id: String,
+    pub command: &'static str,
+    pub status: Status,
+    pub exit_code: u8,
+    pub error: Option<String>,
+    pub warnings: Vec<String>,
+    pub started: String,
+    pub duration_ms: u64,
+    pub dry_run: bool,
+    pub topics: Vec<TopicReport>,
+    pub totals: Totals,
+    #[serde(skip)]
+    began: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Ok,
+    /// Done, but something needs a person.
+    Partial,
+    Failed,
+    Locked,
+    Interrupted,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Totals {
+    pub read: u64,
+    pub written: u64,
+    pub bytes: u64,
+    pub remaining: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TopicReport {
+    pub topic: String,
+    pub kind: Kind,
+    pub status: Status,
+    pub error: Option<String>,
+    /// What this topic makes of the run's exit code.
+    #[serde(skip)]
+    pub exit_code: u8,
+    pub partitions: Vec<PartitionReport>,
+    pub read: u64,
+    pub tombstones: u64,
+    /// Kept as text, or skipped for want of a key.
+    pub irregular: u64,
+    /// Transaction markers, aborted records, compaction.
+    pub skipped_offsets: u64,
+    /// Read, but dropped: older than what a purge has erased.
+    pub below_retention: u64,
+    /// Read, but dropped: earlier than `--from`.
+    pub before_from: u64,
+    pub remaining: u64,
+    /// Records that an open transaction holds back.
+    pub held: u64,
+    pub gaps: Vec<GapReport>,
+    #[serde(flatten)]
+    pub target: TargetReport,
+}
+
+/// What this run took in is `start`..`next`, half open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PartitionReport {
+    pub partition: i32,
+    pub start: i64,
+    pub next: i64,
+    /// The end that the run saw when it began.
+    pub end: i64,
+}
+
+/// Offsets that Kafka no longer had; `to` is exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct GapReport {
+    pub partition: i32,
+    pub from: i64,
+    pub to: i64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum TargetReport {
+    Lake(LakeReport),
+    Warehouse(WarehouseReport),
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LakeReport {
+    /// Lines of streams, rows of snapshots.
+    pub written: u64,
+    pub files: u64,
+    /// On disk.
+    pub bytes: u64,
+    pub days: BTreeSet<String>,
+    /// Days of before this run's date that it added to: what scripts have to process again.
+    pub days_reopened: BTreeSet<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct WarehouseReport {
+    pub table: String,
+    pub upserted: u64,
+    pub deleted: u64,
+    pub rejected: u64,
+}
+
+impl TopicReport {
+    pub fn new(topic: &str, kind: Kind, target: TargetReport) -> Self {
+        TopicReport {
+            topic: topic.to_owned(),
+            kind,
+            status: Status::Ok,
+            error: None,
+            exit_code: exit::DONE,
+            partitions: Vec::new(),
+            read: 0,
+            tombstones: 0,
+            irregular: 0,
+            skipped_offsets: 0,
+            below_retention: 0,
+            before_from: 0,
+            remaining: 0,
+            held: 0,
+            gaps: Vec::new(),
+            target,
+        }
+    }
+
+    /// Ends this topic with an error; the others go on.
+    pub fn fail(&mut self, error: &anyhow::Error) {
+        self.status = Status::Failed;
+        self.exit_code = exit::code_of(error);
+        self.error = Some(printable(&format!("{error:#}")));
+    }
+
+    pub fn lock_out(&mut self, holder: String) {
+        self.status = Status::Locked;
+        self.exit_code = exit::LOCKED;
+        self.error = Some(holder);
+    }
+
+    /// Something a person has to look at: exit code 3 unless something is worse.
+    pub fn needs_attention(&mut self) {
+        self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
+    }
+}
+
+impl Report {
+    pub fn new(command: &'static str, dry_run: bool) -> Self {
+        let started = Utc::now();
+        Report {
+            version: 1,
+            run_id: new_run_id(started),
+            command,
+            status: Status::Ok,
+            exit_code: exit::DONE,
+            error: None,
+            warnings: Vec::new(),
+            started: started.to_rfc3339_opts(SecondsFormat::Millis, true),
+            duration_ms: 0,
+            dry_run,
+            topics: Vec::new(),
+            totals: Totals::default(),
+            began: Instant::now(),
+        }
+    }
+
+    pub fn warn(&mut self, message: impl AsRef<str>) {
+        self.warnings.push(printable(message.as_ref()));
+    }
+
+    /// The run as a whole came to nothing.
+    pub fn fail(&mut self, error: &anyhow::Error) {
+        self.error = Some(printable(&format!("{error:#}")));
+        self.exit_code = exit::code_of(error);
+    }
+
+    /// Adds the topics up and settles status and exit code; `signal` is the one that stopped the run.
+    pub fn finish(&mut self, signal: Option<i32>) {
+        self.duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        for topic in &self.topics {
+            self.totals.read += topic.read;
+            self.totals.remaining += topic.remaining;
+            match &topic.target {
+                TargetReport::Lake(lake) => {
+                    self.totals.written += lake.written;
+                    self.totals.bytes += lake.bytes;
+                }
+                TargetReport::Warehouse(warehouse) => self.totals.written += warehouse.upserted,
+            }
+        }
+        let codes = self
+            .topics
+            .iter()
+            .map(|topic| topic.exit_code)
+            .chain([self.exit_code]);
+        self.exit_code = match signal {
+            Some(signal) => u8::try_from(128 + signal).unwrap_or(exit::FAILED),
+            None => exit::worst(codes),
+        };
+        self.status = match self.exit_code {
+            exit::DONE => Status::Ok,
+            exit::ATTENTION => Status::Partial,
+            exit::LOCKED => Status::Locked,
+            exit::INTERRUPTED | exit::TERMINATED => Status::Interrupted,
+            _ => Status::Failed,
+        };
+    }
+}
+
+fn new_run_id(started: DateTime<Utc>) -> String {
+    let mut random = [0u8; 4];
+    // Without the kernel's randomness the process id still tells runs apart.
+    if std::fs::File::open("/dev/urandom")
+        .and_then(|mut source| std::io::Read::read_exact(&mut source, &mut random))
+        .is_err()
+    {
+        random = std::process::id().to_be_bytes();
+    }
+    format!(
+        "{}-{:08x}",
+        started.format("%Y%m%dT%H%M%S%3fZ"),
+        u32::from_be_bytes(random)
+    )
+}
+
+/// Text from outside, fit for a terminal: control characters escaped.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() && c != '\n' {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,56 @@
+//! What lake and warehouse have in common: they know how far they are, take records, and commit once.
+
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+use crate::record::Record;
+use crate::report::{GapReport, TopicReport};
+
+/// How far a target is with a topic. The target's word wins over Kafka's group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Kafka partition -> offset of the first record that was not taken in. Empty: never drained.
+    pub next: BTreeMap<i32, i64>,
+    /// Kafka's id of the topic, where the broker gave one: a topic made anew has another.
+    pub topic_id: Option<String>,
+    /// When a run last took in everything there was, in milliseconds since 1970.
+    pub complete_ms: Option<i64>,
+    /// 1, and one more for each time the topic was made anew and accepted.
+    pub generation: u32,
+}
+
+/// What a bounded read of a topic came to; the sink commits just this.
+#[derive(Debug, Clone, Default)]
+pub struct Drained {
+    pub partitions: Vec<DrainedPartition>,
+    pub topic_id: Option<String>,
+    /// The generation that these records belong to: it differs from the progress's where the topic was made anew.
+    pub generation: u32,
+    /// Offsets that Kafka no longer had, and that the user accepted to be without.
+    pub gaps: Vec<GapReport>,
+    /// Every Kafka partition was read up to the end that the plan saw.
+    pub complete: bool,
+    /// When the plan saw the ends, in milliseconds since 1970.
+    pub planned_ms: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainedPartition {
+    pub partition: i32,
+    pub start: i64,
+    /// Where the next run begins.
+    pub next: i64,
+    pub end: i64,
+    /// Records that were read, whether or not the sink kept them.
+    pub read: u64,
+}
+
+/// One topic on its way into one target, under that target's lock.
+pub trait Sink {
+    /// Takes one record; per Kafka partition they come in the order of their offsets.
+    fn take(&mut self, record: &Record<'_>) -> Result<()>;
+
+    /// Makes what was taken, and `drained.next`, durable in one moment, and fills in the report.
+    /// An error means that nothing of it counts: the next run reads it again.
+    fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()>;
+}
