@@ -69,6 +69,9 @@ pub struct TopicReport {
     /// Records that an open transaction holds back.
     pub held: u64,
     pub gaps: Vec<GapReport>,
+    /// Kafka may have deleted tombstones that this table never saw.
+    #[serde(skip)]
+    pub tombstones_forgotten: bool,
     #[serde(flatten)]
     pub target: TargetReport,
 }
@@ -136,6 +139,7 @@ impl TopicReport {
             remaining: 0,
             held: 0,
             gaps: Vec::new(),
+            tombstones_forgotten: false,
             target,
         }
     }
