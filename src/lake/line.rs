@@ -88,8 +88,9 @@ impl LineWriter {
         self.headers(&record.headers, out);
         match value {
             None => {
+                self.errors(&errors, out);
                 self.name(out, b',', "value");
-                out.extend_from_slice(b"null");
+                out.extend_from_slice(b"null}");
             }
             Some((_, Ok(value))) => self.value(&value, &mut errors, out),
             Some((bytes, Err(reason))) => {
