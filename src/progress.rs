@@ -39,7 +39,7 @@ impl Progress {
         let records = self.records.get() + 1;
         self.records.set(records);
         self.bytes.set(self.bytes.get() + bytes as u64);
-        if records % STEP == 0 {
+        if records.is_multiple_of(STEP) {
             bar.inc(STEP);
             bar.set_message(format!("{}", indicatif::HumanBytes(self.bytes.get())));
         }
