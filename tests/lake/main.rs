@@ -4,4 +4,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod days;
+mod kafka_ends;
 mod streams;
