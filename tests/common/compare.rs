@@ -196,7 +196,12 @@ fn on_one_line(value: &[u8]) -> Vec<u8> {
     let blank = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r');
     let start = value.iter().position(|b| !blank(b)).unwrap_or(value.len());
     let end = value.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
-    value[start..end].iter().map(flat).collect()
+    let flat: Vec<u8> = value[start..end].iter().map(flat).collect();
+    // An object without fields leaves nothing to splice.
+    match flat.first() == Some(&b'{') && flat[1..].iter().all(|b| blank(b) || *b == b'}') {
+        true => b"{}".to_vec(),
+        false => flat,
+    }
 }
 
 fn headers(record: &Record) -> Option<Value> {

@@ -195,12 +195,15 @@ impl Topic {
         self.open_transaction(records).abort();
     }
 
-    /// Deletes the records below an offset (DeleteRecords).
+    /// Deletes the records below an offset, which Kafka refuses on a topic that is only compacted.
     pub fn delete_below(&self, partition: i32, offset: i64) {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.name, partition, Offset::Offset(offset))
             .unwrap();
-        block_on(admin().delete_records(&list, &options())).unwrap();
+        let deleted = block_on(admin().delete_records(&list, &options())).unwrap();
+        for entry in deleted.elements() {
+            entry.error().unwrap();
+        }
     }
 
     pub fn add_partitions(&self, count: i32) {

@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod content;
 mod days;
 mod kafka_ends;
 mod streams;
+mod tables;
