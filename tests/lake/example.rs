@@ -15,7 +15,10 @@ const STREAMS: [&str; 5] = [
     "TRANSACTIONS_BLACKLISTED",
     "TRANSACTIONS_COMPLETED",
 ];
-const TABLES: [(&str, fn(&[u8]) -> Key); 5] = [
+/// How a table's keys read.
+type Keys = fn(&[u8]) -> Key;
+
+const TABLES: [(&str, Keys); 5] = [
     ("TOTAL_PAR_TRANSACTION_TYPE", text),
     ("PRODUCT_PURCHASE_COUNTS", text),
     ("TRANSACTION_LIFECYCLE", text),
