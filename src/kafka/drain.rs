@@ -136,16 +136,20 @@ impl<'a> Reading<'a> {
     }
 
     fn run(&mut self, limits: &mut Limits, take: &mut dyn FnMut(&Record<'_>) -> Result<()>) -> Result<()> {
-        let mut heard = Instant::now();
+        let mut silence = Duration::ZERO;
         let mut closing: Option<Instant> = None;
         while self.open > 0 {
-            match self.client.consumer.poll(TICK) {
+            let asked = Instant::now();
+            let heard = self.client.consumer.poll(TICK);
+            // Only waiting is silence: not what our own disk takes, nor that somebody stopped us for a while.
+            silence += asked.elapsed().min(TICK * 2);
+            match heard {
                 Some(Ok(message)) => {
-                    heard = Instant::now();
+                    silence = Duration::ZERO;
                     self.message(&message, closing.is_some(), limits, take)?;
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    heard = Instant::now();
+                    silence = Duration::ZERO;
                     self.end_of_log(partition)?;
                 }
                 Some(Err(error)) => self.check(&error)?,
@@ -158,7 +162,7 @@ impl<'a> Reading<'a> {
             if closing.is_some_and(|since| since.elapsed() > CLOSING_GRACE) {
                 self.leave_the_rest();
             }
-            if heard.elapsed() > limits.silence_max {
+            if silence > limits.silence_max {
                 return Err(self.silent(limits.silence_max));
             }
         }
