@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use common::kafka::{Topic, brokers, record};
-use common::program::{Run, start};
+use common::program::{Run, command, start};
 
 /// How soon the user must know.
 const SOON: Duration = Duration::from_secs(12);
@@ -306,4 +306,26 @@ fn the_output_is_for_people_unless_json_is_asked_for() {
         (json.report()["status"].as_str(), &*json.stderr),
         (Some("ok"), "")
     );
+}
+
+#[test]
+fn a_closed_pipe_behind_us_costs_nothing() {
+    let topic = Topic::new("closed-pipe");
+    topic.send(&[record("k", "{}")]);
+    let config = format!("[kafka]\nbrokers = {:?}\ngroup = {:?}\n", brokers(), topic.name);
+    for more in [&[][..], &["--json"], &["--verbose"]] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("lakectl.toml"), &config).unwrap();
+        // Nobody reads either of them, and nobody ever will.
+        let (stdout, stderr) = (std::io::pipe().unwrap().1, std::io::pipe().unwrap().1);
+        let status = command()
+            .args([&["lake", "--new-lake", "--topics", &topic.name], more].concat())
+            .current_dir(folder.path())
+            .stdout(stdout)
+            .stderr(stderr)
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(0), "{more:?}");
+        assert!(folder.path().join("data_lake/streams").join(&topic.name).is_dir());
+    }
 }

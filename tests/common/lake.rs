@@ -14,6 +14,8 @@ use super::unique;
 pub struct Lake {
     dir: TempDir,
     pub group: String,
+    /// More lines of the `[kafka]` section.
+    pub kafka: &'static str,
     settings: String,
     topics: String,
 }
@@ -39,6 +41,7 @@ impl Lake {
         Lake {
             dir: tempfile::tempdir().unwrap(),
             group: unique("group"),
+            kafka: "",
             settings: settings.to_owned(),
             topics: String::new(),
         }
@@ -86,9 +89,10 @@ impl Lake {
 
     pub fn config(&self) -> String {
         format!(
-            "[kafka]\nbrokers = {:?}\ngroup = {:?}\n[lake]\nroot = \"lake\"\n{}\n{}",
+            "[kafka]\nbrokers = {:?}\ngroup = {:?}\n{}\n[lake]\nroot = \"lake\"\n{}\n{}",
             brokers(),
             self.group,
+            self.kafka,
             self.settings,
             self.topics
         )

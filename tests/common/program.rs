@@ -86,15 +86,20 @@ fn wait(child: &mut Child) -> ExitStatus {
     poll("lakectl to end", || child.0.try_wait().unwrap())
 }
 
-/// Starts lakectl in `folder`, with nothing of the environment's LAKECTL_ variables.
-pub fn start(folder: &Path, arguments: &[impl AsRef<OsStr>], env: &[(&str, &str)]) -> Running {
+/// lakectl, with nothing of the environment's LAKECTL_ variables.
+pub fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lakectl"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("LAKECTL_") {
             command.env_remove(name);
         }
     }
-    let mut child = command
+    command
+}
+
+/// Starts lakectl in `folder`.
+pub fn start(folder: &Path, arguments: &[impl AsRef<OsStr>], env: &[(&str, &str)]) -> Running {
+    let mut child = command()
         .envs(env.iter().copied())
         .args(arguments)
         .current_dir(folder)

@@ -156,13 +156,16 @@ fn a_shorter_topic_made_anew() {
 #[test]
 fn a_table_topic_made_anew() {
     let topic = Topic::compacted("anew-table");
-    topic.send(&[record("both", "{\"N\":1}"), record("new", "{\"N\":1}")]);
+    topic.send(&[record("both", "{\"N\":1}"), record("old", "{\"N\":1}")]);
     let lake = Lake::of_table(&topic);
     lake.drain();
     topic.recreate();
     topic.send(&[record("both", "{\"N\":2}"), record("new", "{\"N\":2}")]);
     lake.one(&[], 1);
     lake.one(&["--accept-recreated"], 3);
+    let file = &data_files(&lake.root().join("tables"))[0];
+    assert!(file.lines[0].ends_with("\"_key\":\"both\",\"N\":2}"), "{file:?}");
+    lake.one(&["--rebuild"], 0);
     assert_table(&lake, &topic);
     lake.drain();
     assert_table(&lake, &topic);

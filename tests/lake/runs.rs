@@ -129,6 +129,19 @@ fn a_signal_commits_what_was_read() {
     }
 }
 
+/// A virtual machine that is paused, a laptop that sleeps: longer than Kafka may be silent.
+#[test]
+fn a_pause_of_our_own_is_not_kafkas_silence() {
+    let topic = long_topic("paused");
+    let mut lake = Lake::of_stream(&topic);
+    lake.kafka = "timeout = \"3s\"";
+    let frozen = start_and_freeze(&lake, &topic);
+    std::thread::sleep(Duration::from_millis(3_200));
+    frozen.signal(Signal::CONT);
+    frozen.wait().expect(0);
+    assert_stream(&lake, &topic);
+}
+
 /// No line is torn, and none stands twice, whenever a reader looks.
 fn assert_readable(lake: &Lake, topic: &Topic) {
     let records = topic.read();

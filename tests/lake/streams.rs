@@ -2,7 +2,7 @@
 
 use crate::common::compare::{Compare, assert_stream};
 use crate::common::files::data_files;
-use crate::common::kafka::{Topic, numbered, record, tombstone};
+use crate::common::kafka::{DAY_MS, NOON_MS, Topic, numbered, record, tombstone};
 use crate::common::lake::{Lake, assert_same, number};
 
 #[test]
@@ -137,7 +137,7 @@ fn without_metadata_a_line_is_the_value_alone() {
     lake.drain();
     let files = data_files(&lake.root().join("streams"));
     let head = |offset: i64| {
-        let time = crate::common::kafka::NOON_MS;
+        let time = NOON_MS;
         format!("{{\"_partition\":0,\"_offset\":{offset},\"_timestamp\":{time},\"_key\":\"k\",")
     };
     let lines = &files[0].lines;
@@ -187,4 +187,33 @@ fn files_and_folders_are_not_for_everyone() {
             }
         }
     }
+}
+
+/// So many files that the run commits in between, and syncs the filesystem rather than each file.
+#[test]
+fn very_many_files() {
+    let topic = Topic::with("many-files", 2, &[]);
+    topic.send(&numbered("a", 10_500, 2));
+    let lake = Lake::with("files = \"message\"").stream(&topic, "");
+    let report = lake.one(&[], 0);
+    assert_eq!(
+        (number(&report, "files"), number(&report, "written")),
+        (10_500, 10_500)
+    );
+    assert_stream(&lake, &topic);
+    assert_eq!(number(&lake.one(&[], 0), "read"), 0);
+}
+
+#[test]
+fn very_many_days() {
+    let topic = Topic::with("many-days", 2, &[]);
+    let records: Vec<_> = numbered("a", 600, 2)
+        .into_iter()
+        .zip(0..)
+        .map(|(record, i)| record.at(NOON_MS - i / 2 * DAY_MS))
+        .collect();
+    topic.send(&records);
+    let lake = Lake::of_stream(&topic);
+    assert_eq!(lake.one(&[], 0)["days"].as_array().unwrap().len(), 300);
+    assert_stream(&lake, &topic);
 }
