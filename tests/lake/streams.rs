@@ -217,3 +217,22 @@ fn very_many_days() {
     assert_eq!(lake.one(&[], 0)["days"].as_array().unwrap().len(), 300);
     assert_stream(&lake, &topic);
 }
+
+#[test]
+fn settings_of_files_may_change_between_runs() {
+    let topic = Topic::new("changing");
+    let mut lake = Lake::of_stream(&topic);
+    for settings in [
+        "compression = \"gzip\"",
+        "files = \"message\"",
+        "metadata_prefix = \"_\"",
+        "compression = \"zstd\"",
+    ] {
+        lake.set(settings);
+        topic.send(&numbered("a", 5, 1));
+        lake.drain();
+    }
+    let files = data_files(&lake.root().join("streams"));
+    assert_eq!(files.len(), 8);
+    assert_eq!(files.iter().map(|file| file.lines.len()).sum::<usize>(), 20);
+}

@@ -296,3 +296,58 @@ fn forgotten_tombstones_want_a_rebuild() {
     );
     assert_table(&lake, &topic);
 }
+
+#[test]
+fn another_compression_takes_the_old_snapshots_place() {
+    let topic = Topic::compacted("recompressed");
+    let mut lake = Lake::of_table(&topic);
+    for (i, (compression, extension)) in [
+        ("none", ".json"),
+        ("gzip", ".json.gz"),
+        ("zstd", ".json.zst"),
+        ("none", ".json"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        lake.set(&format!("compression = {compression:?}"));
+        topic.send(&[
+            record("a", &format!("{{\"N\":{i}}}")),
+            record(&format!("k{i}"), "{}"),
+        ]);
+        lake.drain();
+        let compare = Compare {
+            extension,
+            ..Compare::default()
+        };
+        compare.table(&lake, &topic.name, &topic.read());
+        let links = std::fs::read_dir(lake.root().join("current")).unwrap();
+        let links: Vec<_> = links.map(|link| link.unwrap().file_name()).collect();
+        assert_eq!(
+            links,
+            [std::ffi::OsString::from(format!("{}{extension}", topic.name))]
+        );
+    }
+}
+
+#[test]
+fn history_and_rebuild_get_along() {
+    let topic = Topic::new("history-rebuild");
+    let lake = Lake::new().table(&topic, "lake.history = true");
+    for day in 0..3 {
+        topic.send(&[record("a", &format!("{{\"DAY_\":{day}}}")).at(NOON_MS + day * DAY_MS)]);
+        lake.drain();
+    }
+    let folder = lake.root().join("tables").join(&topic.name);
+    let before = data_files(&folder);
+    lake.one(&["--rebuild"], 0);
+    let after = data_files(&folder);
+    assert_eq!(after.len(), 3);
+    for (then, now) in before.iter().zip(&after) {
+        assert_eq!((&then.path, &then.lines), (&now.path, &now.lines));
+    }
+    // A day that comes again replaces its own.
+    topic.send(&[record("b", "{}").at(NOON_MS)]);
+    lake.drain();
+    Compare::default().check_snapshot(data_files(&folder).last().unwrap(), &topic.read());
+}
