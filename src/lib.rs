@@ -10,3 +10,4 @@ pub mod ksqldb;
 pub mod record;
 pub mod report;
 pub mod sink;
+pub mod warehouse;
