@@ -18,3 +18,4 @@ pub mod run;
 pub mod select;
 pub mod sink;
 pub mod stop;
+pub mod warehouse;

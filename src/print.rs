@@ -66,6 +66,9 @@ fn json(report: &Report) {
 
 fn table(report: &Report, out: &mut String) {
     use std::fmt::Write;
+    for line in &report.text {
+        let _ = writeln!(out, "{line}");
+    }
     let width = report
         .topics
         .iter()

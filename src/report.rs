@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::config::Kind;
 use crate::exit;
+use crate::warehouse::InitDbOutcome;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -22,8 +23,20 @@ pub struct Report {
     pub dry_run: bool,
     pub topics: Vec<TopicReport>,
     pub totals: Totals,
+    /// What commands without topics have to say.
+    #[serde(flatten)]
+    pub outcome: Option<Outcome>,
+    /// The same for people, line by line.
+    #[serde(skip)]
+    pub text: Vec<String>,
     #[serde(skip)]
     began: Instant,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    InitDb(InitDbOutcome),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -179,6 +192,8 @@ impl Report {
             dry_run,
             topics: Vec::new(),
             totals: Totals::default(),
+            outcome: None,
+            text: Vec::new(),
             began: Instant::now(),
         }
     }
