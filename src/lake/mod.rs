@@ -7,12 +7,15 @@ pub mod ledger;
 pub mod line;
 pub mod lock;
 pub mod path;
+mod rebuild;
 pub mod root;
 mod row;
 mod sealed;
 mod sink;
 mod snapshot;
 mod stage;
+mod table;
+mod trash;
 mod write;
 
 use anyhow::Result;
