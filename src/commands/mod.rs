@@ -2,6 +2,7 @@
 
 mod init_db;
 mod lake;
+mod purge;
 mod warehouse;
 
 use anyhow::Result;
@@ -18,7 +19,8 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::Lake(args) => lake::execute(&cli.common, args, report, stop),
         Command::Warehouse(args) => warehouse::execute(&cli.common, args, report, stop),
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
-        Command::Purge(_) | Command::Grant(_) => Err(anyhow::anyhow!("not built yet")),
+        Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
+        Command::Grant(_) => Err(anyhow::anyhow!("not built yet")),
     }
 }
 
