@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod line;
 pub mod lock;
 pub mod path;
+mod purge;
 mod rebuild;
 pub mod root;
 mod row;
@@ -26,6 +27,7 @@ use crate::exit::usage;
 use crate::sink::{Progress, Target};
 use ledger::TopicState;
 use root::Root;
+pub use purge::{DayFolder, Purged, TopicDays};
 pub use sink::TopicSink;
 
 /// An opened lake.
