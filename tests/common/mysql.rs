@@ -86,6 +86,20 @@ impl TestDatabase {
         settings(&self.service, &self.name, toml, Some(port))
     }
 
+    /// The same database as another user.
+    pub fn settings_as(&self, user: &str, password: &str) -> Settings {
+        let opts = Opts::from_url(&self.service.url).unwrap();
+        let service = Service {
+            url: format!(
+                "mysql://{user}@{}:{}/x",
+                opts.get_ip_or_hostname(),
+                opts.get_tcp_port()
+            ),
+            password: password.to_owned(),
+        };
+        settings(&service, &self.name, "", None)
+    }
+
     pub fn port(&self) -> u16 {
         Opts::from_url(&self.service.url).unwrap().get_tcp_port()
     }
@@ -260,12 +274,13 @@ pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The session id and transaction id of a transaction in `database` that waits for a lock.
+/// (information_schema.INNODB_TRX stays as it was while it is asked more than ten times a second.)
 pub fn waiting_transaction(watcher: &mut Conn, database: &str) -> Option<(u64, u64)> {
     watcher
         .exec_first(
-            "SELECT t.trx_mysql_thread_id, t.trx_id FROM information_schema.INNODB_TRX AS t \
-             JOIN information_schema.PROCESSLIST AS p ON p.ID = t.trx_mysql_thread_id \
-             WHERE t.trx_state = 'LOCK WAIT' AND p.DB = ?",
+            "SELECT t.PROCESSLIST_ID, w.REQUESTING_ENGINE_TRANSACTION_ID FROM performance_schema.data_lock_waits AS w \
+             JOIN performance_schema.threads AS t ON t.THREAD_ID = w.REQUESTING_THREAD_ID \
+             WHERE t.PROCESSLIST_DB = ? LIMIT 1",
             (database,),
         )
         .unwrap()

@@ -23,7 +23,8 @@ pub fn start(server: u16, cut: Cut, times: u32) -> (u16, Arc<AtomicU32>) {
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let upstream = TcpStream::connect(("127.0.0.1", server)).unwrap();
-            let (mut from_server, mut to_client) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+            let (mut from_server, mut to_client) =
+                (upstream.try_clone().unwrap(), client.try_clone().unwrap());
             std::thread::spawn(move || {
                 let _ = std::io::copy(&mut from_server, &mut to_client);
                 let _ = to_client.shutdown(Shutdown::Both);
@@ -41,7 +42,9 @@ fn forward(mut client: TcpStream, mut server: TcpStream, cut: Cut, left: &Atomic
         // A command packet of its own: 4 bytes of header, COM_QUERY, the text.
         let commit = buffer[..count] == *b"\x07\0\0\0\x03COMMIT";
         let cutting = commit
-            && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+            && left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+                .is_ok();
         if cutting {
             let _ = client.shutdown(Shutdown::Both);
             if cut == Cut::After {
