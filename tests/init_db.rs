@@ -1,4 +1,5 @@
 //! `init-db` against a real MySQL: made, repeated, compared.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "common/mysql.rs"]
 mod service;

@@ -335,6 +335,15 @@ impl TableSink {
     }
 }
 
+impl Drop for TableSink {
+    fn drop(&mut self) {
+        // A broken load may have a server that no longer answers.
+        if !self.broken {
+            self.link.release();
+        }
+    }
+}
+
 impl Sink for TableSink {
     fn take(&mut self, record: &Record<'_>) -> Result<()> {
         if self.broken {
