@@ -3,11 +3,19 @@
 //! The way of the data: config -> plan -> drain -> stage -> commit -> mirror -> report.
 
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod exit;
 pub mod json;
+pub mod kafka;
 pub mod ksqldb;
+pub mod lake;
+pub mod print;
+pub mod progress;
 pub mod record;
 pub mod report;
+pub mod run;
+pub mod select;
 pub mod sink;
+pub mod stop;
 pub mod warehouse;

@@ -1,1 +1,31 @@
-fn main() {}
+//! Parse, run, print, exit.
+
+use clap::Parser;
+use std::process::ExitCode;
+
+use lakectl::cli::Cli;
+use lakectl::report::Report;
+use lakectl::stop::Stop;
+use lakectl::{commands, exit, print};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(print::usage(&error)),
+    };
+    let mut report = Report::new(cli.command.name(), cli.common.dry_run);
+    let stop = Stop::on_signals();
+    let result = match &stop {
+        Ok(stop) => commands::execute(&cli, &mut report, stop),
+        Err(error) => Err(anyhow::anyhow!("{error:#}")),
+    };
+    if let Err(error) = &result {
+        report.fail(error);
+    }
+    report.finish(stop.ok().and_then(|stop| stop.signal()));
+    print::report(&report, &cli.common);
+    match report.exit_code {
+        exit::DONE => ExitCode::SUCCESS,
+        code => ExitCode::from(code),
+    }
+}

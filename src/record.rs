@@ -16,6 +16,7 @@ pub struct Record<'a> {
 
 #[derive(Debug, Clone)]
 pub struct Header<'a> {
-    pub name: &'a str,
+    /// UTF-8 by Kafka's rule, which not every producer keeps.
+    pub name: &'a [u8],
     pub value: Option<&'a [u8]>,
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::config::Kind;
 use crate::exit;
+use crate::warehouse::InitDbOutcome;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -22,8 +23,20 @@ pub struct Report {
     pub dry_run: bool,
     pub topics: Vec<TopicReport>,
     pub totals: Totals,
+    /// What commands without topics have to say.
+    #[serde(flatten)]
+    pub outcome: Option<Outcome>,
+    /// The same for people, line by line.
+    #[serde(skip)]
+    pub text: Vec<String>,
     #[serde(skip)]
     began: Instant,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    InitDb(InitDbOutcome),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -69,6 +82,9 @@ pub struct TopicReport {
     /// Records that an open transaction holds back.
     pub held: u64,
     pub gaps: Vec<GapReport>,
+    /// Kafka may have deleted tombstones that this table never saw.
+    #[serde(skip)]
+    pub tombstones_forgotten: bool,
     #[serde(flatten)]
     pub target: TargetReport,
 }
@@ -136,6 +152,7 @@ impl TopicReport {
             remaining: 0,
             held: 0,
             gaps: Vec::new(),
+            tombstones_forgotten: false,
             target,
         }
     }
@@ -175,6 +192,8 @@ impl Report {
             dry_run,
             topics: Vec::new(),
             totals: Totals::default(),
+            outcome: None,
+            text: Vec::new(),
             began: Instant::now(),
         }
     }

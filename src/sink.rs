@@ -2,7 +2,10 @@
 
 use anyhow::Result;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use crate::config::Topic;
+use crate::kafka::DrainPlan;
 use crate::record::Record;
 use crate::report::{GapReport, TopicReport};
 
@@ -45,12 +48,49 @@ pub struct DrainedPartition {
     pub read: u64,
 }
 
+/// A table is folded again from its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rebuild {
+    /// What the topic no longer holds is removed from the target.
+    DropAbsent,
+    /// It is kept: Kafka deletes old windows of `compact,delete` topics without a tombstone.
+    KeepAbsent,
+}
+
+/// Where records go: the lake or the warehouse.
+pub trait Target {
+    type Sink<'t>: Sink
+    where
+        Self: 't;
+
+    /// Takes the topic's lock, waiting up to `wait` for another run. The inner error says who holds it.
+    fn open<'t>(
+        &'t self,
+        topic: &'t Topic,
+        run_id: &str,
+        wait: Duration,
+    ) -> Result<Result<Self::Sink<'t>, String>>;
+
+    /// How far the target is with a topic, without a lock and without touching anything.
+    fn progress(&self, topic: &Topic) -> Result<Progress>;
+}
+
 /// One topic on its way into one target, under that target's lock.
 pub trait Sink {
+    fn progress(&self) -> Progress;
+
+    /// Told once, before the first record: which offsets will come, and whether to start afresh.
+    fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()>;
+
     /// Takes one record; per Kafka partition they come in the order of their offsets.
     fn take(&mut self, record: &Record<'_>) -> Result<()>;
 
     /// Makes what was taken, and `drained.next`, durable in one moment, and fills in the report.
     /// An error means that nothing of it counts: the next run reads it again.
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()>;
+
+    /// What a person should know beside the report's numbers.
+    fn warnings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }

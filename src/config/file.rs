@@ -20,6 +20,7 @@ pub(super) struct File {
 pub(super) struct Kafka {
     pub brokers: Option<String>,
     pub group: Option<String>,
+    pub timeout: Option<String>,
     pub options: BTreeMap<String, KafkaOption>,
 }
 

@@ -2,9 +2,10 @@
 
 use anyhow::{Context, Result};
 use std::path::Path;
+use std::time::Duration;
 
 use super::file::{self, KafkaOption};
-use super::{Env, Overrides, Secret, secret};
+use super::{Env, Overrides, Secret, secret, units};
 use crate::exit::usage;
 
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub struct Kafka {
     pub group: String,
     /// librdkafka properties; any value may be a secret, so all are kept as one.
     pub options: Vec<(String, Secret)>,
+    /// How long Kafka may stay silent in the middle of a read before the topic fails.
+    pub timeout: Duration,
 }
 
 /// What the promises rest on, and why nobody may turn it.
@@ -84,6 +87,8 @@ pub(super) fn from_file(
         ),
         group: pick(&overrides.group, "LAKECTL_GROUP", &file.group, "lakectl"),
         options,
+        timeout: units::duration(file.timeout.as_deref().unwrap_or("30s"))
+            .map_err(|e| usage(format!("kafka.timeout: {e}")))?,
     })
 }
 

@@ -104,6 +104,15 @@ impl Compression {
             Compression::Zstd => ".json.zst",
         }
     }
+
+    /// Reads a data file's name.
+    pub fn of(name: &str) -> Compression {
+        match name {
+            name if name.ends_with(".gz") => Compression::Gzip,
+            name if name.ends_with(".zst") => Compression::Zstd,
+            _ => Compression::None,
+        }
+    }
 }
 
 /// What the command line says over environment and file.

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::config::{Database, Topic};
 use crate::exit::usage;
-use crate::sink::Progress;
+use crate::sink::{Progress, Target};
 use connect::Server;
 use link::Link;
 use progress::Place;
@@ -94,6 +94,24 @@ impl Warehouse {
         let table = schema::read(&mut conn, &self.server, &topic.table)?;
         let (names, plan) = mapping::plan(topic, &table)?;
         Ok((conn, table, RowReader::new(topic.key.clone(), names, plan)))
+    }
+}
+
+impl Target for Warehouse {
+    type Sink<'t> = TableSink;
+
+    fn open<'t>(
+        &'t self,
+        topic: &'t Topic,
+        _run_id: &str,
+        wait: Duration,
+    ) -> Result<Result<TableSink, String>> {
+        let held = || format!("another run loads table `{}` (MySQL's GET_LOCK)", topic.table);
+        Ok(Warehouse::open(self, topic, wait)?.ok_or_else(held))
+    }
+
+    fn progress(&self, topic: &Topic) -> Result<Progress> {
+        self.read_progress(topic)
     }
 }
 

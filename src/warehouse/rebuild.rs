@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::batch::Batch;
 use super::schema::TargetTable;
 use super::upsert::quote;
+use crate::sink;
 
 /// Deleting what is absent reads the whole table in one statement.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -18,8 +19,9 @@ pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const KEYS: &str = "lakectl_rebuild_keys";
 const KEYS_PER_STATEMENT: usize = 512;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rebuild {
+    absent: sink::Rebuild,
     spilled: bool,
     /// Hash of a key that was written already -> Kafka partition and timestamp of its record: where the number of
     /// Kafka partitions has grown, a key's older record may come later.
@@ -27,6 +29,14 @@ pub(super) struct Rebuild {
 }
 
 impl Rebuild {
+    pub(super) fn new(absent: sink::Rebuild) -> Self {
+        Rebuild {
+            absent,
+            spilled: false,
+            written: HashMap::new(),
+        }
+    }
+
     /// Whether the transaction holds changes that are no longer in memory.
     pub(super) fn is_spilled(&self) -> bool {
         self.spilled
@@ -81,6 +91,9 @@ impl Rebuild {
 
     /// How many rows went.
     pub(super) fn delete_absent(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<u64> {
+        if self.absent == sink::Rebuild::KeepAbsent {
+            return Ok(0);
+        }
         let names: Vec<String> = table
             .primary_key
             .iter()

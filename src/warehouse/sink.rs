@@ -15,9 +15,10 @@ use super::row::{Change, RowReader};
 use super::schema::TargetTable;
 use crate::config::Topic;
 use crate::exit::usage;
+use crate::kafka::DrainPlan;
 use crate::record::Record;
 use crate::report::{TargetReport, TopicReport};
-use crate::sink::{Drained, Progress, Sink};
+use crate::sink::{self, Drained, Progress, Sink};
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
 const BUDGET_BYTES: usize = 64 << 20;
@@ -118,11 +119,11 @@ impl TableSink {
     }
 
     /// From now on the records are the whole topic, from its start: at commit, rows whose keys were never mentioned are
-    /// deleted. All of it is one transaction, however many records there are.
+    /// deleted, unless `rebuild` keeps them. All of it is one transaction, however many records there are.
     ///
     /// # Errors
     /// Another topic fills the same table (exit code 2), or the session could not be renewed.
-    pub fn rebuild(&mut self) -> Result<()> {
+    pub fn rebuild(&mut self, rebuild: sink::Rebuild) -> Result<()> {
         let place = Place {
             table: &self.table.name,
             topic: &self.topic.name,
@@ -137,7 +138,7 @@ impl TableSink {
         }
         self.link.reopen(rebuild::READ_TIMEOUT)?;
         self.progress = progress::read(&mut self.link.conn, place, false)?;
-        self.rebuild = Some(Rebuild::default());
+        self.rebuild = Some(Rebuild::new(rebuild));
         Ok(())
     }
 
@@ -345,6 +346,22 @@ impl Drop for TableSink {
 }
 
 impl Sink for TableSink {
+    fn progress(&self) -> Progress {
+        self.progress.clone()
+    }
+
+    fn begin(&mut self, plan: &DrainPlan, rebuild: Option<sink::Rebuild>) -> Result<()> {
+        TableSink::begin(self, plan.topic_id.as_deref(), plan.generation);
+        match rebuild {
+            Some(rebuild) => self.rebuild(rebuild),
+            None => Ok(()),
+        }
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        TableSink::warnings(self)
+    }
+
     fn take(&mut self, record: &Record<'_>) -> Result<()> {
         if self.broken {
             return Err(anyhow!(

@@ -1,0 +1,8 @@
+-- Every transaction with every field, nested as it came.
+SET 'auto.offset.reset' = 'earliest';
+
+CREATE STREAM IF NOT EXISTS TRANSACTIONS_FULL
+WITH (KAFKA_TOPIC = 'TRANSACTIONS_FULL', VALUE_FORMAT = 'JSON', PARTITIONS = 3) AS
+SELECT *
+FROM TRANSACTION_LOG
+EMIT CHANGES;

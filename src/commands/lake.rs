@@ -1,0 +1,72 @@
+//! `lakectl lake`: topics into the data lake.
+
+use anyhow::Result;
+
+use crate::cli::{Common, LakeArgs};
+use crate::config::Overrides;
+use crate::exit::usage;
+use crate::kafka::{Client, TopicList};
+use crate::lake::Lake;
+use crate::report::{LakeReport, Report, TargetReport};
+use crate::run::{self, Options};
+use crate::stop::Stop;
+
+pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+    let overrides = Overrides {
+        lake_root: args.lake_root.clone(),
+        ..run::overrides(&args.drain)
+    };
+    let settings = super::settings(common, &overrides)?;
+    let mut options = Options::new(common, &args.drain, &settings, stop)?;
+    options.rebuild = matches!(args.rebuild, Some(None));
+    let client = Client::new(&settings.kafka, "lake")?;
+    let empty = TargetReport::Lake(LakeReport::default());
+    let (mut topics, partitions) = run::choose(&settings, &options, false, &empty, &client, report)?;
+    if options.rebuild {
+        topics.retain(|topic| topic.kind == crate::config::Kind::Table || !options.patterns.is_empty());
+        if let Some(stream) = topics
+            .iter()
+            .find(|topic| topic.kind == crate::config::Kind::Stream)
+        {
+            return Err(usage(format!(
+                "--rebuild: {} is a stream; say which days to rebuild: --rebuild 2025-10-01..2025-10-07",
+                stream.name
+            )));
+        }
+    }
+    let known = Lake::at(&settings, false)?;
+    if known.is_none() && !args.new_lake {
+        refuse_an_unmounted_lake(&client, &partitions, &settings.lake.root)?;
+    }
+    if options.dry_run {
+        return run::preview(
+            known.as_ref(),
+            &topics,
+            &partitions,
+            &options,
+            &empty,
+            &client,
+            report,
+        );
+    }
+    match Lake::at(&settings, true)? {
+        Some(lake) => run::drain_topics(&lake, &topics, &partitions, &mut options, &empty, &client, report),
+        None => Err(anyhow::anyhow!(
+            "the lake root {} vanished",
+            settings.lake.root.display()
+        )),
+    }
+}
+
+/// A root without a ledger while Kafka remembers a lake: an unmounted disk or a wrong path, and a second copy of all.
+fn refuse_an_unmounted_lake(client: &Client, partitions: &TopicList, root: &std::path::Path) -> Result<()> {
+    if !client.has_mirror(partitions)? {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "there is no lake at {}, but Kafka's group {} has been through these topics: is a disk not mounted, or \
+         lake.root wrong? To begin a new lake there, say --new-lake",
+        root.display(),
+        client.group()
+    )))
+}

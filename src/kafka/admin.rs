@@ -1,0 +1,286 @@
+//! The three questions that librdkafka answers but the rdkafka crate doesn't pass on:
+//! topic ids, offsets of many Kafka partitions at once, and topic settings, asked over the consumer's own connections.
+//!
+//! The only unsafe code of the program. Every pointer taken from librdkafka is freed by a guard,
+//! and everything that leaves this module is owned.
+#![allow(unsafe_code)]
+
+use anyhow::{Result, anyhow, bail};
+use rdkafka::bindings as rd;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_char};
+use std::time::{Duration, Instant};
+
+/// A Kafka partition of a topic.
+pub(super) type TopicPartition = (String, i32);
+
+/// Which end of a Kafka partition is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OffsetSpec {
+    /// The low watermark.
+    Earliest,
+    /// The last stable offset: where read_committed ends.
+    LatestStable,
+    /// The high watermark.
+    Latest,
+}
+
+/// A client that outlives every call made through it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Admin {
+    client: *mut rd::rd_kafka_t,
+    timeout: Duration,
+}
+
+impl Admin {
+    /// `client` must stay alive as long as this value: it is made anew from the consumer for each use.
+    pub(super) fn new(client: *mut rd::rd_kafka_t, timeout: Duration) -> Self {
+        Admin { client, timeout }
+    }
+
+    /// Topic name -> topic id in base64, for the topics whose broker gives one (Kafka 2.8 and later).
+    pub(super) fn topic_ids(self, topics: &[String]) -> Result<BTreeMap<String, String>> {
+        let names: Vec<CString> = topics
+            .iter()
+            .map(|t| CString::new(t.as_str()))
+            .collect::<Result<_, _>>()?;
+        let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+        let queue = Queue::new(self.client);
+        let options = Options::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS)?;
+        // SAFETY: names and pointers outlive the call, which copies them; the collection is freed right after it.
+        unsafe {
+            let collection =
+                rd::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+            rd::rd_kafka_DescribeTopics(self.client, collection, options.0, queue.0);
+            rd::rd_kafka_TopicCollection_destroy(collection);
+        }
+        let event = queue.wait(self.timeout)?;
+        let mut ids = BTreeMap::new();
+        // SAFETY: all pointers below belong to the event, which lives to the end of this function.
+        unsafe {
+            let result = rd::rd_kafka_event_DescribeTopics_result(event.0);
+            let mut count = 0;
+            let described = rd::rd_kafka_DescribeTopics_result_topics(result, &mut count);
+            for &topic in slice(described, count) {
+                let id = rd::rd_kafka_TopicDescription_topic_id(topic);
+                // A broker that knows no ids answers with the zero id.
+                let known = !id.is_null()
+                    && (rd::rd_kafka_Uuid_most_significant_bits(id) != 0
+                        || rd::rd_kafka_Uuid_least_significant_bits(id) != 0);
+                if known {
+                    let name = owned(rd::rd_kafka_TopicDescription_name(topic));
+                    ids.insert(name, owned(rd::rd_kafka_Uuid_base64str(id)));
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    /// One end of many Kafka partitions; those that the broker gives an error for come with it.
+    pub(super) fn offsets(
+        self,
+        partitions: &[TopicPartition],
+        spec: OffsetSpec,
+    ) -> Result<BTreeMap<TopicPartition, Result<i64, String>>> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let queue = Queue::new(self.client);
+        let options = Options::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS)?;
+        options.isolation(spec != OffsetSpec::Latest);
+        let list = PartitionList::new(partitions.len());
+        for (topic, partition) in partitions {
+            list.add(topic, *partition, spec)?;
+        }
+        // SAFETY: the list is copied by the call.
+        unsafe { rd::rd_kafka_ListOffsets(self.client, list.0, options.0, queue.0) };
+        let event = queue.wait(self.timeout)?;
+        let mut found = BTreeMap::new();
+        // SAFETY: all pointers below belong to the event, which lives to the end of this function.
+        unsafe {
+            let result = rd::rd_kafka_event_ListOffsets_result(event.0);
+            let mut count = 0;
+            let infos = rd::rd_kafka_ListOffsets_result_infos(result, &mut count);
+            for &info in slice(infos, count) {
+                let entry = &*rd::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
+                let offset = match entry.err {
+                    rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(entry.offset),
+                    error => Err(owned(rd::rd_kafka_err2str(error))),
+                };
+                found.insert((owned(entry.topic), entry.partition), offset);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The settings of a topic that have a value, by name.
+    pub(super) fn topic_settings(self, topic: &str) -> Result<BTreeMap<String, String>> {
+        let name = CString::new(topic)?;
+        let queue = Queue::new(self.client);
+        let options = Options::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS)?;
+        // SAFETY: the resource is copied by the call and freed right after it.
+        unsafe {
+            let kind = rd::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
+            let mut resource = rd::rd_kafka_ConfigResource_new(kind, name.as_ptr());
+            rd::rd_kafka_DescribeConfigs(self.client, &mut resource, 1, options.0, queue.0);
+            rd::rd_kafka_ConfigResource_destroy(resource);
+        }
+        let event = queue.wait(self.timeout)?;
+        let mut settings = BTreeMap::new();
+        // SAFETY: all pointers below belong to the event, which lives to the end of this function.
+        unsafe {
+            let result = rd::rd_kafka_event_DescribeConfigs_result(event.0);
+            let mut count = 0;
+            let resources = rd::rd_kafka_DescribeConfigs_result_resources(result, &mut count);
+            for &resource in slice(resources, count) {
+                if rd::rd_kafka_ConfigResource_error(resource)
+                    != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+                {
+                    bail!("{}", owned(rd::rd_kafka_ConfigResource_error_string(resource)));
+                }
+                let mut count = 0;
+                let entries = rd::rd_kafka_ConfigResource_configs(resource, &mut count);
+                for &entry in slice(entries, count) {
+                    let value = rd::rd_kafka_ConfigEntry_value(entry);
+                    if !value.is_null() {
+                        settings.insert(owned(rd::rd_kafka_ConfigEntry_name(entry)), owned(value));
+                    }
+                }
+            }
+        }
+        Ok(settings)
+    }
+}
+
+struct Queue(*mut rd::rd_kafka_queue_t);
+
+impl Queue {
+    fn new(client: *mut rd::rd_kafka_t) -> Self {
+        // SAFETY: the client is alive; the queue is freed on drop.
+        Queue(unsafe { rd::rd_kafka_queue_new(client) })
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<Event> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let millis = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+            // SAFETY: the queue is alive; the event is freed on drop.
+            let event = Event(unsafe { rd::rd_kafka_queue_poll(self.0, millis) });
+            if event.0.is_null() {
+                if left.is_zero() {
+                    bail!("no answer within {} s", timeout.as_secs());
+                }
+                continue;
+            }
+            // SAFETY: the event is alive; its error string belongs to it.
+            return match unsafe { rd::rd_kafka_event_error(event.0) } {
+                rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
+                _ => Err(anyhow!("{}", unsafe {
+                    owned(rd::rd_kafka_event_error_string(event.0))
+                })),
+            };
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: made by rd_kafka_queue_new, destroyed once.
+        unsafe { rd::rd_kafka_queue_destroy(self.0) }
+    }
+}
+
+struct Event(*mut rd::rd_kafka_event_t);
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: from rd_kafka_queue_poll (or null, which is allowed), destroyed once.
+        unsafe { rd::rd_kafka_event_destroy(self.0) }
+    }
+}
+
+struct Options(*mut rd::rd_kafka_AdminOptions_t);
+
+impl Options {
+    fn new(admin: Admin, operation: rd::rd_kafka_admin_op_t) -> Result<Self> {
+        // SAFETY: the client is alive; the options are freed on drop; the buffer is as long as it says.
+        unsafe {
+            let options = Options(rd::rd_kafka_AdminOptions_new(admin.client, operation));
+            let millis = i32::try_from(admin.timeout.as_millis()).unwrap_or(i32::MAX);
+            let mut text = [0 as c_char; 256];
+            match rd::rd_kafka_AdminOptions_set_request_timeout(
+                options.0,
+                millis,
+                text.as_mut_ptr(),
+                text.len(),
+            ) {
+                rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(options),
+                _ => Err(anyhow!("{}", owned(text.as_ptr()))),
+            }
+        }
+    }
+
+    fn isolation(&self, committed: bool) {
+        let level = match committed {
+            true => rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
+            false => rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
+        };
+        // SAFETY: the options are alive; an error (or null, which is allowed) is freed at once.
+        unsafe { rd::rd_kafka_error_destroy(rd::rd_kafka_AdminOptions_set_isolation_level(self.0, level)) }
+    }
+}
+
+impl Drop for Options {
+    fn drop(&mut self) {
+        // SAFETY: made by rd_kafka_AdminOptions_new, destroyed once.
+        unsafe { rd::rd_kafka_AdminOptions_destroy(self.0) }
+    }
+}
+
+struct PartitionList(*mut rd::rd_kafka_topic_partition_list_t);
+
+impl PartitionList {
+    fn new(size: usize) -> Self {
+        // SAFETY: freed on drop.
+        PartitionList(unsafe { rd::rd_kafka_topic_partition_list_new(i32::try_from(size).unwrap_or(0)) })
+    }
+
+    fn add(&self, topic: &str, partition: i32, spec: OffsetSpec) -> Result<()> {
+        let topic = CString::new(topic)?;
+        // SAFETY: the name is copied; the entry that is returned belongs to the list.
+        unsafe {
+            let entry = rd::rd_kafka_topic_partition_list_add(self.0, topic.as_ptr(), partition);
+            (*entry).offset = match spec {
+                OffsetSpec::Earliest => -2,
+                OffsetSpec::LatestStable | OffsetSpec::Latest => -1,
+            };
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PartitionList {
+    fn drop(&mut self) {
+        // SAFETY: made by rd_kafka_topic_partition_list_new, destroyed once.
+        unsafe { rd::rd_kafka_topic_partition_list_destroy(self.0) }
+    }
+}
+
+/// # Safety
+/// `text` is null or a C string that lives through the call.
+unsafe fn owned(text: *const c_char) -> String {
+    match text.is_null() {
+        true => String::new(),
+        false => unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned(),
+    }
+}
+
+/// # Safety
+/// `first` is null or points to `count` elements that live as long as the result is used.
+unsafe fn slice<'a, T>(first: *mut T, count: usize) -> &'a [T] {
+    match first.is_null() {
+        true => &[],
+        false => unsafe { std::slice::from_raw_parts(first, count) },
+    }
+}

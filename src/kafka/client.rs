@@ -1,0 +1,316 @@
+//! The connection to Kafka: a consumer that is assigned, never subscribed.
+
+use anyhow::{Context as _, Result, anyhow};
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::admin::{Admin, OffsetSpec};
+use super::plan::PartitionOffsets;
+use crate::config::Kafka;
+use crate::exit::usage;
+use crate::report::printable;
+
+/// How long one question to Kafka may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Set before the user's own options, which may change them.
+const DEFAULTS: [(&str, &str); 8] = [
+    ("client.id", "lakectl"),
+    // Bounds memory whatever the topic's size; a bounded queue stalls on the backoff unless that is short.
+    ("queued.max.messages.kbytes", "32768"),
+    ("fetch.queue.backoff.ms", "5"),
+    // A fetch at the end of a topic should come back at once.
+    ("fetch.wait.max.ms", "10"),
+    ("fetch.error.backoff.ms", "100"),
+    // A single batch may be larger than the default of 100 MB; then librdkafka would reconnect without end.
+    ("receive.message.max.bytes", "2147483647"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("socket.keepalive.enable", "true"),
+];
+
+/// Set after the user's own options, so that nothing undoes them.
+const PROMISES: [(&str, &str); 7] = [
+    ("auto.offset.reset", "error"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("enable.partition.eof", "true"),
+    ("allow.auto.create.topics", "false"),
+];
+
+/// Kafka, as one run sees it.
+pub struct Client {
+    pub(super) consumer: BaseConsumer<Reasons>,
+    brokers: String,
+    group: String,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kafka at {}", self.brokers)
+    }
+}
+
+/// Topic name -> its Kafka partitions.
+pub type TopicList = BTreeMap<String, Vec<i32>>;
+
+impl Client {
+    /// Makes the client; nothing is sent before the first question.
+    ///
+    /// # Errors
+    /// A property that librdkafka does not know or accept: exit code 2.
+    pub fn new(kafka: &Kafka, target: &str) -> Result<Client> {
+        let group = format!("{}.{target}", kafka.group);
+        let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Info);
+        for (key, value) in DEFAULTS {
+            config.set(key, value);
+        }
+        for (key, value) in &kafka.options {
+            config.set(key, value.reveal());
+        }
+        config
+            .set("bootstrap.servers", &kafka.brokers)
+            .set("group.id", &group);
+        for (key, value) in PROMISES {
+            config.set(key, value);
+        }
+        // librdkafka's description of a bad value may repeat it, and it may be a secret.
+        let consumer = config
+            .create_with_context(Reasons::default())
+            .map_err(|error| match error {
+                KafkaError::ClientConfig(_, description, key, value) => {
+                    let description = if value.is_empty() {
+                        description
+                    } else {
+                        description.replace(&value, "***")
+                    };
+                    usage(format!("kafka option `{key}`: {}", printable(&description)))
+                }
+                KafkaError::ClientCreation(description) => usage(format!(
+                    "kafka options: {}",
+                    printable(&redact(&description, kafka))
+                )),
+                other => anyhow!(other),
+            })?;
+        Ok(Client {
+            consumer,
+            brokers: kafka.brokers.clone(),
+            group,
+        })
+    }
+
+    /// Every topic of the cluster.
+    pub fn topics(&self) -> Result<TopicList> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(None, ANSWER_TIMEOUT)
+            .map_err(|e| self.unreachable(&e.to_string()))?;
+        let partitions = |topic: &rdkafka::metadata::MetadataTopic| {
+            let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
+            ids.sort_unstable();
+            ids
+        };
+        Ok(metadata
+            .topics()
+            .iter()
+            .map(|topic| (topic.name().to_owned(), partitions(topic)))
+            .collect())
+    }
+
+    /// Topic name -> topic id, of the topics that have one.
+    pub fn topic_ids(&self, topics: &[String]) -> Result<BTreeMap<String, String>> {
+        if topics.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.admin()
+            .topic_ids(topics)
+            .with_context(|| format!("asking {} for topic ids", self.brokers))
+    }
+
+    /// Where the Kafka partitions of these topics begin and end now.
+    pub fn offsets(&self, topics: &TopicList) -> Result<BTreeMap<String, Vec<PartitionOffsets>>> {
+        let all: Vec<_> = topics
+            .iter()
+            .flat_map(|(topic, ids)| ids.iter().map(|&id| (topic.clone(), id)))
+            .collect();
+        let ask = |spec| {
+            self.admin()
+                .offsets(&all, spec)
+                .with_context(|| format!("asking {} for offsets", self.brokers))
+        };
+        // The low watermark last: what has been deleted by then is noticed by the plan, not by the read.
+        let (high, stable, low) = (
+            ask(OffsetSpec::Latest)?,
+            ask(OffsetSpec::LatestStable)?,
+            ask(OffsetSpec::Earliest)?,
+        );
+        let mut found: BTreeMap<String, Vec<PartitionOffsets>> = BTreeMap::new();
+        for key in all {
+            let pick = |map: &BTreeMap<_, Result<i64, String>>| match map.get(&key) {
+                Some(Ok(offset)) => Ok(*offset),
+                Some(Err(error)) => Err(anyhow!("topic {} Kafka partition {}: {error}", key.0, key.1)),
+                None => Err(anyhow!(
+                    "topic {} Kafka partition {}: the broker gave no offset",
+                    key.0,
+                    key.1
+                )),
+            };
+            let (low, high) = (pick(&low)?, pick(&high)?);
+            // Asked before the stable end, the high watermark may lie below it by now.
+            let stable_end = pick(&stable)?.max(low);
+            let offsets = PartitionOffsets {
+                partition: key.1,
+                low,
+                stable_end,
+                high: high.max(stable_end),
+            };
+            found.entry(key.0).or_default().push(offsets);
+        }
+        Ok(found)
+    }
+
+    /// The settings of a topic, like cleanup.policy.
+    pub fn topic_settings(&self, topic: &str) -> Result<BTreeMap<String, String>> {
+        self.admin()
+            .topic_settings(topic)
+            .with_context(|| format!("asking {} for the settings of topic {topic}", self.brokers))
+    }
+
+    /// The first offset whose record may have a timestamp at or past `time_ms`, per Kafka partition;
+    /// none where there is no such record. On transactional topics it may lie far too early, never too late.
+    pub fn offsets_at(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        time_ms: i64,
+    ) -> Result<BTreeMap<i32, Option<i64>>> {
+        let mut list = TopicPartitionList::new();
+        for &partition in partitions {
+            list.add_partition_offset(topic, partition, Offset::Offset(time_ms))?;
+        }
+        let found = self
+            .consumer
+            .offsets_for_times(list, ANSWER_TIMEOUT)
+            .map_err(|e| self.unreachable(&e.to_string()))?;
+        found
+            .elements_for_topic(topic)
+            .iter()
+            .map(|entry| {
+                entry
+                    .error()
+                    .map_err(|e| anyhow!("topic {topic} Kafka partition {}: {e}", entry.partition()))?;
+                let offset = match entry.offset() {
+                    Offset::Offset(offset) => Some(offset),
+                    _ => None,
+                };
+                Ok((entry.partition(), offset))
+            })
+            .collect()
+    }
+
+    /// Whether Kafka's group holds committed offsets of any of these topics.
+    pub fn has_mirror(&self, topics: &TopicList) -> Result<bool> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partitions) in topics {
+            for &partition in partitions {
+                list.add_partition(topic, partition);
+            }
+        }
+        let committed = self
+            .consumer
+            .committed_offsets(list, ANSWER_TIMEOUT)
+            .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))?;
+        Ok(committed
+            .elements()
+            .iter()
+            .any(|entry| matches!(entry.offset(), Offset::Offset(_))))
+    }
+
+    /// Writes progress into Kafka's group, where the usual lag tools look. Only a mirror: never read as the truth.
+    pub fn mirror(&self, progress: &[(String, i32, i64)]) -> Result<()> {
+        if progress.is_empty() {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::new();
+        for (topic, partition, next) in progress {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
+        }
+        self.consumer
+            .commit(&list, CommitMode::Sync)
+            .with_context(|| format!("mirroring progress into Kafka's group {}", self.group))
+    }
+
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// An error that says what the last connection attempt met.
+    pub(super) fn unreachable(&self, error: &str) -> anyhow::Error {
+        // Events wait in the queue until somebody polls: the reason may be among them.
+        while self.consumer.poll(Duration::ZERO).is_some() {}
+        let reason = self.consumer.context().last().unwrap_or_else(|| error.to_owned());
+        anyhow!(
+            "cannot get an answer from Kafka at {}: {}; is the broker up, and is the address right \
+             (kafka.brokers, LAKECTL_BROKERS or --brokers)?",
+            self.brokers,
+            printable(&reason)
+        )
+    }
+
+    pub(super) fn admin(&self) -> Admin {
+        Admin::new(self.consumer.client().native_ptr(), ANSWER_TIMEOUT)
+    }
+}
+
+fn redact(text: &str, kafka: &Kafka) -> String {
+    kafka
+        .options
+        .iter()
+        .fold(text.to_owned(), |text, (_, value)| match value.reveal().len() {
+            0..=3 => text,
+            _ => text.replace(value.reveal(), "***"),
+        })
+}
+
+/// Remembers why the last connection failed, and keeps librdkafka's own log off the terminal.
+#[derive(Default)]
+pub(super) struct Reasons {
+    last: Mutex<Option<String>>,
+}
+
+impl Reasons {
+    pub(super) fn last(&self) -> Option<String> {
+        self.last.lock().ok()?.clone()
+    }
+
+    fn remember(&self, reason: &str) {
+        if let Ok(mut last) = self.last.lock() {
+            *last = Some(reason.to_owned());
+        }
+    }
+}
+
+impl ClientContext for Reasons {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if (level as i32) <= RDKafkaLogLevel::Error as i32 || facility == "FAIL" {
+            self.remember(message);
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down says less than why the last of them is.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.remember(reason);
+        }
+    }
+}
+
+impl ConsumerContext for Reasons {}

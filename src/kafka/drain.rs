@@ -1,0 +1,359 @@
+//! The bounded read of a plan: it ends by itself, even while producers keep writing.
+
+use anyhow::{Result, anyhow};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::admin::OffsetSpec;
+use super::client::Client;
+use super::native_headers;
+use super::plan::DrainPlan;
+use crate::record::Record;
+use crate::sink::{Drained, DrainedPartition};
+use crate::stop::Stop;
+
+/// How often a silent broker lets us look at the clock and at signals.
+const TICK: Duration = Duration::from_millis(50);
+/// How long a run that was told to stop still looks for the next record of each Kafka partition.
+const CLOSING_GRACE: Duration = Duration::from_secs(2);
+
+/// How far a run may go, over all its topics.
+#[derive(Debug, Clone, Default)]
+pub struct Limits {
+    /// Records that may still be taken.
+    pub records_left: Option<u64>,
+    pub deadline: Option<Instant>,
+    /// Each Kafka partition stops at its first record at or past this time.
+    pub until_ms: Option<i64>,
+    /// How long Kafka may stay silent.
+    pub silence_max: Duration,
+    pub stop: Stop,
+}
+
+impl Limits {
+    /// Whether nothing more may be read.
+    pub fn reached(&self) -> bool {
+        self.records_left == Some(0)
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            || self.stop.signal().is_some()
+    }
+}
+
+/// What came of a drain, beside what the sink took.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub drained: Drained,
+    pub before_from: u64,
+}
+
+/// Reads `plan` and gives each record to `take`, in the order of offsets per Kafka partition.
+///
+/// # Errors
+/// What `take` returns; a broker that stays silent; records that Kafka deleted or damaged while we read.
+pub fn drain(
+    client: &Client,
+    topic: &str,
+    plan: &DrainPlan,
+    limits: &mut Limits,
+    take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
+) -> Result<Outcome> {
+    let mut reading = Reading::new(client, topic, plan);
+    if limits.reached() {
+        reading.leave_the_rest();
+    }
+    reading.assign()?;
+    let result = reading.run(limits, take);
+    // A topic that failed must not send its records into the next one's drain.
+    client
+        .consumer
+        .unassign()
+        .map_err(|e| anyhow!("topic {topic}: {e}"))?;
+    result?;
+    Ok(reading.outcome())
+}
+
+struct Reading<'a> {
+    client: &'a Client,
+    topic: &'a str,
+    plan: &'a DrainPlan,
+    parts: BTreeMap<i32, Part>,
+    /// Kafka partitions whose `next` is not known yet.
+    open: usize,
+    before_from: u64,
+}
+
+struct Part {
+    start: i64,
+    end: i64,
+    /// After the last record taken.
+    after_taken: i64,
+    read: u64,
+    /// Where the next run begins, once that is known.
+    next: Option<i64>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(client: &'a Client, topic: &'a str, plan: &'a DrainPlan) -> Self {
+        let part = |start, end| Part {
+            start,
+            end,
+            after_taken: start,
+            read: 0,
+            next: (start >= end).then_some(end),
+        };
+        let parts: BTreeMap<_, _> = plan
+            .ranges
+            .iter()
+            .map(|r| (r.partition, part(r.start, r.end)))
+            .collect();
+        let open = parts.values().filter(|part| part.next.is_none()).count();
+        Reading {
+            client,
+            topic,
+            plan,
+            parts,
+            open,
+            before_from: 0,
+        }
+    }
+
+    fn assign(&self) -> Result<()> {
+        let mut list = TopicPartitionList::new();
+        for (&partition, part) in self.parts.iter().filter(|(_, part)| part.next.is_none()) {
+            list.add_partition_offset(self.topic, partition, Offset::Offset(part.start))?;
+        }
+        if list.count() > 0 {
+            self.client
+                .consumer
+                .assign(&list)
+                .map_err(|e| anyhow!("topic {}: {e}", self.topic))?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, limits: &mut Limits, take: &mut dyn FnMut(&Record<'_>) -> Result<()>) -> Result<()> {
+        let mut heard = Instant::now();
+        let mut closing: Option<Instant> = None;
+        while self.open > 0 {
+            match self.client.consumer.poll(TICK) {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    self.message(&message, closing.is_some(), limits, take)?;
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    heard = Instant::now();
+                    self.end_of_log(partition)?;
+                }
+                Some(Err(error)) => self.check(&error)?,
+                None => {}
+            }
+            if closing.is_none() && limits.reached() {
+                closing = Some(Instant::now());
+            }
+            // What was taken gets committed even where the broker is too slow to name what comes next.
+            if closing.is_some_and(|since| since.elapsed() > CLOSING_GRACE) {
+                self.leave_the_rest();
+            }
+            if heard.elapsed() > limits.silence_max {
+                return Err(self.silent(limits.silence_max));
+            }
+        }
+        Ok(())
+    }
+
+    fn message(
+        &mut self,
+        message: &BorrowedMessage<'_>,
+        closing: bool,
+        limits: &mut Limits,
+        take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (partition, offset) = (message.partition(), message.offset());
+        let Some(part) = self.parts.get_mut(&partition) else {
+            return Ok(());
+        };
+        if part.next.is_some() || offset < part.start {
+            return Ok(());
+        }
+        if offset >= part.end {
+            let end = part.end;
+            return self.settle(partition, end);
+        }
+        let timestamp_ms = message.timestamp().to_millis().unwrap_or(-1);
+        let past_until = limits.until_ms.is_some_and(|until| timestamp_ms >= until);
+        if closing || past_until || limits.records_left == Some(0) {
+            return self.settle(partition, offset);
+        }
+        if self.plan.from_ms.is_some_and(|from| timestamp_ms < from) {
+            self.before_from += 1;
+        } else {
+            let headers = native_headers::of(message);
+            take(&Record {
+                partition,
+                offset,
+                timestamp_ms,
+                key: message.key(),
+                value: message.payload(),
+                headers,
+            })?;
+        }
+        part.read += 1;
+        part.after_taken = offset + 1;
+        limits.records_left = limits.records_left.map(|left| left - 1);
+        match offset + 1 >= part.end {
+            true => {
+                let end = part.end;
+                self.settle(partition, end)
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Kafka has no more for now. What is left up to the planned end are transaction markers, aborted
+    /// or compacted records, unless the log has become shorter than it was.
+    fn end_of_log(&mut self, partition: i32) -> Result<()> {
+        let Some(part) = self.parts.get(&partition).filter(|part| part.next.is_none()) else {
+            return Ok(());
+        };
+        let (end, reached) = (part.end, part.after_taken);
+        let key = (self.topic.to_owned(), partition);
+        let found = self.client.stable_end(&key)?;
+        if found < end {
+            return Err(anyhow!(
+                "topic {} Kafka partition {partition}: its end moved back from offset {end} to {found} while it was \
+                 read (at {reached}); nothing was committed, run again",
+                self.topic
+            ));
+        }
+        self.settle(partition, end)
+    }
+
+    fn settle(&mut self, partition: i32, next: i64) -> Result<()> {
+        if let Some(part) = self.parts.get_mut(&partition) {
+            part.next = Some(next);
+            self.open -= 1;
+        }
+        if self.open > 0 {
+            let mut list = TopicPartitionList::new();
+            list.add_partition(self.topic, partition);
+            self.client
+                .consumer
+                .pause(&list)
+                .map_err(|e| anyhow!("topic {}: {e}", self.topic))?;
+        }
+        Ok(())
+    }
+
+    /// Ends all Kafka partitions where they stand.
+    fn leave_the_rest(&mut self) {
+        for part in self.parts.values_mut() {
+            part.next.get_or_insert(part.after_taken);
+        }
+        self.open = 0;
+    }
+
+    /// Errors that librdkafka mends by itself are waited out; the others end the topic.
+    fn check(&self, error: &KafkaError) -> Result<()> {
+        use RDKafkaErrorCode as Code;
+        let code = error.rdkafka_error_code();
+        let passing = matches!(
+            code,
+            Some(
+                Code::BrokerTransportFailure
+                    | Code::AllBrokersDown
+                    | Code::OperationTimedOut
+                    | Code::RequestTimedOut
+                    | Code::Resolve
+                    | Code::NotLeaderForPartition
+                    | Code::LeaderNotAvailable
+                    | Code::ReplicaNotAvailable
+                    | Code::NetworkException
+                    | Code::NotCoordinator
+                    | Code::CoordinatorLoadInProgress
+                    | Code::CoordinatorNotAvailable
+                    | Code::FencedLeaderEpoch
+                    | Code::UnknownLeaderEpoch
+                    | Code::OffsetNotAvailable
+                    | Code::KafkaStorageError
+                    | Code::UnknownTopicOrPartition
+            )
+        );
+        if passing {
+            return Ok(());
+        }
+        let hint = match code {
+            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
+                ": Kafka deleted records while they were read; nothing was committed, run again to see which"
+            }
+            Some(Code::BadMessage) => {
+                ": a record's checksum is wrong; nothing was committed, look at the broker's disk"
+            }
+            _ => "",
+        };
+        Err(anyhow!("topic {}: {error}{hint}{}", self.topic, self.places()))
+    }
+
+    fn silent(&self, after: Duration) -> anyhow::Error {
+        let reason = self.client.unreachable("it went silent");
+        anyhow!(
+            "topic {}: no answer for {} s{}: {reason:#}",
+            self.topic,
+            after.as_secs(),
+            self.places()
+        )
+    }
+
+    fn places(&self) -> String {
+        let open = self.parts.iter().filter(|(_, part)| part.next.is_none()).take(3);
+        open.map(|(partition, part)| format!(", Kafka partition {partition} at offset {}", part.after_taken))
+            .collect()
+    }
+
+    fn outcome(self) -> Outcome {
+        let partitions: Vec<_> = self
+            .parts
+            .iter()
+            .map(|(&partition, part)| DrainedPartition {
+                partition,
+                start: part.start,
+                next: part.next.unwrap_or(part.after_taken),
+                end: part.end,
+                read: part.read,
+            })
+            .collect();
+        let drained = Drained {
+            complete: partitions.iter().all(|part| part.next >= part.end),
+            partitions,
+            topic_id: self.plan.topic_id.clone(),
+            generation: self.plan.generation,
+            gaps: self.plan.gaps.clone(),
+            planned_ms: self.plan.planned_ms,
+        };
+        Outcome {
+            drained,
+            before_from: self.before_from,
+        }
+    }
+}
+
+impl Client {
+    fn stable_end(&self, at: &(String, i32)) -> Result<i64> {
+        match self
+            .admin()
+            .offsets(std::slice::from_ref(at), OffsetSpec::LatestStable)?
+            .remove(at)
+        {
+            Some(Ok(offset)) => Ok(offset),
+            Some(Err(error)) => Err(anyhow!("topic {} Kafka partition {}: {error}", at.0, at.1)),
+            None => Err(anyhow!(
+                "topic {} Kafka partition {}: the broker gave no offset",
+                at.0,
+                at.1
+            )),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Kafka: what is there, what of it a run will read, and the read itself.
+
+mod admin;
+mod client;
+mod drain;
+mod native_headers;
+mod plan;
+
+pub use client::{Client, TopicList};
+pub use drain::{Limits, Outcome, drain};
+pub use plan::{Accept, DrainPlan, From, OffsetRange, PartitionOffsets, plan};

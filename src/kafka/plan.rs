@@ -1,0 +1,363 @@
+//! What a run will read: decided once, before it reads, from what Kafka holds and what the target has.
+
+use anyhow::{Result, anyhow};
+use std::collections::BTreeMap;
+
+use crate::report::GapReport;
+use crate::sink::Progress;
+
+/// A Kafka partition as the broker describes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionOffsets {
+    pub partition: i32,
+    /// The first offset that is still there.
+    pub low: i64,
+    /// Where read_committed ends: below the high watermark while a transaction is open.
+    pub stable_end: i64,
+    /// The high watermark.
+    pub high: i64,
+}
+
+/// A half-open range of offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffsetRange {
+    pub partition: i32,
+    pub start: i64,
+    pub end: i64,
+}
+
+/// The bounded read of one topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DrainPlan {
+    pub ranges: Vec<OffsetRange>,
+    pub gaps: Vec<GapReport>,
+    /// Offsets that an open transaction holds back.
+    pub held: u64,
+    pub generation: u32,
+    pub topic_id: Option<String>,
+    /// Drop records earlier than this.
+    pub from_ms: Option<i64>,
+    /// When the ends were asked for, in milliseconds since 1970.
+    pub planned_ms: i64,
+}
+
+impl DrainPlan {
+    /// Offsets to go.
+    pub fn len(&self) -> u64 {
+        self.ranges
+            .iter()
+            .map(|range| (range.end - range.start).unsigned_abs())
+            .sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What the user said to go on in spite of.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Accept {
+    pub gap: bool,
+    pub recreated: bool,
+}
+
+/// Where a target without progress begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum From {
+    #[default]
+    Earliest,
+    Latest,
+    /// Records from this time on; the offset that Kafka names for it, per Kafka partition.
+    Time {
+        ms: i64,
+        offsets: BTreeMap<i32, Option<i64>>,
+    },
+}
+
+/// Decides the ranges of one topic.
+///
+/// # Errors
+/// Records that are gone, and a topic that was made anew, unless they are accepted.
+pub fn plan(
+    topic: &str,
+    offsets: &[PartitionOffsets],
+    topic_id: Option<&str>,
+    progress: &Progress,
+    from: &From,
+    accept: Accept,
+) -> Result<DrainPlan> {
+    let generation = generation(topic, offsets, topic_id, progress, accept)?;
+    // Of a topic that was made anew the old offsets mean nothing.
+    let known = match generation == progress.generation.max(1) {
+        true => progress.next.clone(),
+        false => restart(offsets, topic_id, progress),
+    };
+    let mut plan = DrainPlan {
+        generation,
+        topic_id: topic_id.map(str::to_owned),
+        ..DrainPlan::default()
+    };
+    for at in offsets {
+        let start = match known.get(&at.partition) {
+            Some(&next) => next,
+            // New on a topic that is known: whatever it has lost by now was never seen.
+            None if !progress.next.is_empty() && generation == progress.generation.max(1) => 0,
+            None => first_start(at, from),
+        };
+        if start < at.low {
+            plan.gaps.push(GapReport {
+                partition: at.partition,
+                from: start,
+                to: at.low,
+            });
+        }
+        let start = start.max(at.low);
+        plan.held += (at.high - at.stable_end).max(0).unsigned_abs();
+        plan.ranges.push(OffsetRange {
+            partition: at.partition,
+            start,
+            end: at.stable_end.max(start),
+        });
+    }
+    if let (From::Time { ms, .. }, true) = (from, progress.next.is_empty()) {
+        plan.from_ms = Some(*ms);
+    }
+    match plan.gaps.is_empty() || accept.gap {
+        true => Ok(plan),
+        false => Err(lost(topic, &plan.gaps)),
+    }
+}
+
+fn first_start(at: &PartitionOffsets, from: &From) -> i64 {
+    match from {
+        From::Earliest => at.low,
+        From::Latest => at.stable_end,
+        From::Time { offsets, .. } => offsets
+            .get(&at.partition)
+            .copied()
+            .flatten()
+            .unwrap_or(at.stable_end)
+            .max(at.low),
+    }
+}
+
+/// The topic's id tells a topic that was deleted and made anew; without ids only an end below our progress does.
+fn generation(
+    topic: &str,
+    offsets: &[PartitionOffsets],
+    topic_id: Option<&str>,
+    progress: &Progress,
+    accept: Accept,
+) -> Result<u32> {
+    let current = progress.generation.max(1);
+    let renamed = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
+    let beyond = offsets.iter().find(|at| {
+        progress
+            .next
+            .get(&at.partition)
+            .is_some_and(|&next| next > at.high)
+    });
+    let vanished = progress
+        .next
+        .keys()
+        .find(|&&p| !offsets.iter().any(|at| at.partition == p));
+    if !renamed && beyond.is_none() && vanished.is_none() {
+        return Ok(current);
+    }
+    if accept.recreated {
+        return Ok(current + 1);
+    }
+    let what = match (renamed, beyond, vanished) {
+        (true, ..) => "it has another topic id than the one that was drained before".to_owned(),
+        (_, Some(at), _) => format!(
+            "Kafka partition {} ends at offset {}, but {} was reached before",
+            at.partition, at.high, progress.next[&at.partition]
+        ),
+        (_, _, vanished) => format!(
+            "Kafka partition {} is gone",
+            vanished.copied().unwrap_or_default()
+        ),
+    };
+    Err(anyhow!(
+        "topic {topic} was deleted and made anew, or Kafka lost its end: {what}. \
+         Nothing was read; run again with --accept-recreated to take it in from its start as a new topic"
+    ))
+}
+
+/// With another id everything is new. With the same one Kafka lost the log's end: what lies below it is ours already.
+fn restart(offsets: &[PartitionOffsets], topic_id: Option<&str>, progress: &Progress) -> BTreeMap<i32, i64> {
+    let same_topic = topic_id.is_some() && topic_id == progress.topic_id.as_deref();
+    if !same_topic {
+        return BTreeMap::new();
+    }
+    let kept = |at: &PartitionOffsets| {
+        progress
+            .next
+            .get(&at.partition)
+            .map(|&next| (at.partition, next.min(at.high)))
+    };
+    offsets.iter().filter_map(kept).collect()
+}
+
+fn lost(topic: &str, gaps: &[GapReport]) -> anyhow::Error {
+    let list: Vec<_> = gaps
+        .iter()
+        .map(|gap| {
+            format!(
+                "Kafka partition {} offsets {} to {}",
+                gap.partition,
+                gap.from,
+                gap.to - 1
+            )
+        })
+        .collect();
+    anyhow!(
+        "topic {topic}: Kafka has deleted records that were never read: {}. Nothing was read; \
+         run again with --accept-gap to go on without them (they are recorded as a gap), \
+         and look at the topic's retention or run more often",
+        list.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(partition: i32, low: i64, stable_end: i64, high: i64) -> PartitionOffsets {
+        PartitionOffsets {
+            partition,
+            low,
+            stable_end,
+            high,
+        }
+    }
+
+    fn progress(next: &[(i32, i64)], id: &str) -> Progress {
+        let topic_id = (!id.is_empty()).then(|| id.to_owned());
+        Progress {
+            next: next.iter().copied().collect(),
+            topic_id,
+            complete_ms: None,
+            generation: 1,
+        }
+    }
+
+    fn ranges(plan: &DrainPlan) -> Vec<(i64, i64)> {
+        plan.ranges.iter().map(|range| (range.start, range.end)).collect()
+    }
+
+    const NO: Accept = Accept {
+        gap: false,
+        recreated: false,
+    };
+    const ALL: Accept = Accept {
+        gap: true,
+        recreated: true,
+    };
+
+    #[test]
+    fn a_first_run_begins_where_kafka_does() {
+        let plan = plan(
+            "t",
+            &[at(0, 7, 10, 12), at(1, 0, 0, 0)],
+            None,
+            &Progress::default(),
+            &From::Earliest,
+            NO,
+        );
+        let plan = plan.unwrap();
+        assert_eq!(ranges(&plan), [(7, 10), (0, 0)]);
+        assert_eq!((plan.held, plan.generation, plan.len()), (2, 1, 3));
+    }
+
+    #[test]
+    fn a_gap_is_an_error_unless_accepted() {
+        let progress = progress(&[(0, 5)], "a");
+        let error = plan(
+            "t",
+            &[at(0, 8, 10, 10)],
+            Some("a"),
+            &progress,
+            &From::Earliest,
+            NO,
+        )
+        .unwrap_err();
+        assert!(error.to_string().contains("offsets 5 to 7"), "{error}");
+        let plan = plan(
+            "t",
+            &[at(0, 8, 10, 10)],
+            Some("a"),
+            &progress,
+            &From::Earliest,
+            ALL,
+        )
+        .unwrap();
+        assert_eq!(
+            plan.gaps,
+            [GapReport {
+                partition: 0,
+                from: 5,
+                to: 8
+            }]
+        );
+        assert_eq!(ranges(&plan), [(8, 10)]);
+    }
+
+    #[test]
+    fn a_new_kafka_partition_is_taken_from_its_start() {
+        let progress = progress(&[(0, 5)], "a");
+        let both = [at(0, 0, 5, 5), at(1, 0, 3, 3)];
+        assert_eq!(
+            ranges(&plan("t", &both, Some("a"), &progress, &From::Latest, NO).unwrap()),
+            [(5, 5), (0, 3)]
+        );
+        let trimmed = [at(0, 0, 5, 5), at(1, 2, 3, 3)];
+        assert!(plan("t", &trimmed, Some("a"), &progress, &From::Latest, NO).is_err());
+    }
+
+    #[test]
+    fn a_topic_made_anew_is_an_error_unless_accepted() {
+        let progress = progress(&[(0, 5), (1, 5)], "a");
+        let now = [at(0, 0, 9, 9), at(1, 0, 9, 9)];
+        let error = plan("t", &now, Some("b"), &progress, &From::Earliest, NO).unwrap_err();
+        assert!(error.to_string().contains("--accept-recreated"), "{error}");
+        let accepted = plan("t", &now, Some("b"), &progress, &From::Earliest, ALL).unwrap();
+        assert_eq!(
+            (accepted.generation, ranges(&accepted)),
+            (2, vec![(0, 9), (0, 9)])
+        );
+        let fewer = plan("t", &now[..1], Some("a"), &progress, &From::Earliest, NO);
+        assert!(
+            fewer
+                .unwrap_err()
+                .to_string()
+                .contains("Kafka partition 1 is gone")
+        );
+    }
+
+    #[test]
+    fn a_log_that_lost_its_end_is_taken_on_from_there() {
+        let progress = progress(&[(0, 5)], "a");
+        let now = [at(0, 0, 4, 4)];
+        assert!(plan("t", &now, Some("a"), &progress, &From::Earliest, NO).is_err());
+        let accepted = plan("t", &now, Some("a"), &progress, &From::Earliest, ALL).unwrap();
+        assert_eq!((accepted.generation, ranges(&accepted)), (2, vec![(4, 4)]));
+    }
+
+    #[test]
+    fn from_a_time_begins_at_kafkas_offset_or_at_the_end() {
+        let offsets = BTreeMap::from([(0, Some(4)), (1, None)]);
+        let from = From::Time { ms: 99, offsets };
+        let plan = plan(
+            "t",
+            &[at(0, 0, 9, 9), at(1, 0, 9, 9)],
+            None,
+            &Progress::default(),
+            &from,
+            NO,
+        )
+        .unwrap();
+        assert_eq!((ranges(&plan), plan.from_ms), (vec![(4, 9), (9, 9)], Some(99)));
+    }
+}

@@ -1,0 +1,226 @@
+//! The lake's commit: staged files become data in the one moment in which the topic's state is renamed.
+//!
+//! Before that moment any failure drops the staging; from it on nothing is deleted, and whatever is still owed to the
+//! readers is finished by this run or by the next one.
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::FileType;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::ledger::{self, Manifest, Pending, PendingFile, TopicState};
+use super::root::Root;
+use super::sealed;
+use crate::config::Settings;
+
+/// Past this many files one syncfs is cheaper than an fsync each.
+const SYNC_EACH_MAX: usize = 1_000;
+
+/// Makes `state`, which owes `state.pending`, the topic's truth, and then publishes what it owes.
+/// The staged files must be complete; this makes them durable.
+///
+/// # Errors
+/// Before the commit point the old state stays the truth. After it the next run's `recover` goes on.
+pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<()> {
+    let path = TopicState::path(topic);
+    root.make_dirs(&ledger::topic_home(topic))?;
+    if let Some(pending) = &state.pending {
+        make_durable(root, pending)?;
+    }
+    sealed::prepare(root, &path, state)?;
+    sealed::switch(root, &path)?;
+    publish(root, settings, topic, state, false)
+}
+
+/// Finishes what a committed run still owes, and drops what was never committed.
+///
+/// # Errors
+/// A committed file that is neither staged nor in its place, or is not what was committed.
+pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Option<TopicState>> {
+    let mut state = TopicState::load(root, topic)?;
+    if let Some(state) = &mut state {
+        publish(root, settings, topic, state, true)?;
+    }
+    root.remove_tree(&ledger::staging_home(topic))?;
+    Ok(state)
+}
+
+fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
+    if pending.files.len() > SYNC_EACH_MAX {
+        return root.sync_filesystem();
+    }
+    for file in &pending.files {
+        let path = format!("{}/{}", pending.staging, file.staged);
+        let opened = root
+            .read(&path)?
+            .with_context(|| format!("{} is gone", root.shown(&path)))?;
+        opened
+            .sync_all()
+            .with_context(|| format!("syncing {}", root.shown(&path)))?;
+    }
+    root.sync_dir(&pending.staging)
+}
+
+/// Moves what is pending to its place; each step may have been done by a run that was killed.
+fn publish(
+    root: &Root,
+    settings: &Settings,
+    topic: &str,
+    state: &mut TopicState,
+    recovering: bool,
+) -> Result<()> {
+    let Some(pending) = &state.pending else {
+        return Ok(());
+    };
+    for folder in pending
+        .files
+        .iter()
+        .map(|file| &file.folder)
+        .collect::<BTreeSet<_>>()
+    {
+        root.make_dirs(folder)?;
+    }
+    for file in &pending.files {
+        publish_file(root, &pending.staging, file, recovering)?;
+    }
+    for folder in pending
+        .files
+        .iter()
+        .map(|file| &file.folder)
+        .collect::<BTreeSet<_>>()
+    {
+        root.sync_dir(folder)?;
+    }
+    write_manifests(root, settings, topic, state, pending)?;
+    if let Some((link, target)) = &pending.link {
+        switch_link(root, &pending.staging, link, target)?;
+    }
+    for path in &pending.remove {
+        root.remove_file(path)?;
+        remove_empty_parents(root, path)?;
+    }
+    let staging = pending.staging.clone();
+    state.pending = None;
+    state.save(root, topic)?;
+    root.remove_tree(&staging)
+}
+
+fn publish_file(root: &Root, staging: &str, file: &PendingFile, recovering: bool) -> Result<()> {
+    let staged = format!("{staging}/{}", file.staged);
+    let target = file.target();
+    match (root.stat(&staged)?, root.stat(&target)?) {
+        (Some(_), found) => {
+            check(root, &staged, file, recovering)?;
+            if file.replaces && found.is_none_or(|found| found.kind == FileType::RegularFile) {
+                return root.rename_over(&staged, &target);
+            }
+            match root.rename_new(&staged, &target)? {
+                true => Ok(()),
+                false => bail!(
+                    "{} stands where a committed file belongs, and the ledger doesn't know it; move it away and run again",
+                    root.shown(&target)
+                ),
+            }
+        }
+        (None, Some(_)) => check(root, &target, file, recovering),
+        (None, None) => bail!(
+            "{} was committed, but it is neither there nor staged; was it deleted? Restore it from a backup and run again",
+            root.shown(&target)
+        ),
+    }
+}
+
+/// A run that staged the file itself knows its checksum; a later one reads it again.
+fn check(root: &Root, path: &str, file: &PendingFile, read_it: bool) -> Result<()> {
+    let found = root.stat(path)?;
+    let right_size =
+        found.is_some_and(|found| found.kind == FileType::RegularFile && found.bytes == file.file.bytes);
+    if !right_size || (read_it && checksum(root, path)? != file.file.checksum) {
+        bail!(
+            "{} is not what was committed ({} bytes, checksum {}); it was changed or the disk lost it. \
+             Restore it from a backup and run again",
+            root.shown(path),
+            file.file.bytes,
+            file.file.checksum
+        );
+    }
+    Ok(())
+}
+
+/// XXH3-128 of a file, as the ledger writes it.
+pub fn checksum(root: &Root, path: &str) -> Result<String> {
+    let mut file = root
+        .read(path)?
+        .with_context(|| format!("{} is gone", root.shown(path)))?;
+    let mut hasher = Xxh3::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match file
+            .read(&mut buffer)
+            .with_context(|| format!("reading {}", root.shown(path)))?
+        {
+            0 => return Ok(format!("{:032x}", hasher.digest128())),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}
+
+fn write_manifests(
+    root: &Root,
+    settings: &Settings,
+    topic: &str,
+    state: &TopicState,
+    pending: &Pending,
+) -> Result<()> {
+    let mut days: BTreeMap<&String, Vec<_>> = BTreeMap::new();
+    for file in &pending.files {
+        if let Some(day) = &file.day {
+            days.entry(day).or_default().push(file.file.clone());
+        }
+    }
+    if !days.is_empty() {
+        root.make_dirs(&Manifest::home(topic))?;
+    }
+    for (day, files) in days {
+        let mut manifest = Manifest::load(root, topic, day)?
+            .unwrap_or_else(|| Manifest::new(state.kind, settings.lake.timezone, &state.partition_time));
+        manifest.add(files);
+        manifest.save(root, topic, day)?;
+    }
+    Ok(())
+}
+
+/// Readers that open the link find the old target or the new one, never none.
+fn switch_link(root: &Root, staging: &str, link: &str, target: &str) -> Result<()> {
+    if root.link_target(link)?.as_deref() == Some(target) {
+        return Ok(());
+    }
+    let folder = link.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let temporary = format!("{staging}/link");
+    root.make_dirs(staging)?;
+    root.make_dirs(folder)?;
+    root.remove_file(&temporary)?;
+    root.symlink(target, &temporary)?;
+    root.rename_over(&temporary, link)?;
+    root.sync_dir(folder)
+}
+
+/// Removes the day, month and year folders that a removed file has left empty.
+fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
+    let mut folder = path;
+    while let Some((parent, _)) = folder.rsplit_once('/') {
+        let name = parent.rsplit_once('/').map_or(parent, |(_, name)| name);
+        if !["year=", "month=", "day="]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        {
+            break;
+        }
+        if !root.remove_empty_dir(parent)? {
+            break;
+        }
+        folder = parent;
+    }
+    root.sync_dir(folder.rsplit_once('/').map_or("", |(parent, _)| parent))
+}

@@ -1,0 +1,265 @@
+//! What the lake knows of itself, under `.lakectl/`: the root's own facts, a small state per topic, a manifest per day.
+
+use anyhow::{Context, Result};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::path::HivePartition;
+use super::root::Root;
+use super::sealed;
+use crate::config::Kind;
+use crate::exit::usage;
+use crate::report::GapReport;
+use crate::sink::Progress;
+
+pub const HOME: &str = ".lakectl";
+const LAKE: &str = ".lakectl/lake";
+
+/// Facts of the whole lake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct LakeFacts {
+    format: u32,
+    timezone: String,
+}
+
+/// Whether the root holds a lake already.
+pub fn exists(root: &Root) -> Result<bool> {
+    Ok(root.stat(LAKE)?.is_some())
+}
+
+/// Begins the ledger of a new lake, or checks that the lake's facts are still the configuration's.
+///
+/// # Errors
+/// Another time zone than the one that decided the day folders so far: exit code 2.
+pub fn open(root: &Root, zone: Tz, create: bool) -> Result<()> {
+    let facts = LakeFacts {
+        format: 1,
+        timezone: zone.name().to_owned(),
+    };
+    match sealed::read::<LakeFacts>(root, LAKE)? {
+        Some(known) if known == facts => Ok(()),
+        Some(known) if known.timezone != facts.timezone && has_topics(root)? => Err(usage(format!(
+            "lake.timezone is {}, but the day folders of {} were made in {}: a day would mean two things. \
+             Set lake.timezone = \"{}\", or begin a new lake in another root",
+            facts.timezone,
+            root.path().display(),
+            known.timezone,
+            known.timezone
+        ))),
+        Some(known) if known.format > 1 => Err(usage(format!(
+            "{} was written by a newer lakectl; use that one",
+            root.path().display()
+        ))),
+        _ if create => {
+            root.make_dirs(HOME)?;
+            sealed::write(root, LAKE, &facts)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn has_topics(root: &Root) -> Result<bool> {
+    Ok(!root.list(&format!("{HOME}/topics"))?.is_empty())
+}
+
+/// Names of all topics that the ledger knows.
+pub fn topics(root: &Root) -> Result<Vec<String>> {
+    Ok(root
+        .list(&format!("{HOME}/topics"))?
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect())
+}
+
+/// Where the ledger keeps a topic.
+pub fn topic_home(topic: &str) -> String {
+    format!("{HOME}/topics/{topic}")
+}
+
+/// Where a topic's runs stage their files.
+pub fn staging_home(topic: &str) -> String {
+    format!("{HOME}/staging/{topic}")
+}
+
+/// The state of one topic. Renaming a new one over it is the commit point of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicState {
+    pub kind: Kind,
+    pub partition_time: String,
+    pub topic_id: Option<String>,
+    pub generation: u32,
+    /// Kafka partition -> offset of the first record that was not taken in.
+    pub next: BTreeMap<i32, i64>,
+    pub complete_ms: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<GapReport>,
+    /// The current snapshot of a table.
+    pub snapshot: Option<Snapshot>,
+    /// What the last commit still owes to the readers.
+    pub pending: Option<Pending>,
+}
+
+impl TopicState {
+    pub fn new(kind: Kind, partition_time: String) -> Self {
+        TopicState {
+            kind,
+            partition_time,
+            topic_id: None,
+            generation: 1,
+            next: BTreeMap::new(),
+            complete_ms: None,
+            gaps: Vec::new(),
+            snapshot: None,
+            pending: None,
+        }
+    }
+
+    pub fn progress(&self) -> Progress {
+        Progress {
+            next: self.next.clone(),
+            topic_id: self.topic_id.clone(),
+            complete_ms: self.complete_ms,
+            generation: self.generation,
+        }
+    }
+
+    pub fn load(root: &Root, topic: &str) -> Result<Option<TopicState>> {
+        sealed::read(root, &Self::path(topic)).with_context(|| format!("topic {topic}"))
+    }
+
+    /// Writes the state where a torn write would not matter: the commit itself goes through `commit::commit`.
+    pub fn save(&self, root: &Root, topic: &str) -> Result<()> {
+        sealed::write(root, &Self::path(topic), self).with_context(|| format!("topic {topic}"))
+    }
+
+    pub fn path(topic: &str) -> String {
+        format!("{}/state", topic_home(topic))
+    }
+}
+
+/// A table's snapshot as readers see it, and the sidecar that tells what its lines alone don't.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Relative to the lake root.
+    pub path: String,
+    pub day: String,
+    pub rows: u64,
+    pub bytes: u64,
+    /// XXH3-128 of the file as it lies on disk.
+    pub checksum: String,
+    pub sidecar: String,
+    pub sidecar_checksum: String,
+}
+
+/// Files on their way from staging to the readers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The folder they were staged in.
+    pub staging: String,
+    pub files: Vec<PendingFile>,
+    /// Paths that go once the files are in place: an old snapshot, its sidecar.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remove: Vec<String>,
+    /// A table's link in `current/`, and what it points to.
+    pub link: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingFile {
+    /// Name in the staging folder.
+    pub staged: String,
+    /// Folder relative to the lake root.
+    pub folder: String,
+    /// A day, where the file is data and its day's manifest shall know it.
+    pub day: Option<String>,
+    /// Whether a file of ours that stands at the target is replaced.
+    #[serde(default)]
+    pub replaces: bool,
+    pub file: FileEntry,
+}
+
+impl PendingFile {
+    pub fn target(&self) -> String {
+        format!("{}/{}", self.folder, self.file.name)
+    }
+}
+
+/// A data file as the ledger knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEntry {
+    pub name: String,
+    pub records: u64,
+    /// On disk.
+    pub bytes: u64,
+    /// XXH3-128 of the file as it lies on disk.
+    pub checksum: String,
+    pub partition: i32,
+    /// Offsets of the first and the last record in it.
+    pub first: i64,
+    pub last: i64,
+}
+
+/// The data files of one day of one topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub kind: Kind,
+    pub timezone: String,
+    pub partition_time: String,
+    pub records: u64,
+    pub bytes: u64,
+    pub files: Vec<FileEntry>,
+}
+
+impl Manifest {
+    pub fn new(kind: Kind, timezone: Tz, partition_time: &str) -> Self {
+        Manifest {
+            kind,
+            timezone: timezone.name().to_owned(),
+            partition_time: partition_time.to_owned(),
+            records: 0,
+            bytes: 0,
+            files: Vec::new(),
+        }
+    }
+
+    pub fn load(root: &Root, topic: &str, day: &str) -> Result<Option<Manifest>> {
+        sealed::read(root, &Self::path(topic, day)).with_context(|| format!("topic {topic} day {day}"))
+    }
+
+    pub fn save(&self, root: &Root, topic: &str, day: &str) -> Result<()> {
+        sealed::write(root, &Self::path(topic, day), self)
+    }
+
+    /// Adds files, or replaces the entries of those whose names it knows.
+    pub fn add(&mut self, files: impl IntoIterator<Item = FileEntry>) {
+        let mut by_name: BTreeMap<String, FileEntry> = self
+            .files
+            .drain(..)
+            .map(|file| (file.name.clone(), file))
+            .collect();
+        by_name.extend(files.into_iter().map(|file| (file.name.clone(), file)));
+        self.files = by_name.into_values().collect();
+        self.records = self.files.iter().map(|file| file.records).sum();
+        self.bytes = self.files.iter().map(|file| file.bytes).sum();
+    }
+
+    pub fn path(topic: &str, day: &str) -> String {
+        format!("{}/{day}", Self::home(topic))
+    }
+
+    pub fn home(topic: &str) -> String {
+        format!("{}/days", topic_home(topic))
+    }
+
+    /// The days that have a manifest, in order; Hive's null partition last.
+    pub fn days(root: &Root, topic: &str) -> Result<Vec<HivePartition>> {
+        let names = root.list(&Self::home(topic))?;
+        let mut days: Vec<_> = names
+            .iter()
+            .filter_map(|(name, _)| HivePartition::parse(name))
+            .collect();
+        days.sort_unstable();
+        Ok(days)
+    }
+}

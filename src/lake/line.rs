@@ -1,0 +1,449 @@
+//! A record as a line of the lake: our own fields, then the value's, spliced byte for byte.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use std::io::Write;
+
+use crate::json::{Checker, Readable, Shape};
+use crate::ksqldb::{DecodedKey, Key, KeySchema, WindowBounds};
+use crate::record::{Header, Record};
+
+/// Our fields, without the prefix; a value that has any of these names is nested instead of spliced.
+const OURS: [&str; 12] = [
+    "partition",
+    "offset",
+    "timestamp",
+    "key",
+    "key_base64",
+    "window_start",
+    "window_end",
+    "headers",
+    "value",
+    "value_text",
+    "value_base64",
+    "error",
+];
+/// The names of the day folders, which readers add as columns.
+const HIVE: [&str; 3] = ["year", "month", "day"];
+
+/// What a line came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Something in it is not what readers expect, and stands as text.
+    pub irregular: bool,
+    pub window: Option<WindowBounds>,
+}
+
+/// Writes the lines of one topic.
+#[derive(Debug)]
+pub struct LineWriter {
+    prefix: String,
+    key: KeySchema,
+    /// Whether an ordinary object's line carries our fields.
+    metadata: bool,
+    checker: Checker,
+}
+
+impl LineWriter {
+    pub fn new(prefix: &str, key: KeySchema, metadata: bool) -> Self {
+        let ours = OURS.iter().map(|name| format!("{prefix}{name}"));
+        let reserved = ours.chain(HIVE.iter().map(|&name| name.to_owned()));
+        LineWriter {
+            prefix: prefix.to_owned(),
+            key,
+            metadata,
+            checker: Checker::with_reserved(reserved),
+        }
+    }
+
+    /// Appends one line with its line feed. Never fails: what can't be read goes as text.
+    pub fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Written {
+        let value = record.value.map(|bytes| (bytes, self.checker.check(bytes)));
+        if let (
+            false,
+            Some((
+                _,
+                Ok(Readable {
+                    text,
+                    shape: Shape::Object,
+                }),
+            )),
+        ) = (self.metadata, &value)
+        {
+            splice(text.as_bytes(), out);
+            out.push(b'\n');
+            return Written {
+                irregular: false,
+                window: self.window_of(record),
+            };
+        }
+        let mut errors: Vec<String> = Vec::new();
+        self.name(out, b'{', "partition");
+        print(out, record.partition);
+        self.name(out, b',', "offset");
+        print(out, record.offset);
+        self.name(out, b',', "timestamp");
+        print(out, record.timestamp_ms);
+        let window = self.key(record.key, out, &mut errors);
+        self.headers(&record.headers, out);
+        match value {
+            None => {
+                self.errors(&errors, out);
+                self.name(out, b',', "value");
+                out.extend_from_slice(b"null}");
+            }
+            Some((_, Ok(value))) => self.value(&value, &mut errors, out),
+            Some((bytes, Err(reason))) => {
+                errors.push(format!("value: {reason}"));
+                self.unreadable(bytes, &mut errors, out);
+            }
+        }
+        out.push(b'\n');
+        Written {
+            irregular: !errors.is_empty(),
+            window,
+        }
+    }
+
+    fn window_of(&self, record: &Record<'_>) -> Option<WindowBounds> {
+        self.key.window?;
+        match self.key.decode(record.key) {
+            DecodedKey::Key { window, .. } => window,
+            _ => None,
+        }
+    }
+
+    fn key(&self, key: Option<&[u8]>, out: &mut Vec<u8>, errors: &mut Vec<String>) -> Option<WindowBounds> {
+        let (key, window) = match self.key.decode(key) {
+            DecodedKey::Null => {
+                self.name(out, b',', "key");
+                out.extend_from_slice(b"null");
+                return None;
+            }
+            DecodedKey::Undecodable(reason) => {
+                self.name(out, b',', "key_base64");
+                string(out, &BASE64.encode(key.unwrap_or_default()));
+                errors.push(reason.into_owned());
+                return None;
+            }
+            DecodedKey::Key { key, window } => (key, window),
+        };
+        self.name(out, b',', "key");
+        match key {
+            Key::Text(text) => string(out, text),
+            Key::Int(number) => print(out, number),
+            Key::Double(number) => print(out, serde_json::Value::from(number)),
+            Key::Json(text) => splice(text.as_bytes(), out),
+            Key::Bytes(bytes) => string(out, &BASE64.encode(bytes)),
+            Key::Fields(fields) => self.fields(&fields, out),
+        }
+        if let Some(window) = window {
+            self.name(out, b',', "window_start");
+            print(out, window.start_ms);
+            self.name(out, b',', "window_end");
+            print(out, window.end_ms);
+        }
+        window
+    }
+
+    fn fields(&self, fields: &[String], out: &mut Vec<u8>) {
+        if let [field] = fields {
+            return string(out, field);
+        }
+        for (i, (column, field)) in self.key.columns.iter().zip(fields).enumerate() {
+            out.push(if i == 0 { b'{' } else { b',' });
+            string(out, column);
+            out.push(b':');
+            string(out, field);
+        }
+        out.push(b'}');
+    }
+
+    fn headers(&self, headers: &[Header<'_>], out: &mut Vec<u8>) {
+        if headers.is_empty() {
+            return;
+        }
+        self.name(out, b',', "headers");
+        for (i, header) in headers.iter().enumerate() {
+            out.push(if i == 0 { b'[' } else { b',' });
+            out.push(b'{');
+            text_or_base64(out, "name", header.name);
+            out.push(b',');
+            match header.value {
+                Some(value) => text_or_base64(out, "value", value),
+                None => out.extend_from_slice(b"\"value\":null"),
+            }
+            out.push(b'}');
+        }
+        out.push(b']');
+    }
+
+    /// A readable value ends the line: spliced where it is an ordinary object, nested otherwise.
+    fn value(&self, value: &Readable<'_>, errors: &mut Vec<String>, out: &mut Vec<u8>) {
+        self.errors(errors, out);
+        match value.shape {
+            Shape::Object => {
+                let inner = &value.text[1..];
+                if inner.trim_start() == "}" {
+                    out.push(b'}');
+                } else {
+                    out.push(b',');
+                    splice(inner.as_bytes(), out);
+                }
+            }
+            Shape::ReservedObject | Shape::Other => {
+                self.name(out, b',', "value");
+                splice(value.text.as_bytes(), out);
+                out.push(b'}');
+            }
+        }
+    }
+
+    fn unreadable(&self, bytes: &[u8], errors: &mut Vec<String>, out: &mut Vec<u8>) {
+        self.errors(errors, out);
+        match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                self.name(out, b',', "value_text");
+                string(out, text);
+            }
+            Err(_) => {
+                self.name(out, b',', "value_base64");
+                string(out, &BASE64.encode(bytes));
+            }
+        }
+        out.push(b'}');
+    }
+
+    fn errors(&self, errors: &[String], out: &mut Vec<u8>) {
+        if !errors.is_empty() {
+            self.name(out, b',', "error");
+            string(out, &errors.join("; "));
+        }
+    }
+
+    fn name(&self, out: &mut Vec<u8>, before: u8, name: &str) {
+        out.push(before);
+        out.push(b'"');
+        out.extend_from_slice(self.prefix.as_bytes());
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+    }
+}
+
+/// Readable JSON as it is; a raw line end, which can only stand between tokens, becomes a blank.
+fn splice(text: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(text);
+    for at in memchr::memchr2_iter(b'\n', b'\r', text) {
+        out[start + at] = b' ';
+    }
+}
+
+fn print(out: &mut Vec<u8>, number: impl std::fmt::Display) {
+    // Writing to memory does not fail.
+    let _ = write!(out, "{number}");
+}
+
+fn string(out: &mut Vec<u8>, text: &str) {
+    // Neither does serialising a string to memory.
+    let _ = serde_json::to_writer(out, text);
+}
+
+fn text_or_base64(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            print(out, format_args!("\"{name}\":"));
+            string(out, text);
+        }
+        Err(_) => {
+            print(out, format_args!("\"{name}_base64\":"));
+            string(out, &BASE64.encode(bytes));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ksqldb::{KeyFormat, Window};
+    use proptest::prelude::*;
+
+    fn record<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Record<'a> {
+        Record {
+            partition: 0,
+            offset: 42,
+            timestamp_ms: 1_761_868_799_000,
+            key,
+            value,
+            headers: Vec::new(),
+        }
+    }
+
+    fn line(writer: &mut LineWriter, record: &Record<'_>) -> (String, bool) {
+        let mut out = Vec::new();
+        let written = writer.write(record, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.matches('\n').count(), 1);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap();
+        (text.trim_end_matches('\n').to_owned(), written.irregular)
+    }
+
+    fn plain(value: &str) -> (String, bool) {
+        let mut writer = LineWriter::new("_", KeySchema::default(), true);
+        line(&mut writer, &record(Some(b"TXN-42"), Some(value.as_bytes())))
+    }
+
+    const HEAD: &str = r#"{"_partition":0,"_offset":42,"_timestamp":1761868799000,"_key":"TXN-42""#;
+
+    #[test]
+    fn values_keep_their_bytes() {
+        let value = r#"{"a":12.340,"b":1234567890123456789012345,"z":"\u00e9\ud83d\ude00é"}"#;
+        assert_eq!(plain(value), (format!("{HEAD},{}", &value[1..]), false));
+        assert_eq!(
+            plain(" {\n  \"a\": 1\r\n}\n").0,
+            format!("{HEAD},   \"a\": 1  }}")
+        );
+        assert_eq!(plain("{ }").0, format!("{HEAD}}}"));
+        assert_eq!(plain("[1,\n2]").0, format!("{HEAD},\"_value\":[1, 2]}}"));
+        assert_eq!(plain("\"x\"").0, format!("{HEAD},\"_value\":\"x\"}}"));
+    }
+
+    #[test]
+    fn reserved_names_nest_the_value() {
+        for value in [
+            r#"{"_OFFSET":1}"#,
+            r#"{"\u005foffset":1}"#,
+            r#"{"Year":1}"#,
+            r#"{"_headers":[]}"#,
+        ] {
+            assert_eq!(plain(value), (format!("{HEAD},\"_value\":{value}}}"), false));
+        }
+        assert!(
+            plain(r#"{"a":{"_offset":1}}"#)
+                .0
+                .ends_with(r#","a":{"_offset":1}}"#)
+        );
+    }
+
+    #[test]
+    fn what_readers_choke_on_goes_as_text() {
+        let (text, irregular) = plain("{\"a\":1,\"A\":2}");
+        assert!(
+            irregular && text.ends_with(r#","_value_text":"{\"a\":1,\"A\":2}"}"#),
+            "{text}"
+        );
+        assert!(text.contains("\"_error\":\"value: the name"), "{text}");
+        assert!(plain("").0.ends_with("\"_value_text\":\"\"}"));
+        assert!(plain("a\nb").0.ends_with(r#""_value_text":"a\nb"}"#));
+        let mut writer = LineWriter::new("_", KeySchema::default(), true);
+        let (text, irregular) = line(&mut writer, &record(Some(b"\xff"), Some(b"\xfe")));
+        assert!(
+            irregular
+                && text.contains("\"_key_base64\":\"/w==\"")
+                && text.ends_with("\"_value_base64\":\"/g==\"}")
+        );
+        assert!(text.contains("not UTF-8 at byte 0; value: not UTF-8"), "{text}");
+    }
+
+    #[test]
+    fn tombstones_null_keys_and_headers() {
+        let mut writer = LineWriter::new("_", KeySchema::default(), true);
+        let mut tombstone = record(None, None);
+        tombstone.headers = vec![
+            Header {
+                name: b"h",
+                value: Some(b"v"),
+            },
+            Header {
+                name: b"\xff",
+                value: None,
+            },
+        ];
+        let (text, irregular) = line(&mut writer, &tombstone);
+        assert!(!irregular);
+        assert!(text.ends_with(
+            r#""_key":null,"_headers":[{"name":"h","value":"v"},{"name_base64":"/w==","value":null}],"_value":null}"#
+        ), "{text}");
+    }
+
+    #[test]
+    fn windows_and_typed_keys() {
+        let window = Some(Window::Time { size_ms: 300_000 });
+        let mut writer = LineWriter::new(
+            "_",
+            KeySchema {
+                window,
+                ..KeySchema::default()
+            },
+            true,
+        );
+        let (text, _) = line(
+            &mut writer,
+            &record(
+                Some(b"withdrawal\x00\x00\x01\x8b\xcf\xe6\xee\xa0"),
+                Some(b"{\"A\":1}"),
+            ),
+        );
+        assert!(
+            text.ends_with(
+                r#""_key":"withdrawal","_window_start":1700000100000,"_window_end":1700000400000,"A":1}"#
+            ),
+            "{text}"
+        );
+        let json = KeySchema {
+            format: KeyFormat::Json,
+            ..KeySchema::default()
+        };
+        let mut writer = LineWriter::new("k_", json, true);
+        let (text, _) = line(
+            &mut writer,
+            &record(Some(b"{\"A\":1.50}"), Some(b"{\"offset\":1}")),
+        );
+        assert!(text.ends_with(r#""k_key":{"A":1.50},"offset":1}"#), "{text}");
+    }
+
+    #[test]
+    fn without_metadata_only_ordinary_objects_stand_alone() {
+        let mut writer = LineWriter::new("_", KeySchema::default(), false);
+        let mut text = |value: Option<&[u8]>| line(&mut writer, &record(Some(b"TXN-42"), value)).0;
+        assert_eq!(text(Some(b"{\"a\":1}")), "{\"a\":1}");
+        assert_eq!(text(None), format!("{HEAD},\"_value\":null}}"));
+        assert!(text(Some(b"{\"day\":1}")).starts_with(HEAD));
+        assert!(text(Some(b"1")).starts_with(HEAD));
+    }
+
+    proptest! {
+        /// Whatever bytes come, the line parses and the value is found again.
+        #[test]
+        fn any_value_is_found_again(value in proptest::collection::vec(any::<u8>(), 0..60), key in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..12))) {
+            let mut writer = LineWriter::new("_", KeySchema::default(), true);
+            let (text, irregular) = line(&mut writer, &record(key.as_deref(), Some(&value)));
+            let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+            if let Some(found) = parsed.get("_value_base64") {
+                prop_assert_eq!(BASE64.decode(found.as_str().unwrap()).unwrap(), value);
+                prop_assert!(irregular);
+            } else if let Some(found) = parsed.get("_value_text") {
+                prop_assert_eq!(found.as_str().unwrap().as_bytes(), &value[..]);
+                prop_assert!(irregular);
+            } else {
+                let readable = crate::json::check(&value).unwrap();
+                let flat: String = readable.chars().map(|c| if c == '\n' || c == '\r' { ' ' } else { c }).collect();
+                let inner = flat.trim_start_matches('{').trim();
+                prop_assert!(text.contains(inner));
+            }
+        }
+
+        /// Any readable object is spliced whole.
+        #[test]
+        fn objects_are_spliced(names in proptest::collection::btree_set("[a-p]{1,4}", 0..5), number in any::<i64>(), blank in "[ \n\r\t]{0,3}") {
+            let fields: Vec<String> = names.iter().map(|name| format!("{blank}\"{name}\"{blank}:{number}")).collect();
+            let value = format!("{blank}{{{}{blank}}}{blank}", fields.join(","));
+            let (text, irregular) = plain(&value);
+            let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+            prop_assert!(!irregular);
+            for name in &names {
+                prop_assert_eq!(parsed.get(name).unwrap(), &serde_json::Value::from(number));
+            }
+        }
+    }
+}

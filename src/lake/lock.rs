@@ -1,0 +1,48 @@
+//! One run at a time per topic: an flock(2), which dies with its holder.
+
+use anyhow::{Context, Result};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::time::{Duration, Instant};
+
+use super::ledger::HOME;
+use super::root::Root;
+
+/// How often a waiting run looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Takes a topic's lock, waiting up to `wait` for another run. The inner error says who holds it.
+pub fn take(root: &Root, topic: &str, run_id: &str, wait: Duration) -> Result<Result<File, String>> {
+    let folder = format!("{HOME}/locks");
+    root.make_dirs(&folder)?;
+    let path = format!("{folder}/{topic}");
+    let mut file = root.lock_file(&path)?;
+    let deadline = Instant::now() + wait;
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            Err(Errno::INTR) => {}
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => std::thread::sleep(LOOK_AGAIN),
+            Err(Errno::WOULDBLOCK) => return Ok(Err(holder(&mut file))),
+            Err(error) => return Err(error).with_context(|| format!("locking {}", root.shown(&path))),
+        }
+    }
+    // For people who wonder; a lock that can't be written still locks.
+    let _ = file.set_len(0);
+    let _ = write!(file, "run {run_id}, process {}", std::process::id());
+    Ok(Ok(file))
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let known = file
+        .seek(SeekFrom::Start(0))
+        .and_then(|_| file.take(200).read_to_string(&mut text))
+        .is_ok();
+    match known && !text.is_empty() {
+        true => format!("another run holds the lock: {text}"),
+        false => "another run holds the lock".to_owned(),
+    }
+}

@@ -1,0 +1,107 @@
+//! The lake: files in Hive's layout, and the ledger that says which of them count.
+
+mod commit;
+mod day;
+mod fold;
+pub mod ledger;
+pub mod line;
+pub mod lock;
+pub mod path;
+pub mod root;
+mod row;
+mod sealed;
+mod sink;
+mod snapshot;
+mod stage;
+mod write;
+
+use anyhow::Result;
+use std::time::Duration;
+
+use crate::config::{Settings, Topic};
+use crate::exit::usage;
+use crate::sink::{Progress, Target};
+use ledger::TopicState;
+use root::Root;
+pub use sink::TopicSink;
+
+/// An opened lake.
+#[derive(Debug)]
+pub struct Lake<'a> {
+    root: Root,
+    settings: &'a Settings,
+}
+
+impl<'a> Lake<'a> {
+    /// Opens the lake, beginning it where `create` says so. None: there is none.
+    ///
+    /// # Errors
+    /// Another time zone than the lake's: exit code 2.
+    pub fn at(settings: &'a Settings, create: bool) -> Result<Option<Lake<'a>>> {
+        let lake = &settings.lake;
+        let Some(root) = Root::open(&lake.root, lake.file_mode, lake.dir_mode, create)? else {
+            return Ok(None);
+        };
+        if !create && !ledger::exists(&root)? {
+            return Ok(None);
+        }
+        ledger::open(&root, lake.timezone, create)?;
+        Ok(Some(Lake { root, settings }))
+    }
+
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    fn check(&self, topic: &Topic, state: Option<TopicState>) -> Result<TopicState> {
+        let by = topic.partition_time.to_string();
+        match state {
+            None => Ok(TopicState::new(topic.kind, by)),
+            Some(state) if state.kind != topic.kind => Err(usage(format!(
+                "topic {} was taken into the lake as a {}, and is a {} now; a topic is one of them. Move its folder \
+                 and .lakectl/topics/{} away to take it in again",
+                topic.name, state.kind, topic.kind, topic.name
+            ))),
+            Some(state) if state.partition_time != by => Err(usage(format!(
+                "topic {}: lake.partition_time is {by}, but its day folders were made by {}: a day would mean two things",
+                topic.name, state.partition_time
+            ))),
+            Some(state) => Ok(state),
+        }
+    }
+}
+
+impl Target for Lake<'_> {
+    type Sink<'t>
+        = TopicSink<'t>
+    where
+        Self: 't;
+
+    /// Also finishes or drops what an earlier run left.
+    fn open<'t>(
+        &'t self,
+        topic: &'t Topic,
+        run_id: &str,
+        wait: Duration,
+    ) -> Result<Result<TopicSink<'t>, String>> {
+        let lock = match lock::take(&self.root, &topic.name, run_id, wait)? {
+            Ok(lock) => lock,
+            Err(holder) => return Ok(Err(holder)),
+        };
+        let state = commit::recover(&self.root, self.settings, &topic.name)?;
+        let state = self.check(topic, state)?;
+        Ok(Ok(TopicSink::new(
+            &self.root,
+            self.settings,
+            topic,
+            run_id,
+            state,
+            lock,
+        )))
+    }
+
+    fn progress(&self, topic: &Topic) -> Result<Progress> {
+        let state = TopicState::load(&self.root, &topic.name)?;
+        Ok(self.check(topic, state)?.progress())
+    }
+}

@@ -1,0 +1,228 @@
+//! Names in the lake: Hive's day folders and the data files in them.
+
+use chrono::{DateTime, Datelike, NaiveDate};
+use chrono_tz::Tz;
+use std::fmt;
+
+use crate::config::{Compression, Kind, units};
+
+/// Hive's own name for rows without a partition value.
+const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// The folder of one day, below a topic's folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HivePartition {
+    Day(NaiveDate),
+    /// For records without a usable timestamp.
+    Null,
+}
+
+impl HivePartition {
+    /// `year=2025/month=10/day=29`
+    pub fn path(self) -> String {
+        match self {
+            HivePartition::Day(day) => {
+                format!(
+                    "year={:04}/month={:02}/day={:02}",
+                    day.year(),
+                    day.month(),
+                    day.day()
+                )
+            }
+            HivePartition::Null => format!("year={NULL}/month={NULL}/day={NULL}"),
+        }
+    }
+
+    /// Reads `year=…/month=…/day=…` exactly as it is written: `day=9` is not ours.
+    pub fn parse_path(path: &str) -> Option<HivePartition> {
+        let mut names = path.split('/');
+        let values = ["year=", "month=", "day="].map(|prefix| names.next()?.strip_prefix(prefix));
+        let [Some(year), Some(month), Some(day)] = values else {
+            return None;
+        };
+        let partition = match [year, month, day] == [NULL; 3] {
+            true => HivePartition::Null,
+            false => HivePartition::Day(NaiveDate::from_ymd_opt(
+                year.parse().ok()?,
+                month.parse().ok()?,
+                day.parse().ok()?,
+            )?),
+        };
+        (names.next().is_none() && partition.path() == path).then_some(partition)
+    }
+
+    /// Reads what `Display` writes: `2025-10-29`, or Hive's null name.
+    pub fn parse(text: &str) -> Option<HivePartition> {
+        match text {
+            NULL => Some(HivePartition::Null),
+            _ => units::date(text).ok().map(HivePartition::Day),
+        }
+    }
+}
+
+impl fmt::Display for HivePartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HivePartition::Day(day) => write!(f, "{day}"),
+            HivePartition::Null => f.write_str(NULL),
+        }
+    }
+}
+
+/// `streams/TOPIC` or `tables/TOPIC`
+pub fn topic_folder(kind: Kind, topic: &str) -> String {
+    format!("{}/{topic}", kind.folder())
+}
+
+/// `streams/TOPIC/year=…/month=…/day=…`
+pub fn day_folder(kind: Kind, topic: &str, day: HivePartition) -> String {
+    format!("{}/{}", topic_folder(kind, topic), day.path())
+}
+
+/// What a topic that was made anew adds to its names, so that none repeats.
+pub fn generation_suffix(generation: u32) -> String {
+    match generation {
+        0 | 1 => String::new(),
+        generation => format!("-g{generation}"),
+    }
+}
+
+/// `part-00000-00000000000000000000-00000000000000000041.json`
+pub fn batch_name(
+    partition: i32,
+    first: i64,
+    last: i64,
+    generation: u32,
+    compression: Compression,
+) -> String {
+    let (suffix, extension) = (generation_suffix(generation), compression.extension());
+    format!("part-{partition:05}-{first:020}-{last:020}{suffix}{extension}")
+}
+
+/// `offset-00000-00000000000000000041.json`
+pub fn message_name(partition: i32, offset: i64, generation: u32, compression: Compression) -> String {
+    let (suffix, extension) = (generation_suffix(generation), compression.extension());
+    format!("offset-{partition:05}-{offset:020}{suffix}{extension}")
+}
+
+/// `snapshot_complet.json`
+pub fn snapshot_name(compression: Compression) -> String {
+    format!("snapshot_complet{}", compression.extension())
+}
+
+/// Tells the day of timestamps; remembers the bounds of the last one, because neighbours share it.
+#[derive(Debug)]
+pub struct DayClock {
+    zone: Tz,
+    /// Milliseconds, half open.
+    bounds: (i64, i64),
+    day: HivePartition,
+}
+
+impl DayClock {
+    pub fn new(zone: Tz) -> Self {
+        DayClock {
+            zone,
+            bounds: (0, 0),
+            day: HivePartition::Null,
+        }
+    }
+
+    /// The day of a time in milliseconds since 1970; negative ones and those past the year 9999 have none.
+    pub fn day_of(&mut self, time_ms: i64) -> HivePartition {
+        if time_ms >= self.bounds.0 && time_ms < self.bounds.1 {
+            return self.day;
+        }
+        let day = match DateTime::from_timestamp_millis(time_ms) {
+            Some(time) if time_ms >= 0 => time.with_timezone(&self.zone).date_naive(),
+            _ => return HivePartition::Null,
+        };
+        if day.year() > 9999 {
+            return HivePartition::Null;
+        }
+        if let Some(next) = day.succ_opt() {
+            let bounds = (
+                units::midnight_ms(day, self.zone).max(0),
+                units::midnight_ms(next, self.zone),
+            );
+            // Where a clock change puts midnight twice, only times within both bounds may be remembered.
+            if time_ms >= bounds.0 && time_ms < bounds.1 {
+                (self.bounds, self.day) = (bounds, HivePartition::Day(day));
+            }
+        }
+        HivePartition::Day(day)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn day(clock: &mut DayClock, time: &str) -> String {
+        clock
+            .day_of(DateTime::parse_from_rfc3339(time).unwrap().timestamp_millis())
+            .to_string()
+    }
+
+    #[test]
+    fn midnight_depends_on_the_zone() {
+        let mut utc = DayClock::new(Tz::UTC);
+        assert_eq!(day(&mut utc, "2025-10-25T23:59:59.999Z"), "2025-10-25");
+        assert_eq!(day(&mut utc, "2025-10-26T00:00:00Z"), "2025-10-26");
+        let mut paris = DayClock::new(Tz::Europe__Paris);
+        // The day on which the clocks go back has 25 hours.
+        assert_eq!(day(&mut paris, "2025-10-25T21:59:59.999Z"), "2025-10-25");
+        assert_eq!(day(&mut paris, "2025-10-25T22:00:00Z"), "2025-10-26");
+        assert_eq!(day(&mut paris, "2025-10-26T22:59:59.999Z"), "2025-10-26");
+        assert_eq!(day(&mut paris, "2025-10-26T23:00:00Z"), "2025-10-27");
+    }
+
+    #[test]
+    fn unusable_times_have_no_day() {
+        let mut clock = DayClock::new(Tz::UTC);
+        for time in [-1, i64::MIN, i64::MAX, 253_402_300_800_000] {
+            assert_eq!(clock.day_of(time), HivePartition::Null, "{time}");
+        }
+        assert_eq!(clock.day_of(0).to_string(), "1970-01-01");
+        assert_eq!(clock.day_of(253_402_300_799_999).to_string(), "9999-12-31");
+    }
+
+    #[test]
+    fn names() {
+        let partition = HivePartition::parse_path("year=2025/month=10/day=09").unwrap();
+        assert_eq!(
+            day_folder(Kind::Stream, "T", partition),
+            "streams/T/year=2025/month=10/day=09"
+        );
+        assert_eq!(
+            batch_name(3, 0, 41, 2, Compression::Gzip),
+            "part-00003-00000000000000000000-00000000000000000041-g2.json.gz"
+        );
+        assert_eq!(
+            message_name(0, 7, 1, Compression::None),
+            "offset-00000-00000000000000000007.json"
+        );
+        assert!(HivePartition::parse_path("year=2025/month=10/day=9").is_none());
+        assert!(HivePartition::parse_path("year=2025/month=02/day=30").is_none());
+        assert!(HivePartition::parse_path("year=2025/month=10/day=09/x").is_none());
+        let null = HivePartition::Null.path();
+        assert_eq!(HivePartition::parse_path(&null), Some(HivePartition::Null));
+    }
+
+    proptest! {
+        /// Every day's path reads back, and the remembered bounds never change an answer.
+        #[test]
+        fn path_and_day_are_inverse(times in proptest::collection::vec(0i64..253_402_300_800_000, 1..20)) {
+            for zone in [Tz::UTC, Tz::Europe__Paris, Tz::America__Santiago, Tz::Asia__Kolkata] {
+                let mut clock = DayClock::new(zone);
+                for &time in &times {
+                    let day = clock.day_of(time);
+                    prop_assert_eq!(day, DayClock::new(zone).day_of(time));
+                    prop_assert_eq!(HivePartition::parse_path(&day.path()), Some(day));
+                    prop_assert_eq!(HivePartition::parse(&day.to_string()), Some(day));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A table's row as the ledger keeps it: raw key and coordinates, which the line alone does not give back.
+
+use anyhow::{Result, bail};
+use std::io::{ErrorKind, Read, Write};
+
+/// Where a row comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// Kafka partition.
+    pub partition: i32,
+    pub offset: i64,
+    /// Kafka's timestamp in milliseconds since 1970, -1 without one.
+    pub timestamp_ms: i64,
+    /// The time that decides the day folder.
+    pub day_ms: i64,
+}
+
+/// A row, or a tombstone, with or without its line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub key: Vec<u8>,
+    pub origin: Origin,
+    pub line: Line,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    Tombstone,
+    /// The line itself, with its line feed.
+    Here(Vec<u8>),
+    /// Its length: it stands elsewhere.
+    Elsewhere(u32),
+}
+
+const TOMBSTONE: u32 = u32::MAX;
+const HEADER: usize = 36;
+
+/// Writes a row; the line goes along where it is here.
+pub fn write(out: &mut impl Write, key: &[u8], origin: &Origin, line: &Line, with_line: bool) -> Result<()> {
+    let length = match line {
+        Line::Tombstone => TOMBSTONE,
+        Line::Here(line) => fit(line.len())?,
+        Line::Elsewhere(length) => *length,
+    };
+    let mut header = [0u8; HEADER];
+    header[0..4].copy_from_slice(&fit(key.len())?.to_le_bytes());
+    header[4..8].copy_from_slice(&length.to_le_bytes());
+    header[8..12].copy_from_slice(&origin.partition.to_le_bytes());
+    header[12..20].copy_from_slice(&origin.offset.to_le_bytes());
+    header[20..28].copy_from_slice(&origin.timestamp_ms.to_le_bytes());
+    header[28..36].copy_from_slice(&origin.day_ms.to_le_bytes());
+    out.write_all(&header)?;
+    out.write_all(key)?;
+    if let (true, Line::Here(line)) = (with_line, line) {
+        out.write_all(line)?;
+    }
+    Ok(())
+}
+
+/// Reads the next row; None at the end. `with_line` as it was written.
+pub fn read(from: &mut impl Read, with_line: bool) -> Result<Option<Row>> {
+    let mut header = [0u8; HEADER];
+    match from.read_exact(&mut header[..1]) {
+        Ok(()) => from.read_exact(&mut header[1..])?,
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let key = read_bytes(from, u32::from_le_bytes(array(&header, 0)))?;
+    let line = match u32::from_le_bytes(array(&header, 4)) {
+        TOMBSTONE => Line::Tombstone,
+        length if with_line => Line::Here(read_bytes(from, length)?),
+        length => Line::Elsewhere(length),
+    };
+    let origin = Origin {
+        partition: i32::from_le_bytes(array(&header, 8)),
+        offset: i64::from_le_bytes(array(&header, 12)),
+        timestamp_ms: i64::from_le_bytes(array(&header, 20)),
+        day_ms: i64::from_le_bytes(array(&header, 28)),
+    };
+    Ok(Some(Row { key, origin, line }))
+}
+
+/// Bytes of a length that may be damage: never trusted with an allocation of its own size at once.
+fn read_bytes(from: &mut impl Read, length: u32) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity((length as usize).min(1 << 20));
+    if from.take(length.into()).read_to_end(&mut bytes)? != length as usize {
+        bail!("it ends in the middle of a row");
+    }
+    Ok(bytes)
+}
+
+fn fit(length: usize) -> Result<u32> {
+    match u32::try_from(length) {
+        Ok(length) if length != TOMBSTONE => Ok(length),
+        _ => bail!("a row of {length} bytes is too long"),
+    }
+}
+
+fn array<const N: usize>(header: &[u8; HEADER], at: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&header[at..at + N]);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_read_back() {
+        let origin = Origin {
+            partition: 3,
+            offset: 1 << 40,
+            timestamp_ms: -1,
+            day_ms: 7,
+        };
+        let rows = [
+            (b"k".as_slice(), Line::Here(b"{}\n".to_vec())),
+            (b"", Line::Tombstone),
+        ];
+        let mut bytes = Vec::new();
+        for (key, line) in &rows {
+            write(&mut bytes, key, &origin, line, true).unwrap();
+        }
+        let mut from = bytes.as_slice();
+        for (key, line) in rows {
+            assert_eq!(
+                read(&mut from, true).unwrap(),
+                Some(Row {
+                    key: key.to_vec(),
+                    origin,
+                    line
+                })
+            );
+        }
+        assert_eq!(read(&mut from, true).unwrap(), None);
+        assert!(read(&mut &bytes[..20], true).is_err());
+        assert!(read(&mut &bytes[..bytes.len() - HEADER - 1], true).is_err());
+    }
+}

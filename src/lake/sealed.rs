@@ -1,0 +1,119 @@
+//! Small files that are either whole or refused: a first line seals the JSON that follows it.
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::Write;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::root::Root;
+
+const MAGIC: &str = "lakectl 1 ";
+
+/// Writes a sealed file and makes it durable; readers see the old one or the new one.
+/// An error from `rename` or after it leaves open which of them will be there.
+pub fn write(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
+    prepare(root, path, content)?;
+    root.rename_over(&temporary(path), path)?;
+    sync_folder(root, path)
+}
+
+/// The first half of `write`: the new content, durable beside the old one.
+pub fn prepare(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
+    let json = serde_json::to_vec(content).with_context(|| format!("writing {}", root.shown(path)))?;
+    let temporary = temporary(path);
+    root.remove_file(&temporary)?;
+    let mut file = root.create(&temporary)?;
+    let header = format!("{MAGIC}{:032x}\n", xxh3_128(&json));
+    file.write_all(header.as_bytes())
+        .and_then(|()| file.write_all(&json))
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("writing {}", root.shown(&temporary)))
+}
+
+/// The second half of `write`: the one moment in which the new content counts.
+pub fn switch(root: &Root, path: &str) -> Result<()> {
+    root.rename_over(&temporary(path), path)?;
+    sync_folder(root, path)
+}
+
+/// Reads a sealed file; None where there is none.
+///
+/// # Errors
+/// A file that is not as it was written: nothing in it is believed.
+pub fn read<T: DeserializeOwned>(root: &Root, path: &str) -> Result<Option<T>> {
+    let Some(bytes) = root.read_all(path)? else {
+        return Ok(None);
+    };
+    open(&bytes).map(Some).with_context(|| {
+        format!(
+            "the ledger file {} is damaged; nothing was changed. Restore it from a backup, or move the topic's data \
+             and its folder under .lakectl/topics away and take the topic in again",
+            root.shown(path)
+        )
+    })
+}
+
+fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let Some(end) = memchr::memchr(b'\n', bytes) else {
+        bail!("it has no first line")
+    };
+    let (header, json) = (&bytes[..end], &bytes[end + 1..]);
+    let Some(seal) = header.strip_prefix(MAGIC.as_bytes()) else {
+        bail!("its first line is not ours")
+    };
+    let json = json.strip_suffix(b"\n").unwrap_or(json);
+    if seal != format!("{:032x}", xxh3_128(json)).as_bytes() {
+        bail!("its checksum is wrong");
+    }
+    Ok(serde_json::from_slice(json)?)
+}
+
+fn temporary(path: &str) -> String {
+    format!("{path}.new")
+}
+
+fn sync_folder(root: &Root, path: &str) -> Result<()> {
+    root.sync_dir(path.rsplit_once('/').map_or("", |(folder, _)| folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn root() -> (tempfile::TempDir, Root) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path(), 0o640, 0o750, true).unwrap().unwrap();
+        (dir, root)
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let (_dir, root) = root();
+        assert_eq!(read::<Vec<u32>>(&root, "x").unwrap(), None);
+        write(&root, "x", &vec![1, 2]).unwrap();
+        write(&root, "x", &vec![3]).unwrap();
+        assert_eq!(read::<Vec<u32>>(&root, "x").unwrap(), Some(vec![3]));
+    }
+
+    proptest! {
+        /// Damage of any kind is detected, never believed and never a panic.
+        #[test]
+        fn damage_is_detected(at in 0usize..60, byte in any::<u8>(), cut in any::<bool>()) {
+            let (dir, root) = root();
+            write(&root, "x", &vec![1, 2, 3]).unwrap();
+            let mut bytes = std::fs::read(dir.path().join("x")).unwrap();
+            let at = at % (bytes.len() - 1);
+            prop_assume!(cut || bytes[at] != byte);
+            match cut {
+                true => bytes.truncate(at),
+                false => bytes[at] = byte,
+            }
+            std::fs::write(dir.path().join("x"), &bytes).unwrap();
+            let message = format!("{:#}", read::<Vec<u32>>(&root, "x").unwrap_err());
+            prop_assert!(message.contains("damaged"));
+        }
+    }
+}

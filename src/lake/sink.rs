@@ -1,0 +1,384 @@
+//! One topic on its way into the lake, under the topic's lock.
+
+use anyhow::Result;
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use super::commit;
+use super::day::RecordDay;
+use super::fold::{Fold, Order};
+use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState};
+use super::line::LineWriter;
+use super::path::{HivePartition, day_folder, snapshot_name};
+use super::root::Root;
+use super::row::{Line, Origin};
+use super::snapshot;
+use super::stage::Stage;
+use crate::config::{Files, Kind, Settings, Topic};
+use crate::kafka::DrainPlan;
+use crate::record::Record;
+use crate::report::{LakeReport, TargetReport, TopicReport};
+use crate::sink::{Drained, Progress, Rebuild, Sink};
+
+/// With one file per record, a commit every so many files keeps the ledger's state small.
+const FILES_PER_COMMIT: usize = 10_000;
+
+/// How far the ledger's time of a table's last complete drain may lag behind runs that found nothing new.
+const COMPLETE_LAG_MAX_MS: i64 = 600_000;
+
+/// A topic's lock is held as long as this lives.
+#[derive(Debug)]
+pub struct TopicSink<'a> {
+    root: &'a Root,
+    settings: &'a Settings,
+    topic: &'a Topic,
+    run_id: String,
+    state: TopicState,
+    /// The table is folded again from its start.
+    rebuild: Option<Rebuild>,
+    taking: Option<Taking<'a>>,
+    lines: LineWriter,
+    day: RecordDay,
+    /// Commits of this run so far.
+    commits: u32,
+    report: LakeReport,
+    tombstones: u64,
+    irregular: u64,
+    _lock: File,
+}
+
+#[derive(Debug)]
+enum Taking<'a> {
+    Stream { stage: Stage<'a>, seen: Seen },
+    Table(Fold<'a>),
+}
+
+/// Where a stream's records have come to, for commits in the middle of a drain.
+type Seen = std::collections::BTreeMap<i32, i64>;
+
+impl<'a> TopicSink<'a> {
+    pub(super) fn new(
+        root: &'a Root,
+        settings: &'a Settings,
+        topic: &'a Topic,
+        run_id: &str,
+        state: TopicState,
+        lock: File,
+    ) -> Self {
+        let metadata = settings.lake.metadata || topic.kind == Kind::Table;
+        TopicSink {
+            root,
+            settings,
+            topic,
+            run_id: run_id.to_owned(),
+            state,
+            rebuild: None,
+            taking: None,
+            lines: LineWriter::new(&settings.lake.prefix, topic.key.clone(), metadata),
+            day: RecordDay::new(settings.lake.timezone, topic.partition_time.clone()),
+            commits: 0,
+            report: LakeReport::default(),
+            tombstones: 0,
+            irregular: 0,
+            _lock: lock,
+        }
+    }
+
+    fn staging(&self) -> String {
+        format!(
+            "{}/{}-{}",
+            ledger::staging_home(&self.topic.name),
+            self.run_id,
+            self.commits
+        )
+    }
+
+    fn start_taking(&mut self) -> Result<&mut Taking<'a>> {
+        if self.taking.is_none() {
+            let folder = self.staging();
+            self.taking = Some(match self.topic.kind {
+                Kind::Stream => Taking::Stream {
+                    stage: Stage::new(
+                        self.root,
+                        &self.settings.lake,
+                        &self.topic.name,
+                        self.state.generation,
+                        folder,
+                    )?,
+                    seen: Seen::new(),
+                },
+                Kind::Table => {
+                    let order = if self.rebuild.is_some() {
+                        Order::Timestamps
+                    } else {
+                        Order::Offsets
+                    };
+                    Taking::Table(Fold::new(self.root, folder, order)?)
+                }
+            });
+        }
+        // Filled just above.
+        self.taking
+            .as_mut()
+            .ok_or_else(|| anyhow::anyhow!("nothing to take records with"))
+    }
+
+    fn take_stream(&mut self, record: &Record<'_>) -> Result<()> {
+        let day = self.day.of(record, &self.topic.key);
+        self.start_taking()?;
+        let Some(Taking::Stream { stage, seen }) = &mut self.taking else {
+            return Ok(());
+        };
+        let irregular = stage.add(day, record, &mut self.lines)?;
+        seen.insert(record.partition, record.offset + 1);
+        self.irregular += u64::from(irregular);
+        self.tombstones += u64::from(record.value.is_none());
+        self.report.written += 1;
+        if self.settings.lake.files == Files::Message && stage.finished() >= FILES_PER_COMMIT {
+            self.commit_so_far()?;
+        }
+        Ok(())
+    }
+
+    /// Commits a stream in the middle of a drain, at the records it has come to.
+    fn commit_so_far(&mut self) -> Result<()> {
+        let Some(Taking::Stream { mut stage, seen }) = self.taking.take() else {
+            return Ok(());
+        };
+        let files = stage.take_files()?;
+        self.state.next.extend(seen);
+        self.commit_files(files)
+    }
+
+    fn take_table(&mut self, record: &Record<'_>) -> Result<()> {
+        let Some(key) = record.key else {
+            self.irregular += 1;
+            return Ok(());
+        };
+        let line = match record.value {
+            None => {
+                self.tombstones += 1;
+                Line::Tombstone
+            }
+            Some(_) => {
+                let mut line = Vec::new();
+                self.irregular += u64::from(self.lines.write(record, &mut line).irregular);
+                Line::Here(line)
+            }
+        };
+        let day_ms = self.day.time_of(record, &self.topic.key);
+        let origin = Origin {
+            partition: record.partition,
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            day_ms,
+        };
+        match self.start_taking()? {
+            Taking::Table(fold) => fold.add(key, origin, line),
+            Taking::Stream { .. } => Ok(()),
+        }
+    }
+
+    fn commit_files(&mut self, files: Vec<PendingFile>) -> Result<()> {
+        let today = RecordDay::today(self.settings.lake.timezone);
+        let mut days = BTreeSet::new();
+        for file in &files {
+            self.report.files += 1;
+            self.report.bytes += file.file.bytes;
+            days.extend(file.day.clone());
+        }
+        for day in days.difference(&self.report.days) {
+            let past = HivePartition::parse(day).is_some_and(|day| day < HivePartition::Day(today));
+            if past && self.root.stat(&Manifest::path(&self.topic.name, day))?.is_some() {
+                self.report.days_reopened.insert(day.clone());
+            }
+        }
+        self.report.days.extend(days);
+        let staging = self.staging();
+        self.state.pending = (!files.is_empty()).then(|| Pending {
+            staging,
+            files,
+            ..Pending::default()
+        });
+        commit::commit(self.root, self.settings, &self.topic.name, &mut self.state)?;
+        self.commits += 1;
+        Ok(())
+    }
+
+    /// Stages the new snapshot and says what its commit shall do; None where the table is left alone.
+    fn stage_snapshot(&mut self) -> Result<Option<Pending>> {
+        let Some(Taking::Table(fold)) = self.taking.take() else {
+            return self.rebuilt_to_nothing();
+        };
+        if fold.is_empty() && self.rebuild.is_none() {
+            return Ok(None);
+        }
+        let (root, topic, staging) = (self.root, &self.topic.name, self.staging());
+        let previous = self.state.snapshot.clone();
+        let compression = self.settings.lake.compression;
+        let base = previous
+            .as_ref()
+            .filter(|_| self.rebuild != Some(Rebuild::DropAbsent));
+        let last_day = self.day.latest();
+        let written = snapshot::merge(root, base, fold.into_sorted()?, &staging, compression)?;
+        let day = match (written.day_ms, &previous) {
+            (Some(ms), _) => self.day.of_time(ms),
+            // An emptied table stays where the last one was.
+            (None, Some(previous)) if written.snapshot.records == 0 => {
+                HivePartition::parse(&previous.day).unwrap_or(HivePartition::Null)
+            }
+            (None, _) if written.snapshot.records == 0 => last_day,
+            (None, _) => HivePartition::Null,
+        };
+        let folder = day_folder(Kind::Table, topic, day);
+        let name = snapshot_name(compression);
+        let path = format!("{folder}/{name}");
+        let sidecar = format!("{}/keys-{}", ledger::topic_home(topic), self.run_id);
+        self.report.written = written.snapshot.records;
+        self.report.files = 1;
+        self.report.bytes = written.snapshot.bytes;
+        self.report.days.insert(day.to_string());
+        let replaces = previous.as_ref().is_some_and(|old| old.path == path)
+            || Manifest::load(root, topic, &day.to_string())?
+                .is_some_and(|m| m.files.iter().any(|f| f.name == name));
+        let mut remove = Vec::new();
+        if let Some(old) = &previous {
+            if old.path != path && !(self.topic.history && old.day != day.to_string()) {
+                remove.push(old.path.clone());
+                if old.day != day.to_string() {
+                    remove.push(Manifest::path(topic, &old.day));
+                }
+            }
+            remove.push(old.sidecar.clone());
+        }
+        self.state.snapshot = Some(Snapshot {
+            path: path.clone(),
+            day: day.to_string(),
+            rows: written.snapshot.records,
+            bytes: written.snapshot.bytes,
+            checksum: written.snapshot.checksum.clone(),
+            sidecar: sidecar.clone(),
+            sidecar_checksum: written.sidecar.checksum.clone(),
+        });
+        let data = PendingFile {
+            staged: "snapshot".to_owned(),
+            folder,
+            day: Some(day.to_string()),
+            replaces,
+            file: FileEntry {
+                name,
+                ..written.snapshot
+            },
+        };
+        let keys = PendingFile {
+            staged: "sidecar".to_owned(),
+            folder: ledger::topic_home(topic),
+            day: None,
+            replaces: false,
+            file: FileEntry {
+                name: format!("keys-{}", self.run_id),
+                ..written.sidecar
+            },
+        };
+        let link = format!("current/{topic}{}", compression.extension());
+        Ok(Some(Pending {
+            staging,
+            files: vec![data, keys],
+            remove,
+            link: Some((link, format!("../{path}"))),
+        }))
+    }
+
+    /// A rebuild that read nothing at all still replaces what was there.
+    fn rebuilt_to_nothing(&mut self) -> Result<Option<Pending>> {
+        if self.rebuild != Some(Rebuild::DropAbsent) || self.state.snapshot.is_none() {
+            return Ok(None);
+        }
+        self.start_taking()?;
+        self.stage_snapshot()
+    }
+
+    /// A table's last complete drain tells whether Kafka may have forgotten tombstones: it must not lag far behind.
+    fn complete_is_recent(&self) -> Result<bool> {
+        let known = TopicState::load(self.root, &self.topic.name)?.and_then(|state| state.complete_ms);
+        Ok(match (known, self.state.complete_ms) {
+            (Some(known), Some(now)) => now - known < COMPLETE_LAG_MAX_MS,
+            (known, now) => known == now,
+        })
+    }
+
+    fn commit_table(&mut self) -> Result<()> {
+        self.state.pending = self.stage_snapshot()?;
+        if self.state.pending.is_none() && self.same_as_on_disk()? && self.complete_is_recent()? {
+            return Ok(());
+        }
+        commit::commit(self.root, self.settings, &self.topic.name, &mut self.state)
+    }
+
+    /// Whether the ledger says the same, but for the time.
+    fn same_as_on_disk(&self) -> Result<bool> {
+        let Some(mut known) = TopicState::load(self.root, &self.topic.name)? else {
+            return Ok(false);
+        };
+        known.complete_ms = self.state.complete_ms;
+        Ok(known == self.state)
+    }
+
+    fn fill(&mut self, report: &mut TopicReport) {
+        report.tombstones = self.tombstones;
+        report.irregular = self.irregular;
+        report.target = TargetReport::Lake(std::mem::take(&mut self.report));
+    }
+}
+
+impl Sink for TopicSink<'_> {
+    fn progress(&self) -> Progress {
+        self.state.progress()
+    }
+
+    fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()> {
+        self.rebuild = rebuild;
+        if plan.generation != self.state.generation {
+            self.state.next.clear();
+        }
+        self.state.generation = plan.generation;
+        self.state.topic_id.clone_from(&plan.topic_id);
+        // A commit in the middle must know all Kafka partitions, also those that no record has come from yet.
+        self.state
+            .next
+            .extend(plan.ranges.iter().map(|range| (range.partition, range.start)));
+        Ok(())
+    }
+
+    fn take(&mut self, record: &Record<'_>) -> Result<()> {
+        match self.topic.kind {
+            Kind::Stream => self.take_stream(record),
+            Kind::Table => self.take_table(record),
+        }
+    }
+
+    fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()> {
+        self.state.next = drained
+            .partitions
+            .iter()
+            .map(|part| (part.partition, part.next))
+            .collect();
+        self.state.gaps.extend(&drained.gaps);
+        if drained.complete {
+            self.state.complete_ms = Some(drained.planned_ms);
+        }
+        let result = match self.topic.kind {
+            Kind::Table => self.commit_table(),
+            Kind::Stream => match self.taking.take() {
+                Some(Taking::Stream { mut stage, .. }) => {
+                    stage.take_files().and_then(|files| self.commit_files(files))
+                }
+                // Only the clock of the last complete run moved: not worth a write.
+                _ if self.same_as_on_disk()? => Ok(()),
+                _ => commit::commit(self.root, self.settings, &self.topic.name, &mut self.state),
+            },
+        };
+        self.fill(report);
+        result
+    }
+}

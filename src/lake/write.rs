@@ -1,0 +1,66 @@
+//! Compression in frames: a gzip or zstd file may be a row of them, so files can be closed and gone on with.
+
+use std::io::{self, Write};
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::config::Compression;
+
+/// Level 1: the lake is written once and mostly bounded by the broker, and higher levels save little on JSON.
+const ZSTD_LEVEL: i32 = 1;
+/// gzip's own default.
+const GZIP_LEVEL: u32 = 6;
+
+/// Turns chunks of lines into what goes on disk, and keeps its length and checksum.
+pub struct FrameWriter {
+    compression: Compression,
+    hasher: Box<Xxh3>,
+    bytes: u64,
+}
+
+impl std::fmt::Debug for FrameWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}, {} bytes", self.compression, self.bytes)
+    }
+}
+
+impl FrameWriter {
+    pub fn new(compression: Compression) -> Self {
+        FrameWriter {
+            compression,
+            hasher: Box::new(Xxh3::new()),
+            bytes: 0,
+        }
+    }
+
+    /// The bytes on disk for a chunk of lines; `scratch` is the caller's, because there may be many writers.
+    pub fn frame<'s>(&mut self, lines: &'s [u8], scratch: &'s mut Vec<u8>) -> io::Result<&'s [u8]> {
+        scratch.clear();
+        let bytes: &[u8] = match self.compression {
+            Compression::None => lines,
+            Compression::Gzip => {
+                let level = flate2::Compression::new(GZIP_LEVEL);
+                let mut encoder = flate2::write::GzEncoder::new(&mut *scratch, level);
+                encoder.write_all(lines)?;
+                encoder.finish()?;
+                scratch
+            }
+            Compression::Zstd => {
+                zstd::stream::copy_encode(lines, &mut *scratch, ZSTD_LEVEL)?;
+                scratch
+            }
+        };
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    /// Bytes on disk so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// XXH3-128 of the bytes on disk so far.
+    pub fn checksum(&self) -> String {
+        format!("{:032x}", self.hasher.digest128())
+    }
+}

@@ -1,0 +1,53 @@
+//! What a person at a terminal sees while a topic is drained.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::cell::Cell;
+use std::io::IsTerminal;
+
+/// Records between two looks at the clock.
+const STEP: u64 = 1_000;
+
+/// A bar on stderr, or nothing where nobody looks.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    records: Cell<u64>,
+    bytes: Cell<u64>,
+}
+
+impl Progress {
+    /// `offsets` is how many there are to go through.
+    pub fn start(topic: &str, offsets: u64, wanted: bool) -> Self {
+        let shown = wanted && offsets > 0 && std::io::stderr().is_terminal();
+        let bar = shown.then(|| {
+            let bar = ProgressBar::with_draw_target(Some(offsets), ProgressDrawTarget::stderr());
+            let template = "{prefix:32} {bar:24} {human_pos}/{human_len} {per_sec} {eta} {msg}";
+            bar.set_style(
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar.with_prefix(topic.to_owned())
+        });
+        Progress {
+            bar,
+            records: Cell::new(0),
+            bytes: Cell::new(0),
+        }
+    }
+
+    pub fn advance(&self, bytes: usize) {
+        let Some(bar) = &self.bar else { return };
+        let records = self.records.get() + 1;
+        self.records.set(records);
+        self.bytes.set(self.bytes.get() + bytes as u64);
+        if records % STEP == 0 {
+            bar.inc(STEP);
+            bar.set_message(format!("{}", indicatif::HumanBytes(self.bytes.get())));
+        }
+    }
+
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Which topics a run is about.
+
+use anyhow::Result;
+use globset::{Glob, GlobMatcher};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::{Kind, Settings, Topic, check_topic_name, closest};
+use crate::exit::usage;
+use crate::kafka::{Client, TopicList};
+
+/// A topic of the run, or why a name that was asked for is none.
+#[derive(Debug)]
+pub enum Selected {
+    Topic(Topic),
+    Missing {
+        topic: String,
+        kind: Kind,
+        error: anyhow::Error,
+    },
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Names and globs; empty: every configured topic that the command serves.
+    pub patterns: &'a [String],
+    /// What topics without a configuration entry are.
+    pub kind: Option<Kind>,
+    /// Whether only tables are served.
+    pub tables_only: bool,
+}
+
+/// Finds the topics, in the order of their names.
+///
+/// # Errors
+/// Nothing to do, a pattern that matches nothing, a compacted topic without a kind: exit code 2.
+pub fn select(
+    settings: &Settings,
+    request: Request<'_>,
+    client: &Client,
+    live: &TopicList,
+) -> Result<Vec<Selected>> {
+    let served = |topic: &Topic| match request.tables_only {
+        true => topic.warehouse_enabled && topic.kind == Kind::Table,
+        false => topic.lake_enabled,
+    };
+    let mut chosen: BTreeMap<String, Topic> = BTreeMap::new();
+    if request.patterns.is_empty() {
+        chosen.extend(
+            settings
+                .topics
+                .iter()
+                .filter(|(_, t)| served(t))
+                .map(|(name, t)| (name.clone(), t.clone())),
+        );
+    }
+    for pattern in request.patterns {
+        match glob(pattern)? {
+            Some(glob) => {
+                let names = matching(&glob, settings, &served, request.kind.and(Some(live)));
+                if names.is_empty() {
+                    return Err(usage(format!(
+                        "no topic matches `{pattern}`; {}",
+                        what_globs_match(request.kind)
+                    )));
+                }
+                for name in names {
+                    chosen.insert(name.clone(), resolve(settings, &name, request, client, live)?);
+                }
+            }
+            None => {
+                chosen.insert(
+                    pattern.clone(),
+                    resolve(settings, pattern, request, client, live)?,
+                );
+            }
+        }
+    }
+    if chosen.is_empty() {
+        let what = if request.tables_only {
+            "table topic"
+        } else {
+            "topic"
+        };
+        return Err(usage(format!(
+            "no {what} is configured: add a [topics.NAME] entry to {}, or name one with --topics",
+            settings
+                .file
+                .as_ref()
+                .map_or_else(|| "lakectl.toml".to_owned(), |path| path.display().to_string())
+        )));
+    }
+    Ok(chosen.into_values().map(|topic| look_up(topic, live)).collect())
+}
+
+fn look_up(topic: Topic, live: &TopicList) -> Selected {
+    if live.contains_key(&topic.name) {
+        return Selected::Topic(topic);
+    }
+    let near = closest(
+        &topic.name,
+        live.keys().map(String::as_str).filter(|name| !is_internal(name)),
+    );
+    let hint = near.map_or_else(
+        || "Kafka has no topic like it".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    let error = anyhow::anyhow!("there is no topic `{}` in Kafka; {hint}", topic.name);
+    Selected::Missing {
+        topic: topic.name,
+        kind: topic.kind,
+        error,
+    }
+}
+
+fn resolve(
+    settings: &Settings,
+    name: &str,
+    request: Request<'_>,
+    client: &Client,
+    live: &TopicList,
+) -> Result<Topic> {
+    check_topic_name(name)?;
+    let topic = match (settings.topics.get(name), request.kind) {
+        (Some(topic), Some(kind)) if topic.kind != kind => {
+            return Err(usage(format!(
+                "--kind {kind}: topic {name} is configured as a {}",
+                topic.kind
+            )));
+        }
+        (Some(topic), _) => topic.clone(),
+        (None, Some(kind)) => Topic::ad_hoc(name, kind, settings.lake.retention)?,
+        (None, None) => {
+            if live.contains_key(name) && is_compacted(client, name)? {
+                return Err(usage(format!(
+                    "topic {name} is compacted, so it may be a table: say --kind table or --kind stream, or give it a \
+                     [topics.{name}] entry"
+                )));
+            }
+            Topic::ad_hoc(name, Kind::Stream, settings.lake.retention)?
+        }
+    };
+    if request.tables_only && topic.kind != Kind::Table {
+        return Err(usage(format!(
+            "only table topics go to the warehouse, and {name} is a stream; if it is a table, say --kind table"
+        )));
+    }
+    Ok(topic)
+}
+
+fn is_compacted(client: &Client, topic: &str) -> Result<bool> {
+    let settings = client.topic_settings(topic)?;
+    Ok(settings
+        .get("cleanup.policy")
+        .is_some_and(|policy| policy.contains("compact")))
+}
+
+fn glob(pattern: &str) -> Result<Option<GlobMatcher>> {
+    if !pattern.contains(['*', '?', '[', '{']) {
+        return Ok(None);
+    }
+    match Glob::new(pattern) {
+        Ok(glob) => Ok(Some(glob.compile_matcher())),
+        Err(error) => Err(usage(format!("`{pattern}` is no glob: {error}"))),
+    }
+}
+
+fn matching(
+    glob: &GlobMatcher,
+    settings: &Settings,
+    served: &dyn Fn(&Topic) -> bool,
+    live: Option<&TopicList>,
+) -> BTreeSet<String> {
+    let configured = settings
+        .topics
+        .values()
+        .filter(|topic| served(topic))
+        .map(|topic| &topic.name);
+    let others = live
+        .into_iter()
+        .flat_map(BTreeMap::keys)
+        .filter(|name| !is_internal(name) && !settings.topics.contains_key(*name));
+    configured
+        .chain(others)
+        .filter(|name| glob.is_match(name))
+        .cloned()
+        .collect()
+}
+
+fn what_globs_match(kind: Option<Kind>) -> &'static str {
+    match kind {
+        Some(_) => "globs match the configured topics and Kafka's own, but no internal ones",
+        None => "globs match the configured topics, and Kafka's own only with --kind",
+    }
+}
+
+/// Topics that Kafka, ksqlDB and the Confluent platform keep for themselves.
+fn is_internal(name: &str) -> bool {
+    name.starts_with('_')
+        || [
+            "-changelog",
+            "-repartition",
+            "_command_topic",
+            "ksql_processing_log",
+        ]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn internal_topics_are_known() {
+        for name in [
+            "__consumer_offsets",
+            "_schemas",
+            "_confluent-ksql-default_query_CTAS_T_1-Aggregate-GroupBy-repartition",
+            "app-store-changelog",
+            "default_ksql_processing_log",
+        ] {
+            assert!(is_internal(name), "{name}");
+        }
+        assert!(!is_internal("TRANSACTIONS_FLAT"));
+    }
+}
