@@ -6,7 +6,7 @@ mod service;
 
 use lakectl::exit;
 use lakectl::record::Record;
-use lakectl::sink::{DrainedPartition, Sink};
+use lakectl::sink::{DrainedPartition, Rebuild, Sink};
 use service::*;
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ fn a_rebuild_removes_what_the_fold_lacks(test: &TestDatabase) {
                 record(1_001 + round, b"P00001", Some("{}")),
             ],
         );
-        sink.rebuild().unwrap();
+        sink.rebuild(Rebuild::DropAbsent).unwrap();
         sink.set_budget(budget);
         for n in 0..500 {
             let (key, value) = (format!("P{n:05}"), value(n));
@@ -138,12 +138,27 @@ fn a_rebuild_removes_what_the_fold_lacks_on_mysql() {
     let test = fresh();
     a_rebuild_removes_what_the_fold_lacks(&test);
     let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
-    sink.rebuild().unwrap();
+    sink.rebuild(Rebuild::DropAbsent).unwrap();
     let mut half = drained(0, 10);
     half.complete = false;
     assert!(sink.commit(&half, &mut report("T")).is_err());
     drop(sink);
     assert_eq!(test.one("SELECT COUNT(*) FROM product_purchase_counts"), "499");
+}
+
+/// Windows that Kafka let expire stay: nobody deleted them.
+#[test]
+fn a_rebuild_may_keep_what_the_fold_lacks() {
+    let test = fresh();
+    let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
+    let value = r#"{"PURCHASE_COUNT":2}"#;
+    load(
+        &mut sink,
+        &records(&[("expired", Some("{}")), ("P1", Some("{}"))]),
+    );
+    sink.rebuild(Rebuild::KeepAbsent).unwrap();
+    load(&mut sink, &[record(1, b"P1", Some(value))]);
+    assert_eq!(test.rows(COUNTS), ["P1|2", "expired|NULL"]);
 }
 
 /// Where the number of Kafka partitions grew, a key may have records in two: the later time wins.
@@ -152,7 +167,7 @@ fn a_rebuild_goes_by_time_across_kafka_partitions() {
     let test = fresh();
     for budget in [usize::MAX, 1] {
         let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
-        sink.rebuild().unwrap();
+        sink.rebuild(Rebuild::DropAbsent).unwrap();
         sink.set_budget(budget);
         let newer = Record {
             partition: 1,
