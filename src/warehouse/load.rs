@@ -1,4 +1,8 @@
 //! The transaction: rows, rejects and progress, together or not at all.
+//!
+//! A record that only the server can refuse (a CHECK, a foreign key, a trigger) is refused after folding: its key keeps
+//! the row it had before the transaction, also where the same batch held an earlier, acceptable update of it. What can
+//! be known from the columns is refused before folding (`convert`), and then the earlier update counts.
 
 use anyhow::{Context, Result, anyhow, bail};
 use mysql::prelude::Queryable;
@@ -156,8 +160,13 @@ impl<'a> Work<'a> {
         rebuild: Option<&mut Rebuild>,
         unanswered: Option<Landed>,
     ) -> Result<Option<Landed>, Failure> {
-        let partitions = self.after.next.keys().copied();
-        progress::prepare(&mut link.conn, self.place(), partitions)?;
+        let new = self
+            .after
+            .next
+            .keys()
+            .copied()
+            .filter(|partition| !self.before.next.contains_key(partition));
+        progress::prepare(&mut link.conn, self.place(), new)?;
         if let Some(rebuild) = rebuild {
             rebuild.prepare(&mut link.conn, self.table)?;
         }

@@ -122,7 +122,7 @@ impl TableSink {
     /// deleted, unless `rebuild` keeps them. All of it is one transaction, however many records there are.
     ///
     /// # Errors
-    /// Another topic fills the same table (exit code 2), or the session could not be renewed.
+    /// Another topic fills the same table (exit code 2), another run took the lock, or the session could not be renewed.
     pub fn rebuild(&mut self, rebuild: sink::Rebuild) -> Result<()> {
         let place = Place {
             table: &self.table.name,
@@ -173,8 +173,8 @@ impl TableSink {
             more => format!(" and {more} more"),
         };
         format!(
-            "topic {}: fields without a column in table `{}`, left out: {shown}{more}",
-            self.topic.name, self.table.name
+            "fields without a column in table `{}`, left out: {shown}{more}",
+            self.table.name
         )
     }
 
@@ -332,6 +332,15 @@ impl TableSink {
         }
         if landed.rejected > 0 {
             report.needs_attention();
+        }
+    }
+}
+
+impl Drop for TableSink {
+    fn drop(&mut self) {
+        // A broken load may have a server that no longer answers.
+        if !self.broken {
+            self.link.release();
         }
     }
 }
