@@ -26,8 +26,8 @@ use crate::config::{Settings, Topic};
 use crate::exit::usage;
 use crate::sink::{Progress, Target};
 use ledger::TopicState;
-use root::Root;
 pub use purge::{DayFolder, Purged, TopicDays};
+use root::Root;
 pub use sink::TopicSink;
 
 /// An opened lake.

@@ -57,7 +57,9 @@ impl Lake<'_> {
         let mut days = Vec::new();
         for day in Manifest::days(&self.root, topic)? {
             let name = day.to_string();
-            let Some(manifest) = Manifest::load(&self.root, topic, &name)? else { continue };
+            let Some(manifest) = Manifest::load(&self.root, topic, &name)? else {
+                continue;
+            };
             days.push(DayFolder {
                 day,
                 path: day_folder(state.kind, topic, day),
@@ -68,7 +70,12 @@ impl Lake<'_> {
             });
         }
         let strangers = self.strangers(topic, state.kind, &days)?;
-        Ok(TopicDays { topic: topic.to_owned(), kind: state.kind, days, strangers })
+        Ok(TopicDays {
+            topic: topic.to_owned(),
+            kind: state.kind,
+            days,
+            strangers,
+        })
     }
 
     /// Names on the way down to the day folders that are none of ours.
@@ -81,7 +88,10 @@ impl Lake<'_> {
                 for (name, _) in self.root.list(&folder)? {
                     let path = format!("{folder}/{name}");
                     let prefix = format!("{path}/");
-                    match days.iter().any(|day| day.path == path || day.path.starts_with(&prefix)) {
+                    match days
+                        .iter()
+                        .any(|day| day.path == path || day.path.starts_with(&prefix))
+                    {
                         true => next.push(path),
                         false => strangers.push(path),
                     }
@@ -125,7 +135,10 @@ impl Lake<'_> {
             trash: format!("{}/trash/{topic}/{run_id}-{number}", ledger::HOME),
         };
         let purges: Vec<_> = folders.iter().enumerate().map(purge).collect();
-        state.pending = (!purges.is_empty()).then(|| Pending { purges, ..Pending::default() });
+        state.pending = (!purges.is_empty()).then(|| Pending {
+            purges,
+            ..Pending::default()
+        });
         let strangers = commit::commit(&self.root, self.settings, topic, &mut state)?;
         Ok(Ok(Purged { folders, strangers }))
     }
@@ -135,9 +148,14 @@ impl Lake<'_> {
 fn check(topic: &str, planned: &[DayFolder], now: &TopicDays) -> Result<Vec<DayFolder>> {
     let mut folders = Vec::new();
     for plan in planned {
-        let Some(found) = now.days.iter().find(|day| day.day == plan.day) else { continue };
+        let Some(found) = now.days.iter().find(|day| day.day == plan.day) else {
+            continue;
+        };
         if found.current {
-            bail!("topic {topic}: {} holds the table's current snapshot by now; plan again", found.path);
+            bail!(
+                "topic {topic}: {} holds the table's current snapshot by now; plan again",
+                found.path
+            );
         }
         if found.files > plan.files || found.records > plan.records {
             bail!(

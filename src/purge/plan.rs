@@ -77,16 +77,20 @@ pub struct TablePlan {
 /// and never Hive's null partition, which has no age.
 pub fn topic(now: &TopicDays, keep: Retention, today: NaiveDate) -> Option<TopicPlan> {
     let cutoff = keep.cutoff(today)?;
-    let folders = now.days.iter().filter(|day| !day.current).filter_map(|folder| match folder.day {
-        HivePartition::Day(day) if day < cutoff => Some(FolderPlan {
-            path: folder.path.clone(),
-            day,
-            files: folder.files,
-            records: folder.records,
-            bytes: folder.bytes,
-        }),
-        _ => None,
-    });
+    let folders = now
+        .days
+        .iter()
+        .filter(|day| !day.current)
+        .filter_map(|folder| match folder.day {
+            HivePartition::Day(day) if day < cutoff => Some(FolderPlan {
+                path: folder.path.clone(),
+                day,
+                files: folder.files,
+                records: folder.records,
+                bytes: folder.bytes,
+            }),
+            _ => None,
+        });
     Some(TopicPlan {
         topic: now.topic.clone(),
         kind: now.kind,
@@ -118,13 +122,20 @@ impl TopicPlan {
 impl Plan {
     /// Whether nothing would be deleted.
     pub fn is_empty(&self) -> bool {
-        self.topics.iter().all(|topic| topic.folders.is_empty()) && self.tables.iter().all(|table| table.rows == 0)
+        self.topics.iter().all(|topic| topic.folders.is_empty())
+            && self.tables.iter().all(|table| table.rows == 0)
     }
 
     /// Refuses a plan that would take an unlikely part of any topic or table: most often a mistyped retention.
     pub fn check_fraction(&self, max: f64) -> Result<()> {
-        let topics = self.topics.iter().map(|plan| (&plan.topic, plan.records(), plan.records_in_all, "records"));
-        let tables = self.tables.iter().map(|plan| (&plan.table, plan.rows, plan.rows_in_all, "rows"));
+        let topics = self
+            .topics
+            .iter()
+            .map(|plan| (&plan.topic, plan.records(), plan.records_in_all, "records"));
+        let tables = self
+            .tables
+            .iter()
+            .map(|plan| (&plan.table, plan.rows, plan.rows_in_all, "rows"));
         let over: Vec<String> = topics
             .chain(tables)
             .filter(|(_, part, all, _)| *part as f64 > max * *all as f64)
@@ -152,11 +163,18 @@ impl Plan {
     pub fn load(path: &Path, lake_root: &str, database: Option<&str>, today: NaiveDate) -> Result<Plan> {
         let shown = path.display();
         let text = std::fs::read(path).map_err(|e| usage(format!("cannot read the plan {shown}: {e}")))?;
-        let plan: Plan = serde_json::from_slice(&text).map_err(|e| usage(format!("{shown} is no plan: {e}")))?;
+        let plan: Plan =
+            serde_json::from_slice(&text).map_err(|e| usage(format!("{shown} is no plan: {e}")))?;
         if plan.version != 1 {
-            return Err(usage(format!("{shown} is a plan of version {}, and this lakectl knows 1", plan.version)));
+            return Err(usage(format!(
+                "{shown} is a plan of version {}, and this lakectl knows 1",
+                plan.version
+            )));
         }
-        let other_lake = plan.lake_root.as_deref().is_some_and(|planned| planned != lake_root);
+        let other_lake = plan
+            .lake_root
+            .as_deref()
+            .is_some_and(|planned| planned != lake_root);
         let other_database = plan.database.is_some() && plan.database.as_deref() != database;
         if other_lake || other_database {
             return Err(usage(format!(
@@ -169,7 +187,10 @@ impl Plan {
         for topic in &plan.topics {
             let late = |day: NaiveDate| day > today || day > topic.cutoff;
             if topic.cutoff > today || topic.folders.iter().any(|folder| late(folder.day)) {
-                return Err(usage(format!("{shown}: topic {} has a cutoff or a day in the future", topic.topic)));
+                return Err(usage(format!(
+                    "{shown}: topic {} has a cutoff or a day in the future",
+                    topic.topic
+                )));
             }
         }
         Ok(plan)
@@ -196,8 +217,10 @@ impl Plan {
             lines.push(line);
         }
         for plan in &self.tables {
-            let mut line =
-                format!("warehouse  {:32} {} before {}: {} rows", plan.table, plan.column, plan.cutoff, plan.rows);
+            let mut line = format!(
+                "warehouse  {:32} {} before {}: {} rows",
+                plan.table, plan.column, plan.cutoff, plan.rows
+            );
             if let (Some(oldest), Some(newest)) = (&plan.oldest, &plan.newest) {
                 let _ = write!(line, " ({oldest} to {newest})");
             }
@@ -206,7 +229,11 @@ impl Plan {
             }
             lines.push(line);
         }
-        lines.extend(self.left.iter().map(|path| format!("left       {path}: not ours")));
+        lines.extend(
+            self.left
+                .iter()
+                .map(|path| format!("left       {path}: not ours")),
+        );
         if self.is_empty() {
             lines.push("nothing is older than its retention".to_owned());
         }
@@ -215,8 +242,17 @@ impl Plan {
 
     /// Rows and folders by topic, for the audit trail.
     pub fn cutoffs(&self) -> BTreeMap<String, String> {
-        let topics = self.topics.iter().map(|plan| (plan.topic.clone(), plan.cutoff.to_string()));
-        topics.chain(self.tables.iter().map(|plan| (plan.table.clone(), plan.cutoff.clone()))).collect()
+        let topics = self
+            .topics
+            .iter()
+            .map(|plan| (plan.topic.clone(), plan.cutoff.to_string()));
+        topics
+            .chain(
+                self.tables
+                    .iter()
+                    .map(|plan| (plan.table.clone(), plan.cutoff.clone())),
+            )
+            .collect()
     }
 }
 
@@ -235,7 +271,12 @@ mod tests {
             bytes: 100,
             current: current == Some(*day),
         };
-        TopicDays { topic: "T".into(), kind, days: days.iter().map(folder).collect(), strangers: Vec::new() }
+        TopicDays {
+            topic: "T".into(),
+            kind,
+            days: days.iter().map(folder).collect(),
+            strangers: Vec::new(),
+        }
     }
 
     fn planned(now: &TopicDays, keep: &str, today: &str) -> Vec<String> {
@@ -246,7 +287,16 @@ mod tests {
 
     #[test]
     fn boundaries_are_to_the_day() {
-        let now = days(Kind::Stream, &["2023-11-21", "2023-11-22", "2023-11-23", "__HIVE_DEFAULT_PARTITION__"], None);
+        let now = days(
+            Kind::Stream,
+            &[
+                "2023-11-21",
+                "2023-11-22",
+                "2023-11-23",
+                "__HIVE_DEFAULT_PARTITION__",
+            ],
+            None,
+        );
         assert_eq!(planned(&now, "3y", "2026-11-22"), ["2023-11-21"]);
         assert_eq!(planned(&now, "3y", "2026-11-23"), ["2023-11-21", "2023-11-22"]);
         let leap = days(Kind::Stream, &["2023-02-27", "2023-02-28", "2023-03-01"], None);
@@ -265,8 +315,16 @@ mod tests {
         let now = days(Kind::Stream, &["2020-01-01", "2020-01-02", "2026-11-22"], None);
         let keep = units::retention("7d").unwrap().unwrap();
         let topics = vec![topic(&now, keep, units::date("2026-11-22").unwrap()).unwrap()];
-        let plan = Plan { topics, ..Plan::default() };
-        assert!(plan.check_fraction(0.5).unwrap_err().to_string().contains("T: 20 of 30 records"));
+        let plan = Plan {
+            topics,
+            ..Plan::default()
+        };
+        assert!(
+            plan.check_fraction(0.5)
+                .unwrap_err()
+                .to_string()
+                .contains("T: 20 of 30 records")
+        );
         assert!(plan.check_fraction(0.7).is_ok());
     }
 
