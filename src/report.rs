@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::config::Kind;
 use crate::exit;
+use crate::purge::PurgeOutcome;
 use crate::warehouse::InitDbOutcome;
 
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +38,7 @@ pub struct Report {
 #[serde(untagged)]
 pub enum Outcome {
     InitDb(InitDbOutcome),
+    Purge(PurgeOutcome),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -112,6 +114,8 @@ pub struct GapReport {
 pub enum TargetReport {
     Lake(LakeReport),
     Warehouse(WarehouseReport),
+    /// A purge, which reads no records.
+    None {},
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -202,6 +206,11 @@ impl Report {
         self.warnings.push(printable(message.as_ref()));
     }
 
+    /// Something a person has to look at: exit code 3 unless something is worse.
+    pub fn needs_attention(&mut self) {
+        self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
+    }
+
     /// The run as a whole came to nothing.
     pub fn fail(&mut self, error: &anyhow::Error) {
         self.error = Some(printable(&format!("{error:#}")));
@@ -220,6 +229,7 @@ impl Report {
                     self.totals.bytes += lake.bytes;
                 }
                 TargetReport::Warehouse(warehouse) => self.totals.written += warehouse.upserted,
+                TargetReport::None {} => {}
             }
         }
         let codes = self

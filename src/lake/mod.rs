@@ -25,6 +25,7 @@ use std::time::Duration;
 use crate::config::{Settings, Topic};
 use crate::exit::usage;
 use crate::sink::{Progress, Target};
+pub use day::RecordDay;
 use ledger::TopicState;
 pub use purge::{DayFolder, Purged, TopicDays};
 use root::Root;
