@@ -7,8 +7,6 @@ use std::time::Instant;
 
 use crate::config::Kind;
 use crate::exit;
-use crate::purge::PurgeOutcome;
-use crate::warehouse::InitDbOutcome;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -26,19 +24,12 @@ pub struct Report {
     pub totals: Totals,
     /// What commands without topics have to say.
     #[serde(flatten)]
-    pub outcome: Option<Outcome>,
+    pub outcome: serde_json::Map<String, serde_json::Value>,
     /// The same for people, line by line.
     #[serde(skip)]
     pub text: Vec<String>,
     #[serde(skip)]
     began: Instant,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum Outcome {
-    InitDb(InitDbOutcome),
-    Purge(PurgeOutcome),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -196,9 +187,16 @@ impl Report {
             dry_run,
             topics: Vec::new(),
             totals: Totals::default(),
-            outcome: None,
+            outcome: serde_json::Map::new(),
             text: Vec::new(),
             began: Instant::now(),
+        }
+    }
+
+    /// What a command without topics has to say, in its own fields of the report.
+    pub fn outcome(&mut self, outcome: &impl Serialize) {
+        if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(outcome) {
+            self.outcome = fields;
         }
     }
 

@@ -14,7 +14,7 @@ use crate::config::{Kind, Retention, Settings, closest, units};
 use crate::exit::usage;
 use crate::lake::{Lake, RecordDay, TopicDays};
 use crate::print;
-use crate::report::{Outcome, Report, TargetReport, TopicReport};
+use crate::report::{Report, TargetReport, TopicReport};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 pub use plan::{FolderPlan, Plan, TablePlan, TopicPlan};
@@ -74,8 +74,7 @@ pub fn execute(
         Some(file) => targets.load(file)?,
         None => targets.plan(args)?,
     };
-    let outcome = planned(&plan);
-    report.outcome = Some(Outcome::Purge(outcome));
+    report.outcome(&planned(&plan));
     for table in &plan.tables {
         if let Some(statement) = &table.missing_index {
             report.warn(format!(
@@ -102,7 +101,7 @@ pub fn execute(
     }
     let outcome = targets.execute(&plan, report, stop)?;
     report.text = summary(&outcome, &plan);
-    report.outcome = Some(Outcome::Purge(outcome));
+    report.outcome(&outcome);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::PurgedTable;
 use super::plan::TablePlan;
-use crate::config::{Retention, Settings, units};
+use crate::config::{Retention, Settings};
 use crate::exit::usage;
 use crate::progress::Progress;
 use crate::stop::Stop;
@@ -33,8 +33,7 @@ pub(super) fn plan(
         let cutoff = keep
             .cutoff(today)
             .ok_or_else(|| usage(format!("{keep} ago is no date")))?;
-        let cutoff_ms = units::midnight_ms(cutoff, settings.lake.timezone);
-        plans.push(warehouse.survey_rows(topic, &retention.column, cutoff_ms)?);
+        plans.push(warehouse.survey_rows(topic, &retention.column, cutoff, settings.lake.timezone)?);
     }
     Ok(plans)
 }
