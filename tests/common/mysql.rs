@@ -249,7 +249,7 @@ pub fn report(topic: &str) -> TopicReport {
 pub fn counts(report: &TopicReport) -> (u64, u64, u64) {
     match &report.target {
         TargetReport::Warehouse(warehouse) => (warehouse.upserted, warehouse.deleted, warehouse.rejected),
-        TargetReport::Lake(_) => panic!("a report of the lake"),
+        other => panic!("no report of the warehouse: {other:?}"),
     }
 }
 
