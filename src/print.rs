@@ -16,10 +16,8 @@ pub fn usage(error: &clap::Error) -> u8 {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--json") {
         let known = ["lake", "warehouse", "purge", "init-db", "grant"];
-        let command = known
-            .into_iter()
-            .find(|name| arguments.iter().any(|a| a == name))
-            .unwrap_or("");
+        let named = |argument: &String| known.into_iter().find(|name| argument == name);
+        let command = arguments.iter().find_map(named).unwrap_or("");
         let mut report = Report::new(command, false);
         report.fail(&exit::usage(error.render().to_string().trim_end().to_owned()));
         report.finish(None);

@@ -71,6 +71,8 @@ pub struct TopicReport {
     pub below_retention: u64,
     /// Read, but dropped: earlier than `--from`.
     pub before_from: u64,
+    /// Read by a rebuild, of days that it is not about.
+    pub other_days: u64,
     pub remaining: u64,
     /// Records that an open transaction holds back.
     pub held: u64,
@@ -144,6 +146,7 @@ impl TopicReport {
             skipped_offsets: 0,
             below_retention: 0,
             before_from: 0,
+            other_days: 0,
             remaining: 0,
             held: 0,
             gaps: Vec::new(),

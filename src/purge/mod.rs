@@ -71,7 +71,7 @@ pub fn execute(
 ) -> Result<()> {
     let targets = Targets::open(args, settings, report)?;
     let plan = match &args.plan {
-        Some(file) => targets.load(file)?,
+        Some(file) => targets.load(file, args.only)?,
         None => targets.plan(args)?,
     };
     report.outcome(&planned(&plan));
@@ -159,10 +159,15 @@ impl<'a> Targets<'a> {
             .to_string()
     }
 
-    fn load(&self, file: &std::path::Path) -> Result<Plan> {
+    fn load(&self, file: &std::path::Path, only: Option<PurgeOnly>) -> Result<Plan> {
         let database = self.settings.database.as_ref().map(|database| database.shown());
         let today = RecordDay::today(self.settings.lake.timezone);
-        let plan = Plan::load(file, &self.lake_root(), database.as_deref(), today)?;
+        let mut plan = Plan::load(file, &self.lake_root(), database.as_deref(), today)?;
+        match only {
+            Some(PurgeOnly::Lake) => plan.tables.clear(),
+            Some(PurgeOnly::Warehouse) => plan.topics.clear(),
+            None => {}
+        }
         if !plan.topics.is_empty() && self.lake.is_none()
             || !plan.tables.is_empty() && self.warehouse.is_none()
         {
