@@ -4,7 +4,7 @@ mod confirm;
 mod plan;
 mod rows;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -321,7 +321,7 @@ fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Result<()
     match result {
         Ok(Ok(())) => return,
         Ok(Err(holder)) => line.lock_out(holder),
-        Err(error) => line.fail(&anyhow!("{error:#}")),
+        Err(error) => line.fail(&error),
     }
     report.topics.push(line);
 }
