@@ -57,6 +57,8 @@ pub struct TopicReport {
     pub kind: Kind,
     pub status: Status,
     pub error: Option<String>,
+    /// The folder in the lake, or the MySQL table.
+    pub into: String,
     /// What this topic makes of the run's exit code.
     #[serde(skip)]
     pub exit_code: u8,
@@ -119,7 +121,7 @@ pub struct LakeReport {
     /// On disk.
     pub bytes: u64,
     pub days: BTreeSet<String>,
-    /// Days of before this run's date that it added to: what scripts have to process again.
+    /// Those of the days that lie in the past: what scripts have to process again.
     pub days_reopened: BTreeSet<String>,
 }
 
@@ -138,6 +140,7 @@ impl TopicReport {
             kind,
             status: Status::Ok,
             error: None,
+            into: String::new(),
             exit_code: exit::DONE,
             partitions: Vec::new(),
             read: 0,

@@ -7,7 +7,7 @@ use std::fs::File;
 
 use super::day::RecordDay;
 use super::fold::{Fold, Order};
-use super::ledger::{self, Manifest, Pending, PendingFile, TopicState};
+use super::ledger::{self, Pending, PendingFile, TopicState};
 use super::line::LineWriter;
 use super::path::HivePartition;
 use super::root::Root;
@@ -196,12 +196,11 @@ impl<'a> TopicSink<'a> {
             self.report.bytes += file.file.bytes;
             days.extend(file.day.clone());
         }
-        for day in days.difference(&self.report.days) {
-            let past = HivePartition::parse(day).is_some_and(|day| day < HivePartition::Day(today));
-            if past && self.root.stat(&Manifest::path(&self.topic.name, day))?.is_some() {
-                self.report.days_reopened.insert(day.clone());
-            }
-        }
+        let past =
+            |day: &&String| HivePartition::parse(day).is_some_and(|day| day < HivePartition::Day(today));
+        self.report
+            .days_reopened
+            .extend(days.iter().filter(past).cloned());
         self.report.days.extend(days);
         let staging = self.staging();
         self.state.pending = (!files.is_empty()).then(|| Pending {

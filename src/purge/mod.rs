@@ -13,7 +13,7 @@ use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, closest, units};
 use crate::exit::usage;
 use crate::lake::{Lake, RecordDay, TopicDays};
-use crate::print;
+use crate::print::{self, count};
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
@@ -356,13 +356,19 @@ fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
     let sum = |pick: fn(&PurgedFolder) -> u64| outcome.folders.iter().map(pick).sum::<u64>();
     let rows: u64 = outcome.tables.iter().map(|table| table.rows).sum();
     let left: u64 = outcome.tables.iter().map(|table| table.rows_left).sum();
-    let mut lines = vec![format!(
-        "purged {} day folders, {} files, {} records, {}, and {rows} rows",
-        outcome.folders.len(),
-        sum(|f| f.files),
-        sum(|f| f.records),
-        indicatif::HumanBytes(sum(|f| f.bytes)),
-    )];
+    let mut lines = Vec::new();
+    if !outcome.folders.is_empty() {
+        lines.push(format!(
+            "purged {} with {}, {}, {}",
+            count(outcome.folders.len() as u64, "day folder"),
+            count(sum(|f| f.files), "file"),
+            count(sum(|f| f.records), "record"),
+            indicatif::HumanBytes(sum(|f| f.bytes)),
+        ));
+    }
+    if rows > 0 {
+        lines.push(format!("purged {}", count(rows, "row")));
+    }
     let found = outcome.left.iter().filter(|path| !plan.left.contains(path));
     lines.extend(found.map(|path| format!("left {path}: it lay in a purged folder and is not ours")));
     if left > 0 {

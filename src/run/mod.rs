@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::config::{Settings, Topic};
 use crate::kafka::{self, Client, OffsetRange, PartitionOffsets, TopicList};
+use crate::lake::path::topic_folder;
 use crate::progress::Progress as Bar;
 use crate::report::{PartitionReport, Report, TargetReport, TopicReport};
 use crate::select::{self, Selected};
@@ -54,6 +55,18 @@ impl Run<'_> {
         Ok(chosen)
     }
 
+    fn line(&self, topic: &Topic) -> TopicReport {
+        let mut line = TopicReport::new(&topic.name, topic.kind, self.empty.clone());
+        line.into = match &mut line.target {
+            TargetReport::Warehouse(warehouse) => {
+                warehouse.table.clone_from(&topic.table);
+                topic.table.clone()
+            }
+            _ => topic_folder(topic.kind, &topic.name),
+        };
+        line
+    }
+
     /// Says what the run would read, and touches nothing. `target` is None where there is no lake yet.
     pub fn preview<T: Target>(&mut self, target: Option<&T>, chosen: &Chosen) -> Result<()> {
         let seen = Seen::look(
@@ -61,7 +74,7 @@ impl Run<'_> {
             chosen.iter().map(|(topic, partitions)| (topic, partitions)),
         )?;
         for (topic, _) in chosen {
-            let mut line = TopicReport::new(&topic.name, topic.kind, self.empty.clone());
+            let mut line = self.line(topic);
             let progress = target.map_or_else(|| Ok(Progress::default()), |target| target.progress(topic));
             match progress.and_then(|progress| self.plan(topic, &seen, &progress, &mut line)) {
                 Ok((plan, _)) => {
@@ -86,7 +99,7 @@ impl Run<'_> {
         // All locks come before the ends: another run's progress must not lie past the ends that this one sees.
         let mut opened = Vec::new();
         for (topic, partitions) in chosen {
-            let mut line = TopicReport::new(&topic.name, topic.kind, self.empty.clone());
+            let mut line = self.line(topic);
             match target.open(topic, &self.report.run_id, self.options.wait) {
                 Ok(Ok(sink)) => {
                     opened.push((topic, partitions, sink, line));
