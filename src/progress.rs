@@ -45,6 +45,13 @@ impl Progress {
         }
     }
 
+    /// Rows deleted so far.
+    pub fn rows(&self, rows: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(rows);
+        }
+    }
+
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

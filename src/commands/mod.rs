@@ -1,11 +1,15 @@
 //! One file per command.
 
+mod init_db;
 mod lake;
+mod purge;
+mod warehouse;
 
 use anyhow::Result;
 
 use crate::cli::{Cli, Command};
-use crate::config::{self, Overrides, Settings};
+use crate::config::{self, Database, Overrides, Settings};
+use crate::exit::usage;
 use crate::report::Report;
 use crate::stop::Stop;
 
@@ -13,8 +17,20 @@ use crate::stop::Stop;
 pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
     match &cli.command {
         Command::Lake(args) => lake::execute(&cli.common, args, report, stop),
-        _ => Ok(()),
+        Command::Warehouse(args) => warehouse::execute(&cli.common, args, report, stop),
+        Command::InitDb(args) => init_db::execute(&cli.common, args, report),
+        Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
+        Command::Grant(_) => Err(anyhow::anyhow!("not built yet")),
     }
+}
+
+fn database(settings: &Settings) -> Result<&Database> {
+    settings.database.as_ref().ok_or_else(|| {
+        usage(
+            "no warehouse is configured: set warehouse.url, LAKECTL_WAREHOUSE_URL or --url \
+             (mysql://user@host:3306/database)",
+        )
+    })
 }
 
 fn settings(cli: &crate::cli::Common, overrides: &Overrides) -> Result<Settings> {

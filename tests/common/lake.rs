@@ -223,7 +223,8 @@ fn check_account(topic: &Value) {
     );
     assert_eq!(number(topic, "remaining"), left, "{topic}");
     if topic["kind"] == "stream" {
-        let dropped = number(topic, "below_retention") + number(topic, "before_from");
+        let dropped =
+            number(topic, "below_retention") + number(topic, "before_from") + number(topic, "other_days");
         assert_eq!(number(topic, "written") + dropped, read, "{topic}");
     }
 }

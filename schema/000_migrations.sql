@@ -1,0 +1,9 @@
+-- What init-db has applied here.
+
+-- unless table lakectl_migrations
+CREATE TABLE IF NOT EXISTS lakectl_migrations (
+    version INT NOT NULL,
+    name VARCHAR(255) NOT NULL,
+    applied_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (version)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};

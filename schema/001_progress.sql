@@ -1,0 +1,37 @@
+-- How far each table is with its topic: moved in the transaction of the data.
+-- next_offset: the first offset that is not in the table; NULL while the row only serves to be locked.
+-- topic_id: Kafka's id of the topic; generation: one more each time the topic was made anew and that was accepted.
+-- complete_ms: when a run last read everything there was, in milliseconds since 1970.
+
+-- unless table lakectl_progress
+CREATE TABLE IF NOT EXISTS lakectl_progress (
+    table_name VARCHAR(64) NOT NULL,
+    topic VARCHAR(249) NOT NULL,
+    kafka_partition INT NOT NULL,
+    next_offset BIGINT NULL,
+    topic_id VARCHAR(64) NULL,
+    generation INT UNSIGNED NOT NULL DEFAULT 1,
+    complete_ms BIGINT NULL,
+    updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    PRIMARY KEY (table_name, topic, kafka_partition)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+
+-- Records that no row could be made of, and why. errno: the server's error number, where it was the server's word.
+-- Long keys and values are cut; key_bytes and value_bytes tell how long they were.
+
+-- unless table lakectl_rejects
+CREATE TABLE IF NOT EXISTS lakectl_rejects (
+    table_name VARCHAR(64) NOT NULL,
+    topic VARCHAR(249) NOT NULL,
+    generation INT UNSIGNED NOT NULL DEFAULT 1,
+    `partition` INT NOT NULL,
+    `offset` BIGINT NOT NULL,
+    reason VARCHAR(1000) NOT NULL,
+    errno INT UNSIGNED NULL,
+    `key` BLOB NULL,
+    key_bytes BIGINT UNSIGNED NULL,
+    `value` MEDIUMBLOB NULL,
+    value_bytes BIGINT UNSIGNED NULL,
+    rejected_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    PRIMARY KEY (table_name, topic, generation, `partition`, `offset`)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};

@@ -1,0 +1,37 @@
+//! `lakectl warehouse`: table topics into MySQL.
+
+use anyhow::Result;
+
+use crate::cli::{Common, WarehouseArgs};
+use crate::config::Overrides;
+use crate::kafka::Client;
+use crate::report::{Report, TargetReport, WarehouseReport};
+use crate::run::{self, Options, RebuildArg, Run};
+use crate::stop::Stop;
+use crate::warehouse::Warehouse;
+
+pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+    let overrides = Overrides {
+        url: args.database.url.clone(),
+        ..run::overrides(&args.drain)
+    };
+    let settings = super::settings(common, &overrides)?;
+    let database = super::database(&settings)?;
+    let mut options = Options::new(common, &args.drain, &settings, stop)?;
+    options.rebuild = args.rebuild.then_some(RebuildArg::Tables);
+    options.check_rebuild()?;
+    let client = Client::new(&settings.kafka, "warehouse")?;
+    let empty = TargetReport::Warehouse(WarehouseReport::default());
+    let mut run = Run {
+        client: &client,
+        options,
+        empty,
+        report,
+    };
+    let chosen = run.choose(&settings, true)?;
+    let warehouse = Warehouse::connect(database)?;
+    match common.dry_run {
+        true => run.preview(Some(&warehouse), &chosen),
+        false => run.drain(&warehouse, &chosen),
+    }
+}

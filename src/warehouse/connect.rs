@@ -1,0 +1,181 @@
+//! Sessions: how one is opened, what every one of them is set to, and what its errors mean to a person.
+
+use anyhow::{Context, Result, anyhow};
+use mysql::prelude::Queryable;
+use mysql::{Conn, DriverError, Error, OptsBuilder};
+use std::time::{Duration, Instant};
+
+use super::fault::{Fault, fault_of};
+use crate::config::Database;
+use crate::exit::usage;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may be silent before it counts as gone. No statement of ours should take half as long.
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to ask again at a server that is there but has no connection left.
+const CROWDED_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Times in UTC whatever the server's zone; nothing cut or zeroed silently; lock waits short of the read timeout;
+/// a session that outlives a slow read from Kafka.
+const SESSION: &str = "SET SESSION time_zone = '+00:00', \
+     sql_mode = 'STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+NO_ENGINE_SUBSTITUTION', autocommit = 1, sql_safe_updates = 0, innodb_lock_wait_timeout = 10, wait_timeout = 28800";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavor {
+    MySql,
+    MariaDb,
+}
+
+/// What the server can do.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub(super) flavor: Flavor,
+    version: (u16, u16, u16),
+    /// max_allowed_packet: the largest statement or row, in bytes.
+    pub(super) packet_max: usize,
+}
+
+impl Server {
+    fn read(conn: &mut Conn) -> Result<Server> {
+        let (text, packet_max): (String, u64) = conn
+            .query_first("SELECT VERSION(), @@max_allowed_packet")?
+            .context("the server does not tell its version")?;
+        let server = Server {
+            flavor: match text.contains("MariaDB") {
+                true => Flavor::MariaDb,
+                false => Flavor::MySql,
+            },
+            version: parse_version(&text),
+            packet_max: usize::try_from(packet_max).unwrap_or(usize::MAX),
+        };
+        let oldest = match server.flavor {
+            Flavor::MySql => (8, 0, 17),
+            Flavor::MariaDb => (10, 5, 0),
+        };
+        if server.version < oldest {
+            return Err(usage(format!(
+                "the server's version is {text}; lakectl needs MySQL 8.0.17 or MariaDB 10.5, or later"
+            )));
+        }
+        Ok(server)
+    }
+
+    /// `INSERT … AS new ON DUPLICATE KEY UPDATE`; without it the values are named by VALUES().
+    pub(super) fn has_row_alias(&self) -> bool {
+        self.flavor == Flavor::MySql && self.version >= (8, 0, 19)
+    }
+
+    /// TIMESTAMP reaches 2106 since MariaDB 11.5, else 2038.
+    pub(super) fn has_long_timestamps(&self) -> bool {
+        self.flavor == Flavor::MariaDb && self.version >= (11, 5, 0)
+    }
+}
+
+/// `8.0.36-0ubuntu0`, `5.5.5-10.11.6-MariaDB-1`: the first three numbers that are the server's own.
+fn parse_version(text: &str) -> (u16, u16, u16) {
+    let text = text.strip_prefix("5.5.5-").unwrap_or(text);
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+/// A session on the database itself.
+pub(super) fn open(database: &Database, read_timeout: Duration) -> Result<Conn> {
+    open_with(database, database.opts(), read_timeout)
+}
+
+/// A session on the server, where the database may still be missing.
+pub(super) fn open_server(database: &Database) -> Result<(Conn, Server)> {
+    let mut conn = open_with(database, database.server_opts(), READ_TIMEOUT)?;
+    let server = Server::read(&mut conn).with_context(|| database.shown())?;
+    Ok((conn, server))
+}
+
+/// Knocks at the database: a server that accepts and then says nothing is told within seconds.
+pub(super) fn probe(database: &Database) -> Result<Server> {
+    let mut conn = open(database, CONNECT_TIMEOUT)?;
+    Server::read(&mut conn).with_context(|| database.shown())
+}
+
+fn open_with(database: &Database, opts: OptsBuilder, read_timeout: Duration) -> Result<Conn> {
+    let opts = opts
+        .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+        .read_timeout(Some(read_timeout))
+        .write_timeout(Some(WRITE_TIMEOUT))
+        .stmt_cache_size(64)
+        .init(vec![SESSION]);
+    let deadline = Instant::now() + CROWDED_DEADLINE;
+    loop {
+        match Conn::new(opts.clone()) {
+            Ok(conn) => return Ok(conn),
+            Err(error) if fault_of(&error) == Fault::Busy && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            Err(error) => return Err(explain(error, database)),
+        }
+    }
+}
+
+/// Words for a person, with what to do. The server's messages never hold a password.
+fn explain(error: Error, database: &Database) -> anyhow::Error {
+    let shown = database.shown();
+    match &error {
+        Error::MySqlError(server) => match server.code {
+            1045 | 1698 => anyhow!(
+                "{shown}: the server refuses user `{}`: wrong user or password \
+                 (the password comes from LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file)",
+                database.user()
+            ),
+            1044 => anyhow!(
+                "{shown}: user `{0}` has no rights on database `{1}`; an administrator can give them: \
+                 GRANT ALL ON `{1}`.* TO '{0}'@'…'",
+                database.user(),
+                database.name
+            ),
+            1049 => usage(format!(
+                "{shown}: there is no database `{}`; run: lakectl init-db",
+                database.name
+            )),
+            _ => anyhow::Error::new(error).context(format!("{shown}: cannot log in")),
+        },
+        Error::TlsError(_) => anyhow::Error::new(error).context(format!(
+            "{shown}: no encrypted connection; set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \
+             \"off\" where the wire is trusted"
+        )),
+        Error::DriverError(DriverError::TlsNotSupported) => anyhow!(
+            "{shown}: the server speaks no TLS; turn it on there, or set warehouse.tls = \"off\" where the wire is trusted"
+        ),
+        Error::IoError(io) => anyhow!(unreachable(&shown, &io.to_string())),
+        Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
+            anyhow!(unreachable(&shown, why))
+        }
+        Error::DriverError(DriverError::ConnectTimeout | DriverError::CouldNotConnect(None)) => {
+            anyhow!(unreachable(&shown, "no answer"))
+        }
+        _ => anyhow::Error::new(error).context(format!("{shown}: cannot connect")),
+    }
+}
+
+fn unreachable(shown: &str, why: &str) -> String {
+    format!(
+        "cannot reach {shown}: {why}; is MySQL running there, and is the address right \
+         (warehouse.url, LAKECTL_WAREHOUSE_URL or --url)?"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(parse_version("9.7.4-2"), (9, 7, 4));
+        assert_eq!(parse_version("8.0.36-0ubuntu0.22.04.1"), (8, 0, 36));
+        assert_eq!(parse_version("5.5.5-10.11.6-MariaDB-1:10.11.6"), (10, 11, 6));
+        assert_eq!(parse_version("?"), (0, 0, 0));
+    }
+}

@@ -1,0 +1,276 @@
+//! From what a record says to what a column takes, losing nothing silently.
+//!
+//! Whatever can be known of a column is checked here, so that the server's own refusals are the rare rest.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, NaiveDateTime};
+use mysql::Value;
+use std::borrow::Cow;
+
+use super::column::{Column, ColumnType};
+use super::decimal::Decimal;
+use super::time;
+
+/// One field of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Input<'a> {
+    Null,
+    Bool(bool),
+    /// As it was written.
+    Number(Cow<'a, str>),
+    Text(Cow<'a, str>),
+    /// An object or array, as it was written.
+    Nested(&'a str),
+    /// A key's own bytes: neither JSON nor base64.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Input<'a> {
+    /// Of one valid JSON value.
+    pub(super) fn from_json(raw: &'a str) -> Result<Input<'a>, String> {
+        let raw = raw.trim_matches([' ', '\t', '\n', '\r']);
+        Ok(match raw.as_bytes().first() {
+            Some(b'{' | b'[') => Input::Nested(raw),
+            Some(b't') => Input::Bool(true),
+            Some(b'f') => Input::Bool(false),
+            Some(b'n') => Input::Null,
+            Some(b'"') if !raw.contains('\\') && raw.len() >= 2 => {
+                Input::Text(Cow::Borrowed(&raw[1..raw.len() - 1]))
+            }
+            Some(b'"') => Input::Text(
+                serde_json::from_str::<String>(raw)
+                    .map_err(|e| e.to_string())?
+                    .into(),
+            ),
+            _ => Input::Number(Cow::Borrowed(raw)),
+        })
+    }
+
+    fn as_json(&self) -> Result<String, String> {
+        match self {
+            Input::Null => Ok("null".to_owned()),
+            Input::Bool(value) => Ok(value.to_string()),
+            Input::Number(raw) => Ok(raw.clone().into_owned()),
+            Input::Nested(raw) => Ok((*raw).to_owned()),
+            Input::Text(text) => serde_json::to_string(text).map_err(|e| e.to_string()),
+            Input::Bytes(_) => Err("bytes are no JSON".to_owned()),
+        }
+    }
+
+    fn as_text(&self) -> Result<Cow<'_, str>, String> {
+        match self {
+            Input::Text(text) | Input::Number(text) => Ok(Cow::Borrowed(text)),
+            Input::Bytes(bytes) => std::str::from_utf8(bytes)
+                .map(Cow::Borrowed)
+                .map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to())),
+            Input::Bool(_) | Input::Nested(_) | Input::Null => self.as_json().map(Cow::Owned),
+        }
+    }
+
+    /// Numbers, and text that is one (a delimited key, a DECIMAL that was written as a string).
+    fn as_number(&self) -> Result<Decimal, String> {
+        let number = match self {
+            Input::Bool(value) => Decimal::parse(if *value { "1" } else { "0" }),
+            Input::Number(text) | Input::Text(text) => Decimal::parse(text),
+            Input::Bytes(bytes) => std::str::from_utf8(bytes).ok().and_then(Decimal::parse),
+            Input::Nested(_) | Input::Null => None,
+        };
+        number.ok_or_else(|| "no number".to_owned())
+    }
+}
+
+/// The value for `column`, or why it can't hold this one. Reasons never repeat the value.
+pub(super) fn convert(column: &Column, input: &Input<'_>) -> Result<Value, String> {
+    let value = match input {
+        Input::Null if column.nullable => Ok(Value::NULL),
+        Input::Null => Err("the column is NOT NULL, the value null".to_owned()),
+        input => by_type(column, input),
+    };
+    value.map_err(|reason| format!("column {}: {reason}", column.name))
+}
+
+fn by_type(column: &Column, input: &Input<'_>) -> Result<Value, String> {
+    match &column.kind {
+        ColumnType::Integer { min, max } => integer(input, *min, *max),
+        ColumnType::Decimal {
+            precision,
+            scale,
+            unsigned,
+        } => decimal(input, *precision, *scale, *unsigned),
+        ColumnType::Float { single } => float(input, *single),
+        ColumnType::Text {
+            chars_max,
+            bytes_max,
+            fixed,
+        } => text(column, input, *chars_max, *bytes_max, *fixed),
+        ColumnType::Binary { bytes_max, fixed } => binary(input, *bytes_max, *fixed),
+        ColumnType::Json => input.as_json().map(|text| Value::Bytes(text.into_bytes())),
+        ColumnType::Enum(members) => member(input, members),
+        ColumnType::Date => date(input),
+        ColumnType::Time { places } => clock(column, input, *places),
+        ColumnType::DateTime { places } => moment(column, date_time(input)?, *places),
+        ColumnType::Timestamp { places, long } => {
+            let time = date_time(input)?;
+            check_timestamp(time, *long)?;
+            moment(column, time, *places)
+        }
+        ColumnType::Other => Ok(Value::Bytes(input.as_text()?.into_owned().into_bytes())),
+    }
+}
+
+fn integer(input: &Input<'_>, min: i128, max: i128) -> Result<Value, String> {
+    let Some(number) = input.as_number()?.integer() else {
+        return Err("no whole number that fits".to_owned());
+    };
+    if number < min || number > max {
+        return Err(format!("out of range {min} to {max}"));
+    }
+    match i64::try_from(number) {
+        Ok(number) => Ok(Value::Int(number)),
+        Err(_) => u64::try_from(number).map(Value::UInt).map_err(|e| e.to_string()),
+    }
+}
+
+fn decimal(input: &Input<'_>, precision: u32, scale: u32, unsigned: bool) -> Result<Value, String> {
+    match input.as_number()?.fixed(precision, scale) {
+        None => Err(format!("out of range for DECIMAL({precision},{scale})")),
+        Some(fixed) if unsigned && fixed.negative => Err("negative, but the column is unsigned".to_owned()),
+        Some(fixed) => Ok(Value::Bytes(fixed.to_string().into_bytes())),
+    }
+}
+
+fn float(input: &Input<'_>, single: bool) -> Result<Value, String> {
+    input.as_number()?;
+    let number: f64 = input.as_text()?.parse().or_else(|_| match input {
+        Input::Bool(value) => Ok(f64::from(u8::from(*value))),
+        _ => Err("no number".to_owned()),
+    })?;
+    if !number.is_finite() || (single && number.abs() > f64::from(f32::MAX)) {
+        return Err("out of range".to_owned());
+    }
+    Ok(Value::Double(number))
+}
+
+fn text(
+    column: &Column,
+    input: &Input<'_>,
+    chars_max: Option<u64>,
+    bytes_max: u64,
+    fixed: bool,
+) -> Result<Value, String> {
+    let text = input.as_text()?;
+    // MySQL cuts surplus trailing blanks silently, even in strict mode: so the count is ours.
+    if let Some(max) = chars_max {
+        let over = text.len() as u64 > max && text.chars().count() as u64 > max;
+        if over {
+            return Err(format!("longer than {max} characters"));
+        }
+    } else if text.len() as u64 > bytes_max {
+        return Err(format!("longer than {bytes_max} bytes"));
+    }
+    if fixed && column.in_key && text.ends_with(' ') {
+        return Err("a CHAR column loses trailing blanks, and the key with them".to_owned());
+    }
+    Ok(Value::Bytes(text.into_owned().into_bytes()))
+}
+
+fn binary(input: &Input<'_>, bytes_max: u64, fixed: bool) -> Result<Value, String> {
+    let mut bytes = match input {
+        Input::Bytes(bytes) => bytes.to_vec(),
+        Input::Text(text) => STANDARD
+            .decode(text.as_bytes())
+            .map_err(|_| "no base64, which is how JSON carries bytes".to_owned())?,
+        _ => return Err("no bytes".to_owned()),
+    };
+    if bytes.len() as u64 > bytes_max {
+        return Err(format!("longer than {bytes_max} bytes"));
+    }
+    if let (true, Ok(length)) = (fixed, usize::try_from(bytes_max)) {
+        // As MySQL stores it: what is compared with it must be as long.
+        bytes.resize(length, 0);
+    }
+    Ok(Value::Bytes(bytes))
+}
+
+fn member(input: &Input<'_>, members: &[String]) -> Result<Value, String> {
+    let text = input.as_text()?;
+    let exact = members.iter().find(|member| **member == text);
+    let found = exact.or_else(|| {
+        members
+            .iter()
+            .find(|member| member.to_lowercase() == text.to_lowercase())
+    });
+    match found {
+        Some(member) => Ok(Value::Bytes(member.clone().into_bytes())),
+        None => Err("none of the ENUM's values".to_owned()),
+    }
+}
+
+/// Text that looks like epoch milliseconds is read as such: delimited keys carry numbers as text.
+fn date_time(input: &Input<'_>) -> Result<NaiveDateTime, String> {
+    match input {
+        Input::Number(_) => time::from_epoch_ms(&input.as_number()?),
+        Input::Text(_) | Input::Bytes(_) => {
+            let text = input.as_text()?;
+            let digits = text.strip_prefix('-').unwrap_or(&text);
+            match digits.len() >= 11 && digits.bytes().all(|b| b.is_ascii_digit()) {
+                true => time::from_epoch_ms(&input.as_number()?),
+                false => time::parse_iso(&text),
+            }
+        }
+        _ => Err("no date or time".to_owned()),
+    }
+}
+
+fn date(input: &Input<'_>) -> Result<Value, String> {
+    match input {
+        Input::Number(_) => time::date_value(time::from_epoch_days(&input.as_number()?)?),
+        _ => time::date_value(date_time(input)?.date()),
+    }
+}
+
+fn clock(column: &Column, input: &Input<'_>, places: u32) -> Result<Value, String> {
+    let time = match input {
+        Input::Number(_) => time::from_ms_of_day(&input.as_number()?)?,
+        _ => time::parse_clock(&input.as_text()?).ok_or("no time of day")?,
+    };
+    moment(column, DateTime::UNIX_EPOCH.date_naive().and_time(time), places).map(|value| match value {
+        Value::Date(_, _, _, hour, minute, second, micros) => {
+            Value::Time(false, 0, hour, minute, second, micros)
+        }
+        other => other,
+    })
+}
+
+fn check_timestamp(time: NaiveDateTime, long: bool) -> Result<(), String> {
+    let seconds = time.and_utc().timestamp();
+    let last = if long {
+        i64::from(u32::MAX)
+    } else {
+        i64::from(i32::MAX)
+    };
+    match (1..=last).contains(&seconds) {
+        true => Ok(()),
+        false => Err(format!(
+            "out of a TIMESTAMP's range, 1970 to {}",
+            if long { 2106 } else { 2038 }
+        )),
+    }
+}
+
+fn moment(column: &Column, time: NaiveDateTime, places: u32) -> Result<Value, String> {
+    use chrono::Timelike;
+    let (micros, lost) = time::truncated_micros(time.nanosecond(), places);
+    if lost && column.in_key {
+        // Two keys would become one row.
+        return Err(format!(
+            "a primary-key column with {places} decimal places of a second can't hold this time"
+        ));
+    }
+    time::date_time_value(time, micros)
+}
+
+#[cfg(test)]
+#[path = "convert_tests.rs"]
+mod tests;

@@ -1,0 +1,257 @@
+use super::*;
+use proptest::prelude::*;
+
+fn column(kind: ColumnType) -> Column {
+    Column {
+        name: "c".to_owned(),
+        kind,
+        nullable: true,
+        in_key: false,
+        required: false,
+        generated: false,
+        collation: None,
+    }
+}
+
+fn key(kind: ColumnType) -> Column {
+    Column {
+        nullable: false,
+        in_key: true,
+        ..column(kind)
+    }
+}
+
+fn json(column: &Column, raw: &str) -> Result<String, String> {
+    convert(column, &Input::from_json(raw).unwrap()).map(|value| value.as_sql(false))
+}
+
+const BIGINT: ColumnType = ColumnType::Integer {
+    min: i64::MIN as i128,
+    max: i64::MAX as i128,
+};
+const TINYINT: ColumnType = ColumnType::Integer { min: -128, max: 127 };
+const MONEY: ColumnType = ColumnType::Decimal {
+    precision: 15,
+    scale: 2,
+    unsigned: false,
+};
+const TIMESTAMP: ColumnType = ColumnType::Timestamp {
+    places: 0,
+    long: false,
+};
+
+fn varchar(chars: u64) -> ColumnType {
+    ColumnType::Text {
+        chars_max: Some(chars),
+        bytes_max: chars * 4,
+        fixed: false,
+    }
+}
+
+#[test]
+fn integers() {
+    for (raw, expected) in [
+        ("1", "1"),
+        ("9223372036854775807", "9223372036854775807"),
+        ("1.0", "1"),
+        ("4.2E1", "42"),
+        ("\"17\"", "17"),
+        ("true", "1"),
+        ("null", "NULL"),
+    ] {
+        assert_eq!(json(&column(BIGINT), raw).as_deref(), Ok(expected), "{raw}");
+    }
+    for raw in ["9223372036854775808", "1.5", "\"x\"", "[1]", "\"\""] {
+        assert!(json(&column(BIGINT), raw).is_err(), "{raw}");
+    }
+    assert_eq!(json(&column(TINYINT), "false").as_deref(), Ok("0"));
+    assert!(json(&column(TINYINT), "128").unwrap_err().contains("-128 to 127"));
+    let unsigned = column(ColumnType::Integer {
+        min: 0,
+        max: u64::MAX.into(),
+    });
+    assert_eq!(
+        json(&unsigned, "18446744073709551615").as_deref(),
+        Ok("18446744073709551615")
+    );
+    assert!(json(&unsigned, "-1").is_err());
+}
+
+#[test]
+fn decimals_never_pass_through_a_float() {
+    for (raw, expected) in [
+        ("9999999999999.99", "'9999999999999.99'"),
+        ("0.1", "'0.10'"),
+        ("12.345", "'12.35'"),
+        ("\"12.340\"", "'12.34'"),
+        ("0E-19", "'0.00'"),
+    ] {
+        assert_eq!(json(&column(MONEY), raw).as_deref(), Ok(expected), "{raw}");
+    }
+    assert!(
+        json(&column(MONEY), "10000000000000")
+            .unwrap_err()
+            .contains("DECIMAL(15,2)")
+    );
+    let unsigned = column(ColumnType::Decimal {
+        precision: 5,
+        scale: 2,
+        unsigned: true,
+    });
+    assert!(json(&unsigned, "-0.01").is_err());
+    assert_eq!(json(&unsigned, "-0.001").as_deref(), Ok("'0.00'"));
+}
+
+#[test]
+fn doubles() {
+    let double = column(ColumnType::Float { single: false });
+    assert_eq!(
+        json(&double, "4.6116860184273879E18").as_deref(),
+        Ok("4611686018427388000")
+    );
+    assert!(json(&double, "\"NaN\"").is_err() && json(&double, "\"inf\"").is_err());
+    assert!(json(&column(ColumnType::Float { single: true }), "1e300").is_err());
+}
+
+#[test]
+fn text_is_counted_in_characters_blanks_included() {
+    assert_eq!(json(&column(varchar(3)), "\"éà😀\"").as_deref(), Ok("'éà😀'"));
+    assert!(
+        json(&column(varchar(3)), "\"abcd\"")
+            .unwrap_err()
+            .contains("3 characters")
+    );
+    assert!(json(&column(varchar(3)), "\"abc \"").is_err());
+    assert_eq!(json(&column(varchar(30)), "12.340").as_deref(), Ok("'12.340'"));
+    assert_eq!(json(&column(varchar(30)), "true").as_deref(), Ok("'true'"));
+    let char_key = key(ColumnType::Text {
+        chars_max: Some(3),
+        bytes_max: 12,
+        fixed: true,
+    });
+    assert!(json(&char_key, "\"a \"").is_err() && json(&char_key, "\"a\"").is_ok());
+}
+
+#[test]
+fn json_columns_keep_the_text() {
+    let column = column(ColumnType::Json);
+    for (raw, stored) in [
+        ("[1,{\"a\":12.340}]", r#"[1,{"a":12.340}]"#),
+        ("\"a\\\"b\"", r#""a\"b""#),
+        ("1.50", "1.50"),
+        ("true", "true"),
+    ] {
+        let value = convert(&column, &Input::from_json(raw).unwrap());
+        assert_eq!(value, Ok(Value::Bytes(stored.as_bytes().to_vec())), "{raw}");
+    }
+    assert_eq!(json(&column, "null").as_deref(), Ok("NULL"));
+}
+
+#[test]
+fn bytes_come_as_base64() {
+    let blob = column(ColumnType::Binary {
+        bytes_max: 4,
+        fixed: false,
+    });
+    let bytes = |input| convert(&blob, &input);
+    assert_eq!(
+        bytes(Input::from_json("\"AP8=\"").unwrap()),
+        Ok(Value::Bytes(vec![0, 255]))
+    );
+    assert_eq!(bytes(Input::Bytes(b"AP8=")), Ok(Value::Bytes(b"AP8=".to_vec())));
+    assert!(json(&blob, "\"~\"").is_err() && json(&blob, "\"AAAAAAAA\"").is_err());
+    let fixed = column(ColumnType::Binary {
+        bytes_max: 4,
+        fixed: true,
+    });
+    assert_eq!(
+        convert(&fixed, &Input::Bytes(b"a")),
+        Ok(Value::Bytes(b"a\0\0\0".to_vec()))
+    );
+}
+
+#[test]
+fn times_are_utc_and_cut_to_the_column() {
+    for (raw, expected) in [
+        ("\"2025-10-30T23:59:59.7Z\"", "'2025-10-30 23:59:59'"),
+        ("\"2025-10-31T00:30:00+01:00\"", "'2025-10-30 23:30:00'"),
+        ("1761868799999", "'2025-10-30 23:59:59'"),
+        ("\"1761868799999\"", "'2025-10-30 23:59:59'"),
+    ] {
+        assert_eq!(json(&column(TIMESTAMP), raw).as_deref(), Ok(expected), "{raw}");
+    }
+    let milli = column(ColumnType::DateTime { places: 3 });
+    assert_eq!(
+        json(&milli, "\"2025-10-30T23:59:59.7899Z\"").as_deref(),
+        Ok("'2025-10-30 23:59:59.789000'")
+    );
+    for raw in [
+        "\"soon\"",
+        "0",
+        "2147483648000",
+        "\"2038-01-19T03:14:08Z\"",
+        "true",
+        "{}",
+        "\"20251031\"",
+    ] {
+        assert!(json(&column(TIMESTAMP), raw).is_err(), "{raw}");
+    }
+    assert!(json(&column(TIMESTAMP), "\"2038-01-19T03:14:07.999Z\"").is_ok());
+    assert!(json(&milli, "\"0000-01-01T00:00:00Z\"").is_err());
+}
+
+#[test]
+fn a_key_column_that_would_merge_two_times_refuses() {
+    let error = json(&key(TIMESTAMP), "1700000100500").unwrap_err();
+    assert!(error.contains("primary-key"), "{error}");
+    assert!(json(&key(TIMESTAMP), "1700000100000").is_ok());
+    assert!(
+        json(
+            &key(ColumnType::Timestamp {
+                places: 3,
+                long: false
+            }),
+            "1700000100500"
+        )
+        .is_ok()
+    );
+    assert!(json(&key(TIMESTAMP), "null").unwrap_err().contains("NOT NULL"));
+}
+
+#[test]
+fn days_and_clocks_as_ksqldb_writes_them() {
+    assert_eq!(
+        json(&column(ColumnType::Date), "20392").as_deref(),
+        Ok("'2025-10-31'")
+    );
+    assert_eq!(
+        json(&column(ColumnType::Date), "\"2025-10-31\"").as_deref(),
+        Ok("'2025-10-31'")
+    );
+    assert!(json(&column(ColumnType::Date), "1761868799000").is_err());
+    let clock = column(ColumnType::Time { places: 0 });
+    assert_eq!(json(&clock, "86399999").as_deref(), Ok("'023:59:59'"));
+    assert_eq!(json(&clock, "\"08:30\"").as_deref(), Ok("'008:30:00'"));
+    assert!(json(&clock, "86400000").is_err());
+}
+
+#[test]
+fn enums_take_their_members() {
+    let column = column(ColumnType::Enum(vec!["read".into(), "none".into()]));
+    assert_eq!(json(&column, "\"READ\"").as_deref(), Ok("'read'"));
+    // A number would be taken for the member's place.
+    assert!(json(&column, "1").is_err() && json(&column, "\"\"").is_err());
+}
+
+proptest! {
+    #[test]
+    fn no_input_panics(raw in prop_oneof!["-?[0-9]{1,40}(\\.[0-9]{1,40})?([eE]-?[0-9]{1,3})?", "\"[^\"\\\\\\x00-\\x1f]{0,30}\""]) {
+        for kind in [
+            BIGINT, MONEY, TIMESTAMP, varchar(5), ColumnType::Json, ColumnType::Date, ColumnType::Other,
+            ColumnType::Time { places: 6 }, ColumnType::DateTime { places: 6 }, ColumnType::Float { single: true },
+            ColumnType::Binary { bytes_max: 3, fixed: true },
+        ] {
+            let _ = json(&column(kind), &raw);
+        }
+    }
+}

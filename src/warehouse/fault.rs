@@ -1,0 +1,75 @@
+//! What an error of the server or of the wire calls for.
+
+use mysql::{DriverError, Error};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Locks, load: roll back and replay the whole transaction on the same connection.
+    Busy,
+    /// The connection is gone, and with it whatever was not committed.
+    Lost,
+    /// One record that the server refuses.
+    Data,
+    /// Nothing that another try or another record would mend: disk, privileges, schema.
+    Fatal,
+}
+
+/// Server error numbers, from MySQL's and MariaDB's lists.
+mod code {
+    /// Too many connections (of all users, of this one), lock tables full, lock wait timeout, deadlock, query
+    /// interrupted or timed out, transaction rolled back by XA or group replication.
+    pub(super) const BUSY: [u16; 10] = [1040, 1203, 1206, 1205, 1213, 1317, 3024, 1613, 1614, 3101];
+    /// Server going down, its own network errors, session killed (MySQL, MariaDB), idle for too long.
+    pub(super) const LOST: [u16; 11] = [1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2006, 3169, 4031];
+    /// Values that a column, a CHECK, a foreign key, a partition or a trigger refuses.
+    pub(super) const DATA: [u16; 32] = [
+        1048, 1062, 1118, 1264, 1265, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1441, 1451, 1452,
+        1525, 1526, 1644, 1690, 1748, 3140, 3141, 3144, 3156, 3157, 3158, 3819, 3854, 3903, 4025,
+    ];
+}
+
+pub(super) fn fault_of(error: &Error) -> Fault {
+    match error {
+        Error::MySqlError(error) => fault_of_code(error.code),
+        Error::IoError(_) | Error::CodecError(_) | Error::TlsError(_) => Fault::Lost,
+        Error::DriverError(DriverError::ConnectTimeout | DriverError::CouldNotConnect(_))
+        | Error::DriverError(DriverError::PacketOutOfSync | DriverError::UnexpectedPacket)
+        | Error::DriverError(DriverError::Timeout) => Fault::Lost,
+        _ => Fault::Fatal,
+    }
+}
+
+pub(super) fn fault_of_code(code: u16) -> Fault {
+    if code::BUSY.contains(&code) {
+        Fault::Busy
+    } else if code::LOST.contains(&code) || code == 2013 {
+        Fault::Lost
+    } else if code::DATA.contains(&code) {
+        Fault::Data
+    } else {
+        Fault::Fatal
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes() {
+        for (code, fault) in [
+            (1205, Fault::Busy),
+            (1213, Fault::Busy),
+            (1040, Fault::Busy),
+            (2013, Fault::Lost),
+            (1406, Fault::Data),
+            (3140, Fault::Data),
+            (1114, Fault::Fatal),
+            (1142, Fault::Fatal),
+            (1146, Fault::Fatal),
+            (1290, Fault::Fatal),
+        ] {
+            assert_eq!(fault_of_code(code), fault, "{code}");
+        }
+    }
+}

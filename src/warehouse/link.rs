@@ -1,0 +1,105 @@
+//! The one session of a load: its lock, its progress rows, and how both are found again when it is lost.
+
+use anyhow::{Context, Result, bail};
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::connect::{self, Server};
+use crate::config::Database;
+
+/// One GET_LOCK waits at most this long: the read timeout must never end it.
+const LOCK_STEP: Duration = Duration::from_secs(5);
+
+/// A session that holds a lock; the lock dies with it.
+pub(super) struct Link {
+    database: Database,
+    pub(super) server: Server,
+    pub(super) conn: Conn,
+    lock: String,
+    read_timeout: Duration,
+}
+
+impl Link {
+    pub(super) fn new(database: &Database, server: &Server, conn: Conn, table: &str) -> Link {
+        Link {
+            database: database.clone(),
+            server: server.clone(),
+            conn,
+            lock: lock_name(&database.name, table),
+            read_timeout: connect::READ_TIMEOUT,
+        }
+    }
+
+    /// Whether the lock could be had within `wait`.
+    pub(super) fn lock(&mut self, wait: Duration) -> Result<bool> {
+        get_lock(&mut self.conn, &self.lock, wait)
+    }
+
+    /// A new session in place of a lost one, with the lock; tries until `deadline`.
+    pub(super) fn reconnect(&mut self, deadline: Instant) -> Result<()> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.try_reconnect(left) {
+                Ok(true) => return Ok(()),
+                Ok(false) => bail!("{}: the lock is held by another run", self.database.shown()),
+                Err(error) if left.is_zero() || crate::exit::code_of(&error) == crate::exit::USAGE => {
+                    return Err(error.context("the connection was lost and did not come back"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(500).min(left)),
+            }
+        }
+    }
+
+    /// A session that stands long statements, with the lock; between the two anyone may come in.
+    pub(super) fn reopen(&mut self, read_timeout: Duration) -> Result<()> {
+        self.read_timeout = read_timeout;
+        self.conn
+            .exec_drop("DO RELEASE_LOCK(?)", (&self.lock,))
+            .context("releasing the lock")?;
+        match self.try_reconnect(LOCK_STEP)? {
+            true => Ok(()),
+            false => bail!("{}: another run took the lock", self.database.shown()),
+        }
+    }
+
+    /// Gives the lock back at once; the end of a session is noticed a little later.
+    pub(super) fn release(&mut self) {
+        // Where this fails, the session's end does the same.
+        let _ = self.conn.query_drop("ROLLBACK");
+        let _ = self.conn.exec_drop("DO RELEASE_LOCK(?)", (&self.lock,));
+    }
+
+    fn try_reconnect(&mut self, wait: Duration) -> Result<bool> {
+        self.conn = connect::open(&self.database, self.read_timeout)?;
+        // A server that has not noticed the loss yet still keeps the lock for the old session.
+        self.lock(wait.max(LOCK_STEP))
+    }
+}
+
+/// Waits for a named lock of the server; names are shared by all its databases.
+pub(super) fn get_lock(conn: &mut Conn, name: &str, wait: Duration) -> Result<bool> {
+    let deadline = Instant::now() + wait;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Whole seconds, rounded up; MariaDB and MySQL answer 0 on timeout and NULL on error.
+        let seconds = left.min(LOCK_STEP).as_secs_f64().ceil() as u64;
+        let got: Option<i64> = conn
+            .exec_first("SELECT GET_LOCK(?, ?)", (name, seconds))
+            .context("GET_LOCK")?
+            .flatten();
+        match got {
+            Some(1) => return Ok(true),
+            None => bail!("GET_LOCK failed on the server"),
+            Some(_) if left.is_zero() => return Ok(false),
+            Some(_) => {}
+        }
+    }
+}
+
+/// At most 64 characters, which is MySQL's limit; names of tables are not told apart by case here.
+pub(super) fn lock_name(database: &str, table: &str) -> String {
+    let whole = format!("{database}\0{}", table.to_lowercase());
+    format!("lakectl:{:032x}", xxh3_128(whole.as_bytes()))
+}

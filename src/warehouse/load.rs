@@ -1,0 +1,267 @@
+//! The transaction: rows, rejects and progress, together or not at all.
+//!
+//! A record that only the server can refuse (a CHECK, a foreign key, a trigger) is refused after folding: its key keeps
+//! the row it had before the transaction, also where the same batch held an earlier, acceptable update of it. What can
+//! be known from the columns is refused before folding (`convert`), and then the earlier update counts.
+
+use anyhow::{Context, Result, anyhow, bail};
+use mysql::prelude::Queryable;
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::cutoffs::{self, Cutoffs};
+use super::fault::{Fault, fault_of};
+use super::link::Link;
+use super::progress::{self, Place};
+use super::rebuild::Rebuild;
+use super::rejects::{self, Origin, Reject};
+use super::schema::TargetTable;
+use super::upsert::{self, Applied};
+use crate::sink::Progress;
+
+/// How long a transaction is replayed against locks and lost connections.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a transaction is to bring about.
+pub(super) struct Work<'a> {
+    pub(super) table: &'a TargetTable,
+    pub(super) topic: &'a str,
+    pub(super) batch: &'a Batch,
+    pub(super) before: &'a Progress,
+    pub(super) after: &'a Progress,
+    /// Those that the batch was folded by.
+    pub(super) cutoffs: &'a Cutoffs,
+    pub(super) patience: Duration,
+}
+
+/// What is now durable.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Landed {
+    pub(super) upserted: u64,
+    pub(super) deleted: u64,
+    pub(super) rejected: u64,
+    pub(super) below_retention: u64,
+}
+
+impl std::ops::AddAssign for Landed {
+    fn add_assign(&mut self, other: Landed) {
+        self.upserted += other.upserted;
+        self.deleted += other.deleted;
+        self.rejected += other.rejected;
+        self.below_retention += other.below_retention;
+    }
+}
+
+/// Why a try came to nothing.
+enum Failure {
+    Server(mysql::Error),
+    /// The answer to COMMIT never came; this is what it would have made durable.
+    Unanswered(mysql::Error, Landed),
+    Stranger(Progress),
+    /// A purge came in while the lock was lost.
+    Purged,
+}
+
+impl From<mysql::Error> for Failure {
+    fn from(error: mysql::Error) -> Self {
+        Failure::Server(error)
+    }
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn place(&self) -> Place<'a> {
+        Place {
+            table: &self.table.name,
+            topic: self.topic,
+        }
+    }
+
+    /// Runs the transaction, again and again while the fault is a passing one.
+    ///
+    /// # Errors
+    /// Nothing was committed; or, after a COMMIT whose answer never came and a server that never came back, unknown,
+    /// which the next run finds out from the progress.
+    pub(super) fn run(&self, link: &mut Link, mut rebuild: Option<&mut Rebuild>) -> Result<Landed> {
+        let deadline = Instant::now() + self.patience;
+        let mut pause = Duration::from_millis(20);
+        let mut unanswered = None;
+        loop {
+            let error = match self.attempt(link, rebuild.as_deref_mut(), unanswered) {
+                Ok(landed) => return Ok(landed),
+                Err(Failure::Stranger(found)) => return Err(self.stranger(&found)),
+                Err(Failure::Purged) => return Err(self.purged()),
+                Err(Failure::Unanswered(error, landed)) => {
+                    unanswered = Some(landed);
+                    error
+                }
+                Err(Failure::Server(error)) => error,
+            };
+            let fault = match rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) {
+                // What was read before is in this transaction alone.
+                true => Fault::Fatal,
+                false => fault_of(&error),
+            };
+            if matches!(fault, Fault::Busy | Fault::Lost) && Instant::now() < deadline {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_secs(2));
+            } else {
+                return Err(self.give_up(link, error, fault));
+            }
+            // A session whose ROLLBACK fails is as good as lost.
+            if fault == Fault::Lost || link.conn.query_drop("ROLLBACK").is_err() {
+                link.reconnect(deadline)
+                    .with_context(|| format!("table `{}`", self.table.name))?;
+            }
+        }
+    }
+
+    fn give_up(&self, link: &mut Link, error: mysql::Error, fault: Fault) -> anyhow::Error {
+        // Where even this fails, the server rolls back when the connection ends.
+        let _ = link.conn.query_drop("ROLLBACK");
+        let tried = match fault {
+            Fault::Busy | Fault::Lost => format!(", tried for {} s", self.patience.as_secs()),
+            Fault::Data | Fault::Fatal => String::new(),
+        };
+        anyhow::Error::new(error).context(format!(
+            "loading table `{}`: nothing of this transaction was committed{tried}",
+            self.table.name
+        ))
+    }
+
+    fn stranger(&self, found: &Progress) -> anyhow::Error {
+        anyhow!(
+            "someone else moved the progress of table `{}`: Kafka partition -> offset was {:?}, is {:?}; \
+             nothing was committed; run again",
+            self.table.name,
+            self.before.next,
+            found.next
+        )
+    }
+
+    fn purged(&self) -> anyhow::Error {
+        anyhow!(
+            "a purge of table `{}` came in between; nothing of this transaction was committed; run again",
+            self.table.name
+        )
+    }
+
+    fn attempt(
+        &self,
+        link: &mut Link,
+        mut rebuild: Option<&mut Rebuild>,
+        unanswered: Option<Landed>,
+    ) -> Result<Landed, Failure> {
+        if !rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled())
+            && let Some(landed) = self.begin(link, rebuild.as_deref_mut(), unanswered)?
+        {
+            return Ok(landed);
+        }
+        let mut landed = self.change(link, rebuild.as_deref_mut())?;
+        if let Some(rebuild) = rebuild {
+            landed.deleted += rebuild.delete_absent(&mut link.conn, self.table)?;
+        }
+        progress::write(&mut link.conn, self.place(), self.before, self.after)?;
+        match link.conn.query_drop("COMMIT") {
+            Ok(()) => Ok(landed),
+            Err(error) if fault_of(&error) == Fault::Lost => Err(Failure::Unanswered(error, landed)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens the transaction and locks the progress; answers with what an unanswered COMMIT did after all.
+    fn begin(
+        &self,
+        link: &mut Link,
+        rebuild: Option<&mut Rebuild>,
+        unanswered: Option<Landed>,
+    ) -> Result<Option<Landed>, Failure> {
+        let new = self
+            .after
+            .next
+            .keys()
+            .copied()
+            .filter(|partition| !self.before.next.contains_key(partition));
+        progress::prepare(&mut link.conn, self.place(), new)?;
+        if let Some(rebuild) = rebuild {
+            rebuild.prepare(&mut link.conn, self.table)?;
+        }
+        link.conn.query_drop("START TRANSACTION")?;
+        let found = progress::read(&mut link.conn, self.place(), true)?;
+        let same = |a: &Progress, b: &Progress| a.next == b.next && a.generation == b.generation;
+        if same(&found, self.before) {
+            if cutoffs::read(&mut link.conn, &self.table.name)? == *self.cutoffs {
+                return Ok(None);
+            }
+            link.conn.query_drop("ROLLBACK")?;
+            return Err(Failure::Purged);
+        }
+        link.conn.query_drop("ROLLBACK")?;
+        match unanswered {
+            Some(landed) if same(&found, self.after) => Ok(Some(landed)),
+            _ => Err(Failure::Stranger(found)),
+        }
+    }
+
+    /// The batch's rows and rejects, within the open transaction.
+    fn change(&self, link: &mut Link, rebuild: Option<&mut Rebuild>) -> Result<Landed, Failure> {
+        if let Some(rebuild) = rebuild {
+            rebuild.remember(&mut link.conn, self.table, self.batch)?;
+        }
+        let applied = upsert::apply(&mut link.conn, &link.server, self.table, self.batch)?;
+        let refused = refused(&applied, self.batch);
+        let origin = Origin {
+            table: &self.table.name,
+            topic: self.topic,
+            generation: self.after.generation,
+        };
+        rejects::write(&mut link.conn, origin, self.batch.rejects.iter().chain(&refused))?;
+        Ok(Landed {
+            upserted: applied.upserted,
+            deleted: applied.deleted,
+            below_retention: applied.below_retention,
+            rejected: (self.batch.rejects.len() + refused.len()) as u64,
+        })
+    }
+
+    /// Writes a rebuild's batch into its transaction without ending it: the memory is needed for the next.
+    pub(super) fn spill(&self, link: &mut Link, rebuild: &mut Rebuild) -> Result<Landed> {
+        let result = match rebuild.is_spilled() {
+            true => Ok(None),
+            false => self.begin(link, Some(rebuild), None),
+        };
+        match result.and_then(|_| self.change(link, Some(rebuild))) {
+            Ok(landed) => {
+                rebuild.set_spilled(self.batch);
+                Ok(landed)
+            }
+            Err(Failure::Stranger(found)) => Err(self.stranger(&found)),
+            Err(Failure::Purged) => Err(self.purged()),
+            Err(Failure::Server(error) | Failure::Unanswered(error, _)) => {
+                Err(self.give_up(link, error, Fault::Fatal))
+            }
+        }
+    }
+}
+
+fn refused(applied: &Applied, batch: &Batch) -> Vec<Reject> {
+    let found = applied.refused.iter();
+    found
+        .filter_map(|(key, error)| Some(Reject::of_refused(batch.changes.get(key)?, error)))
+        .collect()
+}
+
+/// Moves only the time of the last complete run; no row of data depends on it.
+pub(super) fn touch_complete(link: &mut Link, place: Place<'_>, after: &Progress) -> Result<()> {
+    let Some(complete_ms) = after.complete_ms else {
+        bail!("no time of completion to write");
+    };
+    link.conn
+        .exec_drop(
+            format!(
+                "UPDATE {} SET complete_ms = ? WHERE table_name = ? AND topic = ?",
+                progress::TABLE
+            ),
+            (complete_ms, place.table, place.topic),
+        )
+        .context("recording that the topic was read to its end")
+}

@@ -1,0 +1,180 @@
+//! The schema's history: files applied in order, each recorded once it is whole.
+
+use anyhow::{Context, Result, bail};
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use super::connect::Flavor;
+use super::sql::{self, Guard, Statement};
+
+/// One file of schema/, embedded in the binary.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Migration {
+    pub(super) version: u32,
+    pub(super) name: &'static str,
+    pub(super) file: &'static str,
+}
+
+macro_rules! migrations {
+    ($($version:literal $name:literal),* $(,)?) => {
+        [$(Migration {
+            version: $version,
+            name: $name,
+            file: include_str!(concat!("../../schema/", $name, ".sql")),
+        }),*]
+    };
+}
+
+/// In the order in which they are applied; what was released is never changed, only followed by another.
+pub(super) const MIGRATIONS: &[Migration] = &migrations![
+    0 "000_migrations",
+    1 "001_progress",
+    2 "002_tables",
+    3 "003_user_permissions",
+    5 "005_cutoffs",
+];
+
+impl Flavor {
+    /// The collation that compares byte for byte, trailing blanks included: utf8mb4_bin would ignore those.
+    pub(super) fn key_collation(self) -> &'static str {
+        match self {
+            Flavor::MySql => "utf8mb4_0900_bin",
+            Flavor::MariaDb => "utf8mb4_nopad_bin",
+        }
+    }
+}
+
+impl Migration {
+    pub(super) fn statements(&self, flavor: Flavor) -> Vec<Statement> {
+        sql::statements(self.file, flavor.key_collation())
+    }
+}
+
+/// Every statement of every migration.
+pub(super) fn all_statements(flavor: Flavor) -> Vec<Statement> {
+    MIGRATIONS
+        .iter()
+        .flat_map(|migration| migration.statements(flavor))
+        .collect()
+}
+
+/// The migrations that are not recorded in the session's database yet.
+///
+/// # Errors
+/// The database was brought further by a later version of lakectl.
+pub(super) fn pending(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
+    let recorded: Vec<u32> = match exists(conn, &Guard::Table("lakectl_migrations".to_owned()))? {
+        true => conn.query("SELECT version FROM lakectl_migrations")?,
+        false => Vec::new(),
+    };
+    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    if let Some(newer) = recorded.iter().find(|&&version| version > known) {
+        bail!(
+            "the schema is of a later lakectl (migration {newer}, this one knows {known}): upgrade lakectl"
+        );
+    }
+    Ok(MIGRATIONS
+        .iter()
+        .filter(|migration| !recorded.contains(&migration.version))
+        .collect())
+}
+
+/// Applies what is pending, under the caller's lock; answers with the names.
+///
+/// DDL commits by itself: a kill before the record leaves statements that the next run finds done already.
+pub(super) fn apply(conn: &mut Conn, flavor: Flavor) -> Result<Vec<&'static str>> {
+    if flavor == Flavor::MariaDb {
+        // Without it the first TIMESTAMP of a table silently follows every update.
+        conn.query_drop("SET SESSION explicit_defaults_for_timestamp = 1")
+            .context("SET explicit_defaults_for_timestamp")?;
+    }
+    let mut applied = Vec::new();
+    for migration in pending(conn)? {
+        for statement in migration.statements(flavor) {
+            if needs(conn, &statement)? {
+                conn.query_drop(&statement.sql).with_context(|| {
+                    let first_line = statement.sql.lines().next().unwrap_or_default().to_owned();
+                    format!("migration {}: {first_line}", migration.name)
+                })?;
+            }
+        }
+        conn.exec_drop(
+            "INSERT INTO lakectl_migrations (version, name) VALUES (?, ?)",
+            (migration.version, migration.name),
+        )
+        .with_context(|| format!("recording migration {}", migration.name))?;
+        applied.push(migration.name);
+    }
+    Ok(applied)
+}
+
+/// Whether what a statement makes is still missing.
+pub(super) fn needs(conn: &mut Conn, statement: &Statement) -> Result<bool> {
+    match &statement.unless {
+        Some(guard) => Ok(!exists(conn, guard)?),
+        None => Ok(true),
+    }
+}
+
+fn exists(conn: &mut Conn, guard: &Guard) -> Result<bool> {
+    let found: Option<u8> = match guard {
+        Guard::Table(table) => conn.exec_first(
+            "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+            (table,),
+        ),
+        Guard::Column { table, column } => conn.exec_first(
+            "SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? \
+             AND COLUMN_NAME = ?",
+            (table, column),
+        ),
+        Guard::Index { table, index } => conn.exec_first(
+            "SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? \
+             AND INDEX_NAME = ? LIMIT 1",
+            (table, index),
+        ),
+    }
+    .context("looking at information_schema")?;
+    Ok(found.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_numbered_as_listed_and_every_statement_is_guarded() {
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+        for migration in MIGRATIONS {
+            let number = format!("{:03}_", migration.version);
+            assert!(migration.name.starts_with(&number), "{}", migration.name);
+            for statement in migration.statements(Flavor::MariaDb) {
+                assert!(statement.unless.is_some(), "{}", statement.sql);
+                assert!(!statement.sql.contains('{'), "{}", statement.sql);
+                assert!(statement.sql.contains("ENGINE = InnoDB"), "{}", statement.sql);
+            }
+        }
+    }
+
+    #[test]
+    fn the_tables_that_are_promised() {
+        let shapes = sql::shapes(&all_statements(Flavor::MySql));
+        for table in [
+            "total_depense_par_user_type",
+            "transaction_lifecycle",
+            "total_par_type_5min_sliding",
+            "product_purchase_counts",
+            "total_par_transaction_type",
+            "user_permissions",
+            "lakectl_progress",
+            "lakectl_rejects",
+            "lakectl_cutoffs",
+        ] {
+            assert!(!shapes[table].primary_key.is_empty(), "{table}");
+        }
+        assert_eq!(
+            shapes["lakectl_rejects"].columns["partition"],
+            ("int".to_owned(), false)
+        );
+        assert_eq!(shapes["transaction_lifecycle"].indexes.len(), 1);
+    }
+}

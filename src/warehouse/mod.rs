@@ -1,0 +1,153 @@
+//! Table topics as rows of MySQL tables: upserts, deletes, rejects and progress in one transaction.
+
+mod batch;
+mod column;
+mod connect;
+mod convert;
+mod cutoffs;
+mod decimal;
+mod drift;
+mod fault;
+mod init_db;
+mod link;
+mod load;
+mod mapping;
+mod migrations;
+mod progress;
+mod purge;
+mod rebuild;
+mod rejects;
+mod retention;
+mod row;
+mod schema;
+mod sink;
+mod sql;
+mod time;
+mod upsert;
+
+use anyhow::{Context, Result};
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use std::time::Duration;
+
+use crate::config::{Database, Topic};
+use crate::exit::usage;
+use crate::sink::{Progress, Target};
+use connect::Server;
+use cutoffs::Erased;
+use link::Link;
+use progress::Place;
+use row::RowReader;
+use schema::TargetTable;
+
+pub use init_db::{InitDbOutcome, init_db};
+pub use purge::RowsPurged;
+pub use sink::TableSink;
+
+/// A database that was reached and logged in to.
+#[derive(Debug, Clone)]
+pub struct Warehouse {
+    database: Database,
+    server: Server,
+}
+
+impl Warehouse {
+    /// # Errors
+    /// A server that can't be reached, refuses the login or is too old; a missing database is exit code 2.
+    pub fn connect(database: &Database) -> Result<Warehouse> {
+        let server = connect::probe(database)?;
+        Ok(Warehouse {
+            database: database.clone(),
+            server,
+        })
+    }
+
+    /// Checks the topic's table and takes its lock; None where another run holds it for longer than `wait`.
+    ///
+    /// # Errors
+    /// A table that is missing or does not fit the topic: exit code 2.
+    pub fn open(&self, topic: &Topic, wait: Duration) -> Result<Option<TableSink>> {
+        let (conn, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let mut link = Link::new(&self.database, &self.server, conn, &table.name);
+        if !link.lock(wait)? {
+            return Ok(None);
+        }
+        let place = Place {
+            table: &table.name,
+            topic: &topic.name,
+        };
+        let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
+        let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
+        let erased = Erased::new(cutoffs, &table).with_context(|| format!("topic {}", topic.name))?;
+        let topic = topic.clone();
+        Ok(Some(TableSink::new(topic, table, link, reader, erased, progress)))
+    }
+
+    /// How far the topic's table is, with the same checks as [`Warehouse::open`] but without lock or write.
+    ///
+    /// # Errors
+    /// As [`Warehouse::open`].
+    pub fn read_progress(&self, topic: &Topic) -> Result<Progress> {
+        let (mut conn, table, _) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let place = Place {
+            table: &table.name,
+            topic: &topic.name,
+        };
+        progress::read(&mut conn, place, false).context("reading the progress")
+    }
+
+    fn fit(&self, topic: &Topic) -> Result<(Conn, TargetTable, RowReader)> {
+        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
+        check_own_tables(&mut conn, &self.database)?;
+        let table = schema::read(&mut conn, &self.server, &topic.table)?;
+        let (names, plan) = mapping::plan(topic, &table)?;
+        Ok((conn, table, RowReader::new(topic.key.clone(), names, plan)))
+    }
+}
+
+impl Target for Warehouse {
+    type Sink<'t> = TableSink;
+
+    fn open<'t>(
+        &'t self,
+        topic: &'t Topic,
+        _run_id: &str,
+        wait: Duration,
+    ) -> Result<Result<TableSink, String>> {
+        Ok(Warehouse::open(self, topic, wait)?.ok_or_else(|| held(&topic.table)))
+    }
+
+    fn progress(&self, topic: &Topic) -> Result<Progress> {
+        self.read_progress(topic)
+    }
+}
+
+fn held(table: &str) -> String {
+    format!("another run loads or purges table `{table}` (MySQL's GET_LOCK)")
+}
+
+fn check_own_tables(conn: &mut Conn, database: &Database) -> Result<()> {
+    for table in [progress::TABLE, rejects::TABLE, cutoffs::TABLE] {
+        let engine: Option<String> = conn
+            .exec_first(
+                "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+                (table,),
+            )
+            .context("looking for our own tables")?;
+        match engine.as_deref() {
+            Some("InnoDB") => {}
+            Some(engine) => {
+                return Err(usage(format!(
+                    "table `{table}` has engine {engine}; run: ALTER TABLE `{table}` ENGINE = InnoDB"
+                )));
+            }
+            None => {
+                return Err(usage(format!(
+                    "database `{}` has no table `{table}` yet; run: lakectl init-db",
+                    database.name
+                )));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! A table folded again from the topic's start: rows whose keys the fold never mentions go.
+//!
+//! All of it is one transaction. The keys mentioned so far live in a temporary table of the session.
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+use std::collections::HashMap;
+use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::batch::Batch;
+use super::schema::TargetTable;
+use super::upsert::quote;
+use crate::sink;
+
+/// Deleting what is absent reads the whole table in one statement.
+pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+const KEYS: &str = "lakectl_rebuild_keys";
+const KEYS_PER_STATEMENT: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Rebuild {
+    absent: sink::Rebuild,
+    spilled: bool,
+    /// Hash of a key that was written already -> Kafka partition and timestamp of its record: where the number of
+    /// Kafka partitions has grown, a key's older record may come later.
+    written: HashMap<u128, (i32, i64)>,
+}
+
+impl Rebuild {
+    pub(super) fn new(absent: sink::Rebuild) -> Self {
+        Rebuild {
+            absent,
+            spilled: false,
+            written: HashMap::new(),
+        }
+    }
+
+    /// Whether the transaction holds changes that are no longer in memory.
+    pub(super) fn is_spilled(&self) -> bool {
+        self.spilled
+    }
+
+    pub(super) fn set_spilled(&mut self, batch: &Batch) {
+        self.spilled = true;
+        for (key, pending) in &batch.changes {
+            self.written
+                .insert(xxh3_128(key), (pending.partition, pending.timestamp_ms));
+        }
+    }
+
+    /// Whether a record of another Kafka partition, written before, is the newer one.
+    pub(super) fn is_outdated(&self, key: &[u8], partition: i32, timestamp_ms: i64) -> bool {
+        self.spilled
+            && self
+                .written
+                .get(&xxh3_128(key))
+                .is_some_and(|&(other, time)| other != partition && time > timestamp_ms)
+    }
+
+    /// An empty table of keys, made outside of the transaction.
+    pub(super) fn prepare(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<()> {
+        if self.absent == sink::Rebuild::KeepAbsent {
+            return Ok(());
+        }
+        conn.query_drop(format!("DROP TEMPORARY TABLE IF EXISTS {KEYS}"))?;
+        let key = key_list(table);
+        conn.query_drop(format!(
+            "CREATE TEMPORARY TABLE {KEYS} (PRIMARY KEY ({key})) ENGINE = InnoDB SELECT {key} FROM {} LIMIT 0",
+            quote(&table.name)
+        ))
+    }
+
+    /// Notes every key of the batch, those of refused records too: their rows stay.
+    pub(super) fn remember(&self, conn: &mut Conn, table: &TargetTable, batch: &Batch) -> mysql::Result<()> {
+        if self.absent == sink::Rebuild::KeepAbsent {
+            return Ok(());
+        }
+        let width = table.primary_key.len();
+        let changed = batch.changes.values().map(|pending| pending.key(width));
+        let keys: Vec<&[Value]> = changed.chain(batch.kept.values().map(Vec::as_slice)).collect();
+        let row = format!("({})", vec!["?"; width].join(","));
+        for chunk in keys.chunks(KEYS_PER_STATEMENT) {
+            let parameters: Vec<Value> = chunk.iter().copied().flatten().cloned().collect();
+            conn.exec_drop(
+                format!(
+                    "REPLACE INTO {KEYS} ({}) VALUES {}",
+                    key_list(table),
+                    vec![row.as_str(); chunk.len()].join(",")
+                ),
+                parameters,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// How many rows went.
+    pub(super) fn delete_absent(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<u64> {
+        if self.absent == sink::Rebuild::KeepAbsent {
+            return Ok(0);
+        }
+        let names: Vec<String> = table
+            .primary_key
+            .iter()
+            .map(|&at| quote(&table.columns[at].name))
+            .collect();
+        let equal: Vec<String> = names
+            .iter()
+            .map(|name| format!("seen.{name} = kept.{name}"))
+            .collect();
+        conn.query_drop(format!(
+            "DELETE kept FROM {} AS kept LEFT JOIN {KEYS} AS seen ON {} WHERE seen.{} IS NULL",
+            quote(&table.name),
+            equal.join(" AND "),
+            names[0]
+        ))?;
+        Ok(conn.affected_rows())
+    }
+}
+
+fn key_list(table: &TargetTable) -> String {
+    let names: Vec<String> = table
+        .primary_key
+        .iter()
+        .map(|&at| quote(&table.columns[at].name))
+        .collect();
+    names.join(", ")
+}

@@ -1,0 +1,146 @@
+//! `lakectl_rejects`: records that no row could be made of, kept with the reason and their coordinates.
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+
+use super::batch::Pending;
+use crate::record::Record;
+
+pub(super) const TABLE: &str = "lakectl_rejects";
+
+/// A column's worth of a key (BLOB), and what of a value is enough to recognise it by.
+const KEY_BYTES_MAX: usize = 65_535;
+const VALUE_BYTES_MAX: usize = 1 << 20;
+const REASON_CHARS_MAX: usize = 1_000;
+const ROWS_MAX: usize = 256;
+const STATEMENT_BYTES_MAX: usize = 4 << 20;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reject {
+    partition: i32,
+    offset: i64,
+    reason: String,
+    /// The server's error number; None where the record never got there.
+    errno: Option<u16>,
+    key: Option<Clipped>,
+    value: Option<Clipped>,
+}
+
+/// The beginning of some bytes, and how many there were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Clipped {
+    bytes: Box<[u8]>,
+    length: usize,
+}
+
+impl Clipped {
+    fn new(bytes: &[u8], max: usize) -> Clipped {
+        Clipped {
+            bytes: bytes[..bytes.len().min(max)].into(),
+            length: bytes.len(),
+        }
+    }
+}
+
+impl Reject {
+    pub(super) fn of_record(record: &Record<'_>, reason: &str) -> Reject {
+        Reject {
+            partition: record.partition,
+            offset: record.offset,
+            reason: clip_reason(reason),
+            errno: None,
+            key: record.key.map(|key| Clipped::new(key, KEY_BYTES_MAX)),
+            value: record.value.map(|value| Clipped::new(value, VALUE_BYTES_MAX)),
+        }
+    }
+
+    pub(super) fn of_refused(pending: &Pending, error: &mysql::MySqlError) -> Reject {
+        Reject {
+            partition: pending.partition,
+            offset: pending.offset,
+            reason: clip_reason(&error.message),
+            errno: Some(error.code),
+            key: pending
+                .raw_key
+                .as_ref()
+                .map(|key| Clipped::new(key, KEY_BYTES_MAX)),
+            value: pending
+                .raw_value
+                .as_ref()
+                .map(|value| Clipped::new(value, VALUE_BYTES_MAX)),
+        }
+    }
+
+    /// About what it takes in memory and on the wire.
+    pub(super) fn stored_bytes(&self) -> usize {
+        let part = |clipped: &Option<Clipped>| clipped.as_ref().map_or(0, |clipped| clipped.bytes.len());
+        part(&self.key) + part(&self.value) + self.reason.len() + 64
+    }
+}
+
+fn clip_reason(reason: &str) -> String {
+    reason.chars().take(REASON_CHARS_MAX).collect()
+}
+
+/// Which topic's records into which table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin<'a> {
+    pub(super) table: &'a str,
+    pub(super) topic: &'a str,
+    pub(super) generation: u32,
+}
+
+/// Within the transaction that moves the progress past them. Read again, they replace themselves.
+pub(super) fn write<'a>(
+    conn: &mut Conn,
+    origin: Origin<'_>,
+    rejects: impl Iterator<Item = &'a Reject>,
+) -> mysql::Result<()> {
+    let mut rows: Vec<&Reject> = Vec::new();
+    let mut bytes = 0;
+    for reject in rejects {
+        if rows.len() == ROWS_MAX || (!rows.is_empty() && bytes + reject.stored_bytes() > STATEMENT_BYTES_MAX)
+        {
+            write_rows(conn, origin, &rows)?;
+            rows.clear();
+            bytes = 0;
+        }
+        bytes += reject.stored_bytes();
+        rows.push(reject);
+    }
+    match rows.is_empty() {
+        true => Ok(()),
+        false => write_rows(conn, origin, &rows),
+    }
+}
+
+fn write_rows(conn: &mut Conn, origin: Origin<'_>, rows: &[&Reject]) -> mysql::Result<()> {
+    let mut parameters = Vec::with_capacity(rows.len() * 11);
+    for reject in rows {
+        let length = |clipped: &Option<Clipped>| clipped.as_ref().map(|clipped| clipped.length as u64);
+        let bytes = |clipped: &Option<Clipped>| match clipped {
+            Some(clipped) => Value::Bytes(clipped.bytes.to_vec()),
+            None => Value::NULL,
+        };
+        parameters.extend([
+            origin.table.into(),
+            origin.topic.into(),
+            origin.generation.into(),
+            reject.partition.into(),
+            reject.offset.into(),
+            reject.reason.as_str().into(),
+            reject.errno.into(),
+            bytes(&reject.key),
+            length(&reject.key).into(),
+            bytes(&reject.value),
+            length(&reject.value).into(),
+        ]);
+    }
+    let row = "(?,?,?,?,?,?,?,?,?,?,?)";
+    let sql = format!(
+        "REPLACE INTO {TABLE} (table_name, topic, generation, `partition`, `offset`, reason, errno, `key`, key_bytes, \
+         `value`, value_bytes) VALUES {}",
+        vec![row; rows.len()].join(",")
+    );
+    conn.exec_drop(sql, parameters)
+}

@@ -1,0 +1,348 @@
+//! One record becomes one change of one row, or a reason why it can't.
+
+use mysql::Value;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+use super::convert::{Input, convert};
+use super::mapping::{KeyColumns, KeyPlan, Names};
+use super::schema::TargetTable;
+use crate::json::{Checker, Shape};
+use crate::ksqldb::{DecodedKey, Key, KeySchema};
+use crate::record::Record;
+
+/// What a record asks for.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// The values of the columns named by `columns`, which begin with the primary key.
+    Upsert { columns: Vec<usize>, values: Vec<Value> },
+    /// The primary key's values.
+    Delete { key: Vec<Value> },
+    /// A table's record without a key says nothing about any row.
+    NoKey,
+    /// Why no row can be made of it.
+    Refused(Refusal),
+}
+
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// The primary key, where the record got that far: its row stays as it is.
+    pub(super) key: Option<Vec<Value>>,
+}
+
+/// Field names come from outside: what is remembered of them is bounded.
+const NAMES_MAX: usize = 10_000;
+
+/// Reads the records of one topic for one table.
+#[derive(Debug)]
+pub(super) struct RowReader {
+    schema: KeySchema,
+    names: Names,
+    plan: KeyPlan,
+    checker: Checker,
+    /// Exact names seen so far.
+    known: HashMap<String, Option<usize>>,
+    without_column: BTreeSet<String>,
+    /// Whether any key has filled the primary key, and whether the wire's names ever failed to.
+    pub(super) key_fitted: bool,
+    pub(super) key_misfit: Option<String>,
+    slots: Vec<Option<Value>>,
+}
+
+impl RowReader {
+    pub(super) fn new(schema: KeySchema, names: Names, plan: KeyPlan) -> Self {
+        RowReader {
+            schema,
+            names,
+            plan,
+            checker: Checker::default(),
+            known: HashMap::new(),
+            without_column: BTreeSet::new(),
+            key_fitted: false,
+            key_misfit: None,
+            slots: Vec::new(),
+        }
+    }
+
+    pub(super) fn read(&mut self, table: &TargetTable, record: &Record<'_>) -> Change {
+        let (key, window) = match self.schema.decode(record.key) {
+            DecodedKey::Null => return Change::NoKey,
+            DecodedKey::Undecodable(reason) => return refused(reason.into_owned(), None),
+            DecodedKey::Key { key, window } => (key, window),
+        };
+        self.slots.clear();
+        self.slots.resize(table.columns.len(), None);
+        if let Err(reason) = self.fill_key(table, &key) {
+            return refused(reason, None);
+        }
+        if let Some(window) = window {
+            let bounds = [
+                (self.plan.window_start, window.start_ms),
+                (self.plan.window_end, window.end_ms),
+            ];
+            for (column, ms) in bounds {
+                let Some(at) = column else { continue };
+                if let Err(reason) = self.set(table, at, &Input::Number(ms.to_string().into())) {
+                    return refused(reason, None);
+                }
+            }
+        }
+        self.key_fitted = true;
+        let key: Vec<Value> = table
+            .primary_key
+            .iter()
+            .map(|&at| self.slots[at].clone().unwrap_or(Value::NULL))
+            .collect();
+        let Some(value) = record.value else {
+            return Change::Delete { key };
+        };
+        match self.fill_fields(table, value) {
+            Ok(()) => self.upsert(table),
+            Err(reason) => refused(reason, Some(key)),
+        }
+    }
+
+    /// Names of fields that no column takes, since last asked.
+    pub(super) fn take_names_without_column(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.without_column).into_iter().collect()
+    }
+
+    pub(super) fn has_names_without_column(&self) -> bool {
+        !self.without_column.is_empty()
+    }
+
+    fn set(&mut self, table: &TargetTable, at: usize, input: &Input<'_>) -> Result<(), String> {
+        self.slots[at] = Some(convert(&table.columns[at], input)?);
+        Ok(())
+    }
+
+    fn fill_key(&mut self, table: &TargetTable, key: &Key<'_>) -> Result<(), String> {
+        if let Key::Json(raw) = key {
+            return match raw.starts_with('{') {
+                true => self.fill_key_object(table, raw),
+                false => {
+                    let input = Input::from_json(raw)?;
+                    self.fill_single(table, &input)
+                }
+            };
+        }
+        if let (Key::Fields(fields), KeyColumns::Named { columns, .. }) = (key, &self.plan.columns) {
+            for (at, field) in columns.clone().into_iter().zip(fields) {
+                self.set(table, at, &Input::Text(field.as_str().into()))?;
+            }
+            return Ok(());
+        }
+        match key {
+            Key::Text(text) => self.fill_single(table, &key_text(text, table, &self.plan)),
+            Key::Int(number) => self.fill_single(table, &Input::Number(number.to_string().into())),
+            Key::Double(number) => self.fill_single(table, &Input::Number(format!("{number:?}").into())),
+            Key::Bytes(bytes) => self.fill_single(table, &Input::Bytes(bytes)),
+            Key::Fields(_) | Key::Json(_) => Err("key: more columns than are configured".to_owned()),
+        }
+    }
+
+    /// A key that is one column.
+    fn fill_single(&mut self, table: &TargetTable, input: &Input<'_>) -> Result<(), String> {
+        let columns = match &self.plan.columns {
+            KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns,
+        };
+        match columns[..] {
+            [at] => self.set(table, at, input),
+            _ => {
+                let reason = format!(
+                    "the key is one value, but the primary key of `{}` is ({})",
+                    table.name,
+                    table.key_names()
+                );
+                self.key_misfit.get_or_insert_with(|| reason.clone());
+                Err(format!("key: {reason}"))
+            }
+        }
+    }
+
+    fn fill_key_object(&mut self, table: &TargetTable, raw: &str) -> Result<(), String> {
+        let fields = top_level(raw)?;
+        let targets = match &self.plan.columns {
+            KeyColumns::Named { names, columns } => by_name_or_place(&fields, names, columns),
+            KeyColumns::OnTheWire(columns) => {
+                let found: Vec<_> = fields.iter().map(|(name, _)| self.names.column(name)).collect();
+                let complete =
+                    found.len() == columns.len() && columns.iter().all(|at| found.contains(&Some(*at)));
+                complete.then(|| found.into_iter().flatten().collect())
+            }
+        };
+        let Some(targets) = targets else {
+            let names: Vec<String> = fields
+                .iter()
+                .map(|(name, _)| name.escape_debug().to_string())
+                .collect();
+            let reason = format!(
+                "the key's fields are ({}), but the primary key of `{}` is ({}); set key.columns",
+                names.join(", "),
+                table.name,
+                table.key_names()
+            );
+            self.key_misfit.get_or_insert_with(|| reason.clone());
+            return Err(format!("key: {reason}"));
+        };
+        for (at, (_, raw)) in targets.into_iter().zip(&fields) {
+            self.set(table, at, &Input::from_json(raw)?)?;
+        }
+        Ok(())
+    }
+
+    fn fill_fields(&mut self, table: &TargetTable, value: &[u8]) -> Result<(), String> {
+        let readable = self
+            .checker
+            .check(value)
+            .map_err(|reason| format!("value: {reason}"))?;
+        if readable.shape == Shape::Other {
+            return Err("value: JSON, but no object, so that no column is named".to_owned());
+        }
+        for (name, raw) in top_level(readable.text)? {
+            let Some(at) = self.column_of(&name) else { continue };
+            // The key's word wins over a copy of it in the value.
+            if table.columns[at].in_key || self.is_window(at) {
+                continue;
+            }
+            self.set(table, at, &Input::from_json(raw)?)?;
+        }
+        let missing = table
+            .columns
+            .iter()
+            .enumerate()
+            .find(|(at, column)| column.required && self.slots[*at].is_none());
+        match missing {
+            None => Ok(()),
+            Some((_, column)) => Err(format!(
+                "column {}: NOT NULL, and the record has none",
+                column.name
+            )),
+        }
+    }
+
+    fn is_window(&self, at: usize) -> bool {
+        self.plan.window_start == Some(at) || self.plan.window_end == Some(at)
+    }
+
+    fn column_of(&mut self, name: &str) -> Option<usize> {
+        if let Some(found) = self.known.get(name) {
+            return *found;
+        }
+        let found = self.names.column(name);
+        if self.known.len() < NAMES_MAX {
+            self.known.insert(name.to_owned(), found);
+            if found.is_none() {
+                self.without_column.insert(name.to_owned());
+            }
+        }
+        found
+    }
+
+    /// The filled columns, the primary key first.
+    fn upsert(&mut self, table: &TargetTable) -> Change {
+        let rest = (0..table.columns.len()).filter(|&at| !table.columns[at].in_key);
+        let mut columns = Vec::with_capacity(table.columns.len());
+        let mut values = Vec::with_capacity(table.columns.len());
+        for at in table.primary_key.iter().copied().chain(rest) {
+            if let Some(value) = self.slots[at].take() {
+                columns.push(at);
+                values.push(value);
+            }
+        }
+        Change::Upsert { columns, values }
+    }
+}
+
+fn refused(reason: String, key: Option<Vec<Value>>) -> Change {
+    Change::Refused(Refusal { reason, key })
+}
+
+/// Text that is no JSON goes into a BINARY column as its bytes, not as base64.
+fn key_text<'a>(text: &'a str, table: &TargetTable, plan: &KeyPlan) -> Input<'a> {
+    let column = match &plan.columns {
+        KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns.first(),
+    };
+    match column.map(|&at| &table.columns[at].kind) {
+        Some(super::column::ColumnType::Binary { .. }) => Input::Bytes(text.as_bytes()),
+        _ => Input::Text(text.into()),
+    }
+}
+
+/// The column of each field: by name where the names are the configured ones, else by place, which renames them.
+fn by_name_or_place(
+    fields: &[(Cow<'_, str>, &str)],
+    names: &[String],
+    columns: &[usize],
+) -> Option<Vec<usize>> {
+    if fields.len() != names.len() {
+        return None;
+    }
+    let find = |field: &str| {
+        let field = field.to_lowercase();
+        names.iter().position(|name| name.to_lowercase() == field)
+    };
+    let by_name: Option<Vec<usize>> = fields
+        .iter()
+        .map(|(field, _)| find(field).map(|at| columns[at]))
+        .collect();
+    Some(by_name.unwrap_or_else(|| columns.to_vec()))
+}
+
+/// The fields of an object, their values as they were written.
+fn top_level(object: &str) -> Result<Vec<(Cow<'_, str>, &str)>, String> {
+    struct Fields;
+    impl<'de> Visitor<'de> for Fields {
+        type Value = Vec<(Cow<'de, str>, &'de str)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut fields = Vec::new();
+            while let Some(Name(name)) = map.next_key()? {
+                fields.push((name, map.next_value::<&RawValue>()?.get()));
+            }
+            Ok(fields)
+        }
+    }
+    let mut json = serde_json::Deserializer::from_str(object);
+    json.deserialize_map(Fields).map_err(|e| e.to_string())
+}
+
+/// Borrowed unless it has escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_keep_their_text() {
+        let fields = top_level("{\"A\":12.340,\"b\\u0063\": [1, 2] ,\"c\":null}").unwrap();
+        assert_eq!(
+            fields,
+            [
+                ("A".into(), "12.340"),
+                ("bc".into(), "[1, 2]"),
+                ("c".into(), "null")
+            ]
+        );
+        assert!(matches!(fields[0].0, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn key_fields_go_by_name_or_by_place() {
+        let names = ["user_id".to_owned(), "type".to_owned()];
+        let columns = |text| by_name_or_place(&top_level(text).unwrap(), &names, &[7, 9]);
+        assert_eq!(columns("{\"TYPE\":1,\"USER_ID\":2}"), Some(vec![9, 7]));
+        assert_eq!(columns("{\"F2\":1,\"F1\":2}"), Some(vec![7, 9]));
+        assert_eq!(columns("{\"USER_ID\":1}"), None);
+    }
+}

@@ -1,0 +1,259 @@
+//! The statements that change rows: text once per shape and size, values always bound.
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, MySqlError, Value};
+use std::collections::BTreeSet;
+
+use super::batch::{Batch, Pending, Write};
+use super::connect::Server;
+use super::fault::{Fault, fault_of};
+use super::schema::TargetTable;
+
+/// MySQL's own limit: error 1390 beyond it.
+const PLACEHOLDERS_MAX: usize = 65_535;
+/// Larger statements were not faster.
+const ROWS_MAX: usize = 1_024;
+/// A condition over more keys may outgrow the optimizer's memory and scan the table.
+const KEYS_MAX: usize = 256;
+const STATEMENT_BYTES_MAX: usize = 8 << 20;
+
+/// In backquotes, as MySQL wants identifiers from outside.
+pub(super) fn quote(identifier: &str) -> String {
+    format!("`{}`", identifier.replace('`', "``"))
+}
+
+/// What one transaction did to the table.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    /// Rows that the table took, new, changed or equal.
+    pub(super) upserted: u64,
+    /// Rows that are gone.
+    pub(super) deleted: u64,
+    /// Keys whose record would have brought back what a purge erased, whether or not there was a row.
+    pub(super) below_retention: u64,
+    /// Sort keys of changes that the server refused, and its words.
+    pub(super) refused: Vec<(Box<[u8]>, MySqlError)>,
+}
+
+/// Applies every change of a batch within the open transaction; refused ones are found by halving.
+///
+/// # Errors
+/// Whatever is not one record's fault; the transaction is then to be rolled back.
+pub(super) fn apply(
+    conn: &mut Conn,
+    server: &Server,
+    table: &TargetTable,
+    batch: &Batch,
+) -> mysql::Result<Applied> {
+    let mut applied = Applied::default();
+    let mut deletes = Vec::new();
+    let mut upserts = vec![Vec::new(); batch.shapes.len()];
+    for change in &batch.changes {
+        match change.1.write {
+            Write::Delete { .. } => deletes.push(change),
+            Write::Upsert { shape, .. } => upserts[shape].push(change),
+        }
+    }
+    let limits = Limits::of(server, table.primary_key.len(), KEYS_MAX);
+    let statement = |keys| delete_sql(table, keys);
+    applied.deleted = run_all(conn, &deletes, &limits, &statement, &mut applied.refused)?;
+    let refused = applied.refused.iter().map(|(key, _)| key);
+    let refused: BTreeSet<&Box<[u8]>> = refused.collect();
+    applied.below_retention = deletes
+        .iter()
+        .filter(|(key, pending)| {
+            matches!(pending.write, Write::Delete { erased: true, .. }) && !refused.contains(key)
+        })
+        .count() as u64;
+    for (columns, rows) in batch.shapes.iter().zip(&upserts) {
+        let limits = Limits::of(server, columns.len(), ROWS_MAX);
+        let statement = |rows| upsert_sql(table, columns, rows, server.has_row_alias());
+        let refused_before = applied.refused.len();
+        run_all(conn, rows, &limits, &statement, &mut applied.refused)?;
+        // Affected rows would count a changed one twice and an equal one not at all.
+        applied.upserted += (rows.len() - (applied.refused.len() - refused_before)) as u64;
+    }
+    Ok(applied)
+}
+
+type Change<'a> = (&'a Box<[u8]>, &'a Pending);
+
+struct Limits {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Limits {
+    fn of(server: &Server, columns: usize, rows_max: usize) -> Limits {
+        Limits {
+            rows: rows_max.min(PLACEHOLDERS_MAX / columns.max(1)).max(1),
+            bytes: (server.packet_max / 2).min(STATEMENT_BYTES_MAX),
+        }
+    }
+
+    /// How many of `changes` fit in one statement: a power of two, so that few statements are prepared.
+    fn fit(&self, changes: &[Change<'_>]) -> usize {
+        let mut bytes = 0;
+        let fitting = changes
+            .iter()
+            .take(self.rows)
+            .take_while(|(_, pending)| {
+                bytes += pending.wire_bytes();
+                bytes <= self.bytes
+            })
+            .count();
+        1 << fitting.max(1).ilog2()
+    }
+}
+
+fn run_all(
+    conn: &mut Conn,
+    changes: &[Change<'_>],
+    limits: &Limits,
+    statement: &dyn Fn(usize) -> String,
+    refused: &mut Vec<(Box<[u8]>, MySqlError)>,
+) -> mysql::Result<u64> {
+    let mut affected = 0;
+    let mut rest = changes;
+    while !rest.is_empty() {
+        let (chunk, later) = rest.split_at(limits.fit(rest));
+        affected += run_or_halve(conn, chunk, statement, refused)?;
+        rest = later;
+    }
+    Ok(affected)
+}
+
+/// A refused statement changes nothing by itself: its halves are tried until the one record is found.
+fn run_or_halve(
+    conn: &mut Conn,
+    changes: &[Change<'_>],
+    statement: &dyn Fn(usize) -> String,
+    refused: &mut Vec<(Box<[u8]>, MySqlError)>,
+) -> mysql::Result<u64> {
+    let parameters: Vec<Value> = changes
+        .iter()
+        .flat_map(|(_, pending)| match &pending.write {
+            Write::Upsert { values, .. } => values,
+            Write::Delete { key, .. } => key,
+        })
+        .cloned()
+        .collect();
+    let error = match conn.exec_drop(statement(changes.len()), parameters) {
+        Ok(()) => return Ok(conn.affected_rows()),
+        Err(error) if fault_of(&error) != Fault::Data => return Err(error),
+        Err(error) => error,
+    };
+    match (changes, error) {
+        ([(key, _)], mysql::Error::MySqlError(error)) => {
+            refused.push(((*key).clone(), error));
+            Ok(0)
+        }
+        ([_], error) => Err(error),
+        _ => {
+            let (first, second) = changes.split_at(changes.len() / 2);
+            Ok(run_or_halve(conn, first, statement, refused)?
+                + run_or_halve(conn, second, statement, refused)?)
+        }
+    }
+}
+
+/// `columns` begin with the primary key's; a row that is there already gets the others.
+fn upsert_sql(table: &TargetTable, columns: &[usize], rows: usize, alias: bool) -> String {
+    let names: Vec<String> = columns.iter().map(|&at| quote(&table.columns[at].name)).collect();
+    let (key, others) = names.split_at(table.primary_key.len().min(names.len()));
+    let updates: Vec<String> = match others {
+        // Nothing beside the key: the row has only to be there.
+        [] => vec![format!("{0}.{1} = {0}.{1}", quote(&table.name), key[0])],
+        others if alias => others
+            .iter()
+            .map(|name| format!("{name} = lakectl_new.{name}"))
+            .collect(),
+        others => others
+            .iter()
+            .map(|name| format!("{name} = VALUES({name})"))
+            .collect(),
+    };
+    let row = format!("({})", vec!["?"; columns.len()].join(","));
+    format!(
+        "INSERT INTO {} ({}) VALUES {}{} ON DUPLICATE KEY UPDATE {}",
+        quote(&table.name),
+        names.join(","),
+        vec![row.as_str(); rows].join(","),
+        if alias { " AS lakectl_new" } else { "" },
+        updates.join(",")
+    )
+}
+
+/// Or-ed equalities: the range optimizer of MySQL and of MariaDB uses the primary key for them.
+fn delete_sql(table: &TargetTable, keys: usize) -> String {
+    let equal: Vec<String> = table
+        .primary_key
+        .iter()
+        .map(|&at| format!("{} = ?", quote(&table.columns[at].name)))
+        .collect();
+    let one = format!("({})", equal.join(" AND "));
+    format!(
+        "DELETE FROM {} WHERE {}",
+        quote(&table.name),
+        vec![one.as_str(); keys].join(" OR ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::column::{Column, ColumnType};
+    use super::*;
+
+    fn table() -> TargetTable {
+        let column = |name: &str, in_key: bool| Column {
+            name: name.to_owned(),
+            kind: ColumnType::Other,
+            nullable: !in_key,
+            in_key,
+            required: false,
+            generated: false,
+            collation: None,
+        };
+        TargetTable {
+            name: "t`x".to_owned(),
+            columns: vec![column("n", false), column("a", true), column("b", true)],
+            primary_key: vec![1, 2],
+        }
+    }
+
+    #[test]
+    fn statements() {
+        assert_eq!(
+            upsert_sql(&table(), &[1, 2, 0], 2, true),
+            "INSERT INTO `t``x` (`a`,`b`,`n`) VALUES (?,?,?),(?,?,?) AS lakectl_new \
+             ON DUPLICATE KEY UPDATE `n` = lakectl_new.`n`"
+        );
+        assert_eq!(
+            upsert_sql(&table(), &[1, 2, 0], 1, false),
+            "INSERT INTO `t``x` (`a`,`b`,`n`) VALUES (?,?,?) ON DUPLICATE KEY UPDATE `n` = VALUES(`n`)"
+        );
+        assert!(upsert_sql(&table(), &[1, 2], 1, true).ends_with("UPDATE `t``x`.`a` = `t``x`.`a`"));
+        assert_eq!(
+            delete_sql(&table(), 2),
+            "DELETE FROM `t``x` WHERE (`a` = ? AND `b` = ?) OR (`a` = ? AND `b` = ?)"
+        );
+    }
+
+    #[test]
+    fn statements_stay_below_the_limits() {
+        let pending = |bytes: usize| Pending::for_tests(vec![Value::Bytes(vec![0; bytes])]);
+        let limits = Limits {
+            rows: 700,
+            bytes: 10_000,
+        };
+        let key: Box<[u8]> = Box::from(*b"k");
+        let small = pending(1);
+        let fit = |pending, count| limits.fit(&vec![(&key, pending); count]);
+        assert_eq!(
+            (fit(&small, 5000), fit(&small, 300), fit(&small, 1)),
+            (512, 256, 1)
+        );
+        let (large, huge) = (pending(4_000), pending(40_000));
+        assert_eq!((fit(&large, 10), fit(&huge, 10)), (2, 1));
+    }
+}
