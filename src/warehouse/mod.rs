@@ -17,6 +17,7 @@ mod rebuild;
 mod rejects;
 mod row;
 mod schema;
+mod session;
 mod sink;
 mod sql;
 mod time;
@@ -37,7 +38,9 @@ use row::RowReader;
 use schema::TargetTable;
 
 pub use init_db::{InitDbOutcome, init_db};
+pub use session::Session;
 pub use sink::TableSink;
+pub(crate) use upsert::quote;
 
 /// A database that was reached and logged in to.
 #[derive(Debug, Clone)]
