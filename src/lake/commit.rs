@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::inherit::Heirs;
 use super::ledger::{self, Manifest, Pending, PendingFile, TopicState};
 use super::root::Root;
 use super::sealed;
@@ -81,9 +82,13 @@ fn publish(
     {
         root.make_dirs(folder)?;
     }
+    let mut heirs = Heirs::new(root);
     for file in &pending.files {
+        heirs.endow(&format!("{}/{}", pending.staging, file.staged), &file.folder)?;
         publish_file(root, &pending.staging, file, recovering)?;
     }
+    let published = pending.files.iter();
+    heirs.mend(published.map(|file| (file.folder.as_str(), file.file.name.as_str())))?;
     for folder in pending
         .files
         .iter()

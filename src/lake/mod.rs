@@ -1,15 +1,17 @@
 //! The lake: files in Hive's layout, and the ledger that says which of them count.
 
+pub mod acl;
 mod commit;
 mod day;
 mod fold;
+pub mod inherit;
 pub mod ledger;
 pub mod line;
 pub mod lock;
 pub mod path;
 pub mod root;
 mod row;
-mod sealed;
+pub(crate) mod sealed;
 mod sink;
 mod snapshot;
 mod stage;

@@ -9,6 +9,8 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use super::acl::{self, Acl};
+
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Paths given to its methods are relative to the root, with `/` between names and no `.` or `..`.
@@ -84,6 +86,14 @@ impl Root {
             .with_context(|| format!("opening the lock {}", self.shown(rel)))
     }
 
+    /// A file that is only ever added to, made where it is missing, closed to others whatever mode data files have.
+    pub fn journal(&self, rel: &str) -> Result<File> {
+        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.parent(rel, false)
+            .and_then(|(dir, name)| Ok(fs::openat(dir, name, flags, Mode::from_raw_mode(0o640))?.into()))
+            .with_context(|| format!("opening {}", self.shown(rel)))
+    }
+
     /// A file for reading; None where there is none.
     pub fn read(&self, rel: &str) -> Result<Option<File>> {
         match self.open_file(rel, OFlags::RDONLY) {
@@ -114,6 +124,15 @@ impl Root {
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error).with_context(|| format!("looking at {}", self.shown(rel))),
         }
+    }
+
+    /// Whether something other than a symlink stands at a path; `.` is the root.
+    pub fn folder_or_file(&self, rel: &str) -> Result<bool> {
+        if rel == "." {
+            return Ok(true);
+        }
+        let found = self.stat(rel)?;
+        Ok(found.is_some_and(|found| found.kind != FileType::Symlink))
     }
 
     /// Moves a file to where nothing may stand yet. False: something stands there.
@@ -216,6 +235,57 @@ impl Root {
             .collect())
     }
 
+    /// An open folder, for what only its descriptor can tell; the empty path is the root. None: it is missing.
+    pub fn folder(&self, rel: &str) -> Result<Option<OwnedFd>> {
+        match self.walk(rel, false) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("opening the folder {}", self.shown(rel))),
+        }
+    }
+
+    /// What is made in a folder begins with this list; None where its mode is all.
+    pub fn default_acl(&self, rel: &str) -> Result<Option<Acl>> {
+        self.walk(rel, false)
+            .and_then(acl::read_default)
+            .with_context(|| format!("reading the ACL of {}", self.shown(rel)))
+    }
+
+    /// Gives a file what it would have inherited in a folder with this default; a missing file is no error.
+    pub fn inherit(&self, rel: &str, default: Option<&Acl>) -> Result<()> {
+        let Some(file) = self.read(rel)? else {
+            return Ok(());
+        };
+        let mode = self.file_mode.as_raw_mode();
+        let acl = default.map_or_else(|| Acl::from_mode(mode), |acl| acl.inherited(mode, false));
+        acl::write_access(&file, &acl).with_context(|| format!("setting the ACL of {}", self.shown(rel)))
+    }
+
+    /// Gives a folder what it would have inherited in one with this default.
+    pub fn inherit_folder(&self, rel: &str, default: &Acl) -> Result<()> {
+        self.walk(rel, false)
+            .and_then(|dir| {
+                acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))?;
+                acl::write_default(&dir, Some(default))
+            })
+            .with_context(|| format!("setting the ACL of {}", self.shown(rel)))
+    }
+
+    /// Gives one folder the lists of another.
+    pub fn copy_acl(&self, from: &str, to: &str) -> Result<()> {
+        let copy = || -> Result<()> {
+            let (from, to) = (self.walk(from, false)?, self.walk(to, false)?);
+            if let Some(access) = acl::read_access(&from)? {
+                acl::write_access(&to, &access)?;
+            }
+            match acl::read_default(&from)? {
+                Some(default) => acl::write_default(&to, Some(&default)),
+                None => Ok(()),
+            }
+        };
+        copy().with_context(|| format!("setting the ACL of {}", self.shown(to)))
+    }
+
     /// Makes the names in a folder durable.
     pub fn sync_dir(&self, rel: &str) -> Result<()> {
         self.walk(rel, false)
@@ -279,6 +349,10 @@ impl Root {
         }
         let dir = fs::openat(parent, name, FOLDER, Mode::empty())?;
         fs::fchmod(&dir, self.dir_mode)?;
+        if let Some(default) = acl::read_default(&dir)? {
+            // The mode's group bits are the mask now, which would cut what was inherited.
+            acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))?;
+        }
         fs::fsync(parent)?;
         Ok(dir)
     }
