@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::config::Kind;
 use crate::exit;
+use crate::grants::GrantOutcome;
 use crate::warehouse::InitDbOutcome;
 
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +38,7 @@ pub struct Report {
 #[serde(untagged)]
 pub enum Outcome {
     InitDb(InitDbOutcome),
+    Grant(GrantOutcome),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -236,8 +238,16 @@ impl Report {
             exit::ATTENTION => Status::Partial,
             exit::LOCKED => Status::Locked,
             exit::INTERRUPTED | exit::TERMINATED => Status::Interrupted,
+            // `grant check` did what it was asked: the exit code is its answer.
+            exit::FAILED if self.error.is_none() && self.is_an_answer() => Status::Ok,
             _ => Status::Failed,
         };
+    }
+}
+
+impl Report {
+    fn is_an_answer(&self) -> bool {
+        matches!(self.outcome, Some(Outcome::Grant(GrantOutcome::Checked(_))))
     }
 }
 

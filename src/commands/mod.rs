@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod grant;
 mod init_db;
 mod lake;
 mod warehouse;
@@ -18,7 +19,8 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::Lake(args) => lake::execute(&cli.common, args, report, stop),
         Command::Warehouse(args) => warehouse::execute(&cli.common, args, report, stop),
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
-        Command::Purge(_) | Command::Grant(_) => Err(anyhow::anyhow!("not built yet")),
+        Command::Grant(args) => grant::execute(&cli.common, args, report),
+        Command::Purge(_) => Err(anyhow::anyhow!("not built yet")),
     }
 }
 
