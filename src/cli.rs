@@ -185,6 +185,30 @@ pub struct PurgeArgs {
     /// Delete without asking
     #[arg(short, long)]
     pub yes: bool,
+    /// Refuse to delete more than this part of any topic's records or any table's rows
+    #[arg(long, value_name = "0..1", default_value_t = 0.5)]
+    pub max_fraction: f64,
+    /// Write the plan to a file for review, and delete nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    pub plan_out: Option<PathBuf>,
+    /// Execute exactly the plan in this file; refused where it would delete more by now
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["older_than", "topics", "only"])]
+    pub plan: Option<PathBuf>,
+    /// Stop deleting rows after this time; the next purge goes on
+    #[arg(long, value_name = "DURATION")]
+    pub max_duration: Option<String>,
+    /// Wait this long for another run's lock instead of skipping the topic
+    #[arg(long, value_name = "DURATION")]
+    pub wait: Option<String>,
+    /// Show what was purged and erased so far, from the audit trail
+    #[arg(long)]
+    pub history: bool,
+    /// Erase one key of a topic from the lake and the warehouse, for good
+    #[arg(long, value_name = "TOPIC=KEY", conflicts_with_all = ["plan", "plan_out", "older_than"])]
+    pub key: Vec<String>,
+    /// Erase every record with this field, like USER_ID=USER-00042, from the lake and the warehouse, for good
+    #[arg(long = "where", value_name = "FIELD=VALUE", conflicts_with_all = ["plan", "plan_out", "older_than"])]
+    pub fields: Vec<String>,
     /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
     #[arg(long, value_name = "DIR")]
     pub lake_root: Option<PathBuf>,

@@ -14,6 +14,7 @@ pub mod ksqldb;
 pub mod lake;
 pub mod print;
 pub mod progress;
+pub mod purge;
 pub mod record;
 pub mod report;
 pub mod run;

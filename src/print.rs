@@ -58,6 +58,14 @@ pub fn report(report: &Report, common: &Common) {
     }
 }
 
+/// Lines on stdout, now.
+pub fn lines(lines: &[String]) {
+    let mut stdout = std::io::stdout().lock();
+    for line in lines {
+        let _ = writeln!(stdout, "{line}");
+    }
+}
+
 fn json(report: &Report) {
     if let Ok(text) = serde_json::to_string(report) {
         let _ = writeln!(std::io::stdout().lock(), "{text}");
@@ -84,7 +92,8 @@ fn table(report: &Report, out: &mut String) {
             what(topic, report.dry_run)
         );
     }
-    if !report.topics.is_empty() && !report.dry_run {
+    let drained = matches!(report.command, "lake" | "warehouse");
+    if drained && !report.topics.is_empty() && !report.dry_run {
         let totals = &report.totals;
         let seconds = report.duration_ms as f64 / 1000.0;
         let _ = writeln!(
@@ -177,6 +186,7 @@ fn done(topic: &TopicReport) -> String {
                 indicatif::HumanBytes(lake.bytes)
             )
         }
+        TargetReport::None {} => String::new(),
         TargetReport::Warehouse(warehouse) => format!(
             "{} -> {} upserted, {} deleted{}",
             count(topic.read, "record"),

@@ -7,8 +7,6 @@ use std::time::Instant;
 
 use crate::config::Kind;
 use crate::exit;
-use crate::grants::GrantOutcome;
-use crate::warehouse::InitDbOutcome;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -26,19 +24,15 @@ pub struct Report {
     pub totals: Totals,
     /// What commands without topics have to say.
     #[serde(flatten)]
-    pub outcome: Option<Outcome>,
+    pub outcome: serde_json::Map<String, serde_json::Value>,
     /// The same for people, line by line.
     #[serde(skip)]
     pub text: Vec<String>,
+    /// Exit code 1 is an answer, not a failure, as of `grant check`.
+    #[serde(skip)]
+    pub is_answer: bool,
     #[serde(skip)]
     began: Instant,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum Outcome {
-    InitDb(InitDbOutcome),
-    Grant(GrantOutcome),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -114,6 +108,8 @@ pub struct GapReport {
 pub enum TargetReport {
     Lake(LakeReport),
     Warehouse(WarehouseReport),
+    /// A purge, which reads no records.
+    None {},
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -194,14 +190,27 @@ impl Report {
             dry_run,
             topics: Vec::new(),
             totals: Totals::default(),
-            outcome: None,
+            outcome: serde_json::Map::new(),
             text: Vec::new(),
+            is_answer: false,
             began: Instant::now(),
+        }
+    }
+
+    /// What a command without topics has to say, in its own fields of the report.
+    pub fn outcome(&mut self, outcome: &impl Serialize) {
+        if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(outcome) {
+            self.outcome = fields;
         }
     }
 
     pub fn warn(&mut self, message: impl AsRef<str>) {
         self.warnings.push(printable(message.as_ref()));
+    }
+
+    /// Something a person has to look at: exit code 3 unless something is worse.
+    pub fn needs_attention(&mut self) {
+        self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
     }
 
     /// The run as a whole came to nothing.
@@ -222,6 +231,7 @@ impl Report {
                     self.totals.bytes += lake.bytes;
                 }
                 TargetReport::Warehouse(warehouse) => self.totals.written += warehouse.upserted,
+                TargetReport::None {} => {}
             }
         }
         let codes = self
@@ -238,16 +248,9 @@ impl Report {
             exit::ATTENTION => Status::Partial,
             exit::LOCKED => Status::Locked,
             exit::INTERRUPTED | exit::TERMINATED => Status::Interrupted,
-            // `grant check` did what it was asked: the exit code is its answer.
-            exit::FAILED if self.error.is_none() && self.is_an_answer() => Status::Ok,
+            exit::FAILED if self.error.is_none() && self.is_answer => Status::Ok,
             _ => Status::Failed,
         };
-    }
-}
-
-impl Report {
-    fn is_an_answer(&self) -> bool {
-        matches!(self.outcome, Some(Outcome::Grant(GrantOutcome::Checked(_))))
     }
 }
 

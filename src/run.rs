@@ -1,13 +1,14 @@
 //! The way of a run: lock -> plan -> drain -> commit -> mirror -> report, the same for lake and warehouse.
 
 use anyhow::{Result, anyhow};
+use chrono::NaiveDate;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::cli::{Common, DrainArgs, KindArg};
 use crate::config::{Kind, Overrides, Settings, Topic, units};
 use crate::exit::usage;
-use crate::kafka::{self, Accept, Client, DrainPlan, From, Limits, PartitionOffsets, TopicList};
+use crate::kafka::{self, Accept, Client, DrainPlan, From, Limits, OffsetRange, PartitionOffsets, TopicList};
 use crate::progress::Progress as Bar;
 use crate::report::{PartitionReport, Report, TargetReport, TopicReport};
 use crate::select::{self, Selected};
@@ -23,10 +24,34 @@ pub struct Options {
     pub wait: Duration,
     pub from: Option<FromArg>,
     pub accept: Accept,
-    pub rebuild: bool,
+    pub rebuild: Option<RebuildArg>,
     pub dry_run: bool,
     /// Whether bars may be drawn on stderr.
     pub bars: bool,
+}
+
+/// What `--rebuild` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebuildArg {
+    /// Whole tables.
+    Tables,
+    /// These days of streams, both included.
+    Days { first: NaiveDate, last: NaiveDate },
+}
+
+impl RebuildArg {
+    /// `2025-10-01..2025-10-07`, or one day alone.
+    pub fn days(text: &str) -> Result<RebuildArg> {
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        let day = |text: &str| units::date(text).map_err(|e| usage(format!("--rebuild: {e}")));
+        let (first, last) = (day(first)?, day(last)?);
+        match first <= last {
+            true => Ok(RebuildArg::Days { first, last }),
+            false => Err(usage(format!(
+                "--rebuild {text}: the first day is after the last"
+            ))),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -78,10 +103,24 @@ impl Options {
                 gap: args.accept_gap,
                 recreated: args.accept_recreated,
             },
-            rebuild: false,
+            rebuild: None,
             dry_run: common.dry_run,
             bars: !common.json && !common.quiet,
         })
+    }
+
+    /// A rebuild reads all there is, or it would replace good data by less.
+    pub fn check_rebuild(&self) -> Result<()> {
+        let limited = self.limits.records_left.is_some()
+            || self.limits.deadline.is_some()
+            || self.limits.until_ms.is_some()
+            || self.from.is_some();
+        match self.rebuild.is_some() && limited {
+            true => Err(usage(
+                "--rebuild reads its topics from end to end: leave --from, --until and --max-* out",
+            )),
+            false => Ok(()),
+        }
     }
 }
 
@@ -158,7 +197,7 @@ pub fn preview<T: Target>(
                 line.held = plan.held;
                 line.gaps = plan.gaps.clone();
                 line.remaining = plan.len();
-                let part = |r: &kafka::OffsetRange| PartitionReport {
+                let part = |r: &OffsetRange| PartitionReport {
                     partition: r.partition,
                     start: r.start,
                     next: r.start,
@@ -270,7 +309,11 @@ fn plan_topic(
     let topic_id = seen.ids.get(&topic.name).map(String::as_str);
     let mut progress = progress.clone();
     let rebuild = match options.rebuild {
-        true => {
+        Some(RebuildArg::Days { first, last }) => {
+            let plan = rebuild_plan(topic, offsets, topic_id, &progress, seen.at_ms)?;
+            return Ok((plan, Some(Rebuild::Days { first, last })));
+        }
+        Some(RebuildArg::Tables) => {
             let anew = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
             // Read from its start, a table needs no progress; its generation still tells one topic from the next.
             progress = Progress {
@@ -279,7 +322,7 @@ fn plan_topic(
             };
             Some(rebuild_kind(client, topic)?)
         }
-        false => {
+        None => {
             check_table(client, topic, offsets, &progress, seen.at_ms, line, warnings)?;
             None
         }
@@ -366,6 +409,54 @@ fn check_table(
     Ok(())
 }
 
+/// Days are read again from what lies below the progress, and nothing beyond it.
+fn rebuild_plan(
+    topic: &Topic,
+    offsets: &[PartitionOffsets],
+    topic_id: Option<&str>,
+    progress: &Progress,
+    now_ms: i64,
+) -> Result<DrainPlan> {
+    if progress.next.is_empty() {
+        return Err(usage(format!(
+            "--rebuild: topic {} has never been drained, there is nothing to rebuild",
+            topic.name
+        )));
+    }
+    // Only to notice a topic that was made anew: its offsets are not those of the days.
+    kafka::plan(
+        &topic.name,
+        offsets,
+        topic_id,
+        progress,
+        &From::Earliest,
+        Accept {
+            gap: true,
+            recreated: false,
+        },
+    )?;
+    let range = |at: &PartitionOffsets| {
+        let end = progress
+            .next
+            .get(&at.partition)
+            .copied()
+            .unwrap_or(at.low)
+            .min(at.stable_end);
+        OffsetRange {
+            partition: at.partition,
+            start: at.low.min(end),
+            end,
+        }
+    };
+    Ok(DrainPlan {
+        ranges: offsets.iter().map(range).collect(),
+        generation: progress.generation.max(1),
+        topic_id: progress.topic_id.clone(),
+        planned_ms: now_ms,
+        ..DrainPlan::default()
+    })
+}
+
 fn rebuild_kind(client: &Client, topic: &Topic) -> Result<Rebuild> {
     let settings = client.topic_settings(&topic.name)?;
     let expires = settings
@@ -398,6 +489,12 @@ fn drain_topic<S: Sink>(
     })?;
     bar.finish();
     let mut drained = outcome.drained;
+    if rebuild.is_some() && !drained.complete {
+        return Err(anyhow!(
+            "topic {}: the rebuild was stopped before its end; nothing was replaced",
+            topic.name
+        ));
+    }
     // Until a rebuild has mended the table, no run of it is complete.
     drained.complete &= !line.tombstones_forgotten;
     account(line, &drained, outcome.before_from);

@@ -1,6 +1,7 @@
 //! What lake and warehouse have in common: they know how far they are, take records, and commit once.
 
 use anyhow::Result;
+use chrono::NaiveDate;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -48,13 +49,15 @@ pub struct DrainedPartition {
     pub read: u64,
 }
 
-/// A table is folded again from its start.
+/// A topic is read again from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rebuild {
-    /// What the topic no longer holds is removed from the target.
+    /// A table: what the topic no longer holds is removed from the target.
     DropAbsent,
-    /// It is kept: Kafka deletes old windows of `compact,delete` topics without a tombstone.
+    /// A table: it is kept, because Kafka deletes old windows of `compact,delete` topics without a tombstone.
     KeepAbsent,
+    /// A stream in the lake: just these days are replaced, both included, and the progress does not move.
+    Days { first: NaiveDate, last: NaiveDate },
 }
 
 /// Where records go: the lake or the warehouse.

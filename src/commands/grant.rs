@@ -9,7 +9,7 @@ use crate::exit::{self, usage};
 use crate::grants::{self, Apply, Change, Checked, GrantOutcome, Permission, Rules};
 use crate::lake::ledger;
 use crate::lake::root::Root;
-use crate::report::{Outcome, Report};
+use crate::report::Report;
 
 pub(super) fn execute(common: &Common, args: &GrantArgs, report: &mut Report) -> Result<()> {
     let answers = matches!(args.action, GrantAction::Check { .. });
@@ -38,7 +38,7 @@ fn run(common: &Common, args: &GrantArgs, report: &mut Report) -> Result<()> {
         GrantAction::Check { user, path, access } => check(&settings, user, path, *access, report)?,
         GrantAction::Apply { only } => apply(&settings, *only, report)?,
     };
-    report.outcome = Some(Outcome::Grant(outcome));
+    report.outcome(&outcome);
     Ok(())
 }
 
@@ -82,7 +82,7 @@ fn changed(root: Option<&Root>, change: Change, entry: Option<Entry>, report: &m
         report.warn(format!(
             "the change is made and in lakectl_audit, but not in the lake's audit trail: {error:#}"
         ));
-        report.exit_code = exit::worst([report.exit_code, exit::ATTENTION]);
+        report.needs_attention();
     }
     report.text.push(change.line(report.dry_run));
     GrantOutcome::Changed(change)
@@ -120,6 +120,7 @@ fn check(
     let rules = Rules::new(grants::read(&mut session)?);
     let decision = rules.decide(user, &path);
     let checked = Checked::new(user, &path, access == Access::Write, decision);
+    report.is_answer = true;
     report.exit_code = if checked.allowed { exit::DONE } else { exit::FAILED };
     report.text.push(checked.line());
     Ok(GrantOutcome::Checked(checked))
@@ -145,7 +146,7 @@ fn apply(settings: &Settings, only: Option<ApplyOnly>, report: &mut Report) -> R
         report.warn(warning);
     }
     if !applied.could_not.is_empty() {
-        report.exit_code = exit::worst([report.exit_code, exit::ATTENTION]);
+        report.needs_attention();
     }
     report.text = applied.lines(report.dry_run);
     Ok(GrantOutcome::Applied(applied))

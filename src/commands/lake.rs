@@ -3,12 +3,12 @@
 use anyhow::Result;
 
 use crate::cli::{Common, LakeArgs};
-use crate::config::Overrides;
+use crate::config::{Kind, Overrides, Topic};
 use crate::exit::usage;
 use crate::kafka::{Client, TopicList};
 use crate::lake::Lake;
 use crate::report::{LakeReport, Report, TargetReport};
-use crate::run::{self, Options};
+use crate::run::{self, Options, RebuildArg};
 use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, stop: &Stop) -> Result<()> {
@@ -18,21 +18,17 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
     };
     let settings = super::settings(common, &overrides)?;
     let mut options = Options::new(common, &args.drain, &settings, stop)?;
-    options.rebuild = matches!(args.rebuild, Some(None));
+    options.rebuild = match &args.rebuild {
+        None => None,
+        Some(None) => Some(RebuildArg::Tables),
+        Some(Some(days)) => Some(RebuildArg::days(days)?),
+    };
+    options.check_rebuild()?;
     let client = Client::new(&settings.kafka, "lake")?;
     let empty = TargetReport::Lake(LakeReport::default());
     let (mut topics, partitions) = run::choose(&settings, &options, false, &empty, &client, report)?;
-    if options.rebuild {
-        topics.retain(|topic| topic.kind == crate::config::Kind::Table || !options.patterns.is_empty());
-        if let Some(stream) = topics
-            .iter()
-            .find(|topic| topic.kind == crate::config::Kind::Stream)
-        {
-            return Err(usage(format!(
-                "--rebuild: {} is a stream; say which days to rebuild: --rebuild 2025-10-01..2025-10-07",
-                stream.name
-            )));
-        }
+    if let Some(rebuild) = options.rebuild {
+        keep_rebuildable(rebuild, !options.patterns.is_empty(), &mut topics)?;
     }
     let known = Lake::at(&settings, false)?;
     if known.is_none() && !args.new_lake {
@@ -55,6 +51,30 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
             "the lake root {} vanished",
             settings.lake.root.display()
         )),
+    }
+}
+
+/// Days belong to streams, whole folds to tables; of topics that nobody named, the others are left alone.
+fn keep_rebuildable(rebuild: RebuildArg, named: bool, topics: &mut Vec<Topic>) -> Result<()> {
+    let (kind, hint) = match rebuild {
+        RebuildArg::Tables => (
+            Kind::Table,
+            "say which days of it: --rebuild 2025-10-01..2025-10-07",
+        ),
+        RebuildArg::Days { .. } => (
+            Kind::Stream,
+            "a table is rebuilt as a whole: --rebuild without days",
+        ),
+    };
+    match topics.iter().find(|topic| topic.kind != kind) {
+        Some(other) if named => Err(usage(format!(
+            "--rebuild: {} is a {}; {hint}",
+            other.name, other.kind
+        ))),
+        _ => {
+            topics.retain(|topic| topic.kind == kind);
+            Ok(())
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod grant;
 mod init_db;
 mod lake;
+mod purge;
 mod warehouse;
 
 use anyhow::Result;
@@ -19,8 +20,8 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::Lake(args) => lake::execute(&cli.common, args, report, stop),
         Command::Warehouse(args) => warehouse::execute(&cli.common, args, report, stop),
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
+        Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
         Command::Grant(args) => grant::execute(&cli.common, args, report),
-        Command::Purge(_) => Err(anyhow::anyhow!("not built yet")),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::cli::{Common, WarehouseArgs};
 use crate::config::Overrides;
 use crate::kafka::Client;
 use crate::report::{Report, TargetReport, WarehouseReport};
-use crate::run::{self, Options};
+use crate::run::{self, Options, RebuildArg};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 
@@ -18,7 +18,8 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
     let settings = super::settings(common, &overrides)?;
     let database = super::database(&settings)?;
     let mut options = Options::new(common, &args.drain, &settings, stop)?;
-    options.rebuild = args.rebuild;
+    options.rebuild = args.rebuild.then_some(RebuildArg::Tables);
+    options.check_rebuild()?;
     let client = Client::new(&settings.kafka, "warehouse")?;
     let empty = TargetReport::Warehouse(WarehouseReport::default());
     let (topics, partitions) = run::choose(&settings, &options, true, &empty, &client, report)?;

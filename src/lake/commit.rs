@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::inherit::Heirs;
-use super::ledger::{self, Manifest, Pending, PendingFile, TopicState};
+use super::inherit::{self, Heirs};
+use super::ledger::{self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState};
+use super::path::{HivePartition, day_folder};
 use super::root::Root;
-use super::sealed;
+use super::{sealed, trash};
 use crate::config::Settings;
 
 /// Past this many files one syncfs is cheaper than an fsync each.
@@ -23,7 +24,8 @@ const SYNC_EACH_MAX: usize = 1_000;
 ///
 /// # Errors
 /// Before the commit point the old state stays the truth. After it the next run's `recover` goes on.
-pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<()> {
+/// Returns the paths of what lay in purged folders and is not ours.
+pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<Vec<String>> {
     let path = TopicState::path(topic);
     root.make_dirs(&ledger::topic_home(topic))?;
     if let Some(pending) = &state.pending {
@@ -48,11 +50,23 @@ pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Option<T
 }
 
 fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
-    if pending.files.len() > SYNC_EACH_MAX {
+    let exchanged: usize = pending
+        .exchanges
+        .iter()
+        .map(|exchange| exchange.files.len())
+        .sum();
+    if pending.files.len() + exchanged > SYNC_EACH_MAX {
         return root.sync_filesystem();
     }
-    for file in &pending.files {
-        let path = format!("{}/{}", pending.staging, file.staged);
+    let files = pending.files.iter().map(|file| file.staged.clone());
+    let in_folders = pending.exchanges.iter().flat_map(|exchange| {
+        exchange
+            .files
+            .iter()
+            .map(move |file| format!("{}/{}", exchange.staged, file.name))
+    });
+    for staged in files.chain(in_folders) {
+        let path = format!("{}/{staged}", pending.staging);
         let opened = root
             .read(&path)?
             .with_context(|| format!("{} is gone", root.shown(&path)))?;
@@ -60,7 +74,13 @@ fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
             .sync_all()
             .with_context(|| format!("syncing {}", root.shown(&path)))?;
     }
-    root.sync_dir(&pending.staging)
+    for exchange in &pending.exchanges {
+        root.sync_dir(&format!("{}/{}", pending.staging, exchange.staged))?;
+    }
+    match pending.staging.is_empty() {
+        true => Ok(()),
+        false => root.sync_dir(&pending.staging),
+    }
 }
 
 /// Moves what is pending to its place; each step may have been done by a run that was killed.
@@ -70,9 +90,9 @@ fn publish(
     topic: &str,
     state: &mut TopicState,
     recovering: bool,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let Some(pending) = &state.pending else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     for folder in pending
         .files
@@ -97,7 +117,13 @@ fn publish(
     {
         root.sync_dir(folder)?;
     }
+    for exchange in &pending.exchanges {
+        publish_exchange(root, &pending.staging, exchange)?;
+    }
     write_manifests(root, settings, topic, state, pending)?;
+    for purge in &pending.purges {
+        trash::move_there(root, topic, purge)?;
+    }
     if let Some((link, target)) = &pending.link {
         switch_link(root, &pending.staging, link, target)?;
     }
@@ -105,10 +131,45 @@ fn publish(
         root.remove_file(path)?;
         remove_empty_parents(root, path)?;
     }
+    for (day, name) in &pending.forget {
+        let day = HivePartition::parse(day).with_context(|| format!("topic {topic}: `{day}` is no day"))?;
+        let path = format!("{}/{name}", day_folder(state.kind, topic, day));
+        root.remove_file(&path)?;
+        remove_empty_parents(root, &path)?;
+    }
+    let strangers = trash::empty(root, &pending.purges)?;
     let staging = pending.staging.clone();
     state.pending = None;
     state.save(root, topic)?;
-    root.remove_tree(&staging)
+    if !staging.is_empty() {
+        root.remove_tree(&staging)?;
+    }
+    Ok(strangers)
+}
+
+/// Puts a staged day folder in the place of the one that is there; readers see the one or the other.
+fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange) -> Result<()> {
+    let staged = format!("{staging}/{}", exchange.staged);
+    let parent = exchange.folder.rsplit_once('/').map_or("", |(parent, _)| parent);
+    match root.stat(&exchange.folder)? {
+        Some(found) if found.inode == exchange.inode => {}
+        Some(_) => {
+            inherit::like(root, &staged, &exchange.folder)?;
+            root.exchange(&staged, &exchange.folder)?;
+        }
+        None => {
+            root.make_dirs(parent)?;
+            inherit::like(root, &staged, &exchange.folder)?;
+            if !root.rename_new(&staged, &exchange.folder)? {
+                bail!(
+                    "{} appeared in the middle of a rebuild; run again",
+                    root.shown(&exchange.folder)
+                );
+            }
+        }
+    }
+    root.sync_dir(parent)?;
+    root.sync_dir(staging)
 }
 
 fn publish_file(root: &Root, staging: &str, file: &PendingFile, recovering: bool) -> Result<()> {
@@ -178,20 +239,32 @@ fn write_manifests(
     state: &TopicState,
     pending: &Pending,
 ) -> Result<()> {
-    let mut days: BTreeMap<&String, Vec<_>> = BTreeMap::new();
+    let new = || Manifest::new(state.kind, settings.lake.timezone, &state.partition_time);
+    root.make_dirs(&Manifest::home(topic))?;
+    for exchange in &pending.exchanges {
+        let mut manifest = new();
+        manifest.add(exchange.files.clone());
+        manifest.save(root, topic, &exchange.day)?;
+    }
+    let mut added: BTreeMap<&str, Vec<FileEntry>> = BTreeMap::new();
     for file in &pending.files {
         if let Some(day) = &file.day {
-            days.entry(day).or_default().push(file.file.clone());
+            added.entry(day).or_default().push(file.file.clone());
         }
     }
-    if !days.is_empty() {
-        root.make_dirs(&Manifest::home(topic))?;
+    let mut forgotten: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (day, name) in &pending.forget {
+        added.entry(day).or_default();
+        forgotten.entry(day).or_default().insert(name);
     }
-    for (day, files) in days {
-        let mut manifest = Manifest::load(root, topic, day)?
-            .unwrap_or_else(|| Manifest::new(state.kind, settings.lake.timezone, &state.partition_time));
+    for (day, files) in added {
+        let mut manifest = Manifest::load(root, topic, day)?.unwrap_or_else(new);
+        manifest.forget(forgotten.get(day).unwrap_or(&BTreeSet::new()));
         manifest.add(files);
-        manifest.save(root, topic, day)?;
+        match manifest.files.is_empty() {
+            true => root.remove_file(&Manifest::path(topic, day))?,
+            false => manifest.save(root, topic, day)?,
+        }
     }
     Ok(())
 }
@@ -212,7 +285,7 @@ fn switch_link(root: &Root, staging: &str, link: &str, target: &str) -> Result<(
 }
 
 /// Removes the day, month and year folders that a removed file has left empty.
-fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
+pub(super) fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
     let mut folder = path;
     while let Some((parent, _)) = folder.rsplit_once('/') {
         let name = parent.rsplit_once('/').map_or(parent, |(_, name)| name);

@@ -1,9 +1,10 @@
 //! What the lake knows of itself, under `.lakectl/`: the root's own facts, a small state per topic, a manifest per day.
 
 use anyhow::{Context, Result};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::path::HivePartition;
 use super::root::Root;
@@ -94,6 +95,9 @@ pub struct TopicState {
     pub complete_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<GapReport>,
+    /// The first day that a purge left: older records of streams, and older history of tables, stay erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutoff: Option<NaiveDate>,
     /// The current snapshot of a table.
     pub snapshot: Option<Snapshot>,
     /// What the last commit still owes to the readers.
@@ -110,6 +114,7 @@ impl TopicState {
             next: BTreeMap::new(),
             complete_ms: None,
             gaps: Vec::new(),
+            cutoff: None,
             snapshot: None,
             pending: None,
         }
@@ -152,12 +157,21 @@ pub struct Snapshot {
     pub sidecar_checksum: String,
 }
 
-/// Files on their way from staging to the readers.
+/// What a committed change still owes to the readers. Every step of it can be done twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The folder they were staged in.
     pub staging: String,
     pub files: Vec<PendingFile>,
+    /// Whole day folders that take the place of those that are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exchanges: Vec<PendingExchange>,
+    /// Whole day folders that go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purges: Vec<PendingPurge>,
+    /// Data files that go, and that their day's manifest shall forget: day, name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forget: Vec<(String, String)>,
     /// Paths that go once the files are in place: an old snapshot, its sidecar.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
@@ -177,6 +191,30 @@ pub struct PendingFile {
     #[serde(default)]
     pub replaces: bool,
     pub file: FileEntry,
+}
+
+/// A day folder that was staged as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingExchange {
+    /// Name in the staging folder.
+    pub staged: String,
+    /// Relative to the lake root.
+    pub folder: String,
+    pub day: String,
+    /// The staged folder's inode: it tells whether the exchange has happened.
+    pub inode: u64,
+    /// All files in the staged folder.
+    pub files: Vec<FileEntry>,
+}
+
+/// A day folder on its way out, by way of the trash, so that readers never see half of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingPurge {
+    /// Relative to the lake root.
+    pub folder: String,
+    pub day: String,
+    /// Relative to the lake root; the manifest goes there too, with `.manifest` at its end.
+    pub trash: String,
 }
 
 impl PendingFile {
@@ -242,6 +280,12 @@ impl Manifest {
         self.files = by_name.into_values().collect();
         self.records = self.files.iter().map(|file| file.records).sum();
         self.bytes = self.files.iter().map(|file| file.bytes).sum();
+    }
+
+    /// Drops the entries of these files.
+    pub fn forget(&mut self, names: &BTreeSet<&str>) {
+        self.files.retain(|file| !names.contains(file.name.as_str()));
+        self.add([]);
     }
 
     pub fn path(topic: &str, day: &str) -> String {

@@ -9,12 +9,16 @@ pub mod ledger;
 pub mod line;
 pub mod lock;
 pub mod path;
+mod purge;
+mod rebuild;
 pub mod root;
 mod row;
 pub(crate) mod sealed;
 mod sink;
 mod snapshot;
 mod stage;
+mod table;
+mod trash;
 mod write;
 
 use anyhow::Result;
@@ -23,7 +27,9 @@ use std::time::Duration;
 use crate::config::{Settings, Topic};
 use crate::exit::usage;
 use crate::sink::{Progress, Target};
+pub use day::RecordDay;
 use ledger::TopicState;
+pub use purge::{DayFolder, Purged, TopicDays};
 use root::Root;
 pub use sink::TopicSink;
 

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail};
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,6 +28,7 @@ pub struct Root {
 pub struct Found {
     pub kind: FileType,
     pub bytes: u64,
+    pub inode: u64,
 }
 
 impl Root {
@@ -220,6 +222,23 @@ impl Root {
         self.unlink(rel, AtFlags::REMOVEDIR)
     }
 
+    /// Removes the files in a folder that have one of these names, and returns the names that are left.
+    pub fn remove_known(&self, rel: &str, known: &HashSet<&str>) -> Result<Vec<String>> {
+        let dir = match self.walk(rel, false) {
+            Ok(dir) => dir,
+            Err(error) if is_missing(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| format!("removing {}", self.shown(rel))),
+        };
+        let failed = || format!("removing {}", self.shown(rel));
+        for (name, _) in entries(dir.as_fd()).with_context(failed)? {
+            if known.contains(name.as_str()) {
+                fs::unlinkat(&dir, name.as_str(), AtFlags::empty()).with_context(failed)?;
+            }
+        }
+        let left = entries(dir.as_fd()).with_context(failed)?;
+        Ok(left.into_iter().map(|(name, _)| name).collect())
+    }
+
     /// The names in a folder, sorted, with what they are; none where the folder is missing.
     pub fn list(&self, rel: &str) -> Result<Vec<(String, FileType)>> {
         let dir = match self.walk(rel, false) {
@@ -378,6 +397,7 @@ fn found_from(stat: &Stat) -> Found {
     Found {
         kind: FileType::from_raw_mode(stat.st_mode),
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        inode: stat.st_ino,
     }
 }
 

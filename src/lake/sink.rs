@@ -1,19 +1,20 @@
 //! One topic on its way into the lake, under the topic's lock.
 
 use anyhow::Result;
+use chrono::NaiveDate;
 use std::collections::BTreeSet;
 use std::fs::File;
 
-use super::commit;
 use super::day::RecordDay;
 use super::fold::{Fold, Order};
-use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState};
+use super::ledger::{self, Manifest, Pending, PendingFile, TopicState};
 use super::line::LineWriter;
-use super::path::{HivePartition, day_folder, snapshot_name};
+use super::path::HivePartition;
 use super::root::Root;
 use super::row::{Line, Origin};
-use super::snapshot;
 use super::stage::Stage;
+use super::table::{self, TableChange};
+use super::{commit, rebuild};
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::kafka::DrainPlan;
 use crate::record::Record;
@@ -44,6 +45,7 @@ pub struct TopicSink<'a> {
     report: LakeReport,
     tombstones: u64,
     irregular: u64,
+    below_retention: u64,
     _lock: File,
 }
 
@@ -80,6 +82,7 @@ impl<'a> TopicSink<'a> {
             report: LakeReport::default(),
             tombstones: 0,
             irregular: 0,
+            below_retention: 0,
             _lock: lock,
         }
     }
@@ -125,6 +128,9 @@ impl<'a> TopicSink<'a> {
 
     fn take_stream(&mut self, record: &Record<'_>) -> Result<()> {
         let day = self.day.of(record, &self.topic.key);
+        if !self.wants(day) {
+            return Ok(());
+        }
         self.start_taking()?;
         let Some(Taking::Stream { stage, seen }) = &mut self.taking else {
             return Ok(());
@@ -134,7 +140,8 @@ impl<'a> TopicSink<'a> {
         self.irregular += u64::from(irregular);
         self.tombstones += u64::from(record.value.is_none());
         self.report.written += 1;
-        if self.settings.lake.files == Files::Message && stage.finished() >= FILES_PER_COMMIT {
+        let commit_now = self.settings.lake.files == Files::Message && stage.finished() >= FILES_PER_COMMIT;
+        if commit_now && self.rebuild.is_none() {
             self.commit_so_far()?;
         }
         Ok(())
@@ -213,80 +220,57 @@ impl<'a> TopicSink<'a> {
         if fold.is_empty() && self.rebuild.is_none() {
             return Ok(None);
         }
-        let (root, topic, staging) = (self.root, &self.topic.name, self.staging());
-        let previous = self.state.snapshot.clone();
-        let compression = self.settings.lake.compression;
-        let base = previous
-            .as_ref()
-            .filter(|_| self.rebuild != Some(Rebuild::DropAbsent));
-        let last_day = self.day.latest();
-        let written = snapshot::merge(root, base, fold.into_sorted()?, &staging, compression)?;
-        let day = match (written.day_ms, &previous) {
-            (Some(ms), _) => self.day.of_time(ms),
-            // An emptied table stays where the last one was.
-            (None, Some(previous)) if written.snapshot.records == 0 => {
-                HivePartition::parse(&previous.day).unwrap_or(HivePartition::Null)
-            }
-            (None, _) if written.snapshot.records == 0 => last_day,
-            (None, _) => HivePartition::Null,
+        let change = TableChange {
+            topic: self.topic,
+            run_id: &self.run_id,
+            staging: self.staging(),
+            compression: self.settings.lake.compression,
+            previous: self.state.snapshot.as_ref(),
+            merge: self.rebuild != Some(Rebuild::DropAbsent),
+            fallback_day: self.day.latest(),
+            cutoff: self.state.cutoff.map(HivePartition::Day),
         };
-        let folder = day_folder(Kind::Table, topic, day);
-        let name = snapshot_name(compression);
-        let path = format!("{folder}/{name}");
-        let sidecar = format!("{}/keys-{}", ledger::topic_home(topic), self.run_id);
-        self.report.written = written.snapshot.records;
+        let (pending, snapshot) = table::stage(self.root, change, fold, |ms| self.day.of_time(ms))?;
+        self.report.written = snapshot.rows;
         self.report.files = 1;
-        self.report.bytes = written.snapshot.bytes;
-        self.report.days.insert(day.to_string());
-        let replaces = previous.as_ref().is_some_and(|old| old.path == path)
-            || Manifest::load(root, topic, &day.to_string())?
-                .is_some_and(|m| m.files.iter().any(|f| f.name == name));
-        let mut remove = Vec::new();
-        if let Some(old) = &previous {
-            if old.path != path && !(self.topic.history && old.day != day.to_string()) {
-                remove.push(old.path.clone());
-                if old.day != day.to_string() {
-                    remove.push(Manifest::path(topic, &old.day));
-                }
-            }
-            remove.push(old.sidecar.clone());
+        self.report.bytes = snapshot.bytes;
+        self.report.days.insert(snapshot.day.clone());
+        self.state.snapshot = Some(snapshot);
+        Ok(Some(pending))
+    }
+
+    /// Commits days that were read again; the progress stays where it is.
+    fn commit_days(&mut self, first: NaiveDate, last: NaiveDate) -> Result<()> {
+        let files = match self.taking.take() {
+            Some(Taking::Stream { mut stage, .. }) => stage.take_files()?,
+            _ => Vec::new(),
+        };
+        let pending = rebuild::stage(self.root, &self.topic.name, (first, last), self.staging(), files)?;
+        if pending.exchanges.is_empty() {
+            return Ok(());
         }
-        self.state.snapshot = Some(Snapshot {
-            path: path.clone(),
-            day: day.to_string(),
-            rows: written.snapshot.records,
-            bytes: written.snapshot.bytes,
-            checksum: written.snapshot.checksum.clone(),
-            sidecar: sidecar.clone(),
-            sidecar_checksum: written.sidecar.checksum.clone(),
-        });
-        let data = PendingFile {
-            staged: "snapshot".to_owned(),
-            folder,
-            day: Some(day.to_string()),
-            replaces,
-            file: FileEntry {
-                name,
-                ..written.snapshot
-            },
+        for exchange in &pending.exchanges {
+            self.report.files += exchange.files.len() as u64;
+            self.report.bytes += exchange.files.iter().map(|file| file.bytes).sum::<u64>();
+            self.report.days.insert(exchange.day.clone());
+        }
+        self.state.pending = Some(pending);
+        self.commit_state()
+    }
+
+    /// Whether a stream's record of this day is wanted at all.
+    fn wants(&mut self, day: HivePartition) -> bool {
+        let HivePartition::Day(date) = day else {
+            return !matches!(self.rebuild, Some(Rebuild::Days { .. }));
         };
-        let keys = PendingFile {
-            staged: "sidecar".to_owned(),
-            folder: ledger::topic_home(topic),
-            day: None,
-            replaces: false,
-            file: FileEntry {
-                name: format!("keys-{}", self.run_id),
-                ..written.sidecar
-            },
-        };
-        let link = format!("current/{topic}{}", compression.extension());
-        Ok(Some(Pending {
-            staging,
-            files: vec![data, keys],
-            remove,
-            link: Some((link, format!("../{path}"))),
-        }))
+        if self.state.cutoff.is_some_and(|cutoff| date < cutoff) {
+            self.below_retention += 1;
+            return false;
+        }
+        match self.rebuild {
+            Some(Rebuild::Days { first, last }) => (first..=last).contains(&date),
+            _ => true,
+        }
     }
 
     /// A rebuild that read nothing at all still replaces what was there.
@@ -312,7 +296,11 @@ impl<'a> TopicSink<'a> {
         if self.state.pending.is_none() && self.same_as_on_disk()? && self.complete_is_recent()? {
             return Ok(());
         }
-        commit::commit(self.root, self.settings, &self.topic.name, &mut self.state)
+        self.commit_state()
+    }
+
+    fn commit_state(&mut self) -> Result<()> {
+        commit::commit(self.root, self.settings, &self.topic.name, &mut self.state).map(|_| ())
     }
 
     /// Whether the ledger says the same, but for the time.
@@ -327,6 +315,7 @@ impl<'a> TopicSink<'a> {
     fn fill(&mut self, report: &mut TopicReport) {
         report.tombstones = self.tombstones;
         report.irregular = self.irregular;
+        report.below_retention = self.below_retention;
         report.target = TargetReport::Lake(std::mem::take(&mut self.report));
     }
 }
@@ -338,6 +327,9 @@ impl Sink for TopicSink<'_> {
 
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()> {
         self.rebuild = rebuild;
+        if matches!(rebuild, Some(Rebuild::Days { .. })) {
+            return Ok(());
+        }
         if plan.generation != self.state.generation {
             self.state.next.clear();
         }
@@ -358,6 +350,11 @@ impl Sink for TopicSink<'_> {
     }
 
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()> {
+        if let Some(Rebuild::Days { first, last }) = self.rebuild {
+            let result = self.commit_days(first, last);
+            self.fill(report);
+            return result;
+        }
         self.state.next = drained
             .partitions
             .iter()
@@ -375,7 +372,7 @@ impl Sink for TopicSink<'_> {
                 }
                 // Only the clock of the last complete run moved: not worth a write.
                 _ if self.same_as_on_disk()? => Ok(()),
-                _ => commit::commit(self.root, self.settings, &self.topic.name, &mut self.state),
+                _ => self.commit_state(),
             },
         };
         self.fill(report);

@@ -1,10 +1,15 @@
 //! The transaction: rows, rejects and progress, together or not at all.
+//!
+//! A record that only the server can refuse (a CHECK, a foreign key, a trigger) is refused after folding: its key keeps
+//! the row it had before the transaction, also where the same batch held an earlier, acceptable update of it. What can
+//! be known from the columns is refused before folding (`convert`), and then the earlier update counts.
 
 use anyhow::{Context, Result, anyhow, bail};
 use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
+use super::cutoffs::{self, Cutoffs};
 use super::fault::{Fault, fault_of};
 use super::link::Link;
 use super::progress::{self, Place};
@@ -24,6 +29,8 @@ pub(super) struct Work<'a> {
     pub(super) batch: &'a Batch,
     pub(super) before: &'a Progress,
     pub(super) after: &'a Progress,
+    /// Those that the batch was folded by.
+    pub(super) cutoffs: &'a Cutoffs,
     pub(super) patience: Duration,
 }
 
@@ -33,6 +40,7 @@ pub(super) struct Landed {
     pub(super) upserted: u64,
     pub(super) deleted: u64,
     pub(super) rejected: u64,
+    pub(super) below_retention: u64,
 }
 
 impl std::ops::AddAssign for Landed {
@@ -40,6 +48,7 @@ impl std::ops::AddAssign for Landed {
         self.upserted += other.upserted;
         self.deleted += other.deleted;
         self.rejected += other.rejected;
+        self.below_retention += other.below_retention;
     }
 }
 
@@ -49,6 +58,8 @@ enum Failure {
     /// The answer to COMMIT never came; this is what it would have made durable.
     Unanswered(mysql::Error, Landed),
     Stranger(Progress),
+    /// A purge came in while the lock was lost.
+    Purged,
 }
 
 impl From<mysql::Error> for Failure {
@@ -78,6 +89,7 @@ impl<'a> Work<'a> {
             let error = match self.attempt(link, rebuild.as_deref_mut(), unanswered) {
                 Ok(landed) => return Ok(landed),
                 Err(Failure::Stranger(found)) => return Err(self.stranger(&found)),
+                Err(Failure::Purged) => return Err(self.purged()),
                 Err(Failure::Unanswered(error, landed)) => {
                     unanswered = Some(landed);
                     error
@@ -126,6 +138,13 @@ impl<'a> Work<'a> {
         )
     }
 
+    fn purged(&self) -> anyhow::Error {
+        anyhow!(
+            "a purge of table `{}` came in between; nothing of this transaction was committed; run again",
+            self.table.name
+        )
+    }
+
     fn attempt(
         &self,
         link: &mut Link,
@@ -156,8 +175,13 @@ impl<'a> Work<'a> {
         rebuild: Option<&mut Rebuild>,
         unanswered: Option<Landed>,
     ) -> Result<Option<Landed>, Failure> {
-        let partitions = self.after.next.keys().copied();
-        progress::prepare(&mut link.conn, self.place(), partitions)?;
+        let new = self
+            .after
+            .next
+            .keys()
+            .copied()
+            .filter(|partition| !self.before.next.contains_key(partition));
+        progress::prepare(&mut link.conn, self.place(), new)?;
         if let Some(rebuild) = rebuild {
             rebuild.prepare(&mut link.conn, self.table)?;
         }
@@ -165,7 +189,11 @@ impl<'a> Work<'a> {
         let found = progress::read(&mut link.conn, self.place(), true)?;
         let same = |a: &Progress, b: &Progress| a.next == b.next && a.generation == b.generation;
         if same(&found, self.before) {
-            return Ok(None);
+            if cutoffs::read(&mut link.conn, &self.table.name)? == *self.cutoffs {
+                return Ok(None);
+            }
+            link.conn.query_drop("ROLLBACK")?;
+            return Err(Failure::Purged);
         }
         link.conn.query_drop("ROLLBACK")?;
         match unanswered {
@@ -190,6 +218,7 @@ impl<'a> Work<'a> {
         Ok(Landed {
             upserted: applied.upserted,
             deleted: applied.deleted,
+            below_retention: applied.below_retention,
             rejected: (self.batch.rejects.len() + refused.len()) as u64,
         })
     }
@@ -206,6 +235,7 @@ impl<'a> Work<'a> {
                 Ok(landed)
             }
             Err(Failure::Stranger(found)) => Err(self.stranger(&found)),
+            Err(Failure::Purged) => Err(self.purged()),
             Err(Failure::Server(error) | Failure::Unanswered(error, _)) => {
                 Err(self.give_up(link, error, Fault::Fatal))
             }

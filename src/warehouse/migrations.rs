@@ -32,6 +32,7 @@ pub(super) const MIGRATIONS: &[Migration] = &migrations![
     2 "002_tables",
     3 "003_user_permissions",
     4 "004_governance",
+    5 "005_cutoffs",
 ];
 
 impl Flavor {
@@ -143,13 +144,10 @@ mod tests {
 
     #[test]
     fn files_are_numbered_as_listed_and_every_statement_is_guarded() {
-        for (at, migration) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(migration.version as usize, at);
-            assert!(
-                migration.name.starts_with(&format!("{at:03}_")),
-                "{}",
-                migration.name
-            );
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+        for migration in MIGRATIONS {
+            let number = format!("{:03}_", migration.version);
+            assert!(migration.name.starts_with(&number), "{}", migration.name);
             for statement in migration.statements(Flavor::MariaDb) {
                 assert!(statement.unless.is_some(), "{}", statement.sql);
                 assert!(!statement.sql.contains('{'), "{}", statement.sql);
@@ -172,6 +170,7 @@ mod tests {
             "lakectl_rejects",
             "lakectl_audit",
             "lakectl_applied_grants",
+            "lakectl_cutoffs",
         ] {
             assert!(!shapes[table].primary_key.is_empty(), "{table}");
         }

@@ -4,6 +4,7 @@ mod batch;
 mod column;
 mod connect;
 mod convert;
+mod cutoffs;
 mod decimal;
 mod drift;
 mod fault;
@@ -13,8 +14,10 @@ mod load;
 mod mapping;
 mod migrations;
 mod progress;
+mod purge;
 mod rebuild;
 mod rejects;
+mod retention;
 mod row;
 mod schema;
 mod session;
@@ -32,12 +35,14 @@ use crate::config::{Database, Topic};
 use crate::exit::usage;
 use crate::sink::{Progress, Target};
 use connect::Server;
+use cutoffs::Erased;
 use link::Link;
 use progress::Place;
 use row::RowReader;
 use schema::TargetTable;
 
 pub use init_db::{InitDbOutcome, init_db};
+pub use purge::RowsPurged;
 pub use session::Session;
 pub use sink::TableSink;
 pub(crate) use upsert::quote;
@@ -75,7 +80,10 @@ impl Warehouse {
             topic: &topic.name,
         };
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
-        Ok(Some(TableSink::new(topic.clone(), table, link, reader, progress)))
+        let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
+        let erased = Erased::new(cutoffs, &table).with_context(|| format!("topic {}", topic.name))?;
+        let topic = topic.clone();
+        Ok(Some(TableSink::new(topic, table, link, reader, erased, progress)))
     }
 
     /// How far the topic's table is, with the same checks as [`Warehouse::open`] but without lock or write.
@@ -109,8 +117,7 @@ impl Target for Warehouse {
         _run_id: &str,
         wait: Duration,
     ) -> Result<Result<TableSink, String>> {
-        let held = || format!("another run loads table `{}` (MySQL's GET_LOCK)", topic.table);
-        Ok(Warehouse::open(self, topic, wait)?.ok_or_else(held))
+        Ok(Warehouse::open(self, topic, wait)?.ok_or_else(|| held(&topic.table)))
     }
 
     fn progress(&self, topic: &Topic) -> Result<Progress> {
@@ -118,8 +125,12 @@ impl Target for Warehouse {
     }
 }
 
+fn held(table: &str) -> String {
+    format!("another run loads or purges table `{table}` (MySQL's GET_LOCK)")
+}
+
 fn check_own_tables(conn: &mut Conn, database: &Database) -> Result<()> {
-    for table in [progress::TABLE, rejects::TABLE] {
+    for table in [progress::TABLE, rejects::TABLE, cutoffs::TABLE] {
         let engine: Option<String> = conn
             .exec_first(
                 "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",

@@ -60,7 +60,10 @@ impl Rebuild {
     }
 
     /// An empty table of keys, made outside of the transaction.
-    pub(super) fn prepare(&mut self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<()> {
+    pub(super) fn prepare(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<()> {
+        if self.absent == sink::Rebuild::KeepAbsent {
+            return Ok(());
+        }
         conn.query_drop(format!("DROP TEMPORARY TABLE IF EXISTS {KEYS}"))?;
         let key = key_list(table);
         conn.query_drop(format!(
@@ -71,6 +74,9 @@ impl Rebuild {
 
     /// Notes every key of the batch, those of refused records too: their rows stay.
     pub(super) fn remember(&self, conn: &mut Conn, table: &TargetTable, batch: &Batch) -> mysql::Result<()> {
+        if self.absent == sink::Rebuild::KeepAbsent {
+            return Ok(());
+        }
         let width = table.primary_key.len();
         let changed = batch.changes.values().map(|pending| pending.key(width));
         let keys: Vec<&[Value]> = changed.chain(batch.kept.values().map(Vec::as_slice)).collect();

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::batch::{Batch, Write, sort_key, values_bytes};
+use super::cutoffs::{self, Erased};
 use super::link::Link;
 use super::load::{self, Landed, Work};
 use super::progress::{self, Place};
@@ -35,6 +36,8 @@ pub struct TableSink {
     link: Link,
     reader: RowReader,
     batch: Batch,
+    /// What a purge has erased, as it was when the lock was taken.
+    erased: Erased,
     /// As it is in the database.
     progress: Progress,
     /// Kafka partition -> offset after the last record taken since.
@@ -70,6 +73,7 @@ impl TableSink {
         table: TargetTable,
         link: Link,
         reader: RowReader,
+        erased: Erased,
         progress: Progress,
     ) -> TableSink {
         let mut warnings = Vec::new();
@@ -88,6 +92,7 @@ impl TableSink {
             link,
             reader,
             batch: Batch::default(),
+            erased,
             progress,
             taken: BTreeMap::new(),
             identity: None,
@@ -122,7 +127,7 @@ impl TableSink {
     /// deleted, unless `rebuild` keeps them. All of it is one transaction, however many records there are.
     ///
     /// # Errors
-    /// Another topic fills the same table (exit code 2), or the session could not be renewed.
+    /// Another topic fills the same table (exit code 2), another run took the lock, or the session could not be renewed.
     pub fn rebuild(&mut self, rebuild: sink::Rebuild) -> Result<()> {
         let place = Place {
             table: &self.table.name,
@@ -138,6 +143,7 @@ impl TableSink {
         }
         self.link.reopen(rebuild::READ_TIMEOUT)?;
         self.progress = progress::read(&mut self.link.conn, place, false)?;
+        self.erased = Erased::new(cutoffs::read(&mut self.link.conn, place.table)?, &self.table)?;
         self.rebuild = Some(Rebuild::new(rebuild));
         Ok(())
     }
@@ -173,8 +179,8 @@ impl TableSink {
             more => format!(" and {more} more"),
         };
         format!(
-            "topic {}: fields without a column in table `{}`, left out: {shown}{more}",
-            self.topic.name, self.table.name
+            "fields without a column in table `{}`, left out: {shown}{more}",
+            self.table.name
         )
     }
 
@@ -198,10 +204,14 @@ impl TableSink {
             }
             Change::Delete { key } => {
                 self.tombstones += 1;
-                self.put(&key.clone(), record, Write::Delete { key });
+                self.put(&key.clone(), record, Write::Delete { key, erased: false });
             }
             Change::Upsert { columns, values } => {
                 let key = values[..self.table.primary_key.len()].to_vec();
+                if self.erased.covers(&columns, &values) {
+                    self.put(&key.clone(), record, Write::Delete { key, erased: true });
+                    return;
+                }
                 let packet_max = self.link.server.packet_max;
                 if values_bytes(&values) + STATEMENT_OVERHEAD_BYTES > packet_max {
                     let reason = format!("larger than the server's max_allowed_packet, {packet_max} bytes");
@@ -249,6 +259,7 @@ impl TableSink {
             batch: &self.batch,
             before: &self.progress,
             after: &after,
+            cutoffs: &self.erased.cutoffs,
             patience: self.patience,
         };
         match (&mut self.rebuild, end) {
@@ -324,6 +335,7 @@ impl TableSink {
         report.tombstones += std::mem::take(&mut self.tombstones);
         report.irregular += std::mem::take(&mut self.irregular);
         let landed = std::mem::take(&mut self.landed);
+        report.below_retention += landed.below_retention;
         if let TargetReport::Warehouse(warehouse) = &mut report.target {
             warehouse.table.clone_from(&self.table.name);
             warehouse.upserted += landed.upserted;
@@ -332,6 +344,15 @@ impl TableSink {
         }
         if landed.rejected > 0 {
             report.needs_attention();
+        }
+    }
+}
+
+impl Drop for TableSink {
+    fn drop(&mut self) {
+        // A broken load may have a server that no longer answers.
+        if !self.broken {
+            self.link.release();
         }
     }
 }

@@ -1,0 +1,174 @@
+//! Retention in the lake: what a purge would take, from the manifests alone, and the taking.
+
+use anyhow::{Result, bail};
+use chrono::NaiveDate;
+use std::time::Duration;
+
+use super::ledger::{self, Manifest, Pending, PendingPurge, TopicState};
+use super::path::{HivePartition, day_folder, topic_folder};
+use super::{Lake, commit, lock};
+use crate::config::Kind;
+
+/// A topic of the lake, by its ledger.
+#[derive(Debug, Clone)]
+pub struct TopicDays {
+    pub topic: String,
+    pub kind: Kind,
+    pub days: Vec<DayFolder>,
+    /// Paths below the topic's folder that the ledger doesn't know.
+    pub strangers: Vec<String>,
+}
+
+/// A day folder as its manifest counts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayFolder {
+    pub day: HivePartition,
+    /// Relative to the lake root.
+    pub path: String,
+    pub files: u64,
+    pub records: u64,
+    pub bytes: u64,
+    /// It holds the current snapshot of a table: a state, not a history.
+    pub current: bool,
+}
+
+/// What a purge of one topic came to.
+#[derive(Debug, Clone, Default)]
+pub struct Purged {
+    pub folders: Vec<DayFolder>,
+    /// What lay in purged folders and is not ours: left where it was.
+    pub strangers: Vec<String>,
+}
+
+impl Lake<'_> {
+    /// All topics that the ledger knows, without looking at a single data file.
+    pub fn survey(&self) -> Result<Vec<TopicDays>> {
+        let mut found = Vec::new();
+        for topic in ledger::topics(&self.root)? {
+            if let Some(state) = TopicState::load(&self.root, &topic)? {
+                found.push(self.survey_topic(&topic, &state)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn survey_topic(&self, topic: &str, state: &TopicState) -> Result<TopicDays> {
+        let current = state.snapshot.as_ref().map(|snapshot| snapshot.day.as_str());
+        let mut days = Vec::new();
+        for day in Manifest::days(&self.root, topic)? {
+            let name = day.to_string();
+            let Some(manifest) = Manifest::load(&self.root, topic, &name)? else {
+                continue;
+            };
+            days.push(DayFolder {
+                day,
+                path: day_folder(state.kind, topic, day),
+                files: manifest.files.len() as u64,
+                records: manifest.records,
+                bytes: manifest.bytes,
+                current: current == Some(&name),
+            });
+        }
+        let strangers = self.strangers(topic, state.kind, &days)?;
+        Ok(TopicDays {
+            topic: topic.to_owned(),
+            kind: state.kind,
+            days,
+            strangers,
+        })
+    }
+
+    /// Names on the way down to the day folders that are none of ours.
+    fn strangers(&self, topic: &str, kind: Kind, days: &[DayFolder]) -> Result<Vec<String>> {
+        let mut strangers = Vec::new();
+        let mut level = vec![topic_folder(kind, topic)];
+        for _ in ["year=", "month=", "day="] {
+            let mut next = Vec::new();
+            for folder in level {
+                for (name, _) in self.root.list(&folder)? {
+                    let path = format!("{folder}/{name}");
+                    let prefix = format!("{path}/");
+                    match days
+                        .iter()
+                        .any(|day| day.path == path || day.path.starts_with(&prefix))
+                    {
+                        true => next.push(path),
+                        false => strangers.push(path),
+                    }
+                }
+            }
+            level = next;
+        }
+        Ok(strangers)
+    }
+
+    /// Takes `planned` out of the lake, and remembers that nothing before `cutoff` shall come back.
+    /// The inner error says who holds the topic's lock.
+    ///
+    /// # Errors
+    /// A folder that holds more by now than was planned: nothing of the topic is deleted.
+    pub fn purge(
+        &self,
+        topic: &str,
+        cutoff: NaiveDate,
+        planned: &[DayFolder],
+        run_id: &str,
+        wait: Duration,
+    ) -> Result<Result<Purged, String>> {
+        let _lock = match lock::take(&self.root, topic, run_id, wait)? {
+            Ok(lock) => lock,
+            Err(holder) => return Ok(Err(holder)),
+        };
+        let Some(mut state) = commit::recover(&self.root, self.settings, topic)? else {
+            return Ok(Ok(Purged::default()));
+        };
+        let now = self.survey_topic(topic, &state)?;
+        let folders = check(topic, planned, &now)?;
+        let raised = state.cutoff.is_none_or(|known| known < cutoff);
+        if folders.is_empty() && !raised {
+            return Ok(Ok(Purged::default()));
+        }
+        state.cutoff = state.cutoff.max(Some(cutoff));
+        let purge = |(number, folder): (usize, &DayFolder)| PendingPurge {
+            folder: folder.path.clone(),
+            day: folder.day.to_string(),
+            trash: format!("{}/trash/{topic}/{run_id}-{number}", ledger::HOME),
+        };
+        let purges: Vec<_> = folders.iter().enumerate().map(purge).collect();
+        state.pending = (!purges.is_empty()).then(|| Pending {
+            purges,
+            ..Pending::default()
+        });
+        let strangers = commit::commit(&self.root, self.settings, topic, &mut state)?;
+        Ok(Ok(Purged { folders, strangers }))
+    }
+}
+
+/// Exactly the planned folders that are still there.
+fn check(topic: &str, planned: &[DayFolder], now: &TopicDays) -> Result<Vec<DayFolder>> {
+    let mut folders = Vec::new();
+    for plan in planned {
+        let Some(found) = now.days.iter().find(|day| day.day == plan.day) else {
+            continue;
+        };
+        if found.current {
+            bail!(
+                "topic {topic}: {} holds the table's current snapshot by now; plan again",
+                found.path
+            );
+        }
+        if found.files > plan.files || found.records > plan.records {
+            bail!(
+                "topic {topic}: {} holds {} records in {} files by now, but {} in {} were planned; nothing of the topic \
+                 was deleted, plan again",
+                found.path,
+                found.records,
+                found.files,
+                plan.records,
+                plan.files
+            );
+        }
+        folders.push(found.clone());
+    }
+    Ok(folders)
+}

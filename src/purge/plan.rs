@@ -1,0 +1,347 @@
+//! What a purge will delete: decided from what is there, printed or written down, and then executed by value.
+
+use anyhow::{Context, Result};
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::config::{Kind, Retention};
+use crate::exit::usage;
+use crate::lake::path::HivePartition;
+use crate::lake::{DayFolder, TopicDays};
+
+/// A plan that can be reviewed, kept in a file, and executed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    pub version: u32,
+    /// RFC 3339.
+    pub made: String,
+    /// The lake that it is about.
+    pub lake_root: Option<String>,
+    /// The database that it is about, without a password.
+    pub database: Option<String>,
+    pub topics: Vec<TopicPlan>,
+    pub tables: Vec<TablePlan>,
+    /// What is there, looks old or odd, and is left.
+    #[serde(default)]
+    pub left: Vec<String>,
+}
+
+/// Day folders of one topic that are older than its retention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TopicPlan {
+    pub topic: String,
+    pub kind: Kind,
+    /// The first day that is kept.
+    pub cutoff: NaiveDate,
+    /// Records of the topic in all, by the ledger.
+    pub records_in_all: u64,
+    pub folders: Vec<FolderPlan>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FolderPlan {
+    /// Relative to the lake root.
+    pub path: String,
+    pub day: NaiveDate,
+    pub files: u64,
+    pub records: u64,
+    pub bytes: u64,
+}
+
+/// Rows of one MySQL table that are older than its retention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TablePlan {
+    pub topic: String,
+    pub table: String,
+    pub column: String,
+    /// UTC, `YYYY-MM-DD HH:MM:SS`: rows before it go.
+    pub cutoff: String,
+    pub rows: u64,
+    pub rows_in_all: u64,
+    /// Rows without a time in the column: left.
+    pub rows_without_time: u64,
+    pub oldest: Option<String>,
+    pub newest: Option<String>,
+    /// The statement that makes the index which is missing on the column.
+    pub missing_index: Option<String>,
+}
+
+/// Decides for one topic of the lake: whole day folders before the cutoff go, but never a table's current snapshot,
+/// and never Hive's null partition, which has no age.
+pub fn topic(now: &TopicDays, keep: Retention, today: NaiveDate) -> Option<TopicPlan> {
+    let cutoff = keep.cutoff(today)?;
+    let folders = now
+        .days
+        .iter()
+        .filter(|day| !day.current)
+        .filter_map(|folder| match folder.day {
+            HivePartition::Day(day) if day < cutoff => Some(FolderPlan {
+                path: folder.path.clone(),
+                day,
+                files: folder.files,
+                records: folder.records,
+                bytes: folder.bytes,
+            }),
+            _ => None,
+        });
+    Some(TopicPlan {
+        topic: now.topic.clone(),
+        kind: now.kind,
+        cutoff,
+        records_in_all: now.days.iter().map(|day| day.records).sum(),
+        folders: folders.collect(),
+    })
+}
+
+impl TopicPlan {
+    /// The planned folders in the lake's own terms.
+    pub fn day_folders(&self) -> Vec<DayFolder> {
+        let folder = |plan: &FolderPlan| DayFolder {
+            day: HivePartition::Day(plan.day),
+            path: plan.path.clone(),
+            files: plan.files,
+            records: plan.records,
+            bytes: plan.bytes,
+            current: false,
+        };
+        self.folders.iter().map(folder).collect()
+    }
+
+    fn records(&self) -> u64 {
+        self.folders.iter().map(|folder| folder.records).sum()
+    }
+}
+
+impl Plan {
+    /// Whether nothing would be deleted.
+    pub fn is_empty(&self) -> bool {
+        self.topics.iter().all(|topic| topic.folders.is_empty())
+            && self.tables.iter().all(|table| table.rows == 0)
+    }
+
+    /// Refuses a plan that would take an unlikely part of any topic or table: most often a mistyped retention.
+    pub fn check_fraction(&self, max: f64) -> Result<()> {
+        let topics = self
+            .topics
+            .iter()
+            .map(|plan| (&plan.topic, plan.records(), plan.records_in_all, "records"));
+        let tables = self
+            .tables
+            .iter()
+            .map(|plan| (&plan.table, plan.rows, plan.rows_in_all, "rows"));
+        let over: Vec<String> = topics
+            .chain(tables)
+            .filter(|(_, part, all, _)| *part as f64 > max * *all as f64)
+            .map(|(name, part, all, what)| format!("{name}: {part} of {all} {what}"))
+            .collect();
+        match over.is_empty() {
+            true => Ok(()),
+            false => Err(usage(format!(
+                "this would delete more than {:.0} % ({}); is the retention right? If it is, say --max-fraction 1",
+                max * 100.0,
+                over.join(", ")
+            ))),
+        }
+    }
+
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        std::fs::write(path, text + "\n").with_context(|| format!("writing the plan to {}", path.display()))
+    }
+
+    /// Reads a plan that someone reviewed.
+    ///
+    /// # Errors
+    /// No plan, one that was made for another lake or database, or one with a cutoff in the future: exit code 2.
+    pub fn load(path: &Path, lake_root: &str, database: Option<&str>, today: NaiveDate) -> Result<Plan> {
+        let shown = path.display();
+        let text = std::fs::read(path).map_err(|e| usage(format!("cannot read the plan {shown}: {e}")))?;
+        let plan: Plan =
+            serde_json::from_slice(&text).map_err(|e| usage(format!("{shown} is no plan: {e}")))?;
+        if plan.version != 1 {
+            return Err(usage(format!(
+                "{shown} is a plan of version {}, and this lakectl knows 1",
+                plan.version
+            )));
+        }
+        let other_lake = plan
+            .lake_root
+            .as_deref()
+            .is_some_and(|planned| planned != lake_root);
+        let other_database = plan.database.is_some() && plan.database.as_deref() != database;
+        if other_lake || other_database {
+            return Err(usage(format!(
+                "{shown} was made for {} and {}, not for {lake_root} and {}",
+                plan.lake_root.as_deref().unwrap_or("no lake"),
+                plan.database.as_deref().unwrap_or("no database"),
+                database.unwrap_or("no database")
+            )));
+        }
+        for topic in &plan.topics {
+            let late = |day: NaiveDate| day > today || day > topic.cutoff;
+            if topic.cutoff > today || topic.folders.iter().any(|folder| late(folder.day)) {
+                return Err(usage(format!(
+                    "{shown}: topic {} has a cutoff or a day in the future",
+                    topic.topic
+                )));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// The plan as people read it.
+    pub fn text(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for plan in self.topics.iter().filter(|plan| !plan.folders.is_empty()) {
+            let sum = |pick: fn(&FolderPlan) -> u64| plan.folders.iter().map(pick).sum::<u64>();
+            let days: (Option<_>, Option<_>) = (plan.folders.first(), plan.folders.last());
+            let mut line = format!(
+                "lake       {:32} before {}: {} day folders, {} files, {} records, {}",
+                plan.topic,
+                plan.cutoff,
+                plan.folders.len(),
+                sum(|f| f.files),
+                plan.records(),
+                indicatif::HumanBytes(sum(|f| f.bytes)),
+            );
+            if let (Some(first), Some(last)) = days {
+                let _ = write!(line, " ({} to {})", first.day, last.day);
+            }
+            lines.push(line);
+        }
+        for plan in &self.tables {
+            let mut line = format!(
+                "warehouse  {:32} {} before {}: {} rows",
+                plan.table, plan.column, plan.cutoff, plan.rows
+            );
+            if let (Some(oldest), Some(newest)) = (&plan.oldest, &plan.newest) {
+                let _ = write!(line, " ({oldest} to {newest})");
+            }
+            if plan.rows_without_time > 0 {
+                let _ = write!(line, ", {} without a time are left", plan.rows_without_time);
+            }
+            lines.push(line);
+        }
+        lines.extend(
+            self.left
+                .iter()
+                .map(|path| format!("left       {path}: not ours")),
+        );
+        if self.is_empty() {
+            lines.push("nothing is older than its retention".to_owned());
+        }
+        lines
+    }
+
+    /// Rows and folders by topic, for the audit trail.
+    pub fn cutoffs(&self) -> BTreeMap<String, String> {
+        let topics = self
+            .topics
+            .iter()
+            .map(|plan| (plan.topic.clone(), plan.cutoff.to_string()));
+        topics
+            .chain(
+                self.tables
+                    .iter()
+                    .map(|plan| (plan.table.clone(), plan.cutoff.clone())),
+            )
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::units;
+    use proptest::prelude::*;
+
+    fn days(kind: Kind, days: &[&str], current: Option<&str>) -> TopicDays {
+        let folder = |day: &&str| DayFolder {
+            day: HivePartition::parse(day).unwrap(),
+            path: format!("p/{day}"),
+            files: 1,
+            records: 10,
+            bytes: 100,
+            current: current == Some(*day),
+        };
+        TopicDays {
+            topic: "T".into(),
+            kind,
+            days: days.iter().map(folder).collect(),
+            strangers: Vec::new(),
+        }
+    }
+
+    fn planned(now: &TopicDays, keep: &str, today: &str) -> Vec<String> {
+        let keep = units::retention(keep).unwrap().unwrap();
+        let plan = topic(now, keep, units::date(today).unwrap()).unwrap();
+        plan.folders.iter().map(|folder| folder.day.to_string()).collect()
+    }
+
+    #[test]
+    fn boundaries_are_to_the_day() {
+        let now = days(
+            Kind::Stream,
+            &[
+                "2023-11-21",
+                "2023-11-22",
+                "2023-11-23",
+                "__HIVE_DEFAULT_PARTITION__",
+            ],
+            None,
+        );
+        assert_eq!(planned(&now, "3y", "2026-11-22"), ["2023-11-21"]);
+        assert_eq!(planned(&now, "3y", "2026-11-23"), ["2023-11-21", "2023-11-22"]);
+        let leap = days(Kind::Stream, &["2023-02-27", "2023-02-28", "2023-03-01"], None);
+        assert_eq!(planned(&leap, "1y", "2024-02-29"), ["2023-02-27"]);
+        assert_eq!(planned(&leap, "1y", "2024-03-01"), ["2023-02-27", "2023-02-28"]);
+    }
+
+    #[test]
+    fn a_current_snapshot_is_never_purged() {
+        let now = days(Kind::Table, &["2020-01-01", "2020-01-02"], Some("2020-01-02"));
+        assert_eq!(planned(&now, "7d", "2026-11-22"), ["2020-01-01"]);
+    }
+
+    #[test]
+    fn an_unlikely_part_is_refused() {
+        let now = days(Kind::Stream, &["2020-01-01", "2020-01-02", "2026-11-22"], None);
+        let keep = units::retention("7d").unwrap().unwrap();
+        let topics = vec![topic(&now, keep, units::date("2026-11-22").unwrap()).unwrap()];
+        let plan = Plan {
+            topics,
+            ..Plan::default()
+        };
+        assert!(
+            plan.check_fraction(0.5)
+                .unwrap_err()
+                .to_string()
+                .contains("T: 20 of 30 records")
+        );
+        assert!(plan.check_fraction(0.7).is_ok());
+    }
+
+    proptest! {
+        /// A purge keeps exactly the days from the cutoff on, and purging twice changes nothing.
+        #[test]
+        fn kept_and_purged_share_out_the_days(offsets in proptest::collection::btree_set(0i64..2000, 0..30), keep in 1u32..1500) {
+            let today = units::date("2026-11-22").unwrap();
+            let names: Vec<String> = offsets.iter().map(|o| (today - chrono::TimeDelta::days(*o)).to_string()).collect();
+            let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+            names.sort_unstable();
+            let now = days(Kind::Stream, &names, None);
+            let gone = planned(&now, &format!("{keep}d"), "2026-11-22");
+            let kept: Vec<&str> = names.iter().copied().filter(|name| !gone.contains(&(*name).to_owned())).collect();
+            prop_assert_eq!(gone.len(), offsets.iter().filter(|o| **o > i64::from(keep)).count());
+            let again = planned(&days(Kind::Stream, &kept, None), &format!("{keep}d"), "2026-11-22");
+            prop_assert!(again.is_empty());
+        }
+    }
+}

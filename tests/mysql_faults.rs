@@ -1,0 +1,278 @@
+//! The warehouse against a MySQL that locks, dies, cuts the wire or says no.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "common/proxy.rs"]
+mod proxy;
+#[path = "common/mysql.rs"]
+mod service;
+
+use lakectl::exit;
+use lakectl::sink::Sink;
+use lakectl::warehouse::{TableSink, Warehouse};
+use mysql::prelude::Queryable;
+use service::*;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+const TOPICS: &str = r#"
+[topics.PRODUCT_PURCHASE_COUNTS]
+kind = "table"
+key = { format = "string", columns = ["product_id"] }
+"#;
+const TOPIC: &str = "PRODUCT_PURCHASE_COUNTS";
+const COUNTS: &str = "SELECT product_id, purchase_count FROM product_purchase_counts ORDER BY product_id";
+const NEXT: &str = "SELECT next_offset FROM lakectl_progress";
+
+fn fresh() -> TestDatabase {
+    TestDatabase::new(&mysql_service(), TOPICS)
+}
+
+/// Rows A and B at 1, progress at 2; then a load of A and B at 2, not committed yet.
+fn two_rows(test: &TestDatabase) -> TableSink {
+    let mut sink = test.open(TOPIC);
+    let value = |n| match n {
+        1 => r#"{"PURCHASE_COUNT":1}"#,
+        _ => r#"{"PURCHASE_COUNT":2}"#,
+    };
+    load(
+        &mut sink,
+        &records(&[("A", Some(value(1))), ("B", Some(value(1)))]),
+    );
+    sink.take(&record(2, b"A", Some(value(2)))).unwrap();
+    sink.take(&record(3, b"B", Some(value(2)))).unwrap();
+    sink
+}
+
+/// Commits in a thread of its own.
+fn commit(mut sink: TableSink) -> JoinHandle<anyhow::Result<(u64, u64, u64)>> {
+    std::thread::spawn(move || {
+        let mut report = report("T");
+        sink.commit(&drained(2, 4), &mut report)?;
+        Ok(counts(&report))
+    })
+}
+
+fn landed_once(test: &TestDatabase, committed: JoinHandle<anyhow::Result<(u64, u64, u64)>>) {
+    assert_eq!(committed.join().unwrap().unwrap(), (2, 0, 0));
+    assert_eq!(test.rows(COUNTS), ["A|2", "B|2"]);
+    assert_eq!(test.one(NEXT), "4");
+}
+
+/// Error 1205 takes back only the statement: the whole transaction is replayed.
+#[test]
+fn a_lock_wait_timeout_is_replayed() {
+    let test = fresh();
+    let sink = two_rows(&test);
+    let mut holder = test.session();
+    holder.query_drop("BEGIN").unwrap();
+    holder
+        .query_drop("UPDATE product_purchase_counts SET purchase_count = 7 WHERE product_id = 'B'")
+        .unwrap();
+    let committed = commit(sink);
+    let mut watcher = test.session();
+    let first = until("a lock wait", || waiting_transaction(&mut watcher, &test.name));
+    until("the second try", || {
+        waiting_transaction(&mut watcher, &test.name).filter(|(_, transaction)| *transaction != first.1)
+    });
+    holder.query_drop("COMMIT").unwrap();
+    landed_once(&test, committed);
+}
+
+/// Error 1213, with ourselves as the victim: the other transaction has changed more rows.
+#[test]
+fn a_deadlock_is_replayed() {
+    let test = fresh();
+    let sink = two_rows(&test);
+    test.execute("CREATE TABLE heavy (n INT PRIMARY KEY)");
+    let mut other = test.session();
+    other.query_drop("BEGIN").unwrap();
+    let many: Vec<String> = (0..500).map(|n| format!("({n})")).collect();
+    other
+        .query_drop(format!("INSERT INTO heavy VALUES {}", many.join(",")))
+        .unwrap();
+    other
+        .query_drop("UPDATE product_purchase_counts SET purchase_count = 7 WHERE product_id = 'B'")
+        .unwrap();
+    let committed = commit(sink);
+    let mut watcher = test.session();
+    until("a lock wait", || waiting_transaction(&mut watcher, &test.name));
+    // Ours holds A and waits for B; this closes the circle.
+    other
+        .query_drop("UPDATE product_purchase_counts SET purchase_count = 8 WHERE product_id = 'A'")
+        .unwrap();
+    other.query_drop("COMMIT").unwrap();
+    landed_once(&test, committed);
+}
+
+#[test]
+fn a_session_killed_in_the_middle_is_replayed() {
+    let test = fresh();
+    let sink = two_rows(&test);
+    let mut holder = test.session();
+    holder.query_drop("BEGIN").unwrap();
+    holder
+        .query_drop("UPDATE product_purchase_counts SET purchase_count = 7 WHERE product_id = 'B'")
+        .unwrap();
+    let committed = commit(sink);
+    let mut watcher = test.session();
+    let (session, _) = until("a lock wait", || waiting_transaction(&mut watcher, &test.name));
+    watcher.query_drop(format!("KILL {session}")).unwrap();
+    holder.query_drop("ROLLBACK").unwrap();
+    landed_once(&test, committed);
+}
+
+#[test]
+fn a_session_killed_while_idle_is_replayed() {
+    let test = fresh();
+    let sink = two_rows(&test);
+    let mut watcher = test.session();
+    let own = watcher.connection_id();
+    let sessions: Vec<u64> = watcher
+        .exec(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ? AND ID <> ?",
+            (&test.name, own),
+        )
+        .unwrap();
+    for session in sessions {
+        // Some of them may just have ended by themselves.
+        let _ = watcher.query_drop(format!("KILL {session}"));
+    }
+    landed_once(&test, commit(sink));
+}
+
+/// Whether COMMIT arrived or not: the progress rows tell, and nothing is done twice.
+#[test]
+fn a_commit_without_an_answer_is_looked_up() {
+    for cut in [proxy::Cut::Before, proxy::Cut::After] {
+        let test = fresh();
+        drop(two_rows(&test));
+        let (port, left) = proxy::start(test.port(), cut, 1);
+        let settings = test.settings_at(TOPICS, port);
+        let warehouse = Warehouse::connect(settings.database.as_ref().unwrap()).unwrap();
+        let mut sink = warehouse
+            .open(test.topic(TOPIC), Duration::ZERO)
+            .unwrap()
+            .unwrap();
+        // A trigger counts what really happens to the rows.
+        test.execute("CREATE TABLE seen (n INT)");
+        test.execute("CREATE TRIGGER t AFTER UPDATE ON product_purchase_counts FOR EACH ROW INSERT INTO seen VALUES (1)");
+        sink.take(&record(2, b"A", Some(r#"{"PURCHASE_COUNT":2}"#)))
+            .unwrap();
+        sink.take(&record(3, b"B", Some(r#"{"PURCHASE_COUNT":2}"#)))
+            .unwrap();
+        landed_once(&test, commit(sink));
+        assert_eq!(left.load(Ordering::SeqCst), 0);
+        assert_eq!(test.one("SELECT COUNT(*) FROM seen"), "2");
+    }
+}
+
+#[test]
+fn patience_ends() {
+    let test = fresh();
+    let mut sink = two_rows(&test);
+    sink.set_patience(Duration::from_secs(1));
+    let mut holder = test.session();
+    holder.query_drop("BEGIN").unwrap();
+    holder
+        .query_drop("SELECT * FROM product_purchase_counts FOR UPDATE")
+        .unwrap();
+    let began = Instant::now();
+    let error = commit(sink).join().unwrap().unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(
+        format!("{error:#}").contains("nothing of this transaction was committed"),
+        "{error:#}"
+    );
+    assert_eq!(exit::code_of(&error), exit::FAILED);
+    holder.query_drop("ROLLBACK").unwrap();
+    assert_eq!(
+        (test.rows(COUNTS), test.one(NEXT)),
+        (vec!["A|1".to_owned(), "B|1".to_owned()], "2".to_owned())
+    );
+}
+
+/// Two hosts, a lock that was lost: whoever finds the progress moved stops.
+#[test]
+fn progress_that_a_stranger_moved_stops_the_load() {
+    let test = fresh();
+    let sink = two_rows(&test);
+    test.execute("UPDATE lakectl_progress SET next_offset = 3");
+    let error = commit(sink).join().unwrap().unwrap_err();
+    assert!(
+        format!("{error:#}").contains("someone else moved the progress"),
+        "{error:#}"
+    );
+    assert_eq!(
+        (test.rows(COUNTS), test.one(NEXT)),
+        (vec!["A|1".to_owned(), "B|1".to_owned()], "3".to_owned())
+    );
+}
+
+/// A full disk, lost rights, a dropped column: neither another try nor another record would mend it.
+#[test]
+fn any_other_error_stops_and_commits_nothing() {
+    let test = fresh();
+    let mut sink = two_rows(&test);
+    test.execute("ALTER TABLE product_purchase_counts DROP COLUMN purchase_count");
+    let mut report = report("T");
+    let error = sink.commit(&drained(2, 4), &mut report).unwrap_err();
+    assert!(format!("{error:#}").contains("1054"), "{error:#}");
+    assert_eq!(counts(&report), (0, 0, 0));
+    assert_eq!(test.one(NEXT), "2");
+    assert!(sink.take(&record(4, b"C", None)).is_err());
+}
+
+#[test]
+fn an_account_that_may_only_read_is_told_so() {
+    let test = fresh();
+    let user = test.name.replace("lakectl_test", "r");
+    test.execute(&format!("CREATE USER '{user}'@'%' IDENTIFIED BY 'canary-Pw1'"));
+    test.execute(&format!("GRANT SELECT ON `{}`.* TO '{user}'@'%'", test.name));
+    let settings = test.settings_as(&user, "canary-Pw1");
+    let warehouse = Warehouse::connect(settings.database.as_ref().unwrap()).unwrap();
+    let mut sink = warehouse
+        .open(test.topic(TOPIC), Duration::ZERO)
+        .unwrap()
+        .unwrap();
+    sink.take(&record(0, b"A", Some("{}"))).unwrap();
+    let error = format!("{:#}", sink.commit(&drained(0, 1), &mut report("T")).unwrap_err());
+    test.execute(&format!("DROP USER '{user}'@'%'"));
+    assert!(
+        error.contains("1142") && error.contains("product_purchase_counts"),
+        "{error}"
+    );
+    assert!(!error.contains("canary"), "{error}");
+    assert_eq!(test.one("SELECT COUNT(*) FROM product_purchase_counts"), "0");
+}
+
+#[test]
+fn a_server_that_is_not_there_or_says_no_is_told_within_seconds() {
+    let test = fresh();
+    let began = Instant::now();
+    let settings = test.settings_at(TOPICS, 1);
+    let error = format!(
+        "{:#}",
+        Warehouse::connect(settings.database.as_ref().unwrap()).unwrap_err()
+    );
+    assert!(
+        error.contains(":1/") && error.contains("is MySQL running there"),
+        "{error}"
+    );
+    let settings = test.settings_as("nobody", "canary-Pw1");
+    let error = format!(
+        "{:#}",
+        Warehouse::connect(settings.database.as_ref().unwrap()).unwrap_err()
+    );
+    assert!(
+        error.contains("LAKECTL_WAREHOUSE_PASSWORD") && error.contains("`nobody`"),
+        "{error}"
+    );
+    assert!(!error.contains("canary"), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    // A server that takes the connection and then says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = test.settings_at(TOPICS, silent.local_addr().unwrap().port());
+    assert!(Warehouse::connect(settings.database.as_ref().unwrap()).is_err());
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
