@@ -1,11 +1,58 @@
 //! What readers were granted on a folder must hold for what comes into it later. The kernel sees to that for what is
 //! made in the folder; what is staged elsewhere and renamed into it is given its list here.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 
-use super::acl::Acl;
+use super::acl::{self, Acl};
 use super::root::Root;
+
+impl Root {
+    /// What is made in a folder begins with this list; None where its mode is all.
+    pub fn default_acl(&self, folder: &str) -> Result<Option<Acl>> {
+        let dir = self.needed(folder)?;
+        acl::read_default(dir).with_context(|| format!("reading the ACL of {}", self.shown(folder)))
+    }
+
+    /// Gives a file what it would have inherited in a folder with this default; a missing file is no error.
+    pub fn inherit(&self, file: &str, default: Option<&Acl>) -> Result<()> {
+        let Some(opened) = self.read(file)? else {
+            return Ok(());
+        };
+        let mode = self.file_mode.as_raw_mode();
+        let acl = default.map_or_else(|| Acl::from_mode(mode), |acl| acl.inherited(mode, false));
+        acl::write_access(&opened, &acl).with_context(|| format!("setting the ACL of {}", self.shown(file)))
+    }
+
+    /// Gives a folder what it would have inherited in one with this default.
+    fn inherit_folder(&self, folder: &str, default: &Acl) -> Result<()> {
+        let dir = self.needed(folder)?;
+        acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))
+            .and_then(|()| acl::write_default(&dir, Some(default)))
+            .with_context(|| format!("setting the ACL of {}", self.shown(folder)))
+    }
+
+    /// Gives one folder the lists of another.
+    fn copy_acl(&self, from: &str, to: &str) -> Result<()> {
+        let (model, copy) = (self.needed(from)?, self.needed(to)?);
+        let set = || -> Result<()> {
+            if let Some(access) = acl::read_access(&model)? {
+                acl::write_access(&copy, &access)?;
+            }
+            match acl::read_default(&model)? {
+                Some(default) => acl::write_default(&copy, Some(&default)),
+                None => Ok(()),
+            }
+        };
+        set().with_context(|| format!("setting the ACL of {}", self.shown(to)))
+    }
+
+    fn needed(&self, folder: &str) -> Result<OwnedFd> {
+        self.folder(folder)?
+            .with_context(|| format!("{} is gone", self.shown(folder)))
+    }
+}
 
 /// The folders that files are being moved into, and the defaults found on them.
 #[derive(Debug)]
@@ -77,7 +124,6 @@ pub fn like(root: &Root, staged: &str, place: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::acl;
     use super::*;
     use std::fs::File;
 

@@ -10,7 +10,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use super::acl::{self, Acl};
+use super::acl;
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -19,8 +19,8 @@ const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::C
 pub struct Root {
     dir: OwnedFd,
     path: PathBuf,
-    file_mode: Mode,
-    dir_mode: Mode,
+    pub(super) file_mode: Mode,
+    pub(super) dir_mode: Mode,
 }
 
 /// What stands at a path.
@@ -261,48 +261,6 @@ impl Root {
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error).with_context(|| format!("opening the folder {}", self.shown(rel))),
         }
-    }
-
-    /// What is made in a folder begins with this list; None where its mode is all.
-    pub fn default_acl(&self, rel: &str) -> Result<Option<Acl>> {
-        self.walk(rel, false)
-            .and_then(acl::read_default)
-            .with_context(|| format!("reading the ACL of {}", self.shown(rel)))
-    }
-
-    /// Gives a file what it would have inherited in a folder with this default; a missing file is no error.
-    pub fn inherit(&self, rel: &str, default: Option<&Acl>) -> Result<()> {
-        let Some(file) = self.read(rel)? else {
-            return Ok(());
-        };
-        let mode = self.file_mode.as_raw_mode();
-        let acl = default.map_or_else(|| Acl::from_mode(mode), |acl| acl.inherited(mode, false));
-        acl::write_access(&file, &acl).with_context(|| format!("setting the ACL of {}", self.shown(rel)))
-    }
-
-    /// Gives a folder what it would have inherited in one with this default.
-    pub fn inherit_folder(&self, rel: &str, default: &Acl) -> Result<()> {
-        self.walk(rel, false)
-            .and_then(|dir| {
-                acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))?;
-                acl::write_default(&dir, Some(default))
-            })
-            .with_context(|| format!("setting the ACL of {}", self.shown(rel)))
-    }
-
-    /// Gives one folder the lists of another.
-    pub fn copy_acl(&self, from: &str, to: &str) -> Result<()> {
-        let copy = || -> Result<()> {
-            let (from, to) = (self.walk(from, false)?, self.walk(to, false)?);
-            if let Some(access) = acl::read_access(&from)? {
-                acl::write_access(&to, &access)?;
-            }
-            match acl::read_default(&from)? {
-                Some(default) => acl::write_default(&to, Some(&default)),
-                None => Ok(()),
-            }
-        };
-        copy().with_context(|| format!("setting the ACL of {}", self.shown(to)))
     }
 
     /// Makes the names in a folder durable.

@@ -7,10 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
+use super::groups::Groups;
 use super::people::{People, Person};
 use super::{Applied, Permission, Rules, TOLD_MAX, path, wanted};
-use crate::grants::AclChange;
-use crate::grants::outcome::shown_bits;
 use crate::lake::acl::{self, Acl, Bits};
 use crate::lake::ledger::HOME;
 use crate::lake::root::Root;
@@ -35,7 +34,7 @@ pub(super) fn apply(
         dry_run,
         begin,
         out,
-        groups: Vec::new(),
+        groups: Groups::default(),
         seen: BTreeSet::new(),
         open_to_all: 0,
         failures: 0,
@@ -59,26 +58,13 @@ struct Above {
     group: Option<usize>,
 }
 
-/// The same change on a folder and below it.
-struct Group {
-    person: usize,
-    path: String,
-    change: Bits2,
-    inherited_only: bool,
-    folders: u64,
-    files: u64,
-}
-
-/// Before and after.
-type Bits2 = (Option<Bits>, Option<Bits>);
-
 struct Walk<'a> {
     rules: &'a Rules,
     people: &'a [Person],
     dry_run: bool,
     begin: &'a mut dyn FnMut() -> Result<()>,
     out: &'a mut Applied,
-    groups: Vec<Group>,
+    groups: Groups,
     /// Paths of rows that were come by.
     seen: BTreeSet<String>,
     open_to_all: u64,
@@ -166,7 +152,7 @@ impl Walk<'_> {
             } else {
                 (own, false)
             };
-            here.group = self.grouped(at, path, change, inherited_only, here.group);
+            here.group = self.groups.folder(at, path, change, inherited_only, here.group);
             told |= here.group.is_some();
         }
         if new_access == access && !default_changes {
@@ -211,75 +197,12 @@ impl Walk<'_> {
         for (at, (person, here)) in self.people.iter().zip(&here).enumerate() {
             let change = (access.user(person.uid), new_access.user(person.uid));
             if change.0 != change.1 {
-                self.count_file(at, folder, change, here.group, first_group);
+                self.groups.file(at, folder, change, here.group, first_group);
                 told = true;
             }
         }
         self.out.mended += u64::from(!told);
         self.write(path, || acl::write_access(file, &new_access))
-    }
-
-    /// Adds a folder's change to the group of the folder above it where it is the same, else begins one.
-    fn grouped(
-        &mut self,
-        person: usize,
-        path: &str,
-        change: Bits2,
-        inherited_only: bool,
-        above: Option<usize>,
-    ) -> Option<usize> {
-        if change.0 == change.1 {
-            return None;
-        }
-        let same = |group: &Group| group.change == change && group.inherited_only == inherited_only;
-        let at = match above.filter(|&at| self.groups.get(at).is_some_and(same)) {
-            Some(at) => at,
-            None => self.new_group(person, path.to_owned(), change, inherited_only),
-        };
-        if let Some(group) = self.groups.get_mut(at) {
-            group.folders += 1;
-        }
-        Some(at)
-    }
-
-    /// Adds a file's change to its folder's group, where it is the same but for x, else to one of files alone.
-    fn count_file(
-        &mut self,
-        person: usize,
-        folder: &str,
-        change: Bits2,
-        above: Option<usize>,
-        first_group: usize,
-    ) {
-        let files_in = |bits: Option<Bits>| bits.map(|bits| bits & !1);
-        let same = |group: &Group| {
-            !group.inherited_only && (files_in(group.change.0), files_in(group.change.1)) == change
-        };
-        let path = path::join(folder, "*");
-        let at = above
-            .filter(|&at| self.groups.get(at).is_some_and(same))
-            .or_else(|| {
-                let mut later = self.groups.iter().enumerate().skip(first_group);
-                later
-                    .find(|(_, group)| group.person == person && group.change == change && group.path == path)
-                    .map(|(at, _)| at)
-            });
-        let at = at.unwrap_or_else(|| self.new_group(person, path, change, false));
-        if let Some(group) = self.groups.get_mut(at) {
-            group.files += 1;
-        }
-    }
-
-    fn new_group(&mut self, person: usize, path: String, change: Bits2, inherited_only: bool) -> usize {
-        self.groups.push(Group {
-            person,
-            path,
-            change,
-            inherited_only,
-            folders: 0,
-            files: 0,
-        });
-        self.groups.len() - 1
     }
 
     fn write(&mut self, path: &str, write: impl Fn() -> Result<()>) -> Result<()> {
@@ -316,21 +239,8 @@ impl Walk<'_> {
     }
 
     fn finish(&mut self) {
-        for group in &self.groups {
-            let Some(person) = self.people.get(group.person) else {
-                continue;
-            };
-            self.out.acl.push(AclChange {
-                user_id: person.user_id.clone(),
-                uid: person.uid,
-                path: group.path.clone(),
-                before: group.change.0.map(shown_bits),
-                after: group.change.1.map(shown_bits),
-                inherited_only: group.inherited_only,
-                folders: group.folders,
-                files: group.files,
-            });
-        }
+        let told = self.groups.told(self.people);
+        self.out.acl.extend(told);
         if self.failures > TOLD_MAX as u64 {
             let reason = format!("{} files and folders in all could not be changed", self.failures);
             self.out.could_not(None, "files", reason);

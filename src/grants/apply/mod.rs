@@ -1,6 +1,7 @@
 //! `grant apply`: ACLs on the lake's folders and SELECT on the warehouse's tables, as the rows say.
 
 mod files;
+mod groups;
 mod people;
 mod tables;
 mod wanted;
