@@ -185,18 +185,18 @@ impl Applied {
                 ""
             };
             lines.push(format!(
-                "{}: {} {would}{} (was: {}) on {} folders and {} files{inherited}",
+                "{}: {} {would}{} (was: {}) on {} and {}{inherited}",
                 cell(&change.path),
                 cell(&change.user_id),
                 bits(&change.after),
                 bits(&change.before),
-                change.folders,
-                change.files,
+                counted(change.folders, "folder"),
+                counted(change.files, "file"),
             ));
         }
         if self.mended > 0 {
             lines.push(format!(
-                "{} files and folders: mask {would}widened again",
+                "mask {would}widened again on {} files and folders",
                 self.mended
             ));
         }
@@ -209,7 +209,7 @@ impl Applied {
                 cell(&change.account),
             ));
         }
-        if !self.changed {
+        if !self.changed && self.could_not.is_empty() {
             lines.push("nothing to change: files and tables are as the permissions say".to_owned());
         }
         for failure in &self.could_not {
@@ -225,6 +225,10 @@ impl Applied {
         }
         lines
     }
+}
+
+fn counted(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// `r-x`

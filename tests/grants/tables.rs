@@ -138,17 +138,16 @@ fn a_missing_right_is_told() {
     );
     world.set(&ann.name, "tables/PRODUCT_PURCHASE_COUNTS", "read");
     let grant = |world: &mut World, what: &str| {
-        let sql = format!("GRANT {what} TO {}", lakectl.full());
-        world.admin.query_drop(sql).unwrap();
+        world.admin.query_drop(format!("GRANT {what}")).unwrap();
     };
     let all = format!("SELECT, INSERT, UPDATE, DELETE ON `{}`.*", world.database);
-    grant(&mut world, &all);
+    grant(&mut world, &format!("{all} TO {}", lakectl.full()));
     let env = lakectl.env();
     let env = [(env[0].0, env[0].1.as_str()), (env[1].0, env[1].1.as_str())];
     let arguments = ["grant", "apply", "--only", "warehouse"];
     let run = world.run_with(&arguments, &env).expect(3);
     assert!(run.stdout.contains("GRANT SELECT ON mysql.*"), "{}", run.stdout);
-    grant(&mut world, "SELECT ON mysql.*");
+    grant(&mut world, &format!("SELECT ON mysql.* TO {}", lakectl.full()));
     let run = world.run_with(&arguments, &env).expect(3);
     assert!(run.stdout.contains("GRANT was refused"), "{}", run.stdout);
     assert!(!ann.selects(COUNTS));
@@ -156,6 +155,30 @@ fn a_missing_right_is_told() {
         world.query("SELECT CAST(COUNT(*) AS CHAR) FROM lakectl_applied_grants"),
         ["0"]
     );
+    // And this is enough.
+    grant(
+        &mut world,
+        &format!("{all} TO {} WITH GRANT OPTION", lakectl.full()),
+    );
+    world.run_with(&arguments, &env).expect(0);
+    assert!(ann.selects(COUNTS));
+    let run = world.run_with(&arguments, &env).expect(0);
+    assert!(run.stdout.contains("nothing to change"), "{}", run.stdout);
+    world.set(&ann.name, "tables/PRODUCT_PURCHASE_COUNTS", "none");
+    world.run_with(&arguments, &env).expect(0);
+    assert!(!ann.selects(COUNTS));
+}
+
+#[test]
+fn one_apply_at_a_time() {
+    let world = World::new();
+    world.set("u", "tables", "read");
+    let mut held = world.session();
+    assert!(held.lock("grant apply", std::time::Duration::ZERO).unwrap());
+    let report = apply(&world, 11);
+    assert_eq!(report["status"], "locked");
+    drop(held);
+    apply(&world, 3);
 }
 
 #[test]

@@ -86,6 +86,17 @@ impl World {
         program::start(self.dir.path(), arguments, &all).wait()
     }
 
+    /// A session as lakectl has it.
+    pub fn session(&self) -> lakectl::warehouse::Session {
+        let overrides = lakectl::config::Overrides {
+            url: Some(self.url_as(&self.login.0)),
+            ..Default::default()
+        };
+        let password = |name: &str| (name == "LAKECTL_WAREHOUSE_PASSWORD").then(|| self.login.1.clone());
+        let settings = lakectl::config::load(Some(&self.config), &overrides, &password).unwrap();
+        lakectl::warehouse::Session::open(settings.database.as_ref().unwrap()).unwrap()
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Run {
         self.run_with(arguments, &[])
     }

@@ -44,7 +44,9 @@ pub(super) fn apply(
     walk.folder(dir, path::ROOT, &above, 0)?;
     let whole = walk.failures == 0;
     walk.finish();
-    tell_missing(root, rules, people, &walk.seen, walk.out)?;
+    if !walk.without_acls {
+        tell_missing(root, rules, people, &walk.seen, walk.out)?;
+    }
     tell_closed_parents(root, walk.out);
     Ok(whole)
 }
@@ -140,10 +142,25 @@ impl Walk<'_> {
         }
         self.open_to_all += u64::from(access.others() != 0);
         let new_access = access.with_users(&accesses);
-        let old_default = default.clone().unwrap_or_else(|| access.unnamed());
+        let old_default = default.unwrap_or_else(|| access.unnamed());
         let new_default = old_default.with_users(&defaults);
         let default_changes = new_default != old_default;
-        let mut told = false;
+        let above: Vec<_> = here.iter_mut().map(|here| here.group.take()).collect();
+        if new_access == access && !default_changes {
+            return Ok(());
+        }
+        let written = self.write(path, || {
+            if new_access != access {
+                acl::write_access(dir, &new_access)?;
+            }
+            match default_changes {
+                true => acl::write_default(dir, Some(&new_default).filter(|acl| acl.names_anyone())),
+                false => Ok(()),
+            }
+        })?;
+        if !written {
+            return Ok(());
+        }
         for (at, (person, here)) in self.people.iter().zip(here.iter_mut()).enumerate() {
             let own = (access.user(person.uid), new_access.user(person.uid));
             let handed = (old_default.user(person.uid), new_default.user(person.uid));
@@ -152,22 +169,11 @@ impl Walk<'_> {
             } else {
                 (own, false)
             };
-            here.group = self.groups.folder(at, path, change, inherited_only, here.group);
-            told |= here.group.is_some();
+            let above = above.get(at).copied().flatten();
+            here.group = self.groups.folder(at, path, change, inherited_only, above);
         }
-        if new_access == access && !default_changes {
-            return Ok(());
-        }
-        self.out.mended += u64::from(!told);
-        self.write(path, || {
-            if new_access != access {
-                acl::write_access(dir, &new_access)?;
-            }
-            match default_changes {
-                true => acl::write_default(dir, Some(&new_default).filter(|acl| acl.names_anyone())),
-                false => Ok(()),
-            }
-        })
+        self.out.mended += u64::from(here.iter().all(|here| here.group.is_none()));
+        Ok(())
     }
 
     fn set_file(
@@ -193,6 +199,9 @@ impl Walk<'_> {
         if new_access == access {
             return Ok(());
         }
+        if !self.write(path, || acl::write_access(file, &new_access))? {
+            return Ok(());
+        }
         let mut told = false;
         for (at, (person, here)) in self.people.iter().zip(&here).enumerate() {
             let change = (access.user(person.uid), new_access.user(person.uid));
@@ -202,19 +211,20 @@ impl Walk<'_> {
             }
         }
         self.out.mended += u64::from(!told);
-        self.write(path, || acl::write_access(file, &new_access))
+        Ok(())
     }
 
-    fn write(&mut self, path: &str, write: impl Fn() -> Result<()>) -> Result<()> {
+    /// Whether it was (or, with --dry-run, would be) done.
+    fn write(&mut self, path: &str, write: impl Fn() -> Result<()>) -> Result<bool> {
+        if !self.dry_run {
+            (self.begin)()?;
+            if let Err(error) = write() {
+                self.failed(path, &error)?;
+                return Ok(false);
+            }
+        }
         self.out.changed = true;
-        if self.dry_run {
-            return Ok(());
-        }
-        (self.begin)()?;
-        match write() {
-            Ok(()) => Ok(()),
-            Err(error) => self.failed(path, &error),
-        }
+        Ok(true)
     }
 
     fn failed(&mut self, path: &str, error: &anyhow::Error) -> Result<()> {
