@@ -60,6 +60,8 @@ pub struct TopicReport {
     pub kind: Kind,
     pub status: Status,
     pub error: Option<String>,
+    /// The folder in the lake, or the MySQL table.
+    pub into: String,
     /// What this topic makes of the run's exit code.
     #[serde(skip)]
     pub exit_code: u8,
@@ -74,6 +76,8 @@ pub struct TopicReport {
     pub below_retention: u64,
     /// Read, but dropped: earlier than `--from`.
     pub before_from: u64,
+    /// Read by a rebuild, of days that it is not about.
+    pub other_days: u64,
     pub remaining: u64,
     /// Records that an open transaction holds back.
     pub held: u64,
@@ -120,7 +124,7 @@ pub struct LakeReport {
     /// On disk.
     pub bytes: u64,
     pub days: BTreeSet<String>,
-    /// Days of before this run's date that it added to: what scripts have to process again.
+    /// Those of the days that lie in the past: what scripts have to process again.
     pub days_reopened: BTreeSet<String>,
 }
 
@@ -139,6 +143,7 @@ impl TopicReport {
             kind,
             status: Status::Ok,
             error: None,
+            into: String::new(),
             exit_code: exit::DONE,
             partitions: Vec::new(),
             read: 0,
@@ -147,6 +152,7 @@ impl TopicReport {
             skipped_offsets: 0,
             below_retention: 0,
             before_from: 0,
+            other_days: 0,
             remaining: 0,
             held: 0,
             gaps: Vec::new(),

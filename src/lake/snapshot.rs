@@ -138,7 +138,13 @@ impl Previous {
                 root.shown(&snapshot.sidecar)
             );
         }
-        if self.lines.checksum()? != snapshot.checksum {
+        let lines = self.lines.checksum().with_context(|| {
+            format!(
+                "{} is not what the ledger knows; restore it, or run lake --rebuild",
+                self.shown
+            )
+        })?;
+        if lines != snapshot.checksum {
             bail!(
                 "{} was changed since it was written (checksum); restore it, or run lake --rebuild",
                 self.shown
@@ -188,7 +194,7 @@ impl Lines {
 
     fn checksum(mut self) -> Result<String> {
         if std::io::copy(&mut self.reader(), &mut std::io::sink())? != 0 {
-            bail!("a snapshot has more lines than its sidecar");
+            bail!("it has more lines than its sidecar");
         }
         let raw = match self {
             Lines::Plain(lines) => lines,

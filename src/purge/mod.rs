@@ -4,7 +4,7 @@ mod confirm;
 mod plan;
 mod rows;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, closest, units};
 use crate::exit::usage;
 use crate::lake::{Lake, RecordDay, TopicDays};
-use crate::print;
+use crate::print::{self, count};
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
@@ -71,7 +71,7 @@ pub fn execute(
 ) -> Result<()> {
     let targets = Targets::open(args, settings, report)?;
     let plan = match &args.plan {
-        Some(file) => targets.load(file)?,
+        Some(file) => targets.load(file, args.only)?,
         None => targets.plan(args)?,
     };
     report.outcome(&planned(&plan));
@@ -159,10 +159,15 @@ impl<'a> Targets<'a> {
             .to_string()
     }
 
-    fn load(&self, file: &std::path::Path) -> Result<Plan> {
+    fn load(&self, file: &std::path::Path, only: Option<PurgeOnly>) -> Result<Plan> {
         let database = self.settings.database.as_ref().map(|database| database.shown());
         let today = RecordDay::today(self.settings.lake.timezone);
-        let plan = Plan::load(file, &self.lake_root(), database.as_deref(), today)?;
+        let mut plan = Plan::load(file, &self.lake_root(), database.as_deref(), today)?;
+        match only {
+            Some(PurgeOnly::Lake) => plan.tables.clear(),
+            Some(PurgeOnly::Warehouse) => plan.topics.clear(),
+            None => {}
+        }
         if !plan.topics.is_empty() && self.lake.is_none()
             || !plan.tables.is_empty() && self.warehouse.is_none()
         {
@@ -316,7 +321,7 @@ fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Result<()
     match result {
         Ok(Ok(())) => return,
         Ok(Err(holder)) => line.lock_out(holder),
-        Err(error) => line.fail(&anyhow!("{error:#}")),
+        Err(error) => line.fail(&error),
     }
     report.topics.push(line);
 }
@@ -351,13 +356,19 @@ fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
     let sum = |pick: fn(&PurgedFolder) -> u64| outcome.folders.iter().map(pick).sum::<u64>();
     let rows: u64 = outcome.tables.iter().map(|table| table.rows).sum();
     let left: u64 = outcome.tables.iter().map(|table| table.rows_left).sum();
-    let mut lines = vec![format!(
-        "purged {} day folders, {} files, {} records, {}, and {rows} rows",
-        outcome.folders.len(),
-        sum(|f| f.files),
-        sum(|f| f.records),
-        indicatif::HumanBytes(sum(|f| f.bytes)),
-    )];
+    let mut lines = Vec::new();
+    if !outcome.folders.is_empty() {
+        lines.push(format!(
+            "purged {} with {}, {}, {}",
+            count(outcome.folders.len() as u64, "day folder"),
+            count(sum(|f| f.files), "file"),
+            count(sum(|f| f.records), "record"),
+            indicatif::HumanBytes(sum(|f| f.bytes)),
+        ));
+    }
+    if rows > 0 {
+        lines.push(format!("purged {}", count(rows, "row")));
+    }
     let found = outcome.left.iter().filter(|path| !plan.left.contains(path));
     lines.extend(found.map(|path| format!("left {path}: it lay in a purged folder and is not ours")));
     if left > 0 {

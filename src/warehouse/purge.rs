@@ -142,7 +142,7 @@ impl Deletion {
         let most = ROWS_WITHOUT_INDEX_MAX + 1;
         let table = quote(&self.aged.table);
         let rows: Option<u64> = self.link.conn.query_first(format!(
-            "SELECT COUNT(*) FROM (SELECT 1 FROM {table} LIMIT {most}) AS some"
+            "SELECT COUNT(*) FROM (SELECT 1 FROM {table} LIMIT {most}) AS few"
         ))?;
         match rows.unwrap_or(0) < most || self.doomed == 0 {
             true => Ok(()),

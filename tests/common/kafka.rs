@@ -136,12 +136,17 @@ impl Topic {
     }
 
     pub fn with(label: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic {
-        let topic = Topic { name: unique(label) };
+        let topic = Topic::named(unique(label));
         topic.create(partitions, settings);
         topic
     }
 
-    fn create(&self, partitions: i32, settings: &[(&str, &str)]) {
+    /// One that somebody else makes, or that nobody does.
+    pub fn named(name: String) -> Topic {
+        Topic { name }
+    }
+
+    pub fn create(&self, partitions: i32, settings: &[(&str, &str)]) {
         let mut new = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1))
             .set("retention.ms", "-1")
             .set("message.timestamp.before.max.ms", FOREVER_MS)

@@ -96,15 +96,22 @@ impl Lake {
 
     /// Starts `lakectl lake --json` with these arguments.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        std::fs::write(self.dir.path().join("lakectl.toml"), self.config()).unwrap();
+        let (path, config) = (self.dir.path().join("lakectl.toml"), self.config());
+        // Another run may be about to read it.
+        if std::fs::read_to_string(&path).ok().as_ref() != Some(&config) {
+            std::fs::write(&path, &config).unwrap();
+        }
         let all = [&["lake", "--json"], arguments].concat();
         program::start(self.dir.path(), &all, &[])
     }
 
     pub fn run(&self, arguments: &[&str]) -> Run {
         let run = self.start(arguments).wait();
-        check_report(&run.report(), run.code);
-        self.check_home(run.code);
+        let report = run.report();
+        check_report(&report, run.code);
+        if run.code == 0 && report["dry_run"] == false {
+            self.check_home();
+        }
         run
     }
 
@@ -152,12 +159,12 @@ impl Lake {
     }
 
     /// What a run that is over leaves under `.lakectl`: nothing staged, and nothing that looks like data.
-    fn check_home(&self, code: i32) {
+    fn check_home(&self) {
         for path in self.listing().keys().filter(|path| path.starts_with(".lakectl")) {
             let name = path.file_name().unwrap().to_string_lossy();
             let like_data = [".json", ".gz", ".zst"].iter().any(|end| name.ends_with(end));
             assert!(!like_data, "{} looks like data", path.display());
-            let staged = code == 0 && path.starts_with(".lakectl/staging") && path.components().count() > 3;
+            let staged = path.starts_with(".lakectl/staging") && path.components().count() > 3;
             assert!(!staged, "{} is left over", path.display());
         }
     }
@@ -212,7 +219,8 @@ fn check_account(topic: &Value) {
     );
     assert_eq!(number(topic, "remaining"), left, "{topic}");
     if topic["kind"] == "stream" {
-        let dropped = number(topic, "below_retention") + number(topic, "before_from");
+        let dropped =
+            number(topic, "below_retention") + number(topic, "before_from") + number(topic, "other_days");
         assert_eq!(number(topic, "written") + dropped, read, "{topic}");
     }
 }

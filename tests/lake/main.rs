@@ -6,6 +6,11 @@ mod common;
 
 mod content;
 mod days;
+mod example;
+mod incidents;
 mod kafka_ends;
+mod limits;
+mod runs;
+mod selection;
 mod streams;
 mod tables;
