@@ -1,8 +1,10 @@
 //! The lake: files in Hive's layout, and the ledger that says which of them count.
 
+pub mod acl;
 mod commit;
 mod day;
 mod fold;
+pub mod inherit;
 pub mod ledger;
 pub mod line;
 pub mod lock;
@@ -11,7 +13,7 @@ mod purge;
 mod rebuild;
 pub mod root;
 mod row;
-mod sealed;
+pub(crate) mod sealed;
 mod sink;
 mod snapshot;
 mod stage;

@@ -20,6 +20,7 @@ mod rejects;
 mod retention;
 mod row;
 mod schema;
+mod session;
 mod sink;
 mod sql;
 mod time;
@@ -42,7 +43,9 @@ use schema::TargetTable;
 
 pub use init_db::{InitDbOutcome, init_db};
 pub use purge::RowsPurged;
+pub use session::Session;
 pub use sink::TableSink;
+pub(crate) use upsert::quote;
 
 /// A database that was reached and logged in to.
 #[derive(Debug, Clone)]
