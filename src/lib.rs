@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod erase;
 pub mod exit;
 pub mod json;
 pub mod kafka;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::config::Kind;
+use crate::erase::ErasureOutcome;
 use crate::exit;
 use crate::warehouse::InitDbOutcome;
 
@@ -37,6 +38,7 @@ pub struct Report {
 #[serde(untagged)]
 pub enum Outcome {
     InitDb(InitDbOutcome),
+    Erase(ErasureOutcome),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -76,6 +78,8 @@ pub struct TopicReport {
     pub skipped_offsets: u64,
     /// Read, but dropped: older than what a purge has erased.
     pub below_retention: u64,
+    /// Read, but dropped: of someone who was erased.
+    pub erased: u64,
     /// Read, but dropped: earlier than `--from`.
     pub before_from: u64,
     pub remaining: u64,
@@ -148,6 +152,7 @@ impl TopicReport {
             irregular: 0,
             skipped_offsets: 0,
             below_retention: 0,
+            erased: 0,
             before_from: 0,
             remaining: 0,
             held: 0,

@@ -3,10 +3,20 @@
 use anyhow::Result;
 
 use crate::cli::{Common, PurgeArgs};
+use crate::config::Overrides;
+use crate::erase;
 use crate::report::Report;
 use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &PurgeArgs, report: &mut Report, stop: &Stop) -> Result<()> {
-    let _ = (common, args, report, stop);
+    let overrides = Overrides {
+        lake_root: args.lake_root.clone(),
+        url: args.database.url.clone(),
+        ..Overrides::default()
+    };
+    let settings = super::settings(common, &overrides)?;
+    if erase::is_asked_for(args) {
+        return erase::execute(common, args, &settings, report, stop);
+    }
     Err(anyhow::anyhow!("not built yet"))
 }

@@ -6,6 +6,8 @@ mod connect;
 mod convert;
 mod decimal;
 mod drift;
+mod erase;
+mod erasures;
 mod fault;
 mod init_db;
 mod link;
@@ -28,6 +30,7 @@ use mysql::prelude::Queryable;
 use std::time::Duration;
 
 use crate::config::{Database, Topic};
+use crate::erase::filter::Filter;
 use crate::exit::usage;
 use crate::sink::{Progress, Target};
 use connect::Server;
@@ -36,6 +39,7 @@ use progress::Place;
 use row::RowReader;
 use schema::TargetTable;
 
+pub use erase::TableHits;
 pub use init_db::{InitDbOutcome, init_db};
 pub use sink::TableSink;
 
@@ -72,7 +76,21 @@ impl Warehouse {
             topic: &topic.name,
         };
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
-        Ok(Some(TableSink::new(topic.clone(), table, link, reader, progress)))
+        // Under the lock: an erasure that comes later waits for it, and then finds what this load brings.
+        let erased = Filter::new(
+            erasures::load(&mut link.conn)?,
+            &topic.name,
+            &topic.key,
+            reader.key_names(),
+        );
+        Ok(Some(TableSink::new(
+            topic.clone(),
+            table,
+            link,
+            reader,
+            erased,
+            progress,
+        )))
     }
 
     /// How far the topic's table is, with the same checks as [`Warehouse::open`] but without lock or write.

@@ -14,6 +14,7 @@ use super::rejects::Reject;
 use super::row::{Change, RowReader};
 use super::schema::TargetTable;
 use crate::config::Topic;
+use crate::erase::filter::Filter;
 use crate::exit::usage;
 use crate::kafka::DrainPlan;
 use crate::record::Record;
@@ -34,6 +35,9 @@ pub struct TableSink {
     table: TargetTable,
     link: Link,
     reader: RowReader,
+    /// Who was erased, and must not come back.
+    filter: Filter,
+    erased: u64,
     batch: Batch,
     /// As it is in the database.
     progress: Progress,
@@ -70,6 +74,7 @@ impl TableSink {
         table: TargetTable,
         link: Link,
         reader: RowReader,
+        filter: Filter,
         progress: Progress,
     ) -> TableSink {
         let mut warnings = Vec::new();
@@ -87,6 +92,8 @@ impl TableSink {
             table,
             link,
             reader,
+            filter,
+            erased: 0,
             batch: Batch::default(),
             progress,
             taken: BTreeMap::new(),
@@ -189,7 +196,26 @@ impl TableSink {
         }
     }
 
+    /// Whatever row the key had before is outdated, so it goes; nothing of the record itself is kept anywhere.
+    fn take_erased(&mut self, record: &Record<'_>) {
+        self.erased += 1;
+        let tombstone = Record {
+            value: None,
+            ..record.clone()
+        };
+        if let Change::Delete { key } = self.reader.read(&self.table, &tombstone) {
+            let nameless = Record {
+                key: None,
+                ..tombstone
+            };
+            self.put(&key.clone(), &nameless, Write::Delete { key });
+        }
+    }
+
     fn take_change(&mut self, record: &Record<'_>) {
+        if self.filter.hits(record) {
+            return self.take_erased(record);
+        }
         match self.reader.read(&self.table, record) {
             Change::NoKey => self.irregular += 1,
             Change::Refused(refusal) => {
@@ -323,6 +349,7 @@ impl TableSink {
     fn fill(&mut self, report: &mut TopicReport) {
         report.tombstones += std::mem::take(&mut self.tombstones);
         report.irregular += std::mem::take(&mut self.irregular);
+        report.erased += std::mem::take(&mut self.erased);
         let landed = std::mem::take(&mut self.landed);
         if let TargetReport::Warehouse(warehouse) = &mut report.target {
             warehouse.table.clone_from(&self.table.name);
