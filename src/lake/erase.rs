@@ -1,9 +1,10 @@
 //! Erasing persons from the lake: the data files that hold them are found by reading, and written anew without them.
 
 use anyhow::{Context, Result, bail};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::Write;
 use std::time::Duration;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::day::RecordDay;
 use super::fold::{Fold, Order};
@@ -36,8 +37,8 @@ pub struct Found {
     pub without_key: u64,
     /// Files that could not be read, and why.
     pub failed: Vec<(String, String)>,
-    /// Path -> checksum of the files that hold none: they need no second look.
-    clean: HashMap<String, String>,
+    /// The files that hold none and need no second look, each as a hash of path and checksum: there may be millions.
+    clean: HashSet<u128>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +77,7 @@ impl Lake<'_> {
     pub fn look_for(&self, topic: &Topic, matcher: &Matcher, stop: &Stop) -> Result<Found> {
         let mut found = Found::default();
         if let Some(state) = TopicState::load(&self.root, &topic.name)? {
-            let known = HashMap::new();
+            let known = HashSet::new();
             look(
                 &self.root,
                 &topic.name,
@@ -160,7 +161,7 @@ fn look(
     topic: &str,
     kind: Kind,
     matcher: &Matcher,
-    clean: &HashMap<String, String>,
+    clean: &HashSet<u128>,
     stop: &Stop,
     found: &mut Found,
     hit: &mut dyn FnMut(DataFile) -> Result<()>,
@@ -180,7 +181,7 @@ fn look(
                 entry,
             };
             let path = file.path();
-            if clean.get(&path) == Some(&file.entry.checksum) {
+            if clean.contains(&same_file(&path, &file.entry.checksum)) {
                 continue;
             }
             match count(root, &path, matcher) {
@@ -223,13 +224,17 @@ impl Found {
         self.without_key += counts.without_key;
         let nothing = counts.erase + counts.mention + counts.not_searchable + counts.without_key == 0;
         if nothing {
-            self.clean.insert(path.to_owned(), checksum.to_owned());
+            self.clean.insert(same_file(path, checksum));
         }
         if counts.erase > 0 {
             self.files.push(hits(counts.erase));
         }
         counts.erase > 0
     }
+}
+
+fn same_file(path: &str, checksum: &str) -> u128 {
+    xxh3_128(format!("{path}\0{checksum}").as_bytes())
 }
 
 fn open(root: &Root, path: &str) -> Result<Lines> {
