@@ -540,6 +540,7 @@ fn a_killed_erasure_of_a_table_is_finished_or_undone() {
         })
         .collect();
     world.produce("T%", &messages);
+    world.expect(0, &["init-db"]);
     world.expect(0, &["lake"]);
     assert!(
         world
