@@ -192,7 +192,7 @@ pub struct PurgeArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
     pub plan_out: Option<PathBuf>,
     /// Execute exactly the plan in this file; refused where it would delete more by now
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["older_than", "topics", "only"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["older_than", "topics"])]
     pub plan: Option<PathBuf>,
     /// Stop deleting rows after this time; the next purge goes on
     #[arg(long, value_name = "DURATION")]

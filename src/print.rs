@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::cli::Common;
 use crate::exit;
-use crate::report::{Report, Status, TargetReport, TopicReport};
+use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
 
 /// Prints what clap found wrong (or the help that was asked for), and says with which code to exit.
 pub fn usage(error: &clap::Error) -> u8 {
@@ -16,10 +16,8 @@ pub fn usage(error: &clap::Error) -> u8 {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--json") {
         let known = ["lake", "warehouse", "purge", "init-db", "grant"];
-        let command = known
-            .into_iter()
-            .find(|name| arguments.iter().any(|a| a == name))
-            .unwrap_or("");
+        let named = |argument: &String| known.into_iter().find(|name| argument == name);
+        let command = arguments.iter().find_map(named).unwrap_or("");
         let mut report = Report::new(command, false);
         report.fail(&exit::usage(error.render().to_string().trim_end().to_owned()));
         report.finish(None);
@@ -35,7 +33,7 @@ pub fn report(report: &Report, common: &Common) {
         json(report);
     } else if !common.quiet {
         let mut text = String::new();
-        table(report, &mut text);
+        table(report, common.verbose, &mut text);
         // Nobody is left to tell that stdout is closed.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
@@ -44,17 +42,30 @@ pub fn report(report: &Report, common: &Common) {
         for warning in &report.warnings {
             let _ = writeln!(stderr, "lakectl: warning: {warning}");
         }
-        for topic in report.topics.iter().filter(|topic| topic.error.is_some()) {
-            let _ = writeln!(
-                stderr,
-                "lakectl: {}: {}",
-                topic.topic,
-                topic.error.as_deref().unwrap_or_default()
-            );
+        for topic in &report.topics {
+            if let Some(error) = &topic.error {
+                let _ = writeln!(stderr, "lakectl: {}", named(&topic.topic, error));
+            }
         }
     }
     if let Some(error) = &report.error {
         let _ = writeln!(stderr, "lakectl: {error}");
+    }
+}
+
+/// An error of a topic names it, but not twice.
+fn named(topic: &str, error: &str) -> String {
+    match error.contains(topic) {
+        true => error.to_owned(),
+        false => format!("topic {topic}: {error}"),
+    }
+}
+
+/// Lines on stdout, now.
+pub fn lines(lines: &[String]) {
+    let mut stdout = std::io::stdout().lock();
+    for line in lines {
+        let _ = writeln!(stdout, "{line}");
     }
 }
 
@@ -64,7 +75,7 @@ fn json(report: &Report) {
     }
 }
 
-fn table(report: &Report, out: &mut String) {
+fn table(report: &Report, verbose: bool, out: &mut String) {
     use std::fmt::Write;
     for line in &report.text {
         let _ = writeln!(out, "{line}");
@@ -76,46 +87,56 @@ fn table(report: &Report, out: &mut String) {
         .max()
         .unwrap_or(0);
     for topic in &report.topics {
-        let _ = writeln!(
-            out,
-            "{:width$}  {:6} {}",
-            topic.topic,
-            topic.kind,
-            what(topic, report.dry_run)
-        );
+        let what = what(topic, report.dry_run, verbose);
+        let _ = writeln!(out, "{:width$}  {:6} {what}", topic.topic, topic.kind);
     }
-    if !report.topics.is_empty() && !report.dry_run {
+    let drained = report
+        .topics
+        .iter()
+        .any(|topic| topic.status == Status::Ok && !topic.partitions.is_empty());
+    if drained && !report.dry_run {
         let totals = &report.totals;
         let seconds = report.duration_ms as f64 / 1000.0;
+        let left = if totals.remaining > 0 {
+            format!(", {} left", totals.remaining)
+        } else {
+            String::new()
+        };
+        let read = count(totals.read, "record");
         let _ = writeln!(
             out,
-            "{} read {}, wrote {} in {seconds:.1} s{}",
-            report.command,
-            count(totals.read, "record"),
-            totals.written,
-            if totals.remaining > 0 {
-                format!(", {} left", totals.remaining)
-            } else {
-                String::new()
-            },
+            "{} read {read}, wrote {} in {seconds:.1} s{left}",
+            report.command, totals.written
         );
+    }
+    if verbose {
+        let _ = writeln!(out, "run {}", report.run_id);
     }
 }
 
-fn what(topic: &TopicReport, dry_run: bool) -> String {
+fn what(topic: &TopicReport, dry_run: bool, verbose: bool) -> String {
     match topic.status {
         Status::Failed => return "failed (see the error)".to_owned(),
         Status::Locked => return "locked by another run".to_owned(),
         _ => {}
     }
+    let untouched = topic.partitions.iter().all(|part| part.start == part.next);
     let mut parts = Vec::new();
-    if dry_run {
-        parts.push(plan(topic));
-    } else if topic.partitions.iter().all(|part| part.start == part.next) && topic.remaining == 0 {
-        parts.push("nothing new".to_owned());
-    } else {
-        parts.push(done(topic));
+    match (dry_run, untouched, topic.remaining) {
+        (true, _, 1..) => parts.push(format!(
+            "would read up to {} into {}",
+            count(topic.remaining, "offset"),
+            topic.into
+        )),
+        (_, true, 0) => parts.push("nothing new".to_owned()),
+        (_, true, _) => {}
+        (..) => parts.push(done(topic)),
     }
+    let lost = topic
+        .gaps
+        .iter()
+        .map(|gap| (gap.to - gap.from).unsigned_abs())
+        .sum();
     let extras = [
         (topic.tombstones, "tombstones"),
         (topic.irregular, "irregular"),
@@ -123,14 +144,8 @@ fn what(topic: &TopicReport, dry_run: bool) -> String {
         (topic.erased, "of the erased"),
         (topic.before_from, "before --from"),
         (topic.held, "held back by an open transaction"),
-        (
-            topic
-                .gaps
-                .iter()
-                .map(|gap| (gap.to - gap.from).unsigned_abs())
-                .sum(),
-            "lost in gaps",
-        ),
+        (lost, "lost in gaps"),
+        (if dry_run { 0 } else { topic.remaining }, "left"),
     ];
     parts.extend(
         extras
@@ -138,26 +153,23 @@ fn what(topic: &TopicReport, dry_run: bool) -> String {
             .filter(|(n, _)| *n > 0)
             .map(|(n, name)| format!("{n} {name}")),
     );
-    if !dry_run && topic.remaining > 0 {
-        parts.push(format!("{} left", topic.remaining));
+    let mut text = parts.join(", ");
+    if dry_run || verbose {
+        text.push_str(&ranges(topic, dry_run));
     }
-    parts.join(", ")
+    text
 }
 
-fn plan(topic: &TopicReport) -> String {
-    let ranges: Vec<_> = topic
-        .partitions
-        .iter()
-        .filter(|part| part.start < part.end)
-        .map(|part| format!("{}:{}..{}", part.partition, part.start, part.end))
+/// The offsets of each Kafka partition that a run took in, or would.
+fn ranges(topic: &TopicReport, dry_run: bool) -> String {
+    let to = |part: &PartitionReport| if dry_run { part.end } else { part.next };
+    let moved = topic.partitions.iter().filter(|part| part.start < to(part));
+    let ranges: Vec<_> = moved
+        .map(|part| format!("{}:{}..{}", part.partition, part.start, to(part)))
         .collect();
     match ranges.is_empty() {
-        true => "nothing new".to_owned(),
-        false => format!(
-            "would read up to {} ({})",
-            count(topic.remaining, "offset"),
-            ranges.join(" ")
-        ),
+        true => String::new(),
+        false => format!(" ({})", ranges.join(" ")),
     }
 }
 
@@ -178,6 +190,7 @@ fn done(topic: &TopicReport) -> String {
                 indicatif::HumanBytes(lake.bytes)
             )
         }
+        TargetReport::None {} => String::new(),
         TargetReport::Warehouse(warehouse) => format!(
             "{} -> {} upserted, {} deleted{}",
             count(topic.read, "record"),
@@ -192,6 +205,7 @@ fn done(topic: &TopicReport) -> String {
     }
 }
 
-fn count(n: u64, noun: &str) -> String {
+/// `1 file`, `2 files`
+pub fn count(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }

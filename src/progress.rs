@@ -39,9 +39,16 @@ impl Progress {
         let records = self.records.get() + 1;
         self.records.set(records);
         self.bytes.set(self.bytes.get() + bytes as u64);
-        if records % STEP == 0 {
+        if records.is_multiple_of(STEP) {
             bar.inc(STEP);
             bar.set_message(format!("{}", indicatif::HumanBytes(self.bytes.get())));
+        }
+    }
+
+    /// Rows deleted so far.
+    pub fn rows(&self, rows: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(rows);
         }
     }
 

@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::config::Kind;
-use crate::erase::ErasureOutcome;
 use crate::exit;
-use crate::warehouse::InitDbOutcome;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -26,19 +24,12 @@ pub struct Report {
     pub totals: Totals,
     /// What commands without topics have to say.
     #[serde(flatten)]
-    pub outcome: Option<Outcome>,
+    pub outcome: serde_json::Map<String, serde_json::Value>,
     /// The same for people, line by line.
     #[serde(skip)]
     pub text: Vec<String>,
     #[serde(skip)]
     began: Instant,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum Outcome {
-    InitDb(InitDbOutcome),
-    Erase(ErasureOutcome),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -66,6 +57,8 @@ pub struct TopicReport {
     pub kind: Kind,
     pub status: Status,
     pub error: Option<String>,
+    /// The folder in the lake, or the MySQL table.
+    pub into: String,
     /// What this topic makes of the run's exit code.
     #[serde(skip)]
     pub exit_code: u8,
@@ -82,6 +75,8 @@ pub struct TopicReport {
     pub erased: u64,
     /// Read, but dropped: earlier than `--from`.
     pub before_from: u64,
+    /// Read by a rebuild, of days that it is not about.
+    pub other_days: u64,
     pub remaining: u64,
     /// Records that an open transaction holds back.
     pub held: u64,
@@ -116,6 +111,8 @@ pub struct GapReport {
 pub enum TargetReport {
     Lake(LakeReport),
     Warehouse(WarehouseReport),
+    /// A purge, which reads no records.
+    None {},
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -126,7 +123,7 @@ pub struct LakeReport {
     /// On disk.
     pub bytes: u64,
     pub days: BTreeSet<String>,
-    /// Days of before this run's date that it added to: what scripts have to process again.
+    /// Those of the days that lie in the past: what scripts have to process again.
     pub days_reopened: BTreeSet<String>,
 }
 
@@ -145,6 +142,7 @@ impl TopicReport {
             kind,
             status: Status::Ok,
             error: None,
+            into: String::new(),
             exit_code: exit::DONE,
             partitions: Vec::new(),
             read: 0,
@@ -154,6 +152,7 @@ impl TopicReport {
             below_retention: 0,
             erased: 0,
             before_from: 0,
+            other_days: 0,
             remaining: 0,
             held: 0,
             gaps: Vec::new(),
@@ -197,14 +196,26 @@ impl Report {
             dry_run,
             topics: Vec::new(),
             totals: Totals::default(),
-            outcome: None,
+            outcome: serde_json::Map::new(),
             text: Vec::new(),
             began: Instant::now(),
         }
     }
 
+    /// What a command without topics has to say, in its own fields of the report.
+    pub fn outcome(&mut self, outcome: &impl Serialize) {
+        if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(outcome) {
+            self.outcome = fields;
+        }
+    }
+
     pub fn warn(&mut self, message: impl AsRef<str>) {
         self.warnings.push(printable(message.as_ref()));
+    }
+
+    /// Something a person has to look at: exit code 3 unless something is worse.
+    pub fn needs_attention(&mut self) {
+        self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
     }
 
     /// The run as a whole came to nothing.
@@ -225,6 +236,7 @@ impl Report {
                     self.totals.bytes += lake.bytes;
                 }
                 TargetReport::Warehouse(warehouse) => self.totals.written += warehouse.upserted,
+                TargetReport::None {} => {}
             }
         }
         let codes = self

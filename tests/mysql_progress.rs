@@ -307,7 +307,5 @@ fn only_one_run_at_a_time() {
 
 #[test]
 fn rebuilds_on_mariadb() {
-    if let Some(service) = mariadb_service() {
-        a_rebuild_removes_what_the_fold_lacks(&TestDatabase::new(&service, TOPICS));
-    }
+    a_rebuild_removes_what_the_fold_lacks(&TestDatabase::new(&mariadb_service(), TOPICS));
 }

@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::cli::{Common, InitDbArgs};
 use crate::config::Overrides;
 use crate::exit;
-use crate::report::{Outcome, Report};
+use crate::report::Report;
 use crate::warehouse;
 
 pub(super) fn execute(common: &Common, args: &InitDbArgs, report: &mut Report) -> Result<()> {
@@ -17,6 +17,6 @@ pub(super) fn execute(common: &Common, args: &InitDbArgs, report: &mut Report) -
     let outcome = warehouse::init_db(settings.database.as_ref(), args, common.dry_run)?;
     report.exit_code = exit::worst([report.exit_code, outcome.exit_code]);
     report.text = outcome.lines.clone();
-    report.outcome = Some(Outcome::InitDb(outcome));
+    report.outcome(&outcome);
     Ok(())
 }

@@ -3,12 +3,12 @@
 use anyhow::Result;
 
 use crate::cli::{Common, LakeArgs};
-use crate::config::{Kind, Overrides, Topic};
+use crate::config::{Kind, Overrides};
 use crate::exit::usage;
-use crate::kafka::{Client, TopicList};
+use crate::kafka::Client;
 use crate::lake::Lake;
 use crate::report::{LakeReport, Report, TargetReport};
-use crate::run::{self, Options, RebuildArg};
+use crate::run::{self, Chosen, Options, RebuildArg, Run};
 use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, stop: &Stop) -> Result<()> {
@@ -26,27 +26,25 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
     options.check_rebuild()?;
     let client = Client::new(&settings.kafka, "lake")?;
     let empty = TargetReport::Lake(LakeReport::default());
-    let (mut topics, partitions) = run::choose(&settings, &options, false, &empty, &client, report)?;
-    if let Some(rebuild) = options.rebuild {
-        keep_rebuildable(rebuild, !options.patterns.is_empty(), &mut topics)?;
+    let mut run = Run {
+        client: &client,
+        options,
+        empty,
+        report,
+    };
+    let mut chosen = run.choose(&settings, false)?;
+    if let Some(rebuild) = run.options.rebuild {
+        keep_rebuildable(rebuild, !run.options.patterns.is_empty(), &mut chosen)?;
     }
     let known = Lake::at(&settings, false)?;
     if known.is_none() && !args.new_lake {
-        refuse_an_unmounted_lake(&client, &partitions, &settings.lake.root)?;
+        refuse_an_unmounted_lake(&client, &chosen, &settings.lake.root)?;
     }
-    if options.dry_run {
-        return run::preview(
-            known.as_ref(),
-            &topics,
-            &partitions,
-            &options,
-            &empty,
-            &client,
-            report,
-        );
+    if common.dry_run {
+        return run.preview(known.as_ref(), &chosen);
     }
     match Lake::at(&settings, true)? {
-        Some(lake) => run::drain_topics(&lake, &topics, &partitions, &mut options, &empty, &client, report),
+        Some(lake) => run.drain(&lake, &chosen),
         None => Err(anyhow::anyhow!(
             "the lake root {} vanished",
             settings.lake.root.display()
@@ -55,7 +53,7 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
 }
 
 /// Days belong to streams, whole folds to tables; of topics that nobody named, the others are left alone.
-fn keep_rebuildable(rebuild: RebuildArg, named: bool, topics: &mut Vec<Topic>) -> Result<()> {
+fn keep_rebuildable(rebuild: RebuildArg, named: bool, chosen: &mut Chosen) -> Result<()> {
     let (kind, hint) = match rebuild {
         RebuildArg::Tables => (
             Kind::Table,
@@ -66,21 +64,29 @@ fn keep_rebuildable(rebuild: RebuildArg, named: bool, topics: &mut Vec<Topic>) -
             "a table is rebuilt as a whole: --rebuild without days",
         ),
     };
-    match topics.iter().find(|topic| topic.kind != kind) {
+    match chosen
+        .iter()
+        .map(|(topic, _)| topic)
+        .find(|topic| topic.kind != kind)
+    {
         Some(other) if named => Err(usage(format!(
             "--rebuild: {} is a {}; {hint}",
             other.name, other.kind
         ))),
         _ => {
-            topics.retain(|topic| topic.kind == kind);
+            chosen.retain(|(topic, _)| topic.kind == kind);
             Ok(())
         }
     }
 }
 
 /// A root without a ledger while Kafka remembers a lake: an unmounted disk or a wrong path, and a second copy of all.
-fn refuse_an_unmounted_lake(client: &Client, partitions: &TopicList, root: &std::path::Path) -> Result<()> {
-    if !client.has_mirror(partitions)? {
+fn refuse_an_unmounted_lake(client: &Client, chosen: &Chosen, root: &std::path::Path) -> Result<()> {
+    let partitions = chosen
+        .iter()
+        .map(|(topic, partitions)| (topic.name.clone(), partitions.clone()))
+        .collect();
+    if !client.has_mirror(&partitions)? {
         return Ok(());
     }
     Err(usage(format!(

@@ -5,10 +5,15 @@ use anyhow::Result;
 use crate::cli::{Common, PurgeArgs};
 use crate::config::Overrides;
 use crate::erase;
+use crate::exit::usage;
+use crate::purge;
 use crate::report::Report;
 use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &PurgeArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+    if !(0.0..=1.0).contains(&args.max_fraction) {
+        return Err(usage("--max-fraction must lie between 0 and 1"));
+    }
     let overrides = Overrides {
         lake_root: args.lake_root.clone(),
         url: args.database.url.clone(),
@@ -18,5 +23,5 @@ pub(super) fn execute(common: &Common, args: &PurgeArgs, report: &mut Report, st
     if erase::is_asked_for(args) {
         return erase::execute(common, args, &settings, report, stop);
     }
-    Err(anyhow::anyhow!("not built yet"))
+    purge::execute(common, args, &settings, report, stop)
 }

@@ -6,7 +6,7 @@ use crate::cli::{Common, WarehouseArgs};
 use crate::config::Overrides;
 use crate::kafka::Client;
 use crate::report::{Report, TargetReport, WarehouseReport};
-use crate::run::{self, Options, RebuildArg};
+use crate::run::{self, Options, RebuildArg, Run};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 
@@ -22,26 +22,16 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
     options.check_rebuild()?;
     let client = Client::new(&settings.kafka, "warehouse")?;
     let empty = TargetReport::Warehouse(WarehouseReport::default());
-    let (topics, partitions) = run::choose(&settings, &options, true, &empty, &client, report)?;
+    let mut run = Run {
+        client: &client,
+        options,
+        empty,
+        report,
+    };
+    let chosen = run.choose(&settings, true)?;
     let warehouse = Warehouse::connect(database)?;
-    match options.dry_run {
-        true => run::preview(
-            Some(&warehouse),
-            &topics,
-            &partitions,
-            &options,
-            &empty,
-            &client,
-            report,
-        ),
-        false => run::drain_topics(
-            &warehouse,
-            &topics,
-            &partitions,
-            &mut options,
-            &empty,
-            &client,
-            report,
-        ),
+    match common.dry_run {
+        true => run.preview(Some(&warehouse), &chosen),
+        false => run.drain(&warehouse, &chosen),
     }
 }

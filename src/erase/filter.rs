@@ -10,7 +10,10 @@ use crate::record::Record;
 
 /// What one topic's records are compared with. Without entries it costs nothing.
 #[derive(Debug, Default)]
-pub struct Filter(Option<Active>);
+pub struct Filter {
+    active: Option<Active>,
+    listed: usize,
+}
 
 #[derive(Debug)]
 struct Active {
@@ -27,8 +30,9 @@ struct Active {
 impl Filter {
     /// `names`: what the key's columns are called, where the wire does not tell.
     pub fn new(registry: Registry, topic: &str, schema: &KeySchema, names: &[String]) -> Filter {
+        let listed = registry.entries.len();
         let Some(secret) = registry.secret else {
-            return Filter(None);
+            return Filter::default();
         };
         let mut active = Active {
             secret,
@@ -46,12 +50,20 @@ impl Filter {
             };
         }
         let any = !active.keys.is_empty() || !active.fields.is_empty();
-        Filter(any.then_some(active))
+        Filter {
+            active: any.then_some(active),
+            listed,
+        }
+    }
+
+    /// How many entries the whole list had.
+    pub fn listed(&self) -> usize {
+        self.listed
     }
 
     /// Whether the record belongs to someone who was erased.
     pub fn hits(&self, record: &Record<'_>) -> bool {
-        self.0.as_ref().is_some_and(|active| active.hits(record))
+        self.active.as_ref().is_some_and(|active| active.hits(record))
     }
 }
 
@@ -124,7 +136,7 @@ mod tests {
     #[test]
     fn another_topics_key_is_another_key() {
         let other = filter(&[Subject::key("T=k-1").unwrap()], "U");
-        assert!(other.0.is_none());
+        assert!(other.active.is_none());
         assert!(!other.hits(&record("k-1", "{}")));
         assert!(!Filter::default().hits(&record("k-1", "{}")));
     }

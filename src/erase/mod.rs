@@ -20,7 +20,7 @@ use crate::cli::{Common, PurgeArgs};
 use crate::config::{Settings, units};
 use crate::exit::{self, usage};
 use crate::lake::Found;
-use crate::report::{Outcome, Report};
+use crate::report::Report;
 use crate::stop::Stop;
 use matcher::Matcher;
 pub use outcome::ErasureOutcome;
@@ -182,7 +182,7 @@ fn settle(report: &mut Report, outcome: ErasureOutcome) -> Result<()> {
     }
     report.exit_code = exit::worst([report.exit_code, outcome.exit_code()]);
     let failures = outcome.failures();
-    report.outcome = Some(Outcome::Erase(outcome));
+    report.outcome(&outcome);
     match failures.is_empty() {
         true => Ok(()),
         false => Err(anyhow!(

@@ -10,6 +10,7 @@ use super::subject::Subject;
 use crate::config::Topic;
 use crate::exit;
 use crate::lake::{FileHits, Found};
+use crate::print::count;
 use crate::warehouse::TableHits;
 
 /// Lists of files for people end here; the JSON has them all.
@@ -364,8 +365,4 @@ impl ErasureOutcome {
             "failed": erased.failed.len(),
         })
     }
-}
-
-fn count(n: u64, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }

@@ -38,6 +38,12 @@ impl Admin {
         Admin { client, timeout }
     }
 
+    /// The broker that answers for the cluster, as far as the last metadata told.
+    pub(super) fn controller(self) -> i32 {
+        // SAFETY: the client is alive; nothing is allocated.
+        unsafe { rd::rd_kafka_controllerid(self.client, 0) }
+    }
+
     /// Topic name -> topic id in base64, for the topics whose broker gives one (Kafka 2.8 and later).
     pub(super) fn topic_ids(self, topics: &[String]) -> Result<BTreeMap<String, String>> {
         let names: Vec<CString> = topics

@@ -138,6 +138,7 @@ fn publish(
     state.save(root, topic)?;
     if !staging.is_empty() {
         root.remove_tree(&staging)?;
+        root.remove_empty_dir(&ledger::staging_home(topic))?;
     }
     Ok(strangers)
 }

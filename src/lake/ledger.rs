@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::lock;
 use super::path::HivePartition;
 use super::root::Root;
 use super::sealed;
@@ -16,6 +17,7 @@ use crate::sink::Progress;
 
 pub const HOME: &str = ".lakectl";
 const LAKE: &str = ".lakectl/lake";
+const LAKE_LOCK: &str = ".lakectl/lake.lock";
 
 /// Facts of the whole lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,8 +40,22 @@ pub fn open(root: &Root, zone: Tz, create: bool) -> Result<()> {
         format: 1,
         timezone: zone.name().to_owned(),
     };
+    if agrees(root, &facts)? || !create {
+        return Ok(());
+    }
+    root.make_dirs(HOME)?;
+    // Of runs that begin a lake at once, one writes; the others find it written.
+    let _lock = lock::wait(root, LAKE_LOCK)?;
+    match agrees(root, &facts)? {
+        true => Ok(()),
+        false => sealed::write(root, LAKE, &facts),
+    }
+}
+
+/// Whether the ledger holds these facts; false: there are none yet, or none that anything was made by.
+fn agrees(root: &Root, facts: &LakeFacts) -> Result<bool> {
     match sealed::read::<LakeFacts>(root, LAKE)? {
-        Some(known) if known == facts => Ok(()),
+        Some(known) if known == *facts => Ok(true),
         Some(known) if known.timezone != facts.timezone && has_topics(root)? => Err(usage(format!(
             "lake.timezone is {}, but the day folders of {} were made in {}: a day would mean two things. \
              Set lake.timezone = \"{}\", or begin a new lake in another root",
@@ -52,11 +68,7 @@ pub fn open(root: &Root, zone: Tz, create: bool) -> Result<()> {
             "{} was written by a newer lakectl; use that one",
             root.path().display()
         ))),
-        _ if create => {
-            root.make_dirs(HOME)?;
-            sealed::write(root, LAKE, &facts)
-        }
-        _ => Ok(()),
+        _ => Ok(false),
     }
 }
 

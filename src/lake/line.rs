@@ -92,10 +92,10 @@ impl LineWriter {
                 self.name(out, b',', "value");
                 out.extend_from_slice(b"null}");
             }
-            Some((_, Ok(value))) => self.value(&value, &mut errors, out),
+            Some((_, Ok(value))) => self.value(&value, &errors, out),
             Some((bytes, Err(reason))) => {
                 errors.push(format!("value: {reason}"));
-                self.unreadable(bytes, &mut errors, out);
+                self.unreadable(bytes, &errors, out);
             }
         }
         out.push(b'\n');
@@ -179,7 +179,7 @@ impl LineWriter {
     }
 
     /// A readable value ends the line: spliced where it is an ordinary object, nested otherwise.
-    fn value(&self, value: &Readable<'_>, errors: &mut Vec<String>, out: &mut Vec<u8>) {
+    fn value(&self, value: &Readable<'_>, errors: &[String], out: &mut Vec<u8>) {
         self.errors(errors, out);
         match value.shape {
             Shape::Object => {
@@ -199,7 +199,7 @@ impl LineWriter {
         }
     }
 
-    fn unreadable(&self, bytes: &[u8], errors: &mut Vec<String>, out: &mut Vec<u8>) {
+    fn unreadable(&self, bytes: &[u8], errors: &[String], out: &mut Vec<u8>) {
         self.errors(errors, out);
         match std::str::from_utf8(bytes) {
             Ok(text) => {

@@ -35,6 +35,18 @@ pub fn take(root: &Root, topic: &str, run_id: &str, wait: Duration) -> Result<Re
     Ok(Ok(file))
 }
 
+/// Waits for a lock that nobody holds for more than a moment.
+pub fn wait(root: &Root, path: &str) -> Result<File> {
+    let file = root.lock_file(path)?;
+    loop {
+        match flock(&file, FlockOperation::LockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error).with_context(|| format!("locking {}", root.shown(path))),
+        }
+    }
+}
+
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
     let known = file

@@ -28,6 +28,7 @@ use crate::config::{Settings, Topic};
 use crate::erase::filter::Filter;
 use crate::exit::usage;
 use crate::sink::{Progress, Target};
+pub use day::RecordDay;
 pub use erase::{FileHits, Found};
 use ledger::TopicState;
 pub use purge::{DayFolder, Purged, TopicDays};

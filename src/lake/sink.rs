@@ -7,7 +7,7 @@ use std::fs::File;
 
 use super::day::RecordDay;
 use super::fold::{Fold, Order};
-use super::ledger::{self, Manifest, Pending, PendingFile, TopicState};
+use super::ledger::{self, Pending, PendingFile, TopicState};
 use super::line::LineWriter;
 use super::path::HivePartition;
 use super::root::Root;
@@ -50,6 +50,7 @@ pub struct TopicSink<'a> {
     /// Who was erased, and must not come back.
     filter: Filter,
     erased: u64,
+    other_days: u64,
     _lock: File,
 }
 
@@ -90,6 +91,7 @@ impl<'a> TopicSink<'a> {
             below_retention: 0,
             filter,
             erased: 0,
+            other_days: 0,
             _lock: lock,
         }
     }
@@ -210,12 +212,11 @@ impl<'a> TopicSink<'a> {
             self.report.bytes += file.file.bytes;
             days.extend(file.day.clone());
         }
-        for day in days.difference(&self.report.days) {
-            let past = HivePartition::parse(day).is_some_and(|day| day < HivePartition::Day(today));
-            if past && self.root.stat(&Manifest::path(&self.topic.name, day))?.is_some() {
-                self.report.days_reopened.insert(day.clone());
-            }
-        }
+        let past =
+            |day: &&String| HivePartition::parse(day).is_some_and(|day| day < HivePartition::Day(today));
+        self.report
+            .days_reopened
+            .extend(days.iter().filter(past).cloned());
         self.report.days.extend(days);
         let staging = self.staging();
         self.state.pending = (!files.is_empty()).then(|| Pending {
@@ -277,15 +278,24 @@ impl<'a> TopicSink<'a> {
 
     /// Whether a stream's record of this day is wanted at all.
     fn wants(&mut self, day: HivePartition) -> bool {
-        let HivePartition::Day(date) = day else {
-            return !matches!(self.rebuild, Some(Rebuild::Days { .. }));
+        let date = match day {
+            HivePartition::Day(date) => Some(date),
+            HivePartition::Null => None,
         };
-        if self.state.cutoff.is_some_and(|cutoff| date < cutoff) {
+        if date
+            .zip(self.state.cutoff)
+            .is_some_and(|(date, cutoff)| date < cutoff)
+        {
             self.below_retention += 1;
             return false;
         }
         match self.rebuild {
-            Some(Rebuild::Days { first, last }) => (first..=last).contains(&date),
+            Some(Rebuild::Days { first, last })
+                if !date.is_some_and(|date| (first..=last).contains(&date)) =>
+            {
+                self.other_days += 1;
+                false
+            }
             _ => true,
         }
     }
@@ -334,6 +344,7 @@ impl<'a> TopicSink<'a> {
         report.irregular = self.irregular;
         report.below_retention = self.below_retention;
         report.erased = self.erased;
+        report.other_days = self.other_days;
         report.target = TargetReport::Lake(std::mem::take(&mut self.report));
     }
 }

@@ -150,7 +150,13 @@ impl Previous {
                 root.shown(&snapshot.sidecar)
             );
         }
-        if self.lines.checksum()? != snapshot.checksum {
+        let lines = self.lines.checksum().with_context(|| {
+            format!(
+                "{} is not what the ledger knows; restore it, or run lake --rebuild",
+                self.shown
+            )
+        })?;
+        if lines != snapshot.checksum {
             bail!(
                 "{} was changed since it was written (checksum); restore it, or run lake --rebuild",
                 self.shown
@@ -207,7 +213,7 @@ impl Lines {
     /// XXH3-128 of the whole file, which was read to its end.
     pub(super) fn checksum(mut self) -> Result<String> {
         if std::io::copy(&mut self.reader(), &mut std::io::sink())? != 0 {
-            bail!("it has more lines than were expected");
+            bail!("it has more lines than its sidecar");
         }
         let raw = match self {
             Lines::Plain(lines) => lines,

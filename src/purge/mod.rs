@@ -1,1 +1,378 @@
+//! Retention: a plan from what is there, looked at by a person, and executed by value.
+
+mod confirm;
 mod plan;
+mod rows;
+
+use anyhow::{Context, Result};
+use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+use crate::cli::{Common, PurgeArgs, PurgeOnly};
+use crate::config::{Kind, Retention, Settings, closest, units};
+use crate::exit::usage;
+use crate::lake::{Lake, RecordDay, TopicDays};
+use crate::print::{self, count};
+use crate::report::{Report, TargetReport, TopicReport};
+use crate::stop::Stop;
+use crate::warehouse::Warehouse;
+pub use plan::{FolderPlan, Plan, TablePlan, TopicPlan};
+
+/// What was deleted, or would be.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PurgeOutcome {
+    pub folders: Vec<PurgedFolder>,
+    pub tables: Vec<PurgedTable>,
+    /// What is there and is not ours: left.
+    pub left: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PurgedFolder {
+    pub topic: String,
+    pub path: String,
+    pub day: String,
+    pub files: u64,
+    pub records: u64,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PurgedTable {
+    pub table: String,
+    pub column: String,
+    /// UTC: rows before it went.
+    pub cutoff: String,
+    pub rows: u64,
+    /// Rows that a limit of time left for the next purge.
+    pub rows_left: u64,
+    /// Rows without a time in the column: never purged.
+    pub rows_without_time: u64,
+}
+
+/// What there is to purge from, as far as it was asked for.
+struct Targets<'a> {
+    settings: &'a Settings,
+    lake: Option<Lake<'a>>,
+    warehouse: Option<Warehouse>,
+    /// How long another run's lock is waited for.
+    wait: Duration,
+    deadline: Option<Instant>,
+}
+
+/// `lakectl purge`, by retention.
+pub fn execute(
+    common: &Common,
+    args: &PurgeArgs,
+    settings: &Settings,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<()> {
+    let targets = Targets::open(args, settings, report)?;
+    let plan = match &args.plan {
+        Some(file) => targets.load(file, args.only)?,
+        None => targets.plan(args)?,
+    };
+    report.outcome(&planned(&plan));
+    for table in &plan.tables {
+        if let Some(statement) = &table.missing_index {
+            report.warn(format!(
+                "{}: no index begins with {}; make it first: {statement}",
+                table.table, table.column
+            ));
+            report.needs_attention();
+        }
+    }
+    let refused = plan.check_fraction(args.max_fraction);
+    if common.dry_run || args.plan_out.is_some() {
+        report.text = plan.text();
+        if let Err(error) = refused {
+            report.warn(format!("without --dry-run this is refused: {error:#}"));
+        }
+        return args.plan_out.as_ref().map_or(Ok(()), |file| plan.save(file));
+    }
+    refused?;
+    if !common.json && !common.quiet {
+        print::lines(&plan.text());
+    }
+    if !plan.is_empty() {
+        confirm::ask(args.yes, common, &plan)?;
+    }
+    let outcome = targets.execute(&plan, report, stop)?;
+    report.text = summary(&outcome, &plan);
+    report.outcome(&outcome);
+    Ok(())
+}
+
+impl<'a> Targets<'a> {
+    fn open(args: &PurgeArgs, settings: &'a Settings, report: &mut Report) -> Result<Self> {
+        let lake = match args.only {
+            Some(PurgeOnly::Warehouse) => None,
+            _ => Some(Lake::at(settings, false)?.ok_or_else(|| {
+                usage(format!(
+                    "there is no lake at {}: is its disk mounted, and is lake.root right? \
+                     (--only warehouse leaves the lake out)",
+                    settings.lake.root.display()
+                ))
+            })?),
+        };
+        let warehouse = match (args.only, &settings.database) {
+            (Some(PurgeOnly::Lake), _) => None,
+            (_, Some(database)) => Some(Warehouse::connect(database)?),
+            (Some(PurgeOnly::Warehouse), None) => {
+                return Err(usage(
+                    "--only warehouse: no warehouse is configured (warehouse.url)",
+                ));
+            }
+            (None, None) => {
+                if settings
+                    .topics
+                    .values()
+                    .any(|topic| topic.row_retention.is_some())
+                {
+                    report.warn("no warehouse is configured (warehouse.url): its rows are not purged");
+                }
+                None
+            }
+        };
+        let duration = |name: &str, text: &Option<String>| {
+            text.as_deref()
+                .map(units::duration)
+                .transpose()
+                .map_err(|e| usage(format!("{name}: {e}")))
+        };
+        Ok(Targets {
+            settings,
+            lake,
+            warehouse,
+            wait: duration("--wait", &args.wait)?.unwrap_or_default(),
+            deadline: duration("--max-duration", &args.max_duration)?.map(|limit| Instant::now() + limit),
+        })
+    }
+
+    fn lake_root(&self) -> String {
+        let root = &self.settings.lake.root;
+        root.canonicalize()
+            .unwrap_or_else(|_| root.clone())
+            .display()
+            .to_string()
+    }
+
+    fn load(&self, file: &std::path::Path, only: Option<PurgeOnly>) -> Result<Plan> {
+        let database = self.settings.database.as_ref().map(|database| database.shown());
+        let today = RecordDay::today(self.settings.lake.timezone);
+        let mut plan = Plan::load(file, &self.lake_root(), database.as_deref(), today)?;
+        match only {
+            Some(PurgeOnly::Lake) => plan.tables.clear(),
+            Some(PurgeOnly::Warehouse) => plan.topics.clear(),
+            None => {}
+        }
+        if !plan.topics.is_empty() && self.lake.is_none()
+            || !plan.tables.is_empty() && self.warehouse.is_none()
+        {
+            return Err(usage(format!(
+                "{} needs a lake or a warehouse that is not configured",
+                file.display()
+            )));
+        }
+        Ok(plan)
+    }
+
+    fn plan(&self, args: &PurgeArgs) -> Result<Plan> {
+        let older_than = match args.older_than.as_deref().map(units::retention) {
+            None => None,
+            Some(Ok(Some(keep))) => Some(keep),
+            Some(Ok(None)) => return Err(usage("--older-than none would purge nothing")),
+            Some(Err(error)) => return Err(usage(format!("--older-than: {error}"))),
+        };
+        let today = RecordDay::today(self.settings.lake.timezone);
+        let survey = self
+            .lake
+            .as_ref()
+            .map(Lake::survey)
+            .transpose()?
+            .unwrap_or_default();
+        if self.lake.is_some() && survey.is_empty() && self.warehouse.is_none() {
+            return Err(usage(format!(
+                "the lake at {} is empty; is lake.root right?",
+                self.lake_root()
+            )));
+        }
+        let chosen = self.choose(&args.topics, &survey)?;
+        let mut plan = Plan {
+            version: 1,
+            made: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+            lake_root: self.lake.as_ref().map(|_| self.lake_root()),
+            database: self
+                .warehouse
+                .as_ref()
+                .and(self.settings.database.as_ref())
+                .map(|database| database.shown()),
+            ..Plan::default()
+        };
+        for days in survey.iter().filter(|days| chosen(&days.topic)) {
+            plan.left.extend(days.strangers.iter().cloned());
+            if let Some(keep) = older_than.or_else(|| self.lake_retention(&days.topic)) {
+                plan.topics.extend(plan::topic(days, keep, today));
+            }
+        }
+        if let Some(warehouse) = &self.warehouse {
+            plan.tables = rows::plan(warehouse, self.settings, &chosen, older_than, today)?;
+        }
+        Ok(plan)
+    }
+
+    fn lake_retention(&self, topic: &str) -> Option<Retention> {
+        match self.settings.topics.get(topic) {
+            Some(entry) => entry.lake_retention,
+            None => self.settings.lake.retention,
+        }
+    }
+
+    /// The topics that were asked for, by name or glob.
+    fn choose(&self, patterns: &[String], survey: &[TopicDays]) -> Result<impl Fn(&str) -> bool + use<>> {
+        let known: Vec<&str> = survey
+            .iter()
+            .map(|days| days.topic.as_str())
+            .chain(self.settings.topics.keys().map(String::as_str))
+            .collect();
+        let mut globs = Vec::new();
+        for pattern in patterns {
+            let glob =
+                globset::Glob::new(pattern).map_err(|e| usage(format!("`{pattern}` is no glob: {e}")))?;
+            let glob = glob.compile_matcher();
+            if !known.iter().any(|name| glob.is_match(name)) {
+                let hint = closest(pattern, known.iter().copied());
+                let hint = hint.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                return Err(usage(format!(
+                    "neither lake nor configuration knows a topic `{pattern}`{hint}"
+                )));
+            }
+            globs.push(glob);
+        }
+        Ok(move |topic: &str| globs.is_empty() || globs.iter().any(|glob| glob.is_match(topic)))
+    }
+
+    fn execute(&self, plan: &Plan, report: &mut Report, stop: &Stop) -> Result<PurgeOutcome> {
+        let mut outcome = PurgeOutcome {
+            left: plan.left.clone(),
+            ..PurgeOutcome::default()
+        };
+        if let Some(lake) = &self.lake {
+            for topic in &plan.topics {
+                if stop.signal().is_none() {
+                    self.purge_topic(lake, topic, report, &mut outcome);
+                }
+            }
+        }
+        if let Some(warehouse) = &self.warehouse {
+            for table in plan.tables.iter().filter(|_| stop.signal().is_none()) {
+                let purged = rows::execute(warehouse, table, self.wait, self.deadline, stop);
+                settle(
+                    report,
+                    &table.topic,
+                    Kind::Table,
+                    purged.map(|rows| rows.map(|rows| outcome.tables.push(rows))),
+                );
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn purge_topic(
+        &self,
+        lake: &Lake<'_>,
+        plan: &TopicPlan,
+        report: &mut Report,
+        outcome: &mut PurgeOutcome,
+    ) {
+        let purged = lake
+            .purge(
+                &plan.topic,
+                plan.cutoff,
+                &plan.day_folders(),
+                &report.run_id,
+                self.wait,
+            )
+            .with_context(|| format!("purging topic {}", plan.topic));
+        let purged = purged.map(|purged| {
+            purged.map(|purged| {
+                outcome.left.extend(purged.strangers);
+                outcome
+                    .folders
+                    .extend(purged.folders.iter().map(|folder| PurgedFolder {
+                        topic: plan.topic.clone(),
+                        path: folder.path.clone(),
+                        day: folder.day.to_string(),
+                        files: folder.files,
+                        records: folder.records,
+                        bytes: folder.bytes,
+                    }));
+            })
+        });
+        settle(report, &plan.topic, plan.kind, purged);
+    }
+}
+
+/// A topic that failed or is locked stands in the report; the others go on.
+fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Result<(), String>>) {
+    let mut line = TopicReport::new(topic, kind, TargetReport::None {});
+    match result {
+        Ok(Ok(())) => return,
+        Ok(Err(holder)) => line.lock_out(holder),
+        Err(error) => line.fail(&error),
+    }
+    report.topics.push(line);
+}
+
+fn planned(plan: &Plan) -> PurgeOutcome {
+    let folders = plan.topics.iter().flat_map(|topic| {
+        topic.folders.iter().map(|folder| PurgedFolder {
+            topic: topic.topic.clone(),
+            path: folder.path.clone(),
+            day: folder.day.to_string(),
+            files: folder.files,
+            records: folder.records,
+            bytes: folder.bytes,
+        })
+    });
+    let table = |table: &TablePlan| PurgedTable {
+        table: table.table.clone(),
+        column: table.column.clone(),
+        cutoff: table.cutoff.clone(),
+        rows: table.rows,
+        rows_left: 0,
+        rows_without_time: table.rows_without_time,
+    };
+    PurgeOutcome {
+        folders: folders.collect(),
+        tables: plan.tables.iter().map(table).collect(),
+        left: plan.left.clone(),
+    }
+}
+
+fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
+    let sum = |pick: fn(&PurgedFolder) -> u64| outcome.folders.iter().map(pick).sum::<u64>();
+    let rows: u64 = outcome.tables.iter().map(|table| table.rows).sum();
+    let left: u64 = outcome.tables.iter().map(|table| table.rows_left).sum();
+    let mut lines = Vec::new();
+    if !outcome.folders.is_empty() {
+        lines.push(format!(
+            "purged {} with {}, {}, {}",
+            count(outcome.folders.len() as u64, "day folder"),
+            count(sum(|f| f.files), "file"),
+            count(sum(|f| f.records), "record"),
+            indicatif::HumanBytes(sum(|f| f.bytes)),
+        ));
+    }
+    if rows > 0 {
+        lines.push(format!("purged {}", count(rows, "row")));
+    }
+    let found = outcome.left.iter().filter(|path| !plan.left.contains(path));
+    lines.extend(found.map(|path| format!("left {path}: it lay in a purged folder and is not ours")));
+    if left > 0 {
+        lines.push(format!("{left} rows are left; run again to go on"));
+    }
+    lines
+}

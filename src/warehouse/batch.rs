@@ -22,12 +22,11 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub(super) enum Write {
     /// Index into [`Batch::shapes`], and the values of its columns, the primary key's first.
-    Upsert {
-        shape: usize,
-        values: Vec<Value>,
-    },
+    Upsert { shape: usize, values: Vec<Value> },
     Delete {
         key: Vec<Value>,
+        /// The record has a row for the key, but one that a purge has erased.
+        erased: bool,
     },
 }
 
@@ -36,14 +35,14 @@ impl Pending {
     pub(super) fn wire_bytes(&self) -> usize {
         match &self.write {
             Write::Upsert { values, .. } => values_bytes(values),
-            Write::Delete { key } => values_bytes(key),
+            Write::Delete { key, .. } => values_bytes(key),
         }
     }
 
     pub(super) fn key(&self, key_columns: usize) -> &[Value] {
         match &self.write {
             Write::Upsert { values, .. } => &values[..key_columns],
-            Write::Delete { key } => key,
+            Write::Delete { key, .. } => key,
         }
     }
 }
@@ -142,7 +141,7 @@ impl Pending {
             partition: 0,
             offset: 0,
             timestamp_ms: 0,
-            write: Write::Delete { key },
+            write: Write::Delete { key, erased: false },
             raw_key: None,
             raw_value: None,
         }
@@ -153,7 +152,7 @@ fn size_of_pending(pending: &Pending) -> usize {
     let raw = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(0, |bytes| bytes.len());
     let values = match &pending.write {
         Write::Upsert { values, .. } => values,
-        Write::Delete { key } => key,
+        Write::Delete { key, .. } => key,
     };
     OVERHEAD_BYTES
         + raw(&pending.raw_key)
@@ -231,7 +230,7 @@ mod tests {
 
     fn put(batch: &mut Batch, record: &Record<'_>) {
         let key = vec![Value::from("k")];
-        batch.put(sort_key(&key), record, Write::Delete { key });
+        batch.put(sort_key(&key), record, Write::Delete { key, erased: false });
     }
 
     fn newest(batch: &Batch) -> (i32, i64) {

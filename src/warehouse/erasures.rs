@@ -6,6 +6,9 @@ use mysql::prelude::Queryable;
 
 use super::Warehouse;
 use super::connect;
+use super::row::RowReader;
+use crate::config::Topic;
+use crate::erase::filter::Filter;
 use crate::erase::registry::{Entry, Registry, Secret};
 use crate::exit::usage;
 
@@ -13,6 +16,18 @@ const ENTRIES: &str = "lakectl_erasures";
 const SECRET: &str = "lakectl_erasure_key";
 /// ER_NO_SUCH_TABLE: no erasure can have been recorded in such a database.
 const NO_SUCH_TABLE: u16 = 1146;
+
+/// What a topic's records are compared with; read under the lock, because an erasure that comes later waits for it,
+/// and then finds what this load has brought.
+pub(super) fn filter(conn: &mut Conn, topic: &Topic, reader: &RowReader) -> Result<Filter> {
+    let registry = load(conn).with_context(|| format!("topic {}", topic.name))?;
+    Ok(Filter::new(registry, &topic.name, &topic.key, reader.key_names()))
+}
+
+/// How many entries there are: a list only ever grows.
+pub(super) fn count(conn: &mut Conn) -> Result<usize> {
+    Ok(load(conn)?.entries.len())
+}
 
 /// # Errors
 /// A list without its secret: nothing may be taken in, or the erased would come back.

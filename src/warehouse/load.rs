@@ -9,6 +9,8 @@ use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
+use super::cutoffs::{self, Cutoffs};
+use super::erasures;
 use super::fault::{Fault, fault_of};
 use super::link::Link;
 use super::progress::{self, Place};
@@ -28,6 +30,10 @@ pub(super) struct Work<'a> {
     pub(super) batch: &'a Batch,
     pub(super) before: &'a Progress,
     pub(super) after: &'a Progress,
+    /// Those that the batch was folded by.
+    pub(super) cutoffs: &'a Cutoffs,
+    /// How many persons were erased when the batch was read.
+    pub(super) persons_listed: usize,
     pub(super) patience: Duration,
 }
 
@@ -37,6 +43,7 @@ pub(super) struct Landed {
     pub(super) upserted: u64,
     pub(super) deleted: u64,
     pub(super) rejected: u64,
+    pub(super) below_retention: u64,
 }
 
 impl std::ops::AddAssign for Landed {
@@ -44,6 +51,7 @@ impl std::ops::AddAssign for Landed {
         self.upserted += other.upserted;
         self.deleted += other.deleted;
         self.rejected += other.rejected;
+        self.below_retention += other.below_retention;
     }
 }
 
@@ -53,6 +61,8 @@ enum Failure {
     /// The answer to COMMIT never came; this is what it would have made durable.
     Unanswered(mysql::Error, Landed),
     Stranger(Progress),
+    /// A purge came in while the lock was lost.
+    Purged,
 }
 
 impl From<mysql::Error> for Failure {
@@ -82,6 +92,7 @@ impl<'a> Work<'a> {
             let error = match self.attempt(link, rebuild.as_deref_mut(), unanswered) {
                 Ok(landed) => return Ok(landed),
                 Err(Failure::Stranger(found)) => return Err(self.stranger(&found)),
+                Err(Failure::Purged) => return Err(self.purged()),
                 Err(Failure::Unanswered(error, landed)) => {
                     unanswered = Some(landed);
                     error
@@ -103,6 +114,10 @@ impl<'a> Work<'a> {
             if fault == Fault::Lost || link.conn.query_drop("ROLLBACK").is_err() {
                 link.reconnect(deadline)
                     .with_context(|| format!("table `{}`", self.table.name))?;
+                // Without the lock someone may have been erased who is in this batch.
+                if erasures::count(&mut link.conn)? != self.persons_listed {
+                    return Err(self.purged());
+                }
             }
         }
     }
@@ -127,6 +142,13 @@ impl<'a> Work<'a> {
             self.table.name,
             self.before.next,
             found.next
+        )
+    }
+
+    fn purged(&self) -> anyhow::Error {
+        anyhow!(
+            "a purge of table `{}` came in between; nothing of this transaction was committed; run again",
+            self.table.name
         )
     }
 
@@ -174,7 +196,11 @@ impl<'a> Work<'a> {
         let found = progress::read(&mut link.conn, self.place(), true)?;
         let same = |a: &Progress, b: &Progress| a.next == b.next && a.generation == b.generation;
         if same(&found, self.before) {
-            return Ok(None);
+            if cutoffs::read(&mut link.conn, &self.table.name)? == *self.cutoffs {
+                return Ok(None);
+            }
+            link.conn.query_drop("ROLLBACK")?;
+            return Err(Failure::Purged);
         }
         link.conn.query_drop("ROLLBACK")?;
         match unanswered {
@@ -199,6 +225,7 @@ impl<'a> Work<'a> {
         Ok(Landed {
             upserted: applied.upserted,
             deleted: applied.deleted,
+            below_retention: applied.below_retention,
             rejected: (self.batch.rejects.len() + refused.len()) as u64,
         })
     }
@@ -215,6 +242,7 @@ impl<'a> Work<'a> {
                 Ok(landed)
             }
             Err(Failure::Stranger(found)) => Err(self.stranger(&found)),
+            Err(Failure::Purged) => Err(self.purged()),
             Err(Failure::Server(error) | Failure::Unanswered(error, _)) => {
                 Err(self.give_up(link, error, Fault::Fatal))
             }

@@ -31,6 +31,7 @@ pub(super) const MIGRATIONS: &[Migration] = &migrations![
     1 "001_progress",
     2 "002_tables",
     3 "003_user_permissions",
+    5 "005_cutoffs",
     6 "006_erasures",
 ];
 
@@ -142,8 +143,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_in_the_order_of_their_numbers_and_every_statement_is_guarded() {
-        assert!(MIGRATIONS.is_sorted_by(|a, b| a.version < b.version));
+    fn files_are_numbered_as_listed_and_every_statement_is_guarded() {
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
         for migration in MIGRATIONS {
             let number = format!("{:03}_", migration.version);
             assert!(migration.name.starts_with(&number), "{}", migration.name);
@@ -167,6 +168,7 @@ mod tests {
             "user_permissions",
             "lakectl_progress",
             "lakectl_rejects",
+            "lakectl_cutoffs",
         ] {
             assert!(!shapes[table].primary_key.is_empty(), "{table}");
         }

@@ -4,6 +4,7 @@ mod batch;
 mod column;
 mod connect;
 mod convert;
+mod cutoffs;
 mod decimal;
 mod drift;
 mod erase;
@@ -15,8 +16,10 @@ mod load;
 mod mapping;
 mod migrations;
 mod progress;
+mod purge;
 mod rebuild;
 mod rejects;
+mod retention;
 mod row;
 mod schema;
 mod sink;
@@ -30,10 +33,10 @@ use mysql::prelude::Queryable;
 use std::time::Duration;
 
 use crate::config::{Database, Topic};
-use crate::erase::filter::Filter;
 use crate::exit::usage;
 use crate::sink::{Progress, Target};
 use connect::Server;
+use cutoffs::Erased;
 use link::Link;
 use progress::Place;
 use row::RowReader;
@@ -41,6 +44,7 @@ use schema::TargetTable;
 
 pub use erase::TableHits;
 pub use init_db::{InitDbOutcome, init_db};
+pub use purge::RowsPurged;
 pub use sink::TableSink;
 
 /// A database that was reached and logged in to.
@@ -76,20 +80,12 @@ impl Warehouse {
             topic: &topic.name,
         };
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
-        // Under the lock: an erasure that comes later waits for it, and then finds what this load brings.
-        let erased = Filter::new(
-            erasures::load(&mut link.conn)?,
-            &topic.name,
-            &topic.key,
-            reader.key_names(),
-        );
+        let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
+        let erased = Erased::new(cutoffs, &table).with_context(|| format!("topic {}", topic.name))?;
+        let persons = erasures::filter(&mut link.conn, topic, &reader)?;
+        let topic = topic.clone();
         Ok(Some(TableSink::new(
-            topic.clone(),
-            table,
-            link,
-            reader,
-            erased,
-            progress,
+            topic, table, link, reader, erased, persons, progress,
         )))
     }
 
@@ -124,8 +120,7 @@ impl Target for Warehouse {
         _run_id: &str,
         wait: Duration,
     ) -> Result<Result<TableSink, String>> {
-        let held = || format!("another run loads table `{}` (MySQL's GET_LOCK)", topic.table);
-        Ok(Warehouse::open(self, topic, wait)?.ok_or_else(held))
+        Ok(Warehouse::open(self, topic, wait)?.ok_or_else(|| held(&topic.table)))
     }
 
     fn progress(&self, topic: &Topic) -> Result<Progress> {
@@ -133,8 +128,12 @@ impl Target for Warehouse {
     }
 }
 
+fn held(table: &str) -> String {
+    format!("another run loads or purges table `{table}` (MySQL's GET_LOCK)")
+}
+
 fn check_own_tables(conn: &mut Conn, database: &Database) -> Result<()> {
-    for table in [progress::TABLE, rejects::TABLE] {
+    for table in [progress::TABLE, rejects::TABLE, cutoffs::TABLE] {
         let engine: Option<String> = conn
             .exec_first(
                 "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",

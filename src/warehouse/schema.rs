@@ -47,6 +47,22 @@ impl TargetTable {
 /// # Errors
 /// A table that is missing or unfit: exit code 2, with what to do.
 pub(super) fn read(conn: &mut Conn, server: &Server, name: &str) -> Result<TargetTable> {
+    let name = find(conn, name)?;
+    let mut columns = read_columns(conn, server, &name)?;
+    let primary_key = read_primary_key(conn, &name, &mut columns)?;
+    refuse_second_unique_index(conn, &name)?;
+    Ok(TargetTable {
+        name,
+        columns,
+        primary_key,
+    })
+}
+
+/// The name of a transactional table, as MySQL spells it.
+///
+/// # Errors
+/// A table that is missing, none, or not InnoDB's: exit code 2, with what to do.
+pub(super) fn find(conn: &mut Conn, name: &str) -> Result<String> {
     let facts: Option<(String, String, Option<String>)> = conn.exec_first(
         "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES \
          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
@@ -68,14 +84,7 @@ pub(super) fn read(conn: &mut Conn, server: &Server, name: &str) -> Result<Targe
              run: ALTER TABLE `{name}` ENGINE = InnoDB"
         )));
     }
-    let mut columns = read_columns(conn, server, &name)?;
-    let primary_key = read_primary_key(conn, &name, &mut columns)?;
-    refuse_second_unique_index(conn, &name)?;
-    Ok(TargetTable {
-        name,
-        columns,
-        primary_key,
-    })
+    Ok(name)
 }
 
 /// A column of a row that may be of any type and NULL; servers differ in their types here.
@@ -83,7 +92,7 @@ pub(super) fn field<T: FromValue>(row: &Row, name: &str) -> Option<T> {
     row.get_opt::<Option<T>, _>(name).and_then(Result::ok).flatten()
 }
 
-fn read_columns(conn: &mut Conn, server: &Server, table: &str) -> Result<Vec<Column>> {
+pub(super) fn read_columns(conn: &mut Conn, server: &Server, table: &str) -> Result<Vec<Column>> {
     let checked_json = checked_json_columns(conn, server, table)?;
     let rows: Vec<Row> = conn.exec(
         "SELECT COLUMN_NAME AS name, DATA_TYPE AS data_type, COLUMN_TYPE AS column_type, IS_NULLABLE AS nullable, \

@@ -6,6 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::batch::{Batch, Write, sort_key, values_bytes};
+use super::cutoffs::{self, Erased};
+use super::erasures;
 use super::link::Link;
 use super::load::{self, Landed, Work};
 use super::progress::{self, Place};
@@ -35,10 +37,12 @@ pub struct TableSink {
     table: TargetTable,
     link: Link,
     reader: RowReader,
-    /// Who was erased, and must not come back.
-    filter: Filter,
-    erased: u64,
     batch: Batch,
+    /// What a purge has erased, as it was when the lock was taken.
+    erased: Erased,
+    /// Who was erased by name, as it was when the lock was taken: they must not come back.
+    persons: Filter,
+    persons_dropped: u64,
     /// As it is in the database.
     progress: Progress,
     /// Kafka partition -> offset after the last record taken since.
@@ -74,7 +78,8 @@ impl TableSink {
         table: TargetTable,
         link: Link,
         reader: RowReader,
-        filter: Filter,
+        erased: Erased,
+        persons: Filter,
         progress: Progress,
     ) -> TableSink {
         let mut warnings = Vec::new();
@@ -92,9 +97,10 @@ impl TableSink {
             table,
             link,
             reader,
-            filter,
-            erased: 0,
             batch: Batch::default(),
+            erased,
+            persons,
+            persons_dropped: 0,
             progress,
             taken: BTreeMap::new(),
             identity: None,
@@ -145,6 +151,8 @@ impl TableSink {
         }
         self.link.reopen(rebuild::READ_TIMEOUT)?;
         self.progress = progress::read(&mut self.link.conn, place, false)?;
+        self.erased = Erased::new(cutoffs::read(&mut self.link.conn, place.table)?, &self.table)?;
+        self.persons = erasures::filter(&mut self.link.conn, &self.topic, &self.reader)?;
         self.rebuild = Some(Rebuild::new(rebuild));
         Ok(())
     }
@@ -198,7 +206,7 @@ impl TableSink {
 
     /// Whatever row the key had before is outdated, so it goes; nothing of the record itself is kept anywhere.
     fn take_erased(&mut self, record: &Record<'_>) {
-        self.erased += 1;
+        self.persons_dropped += 1;
         let tombstone = Record {
             value: None,
             ..record.clone()
@@ -208,12 +216,12 @@ impl TableSink {
                 key: None,
                 ..tombstone
             };
-            self.put(&key.clone(), &nameless, Write::Delete { key });
+            self.put(&key.clone(), &nameless, Write::Delete { key, erased: false });
         }
     }
 
     fn take_change(&mut self, record: &Record<'_>) {
-        if self.filter.hits(record) {
+        if self.persons.hits(record) {
             return self.take_erased(record);
         }
         match self.reader.read(&self.table, record) {
@@ -224,10 +232,14 @@ impl TableSink {
             }
             Change::Delete { key } => {
                 self.tombstones += 1;
-                self.put(&key.clone(), record, Write::Delete { key });
+                self.put(&key.clone(), record, Write::Delete { key, erased: false });
             }
             Change::Upsert { columns, values } => {
                 let key = values[..self.table.primary_key.len()].to_vec();
+                if self.erased.covers(&columns, &values) {
+                    self.put(&key.clone(), record, Write::Delete { key, erased: true });
+                    return;
+                }
                 let packet_max = self.link.server.packet_max;
                 if values_bytes(&values) + STATEMENT_OVERHEAD_BYTES > packet_max {
                     let reason = format!("larger than the server's max_allowed_packet, {packet_max} bytes");
@@ -275,6 +287,8 @@ impl TableSink {
             batch: &self.batch,
             before: &self.progress,
             after: &after,
+            cutoffs: &self.erased.cutoffs,
+            persons_listed: self.persons.listed(),
             patience: self.patience,
         };
         match (&mut self.rebuild, end) {
@@ -349,8 +363,9 @@ impl TableSink {
     fn fill(&mut self, report: &mut TopicReport) {
         report.tombstones += std::mem::take(&mut self.tombstones);
         report.irregular += std::mem::take(&mut self.irregular);
-        report.erased += std::mem::take(&mut self.erased);
+        report.erased += std::mem::take(&mut self.persons_dropped);
         let landed = std::mem::take(&mut self.landed);
+        report.below_retention += landed.below_retention;
         if let TargetReport::Warehouse(warehouse) = &mut report.target {
             warehouse.table.clone_from(&self.table.name);
             warehouse.upserted += landed.upserted;

@@ -2,6 +2,7 @@
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, MySqlError, Value};
+use std::collections::BTreeSet;
 
 use super::batch::{Batch, Pending, Write};
 use super::connect::Server;
@@ -28,6 +29,8 @@ pub(super) struct Applied {
     pub(super) upserted: u64,
     /// Rows that are gone.
     pub(super) deleted: u64,
+    /// Keys whose record would have brought back what a purge erased, whether or not there was a row.
+    pub(super) below_retention: u64,
     /// Sort keys of changes that the server refused, and its words.
     pub(super) refused: Vec<(Box<[u8]>, MySqlError)>,
 }
@@ -54,6 +57,14 @@ pub(super) fn apply(
     let limits = Limits::of(server, table.primary_key.len(), KEYS_MAX);
     let statement = |keys| delete_sql(table, keys);
     applied.deleted = run_all(conn, &deletes, &limits, &statement, &mut applied.refused)?;
+    let refused = applied.refused.iter().map(|(key, _)| key);
+    let refused: BTreeSet<&Box<[u8]>> = refused.collect();
+    applied.below_retention = deletes
+        .iter()
+        .filter(|(key, pending)| {
+            matches!(pending.write, Write::Delete { erased: true, .. }) && !refused.contains(key)
+        })
+        .count() as u64;
     for (columns, rows) in batch.shapes.iter().zip(&upserts) {
         let limits = Limits::of(server, columns.len(), ROWS_MAX);
         let statement = |rows| upsert_sql(table, columns, rows, server.has_row_alias());
@@ -123,7 +134,7 @@ fn run_or_halve(
         .iter()
         .flat_map(|(_, pending)| match &pending.write {
             Write::Upsert { values, .. } => values,
-            Write::Delete { key } => key,
+            Write::Delete { key, .. } => key,
         })
         .cloned()
         .collect();

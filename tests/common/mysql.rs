@@ -33,9 +33,13 @@ pub fn mysql_service() -> Service {
     })
 }
 
-/// Only where `scripts/services up mariadb` was asked for.
-pub fn mariadb_service() -> Option<Service> {
-    service("LAKECTL_TEST_MARIADB_URL", "LAKECTL_TEST_MARIADB_PASSWORD")
+/// The MariaDB of scripts/services.
+pub fn mariadb_service() -> Service {
+    service("LAKECTL_TEST_MARIADB_URL", "LAKECTL_TEST_MARIADB_PASSWORD").unwrap_or_else(|| {
+        panic!(
+            "LAKECTL_TEST_MARIADB_URL is not set; run: scripts/services up mariadb && eval \"$(scripts/services env)\""
+        )
+    })
 }
 
 fn service(url: &str, password: &str) -> Option<Service> {
@@ -245,7 +249,7 @@ pub fn report(topic: &str) -> TopicReport {
 pub fn counts(report: &TopicReport) -> (u64, u64, u64) {
     match &report.target {
         TargetReport::Warehouse(warehouse) => (warehouse.upserted, warehouse.deleted, warehouse.rejected),
-        TargetReport::Lake(_) => panic!("a report of the lake"),
+        other => panic!("no report of the warehouse: {other:?}"),
     }
 }
 

@@ -1,0 +1,10 @@
+-- What a purge has erased: rows of the table whose column is before the cutoff (UTC) stay away, whatever is read again.
+
+-- unless table lakectl_cutoffs
+CREATE TABLE IF NOT EXISTS lakectl_cutoffs (
+    table_name VARCHAR(64) NOT NULL,
+    column_name VARCHAR(64) NOT NULL,
+    cutoff DATETIME(6) NOT NULL,
+    updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+    PRIMARY KEY (table_name, column_name)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};

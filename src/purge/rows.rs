@@ -1,0 +1,60 @@
+//! Retention in MySQL: rows whose timestamp column is older than the cutoff.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use std::time::{Duration, Instant};
+
+use super::PurgedTable;
+use super::plan::TablePlan;
+use crate::config::{Retention, Settings};
+use crate::exit::usage;
+use crate::progress::Progress;
+use crate::stop::Stop;
+use crate::warehouse::Warehouse;
+
+/// Every table with a configured retention column, checked before anything is deleted.
+pub(super) fn plan(
+    warehouse: &Warehouse,
+    settings: &Settings,
+    chosen: &dyn Fn(&str) -> bool,
+    older_than: Option<Retention>,
+    today: NaiveDate,
+) -> Result<Vec<TablePlan>> {
+    let mut plans = Vec::new();
+    for topic in settings
+        .topics
+        .values()
+        .filter(|topic| topic.warehouse_enabled && chosen(&topic.name))
+    {
+        let Some(retention) = &topic.row_retention else {
+            continue;
+        };
+        let keep = older_than.unwrap_or(retention.keep);
+        let cutoff = keep
+            .cutoff(today)
+            .ok_or_else(|| usage(format!("{keep} ago is no date")))?;
+        plans.push(warehouse.survey_rows(topic, &retention.column, cutoff, settings.lake.timezone)?);
+    }
+    Ok(plans)
+}
+
+/// Deletes in short transactions; the inner error says who holds the table's lock.
+pub(super) fn execute(
+    warehouse: &Warehouse,
+    plan: &TablePlan,
+    wait: Duration,
+    deadline: Option<Instant>,
+    stop: &Stop,
+) -> Result<Result<PurgedTable, String>> {
+    let bar = Progress::start(&plan.table, plan.rows, true);
+    let purged = warehouse.purge_rows(plan, wait, deadline, stop, &mut |rows| bar.rows(rows))?;
+    bar.finish();
+    Ok(purged.map(|rows| PurgedTable {
+        table: plan.table.clone(),
+        column: plan.column.clone(),
+        cutoff: plan.cutoff.clone(),
+        rows: rows.deleted,
+        rows_left: rows.left,
+        rows_without_time: plan.rows_without_time,
+    }))
+}

@@ -1,0 +1,216 @@
+//! The way of a run: lock -> plan -> drain -> commit -> mirror -> report, the same for lake and warehouse.
+
+mod options;
+mod planning;
+
+use anyhow::{Result, anyhow};
+use std::collections::BTreeMap;
+
+use crate::config::{Settings, Topic};
+use crate::kafka::{self, Client, OffsetRange, PartitionOffsets, TopicList};
+use crate::lake::path::topic_folder;
+use crate::progress::Progress as Bar;
+use crate::report::{PartitionReport, Report, TargetReport, TopicReport};
+use crate::select::{self, Selected};
+use crate::sink::{Drained, Progress, Sink, Target};
+pub use options::{FromArg, Options, RebuildArg, overrides};
+
+/// A run of lake or warehouse.
+#[derive(Debug)]
+pub struct Run<'a> {
+    pub client: &'a Client,
+    pub options: Options,
+    /// What a topic's report says of the target before anything happened.
+    pub empty: TargetReport,
+    pub report: &'a mut Report,
+}
+
+/// Topics with their Kafka partitions.
+pub type Chosen = Vec<(Topic, Vec<i32>)>;
+
+impl Run<'_> {
+    /// Finds the topics of the run; those that Kafka doesn't have stand in the report as failed.
+    pub fn choose(&mut self, settings: &Settings, tables_only: bool) -> Result<Chosen> {
+        let live = self.client.topics()?;
+        let (patterns, kind) = (&self.options.patterns[..], self.options.kind);
+        let request = select::Request {
+            patterns,
+            kind,
+            tables_only,
+        };
+        let mut chosen = Vec::new();
+        for selected in select::select(settings, request, self.client, &live)? {
+            match selected {
+                Selected::Topic(topic) => {
+                    let partitions = live[&topic.name].clone();
+                    chosen.push((topic, partitions));
+                }
+                Selected::Missing { topic, kind, error } => {
+                    let mut failed = TopicReport::new(&topic, kind, self.empty.clone());
+                    failed.fail(&error);
+                    self.report.topics.push(failed);
+                }
+            }
+        }
+        Ok(chosen)
+    }
+
+    fn line(&self, topic: &Topic) -> TopicReport {
+        let mut line = TopicReport::new(&topic.name, topic.kind, self.empty.clone());
+        line.into = match &mut line.target {
+            TargetReport::Warehouse(warehouse) => {
+                warehouse.table.clone_from(&topic.table);
+                topic.table.clone()
+            }
+            _ => topic_folder(topic.kind, &topic.name),
+        };
+        line
+    }
+
+    /// Says what the run would read, and touches nothing. `target` is None where there is no lake yet.
+    pub fn preview<T: Target>(&mut self, target: Option<&T>, chosen: &Chosen) -> Result<()> {
+        let seen = Seen::look(
+            self.client,
+            chosen.iter().map(|(topic, partitions)| (topic, partitions)),
+        )?;
+        for (topic, _) in chosen {
+            let mut line = self.line(topic);
+            let progress = target.map_or_else(|| Ok(Progress::default()), |target| target.progress(topic));
+            match progress.and_then(|progress| self.plan(topic, &seen, &progress, &mut line)) {
+                Ok((plan, _)) => {
+                    let part = |range: &OffsetRange| PartitionReport {
+                        partition: range.partition,
+                        start: range.start,
+                        next: range.start,
+                        end: range.end,
+                    };
+                    line.partitions = plan.ranges.iter().map(part).collect();
+                    line.remaining = plan.len();
+                }
+                Err(error) => line.fail(&error),
+            }
+            self.report.topics.push(line);
+        }
+        Ok(())
+    }
+
+    /// Drains topics into a target. A topic that fails or is locked does not stop the others.
+    pub fn drain<T: Target>(&mut self, target: &T, chosen: &Chosen) -> Result<()> {
+        // All locks come before the ends: another run's progress must not lie past the ends that this one sees.
+        let mut opened = Vec::new();
+        for (topic, partitions) in chosen {
+            let mut line = self.line(topic);
+            match target.open(topic, &self.report.run_id, self.options.wait) {
+                Ok(Ok(sink)) => {
+                    opened.push((topic, partitions, sink, line));
+                    continue;
+                }
+                Ok(Err(holder)) => line.lock_out(holder),
+                Err(error) => line.fail(&error),
+            }
+            self.report.topics.push(line);
+        }
+        let seen = Seen::look(
+            self.client,
+            opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions)),
+        )?;
+        let mut mirror = Vec::new();
+        for (topic, _, mut sink, mut line) in opened {
+            match self.drain_topic(topic, &seen, &mut sink, &mut line) {
+                Ok(drained) => {
+                    mirror.extend(
+                        drained
+                            .partitions
+                            .iter()
+                            .map(|at| (topic.name.clone(), at.partition, at.next)),
+                    );
+                }
+                Err(error) => line.fail(&error),
+            }
+            for warning in sink.warnings() {
+                self.report.warn(format!("topic {}: {warning}", topic.name));
+            }
+            self.report.topics.push(line);
+        }
+        self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
+        // Progress is safe where it belongs: a mirror that fails is worth a word, not a failure.
+        if let Err(error) = self.client.mirror(&mirror) {
+            self.report.warn(format!("{error:#}"));
+        }
+        Ok(())
+    }
+
+    fn drain_topic<S: Sink>(
+        &mut self,
+        topic: &Topic,
+        seen: &Seen,
+        sink: &mut S,
+        line: &mut TopicReport,
+    ) -> Result<Drained> {
+        let (plan, rebuild) = self.plan(topic, seen, &sink.progress(), line)?;
+        sink.begin(&plan, rebuild)?;
+        let bar = Bar::start(&topic.name, plan.len(), self.options.bars);
+        let outcome = kafka::drain(
+            self.client,
+            &topic.name,
+            &plan,
+            &mut self.options.limits,
+            &mut |record| {
+                bar.advance(record.value.map_or(0, <[u8]>::len));
+                sink.take(record)
+            },
+        )?;
+        bar.finish();
+        let mut drained = outcome.drained;
+        if rebuild.is_some() && !drained.complete {
+            return Err(anyhow!(
+                "topic {}: the rebuild was stopped before its end; nothing was replaced",
+                topic.name
+            ));
+        }
+        // Until a rebuild has mended the table, no run of it is complete.
+        drained.complete &= !line.tombstones_forgotten;
+        account(line, &drained, outcome.before_from);
+        sink.commit(&drained, line)?;
+        Ok(drained)
+    }
+}
+
+/// What Kafka said of the run's topics when it began.
+struct Seen {
+    offsets: BTreeMap<String, Vec<PartitionOffsets>>,
+    ids: BTreeMap<String, String>,
+    at_ms: i64,
+}
+
+impl Seen {
+    fn look<'t>(client: &Client, topics: impl Iterator<Item = (&'t Topic, &'t Vec<i32>)>) -> Result<Seen> {
+        let topics: TopicList = topics
+            .map(|(topic, partitions)| (topic.name.clone(), partitions.clone()))
+            .collect();
+        let names: Vec<String> = topics.keys().cloned().collect();
+        let at_ms = chrono::Utc::now().timestamp_millis();
+        Ok(Seen {
+            ids: client.topic_ids(&names)?,
+            offsets: client.offsets(&topics)?,
+            at_ms,
+        })
+    }
+}
+
+/// The report's numbers that follow from offsets alone.
+fn account(line: &mut TopicReport, drained: &Drained, before_from: u64) {
+    line.before_from = before_from;
+    for part in &drained.partitions {
+        let gap = line.gaps.iter().find(|gap| gap.partition == part.partition);
+        line.read += part.read;
+        line.skipped_offsets += (part.next - part.start).unsigned_abs() - part.read;
+        line.remaining += (part.end - part.next).max(0).unsigned_abs();
+        line.partitions.push(PartitionReport {
+            partition: part.partition,
+            start: gap.map_or(part.start, |gap| gap.from),
+            next: part.next,
+            end: part.end,
+        });
+    }
+}

@@ -1,0 +1,128 @@
+//! What the flags of lake and warehouse say about a run.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use std::time::{Duration, Instant};
+
+use crate::cli::{Common, DrainArgs, KindArg};
+use crate::config::{Kind, Overrides, Settings, units};
+use crate::exit::usage;
+use crate::kafka::{Accept, Limits};
+use crate::stop::Stop;
+
+/// What flags say about a run, read once.
+#[derive(Debug)]
+pub struct Options {
+    pub patterns: Vec<String>,
+    pub kind: Option<Kind>,
+    pub limits: Limits,
+    pub wait: Duration,
+    pub from: Option<FromArg>,
+    pub accept: Accept,
+    pub rebuild: Option<RebuildArg>,
+    /// Whether bars may be drawn on stderr.
+    pub bars: bool,
+}
+
+/// What `--rebuild` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RebuildArg {
+    /// Whole tables.
+    Tables,
+    /// These days of streams, both included.
+    Days { first: NaiveDate, last: NaiveDate },
+}
+
+impl RebuildArg {
+    /// `2025-10-01..2025-10-07`, or one day alone.
+    pub fn days(text: &str) -> Result<RebuildArg> {
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        let day = |text: &str| units::date(text).map_err(|e| usage(format!("--rebuild: {e}")));
+        let (first, last) = (day(first)?, day(last)?);
+        match first <= last {
+            true => Ok(RebuildArg::Days { first, last }),
+            false => Err(usage(format!(
+                "--rebuild {text}: the first day is after the last"
+            ))),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum FromArg {
+    Earliest,
+    Latest,
+    Time(i64),
+}
+
+impl Options {
+    pub fn new(common: &Common, args: &DrainArgs, settings: &Settings, stop: &Stop) -> Result<Options> {
+        let zone = settings.lake.timezone;
+        let flag = |name: &str, error: anyhow::Error| usage(format!("{name}: {error}"));
+        let duration = |name: &str, text: &Option<String>| {
+            text.as_deref()
+                .map(units::duration)
+                .transpose()
+                .map_err(|e| flag(name, e))
+        };
+        let from = match args.from.as_deref() {
+            None => None,
+            Some("earliest") => Some(FromArg::Earliest),
+            Some("latest") => Some(FromArg::Latest),
+            Some(text) => Some(FromArg::Time(
+                units::time_ms(text, zone).map_err(|e| flag("--from", e))?,
+            )),
+        };
+        let until = args
+            .until
+            .as_deref()
+            .map(|text| units::time_ms(text, zone))
+            .transpose();
+        Ok(Options {
+            patterns: args.topics.clone(),
+            kind: args.kind.map(|kind| match kind {
+                KindArg::Stream => Kind::Stream,
+                KindArg::Table => Kind::Table,
+            }),
+            limits: Limits {
+                records_left: args.max_messages,
+                deadline: duration("--max-duration", &args.max_duration)?.map(|d| Instant::now() + d),
+                until_ms: until.map_err(|e| flag("--until", e))?,
+                silence_max: settings.kafka.timeout,
+                stop: stop.clone(),
+            },
+            wait: duration("--wait", &args.wait)?.unwrap_or_default(),
+            from,
+            accept: Accept {
+                gap: args.accept_gap,
+                recreated: args.accept_recreated,
+            },
+            rebuild: None,
+            bars: !common.json && !common.quiet,
+        })
+    }
+
+    /// A rebuild reads all there is, or it would replace good data by less.
+    pub fn check_rebuild(&self) -> Result<()> {
+        let limited = self.limits.records_left.is_some()
+            || self.limits.deadline.is_some()
+            || self.limits.until_ms.is_some()
+            || self.from.is_some();
+        match self.rebuild.is_some() && limited {
+            true => Err(usage(
+                "--rebuild reads its topics from end to end: leave --from, --until and --max-* out",
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What the flags of lake and warehouse say over the configuration.
+pub fn overrides(args: &DrainArgs) -> Overrides {
+    Overrides {
+        brokers: args.brokers.clone(),
+        group: args.group.clone(),
+        kafka_options: args.options.clone(),
+        ..Overrides::default()
+    }
+}

@@ -1,0 +1,185 @@
+//! One topic's plan: what Kafka holds, what the target has, and what the flags say, brought together.
+
+use anyhow::{Result, anyhow};
+
+use super::{FromArg, Options, RebuildArg, Run, Seen};
+use crate::config::{Kind, Topic};
+use crate::exit::usage;
+use crate::kafka::{self, Accept, Client, DrainPlan, From, OffsetRange, PartitionOffsets};
+use crate::report::TopicReport;
+use crate::sink::{Progress, Rebuild};
+
+impl Run<'_> {
+    /// Decides what to read of a topic, and puts into its report what a person should know beforehand.
+    pub(super) fn plan(
+        &mut self,
+        topic: &Topic,
+        seen: &Seen,
+        progress: &Progress,
+        line: &mut TopicReport,
+    ) -> Result<(DrainPlan, Option<Rebuild>)> {
+        let (client, options) = (self.client, &self.options);
+        let offsets = seen.offsets.get(&topic.name).map_or(&[][..], Vec::as_slice);
+        let topic_id = seen.ids.get(&topic.name).map(String::as_str);
+        let mut progress = progress.clone();
+        let rebuild = match options.rebuild {
+            Some(RebuildArg::Days { first, last }) => {
+                let plan = rebuild_plan(topic, offsets, topic_id, &progress, seen.at_ms)?;
+                return Ok((plan, Some(Rebuild::Days { first, last })));
+            }
+            Some(RebuildArg::Tables) => {
+                let anew = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
+                // Read from its start, a table needs no progress; its generation still tells one topic from the next.
+                progress = Progress {
+                    generation: progress.generation.max(1) + u32::from(anew),
+                    ..Progress::default()
+                };
+                Some(rebuild_kind(client, topic)?)
+            }
+            None => {
+                if let Some(warning) = check_table(client, topic, offsets, &progress, seen.at_ms)? {
+                    line.needs_attention();
+                    line.tombstones_forgotten = true;
+                    self.report.warn(warning);
+                }
+                None
+            }
+        };
+        let from = from(client, topic, &progress, offsets, options)?;
+        let mut plan = kafka::plan(&topic.name, offsets, topic_id, &progress, &from, options.accept)?;
+        plan.planned_ms = seen.at_ms;
+        if !plan.gaps.is_empty() || plan.generation > progress.generation.max(1) {
+            line.needs_attention();
+        }
+        line.held = plan.held;
+        line.gaps.clone_from(&plan.gaps);
+        Ok((plan, rebuild))
+    }
+}
+
+fn from(
+    client: &Client,
+    topic: &Topic,
+    progress: &Progress,
+    offsets: &[PartitionOffsets],
+    options: &Options,
+) -> Result<From> {
+    match options.from {
+        None => Ok(From::Earliest),
+        Some(_) if !progress.next.is_empty() => Err(usage(format!(
+            "--from: topic {} has progress already, and going back would double its records; leave --from out, \
+             or use --rebuild to read days again",
+            topic.name
+        ))),
+        Some(FromArg::Earliest) => Ok(From::Earliest),
+        Some(FromArg::Latest) => Ok(From::Latest),
+        Some(FromArg::Time(ms)) => {
+            let partitions: Vec<i32> = offsets.iter().map(|at| at.partition).collect();
+            Ok(From::Time {
+                ms,
+                offsets: client.offsets_at(&topic.name, &partitions, ms)?,
+            })
+        }
+    }
+}
+
+/// A table is only as good as its fold: what Kafka forgot or moved since the last run makes it wrong.
+fn check_table(
+    client: &Client,
+    topic: &Topic,
+    offsets: &[PartitionOffsets],
+    progress: &Progress,
+    now_ms: i64,
+) -> Result<Option<String>> {
+    if topic.kind != Kind::Table || progress.next.is_empty() {
+        return Ok(None);
+    }
+    if offsets
+        .iter()
+        .any(|at| !progress.next.contains_key(&at.partition))
+    {
+        return Err(anyhow!(
+            "topic {} has gained Kafka partitions: its keys may have moved, and the order of their updates can't be \
+             told from offsets any more. Run again with --rebuild --topics {0}",
+            topic.name
+        ));
+    }
+    let Some(complete_ms) = progress.complete_ms else {
+        return Ok(None);
+    };
+    let settings = client.topic_settings(&topic.name)?;
+    let compacted = settings
+        .get("cleanup.policy")
+        .is_some_and(|policy| policy.contains("compact"));
+    let kept_ms = settings
+        .get("delete.retention.ms")
+        .and_then(|text| text.parse::<i64>().ok());
+    let Some(kept_ms) = kept_ms.filter(|&kept| compacted && now_ms.saturating_sub(complete_ms) > kept) else {
+        return Ok(None);
+    };
+    Ok(Some(format!(
+        "topic {}: the last complete run was longer ago than Kafka keeps tombstones (delete.retention.ms = {kept_ms}): \
+         deleted keys may still stand in the table. Run with --rebuild --topics {0}",
+        topic.name
+    )))
+}
+
+/// Days are read again from what lies below the progress, and nothing beyond it.
+fn rebuild_plan(
+    topic: &Topic,
+    offsets: &[PartitionOffsets],
+    topic_id: Option<&str>,
+    progress: &Progress,
+    now_ms: i64,
+) -> Result<DrainPlan> {
+    if progress.next.is_empty() {
+        return Err(usage(format!(
+            "--rebuild: topic {} has never been drained, there is nothing to rebuild",
+            topic.name
+        )));
+    }
+    // Only to notice a topic that was made anew: its offsets are not those of the days.
+    kafka::plan(
+        &topic.name,
+        offsets,
+        topic_id,
+        progress,
+        &From::Earliest,
+        Accept {
+            gap: true,
+            recreated: false,
+        },
+    )?;
+    let range = |at: &PartitionOffsets| {
+        let end = progress
+            .next
+            .get(&at.partition)
+            .copied()
+            .unwrap_or(at.low)
+            .min(at.stable_end);
+        OffsetRange {
+            partition: at.partition,
+            start: at.low.min(end),
+            end,
+        }
+    };
+    Ok(DrainPlan {
+        ranges: offsets.iter().map(range).collect(),
+        generation: progress.generation.max(1),
+        topic_id: progress.topic_id.clone(),
+        planned_ms: now_ms,
+        ..DrainPlan::default()
+    })
+}
+
+fn rebuild_kind(client: &Client, topic: &Topic) -> Result<Rebuild> {
+    let settings = client.topic_settings(&topic.name)?;
+    let expires = settings
+        .get("cleanup.policy")
+        .is_some_and(|policy| policy.contains("compact") && policy.contains("delete"));
+    Ok(if expires {
+        Rebuild::KeepAbsent
+    } else {
+        Rebuild::DropAbsent
+    })
+}

@@ -1,0 +1,255 @@
+//! Deleting a plan's rows: many short transactions along an index, resumable at any point.
+
+use anyhow::{Context, Result, bail};
+use chrono::NaiveDateTime;
+use mysql::Value;
+use mysql::prelude::Queryable;
+use std::time::{Duration, Instant};
+
+use super::fault::{Fault, fault_of};
+use super::link::Link;
+use super::load::PATIENCE;
+use super::retention::{self, Aged};
+use super::upsert::quote;
+use super::{Warehouse, check_own_tables, connect, cutoffs, held};
+use crate::config::Database;
+use crate::exit::usage;
+use crate::purge::TablePlan;
+use crate::stop::Stop;
+
+/// How long one transaction should take: readers and replicas hardly notice it, and a stop is heard soon.
+const CHUNK_SECONDS: f64 = 0.5;
+/// Rows in a transaction: to begin with, and whatever the time says.
+const CHUNK_START: u64 = 500;
+const CHUNK_MIN: u64 = 50;
+const CHUNK_MAX: u64 = 50_000;
+/// Up to here a table without the index is read through for every chunk.
+const ROWS_WITHOUT_INDEX_MAX: u64 = 100_000;
+
+/// What a purge of one table came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowsPurged {
+    pub deleted: u64,
+    /// Planned, and not deleted yet: the purge was stopped, or ran out of time.
+    pub left: u64,
+}
+
+impl Warehouse {
+    /// Deletes the planned rows, after recording the cutoff, which loads honour from then on. `deadline` and `stop` end it
+    /// between two transactions; running again goes on. `progress` is told how many rows are gone so far.
+    /// The inner error says that another run holds the table.
+    ///
+    /// # Errors
+    /// More rows are before the cutoff than were planned, or the table no longer fits: nothing is deleted. Later ones
+    /// leave what was deleted so far; the next run goes on from there.
+    pub fn purge_rows(
+        &self,
+        plan: &TablePlan,
+        wait: Duration,
+        deadline: Option<Instant>,
+        stop: &Stop,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Result<RowsPurged, String>> {
+        let mut deletion = match self.prepare(plan, wait) {
+            Ok(Ok(deletion)) => deletion,
+            Ok(Err(holder)) => return Ok(Err(holder)),
+            Err(error) => return Err(error.context(format!("purging table `{}`", plan.table))),
+        };
+        let ended = deletion.run(deadline, stop, progress);
+        let RowsPurged { deleted, left } = deletion.purged();
+        ended.with_context(|| {
+            format!(
+                "purging table `{}`: {deleted} rows are deleted, {left} are left; run again to go on",
+                plan.table
+            )
+        })?;
+        deletion.link.release();
+        Ok(Ok(deletion.purged()))
+    }
+
+    /// Takes the lock, checks the plan against what is there, and records the cutoff.
+    fn prepare(&self, plan: &TablePlan, wait: Duration) -> Result<Result<Deletion, String>> {
+        let cutoff = NaiveDateTime::parse_from_str(&plan.cutoff, retention::CUTOFF_FORMAT)
+            .map_err(|e| usage(format!("the plan's cutoff `{}`: {e}", plan.cutoff.escape_debug())))?;
+        retention::check_past(cutoff)?;
+        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
+        check_own_tables(&mut conn, &self.database)?;
+        let aged = Aged::inspect(&mut conn, &self.server, &plan.table, &plan.column)?;
+        let mut link = Link::new(&self.database, &self.server, conn, &aged.table);
+        if !link.lock(wait)? {
+            return Ok(Err(held(&aged.table)));
+        }
+        let mut deletion = Deletion {
+            database: self.database.clone(),
+            cutoff: retention::cutoff_value(cutoff)?,
+            statement: delete_sql(&aged),
+            aged,
+            link,
+            doomed: 0,
+            deleted: 0,
+        };
+        deletion.doomed = deletion.count()?;
+        if deletion.doomed > plan.rows {
+            bail!(
+                "{} rows are before the cutoff by now, and {} were planned: this would delete more by now; plan again",
+                deletion.doomed,
+                plan.rows
+            );
+        }
+        deletion.check_index()?;
+        let Deletion {
+            link, aged, cutoff, ..
+        } = &mut deletion;
+        cutoffs::raise(&mut link.conn, &aged.table, &aged.column, cutoff)
+            .context("recording the cutoff; nothing was deleted")?;
+        Ok(Ok(deletion))
+    }
+}
+
+/// A purge under the table's lock.
+struct Deletion {
+    database: Database,
+    aged: Aged,
+    link: Link,
+    cutoff: Value,
+    statement: String,
+    /// Rows before the cutoff when the lock was taken.
+    doomed: u64,
+    deleted: u64,
+}
+
+impl Deletion {
+    fn purged(&self) -> RowsPurged {
+        RowsPurged {
+            deleted: self.deleted,
+            left: self.doomed.saturating_sub(self.deleted),
+        }
+    }
+
+    /// Rows before the cutoff, counted in a session that stands long statements; the lock stays where it is.
+    fn count(&self) -> Result<u64> {
+        let mut conn = connect::open(&self.database, retention::COUNT_TIMEOUT)?;
+        self.aged
+            .count_before(&mut conn, &self.cutoff)
+            .context("counting the rows before the cutoff")
+    }
+
+    /// Without the index every transaction reads, and locks, the whole table.
+    fn check_index(&mut self) -> Result<()> {
+        let Some(statement) = &self.aged.missing_index else {
+            return Ok(());
+        };
+        let most = ROWS_WITHOUT_INDEX_MAX + 1;
+        let table = quote(&self.aged.table);
+        let rows: Option<u64> = self.link.conn.query_first(format!(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM {table} LIMIT {most}) AS few"
+        ))?;
+        match rows.unwrap_or(0) < most || self.doomed == 0 {
+            true => Ok(()),
+            false => Err(usage(format!(
+                "no index begins with column `{}`, and the table has more than {ROWS_WITHOUT_INDEX_MAX} rows: every step \
+                 would read and lock all of it; run: {statement}",
+                self.aged.column
+            ))),
+        }
+    }
+
+    fn run(&mut self, deadline: Option<Instant>, stop: &Stop, progress: &mut dyn FnMut(u64)) -> Result<()> {
+        let mut chunk = CHUNK_START;
+        let mut patience = Patience::new();
+        let over = || stop.signal().is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        while self.deleted < self.doomed && !over() {
+            let limit = chunk.min(self.doomed - self.deleted);
+            let began = Instant::now();
+            let parameters = (&self.cutoff, limit);
+            match self.link.conn.exec_drop(&self.statement, parameters) {
+                Ok(()) => {
+                    let deleted = self.link.conn.affected_rows();
+                    self.deleted += deleted;
+                    if deleted < limit {
+                        // Someone else has deleted the rest.
+                        self.doomed = self.deleted;
+                    }
+                    chunk = adapted(chunk, began.elapsed());
+                    patience = Patience::new();
+                }
+                Err(error) => {
+                    self.recover(error, &mut patience)?;
+                    chunk = (chunk / 2).max(CHUNK_MIN);
+                }
+            }
+            progress(self.deleted);
+        }
+        Ok(())
+    }
+
+    /// After an error that passes: on with the same session, or with another.
+    fn recover(&mut self, error: mysql::Error, patience: &mut Patience) -> Result<()> {
+        match fault_of(&error) {
+            Fault::Busy if patience.wait() => Ok(()),
+            Fault::Lost if patience.wait() => {
+                self.link.reconnect(patience.until)?;
+                // Whether the last transaction came through, only the table can tell.
+                self.deleted = self.doomed.saturating_sub(self.count()?);
+                Ok(())
+            }
+            _ => Err(error.into()),
+        }
+    }
+}
+
+/// How long the same transaction is tried again.
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new() -> Patience {
+        Patience {
+            until: Instant::now() + PATIENCE,
+            pause: Duration::from_millis(20),
+        }
+    }
+
+    /// Waits a little; false where it has been long enough.
+    fn wait(&mut self) -> bool {
+        if Instant::now() >= self.until {
+            return false;
+        }
+        std::thread::sleep(self.pause);
+        self.pause = (self.pause * 2).min(Duration::from_secs(2));
+        true
+    }
+}
+
+/// One transaction by itself. The order makes it the same on replicas, and is the index's own.
+fn delete_sql(aged: &Aged) -> String {
+    let order: Vec<String> = aged.order.iter().map(|name| quote(name)).collect();
+    format!(
+        "DELETE FROM {} WHERE {} < ? ORDER BY {} LIMIT ?",
+        quote(&aged.table),
+        quote(&aged.column),
+        order.join(", ")
+    )
+}
+
+/// The next number of rows, after `chunk` took `took`: at most twice or half as many.
+fn adapted(chunk: u64, took: Duration) -> u64 {
+    let factor = (CHUNK_SECONDS / took.as_secs_f64().max(0.001)).clamp(0.5, 2.0);
+    ((chunk as f64 * factor) as u64).clamp(CHUNK_MIN, CHUNK_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_follow_the_time_they_take() {
+        let after = |ms| adapted(1_000, Duration::from_millis(ms));
+        assert_eq!((after(1), after(400), after(500)), (2_000, 1_250, 1_000));
+        assert_eq!((after(800), after(60_000)), (625, 500));
+        assert_eq!(adapted(CHUNK_MAX, Duration::ZERO), CHUNK_MAX);
+        assert_eq!(adapted(CHUNK_MIN, Duration::from_secs(60)), CHUNK_MIN);
+    }
+}

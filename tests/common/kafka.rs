@@ -1,0 +1,426 @@
+//! Topics of our own on the real Kafka: made, filled and read back without any of lakectl's code.
+
+use futures_executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::{DEADLINE, HOW, poll, service, unique};
+
+const ANSWER: Duration = Duration::from_secs(10);
+const FOREVER_MS: &str = "9223372036854775807";
+
+/// 2025-10-30T12:00:00Z
+pub const NOON_MS: i64 = 1_761_825_600_000;
+pub const HOUR_MS: i64 = 3_600_000;
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// The broker's address, once it has answered.
+pub fn brokers() -> &'static str {
+    static BROKERS: OnceLock<String> = OnceLock::new();
+    BROKERS.get_or_init(|| {
+        let brokers = service("LAKECTL_BROKERS");
+        let answer = consumer(&brokers, "lakectl-tests").fetch_metadata(Some("lakectl-tests"), ANSWER);
+        if let Err(error) = answer {
+            panic!("no Kafka answers at {brokers} ({error}): {HOW}");
+        }
+        brokers
+    })
+}
+
+/// A record as Kafka has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub partition: i32,
+    pub offset: i64,
+    pub timestamp_ms: i64,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// A record to be produced into Kafka partition 0 at `NOON_MS`, unless it says otherwise.
+pub fn record(key: &str, value: &str) -> Record {
+    Record {
+        partition: 0,
+        offset: -1,
+        timestamp_ms: NOON_MS,
+        key: Some(key.as_bytes().to_vec()),
+        value: Some(value.as_bytes().to_vec()),
+        headers: Vec::new(),
+    }
+}
+
+/// A record with a null value.
+pub fn tombstone(key: &str) -> Record {
+    Record {
+        value: None,
+        ..record(key, "")
+    }
+}
+
+impl Record {
+    pub fn to(self, partition: i32) -> Self {
+        Record { partition, ..self }
+    }
+
+    /// Milliseconds since 1970.
+    pub fn at(self, timestamp_ms: i64) -> Self {
+        Record { timestamp_ms, ..self }
+    }
+
+    /// RFC 3339.
+    pub fn on(self, time: &str) -> Self {
+        self.at(time_ms(time))
+    }
+
+    pub fn bytes(self, value: &[u8]) -> Self {
+        Record {
+            value: Some(value.to_vec()),
+            ..self
+        }
+    }
+
+    pub fn key(self, key: Option<&[u8]>) -> Self {
+        Record {
+            key: key.map(<[u8]>::to_vec),
+            ..self
+        }
+    }
+
+    pub fn header(mut self, name: &str, value: Option<&[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.map(<[u8]>::to_vec)));
+        self
+    }
+}
+
+pub fn time_ms(time: &str) -> i64 {
+    chrono::DateTime::parse_from_rfc3339(time)
+        .unwrap()
+        .timestamp_millis()
+}
+
+/// `count` records over `partitions` Kafka partitions, a minute apart, told apart by `label`.
+pub fn numbered(label: &str, count: usize, partitions: i32) -> Vec<Record> {
+    let one = |i: usize| {
+        let value = format!("{{\"ID\":\"{label}-{i}\",\"AMOUNT\":{i}.50,\"CITY\":\"Orléans\"}}");
+        let partition = i32::try_from(i).unwrap() % partitions;
+        record(&format!("{label}-{i}"), &value)
+            .to(partition)
+            .at(NOON_MS + i as i64 * 60_000)
+    };
+    (0..count).map(one).collect()
+}
+
+/// A topic of one test; deleted at its end, but kept for a look where the test panics.
+pub struct Topic {
+    pub name: String,
+}
+
+impl Topic {
+    /// With one Kafka partition.
+    pub fn new(label: &str) -> Topic {
+        Topic::with(label, 1, &[])
+    }
+
+    pub fn compacted(label: &str) -> Topic {
+        Topic::with(label, 1, &[("cleanup.policy", "compact")])
+    }
+
+    pub fn with(label: &str, partitions: i32, settings: &[(&str, &str)]) -> Topic {
+        let topic = Topic::named(unique(label));
+        topic.create(partitions, settings);
+        topic
+    }
+
+    /// One that somebody else makes, or that nobody does.
+    pub fn named(name: String) -> Topic {
+        Topic { name }
+    }
+
+    pub fn create(&self, partitions: i32, settings: &[(&str, &str)]) {
+        let mut new = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1))
+            .set("retention.ms", "-1")
+            .set("message.timestamp.before.max.ms", FOREVER_MS)
+            .set("message.timestamp.after.max.ms", FOREVER_MS);
+        for (key, value) in settings {
+            new = new.set(key, value);
+        }
+        for result in block_on(admin().create_topics([&new], &options())).unwrap() {
+            result.unwrap();
+        }
+        self.wait_for_leaders(partitions);
+    }
+
+    fn wait_for_leaders(&self, partitions: i32) {
+        let consumer = consumer(brokers(), "lakectl-tests");
+        poll("the leaders of a new topic", || {
+            let metadata = consumer.fetch_metadata(Some(&self.name), ANSWER).unwrap();
+            let topic = &metadata.topics()[0];
+            let led = topic.partitions().iter().filter(|part| part.leader() >= 0);
+            (led.count() == usize::try_from(partitions).unwrap()).then_some(())
+        });
+    }
+
+    /// Sends records in order and waits for Kafka to have them all.
+    pub fn send(&self, records: &[Record]) {
+        let producer = producer(&[]);
+        enqueue(&producer, &self.name, records);
+        flush(&producer);
+    }
+
+    pub fn read(&self) -> Vec<Record> {
+        read_topic(&self.name)
+    }
+
+    /// Sends records in one transaction that stays open.
+    pub fn open_transaction(&self, records: &[Record]) -> Transaction {
+        let id = unique("transaction");
+        let producer = producer(&[("transactional.id", &id), ("transaction.timeout.ms", "60000")]);
+        producer.init_transactions(DEADLINE).unwrap();
+        producer.begin_transaction().unwrap();
+        enqueue(&producer, &self.name, records);
+        flush(&producer);
+        Transaction(producer)
+    }
+
+    pub fn commit(&self, records: &[Record]) {
+        self.open_transaction(records).commit();
+    }
+
+    pub fn abort(&self, records: &[Record]) {
+        self.open_transaction(records).abort();
+    }
+
+    /// Deletes the records below an offset, which Kafka refuses on a topic that is only compacted.
+    pub fn delete_below(&self, partition: i32, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name, partition, Offset::Offset(offset))
+            .unwrap();
+        let deleted = block_on(admin().delete_records(&list, &options())).unwrap();
+        for entry in deleted.elements() {
+            entry.error().unwrap();
+        }
+    }
+
+    pub fn add_partitions(&self, count: i32) {
+        let new = NewPartitions::new(&self.name, usize::try_from(count).unwrap());
+        for result in block_on(admin().create_partitions([&new], &options())).unwrap() {
+            result.unwrap();
+        }
+        self.wait_for_leaders(count);
+    }
+
+    /// Deletes the topic and makes it anew, empty.
+    pub fn recreate(&self) {
+        self.delete().unwrap();
+        let consumer = consumer(brokers(), "lakectl-tests");
+        poll("a topic to be gone", || {
+            let metadata = consumer.fetch_metadata(None, ANSWER).unwrap();
+            let there = metadata.topics().iter().any(|topic| topic.name() == self.name);
+            (!there).then_some(())
+        });
+        self.create(1, &[]);
+    }
+
+    fn delete(&self) -> Result<(), KafkaError> {
+        block_on(admin().delete_topics(&[&self.name], &options())).map(|_| ())
+    }
+
+    /// What a group has committed for the topic: Kafka partition and offset, where there is one.
+    pub fn committed(&self, group: &str) -> Vec<(i32, i64)> {
+        let consumer = consumer(brokers(), group);
+        let mut list = TopicPartitionList::new();
+        for partition in partitions(&consumer, &self.name) {
+            list.add_partition(&self.name, partition);
+        }
+        let committed = consumer.committed_offsets(list, ANSWER).unwrap();
+        let entries = committed.elements();
+        entries
+            .iter()
+            .filter_map(|entry| match entry.offset() {
+                Offset::Offset(offset) => Some((entry.partition(), offset)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("topic {} is kept", self.name);
+        } else {
+            let _ = self.delete();
+        }
+    }
+}
+
+/// Records that are in Kafka, but not committed yet.
+pub struct Transaction(BaseProducer<Answers>);
+
+impl Transaction {
+    pub fn commit(self) {
+        self.0.commit_transaction(DEADLINE).unwrap();
+    }
+
+    pub fn abort(self) {
+        self.0.abort_transaction(DEADLINE).unwrap();
+    }
+}
+
+/// Every committed record of a topic up to its end, by Kafka partition and offset.
+pub fn read_topic(topic: &str) -> Vec<Record> {
+    let consumer = consumer(brokers(), "lakectl-tests");
+    let mut open: BTreeSet<i32> = partitions(&consumer, topic).into_iter().collect();
+    let mut list = TopicPartitionList::new();
+    for &partition in &open {
+        list.add_partition_offset(topic, partition, Offset::Beginning)
+            .unwrap();
+    }
+    consumer.assign(&list).unwrap();
+    let mut records = Vec::new();
+    let began = Instant::now();
+    while !open.is_empty() {
+        assert!(began.elapsed() < DEADLINE, "reading {topic} takes too long");
+        match consumer.poll(Duration::from_millis(100)) {
+            None => {}
+            Some(Ok(message)) => records.push(Record {
+                partition: message.partition(),
+                offset: message.offset(),
+                timestamp_ms: message.timestamp().to_millis().unwrap_or(-1),
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+                headers: message.headers().map_or_else(Vec::new, headers_of),
+            }),
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                open.remove(&partition);
+            }
+            Some(Err(error)) => panic!("reading {topic}: {error}"),
+        }
+    }
+    records.sort_by_key(|record| (record.partition, record.offset));
+    records
+}
+
+fn headers_of(headers: &rdkafka::message::BorrowedHeaders) -> Vec<(String, Option<Vec<u8>>)> {
+    headers
+        .iter()
+        .map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)))
+        .collect()
+}
+
+fn partitions(consumer: &BaseConsumer, topic: &str) -> Vec<i32> {
+    let metadata = consumer.fetch_metadata(Some(topic), ANSWER).unwrap();
+    metadata.topics()[0]
+        .partitions()
+        .iter()
+        .map(|part| part.id())
+        .collect()
+}
+
+fn consumer(brokers: &str, group: &str) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", group)
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .set("fetch.wait.max.ms", "20")
+        .create()
+        .unwrap()
+}
+
+/// Commits an offset in Kafka's group, as a run that is long past would have.
+pub fn commit_offset(group: &str, topic: &str, partition: i32, offset: i64) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, Offset::Offset(offset))
+        .unwrap();
+    consumer(brokers(), group)
+        .commit(&list, rdkafka::consumer::CommitMode::Sync)
+        .unwrap();
+}
+
+fn admin() -> &'static AdminClient<DefaultClientContext> {
+    static ADMIN: OnceLock<AdminClient<DefaultClientContext>> = OnceLock::new();
+    ADMIN.get_or_init(|| {
+        ClientConfig::new()
+            .set("bootstrap.servers", brokers())
+            .create()
+            .unwrap()
+    })
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(DEADLINE))
+        .operation_timeout(Some(DEADLINE))
+}
+
+/// Keeps the first record that Kafka refused.
+#[derive(Default)]
+pub struct Answers(Mutex<Option<String>>);
+
+impl ClientContext for Answers {}
+
+impl ProducerContext for Answers {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            self.0.lock().unwrap().get_or_insert_with(|| error.to_string());
+        }
+    }
+}
+
+/// A new one each time: it has no memory of topics that were made anew.
+fn producer(settings: &[(&str, &str)]) -> BaseProducer<Answers> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", brokers())
+        // Order without idempotence, whose start takes librdkafka half a second.
+        .set("max.in.flight", "1")
+        .set("message.max.bytes", "10000000");
+    for (key, value) in settings {
+        config.set(*key, *value);
+    }
+    config.create_with_context(Answers::default()).unwrap()
+}
+
+fn enqueue(producer: &BaseProducer<Answers>, topic: &str, records: &[Record]) {
+    for record in records {
+        let mut message: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic)
+            .partition(record.partition)
+            .timestamp(record.timestamp_ms);
+        message.key = record.key.as_deref();
+        message.payload = record.value.as_deref();
+        if !record.headers.is_empty() {
+            let mut headers = OwnedHeaders::new();
+            for (key, value) in &record.headers {
+                headers = headers.insert(Header {
+                    key,
+                    value: value.as_deref(),
+                });
+            }
+            message = message.headers(headers);
+        }
+        if let Err((error, _)) = producer.send(message) {
+            panic!("{topic}: {error}");
+        }
+    }
+}
+
+fn flush(producer: &BaseProducer<Answers>) {
+    producer.flush(DEADLINE).unwrap();
+    if let Some(error) = producer.context().0.lock().unwrap().take() {
+        panic!("Kafka refused a record: {error}");
+    }
+}

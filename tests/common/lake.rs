@@ -1,0 +1,251 @@
+//! A lake of one test: its configuration, its runs, and what lies in it.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+use super::kafka::{Topic, brokers};
+use super::program::{self, Run, Running};
+use super::unique;
+
+pub struct Lake {
+    dir: TempDir,
+    pub group: String,
+    settings: String,
+    topics: String,
+}
+
+/// What lies at a path: enough to see that it was not touched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub mode: u32,
+    pub bytes: u64,
+    pub inode: u64,
+    /// Nanoseconds since 1970.
+    pub modified: i128,
+    pub link: Option<PathBuf>,
+}
+
+impl Lake {
+    pub fn new() -> Lake {
+        Lake::with("")
+    }
+
+    /// With lines of the `[lake]` section.
+    pub fn with(settings: &str) -> Lake {
+        Lake {
+            dir: tempfile::tempdir().unwrap(),
+            group: unique("group"),
+            settings: settings.to_owned(),
+            topics: String::new(),
+        }
+    }
+
+    pub fn of_stream(topic: &Topic) -> Lake {
+        Lake::new().stream(topic, "")
+    }
+
+    pub fn of_table(topic: &Topic) -> Lake {
+        Lake::new().table(topic, "")
+    }
+
+    /// Configures a topic, with further lines of its entry.
+    pub fn stream(self, topic: &Topic, more: &str) -> Lake {
+        self.topic(&topic.name, "stream", more)
+    }
+
+    pub fn table(self, topic: &Topic, more: &str) -> Lake {
+        self.topic(&topic.name, "table", more)
+    }
+
+    fn topic(mut self, name: &str, kind: &str, more: &str) -> Lake {
+        writeln!(self.topics, "[topics.{name:?}]\nkind = {kind:?}\n{more}").unwrap();
+        self
+    }
+
+    /// Changes the `[lake]` section.
+    pub fn set(&mut self, settings: &str) {
+        self.settings = settings.to_owned();
+    }
+
+    /// Changes all topics.
+    pub fn set_topics(&mut self, entries: &str) {
+        self.topics = entries.to_owned();
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("lake")
+    }
+
+    pub fn config(&self) -> String {
+        format!(
+            "[kafka]\nbrokers = {:?}\ngroup = {:?}\n[lake]\nroot = \"lake\"\n{}\n{}",
+            brokers(),
+            self.group,
+            self.settings,
+            self.topics
+        )
+    }
+
+    /// Starts `lakectl lake --json` with these arguments.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let (path, config) = (self.dir.path().join("lakectl.toml"), self.config());
+        // Another run may be about to read it.
+        if std::fs::read_to_string(&path).ok().as_ref() != Some(&config) {
+            std::fs::write(&path, &config).unwrap();
+        }
+        let all = [&["lake", "--json"], arguments].concat();
+        program::start(self.dir.path(), &all, &[])
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        let run = self.start(arguments).wait();
+        let report = run.report();
+        check_report(&report, run.code);
+        if run.code == 0 && report["dry_run"] == false {
+            self.check_home();
+        }
+        run
+    }
+
+    /// Runs, and gives the report back; the exit code must be 0.
+    pub fn drain(&self) -> Value {
+        self.run(&[]).expect(0).report()
+    }
+
+    /// The one topic of a run that must end with this exit code.
+    pub fn one(&self, arguments: &[&str], code: i32) -> Value {
+        let report = self.run(arguments).expect(code).report();
+        assert_eq!(report["topics"].as_array().unwrap().len(), 1, "{report}");
+        report["topics"][0].clone()
+    }
+
+    /// Everything under the lake root, `.lakectl` included.
+    pub fn listing(&self) -> BTreeMap<PathBuf, Entry> {
+        let walk = walkdir::WalkDir::new(self.root()).into_iter();
+        walk.filter_map(Result::ok)
+            .map(|found| {
+                let metadata = found.metadata().unwrap();
+                let entry = Entry {
+                    mode: metadata.mode(),
+                    bytes: metadata.len(),
+                    inode: metadata.ino(),
+                    modified: i128::from(metadata.mtime()) * 1_000_000_000
+                        + i128::from(metadata.mtime_nsec()),
+                    link: std::fs::read_link(found.path()).ok(),
+                };
+                (found.path().strip_prefix(self.root()).unwrap().to_owned(), entry)
+            })
+            .collect()
+    }
+
+    /// The listing without what a run may touch while it does nothing: the locks and its own workshop.
+    pub fn kept(&self) -> BTreeMap<PathBuf, Entry> {
+        let mut listing = self.listing();
+        let passing = |path: &Path| {
+            [".lakectl/locks", ".lakectl/staging"]
+                .iter()
+                .any(|at| path.starts_with(at))
+        };
+        listing.retain(|path, _| !passing(path));
+        listing
+    }
+
+    /// What a run that is over leaves under `.lakectl`: nothing staged, and nothing that looks like data.
+    fn check_home(&self) {
+        for path in self.listing().keys().filter(|path| path.starts_with(".lakectl")) {
+            let name = path.file_name().unwrap().to_string_lossy();
+            let like_data = [".json", ".gz", ".zst"].iter().any(|end| name.ends_with(end));
+            assert!(!like_data, "{} looks like data", path.display());
+            let staged = path.starts_with(".lakectl/staging") && path.components().count() > 3;
+            assert!(!staged, "{} is left over", path.display());
+        }
+    }
+}
+
+/// What every report promises.
+fn check_report(report: &Value, code: i32) {
+    assert_eq!(report["version"], 1, "{report}");
+    assert_eq!(report["command"], "lake", "{report}");
+    assert_eq!(report["exit_code"], code, "{report}");
+    let status = match code {
+        0 => "ok",
+        3 => "partial",
+        11 => "locked",
+        130 | 143 => "interrupted",
+        _ => "failed",
+    };
+    assert_eq!(report["status"], status, "{report}");
+    let topics = report["topics"].as_array().unwrap();
+    for topic in topics.iter().filter(|topic| topic["status"] == "ok") {
+        if report["dry_run"] == false {
+            check_account(topic);
+        }
+    }
+    for name in ["read", "written", "bytes", "remaining"] {
+        let sum: i64 = topics.iter().map(|topic| number(topic, name)).sum();
+        assert_eq!(number(&report["totals"], name), sum, "{name}: {report}");
+    }
+}
+
+/// Every offset that a run went over is accounted for.
+fn check_account(topic: &Value) {
+    let list = |name: &str| topic[name].as_array().unwrap().clone();
+    let partitions = list("partitions");
+    let covered: i64 = partitions
+        .iter()
+        .map(|p| number(p, "next") - number(p, "start"))
+        .sum();
+    let left: i64 = partitions
+        .iter()
+        .map(|p| number(p, "end") - number(p, "next"))
+        .sum();
+    let gaps: i64 = list("gaps")
+        .iter()
+        .map(|g| number(g, "to") - number(g, "from"))
+        .sum();
+    let read = number(topic, "read");
+    assert_eq!(
+        read + number(topic, "skipped_offsets") + gaps,
+        covered,
+        "offsets unaccounted for: {topic}"
+    );
+    assert_eq!(number(topic, "remaining"), left, "{topic}");
+    if topic["kind"] == "stream" {
+        let dropped =
+            number(topic, "below_retention") + number(topic, "before_from") + number(topic, "other_days");
+        assert_eq!(number(topic, "written") + dropped, read, "{topic}");
+    }
+}
+
+/// Fails with what differs, not with everything.
+pub fn assert_same(now: &BTreeMap<PathBuf, Entry>, before: &BTreeMap<PathBuf, Entry>) {
+    let differs = |path: &&PathBuf| now.get(*path) != before.get(*path);
+    let paths: BTreeSet<_> = now.keys().chain(before.keys()).filter(differs).collect();
+    let shown = |path: &&PathBuf| {
+        format!(
+            "{}: {:?} -> {:?}",
+            path.display(),
+            before.get(*path),
+            now.get(*path)
+        )
+    };
+    assert!(
+        paths.is_empty(),
+        "{:#?}",
+        paths.iter().map(shown).collect::<Vec<_>>()
+    );
+}
+
+pub fn number(value: &Value, name: &str) -> i64 {
+    value[name]
+        .as_i64()
+        .unwrap_or_else(|| panic!("no number {name} in {value}"))
+}

@@ -1,0 +1,120 @@
+//! The built binary, run as a user runs it.
+
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+
+use super::poll;
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; 128 + the signal where one killed it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    /// The one JSON object that stands on stdout.
+    pub fn report(&self) -> Value {
+        assert!(
+            self.stdout.ends_with("}\n") && self.stdout.matches('\n').count() == 1,
+            "stdout is not one line: {self:?}"
+        );
+        let report: Value = serde_json::from_str(&self.stdout).unwrap();
+        assert!(report.is_object(), "{self:?}");
+        report
+    }
+
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The exit code, and all of these words on stderr.
+    pub fn fails(self, code: i32, words: &[&str]) -> Self {
+        let run = self.expect(code);
+        for word in words {
+            assert!(run.stderr.contains(word), "no {word:?} in: {}", run.stderr);
+        }
+        run
+    }
+}
+
+/// A run that is under way.
+pub struct Running {
+    pub child: Child,
+    stdout: JoinHandle<String>,
+    stderr: JoinHandle<String>,
+}
+
+impl Running {
+    pub fn wait(mut self) -> Run {
+        let status = wait(&mut self.child);
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        Run {
+            code: status.code().unwrap_or_else(|| 128 + signal.unwrap_or_default()),
+            stdout: self.stdout.join().unwrap(),
+            stderr: self.stderr.join().unwrap(),
+        }
+    }
+
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, signal).unwrap();
+    }
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    struct KillOnPanic<'a>(&'a mut Child);
+    impl Drop for KillOnPanic<'_> {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                let _ = self.0.kill();
+            }
+        }
+    }
+    let child = KillOnPanic(child);
+    poll("lakectl to end", || child.0.try_wait().unwrap())
+}
+
+/// Starts lakectl in `folder`, with nothing of the environment's LAKECTL_ variables.
+pub fn start(folder: &Path, arguments: &[impl AsRef<OsStr>], env: &[(&str, &str)]) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lakectl"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("LAKECTL_") {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
+        .envs(env.iter().copied())
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    Running {
+        child,
+        stdout: collect(stdout),
+        stderr: collect(stderr),
+    }
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).unwrap();
+        text
+    })
+}

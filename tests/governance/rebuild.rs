@@ -1,0 +1,141 @@
+//! `lake --rebuild`: days read again from Kafka, and exactly those replaced.
+
+use serde_json::json;
+
+use crate::common::compare::{assert_stream, assert_table};
+use crate::common::files::data_files;
+use crate::common::kafka::{DAY_MS, NOON_MS, Topic, numbered, record};
+use crate::common::lake::{Lake, assert_same, number};
+
+/// Three days, one file each.
+fn three_days(label: &str) -> (Topic, Lake) {
+    let topic = Topic::new(label);
+    for day in 0..3 {
+        let records = numbered(&format!("d{day}"), 20, 1).into_iter();
+        topic.send(&records.map(|r| r.at(NOON_MS + day * DAY_MS)).collect::<Vec<_>>());
+    }
+    let lake = Lake::of_stream(&topic);
+    lake.drain();
+    (topic, lake)
+}
+
+#[test]
+fn exactly_the_named_days_are_replaced_and_late_records_kept() {
+    let (topic, lake) = three_days("rebuild");
+    topic.send(&[record("late", "{\"LATE\":1}").at(NOON_MS)]);
+    let report = lake.one(&[], 0);
+    assert_eq!(report["days_reopened"], json!(["2025-10-30"]));
+    let (before, group) = (lake.kept(), topic.committed(&format!("{}.lake", lake.group)));
+    let damaged = data_files(&lake.root().join("streams")).remove(0);
+    std::fs::write(lake.root().join("streams").join(&damaged.path), "torn").unwrap();
+    let report = lake.one(&["--rebuild", "2025-10-30..2025-10-30"], 0);
+    assert_eq!(
+        (number(&report, "written"), &report["days"]),
+        (21, &json!(["2025-10-30"]))
+    );
+    assert_stream(&lake, &topic);
+    assert_eq!(topic.committed(&format!("{}.lake", lake.group)), group);
+    let others = |mut listing: std::collections::BTreeMap<_, _>| {
+        listing.retain(|path: &std::path::PathBuf, _| {
+            let text = path.to_string_lossy();
+            (text.contains("day=31") || text.contains("day=01")) && text.ends_with(".json")
+        });
+        listing
+    };
+    assert_same(&others(lake.kept()), &others(before));
+    // What comes later goes on where the progress stood.
+    topic.send(&numbered("more", 5, 1));
+    assert_eq!(number(&lake.one(&[], 0), "read"), 5);
+    assert_stream(&lake, &topic);
+}
+
+#[test]
+fn a_rebuild_takes_nothing_from_beyond_the_progress() {
+    let (topic, lake) = three_days("rebuild");
+    topic.send(&[record("new", "{}")]);
+    lake.one(&["--rebuild", "2025-10-30"], 0);
+    assert_eq!(number(&lake.one(&[], 0), "read"), 1);
+    assert_stream(&lake, &topic);
+}
+
+#[test]
+fn a_day_that_kafka_no_longer_holds_is_refused() {
+    let (topic, lake) = three_days("rebuild");
+    topic.delete_below(0, 10);
+    let before = lake.kept();
+    let run = lake.run(&["--rebuild", "2025-10-30..2025-10-31"]);
+    let report = run.fails(1, &[]).report();
+    let error = report["topics"][0]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("2025-10-30 (10 of 20 records)"), "{error}");
+    assert_same(&lake.kept(), &before);
+    lake.one(&["--rebuild", "2025-10-31..2025-11-01"], 0);
+}
+
+#[test]
+fn a_strangers_file_in_a_day_folder_stops_the_rebuild() {
+    let (_topic, lake) = three_days("rebuild");
+    let file = data_files(&lake.root().join("streams")).remove(0);
+    let folder = lake
+        .root()
+        .join("streams")
+        .join(&file.path)
+        .parent()
+        .unwrap()
+        .to_owned();
+    std::fs::write(folder.join("notes.txt"), "mine").unwrap();
+    let report = lake.one(&["--rebuild", "2025-10-30"], 1);
+    assert!(
+        report["error"].as_str().unwrap().contains("notes.txt"),
+        "{report}"
+    );
+    assert_eq!(std::fs::read_to_string(folder.join("notes.txt")).unwrap(), "mine");
+}
+
+#[test]
+fn days_are_for_streams_and_whole_folds_for_tables() {
+    let (stream, table) = (Topic::new("stream"), Topic::compacted("table"));
+    stream.send(&[record("k", "{}")]);
+    table.send(&[record("k", "{\"N\":1}"), record("gone", "{\"N\":1}")]);
+    let lake = Lake::new().stream(&stream, "").table(&table, "");
+    lake.drain();
+    for (arguments, word) in [
+        (
+            ["--rebuild", "2025-10-30", "--topics", table.name.as_str()],
+            "without days",
+        ),
+        (
+            ["--topics", stream.name.as_str(), "--rebuild", "--"],
+            "which days",
+        ),
+        (["--rebuild", "2025-10-30", "--max-messages", "1"], "end to end"),
+        (
+            [
+                "--rebuild",
+                "2025-10-31..2025-10-30",
+                "--topics",
+                stream.name.as_str(),
+            ],
+            "after the last",
+        ),
+    ] {
+        let arguments: Vec<&str> = arguments.into_iter().filter(|word| *word != "--").collect();
+        lake.run(&arguments).fails(2, &[word]);
+    }
+}
+
+#[test]
+fn a_table_folded_again_drops_what_kafka_forgot() {
+    let topic = Topic::new("table");
+    topic.send(&[
+        record("gone", "{\"N\":1}"),
+        record("kept", "{\"N\":1}"),
+        record("kept", "{\"N\":2}"),
+    ]);
+    let lake = Lake::of_table(&topic);
+    lake.drain();
+    // As after compaction has removed both a key and its tombstone.
+    topic.delete_below(0, 1);
+    assert_eq!(number(&lake.one(&[], 0), "read"), 0);
+    assert_eq!(number(&lake.one(&["--rebuild"], 0), "written"), 1);
+    assert_table(&lake, &topic);
+}

@@ -1,0 +1,229 @@
+//! `purge` in the lake: whole day folders, planned before they go, and gone for good.
+
+use chrono::{Days, NaiveDate, Utc};
+use serde_json::Value;
+
+use super::purge;
+use crate::common::files::data_files;
+use crate::common::kafka::{Topic, record};
+use crate::common::lake::{Lake, assert_same, number};
+
+/// Noon of the day that lies so many days back.
+fn days_ago(days: u64) -> i64 {
+    day_ago(days)
+        .and_hms_opt(12, 0, 0)
+        .unwrap()
+        .and_utc()
+        .timestamp_millis()
+}
+
+fn day_ago(days: u64) -> NaiveDate {
+    Utc::now().date_naive().checked_sub_days(Days::new(days)).unwrap()
+}
+
+/// A record for each of these days back.
+fn lake_of(label: &str, settings: &str, back: &[u64]) -> (Topic, Lake) {
+    let topic = Topic::new(label);
+    let records: Vec<_> = back
+        .iter()
+        .map(|&days| record("k", &format!("{{\"D\":{days}}}")).at(days_ago(days)))
+        .collect();
+    topic.send(&records);
+    let lake = Lake::with(settings).stream(&topic, "");
+    lake.drain();
+    (topic, lake)
+}
+
+fn days(lake: &Lake) -> Vec<String> {
+    data_files(&lake.root().join("streams"))
+        .iter()
+        .map(|file| file.path.clone())
+        .map(|path| day_of(&path))
+        .collect()
+}
+
+fn day_of(path: &str) -> String {
+    let part = |name: &str| {
+        path.split('/')
+            .find_map(|part| part.strip_prefix(name))
+            .unwrap()
+            .to_owned()
+    };
+    format!("{}-{}-{}", part("year="), part("month="), part("day="))
+}
+
+fn texts(list: &Value, name: &str) -> Vec<String> {
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry[name].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn whole_days_go_to_the_day_and_stay_gone() {
+    let (topic, lake) = lake_of("purge", "retention = \"30d\"", &[32, 31, 30, 29, 1, 0]);
+    let report = purge(&lake, &["--yes"]).expect(0).report();
+    let gone = [day_ago(32).to_string(), day_ago(31).to_string()];
+    assert_eq!(texts(&report["folders"], "day"), gone);
+    assert_eq!(number(&report["folders"][0], "records"), 1);
+    assert_eq!(days(&lake).len(), 4);
+    // Late records of erased days, a replay of the whole topic, and a rebuild of the days: nothing comes back.
+    topic.send(&[
+        record("late", "{}").at(days_ago(31)),
+        record("new", "{}").at(days_ago(30)),
+    ]);
+    let report = lake.one(&[], 0);
+    assert_eq!(
+        (number(&report, "below_retention"), number(&report, "written")),
+        (1, 1)
+    );
+    let range = format!("{}..{}", day_ago(40), day_ago(0));
+    let report = lake.one(&["--rebuild", &range], 0);
+    assert_eq!(
+        (number(&report, "below_retention"), number(&report, "written")),
+        (3, 5)
+    );
+    assert!(
+        days(&lake).iter().all(|day| !gone.contains(day)),
+        "{:?}",
+        days(&lake)
+    );
+    assert_eq!(
+        purge(&lake, &["--yes"]).expect(0).report()["folders"],
+        serde_json::json!([])
+    );
+}
+
+#[test]
+fn a_dry_run_names_what_would_go_and_touches_nothing() {
+    let (_topic, lake) = lake_of("purge", "", &[400, 3, 0]);
+    let before = lake.listing();
+    let report = purge(&lake, &["-n", "--older-than", "1y"]).expect(0).report();
+    assert_eq!(texts(&report["folders"], "day"), [day_ago(400).to_string()]);
+    assert_eq!(report["dry_run"], true);
+    assert_same(&lake.listing(), &before);
+    // Without a terminal nobody can be asked.
+    purge(&lake, &["--older-than", "1y"]).fails(2, &["--yes"]);
+    assert_same(&lake.listing(), &before);
+}
+
+#[test]
+fn doubtful_purges_are_refused() {
+    let (_topic, lake) = lake_of("purge", "", &[400, 399, 0]);
+    let before = lake.listing();
+    for (arguments, word) in [
+        (vec!["--yes", "--older-than", "1y"], "--max-fraction 1"),
+        (vec!["--yes", "--older-than", "3m"], "3mo"),
+        (vec!["--yes", "--older-than", "0d"], "everything"),
+        (vec!["--yes", "--older-than", "none"], "nothing"),
+        (vec!["--yes", "--topics", "NOPE"], "NOPE"),
+        (vec!["--yes", "--max-fraction", "2"], "between 0 and 1"),
+        (vec!["--yes", "--lake-root", "elsewhere"], "mounted"),
+    ] {
+        purge(&lake, &arguments).fails(2, &[word]);
+    }
+    assert_same(&lake.listing(), &before);
+    purge(&lake, &["--yes", "--older-than", "1y", "--max-fraction", "1"]).expect(0);
+    assert_eq!(days(&lake).len(), 1);
+}
+
+#[test]
+fn a_reviewed_plan_is_executed_and_no_more_than_that() {
+    let (topic, lake) = lake_of("purge", "", &[400, 3, 2, 0]);
+    purge(&lake, &["--older-than", "1y", "--plan-out", "plan.json"]).expect(0);
+    assert_eq!(days(&lake).len(), 4);
+    topic.send(&[record("late", "{}").at(days_ago(400))]);
+    lake.drain();
+    let report = purge(&lake, &["--plan", "plan.json", "--yes"])
+        .fails(1, &[])
+        .report();
+    assert!(
+        report["topics"][0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("plan again"),
+        "{report}"
+    );
+    assert_eq!(days(&lake).len(), 5);
+    purge(&lake, &["--older-than", "1y", "--plan-out", "plan.json"]).expect(0);
+    let report = purge(&lake, &["--plan", "plan.json", "--yes"]).expect(0).report();
+    assert_eq!(number(&report["folders"][0], "files"), 2);
+    assert_eq!(days(&lake).len(), 3);
+    let other = Lake::new();
+    std::fs::copy(lake.folder().join("plan.json"), other.folder().join("plan.json")).unwrap();
+    std::fs::create_dir_all(other.root().join(".lakectl")).unwrap();
+    purge(&other, &["--plan", "plan.json", "--yes"]).expect(2);
+}
+
+#[test]
+fn what_is_not_ours_is_left_and_named() {
+    let (topic, lake) = lake_of("purge", "retention = \"30d\"", &[40, 3, 0]);
+    let folder = lake.root().join("streams").join(&topic.name);
+    let old = lake
+        .root()
+        .join("streams")
+        .join(&data_files(&lake.root().join("streams"))[0].path);
+    std::fs::write(old.with_file_name("notes.txt"), "mine").unwrap();
+    std::fs::create_dir_all(folder.join("year=2001/month=01/day=01")).unwrap();
+    std::fs::write(folder.join("year=2001/month=01/day=01/part.json"), "{}").unwrap();
+    let report = purge(&lake, &["--yes"]).expect(0).report();
+    let left: Vec<&str> = report["left"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|path| path.as_str().unwrap())
+        .collect();
+    assert!(left.iter().any(|path| path.ends_with("notes.txt")), "{left:?}");
+    assert!(left.iter().any(|path| path.contains("year=2001")), "{left:?}");
+    assert_eq!(
+        std::fs::read_to_string(old.with_file_name("notes.txt")).unwrap(),
+        "mine"
+    );
+    assert!(!old.exists() && folder.join("year=2001/month=01/day=01/part.json").exists());
+}
+
+#[test]
+fn a_tables_history_goes_and_its_snapshot_stays() {
+    let topic = Topic::new("table");
+    let lake = Lake::with("retention = \"30d\"").table(&topic, "lake.history = true");
+    for back in [60, 50, 40] {
+        topic.send(&[record("k", &format!("{{\"D\":{back}}}")).at(days_ago(back))]);
+        lake.drain();
+    }
+    let tables = lake.root().join("tables");
+    assert_eq!(data_files(&tables).len(), 3);
+    let report = purge(&lake, &["--yes", "--max-fraction", "1"]).expect(0).report();
+    assert_eq!(
+        texts(&report["folders"], "day"),
+        [day_ago(60).to_string(), day_ago(50).to_string()]
+    );
+    let left = data_files(&tables);
+    assert_eq!((left.len(), left[0].path.contains(&topic.name)), (1, true));
+    // The current snapshot is a state: an old row of it stays until Kafka says otherwise.
+    topic.send(&[record("other", "{}").at(days_ago(70))]);
+    assert_eq!(number(&lake.one(&[], 0), "written"), 2);
+}
+
+#[test]
+fn a_locked_topic_is_skipped() {
+    let (topic, lake) = lake_of("purge", "retention = \"30d\"", &[40, 3, 0]);
+    let lock = std::fs::File::options()
+        .write(true)
+        .open(lake.root().join(".lakectl/locks").join(&topic.name))
+        .unwrap();
+    lock.lock().unwrap();
+    let report = purge(&lake, &["--yes"]).expect(11).report();
+    assert_eq!(
+        (&report["status"], &report["topics"][0]["status"]),
+        (&"locked".into(), &"locked".into())
+    );
+    lock.unlock().unwrap();
+    assert_eq!(
+        purge(&lake, &["--yes"]).expect(0).report()["folders"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}
