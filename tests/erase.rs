@@ -408,6 +408,39 @@ fn an_unreachable_warehouse_is_told_and_made_up_for_later() {
     assert_eq!(world.holds(SUBJECT), [""; 0]);
 }
 
+/// MySQL itself would find `user-00042` by its collation, and `abc` in a column of numbers as 0.
+#[test]
+fn rows_compare_byte_for_byte() {
+    let world = World::new(
+        "[topics.\"X%\"]\nkind = \"table\"\nkey = { columns = [\"id\"] }\nwarehouse.table = \"x\"\nlake.enabled = false\n",
+    );
+    world.expect(0, &["init-db"]);
+    let mut mysql = world.mysql();
+    let mut execute = |sql: &str| mysql::prelude::Queryable::query_drop(&mut mysql, sql).unwrap();
+    execute(
+        "CREATE TABLE x (id VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY, \
+         user_id VARCHAR(20) CHARACTER SET latin1, n INT, j JSON) CHARACTER SET utf8mb4",
+    );
+    execute(
+        "INSERT INTO x VALUES ('a', 'USER-00042', 0, NULL), ('b', 'user-00042', 7, NULL), ('c', 'USER-00042 ', 8, NULL), \
+         ('d', NULL, NULL, '\\\"USER-00042\\\"')",
+    );
+    let erase = |code: i32, subject: &str| {
+        let report = world.expect(code, &["purge", "--yes", "--only=warehouse", subject]);
+        report["erased"]["rows"].as_u64().unwrap()
+    };
+    assert_eq!(erase(0, WHERE), 1);
+    assert_eq!(erase(0, "--where=N=abc"), 0);
+    assert_eq!(erase(0, "--where=n=007"), 0);
+    assert_eq!(erase(0, "--where=n=7"), 1);
+    assert_eq!(erase(0, "--key=X%=C"), 0);
+    assert_eq!(erase(0, "--where=USER_ID=\u{20ac}"), 0);
+    // Not searched, and said so.
+    assert_eq!(erase(3, "--where=J=USER-00042"), 0);
+    assert_eq!(world.rows("SELECT id FROM x").len(), 2);
+    assert_eq!(erase(0, "--key=X%=c"), 1);
+}
+
 #[test]
 fn a_locked_topic_is_told_and_left() {
     let world = stream_world("compression = \"none\"");

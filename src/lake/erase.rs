@@ -1,13 +1,12 @@
 //! Erasing persons from the lake: the data files that hold them are found by reading, and written anew without them.
 
 use anyhow::{Context, Result, bail};
-use std::collections::HashSet;
 use std::io::Write;
 use std::time::Duration;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::day::RecordDay;
 use super::fold::{Fold, Order};
+use super::found::{Counts, Found};
 use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState};
 use super::path::{HivePartition, day_folder};
 use super::root::Root;
@@ -23,30 +22,6 @@ use crate::stop::Stop;
 const FILES_PER_COMMIT: usize = 10_000;
 /// Bytes of lines that are compressed and written at once.
 const CHUNK: usize = 512 * 1024;
-
-/// What a look through a topic's files came to.
-#[derive(Debug, Clone, Default)]
-pub struct Found {
-    /// Those that hold lines to erase.
-    pub files: Vec<FileHits>,
-    /// Files with lines that a person has to look at: they can't be read, and hold the subject's bytes.
-    pub not_searchable: Vec<FileHits>,
-    /// Files with lines that are kept although the subject stands in them, in another field.
-    pub mentions: Vec<FileHits>,
-    /// Lines that have no key to be compared.
-    pub without_key: u64,
-    /// Files that could not be read, and why.
-    pub failed: Vec<(String, String)>,
-    /// The files that hold none and need no second look, each as a hash of path and checksum: there may be millions.
-    clean: HashSet<u128>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileHits {
-    /// Relative to the lake root.
-    pub path: String,
-    pub lines: u64,
-}
 
 /// A data file and its day.
 struct DataFile {
@@ -77,13 +52,12 @@ impl Lake<'_> {
     pub fn look_for(&self, topic: &Topic, matcher: &Matcher, stop: &Stop) -> Result<Found> {
         let mut found = Found::default();
         if let Some(state) = TopicState::load(&self.root, &topic.name)? {
-            let known = HashSet::new();
             look(
                 &self.root,
                 &topic.name,
                 state.kind,
                 matcher,
-                &known,
+                &Found::default(),
                 stop,
                 &mut found,
                 &mut |_| Ok(()),
@@ -132,7 +106,7 @@ impl Lake<'_> {
             &topic.name,
             kind,
             matcher,
-            &seen.clean,
+            seen,
             stop,
             &mut found,
             &mut |file| {
@@ -161,7 +135,7 @@ fn look(
     topic: &str,
     kind: Kind,
     matcher: &Matcher,
-    clean: &HashSet<u128>,
+    seen: &Found,
     stop: &Stop,
     found: &mut Found,
     hit: &mut dyn FnMut(DataFile) -> Result<()>,
@@ -181,7 +155,7 @@ fn look(
                 entry,
             };
             let path = file.path();
-            if clean.contains(&same_file(&path, &file.entry.checksum)) {
+            if seen.is_clean(&path, &file.entry.checksum) {
                 continue;
             }
             match count(root, &path, matcher) {
@@ -192,49 +166,6 @@ fn look(
         }
     }
     Ok(())
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Counts {
-    erase: u64,
-    mention: u64,
-    not_searchable: u64,
-    without_key: u64,
-}
-
-impl Found {
-    fn fail(&mut self, failed: Vec<(String, String)>) {
-        self.files
-            .retain(|file| !failed.iter().any(|(path, _)| *path == file.path));
-        self.failed.extend(failed);
-    }
-
-    /// Adds a file's counts; true where it holds lines to erase.
-    fn note(&mut self, path: &str, checksum: &str, counts: Counts) -> bool {
-        let hits = |lines: u64| FileHits {
-            path: path.to_owned(),
-            lines,
-        };
-        if counts.mention > 0 {
-            self.mentions.push(hits(counts.mention));
-        }
-        if counts.not_searchable > 0 {
-            self.not_searchable.push(hits(counts.not_searchable));
-        }
-        self.without_key += counts.without_key;
-        let nothing = counts.erase + counts.mention + counts.not_searchable + counts.without_key == 0;
-        if nothing {
-            self.clean.insert(same_file(path, checksum));
-        }
-        if counts.erase > 0 {
-            self.files.push(hits(counts.erase));
-        }
-        counts.erase > 0
-    }
-}
-
-fn same_file(path: &str, checksum: &str) -> u128 {
-    xxh3_128(format!("{path}\0{checksum}").as_bytes())
 }
 
 fn open(root: &Root, path: &str) -> Result<Lines> {

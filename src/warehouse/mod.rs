@@ -2,6 +2,7 @@
 
 mod batch;
 mod column;
+mod condition;
 mod connect;
 mod convert;
 mod cutoffs;
