@@ -6,6 +6,7 @@ pub mod audit;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod erase;
 pub mod exit;
 pub mod grants;
 pub mod json;

@@ -74,6 +74,8 @@ pub struct TopicReport {
     pub skipped_offsets: u64,
     /// Read, but dropped: older than what a purge has erased.
     pub below_retention: u64,
+    /// Read, but dropped: of someone who was erased.
+    pub erased: u64,
     /// Read, but dropped: earlier than `--from`.
     pub before_from: u64,
     /// Read by a rebuild, of days that it is not about.
@@ -151,6 +153,7 @@ impl TopicReport {
             irregular: 0,
             skipped_offsets: 0,
             below_retention: 0,
+            erased: 0,
             before_from: 0,
             other_days: 0,
             remaining: 0,

@@ -33,6 +33,7 @@ pub(super) const MIGRATIONS: &[Migration] = &migrations![
     3 "003_user_permissions",
     4 "004_governance",
     5 "005_cutoffs",
+    6 "006_erasures",
 ];
 
 impl Flavor {
