@@ -4,6 +4,7 @@
 mod command_line;
 mod file;
 mod table;
+mod trail;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use nix::unistd::User;
@@ -13,6 +14,7 @@ use serde_json::Value;
 pub use command_line::CommandLine;
 pub use file::{PATH, read_lake};
 pub use table::read_database;
+pub use trail::Trail;
 
 /// One thing that was done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -20,6 +20,9 @@ pub(super) fn execute(common: &Common, args: &PurgeArgs, report: &mut Report, st
         ..Overrides::default()
     };
     let settings = super::settings(common, &overrides)?;
+    if args.history {
+        return purge::show_history(args, &settings, report);
+    }
     if erase::is_asked_for(args) {
         return erase::execute(common, args, &settings, report, stop);
     }

@@ -16,10 +16,11 @@ use anyhow::{Context, Result, anyhow};
 use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
 
+use crate::audit::{CommandLine, Trail};
 use crate::cli::{Common, PurgeArgs};
 use crate::config::{Settings, units};
 use crate::exit::{self, usage};
-use crate::lake::Found;
+use crate::lake::{Found, Lake};
 use crate::report::Report;
 use crate::stop::Stop;
 use matcher::Matcher;
@@ -33,8 +34,8 @@ pub fn is_asked_for(args: &PurgeArgs) -> bool {
     !args.key.is_empty() || !args.fields.is_empty()
 }
 
-/// `lakectl purge --key TOPIC=KEY` and `--where FIELD=VALUE`. What was done stands in `report.outcome`;
-/// [`ErasureOutcome::audit`] is the part of it that an audit trail keeps.
+/// `lakectl purge --key TOPIC=KEY` and `--where FIELD=VALUE`. What was done stands in `report.outcome`, and in the audit
+/// trail as far as [`ErasureOutcome::audit`] tells it.
 ///
 /// # Errors
 /// Nobody to ask, unknown topics, nothing to erase from: exit code 2, and nothing was touched. Otherwise what could not
@@ -62,12 +63,35 @@ pub fn execute(
     if !args.yes {
         ask(&outcome.text(true))?;
     }
+    let run_id = report.run_id.clone();
+    let trail = trail(&scope, settings, args, &run_id);
+    trail.begin(&outcome.audit())?;
     outcome.clear();
     register(&scope, &subjects, &secret, &report.run_id)?;
     erase_lake(&scope, &seen, &report.run_id, wait, stop, &mut outcome);
     erase_warehouse(&scope, &subjects, wait, stop, &mut outcome);
     report.text = outcome.text(false);
-    settle(report, outcome)
+    let ended = trail.end(&outcome.audit());
+    settle(report, outcome)?;
+    ended
+}
+
+/// The subject itself never goes into the trail: not even as it stood on the command line.
+fn trail<'t>(scope: &'t Scope<'_>, settings: &'t Settings, args: &PurgeArgs, run_id: &'t str) -> Trail<'t> {
+    let mut arguments = CommandLine::of_process().hide_options(&["--key", "--where"]);
+    for text in args.key.iter().chain(&args.fields) {
+        arguments = arguments.hide_text(text);
+        if let Some((_, value)) = text.split_once('=') {
+            arguments = arguments.hide_text(value);
+        }
+    }
+    Trail {
+        lake: scope.lake.as_ref().map(Lake::root),
+        database: settings.database.as_ref().filter(|_| scope.warehouse.is_some()),
+        command: "erase",
+        arguments,
+        run_id,
+    }
 }
 
 fn wait(args: &PurgeArgs) -> Result<Duration> {

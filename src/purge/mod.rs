@@ -1,14 +1,18 @@
 //! Retention: a plan from what is there, looked at by a person, and executed by value.
 
 mod confirm;
+mod history;
 mod plan;
 mod rows;
 
 use anyhow::{Context, Result};
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::audit::{CommandLine, Trail};
 use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, closest, units};
 use crate::exit::usage;
@@ -17,6 +21,7 @@ use crate::print::{self, count};
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
+pub use history::show as show_history;
 pub use plan::{FolderPlan, Plan, TablePlan, TopicPlan};
 
 /// What was deleted, or would be.
@@ -99,7 +104,15 @@ pub fn execute(
     if !plan.is_empty() {
         confirm::ask(args.yes, common, &plan)?;
     }
+    let run_id = report.run_id.clone();
+    let trail = targets.trail(&plan, &run_id);
+    if !plan.is_empty() {
+        trail.begin(&plan.audit())?;
+    }
     let outcome = targets.execute(&plan, report, stop)?;
+    if !plan.is_empty() {
+        trail.end(&audit(&outcome))?;
+    }
     report.text = summary(&outcome, &plan);
     report.outcome(&outcome);
     Ok(())
@@ -254,6 +267,22 @@ impl<'a> Targets<'a> {
         Ok(move |topic: &str| globs.is_empty() || globs.iter().any(|glob| glob.is_match(topic)))
     }
 
+    /// The audit trail of what the plan is about.
+    fn trail<'t>(&'t self, plan: &Plan, run_id: &'t str) -> Trail<'t> {
+        let rows = plan.tables.iter().any(|table| table.rows > 0);
+        Trail {
+            lake: self.lake.as_ref().map(Lake::root),
+            database: self
+                .settings
+                .database
+                .as_ref()
+                .filter(|_| rows || self.lake.is_none()),
+            command: "purge",
+            arguments: CommandLine::of_process(),
+            run_id,
+        }
+    }
+
     fn execute(&self, plan: &Plan, report: &mut Report, stop: &Stop) -> Result<PurgeOutcome> {
         let mut outcome = PurgeOutcome {
             left: plan.left.clone(),
@@ -324,6 +353,26 @@ fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Result<()
         Err(error) => line.fail(&error),
     }
     report.topics.push(line);
+}
+
+/// What was deleted, for the audit trail.
+fn audit(outcome: &PurgeOutcome) -> serde_json::Value {
+    let mut topics: BTreeMap<&str, (u64, u64, u64, u64)> = BTreeMap::new();
+    for folder in &outcome.folders {
+        let sum = topics.entry(&folder.topic).or_default();
+        *sum = (
+            sum.0 + 1,
+            sum.1 + folder.files,
+            sum.2 + folder.records,
+            sum.3 + folder.bytes,
+        );
+    }
+    let topic = |(topic, (folders, files, records, bytes)): (&&str, &(u64, u64, u64, u64))| json!({ "topic": topic, "folders": folders, "files": files, "records": records, "bytes": bytes });
+    json!({
+        "topics": topics.iter().map(topic).collect::<Vec<_>>(),
+        "tables": outcome.tables,
+        "left": outcome.left.len(),
+    })
 }
 
 fn planned(plan: &Plan) -> PurgeOutcome {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::json;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -248,19 +248,23 @@ impl Plan {
         lines
     }
 
-    /// Rows and folders by topic, for the audit trail.
-    pub fn cutoffs(&self) -> BTreeMap<String, String> {
-        let topics = self
-            .topics
-            .iter()
-            .map(|plan| (plan.topic.clone(), plan.cutoff.to_string()));
-        topics
-            .chain(
-                self.tables
-                    .iter()
-                    .map(|plan| (plan.table.clone(), plan.cutoff.clone())),
-            )
-            .collect()
+    /// What is about to be deleted, for the audit trail.
+    pub fn audit(&self) -> serde_json::Value {
+        let topic = |plan: &TopicPlan| {
+            json!({
+                "topic": plan.topic,
+                "cutoff": plan.cutoff,
+                "folders": plan.folders.len(),
+                "records": plan.records(),
+                "oldest": plan.folders.first().map(|folder| folder.day),
+                "newest": plan.folders.last().map(|folder| folder.day),
+            })
+        };
+        let table = |plan: &TablePlan| json!({ "table": plan.table, "column": plan.column, "cutoff": plan.cutoff, "rows": plan.rows });
+        json!({
+            "topics": self.topics.iter().map(topic).collect::<Vec<_>>(),
+            "tables": self.tables.iter().map(table).collect::<Vec<_>>(),
+        })
     }
 }
 
