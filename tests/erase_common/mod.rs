@@ -7,6 +7,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -29,6 +30,7 @@ pub struct World {
     suffix: String,
     database: String,
     url: String,
+    topics: RefCell<Vec<String>>,
 }
 
 pub struct Ran {
@@ -67,6 +69,7 @@ impl World {
             suffix,
             database,
             url,
+            topics: RefCell::default(),
         }
     }
 
@@ -162,10 +165,7 @@ impl World {
     }
 
     pub fn create_topic(&self, name: &str, partitions: i32) {
-        let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
-            .set("bootstrap.servers", env("LAKECTL_BROKERS"))
-            .create()
-            .unwrap();
+        let admin = admin();
         let name = self.topic(name);
         let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1))
             .set("message.timestamp.after.max.ms", "9223372036854775807")
@@ -174,6 +174,7 @@ impl World {
         let results = futures_executor::block_on(admin.create_topics([&topic], &options))
             .unwrap_or_else(|e| panic!("no Kafka answers ({e}); run: scripts/services up kafka"));
         results[0].as_ref().unwrap();
+        self.topics.borrow_mut().push(name.clone());
     }
 
     pub fn produce(&self, topic: &str, messages: &[Message<'_>]) {
@@ -316,13 +317,25 @@ impl World {
 }
 
 impl Drop for World {
+    /// A test that panicked keeps its database and topics for a look.
     fn drop(&mut self) {
-        if !std::thread::panicking()
-            && let Ok(mut conn) = Conn::new(self.options())
-        {
+        if std::thread::panicking() {
+            return;
+        }
+        if let Ok(mut conn) = Conn::new(self.options()) {
             let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS `{}`", self.database));
         }
+        let topics = self.topics.borrow();
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let _ = futures_executor::block_on(admin().delete_topics(&names, &AdminOptions::new()));
     }
+}
+
+fn admin() -> AdminClient<DefaultClientContext> {
+    ClientConfig::new()
+        .set("bootstrap.servers", env("LAKECTL_BROKERS"))
+        .create()
+        .unwrap()
 }
 
 fn sealed(path: &Path) -> Value {
