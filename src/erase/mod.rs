@@ -13,7 +13,6 @@ pub mod subject;
 mod view;
 
 use anyhow::{Context, Result, anyhow};
-use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
 
 use crate::audit::{CommandLine, Trail};
@@ -21,6 +20,7 @@ use crate::cli::{Common, PurgeArgs};
 use crate::config::{Settings, units};
 use crate::exit::{self, usage};
 use crate::lake::{Found, Lake};
+use crate::purge::confirm;
 use crate::report::Report;
 use crate::stop::Stop;
 use matcher::Matcher;
@@ -50,7 +50,7 @@ pub fn execute(
     let subjects = Subject::all(args)?;
     let wait = wait(args)?;
     if !args.yes && !common.dry_run {
-        check_someone_is_there()?;
+        confirm::check_someone_is_there()?;
     }
     let scope = Scope::open(args, settings, &subjects)?;
     let mut outcome = ErasureOutcome::new(&scope);
@@ -61,7 +61,7 @@ pub fn execute(
         return settle(report, outcome);
     }
     if !args.yes {
-        ask(&outcome.text(true))?;
+        confirm::ask(&outcome.text(true), "Erase this for good?")?;
     }
     let run_id = report.run_id.clone();
     let trail = trail(&scope, settings, args, &run_id);
@@ -213,33 +213,5 @@ fn settle(report: &mut Report, outcome: ErasureOutcome) -> Result<()> {
             "not everything could be erased: {}; mend it and run the same again",
             failures.join("; ")
         )),
-    }
-}
-
-fn check_someone_is_there() -> Result<()> {
-    match std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        true => Ok(()),
-        false => Err(usage(
-            "there is no terminal to ask at: say --yes, or look first with --dry-run",
-        )),
-    }
-}
-
-fn ask(plan: &[String]) -> Result<()> {
-    let mut stderr = std::io::stderr().lock();
-    for line in plan {
-        writeln!(stderr, "{line}").context("asking")?;
-    }
-    write!(stderr, "Erase this for good? Type yes: ")
-        .and_then(|()| stderr.flush())
-        .context("asking")?;
-    let mut answer = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .context("reading the answer")?;
-    match answer.trim() {
-        "yes" => Ok(()),
-        _ => Err(usage("nothing was erased: the answer was not yes")),
     }
 }

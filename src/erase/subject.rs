@@ -9,7 +9,6 @@ use crate::config::check_topic_name;
 use crate::exit::usage;
 
 /// In place of a subject wherever a command line is recorded.
-const REDACTED: &str = "[erased]";
 
 /// One `--key` or `--where`.
 #[derive(Clone, PartialEq, Eq)]
@@ -104,30 +103,6 @@ fn path_is_whole(path: &str) -> bool {
     !path.is_empty() && path.split('.').all(|name| !name.is_empty())
 }
 
-/// A command line fit to be recorded: what follows `TOPIC=` and `FIELD=` is left out.
-pub fn redacted(arguments: impl IntoIterator<Item = String>) -> Vec<String> {
-    let mut subject_follows = false;
-    let hide = |text: &str| {
-        let name = text.split_once('=').map_or("", |(name, _)| name);
-        format!("{name}={REDACTED}")
-    };
-    let mut out = Vec::new();
-    for argument in arguments {
-        let option = ["--key", "--where"].into_iter().find(|option| {
-            argument
-                .strip_prefix(option)
-                .is_some_and(|rest| rest.starts_with('='))
-        });
-        out.push(match option {
-            _ if subject_follows => hide(&argument),
-            Some(option) => format!("{option}={}", hide(&argument[option.len() + 1..])),
-            None => argument.clone(),
-        });
-        subject_follows = !subject_follows && matches!(argument.as_str(), "--key" | "--where");
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,15 +129,5 @@ mod tests {
         for bad in ["secret", "F=", "=secret", "a..b=secret", ".a=secret"] {
             assert!(!format!("{:#}", Subject::field(bad).unwrap_err()).contains("secret"));
         }
-    }
-
-    #[test]
-    fn recorded_command_lines_hold_no_subject() {
-        let line = "lakectl purge --key T=secret --where=F=secret --yes --where F.G=secret=x --key secret";
-        let out = redacted(line.split(' ').map(str::to_owned)).join(" ");
-        assert_eq!(
-            out,
-            "lakectl purge --key T=[erased] --where=F=[erased] --yes --where F.G=[erased] --key =[erased]"
-        );
     }
 }

@@ -3,30 +3,31 @@
 use anyhow::{Context, Result};
 use std::io::{BufRead, IsTerminal, Write};
 
-use super::plan::Plan;
-use crate::cli::Common;
 use crate::exit::usage;
 
-/// Goes on with `--yes` or a typed `yes`.
+/// Whether a person can be asked.
 ///
 /// # Errors
-/// Nobody there to ask, or another answer: exit code 2.
-pub(super) fn ask(yes: bool, common: &Common, plan: &Plan) -> Result<()> {
-    if yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(usage(
+/// Nobody there: exit code 2.
+pub fn check_someone_is_there() -> Result<()> {
+    match std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        true => Ok(()),
+        false => Err(usage(
             "there is no terminal to ask at: say --yes, or look first with --dry-run",
-        ));
+        )),
     }
+}
+
+/// Goes on with a typed `yes`; `plan` is shown first.
+///
+/// # Errors
+/// Another answer: exit code 2.
+pub fn ask(plan: &[String], question: &str) -> Result<()> {
     let mut stderr = std::io::stderr().lock();
-    if common.json || common.quiet {
-        for line in plan.text() {
-            writeln!(stderr, "{line}").context("asking")?;
-        }
+    for line in plan {
+        writeln!(stderr, "{line}").context("asking")?;
     }
-    write!(stderr, "Delete this for good? Type yes: ")
+    write!(stderr, "{question} Type yes: ")
         .and_then(|()| stderr.flush())
         .context("asking")?;
     let mut answer = String::new();

@@ -1,6 +1,6 @@
 //! Retention: a plan from what is there, looked at by a person, and executed by value.
 
-mod confirm;
+pub mod confirm;
 mod history;
 mod plan;
 mod rows;
@@ -98,11 +98,14 @@ pub fn execute(
         return args.plan_out.as_ref().map_or(Ok(()), |file| plan.save(file));
     }
     refused?;
-    if !common.json && !common.quiet {
-        print::lines(&plan.text());
+    let text = plan.text();
+    let shown = !common.json && !common.quiet;
+    if shown {
+        print::lines(&text);
     }
-    if !plan.is_empty() {
-        confirm::ask(args.yes, common, &plan)?;
+    if !plan.is_empty() && !args.yes {
+        confirm::check_someone_is_there()?;
+        confirm::ask(if shown { &[] } else { &text }, "Delete this for good?")?;
     }
     let run_id = report.run_id.clone();
     let trail = targets.trail(&plan, &run_id);

@@ -227,3 +227,35 @@ fn a_locked_topic_is_skipped() {
         1
     );
 }
+
+#[test]
+fn the_history_tells_who_purged_what() {
+    let (topic, lake) = lake_of("purge", "retention = \"30d\"", &[40, 3, 0]);
+    assert_eq!(
+        purge(&lake, &["--history"]).expect(0).report()["history"],
+        serde_json::json!([])
+    );
+    purge(&lake, &["--yes"]).expect(0);
+    // Nothing to purge is nothing to tell.
+    purge(&lake, &["--yes"]).expect(0);
+    let history = purge(&lake, &["--history"]).expect(0).report()["history"].clone();
+    assert_eq!(history.as_array().unwrap().len(), 2, "{history}");
+    let (begin, end) = (&history[0], &history[1]);
+    assert_eq!(
+        (&begin["detail"]["phase"], &end["detail"]["phase"]),
+        (&"begin".into(), &"end".into())
+    );
+    let planned = &begin["detail"]["topics"][0];
+    assert_eq!(planned["cutoff"], day_ago(30).to_string());
+    assert_eq!(
+        (&planned["topic"], number(planned, "folders")),
+        (&Value::from(topic.name.as_str()), 1)
+    );
+    assert_eq!(number(&end["detail"]["topics"][0], "records"), 1);
+    assert!(
+        begin["arguments"].as_array().unwrap().contains(&"--yes".into()),
+        "{begin}"
+    );
+    let trail = std::fs::read_to_string(lake.root().join(".lakectl/audit.jsonl")).unwrap();
+    assert_eq!(trail.lines().count(), 2);
+}
