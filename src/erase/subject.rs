@@ -8,8 +8,6 @@ use crate::cli::PurgeArgs;
 use crate::config::check_topic_name;
 use crate::exit::usage;
 
-/// In place of a subject wherever a command line is recorded.
-
 /// One `--key` or `--where`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Subject {
