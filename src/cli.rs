@@ -220,8 +220,9 @@ pub struct PurgeArgs {
 pub struct GrantArgs {
     #[command(subcommand)]
     pub action: GrantAction,
-    #[command(flatten)]
-    pub database: DatabaseArgs,
+    /// mysql://user@host:port/database, without a password [env: LAKECTL_WAREHOUSE_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
     /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
     #[arg(long, global = true, value_name = "DIR")]
     pub lake_root: Option<PathBuf>,
@@ -240,6 +241,12 @@ pub enum Access {
     Write,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ApplyOnly {
+    Lake,
+    Warehouse,
+}
+
 #[derive(Debug, Clone, Subcommand)]
 pub enum GrantAction {
     /// Give a user a permission on a folder and all below it
@@ -250,17 +257,28 @@ pub enum GrantAction {
     },
     /// List the permissions
     List {
+        /// Only this user's
         #[arg(long)]
         user: Option<String>,
+        /// Only those on this path and below it
         #[arg(long)]
         path: Option<String>,
     },
-    /// Take a permission back
+    /// Take a permission back; where there is none, nothing happens and the exit code is 0
     Revoke { user: String, path: String },
     /// Say whether a user may read or write a path, and which row decides
     Check {
         user: String,
         path: String,
         access: Access,
+    },
+    /// Make the permissions real: ACLs on the lake's folders, SELECT on the tables of tables/TOPIC
+    #[command(
+        after_help = "Exit code 3 where something could not be done: a user that the system or MySQL does not know, a missing right."
+    )]
+    Apply {
+        /// Apply to only one of the two
+        #[arg(long)]
+        only: Option<ApplyOnly>,
     },
 }

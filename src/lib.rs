@@ -2,10 +2,13 @@
 //!
 //! The way of the data: config -> plan -> drain -> stage -> commit -> mirror -> report.
 
+pub mod audit;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod erase;
 pub mod exit;
+pub mod grants;
 pub mod json;
 pub mod kafka;
 pub mod ksqldb;

@@ -141,6 +141,7 @@ fn what(topic: &TopicReport, dry_run: bool, verbose: bool) -> String {
         (topic.tombstones, "tombstones"),
         (topic.irregular, "irregular"),
         (topic.below_retention, "below retention"),
+        (topic.erased, "of the erased"),
         (topic.before_from, "before --from"),
         (topic.held, "held back by an open transaction"),
         (lost, "lost in gaps"),

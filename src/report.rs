@@ -28,6 +28,9 @@ pub struct Report {
     /// The same for people, line by line.
     #[serde(skip)]
     pub text: Vec<String>,
+    /// Exit code 1 is an answer, not a failure, as of `grant check`.
+    #[serde(skip)]
+    pub is_answer: bool,
     #[serde(skip)]
     began: Instant,
 }
@@ -71,6 +74,8 @@ pub struct TopicReport {
     pub skipped_offsets: u64,
     /// Read, but dropped: older than what a purge has erased.
     pub below_retention: u64,
+    /// Read, but dropped: of someone who was erased.
+    pub erased: u64,
     /// Read, but dropped: earlier than `--from`.
     pub before_from: u64,
     /// Read by a rebuild, of days that it is not about.
@@ -148,6 +153,7 @@ impl TopicReport {
             irregular: 0,
             skipped_offsets: 0,
             below_retention: 0,
+            erased: 0,
             before_from: 0,
             other_days: 0,
             remaining: 0,
@@ -195,6 +201,7 @@ impl Report {
             totals: Totals::default(),
             outcome: serde_json::Map::new(),
             text: Vec::new(),
+            is_answer: false,
             began: Instant::now(),
         }
     }
@@ -250,6 +257,7 @@ impl Report {
             exit::ATTENTION => Status::Partial,
             exit::LOCKED => Status::Locked,
             exit::INTERRUPTED | exit::TERMINATED => Status::Interrupted,
+            exit::FAILED if self.error.is_none() && self.is_answer => Status::Ok,
             _ => Status::Failed,
         };
     }

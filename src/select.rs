@@ -155,7 +155,7 @@ fn is_compacted(client: &Client, topic: &str) -> Result<bool> {
         .is_some_and(|policy| policy.contains("compact")))
 }
 
-fn glob(pattern: &str) -> Result<Option<GlobMatcher>> {
+pub(crate) fn glob(pattern: &str) -> Result<Option<GlobMatcher>> {
     if !pattern.contains(['*', '?', '[', '{']) {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod grant;
 mod init_db;
 mod lake;
 mod purge;
@@ -20,7 +21,7 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::Warehouse(args) => warehouse::execute(&cli.common, args, report, stop),
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
-        Command::Grant(_) => Err(anyhow::anyhow!("not built yet")),
+        Command::Grant(args) => grant::execute(&cli.common, args, report),
     }
 }
 

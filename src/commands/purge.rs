@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::cli::{Common, PurgeArgs};
 use crate::config::Overrides;
+use crate::erase;
 use crate::exit::usage;
 use crate::purge;
 use crate::report::Report;
@@ -19,5 +20,8 @@ pub(super) fn execute(common: &Common, args: &PurgeArgs, report: &mut Report, st
         ..Overrides::default()
     };
     let settings = super::settings(common, &overrides)?;
+    if erase::is_asked_for(args) {
+        return erase::execute(common, args, &settings, report, stop);
+    }
     purge::execute(common, args, &settings, report, stop)
 }

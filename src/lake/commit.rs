@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::inherit::{self, Heirs};
 use super::ledger::{self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState};
 use super::path::{HivePartition, day_folder};
 use super::root::Root;
@@ -101,9 +102,13 @@ fn publish(
     {
         root.make_dirs(folder)?;
     }
+    let mut heirs = Heirs::new(root);
     for file in &pending.files {
+        heirs.endow(&format!("{}/{}", pending.staging, file.staged), &file.folder)?;
         publish_file(root, &pending.staging, file, recovering)?;
     }
+    let published = pending.files.iter();
+    heirs.mend(published.map(|file| (file.folder.as_str(), file.file.name.as_str())))?;
     for folder in pending
         .files
         .iter()
@@ -149,9 +154,13 @@ fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange) -> R
     let parent = exchange.folder.rsplit_once('/').map_or("", |(parent, _)| parent);
     match root.stat(&exchange.folder)? {
         Some(found) if found.inode == exchange.inode => {}
-        Some(_) => root.exchange(&staged, &exchange.folder)?,
+        Some(_) => {
+            inherit::like(root, &staged, &exchange.folder)?;
+            root.exchange(&staged, &exchange.folder)?;
+        }
         None => {
             root.make_dirs(parent)?;
+            inherit::like(root, &staged, &exchange.folder)?;
             if !root.rename_new(&staged, &exchange.folder)? {
                 bail!(
                     "{} appeared in the middle of a rebuild; run again",

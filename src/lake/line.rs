@@ -9,7 +9,7 @@ use crate::ksqldb::{DecodedKey, Key, KeySchema, WindowBounds};
 use crate::record::{Header, Record};
 
 /// Our fields, without the prefix; a value that has any of these names is nested instead of spliced.
-const OURS: [&str; 12] = [
+pub(crate) const OURS: [&str; 12] = [
     "partition",
     "offset",
     "timestamp",

@@ -1,8 +1,13 @@
 //! The lake: files in Hive's layout, and the ledger that says which of them count.
 
+pub mod acl;
 mod commit;
 mod day;
+mod erase;
+mod erasures;
 mod fold;
+mod found;
+pub mod inherit;
 pub mod ledger;
 pub mod line;
 pub mod lock;
@@ -11,7 +16,7 @@ mod purge;
 mod rebuild;
 pub mod root;
 mod row;
-mod sealed;
+pub(crate) mod sealed;
 mod sink;
 mod snapshot;
 mod stage;
@@ -23,9 +28,11 @@ use anyhow::Result;
 use std::time::Duration;
 
 use crate::config::{Settings, Topic};
+use crate::erase::filter::Filter;
 use crate::exit::usage;
 use crate::sink::{Progress, Target};
 pub use day::RecordDay;
+pub use found::{FileHits, Found};
 use ledger::TopicState;
 pub use purge::{DayFolder, Purged, TopicDays};
 use root::Root;
@@ -96,12 +103,19 @@ impl Target for Lake<'_> {
         };
         let state = commit::recover(&self.root, self.settings, &topic.name)?;
         let state = self.check(topic, state)?;
+        let erased = Filter::new(
+            erasures::load(&self.root)?,
+            &topic.name,
+            &topic.key,
+            &topic.key.columns,
+        );
         Ok(Ok(TopicSink::new(
             &self.root,
             self.settings,
             topic,
             run_id,
             state,
+            erased,
             lock,
         )))
     }

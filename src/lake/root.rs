@@ -10,6 +10,8 @@ use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use super::acl;
+
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Paths given to its methods are relative to the root, with `/` between names and no `.` or `..`.
@@ -17,8 +19,8 @@ const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::C
 pub struct Root {
     dir: OwnedFd,
     path: PathBuf,
-    file_mode: Mode,
-    dir_mode: Mode,
+    pub(super) file_mode: Mode,
+    pub(super) dir_mode: Mode,
 }
 
 /// What stands at a path.
@@ -86,6 +88,14 @@ impl Root {
             .with_context(|| format!("opening the lock {}", self.shown(rel)))
     }
 
+    /// A file that is only ever added to, made where it is missing, closed to others whatever mode data files have.
+    pub fn journal(&self, rel: &str) -> Result<File> {
+        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        self.parent(rel, false)
+            .and_then(|(dir, name)| Ok(fs::openat(dir, name, flags, Mode::from_raw_mode(0o640))?.into()))
+            .with_context(|| format!("opening {}", self.shown(rel)))
+    }
+
     /// A file for reading; None where there is none.
     pub fn read(&self, rel: &str) -> Result<Option<File>> {
         match self.open_file(rel, OFlags::RDONLY) {
@@ -116,6 +126,15 @@ impl Root {
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error).with_context(|| format!("looking at {}", self.shown(rel))),
         }
+    }
+
+    /// Whether something other than a symlink stands at a path; `.` is the root.
+    pub fn folder_or_file(&self, rel: &str) -> Result<bool> {
+        if rel == "." {
+            return Ok(true);
+        }
+        let found = self.stat(rel)?;
+        Ok(found.is_some_and(|found| found.kind != FileType::Symlink))
     }
 
     /// Moves a file to where nothing may stand yet. False: something stands there.
@@ -235,6 +254,15 @@ impl Root {
             .collect())
     }
 
+    /// An open folder, for what only its descriptor can tell; the empty path is the root. None: it is missing.
+    pub fn folder(&self, rel: &str) -> Result<Option<OwnedFd>> {
+        match self.walk(rel, false) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("opening the folder {}", self.shown(rel))),
+        }
+    }
+
     /// Makes the names in a folder durable.
     pub fn sync_dir(&self, rel: &str) -> Result<()> {
         self.walk(rel, false)
@@ -298,6 +326,10 @@ impl Root {
         }
         let dir = fs::openat(parent, name, FOLDER, Mode::empty())?;
         fs::fchmod(&dir, self.dir_mode)?;
+        if let Some(default) = acl::read_default(&dir)? {
+            // The mode's group bits are the mask now, which would cut what was inherited.
+            acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))?;
+        }
         fs::fsync(parent)?;
         Ok(dir)
     }

@@ -3,7 +3,9 @@
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::root::Root;
@@ -18,12 +20,26 @@ pub fn write(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
     sync_folder(root, path)
 }
 
+/// The same for what is nobody else's business: mode 0600.
+pub fn write_secret(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
+    prepare_with(root, path, content, Some(0o600))?;
+    switch(root, path)
+}
+
 /// The first half of `write`: the new content, durable beside the old one.
 pub fn prepare(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
+    prepare_with(root, path, content, None)
+}
+
+fn prepare_with(root: &Root, path: &str, content: &impl Serialize, mode: Option<u32>) -> Result<()> {
     let json = serde_json::to_vec(content).with_context(|| format!("writing {}", root.shown(path)))?;
     let temporary = temporary(path);
     root.remove_file(&temporary)?;
     let mut file = root.create(&temporary)?;
+    if let Some(mode) = mode {
+        file.set_permissions(Permissions::from_mode(mode))
+            .with_context(|| format!("protecting {}", root.shown(&temporary)))?;
+    }
     let header = format!("{MAGIC}{:032x}\n", xxh3_128(&json));
     file.write_all(header.as_bytes())
         .and_then(|()| file.write_all(&json))

@@ -16,6 +16,7 @@ use super::stage::Stage;
 use super::table::{self, TableChange};
 use super::{commit, rebuild};
 use crate::config::{Files, Kind, Settings, Topic};
+use crate::erase::filter::Filter;
 use crate::kafka::DrainPlan;
 use crate::record::Record;
 use crate::report::{LakeReport, TargetReport, TopicReport};
@@ -46,6 +47,9 @@ pub struct TopicSink<'a> {
     tombstones: u64,
     irregular: u64,
     below_retention: u64,
+    /// Who was erased, and must not come back.
+    filter: Filter,
+    erased: u64,
     other_days: u64,
     _lock: File,
 }
@@ -66,6 +70,7 @@ impl<'a> TopicSink<'a> {
         topic: &'a Topic,
         run_id: &str,
         state: TopicState,
+        filter: Filter,
         lock: File,
     ) -> Self {
         let metadata = settings.lake.metadata || topic.kind == Kind::Table;
@@ -84,6 +89,8 @@ impl<'a> TopicSink<'a> {
             tombstones: 0,
             irregular: 0,
             below_retention: 0,
+            filter,
+            erased: 0,
             other_days: 0,
             _lock: lock,
         }
@@ -133,6 +140,10 @@ impl<'a> TopicSink<'a> {
         if !self.wants(day) {
             return Ok(());
         }
+        if self.filter.hits(record) {
+            self.erased += 1;
+            return Ok(());
+        }
         self.start_taking()?;
         let Some(Taking::Stream { stage, seen }) = &mut self.taking else {
             return Ok(());
@@ -165,6 +176,11 @@ impl<'a> TopicSink<'a> {
             return Ok(());
         };
         let line = match record.value {
+            // Whatever row the key had before is outdated, so it goes too.
+            _ if self.filter.hits(record) => {
+                self.erased += 1;
+                Line::Tombstone
+            }
             None => {
                 self.tombstones += 1;
                 Line::Tombstone
@@ -230,6 +246,7 @@ impl<'a> TopicSink<'a> {
             merge: self.rebuild != Some(Rebuild::DropAbsent),
             fallback_day: self.day.latest(),
             cutoff: self.state.cutoff.map(HivePartition::Day),
+            erase: None,
         };
         let (pending, snapshot) = table::stage(self.root, change, fold, |ms| self.day.of_time(ms))?;
         self.report.written = snapshot.rows;
@@ -326,6 +343,7 @@ impl<'a> TopicSink<'a> {
         report.tombstones = self.tombstones;
         report.irregular = self.irregular;
         report.below_retention = self.below_retention;
+        report.erased = self.erased;
         report.other_days = self.other_days;
         report.target = TargetReport::Lake(std::mem::take(&mut self.report));
     }

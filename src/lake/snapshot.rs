@@ -12,6 +12,7 @@ use super::root::Root;
 use super::row::{self, Line, Row};
 use super::write::FrameWriter;
 use crate::config::Compression;
+use crate::erase::matcher::{Matcher, Verdict};
 
 const CHUNK: usize = 512 * 1024;
 
@@ -25,12 +26,14 @@ pub struct Written {
 }
 
 /// Merges `fold` over the previous snapshot and stages the result as `snapshot` and `sidecar` in `folder`.
+/// What `erase` says of the previous snapshot's rows is left out.
 pub fn merge(
     root: &Root,
     previous: Option<&Snapshot>,
     mut fold: Merge,
     folder: &str,
     compression: Compression,
+    erase: Option<&Matcher>,
 ) -> Result<Written> {
     let mut old = previous
         .map(|snapshot| Previous::open(root, snapshot))
@@ -46,7 +49,9 @@ pub fn merge(
             (None, Some(_)) => Ordering::Greater,
         };
         if order.is_lt() {
-            if let Some(row) = &old_row {
+            if let Some(row) = &old_row
+                && !is_erased(row, erase)
+            {
                 out.add(row)?;
             }
         } else if let Some(row) = &new_row {
@@ -65,6 +70,13 @@ pub fn merge(
         old.check(root, snapshot)?;
     }
     out.finish()
+}
+
+fn is_erased(row: &Row, erase: Option<&Matcher>) -> bool {
+    match (&row.line, erase) {
+        (Line::Here(line), Some(matcher)) => matcher.judge(line) == Verdict::Erase,
+        _ => false,
+    }
 }
 
 fn next_old(old: &mut Option<Previous>) -> Result<Option<Row>> {
@@ -154,15 +166,15 @@ impl Previous {
     }
 }
 
-/// The lines of a snapshot, decompressed; the checksum is that of the bytes on disk.
-enum Lines {
+/// The lines of a data file, decompressed; the checksum is that of the bytes on disk.
+pub(super) enum Lines {
     Plain(BufReader<Hashing<File>>),
     Gzip(BufReader<flate2::bufread::MultiGzDecoder<BufReader<Hashing<File>>>>),
     Zstd(BufReader<zstd::Decoder<'static, BufReader<Hashing<File>>>>),
 }
 
 impl Lines {
-    fn new(file: File, compression: Compression) -> Result<Self> {
+    pub(super) fn new(file: File, compression: Compression) -> Result<Self> {
         let raw = BufReader::with_capacity(CHUNK, Hashing::new(file));
         Ok(match compression {
             Compression::None => Lines::Plain(raw),
@@ -184,6 +196,12 @@ impl Lines {
         }
     }
 
+    /// The next line with its line feed, in place of what `line` held; false at the end.
+    pub(super) fn next(&mut self, line: &mut Vec<u8>) -> std::io::Result<bool> {
+        line.clear();
+        Ok(self.reader().read_until(b'\n', line)? > 0)
+    }
+
     fn take(&mut self, length: u64, line: &mut Vec<u8>) -> Result<()> {
         let found = self.reader().take(length).read_to_end(line)?;
         if found as u64 != length || !line.ends_with(b"\n") {
@@ -192,7 +210,8 @@ impl Lines {
         Ok(())
     }
 
-    fn checksum(mut self) -> Result<String> {
+    /// XXH3-128 of the whole file, which was read to its end.
+    pub(super) fn checksum(mut self) -> Result<String> {
         if std::io::copy(&mut self.reader(), &mut std::io::sink())? != 0 {
             bail!("it has more lines than its sidecar");
         }
@@ -205,7 +224,7 @@ impl Lines {
     }
 }
 
-struct Hashing<R> {
+pub(super) struct Hashing<R> {
     inner: R,
     hasher: Box<Xxh3>,
 }

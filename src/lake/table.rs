@@ -8,6 +8,7 @@ use super::path::{HivePartition, day_folder, snapshot_name};
 use super::root::Root;
 use super::snapshot;
 use crate::config::{Compression, Kind, Topic};
+use crate::erase::matcher::Matcher;
 
 /// What a table's commit is made of.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct TableChange<'c> {
     pub fallback_day: HivePartition,
     /// History of days before this is not kept.
     pub cutoff: Option<HivePartition>,
+    /// Whose rows are left out of what there was.
+    pub erase: Option<&'c Matcher>,
 }
 
 /// Stages the new snapshot, and says what its commit shall do.
@@ -40,6 +43,7 @@ pub(super) fn stage(
         fold.into_sorted()?,
         &change.staging,
         change.compression,
+        change.erase,
     )?;
     let day = match (written.day_ms, change.previous) {
         (Some(ms), _) => day_of(ms),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::cutoffs::{self, Cutoffs};
+use super::erasures;
 use super::fault::{Fault, fault_of};
 use super::link::Link;
 use super::progress::{self, Place};
@@ -31,6 +32,8 @@ pub(super) struct Work<'a> {
     pub(super) after: &'a Progress,
     /// Those that the batch was folded by.
     pub(super) cutoffs: &'a Cutoffs,
+    /// How many persons were erased when the batch was read.
+    pub(super) persons_listed: usize,
     pub(super) patience: Duration,
 }
 
@@ -111,6 +114,10 @@ impl<'a> Work<'a> {
             if fault == Fault::Lost || link.conn.query_drop("ROLLBACK").is_err() {
                 link.reconnect(deadline)
                     .with_context(|| format!("table `{}`", self.table.name))?;
+                // Without the lock someone may have been erased who is in this batch.
+                if erasures::count(&mut link.conn)? != self.persons_listed {
+                    return Err(self.purged());
+                }
             }
         }
     }

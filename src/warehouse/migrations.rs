@@ -31,7 +31,9 @@ pub(super) const MIGRATIONS: &[Migration] = &migrations![
     1 "001_progress",
     2 "002_tables",
     3 "003_user_permissions",
+    4 "004_governance",
     5 "005_cutoffs",
+    6 "006_erasures",
 ];
 
 impl Flavor {
@@ -167,6 +169,8 @@ mod tests {
             "user_permissions",
             "lakectl_progress",
             "lakectl_rejects",
+            "lakectl_audit",
+            "lakectl_applied_grants",
             "lakectl_cutoffs",
         ] {
             assert!(!shapes[table].primary_key.is_empty(), "{table}");

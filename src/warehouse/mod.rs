@@ -2,11 +2,14 @@
 
 mod batch;
 mod column;
+mod condition;
 mod connect;
 mod convert;
 mod cutoffs;
 mod decimal;
 mod drift;
+mod erase;
+mod erasures;
 mod fault;
 mod init_db;
 mod link;
@@ -20,6 +23,7 @@ mod rejects;
 mod retention;
 mod row;
 mod schema;
+mod session;
 mod sink;
 mod sql;
 mod time;
@@ -40,9 +44,12 @@ use progress::Place;
 use row::RowReader;
 use schema::TargetTable;
 
+pub use erase::TableHits;
 pub use init_db::{InitDbOutcome, init_db};
 pub use purge::RowsPurged;
+pub use session::Session;
 pub use sink::TableSink;
+pub(crate) use upsert::quote;
 
 /// A database that was reached and logged in to.
 #[derive(Debug, Clone)]
@@ -79,8 +86,11 @@ impl Warehouse {
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
         let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
         let erased = Erased::new(cutoffs, &table).with_context(|| format!("topic {}", topic.name))?;
+        let persons = erasures::filter(&mut link.conn, topic, &reader)?;
         let topic = topic.clone();
-        Ok(Some(TableSink::new(topic, table, link, reader, erased, progress)))
+        Ok(Some(TableSink::new(
+            topic, table, link, reader, erased, persons, progress,
+        )))
     }
 
     /// How far the topic's table is, with the same checks as [`Warehouse::open`] but without lock or write.

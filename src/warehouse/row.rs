@@ -106,6 +106,32 @@ impl RowReader {
         }
     }
 
+    /// The column that takes a field of this name.
+    pub(super) fn column(&self, name: &str) -> Option<usize> {
+        self.names.column(name)
+    }
+
+    /// What the key's columns are called, where that is not on the wire.
+    pub(super) fn key_names(&self) -> &[String] {
+        match &self.plan.columns {
+            KeyColumns::Named { names, .. } => names,
+            KeyColumns::OnTheWire(_) => &[],
+        }
+    }
+
+    /// What a key fills of the primary key: all of it but the window.
+    pub(super) fn key_values(
+        &mut self,
+        table: &TargetTable,
+        key: &Key<'_>,
+    ) -> Result<Vec<(usize, Value)>, String> {
+        self.slots.clear();
+        self.slots.resize(table.columns.len(), None);
+        self.fill_key(table, key)?;
+        let filled = self.slots.iter_mut().map(Option::take).enumerate();
+        Ok(filled.filter_map(|(at, value)| Some((at, value?))).collect())
+    }
+
     /// Names of fields that no column takes, since last asked.
     pub(super) fn take_names_without_column(&mut self) -> Vec<String> {
         std::mem::take(&mut self.without_column).into_iter().collect()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::batch::{Batch, Write, sort_key, values_bytes};
 use super::cutoffs::{self, Erased};
+use super::erasures;
 use super::link::Link;
 use super::load::{self, Landed, Work};
 use super::progress::{self, Place};
@@ -15,6 +16,7 @@ use super::rejects::Reject;
 use super::row::{Change, RowReader};
 use super::schema::TargetTable;
 use crate::config::Topic;
+use crate::erase::filter::Filter;
 use crate::exit::usage;
 use crate::kafka::DrainPlan;
 use crate::record::Record;
@@ -38,6 +40,9 @@ pub struct TableSink {
     batch: Batch,
     /// What a purge has erased, as it was when the lock was taken.
     erased: Erased,
+    /// Who was erased by name, as it was when the lock was taken: they must not come back.
+    persons: Filter,
+    persons_dropped: u64,
     /// As it is in the database.
     progress: Progress,
     /// Kafka partition -> offset after the last record taken since.
@@ -74,6 +79,7 @@ impl TableSink {
         link: Link,
         reader: RowReader,
         erased: Erased,
+        persons: Filter,
         progress: Progress,
     ) -> TableSink {
         let mut warnings = Vec::new();
@@ -93,6 +99,8 @@ impl TableSink {
             reader,
             batch: Batch::default(),
             erased,
+            persons,
+            persons_dropped: 0,
             progress,
             taken: BTreeMap::new(),
             identity: None,
@@ -144,6 +152,7 @@ impl TableSink {
         self.link.reopen(rebuild::READ_TIMEOUT)?;
         self.progress = progress::read(&mut self.link.conn, place, false)?;
         self.erased = Erased::new(cutoffs::read(&mut self.link.conn, place.table)?, &self.table)?;
+        self.persons = erasures::filter(&mut self.link.conn, &self.topic, &self.reader)?;
         self.rebuild = Some(Rebuild::new(rebuild));
         Ok(())
     }
@@ -195,7 +204,26 @@ impl TableSink {
         }
     }
 
+    /// Whatever row the key had before is outdated, so it goes; nothing of the record itself is kept anywhere.
+    fn take_erased(&mut self, record: &Record<'_>) {
+        self.persons_dropped += 1;
+        let tombstone = Record {
+            value: None,
+            ..record.clone()
+        };
+        if let Change::Delete { key } = self.reader.read(&self.table, &tombstone) {
+            let nameless = Record {
+                key: None,
+                ..tombstone
+            };
+            self.put(&key.clone(), &nameless, Write::Delete { key, erased: false });
+        }
+    }
+
     fn take_change(&mut self, record: &Record<'_>) {
+        if self.persons.hits(record) {
+            return self.take_erased(record);
+        }
         match self.reader.read(&self.table, record) {
             Change::NoKey => self.irregular += 1,
             Change::Refused(refusal) => {
@@ -260,6 +288,7 @@ impl TableSink {
             before: &self.progress,
             after: &after,
             cutoffs: &self.erased.cutoffs,
+            persons_listed: self.persons.listed(),
             patience: self.patience,
         };
         match (&mut self.rebuild, end) {
@@ -334,6 +363,7 @@ impl TableSink {
     fn fill(&mut self, report: &mut TopicReport) {
         report.tombstones += std::mem::take(&mut self.tombstones);
         report.irregular += std::mem::take(&mut self.irregular);
+        report.erased += std::mem::take(&mut self.persons_dropped);
         let landed = std::mem::take(&mut self.landed);
         report.below_retention += landed.below_retention;
         if let TargetReport::Warehouse(warehouse) = &mut report.target {

@@ -18,7 +18,7 @@ const KEYS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 8 << 20;
 
 /// In backquotes, as MySQL wants identifiers from outside.
-pub(super) fn quote(identifier: &str) -> String {
+pub(crate) fn quote(identifier: &str) -> String {
     format!("`{}`", identifier.replace('`', "``"))
 }
 

@@ -16,6 +16,14 @@ use std::time::{Duration, Instant};
 /// How long a test waits for something that should take no more than seconds.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+/// A service of the tests, by its environment variable. A missing one fails the test.
+pub fn service(variable: &str) -> String {
+    match std::env::var(variable) {
+        Ok(text) if !text.is_empty() => text,
+        _ => panic!("{variable} is not set: {HOW}"),
+    }
+}
+
 /// What to do about a missing service.
 pub const HOW: &str = "run `scripts/services up`, then `eval \"$(scripts/services env)\"`, and test again";
 

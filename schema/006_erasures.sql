@@ -1,0 +1,21 @@
+-- Who was erased, as keyed hashes: loads drop what belongs to them, so that nobody comes back with a replay.
+-- topic: a topic, or * for all; field: the path that was compared, NULL for the record's key.
+
+-- unless table lakectl_erasures
+CREATE TABLE IF NOT EXISTS lakectl_erasures (
+    topic VARCHAR(249) NOT NULL,
+    hash CHAR(64) NOT NULL,
+    field TEXT NULL,
+    run_id VARCHAR(64) NOT NULL,
+    erased_at VARCHAR(32) NOT NULL,
+    PRIMARY KEY (topic, hash)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+
+-- One row: what the hashes are keyed with. Without it they tell nothing, so it is a table (and a right) of its own.
+
+-- unless table lakectl_erasure_key
+CREATE TABLE IF NOT EXISTS lakectl_erasure_key (
+    id TINYINT NOT NULL,
+    secret BINARY(32) NOT NULL,
+    PRIMARY KEY (id)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};

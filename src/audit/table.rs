@@ -1,0 +1,65 @@
+//! The trail in MySQL: a row per entry, in the transaction of what it tells.
+
+use anyhow::{Context, Result};
+use mysql::prelude::Queryable;
+use mysql::{Row, Value};
+
+use super::Entry;
+
+impl Entry {
+    /// Adds the entry as a row; give it the transaction of the change, so that there is never one without the other.
+    pub fn to_database(&self, conn: &mut impl Queryable) -> Result<()> {
+        let at = self.time().unwrap_or_else(chrono::Utc::now);
+        let values: Vec<Value> = vec![
+            at.format("%Y-%m-%d %H:%M:%S%.6f").to_string().into(),
+            self.os_user.as_ref().into(),
+            self.uid.into(),
+            self.sudo_user.as_ref().into(),
+            (&self.host).into(),
+            (&self.command).into(),
+            serde_json::to_string(&self.arguments)?.into(),
+            (&self.run_id).into(),
+            serde_json::to_string(&self.detail)?.into(),
+        ];
+        conn.exec_drop(
+            "INSERT INTO lakectl_audit (`at`, os_user, uid, sudo_user, host, mysql_user, command, arguments, run_id, \
+             detail) VALUES (?, ?, ?, ?, ?, CURRENT_USER(), ?, ?, ?, ?)",
+            values,
+        )
+        .context("writing to lakectl_audit")
+    }
+}
+
+/// Reads the database's trail, newest last; the session's time zone must be UTC, as those of lakectl are.
+///
+/// # Errors
+/// Also a row that no lakectl wrote.
+pub fn read_database(conn: &mut impl Queryable) -> Result<Vec<Entry>> {
+    let rows: Vec<Row> = conn
+        .query(
+            "SELECT DATE_FORMAT(`at`, '%Y-%m-%dT%H:%i:%s.%fZ') AS at_text, os_user, uid, sudo_user, host, mysql_user, \
+             command, arguments, run_id, detail FROM lakectl_audit ORDER BY id",
+        )
+        .context("reading lakectl_audit")?;
+    rows.iter()
+        .enumerate()
+        .map(|(at, row)| entry(row).with_context(|| format!("row {} of lakectl_audit", at + 1)))
+        .collect()
+}
+
+fn entry(row: &Row) -> Result<Entry> {
+    let optional = |name: &str| -> Option<String> { row.get_opt(name)?.ok() };
+    let text = |name: &str| optional(name).with_context(|| format!("column {name} holds no text"));
+    Ok(Entry {
+        at: text("at_text")?,
+        os_user: optional("os_user"),
+        uid: row.get_opt("uid").and_then(Result::ok).context("column uid")?,
+        sudo_user: optional("sudo_user"),
+        host: text("host")?,
+        mysql_user: optional("mysql_user"),
+        command: text("command")?,
+        arguments: serde_json::from_str(&text("arguments")?).context("column arguments")?,
+        run_id: text("run_id")?,
+        detail: serde_json::from_str(&text("detail")?).context("column detail")?,
+    })
+}

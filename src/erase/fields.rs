@@ -1,0 +1,212 @@
+//! Fields of a JSON object by path, and forms in which equal values are equal text.
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Readable values are no deeper; text from a command line may be.
+const DEPTH_MAX: usize = 128;
+
+/// Calls `visit` with every field of an object: its name, unescaped, and its value as it was written.
+///
+/// # Errors
+/// No object, or not JSON to its end.
+pub fn each<'a>(object: &'a str, visit: &mut dyn FnMut(&str, &'a str)) -> Result<(), serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_str(object);
+    json.deserialize_map(Fields(visit))?;
+    json.end()
+}
+
+/// Calls `visit` with the text of every scalar at `path`, which is in lower case with dots between names.
+/// Names compare without case; one that has a dot of its own is found too. Arrays are not entered.
+pub fn at_path<'a>(
+    object: &'a str,
+    path: &str,
+    visit: &mut dyn FnMut(Cow<'a, str>),
+) -> Result<(), serde_json::Error> {
+    each(object, &mut |name, raw| at_field(name, raw, path, visit))
+}
+
+/// The same for one field of an object.
+pub fn at_field<'a>(name: &str, raw: &'a str, path: &str, visit: &mut dyn FnMut(Cow<'a, str>)) {
+    match rest_of(path, name) {
+        None => {}
+        Some("") => {
+            if let Some(text) = scalar(raw) {
+                visit(text);
+            }
+        }
+        Some(rest) => {
+            if let Some(rest) = rest.strip_prefix('.')
+                && raw.starts_with('{')
+            {
+                // Below the top, serde_json has seen to it that it is an object.
+                let _ = at_path(raw, rest, visit);
+            }
+        }
+    }
+}
+
+/// What of a lower-case path is left after a name; None: the path does not begin with it.
+fn rest_of<'p>(path: &'p str, name: &str) -> Option<&'p str> {
+    let rest = if name.is_ascii() {
+        let (head, rest) = path.split_at_checked(name.len())?;
+        head.eq_ignore_ascii_case(name).then_some(rest)?
+    } else {
+        path.strip_prefix(name.to_lowercase().as_str())?
+    };
+    (rest.is_empty() || rest.starts_with('.')).then_some(rest)
+}
+
+/// The text of a string, a number or a boolean; None for null, objects and arrays.
+pub fn scalar(raw: &str) -> Option<Cow<'_, str>> {
+    let raw = raw.trim_matches([' ', '\t', '\n', '\r']);
+    match raw.as_bytes().first()? {
+        b'{' | b'[' | b'n' => None,
+        b'"' if !raw.contains('\\') && raw.len() >= 2 => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        b'"' => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
+        _ => Some(Cow::Borrowed(raw)),
+    }
+}
+
+/// Objects and arrays without blanks, names sorted, numbers as they were written; any other text as it is.
+pub fn canonical(text: &str) -> Cow<'_, str> {
+    let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
+    if !trimmed.starts_with(['{', '[']) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(trimmed.len());
+    match write_canonical(trimmed, DEPTH_MAX, &mut out) {
+        Some(()) => Cow::Owned(out),
+        None => Cow::Borrowed(text),
+    }
+}
+
+fn write_canonical(raw: &str, depth_left: usize, out: &mut String) -> Option<()> {
+    let depth_left = depth_left.checked_sub(1)?;
+    match raw.as_bytes().first()? {
+        b'{' => {
+            let mut fields = BTreeMap::new();
+            each(raw, &mut |name, value| {
+                fields.insert(name.to_owned(), value);
+            })
+            .ok()?;
+            out.push('{');
+            for (at, (name, value)) in fields.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                out.push_str(&serde_json::to_string(&name).ok()?);
+                out.push(':');
+                write_canonical(value, depth_left, out)?;
+            }
+            out.push('}');
+        }
+        b'[' => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
+            out.push('[');
+            for (at, item) in items.into_iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_canonical(item.get(), depth_left, out)?;
+            }
+            out.push(']');
+        }
+        b'"' => {
+            let text: String = serde_json::from_str(raw).ok()?;
+            out.push_str(&serde_json::to_string(&text).ok()?);
+        }
+        _ => out.push_str(raw),
+    }
+    Some(())
+}
+
+struct Fields<'v, 'a>(&'v mut dyn FnMut(&str, &'a str));
+
+impl<'de> Visitor<'de> for Fields<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Name(name)) = map.next_key()? {
+            let value: &RawValue = map.next_value()?;
+            (self.0)(&name, value.get());
+        }
+        Ok(())
+    }
+}
+
+/// Borrowed unless it has escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn found(object: &str, path: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        at_path(object, path, &mut |text| found.push(text.into_owned())).unwrap();
+        found
+    }
+
+    #[test]
+    fn fields_are_found_by_path_without_case() {
+        let object =
+            r#"{"USER_ID":"U-1","n":12.30,"user":{"Id":"x","b":true,"z":null},"user.id":"dotted","É":"e"}"#;
+        assert_eq!(found(object, "user_id"), ["U-1"]);
+        assert_eq!(found(object, "n"), ["12.30"]);
+        assert_eq!(found(object, "user.id"), ["x", "dotted"]);
+        assert_eq!(found(object, "user.b"), ["true"]);
+        assert_eq!(found(object, "é"), ["e"]);
+        for path in ["user", "user.z", "use", "user_id.x", "user_idx", ""] {
+            assert!(found(object, path).is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_read() {
+        assert_eq!(found(r#"{"\u0055SER_ID":"U\u002d1"}"#, "user_id"), ["U-1"]);
+        assert!(each("[1]", &mut |_, _| {}).is_err());
+        assert!(each("{} x", &mut |_, _| {}).is_err());
+    }
+
+    #[test]
+    fn equal_objects_are_equal_text() {
+        let one = canonical(r#" {"b": [1, {"y":"\u0041","x":1.0}], "a": {} } "#);
+        assert_eq!(one, r#"{"a":{},"b":[1,{"x":1.0,"y":"A"}]}"#);
+        assert_eq!(canonical("plain {"), "plain {");
+        assert_eq!(canonical("{broken"), "{broken");
+        assert_eq!(canonical("[]"), "[]");
+        assert_eq!(canonical("{}"), "{}");
+        assert_eq!(canonical("[{}, { }]"), "[{},{}]");
+        let deep = "[".repeat(5_000) + &"]".repeat(5_000);
+        assert_eq!(canonical(&deep), deep);
+    }
+
+    proptest! {
+        /// Order of names and blanks never matter, and what is canonical stays as it is.
+        #[test]
+        fn canonical_is_one_form(fields in proptest::collection::btree_map(".{0,8}", ".{0,8}", 0..6)) {
+            let object = |fields: Vec<(&String, &String)>, blank: &str| {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(name, value)| format!("{blank}{}{blank}:{blank}{}", serde_json::json!(name), serde_json::json!(value)))
+                    .collect();
+                format!("{{{}{blank}}}", fields.join(","))
+            };
+            let plain = object(fields.iter().collect(), "");
+            let other = object(fields.iter().rev().collect(), " ");
+            prop_assert_eq!(canonical(&plain), canonical(&other));
+            let once = canonical(&plain).into_owned();
+            prop_assert_eq!(canonical(&once), once.as_str());
+        }
+    }
+}

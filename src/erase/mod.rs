@@ -1,0 +1,221 @@
+//! Erasing persons: out of the lake's files and MySQL's rows, and kept out of both from then on.
+//!
+//! find -> ask -> register -> lake -> warehouse -> report. The subjects are registered before the first line goes:
+//! whatever is drained from that moment on leaves them out, and what was drained before is found.
+
+mod fields;
+pub mod filter;
+pub mod matcher;
+mod outcome;
+pub mod registry;
+mod scope;
+pub mod subject;
+mod view;
+
+use anyhow::{Context, Result, anyhow};
+use std::io::{BufRead, IsTerminal, Write};
+use std::time::Duration;
+
+use crate::cli::{Common, PurgeArgs};
+use crate::config::{Settings, units};
+use crate::exit::{self, usage};
+use crate::lake::Found;
+use crate::report::Report;
+use crate::stop::Stop;
+use matcher::Matcher;
+pub use outcome::ErasureOutcome;
+use registry::Secret;
+use scope::Scope;
+use subject::Subject;
+
+/// Whether a purge is about persons, not about retention.
+pub fn is_asked_for(args: &PurgeArgs) -> bool {
+    !args.key.is_empty() || !args.fields.is_empty()
+}
+
+/// `lakectl purge --key TOPIC=KEY` and `--where FIELD=VALUE`. What was done stands in `report.outcome`;
+/// [`ErasureOutcome::audit`] is the part of it that an audit trail keeps.
+///
+/// # Errors
+/// Nobody to ask, unknown topics, nothing to erase from: exit code 2, and nothing was touched. Otherwise what could not
+/// be erased is named, and the rest was.
+pub fn execute(
+    common: &Common,
+    args: &PurgeArgs,
+    settings: &Settings,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<()> {
+    let subjects = Subject::all(args)?;
+    let wait = wait(args)?;
+    if !args.yes && !common.dry_run {
+        check_someone_is_there()?;
+    }
+    let scope = Scope::open(args, settings, &subjects)?;
+    let mut outcome = ErasureOutcome::new(&scope);
+    let secret = outcome.name_subjects(&scope, &subjects, common.dry_run)?;
+    let seen = find(&scope, &subjects, stop, &mut outcome)?;
+    if common.dry_run {
+        report.text = outcome.text(true);
+        return settle(report, outcome);
+    }
+    if !args.yes {
+        ask(&outcome.text(true))?;
+    }
+    outcome.clear();
+    register(&scope, &subjects, &secret, &report.run_id)?;
+    erase_lake(&scope, &seen, &report.run_id, wait, stop, &mut outcome);
+    erase_warehouse(&scope, &subjects, wait, stop, &mut outcome);
+    report.text = outcome.text(false);
+    settle(report, outcome)
+}
+
+fn wait(args: &PurgeArgs) -> Result<Duration> {
+    let wait = args.wait.as_deref().map(units::duration).transpose();
+    Ok(wait
+        .map_err(|error| usage(format!("--wait: {error}")))?
+        .unwrap_or_default())
+}
+
+/// A topic of the lake that was looked through.
+struct Seen<'s> {
+    topic: &'s crate::config::Topic,
+    matcher: Matcher,
+    found: Found,
+}
+
+/// Looks everywhere, and touches nothing.
+fn find<'s>(
+    scope: &'s Scope<'_>,
+    subjects: &[Subject],
+    stop: &Stop,
+    outcome: &mut ErasureOutcome,
+) -> Result<Vec<Seen<'s>>> {
+    let mut seen = Vec::new();
+    if let Some(lake) = &scope.lake {
+        for topic in &scope.lake_topics {
+            let matcher = Matcher::new(topic, subjects);
+            let found = lake
+                .look_for(topic, &matcher, stop)
+                .with_context(|| format!("topic {}", topic.name))?;
+            outcome.add_files(&topic.name, &found);
+            seen.push(Seen {
+                topic,
+                matcher,
+                found,
+            });
+        }
+    }
+    if let Some(warehouse) = &scope.warehouse {
+        for topic in &scope.table_topics {
+            match warehouse.count_subjects(topic, subjects) {
+                Ok(hits) => outcome.add_rows(topic, hits),
+                Err(error) => outcome.fail(format!("table `{}`", topic.table), &error),
+            }
+        }
+    }
+    Ok(seen)
+}
+
+/// From here on no drain takes the subjects in again.
+fn register(scope: &Scope<'_>, subjects: &[Subject], suggested: &Secret, run_id: &str) -> Result<()> {
+    let topics = scope.named_topics.as_deref();
+    let entries = |secret: &Secret| registry::entries(subjects, topics, secret, run_id);
+    if let Some(lake) = &scope.lake {
+        lake.register(run_id, suggested, &entries)
+            .context("nothing was erased")?;
+    }
+    if let Some(warehouse) = &scope.warehouse {
+        warehouse.register(suggested, &entries).context(
+            "nothing was erased yet, but drains into the lake leave the subjects out already; run again",
+        )?;
+    }
+    Ok(())
+}
+
+fn erase_lake(
+    scope: &Scope<'_>,
+    seen: &[Seen<'_>],
+    run_id: &str,
+    wait: Duration,
+    stop: &Stop,
+    outcome: &mut ErasureOutcome,
+) {
+    let Some(lake) = &scope.lake else { return };
+    for Seen {
+        topic,
+        matcher,
+        found,
+    } in seen
+    {
+        match lake.erase(topic, matcher, found, run_id, wait, stop) {
+            Ok(Ok(found)) => outcome.add_files(&topic.name, &found),
+            Ok(Err(holder)) => outcome.lock_out(format!("topic {}: {holder}", topic.name)),
+            Err(error) => outcome.fail(format!("topic {}", topic.name), &error),
+        }
+    }
+}
+
+fn erase_warehouse(
+    scope: &Scope<'_>,
+    subjects: &[Subject],
+    wait: Duration,
+    stop: &Stop,
+    outcome: &mut ErasureOutcome,
+) {
+    let Some(warehouse) = &scope.warehouse else {
+        return;
+    };
+    for topic in &scope.table_topics {
+        match warehouse.delete_subjects(topic, subjects, wait, stop) {
+            Ok(Some(hits)) => outcome.add_rows(topic, hits),
+            Ok(None) => outcome.lock_out(format!("another run loads table `{}`", topic.table)),
+            Err(error) => outcome.fail(format!("table `{}`", topic.table), &error),
+        }
+    }
+}
+
+/// What was found and done goes into the report, and with it what a person still has to do.
+fn settle(report: &mut Report, outcome: ErasureOutcome) -> Result<()> {
+    for warning in outcome.warnings() {
+        report.warn(warning);
+    }
+    report.exit_code = exit::worst([report.exit_code, outcome.exit_code()]);
+    let failures = outcome.failures();
+    report.outcome(&outcome);
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(anyhow!(
+            "not everything could be erased: {}; mend it and run the same again",
+            failures.join("; ")
+        )),
+    }
+}
+
+fn check_someone_is_there() -> Result<()> {
+    match std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        true => Ok(()),
+        false => Err(usage(
+            "there is no terminal to ask at: say --yes, or look first with --dry-run",
+        )),
+    }
+}
+
+fn ask(plan: &[String]) -> Result<()> {
+    let mut stderr = std::io::stderr().lock();
+    for line in plan {
+        writeln!(stderr, "{line}").context("asking")?;
+    }
+    write!(stderr, "Erase this for good? Type yes: ")
+        .and_then(|()| stderr.flush())
+        .context("asking")?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .context("reading the answer")?;
+    match answer.trim() {
+        "yes" => Ok(()),
+        _ => Err(usage("nothing was erased: the answer was not yes")),
+    }
+}

@@ -1,0 +1,368 @@
+//! What an erasure found and did, for scripts, for people and for the audit trail: hashes and counts, never the subject.
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::json;
+
+use super::registry::{EVERY_TOPIC, Registry, Secret};
+use super::scope::{NotDone, Scope};
+use super::subject::Subject;
+use crate::config::Topic;
+use crate::exit;
+use crate::lake::{FileHits, Found};
+use crate::print::count;
+use crate::warehouse::TableHits;
+
+/// Lists of files for people end here; the JSON has them all.
+const FILES_SHOWN: usize = 1_000;
+const HASH_SHOWN: usize = 16;
+
+/// What no erasure of ours gets at.
+const UNREACHABLE: [&str; 4] = [
+    "Kafka: the records stay in their topics until retention or compaction takes them; drains leave them out from now on",
+    "backups and snapshots of the lake and of MySQL: restored, they bring the person back until the same erasure is run again",
+    "copies that readers of lake and warehouse have made",
+    "MySQL's binary logs, until they expire",
+];
+
+/// The report's `erased`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ErasureOutcome {
+    erased: Erased,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+struct Erased {
+    /// Of the first subject; null in a dry run where nothing was ever erased.
+    hash: Option<String>,
+    subjects: Vec<SubjectReport>,
+    lines: u64,
+    rows: u64,
+    files: Vec<FileReport>,
+    tables: Vec<TableReport>,
+    not_searchable: Vec<FileReport>,
+    mentions: Vec<FileReport>,
+    without_key: Vec<TopicLines>,
+    unreachable: Vec<&'static str>,
+    not_done: Vec<NotDoneReport>,
+    locked: Vec<String>,
+    failed: Vec<Failure>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct SubjectReport {
+    /// A topic, or `*`.
+    topic: String,
+    /// The path of the field; null: the record's key.
+    field: Option<String>,
+    hash: Option<String>,
+    /// Where MySQL's key is another than the lake's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warehouse_hash: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct FileReport {
+    topic: String,
+    path: String,
+    lines: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct TableReport {
+    topic: String,
+    table: String,
+    rows: u64,
+    /// Of `lakectl_rejects`.
+    rejects: u64,
+    /// JSON columns.
+    unsearched: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct TopicLines {
+    topic: String,
+    lines: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct NotDoneReport {
+    target: &'static str,
+    why: String,
+    unreached: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Failure {
+    what: String,
+    error: String,
+    #[serde(skip)]
+    exit_code: u8,
+}
+
+impl ErasureOutcome {
+    pub(super) fn new(scope: &Scope<'_>) -> ErasureOutcome {
+        let not_done = |left: &NotDone| NotDoneReport {
+            target: left.target,
+            why: left.why.clone(),
+            unreached: left.unreached,
+        };
+        ErasureOutcome {
+            erased: Erased {
+                unreachable: UNREACHABLE.to_vec(),
+                not_done: scope.not_done.iter().map(not_done).collect(),
+                ..Erased::default()
+            },
+        }
+    }
+
+    /// Settles under which hashes the subjects go, and answers with the secret for targets that have none.
+    pub(super) fn name_subjects(
+        &mut self,
+        scope: &Scope<'_>,
+        subjects: &[Subject],
+        dry_run: bool,
+    ) -> Result<Secret> {
+        let lake = scope.lake.as_ref().map(|lake| lake.erasures()).transpose()?;
+        let warehouse = scope.warehouse.as_ref().map(|w| w.erasures()).transpose()?;
+        let secret_of = |registry: &Option<Registry>| registry.as_ref().and_then(|r| r.secret.clone());
+        let known = secret_of(&lake).or_else(|| secret_of(&warehouse));
+        let secret = match &known {
+            Some(secret) => secret.clone(),
+            None => Secret::random()?,
+        };
+        // A dry run leaves no secret behind: a hash by one that is thrown away says nothing.
+        let tell = known.is_some() || !dry_run;
+        let other = secret_of(&warehouse).filter(|other| *other != secret);
+        for subject in subjects {
+            let (topic, field) = match subject {
+                Subject::Key { topic, .. } => (topic.clone(), None),
+                Subject::Field { path, .. } => {
+                    let topics = scope.named_topics.as_ref().map(|names| names.join(","));
+                    (
+                        topics.unwrap_or_else(|| EVERY_TOPIC.to_owned()),
+                        Some(path.clone()),
+                    )
+                }
+            };
+            self.erased.subjects.push(SubjectReport {
+                topic,
+                field,
+                hash: tell.then(|| secret.of_subject(subject)),
+                warehouse_hash: other.as_ref().map(|other| other.of_subject(subject)),
+            });
+        }
+        self.erased.hash = self.erased.subjects.first().and_then(|first| first.hash.clone());
+        Ok(secret)
+    }
+
+    /// Forgets what was found, to be filled with what was done.
+    pub(super) fn clear(&mut self) {
+        let kept = std::mem::take(&mut self.erased);
+        self.erased = Erased {
+            hash: kept.hash,
+            subjects: kept.subjects,
+            unreachable: kept.unreachable,
+            not_done: kept.not_done,
+            ..Erased::default()
+        };
+    }
+
+    pub(super) fn add_files(&mut self, topic: &str, found: &Found) {
+        let report = |hits: &FileHits| FileReport {
+            topic: topic.to_owned(),
+            path: hits.path.clone(),
+            lines: hits.lines,
+        };
+        let erased = &mut self.erased;
+        erased.lines += found.files.iter().map(|file| file.lines).sum::<u64>();
+        erased.files.extend(found.files.iter().map(report));
+        erased
+            .not_searchable
+            .extend(found.not_searchable.iter().map(report));
+        erased.mentions.extend(found.mentions.iter().map(report));
+        if found.without_key > 0 {
+            erased.without_key.push(TopicLines {
+                topic: topic.to_owned(),
+                lines: found.without_key,
+            });
+        }
+        for (path, error) in &found.failed {
+            erased.failed.push(Failure {
+                what: path.clone(),
+                error: error.clone(),
+                exit_code: exit::FAILED,
+            });
+        }
+    }
+
+    pub(super) fn add_rows(&mut self, topic: &Topic, hits: TableHits) {
+        if hits.table.is_none() && hits.rejects == 0 {
+            return;
+        }
+        self.erased.rows += hits.rows;
+        self.erased.tables.push(TableReport {
+            topic: topic.name.clone(),
+            table: hits.table.unwrap_or_else(|| topic.table.clone()),
+            rows: hits.rows,
+            rejects: hits.rejects,
+            unsearched: hits.unsearched,
+        });
+    }
+
+    pub(super) fn lock_out(&mut self, holder: String) {
+        self.erased.locked.push(holder);
+    }
+
+    pub(super) fn fail(&mut self, what: String, error: &anyhow::Error) {
+        self.erased.failed.push(Failure {
+            what,
+            error: format!("{error:#}"),
+            exit_code: exit::code_of(error),
+        });
+    }
+
+    pub(super) fn failures(&self) -> Vec<String> {
+        let shown = |failure: &Failure| format!("{}: {}", failure.what, failure.error);
+        self.erased.failed.iter().map(shown).collect()
+    }
+
+    pub(super) fn exit_code(&self) -> u8 {
+        let erased = &self.erased;
+        let left = !erased.not_searchable.is_empty()
+            || !erased.mentions.is_empty()
+            || !erased.without_key.is_empty()
+            || erased.tables.iter().any(|table| !table.unsearched.is_empty())
+            || erased.not_done.iter().any(|left| left.unreached);
+        let attention = if left { exit::ATTENTION } else { exit::DONE };
+        let locked = if erased.locked.is_empty() {
+            exit::DONE
+        } else {
+            exit::LOCKED
+        };
+        let failed = erased.failed.iter().map(|failure| failure.exit_code);
+        exit::worst(failed.chain([attention, locked]))
+    }
+
+    /// What is left for a person.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let erased = &self.erased;
+        let mut warnings = Vec::new();
+        let lines = |files: &[FileReport]| files.iter().map(|file| file.lines).sum::<u64>();
+        if !erased.not_searchable.is_empty() {
+            warnings.push(format!(
+                "{} in {} can't be read, and hold the subject's bytes: they were left, look at them ({}, …)",
+                count(lines(&erased.not_searchable), "line"),
+                count(erased.not_searchable.len() as u64, "file"),
+                erased.not_searchable[0].path
+            ));
+        }
+        if !erased.mentions.is_empty() {
+            warnings.push(format!(
+                "{} in {} hold the subject in another field, or in a key without a name: they were left, look at them ({}, …)",
+                count(lines(&erased.mentions), "line"),
+                count(erased.mentions.len() as u64, "file"),
+                erased.mentions[0].path
+            ));
+        }
+        for without in &erased.without_key {
+            warnings.push(format!(
+                "topic {}: {} without a key (lake.metadata = false) can't be found by --key; use --where",
+                without.topic,
+                count(without.lines, "line")
+            ));
+        }
+        for table in erased.tables.iter().filter(|table| !table.unsearched.is_empty()) {
+            warnings.push(format!(
+                "table `{}`: JSON columns are not searched: {}",
+                table.table,
+                table.unsearched.join(", ")
+            ));
+        }
+        for left in erased.not_done.iter().filter(|left| left.unreached) {
+            warnings.push(format!(
+                "the {} was not reached, nothing was erased there: {}",
+                left.target, left.why
+            ));
+        }
+        warnings.extend(
+            erased
+                .locked
+                .iter()
+                .map(|holder| format!("{holder}; run the same again, or say --wait")),
+        );
+        warnings
+    }
+
+    /// For people, line by line; `plan`: nothing was done yet.
+    pub(super) fn text(&self, plan: bool) -> Vec<String> {
+        let erased = &self.erased;
+        let mut text = Vec::new();
+        for subject in &erased.subjects {
+            let what = match &subject.field {
+                Some(path) => format!("a value of {path} in topics {}", subject.topic),
+                None => format!("a key of topic {}", subject.topic),
+            };
+            let hash = subject.hash.as_deref().map_or(String::new(), |hash| {
+                format!(", known from now on as {}…", &hash[..HASH_SHOWN.min(hash.len())])
+            });
+            text.push(format!("{what}{hash}"));
+        }
+        for file in erased.files.iter().take(FILES_SHOWN) {
+            text.push(format!("  {}: {}", file.path, count(file.lines, "line")));
+        }
+        if erased.files.len() > FILES_SHOWN {
+            text.push(format!(
+                "  and {} (all in --json)",
+                count((erased.files.len() - FILES_SHOWN) as u64, "more file")
+            ));
+        }
+        for table in erased
+            .tables
+            .iter()
+            .filter(|table| table.rows + table.rejects > 0)
+        {
+            text.push(format!(
+                "  table `{}`: {}, {}",
+                table.table,
+                count(table.rows, "row"),
+                count(table.rejects, "rejected record")
+            ));
+        }
+        text.push(format!(
+            "{}: {} in {}, {}",
+            if plan { "would erase" } else { "erased" },
+            count(erased.lines, "line"),
+            count(erased.files.len() as u64, "file"),
+            count(erased.rows, "row")
+        ));
+        for left in &erased.not_done {
+            text.push(format!("not done: the {} ({})", left.target, left.why));
+        }
+        text.extend(
+            erased
+                .unreachable
+                .iter()
+                .map(|what| format!("not reached: {what}")),
+        );
+        text
+    }
+
+    /// What an audit trail keeps: who was erased by their hashes, and how much went.
+    pub fn audit(&self) -> serde_json::Value {
+        let erased = &self.erased;
+        let rejects: u64 = erased.tables.iter().map(|table| table.rejects).sum();
+        json!({
+            "subjects": erased.subjects,
+            "lines": erased.lines,
+            "files": erased.files.len(),
+            "rows": erased.rows,
+            "rejects": rejects,
+            "not_searchable": erased.not_searchable.len(),
+            "mentions": erased.mentions.len(),
+            "not_done": erased.not_done,
+            "locked": erased.locked.len(),
+            "failed": erased.failed.len(),
+        })
+    }
+}

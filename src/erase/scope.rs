@@ -1,0 +1,172 @@
+//! Where to erase: which of lake and warehouse can be had, and which of their topics are meant.
+
+use anyhow::Result;
+use globset::GlobMatcher;
+use std::collections::BTreeSet;
+
+use super::subject::Subject;
+use crate::cli::{PurgeArgs, PurgeOnly};
+use crate::config::{Settings, Topic, closest};
+use crate::exit::usage;
+use crate::lake::Lake;
+use crate::select;
+use crate::warehouse::Warehouse;
+
+/// What was opened, and the topics in it that a subject may be in.
+#[derive(Debug)]
+pub(super) struct Scope<'a> {
+    pub(super) lake: Option<Lake<'a>>,
+    pub(super) warehouse: Option<Warehouse>,
+    pub(super) lake_topics: Vec<Topic>,
+    pub(super) table_topics: Vec<Topic>,
+    /// The topics that `--topics` names; None: all, also those that are yet to come.
+    pub(super) named_topics: Option<Vec<String>>,
+    pub(super) not_done: Vec<NotDone>,
+}
+
+/// A target that was left out.
+#[derive(Debug, Clone)]
+pub(super) struct NotDone {
+    pub(super) target: &'static str,
+    pub(super) why: String,
+    /// It was meant, but could not be reached.
+    pub(super) unreached: bool,
+}
+
+impl<'a> Scope<'a> {
+    /// # Errors
+    /// Neither lake nor warehouse, or a topic that nobody knows: exit code 2.
+    pub(super) fn open(args: &PurgeArgs, settings: &'a Settings, subjects: &[Subject]) -> Result<Scope<'a>> {
+        let mut scope = Scope {
+            lake: None,
+            warehouse: None,
+            lake_topics: Vec::new(),
+            table_topics: Vec::new(),
+            named_topics: None,
+            not_done: Vec::new(),
+        };
+        scope.open_lake(args, settings)?;
+        scope.open_warehouse(args, settings)?;
+        if scope.lake.is_none() && scope.warehouse.is_none() {
+            let why: Vec<String> = scope.not_done.iter().map(|left| left.why.clone()).collect();
+            return Err(usage(format!("nothing to erase from: {}", why.join("; "))));
+        }
+        scope.choose(&args.topics, settings, subjects)?;
+        Ok(scope)
+    }
+
+    fn open_lake(&mut self, args: &PurgeArgs, settings: &'a Settings) -> Result<()> {
+        if args.only == Some(PurgeOnly::Warehouse) {
+            self.leave_out("lake", "--only warehouse".to_owned(), false);
+            return Ok(());
+        }
+        match Lake::at(settings, false)? {
+            Some(lake) => {
+                for (name, kind) in lake.known_topics()? {
+                    let mut topic = match settings.topics.get(&name) {
+                        Some(topic) => topic.clone(),
+                        None => Topic::ad_hoc(&name, kind, None)?,
+                    };
+                    topic.kind = kind;
+                    self.lake_topics.push(topic);
+                }
+                self.lake = Some(lake);
+            }
+            None => {
+                let why = format!(
+                    "there is no lake at {} (is a disk not mounted, or lake.root wrong?)",
+                    settings.lake.root.display()
+                );
+                self.leave_out("lake", why, true);
+            }
+        }
+        Ok(())
+    }
+
+    fn open_warehouse(&mut self, args: &PurgeArgs, settings: &Settings) -> Result<()> {
+        if args.only == Some(PurgeOnly::Lake) {
+            self.leave_out("warehouse", "--only lake".to_owned(), false);
+            return Ok(());
+        }
+        let Some(database) = &settings.database else {
+            self.leave_out("warehouse", "no warehouse is configured".to_owned(), false);
+            return Ok(());
+        };
+        match Warehouse::connect(database) {
+            Ok(warehouse) => {
+                self.table_topics = warehouse.loaded_topics(settings)?;
+                self.warehouse = Some(warehouse);
+                Ok(())
+            }
+            // Asked for nothing else, it is an error like any other.
+            Err(error) if args.only.is_some() => Err(error),
+            Err(error) => {
+                self.leave_out("warehouse", format!("{error:#}"), true);
+                Ok(())
+            }
+        }
+    }
+
+    fn leave_out(&mut self, target: &'static str, why: String, unreached: bool) {
+        self.not_done.push(NotDone {
+            target,
+            why,
+            unreached,
+        });
+    }
+
+    /// Keeps the topics that are named, and in which a subject may be.
+    fn choose(&mut self, patterns: &[String], settings: &Settings, subjects: &[Subject]) -> Result<()> {
+        let found = self.lake_topics.iter().chain(&self.table_topics);
+        let known: BTreeSet<String> = found
+            .map(|topic| topic.name.clone())
+            .chain(settings.topics.keys().cloned())
+            .collect();
+        let mut named = BTreeSet::new();
+        for pattern in patterns {
+            named.extend(expand(pattern, &known)?);
+        }
+        for subject in subjects {
+            let Subject::Key { topic, .. } = subject else {
+                continue;
+            };
+            check_known(topic, &known)?;
+            if !patterns.is_empty() && !named.contains(topic) {
+                return Err(usage(format!("--key names {topic}, but --topics leaves it out")));
+            }
+        }
+        let meant = |topic: &Topic| {
+            (patterns.is_empty() || named.contains(&topic.name))
+                && subjects.iter().any(|subject| subject.applies_to(&topic.name))
+        };
+        self.lake_topics.retain(meant);
+        self.table_topics.retain(meant);
+        self.named_topics = (!patterns.is_empty()).then(|| named.into_iter().collect());
+        Ok(())
+    }
+}
+
+fn expand(pattern: &str, known: &BTreeSet<String>) -> Result<Vec<String>> {
+    let Some(glob): Option<GlobMatcher> = select::glob(pattern)? else {
+        check_known(pattern, known)?;
+        return Ok(vec![pattern.to_owned()]);
+    };
+    let names: Vec<String> = known.iter().filter(|name| glob.is_match(name)).cloned().collect();
+    match names.is_empty() {
+        true => Err(usage(format!(
+            "no topic of the lake, the warehouse or the configuration matches `{pattern}`"
+        ))),
+        false => Ok(names),
+    }
+}
+
+fn check_known(topic: &str, known: &BTreeSet<String>) -> Result<()> {
+    if known.contains(topic) {
+        return Ok(());
+    }
+    let near = closest(topic, known.iter().map(String::as_str));
+    let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    Err(usage(format!(
+        "topic {topic} is neither in the lake, nor in the warehouse, nor configured{hint}"
+    )))
+}

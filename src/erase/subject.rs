@@ -1,0 +1,168 @@
+//! Whom to erase, as the command line says it. What stands here in clear is never printed, logged or stored.
+
+use anyhow::Result;
+use std::fmt;
+
+use super::fields::canonical;
+use crate::cli::PurgeArgs;
+use crate::config::check_topic_name;
+use crate::exit::usage;
+
+/// In place of a subject wherever a command line is recorded.
+const REDACTED: &str = "[erased]";
+
+/// One `--key` or `--where`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The records of one topic with this key, in its canonical form.
+    Key { topic: String, key: String },
+    /// The records with this value in this field; `path` is in lower case, with dots between names.
+    Field { path: String, value: String },
+}
+
+impl fmt::Debug for Subject {
+    /// Without the subject itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown())
+    }
+}
+
+impl Subject {
+    /// `TOPIC=KEY`; the key as `_key` shows it in the lake: text, a number, or a JSON object.
+    ///
+    /// # Errors
+    /// Anything else: exit code 2. Messages never repeat the key.
+    pub fn key(text: &str) -> Result<Subject> {
+        let Some((topic, key)) = text.split_once('=') else {
+            return Err(usage("--key must look like TOPIC=KEY"));
+        };
+        check_topic_name(topic)?;
+        if key.is_empty() {
+            return Err(usage("--key must look like TOPIC=KEY, and the key is empty"));
+        }
+        Ok(Subject::Key {
+            topic: topic.to_owned(),
+            key: canonical(key).into_owned(),
+        })
+    }
+
+    /// `FIELD=VALUE`; the value is text, or a number or boolean as the records write it.
+    ///
+    /// # Errors
+    /// Anything else: exit code 2. Messages never repeat the value.
+    pub fn field(text: &str) -> Result<Subject> {
+        match text.split_once('=') {
+            Some((path, value)) if path_is_whole(path) && !value.is_empty() => Ok(Subject::Field {
+                path: path.to_lowercase(),
+                value: value.to_owned(),
+            }),
+            _ => Err(usage(
+                "--where must look like FIELD=VALUE, or NAME.NAME=VALUE for a field of a nested object",
+            )),
+        }
+    }
+
+    /// Everyone that the command line names, each once.
+    pub fn all(args: &PurgeArgs) -> Result<Vec<Subject>> {
+        let keys = args.key.iter().map(|text| Subject::key(text));
+        let fields = args.fields.iter().map(|text| Subject::field(text));
+        let mut subjects: Vec<Subject> = Vec::new();
+        for subject in keys.chain(fields) {
+            let subject = subject?;
+            if !subjects.contains(&subject) {
+                subjects.push(subject);
+            }
+        }
+        Ok(subjects)
+    }
+
+    pub fn applies_to(&self, name: &str) -> bool {
+        match self {
+            Subject::Key { topic, .. } => topic == name,
+            Subject::Field { .. } => true,
+        }
+    }
+
+    /// What may be told of it.
+    pub fn shown(&self) -> String {
+        match self {
+            Subject::Key { topic, .. } => format!("a key of {topic}"),
+            Subject::Field { path, .. } => format!("a value of {path}"),
+        }
+    }
+
+    /// In clear: only ever compared.
+    pub fn clear(&self) -> &str {
+        match self {
+            Subject::Key { key, .. } => key,
+            Subject::Field { value, .. } => value,
+        }
+    }
+}
+
+fn path_is_whole(path: &str) -> bool {
+    !path.is_empty() && path.split('.').all(|name| !name.is_empty())
+}
+
+/// A command line fit to be recorded: what follows `TOPIC=` and `FIELD=` is left out.
+pub fn redacted(arguments: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut subject_follows = false;
+    let hide = |text: &str| {
+        let name = text.split_once('=').map_or("", |(name, _)| name);
+        format!("{name}={REDACTED}")
+    };
+    let mut out = Vec::new();
+    for argument in arguments {
+        let option = ["--key", "--where"].into_iter().find(|option| {
+            argument
+                .strip_prefix(option)
+                .is_some_and(|rest| rest.starts_with('='))
+        });
+        out.push(match option {
+            _ if subject_follows => hide(&argument),
+            Some(option) => format!("{option}={}", hide(&argument[option.len() + 1..])),
+            None => argument.clone(),
+        });
+        subject_follows = !subject_follows && matches!(argument.as_str(), "--key" | "--where");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit;
+
+    #[test]
+    fn subjects_are_read_and_never_shown() {
+        let key = Subject::key("T={\"b\":1, \"a\":\"=\"}").unwrap();
+        assert_eq!(key.clear(), "{\"a\":\"=\",\"b\":1}");
+        let field = Subject::field("User.ID=a=b").unwrap();
+        assert_eq!(
+            field,
+            Subject::Field {
+                path: "user.id".to_owned(),
+                value: "a=b".to_owned()
+            }
+        );
+        assert!(!format!("{field:?}{key:?}").contains("=b"));
+        for bad in ["secret", "T=", "a/b=secret", "=secret"] {
+            let error = Subject::key(bad).unwrap_err();
+            assert_eq!(exit::code_of(&error), exit::USAGE);
+            assert!(!format!("{error:#}").contains("secret"));
+        }
+        for bad in ["secret", "F=", "=secret", "a..b=secret", ".a=secret"] {
+            assert!(!format!("{:#}", Subject::field(bad).unwrap_err()).contains("secret"));
+        }
+    }
+
+    #[test]
+    fn recorded_command_lines_hold_no_subject() {
+        let line = "lakectl purge --key T=secret --where=F=secret --yes --where F.G=secret=x --key secret";
+        let out = redacted(line.split(' ').map(str::to_owned)).join(" ");
+        assert_eq!(
+            out,
+            "lakectl purge --key T=[erased] --where=F=[erased] --yes --where F.G=[erased] --key =[erased]"
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! `grant apply`: ACLs on the lake's folders and SELECT on the warehouse's tables, as the rows say.
+
+mod files;
+mod groups;
+mod people;
+mod tables;
+mod wanted;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use std::time::Duration;
+
+use super::{Applied, Permission, Rules, path, table};
+use crate::audit::{CommandLine, Entry};
+use crate::config::Settings;
+use crate::lake::root::Root;
+use crate::warehouse::Session;
+use people::People;
+
+/// How long another apply is waited for.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// Failures beyond these are only counted.
+const TOLD_MAX: usize = 100;
+
+/// What to apply to what.
+#[derive(Debug)]
+pub struct Apply<'a> {
+    pub settings: &'a Settings,
+    /// None: there is no lake here.
+    pub root: Option<&'a Root>,
+    pub to_lake: bool,
+    pub to_tables: bool,
+    pub run_id: &'a str,
+    pub dry_run: bool,
+}
+
+/// Makes the rows of user_permissions real; None where another apply is at it.
+///
+/// # Errors
+/// Whatever stops the whole; what could not be done for one user, folder or table stands in the result.
+pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Option<Applied>> {
+    if !apply.dry_run && !session.lock("grant apply", LOCK_WAIT)? {
+        return Ok(None);
+    }
+    let rules = Rules::new(table::read(session)?);
+    let mut out = Applied::default();
+    for (rule, reason) in &rules.unusable {
+        out.could_not(
+            Some(&rule.user_id),
+            rule.folder_path.clone(),
+            format!("says nothing: {reason}"),
+        );
+    }
+    let mut trail = Trail { apply, begun: false };
+    let done = work(apply, &rules, &mut trail, session, &mut out);
+    trail.end(session, &mut out, done.as_ref().err())?;
+    done.map(|()| Some(out))
+}
+
+fn work(
+    apply: &Apply<'_>,
+    rules: &Rules,
+    trail: &mut Trail<'_>,
+    session: &mut Session,
+    out: &mut Applied,
+) -> Result<()> {
+    if apply.to_tables {
+        tables::apply(apply, rules, trail, session, out)?;
+    }
+    if apply.to_lake {
+        match apply.root {
+            Some(root) => to_files(apply, root, rules, &mut || trail.begin(session), out)?,
+            None => out.could_not(
+                None,
+                apply.settings.lake.root.display().to_string(),
+                "there is no lake here; --only warehouse leaves it out",
+            ),
+        }
+    }
+    Ok(())
+}
+
+fn to_files(
+    apply: &Apply<'_>,
+    root: &Root,
+    rules: &Rules,
+    begin: &mut dyn FnMut() -> Result<()>,
+    out: &mut Applied,
+) -> Result<()> {
+    let people = People::find(root, rules, out)?;
+    if people.is_nobody() {
+        return Ok(());
+    }
+    make_topic_folders(apply, root, rules, begin, out)?;
+    if !apply.dry_run {
+        people.remember_all(root)?;
+    }
+    let whole = files::apply(root, rules, &people, apply.dry_run, begin, out)?;
+    if whole && !apply.dry_run {
+        people.forget_the_gone(root)?;
+    }
+    Ok(())
+}
+
+/// A row on a configured topic that has no folder yet: the folder is made, so that what comes into it inherits.
+fn make_topic_folders(
+    apply: &Apply<'_>,
+    root: &Root,
+    rules: &Rules,
+    begin: &mut dyn FnMut() -> Result<()>,
+    out: &mut Applied,
+) -> Result<()> {
+    for topic in apply.settings.topics.values().filter(|topic| topic.lake_enabled) {
+        let folder = crate::lake::path::topic_folder(topic.kind, &topic.name);
+        let meant = rules.users().any(|user| rules.on(user, &folder).is_some());
+        if !meant || root.stat(&folder)?.is_some() {
+            continue;
+        }
+        if !apply.dry_run {
+            begin()?;
+            root.make_dirs(&folder)?;
+        }
+        out.changed = true;
+        out.made.push(folder);
+    }
+    Ok(())
+}
+
+/// The audit trail of one apply: an entry before the first change, and one with all of them.
+struct Trail<'a> {
+    apply: &'a Apply<'a>,
+    begun: bool,
+}
+
+impl Trail<'_> {
+    /// To be called before each change.
+    fn begin(&mut self, session: &mut Session) -> Result<()> {
+        if self.begun || self.apply.dry_run {
+            return Ok(());
+        }
+        self.write(session, json!({ "phase": "begin" }))
+            .context("nothing was changed, because the audit trail can't be written")?;
+        self.begun = true;
+        Ok(())
+    }
+
+    fn end(&self, session: &mut Session, out: &mut Applied, error: Option<&anyhow::Error>) -> Result<()> {
+        if !self.begun {
+            return Ok(());
+        }
+        let detail = json!({
+            "phase": "end",
+            "outcome": &out,
+            "error": error.map(|error| format!("{error:#}")),
+        });
+        self.write(session, detail)
+            .context("the audit trail has the beginning of this apply, but not its end")
+    }
+
+    fn write(&self, session: &mut Session, detail: serde_json::Value) -> Result<()> {
+        let entry = Entry::new(
+            "grant apply",
+            CommandLine::of_process(),
+            self.apply.run_id,
+            detail,
+        );
+        entry.to_database(&mut session.conn)?;
+        match self.apply.root {
+            Some(root) => entry.to_lake(root),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! SELECT on the warehouse's tables, for MySQL accounts that bear the users' names.
+
+use anyhow::{Context, Result};
+use mysql::prelude::Queryable;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Applied, Apply, Permission, Rules, Trail};
+use crate::config::Kind;
+use crate::grants::SqlChange;
+use crate::lake::path::topic_folder;
+use crate::warehouse::{Session, quote};
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Account {
+    user: String,
+    host: String,
+}
+
+impl Account {
+    /// As information_schema spells it.
+    fn grantee(&self) -> String {
+        format!("'{}'@'{}'", self.user, self.host)
+    }
+
+    fn quoted(&self) -> String {
+        format!("{}@{}", quote(&self.user), quote(&self.host))
+    }
+}
+
+/// A right to read a table.
+type Right = (String, Account);
+
+/// What the server has.
+struct Server {
+    accounts: Vec<Account>,
+    /// (grantee, table): SELECT on the table itself.
+    on_tables: BTreeSet<(String, String)>,
+    /// Grantees with SELECT on the whole database or on everything.
+    on_all: BTreeSet<String>,
+    /// What lakectl gave.
+    ours: BTreeSet<Right>,
+}
+
+pub(super) fn apply(
+    apply: &Apply<'_>,
+    rules: &Rules,
+    trail: &mut Trail<'_>,
+    session: &mut Session,
+    out: &mut Applied,
+) -> Result<()> {
+    let topics = topics_by_table(apply, session)?;
+    let server = match look(session)? {
+        Ok(server) => server,
+        Err(reason) => {
+            out.could_not(None, "tables", reason);
+            return Ok(());
+        }
+    };
+    let wanted = wanted(session, rules, &topics, &server, out)?;
+    tell_what_stays(rules, &topics, &server, &wanted, out);
+    for right in server.ours.difference(&wanted) {
+        revoke(apply, trail, session, &server, right, out)?;
+    }
+    for right in &wanted {
+        let (table, account) = right;
+        let has = server.on_tables.contains(&(account.grantee(), table.clone()));
+        // What somebody else gave is theirs to take back.
+        if !has {
+            grant(apply, trail, session, right, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tables with the topics that go there: the configured ones, and those that were loaded without an entry.
+fn topics_by_table(apply: &Apply<'_>, session: &mut Session) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let configured = &apply.settings.topics;
+    for topic in configured.values().filter(|topic| topic.warehouse_enabled) {
+        tables
+            .entry(topic.table.clone())
+            .or_default()
+            .insert(topic.name.clone());
+    }
+    let loaded: Vec<(String, String)> = session
+        .conn
+        .query("SELECT DISTINCT table_name, topic FROM lakectl_progress")
+        .context("reading lakectl_progress")?;
+    for (table, topic) in loaded {
+        if !configured.contains_key(&topic) {
+            tables.entry(table).or_default().insert(topic);
+        }
+    }
+    Ok(tables)
+}
+
+/// The inner error: lakectl may not see the accounts.
+fn look(session: &mut Session) -> Result<Result<Server, String>> {
+    let accounts = match session.is_mariadb {
+        true => "SELECT User, Host FROM mysql.user WHERE is_role <> 'Y'",
+        false => "SELECT User, Host FROM mysql.user",
+    };
+    let accounts: Vec<(String, String)> = match session.conn.query(accounts) {
+        Ok(accounts) => accounts,
+        Err(mysql::Error::MySqlError(error)) => {
+            return Ok(Err(format!(
+                "lakectl's account can't look accounts up (GRANT SELECT ON mysql.* would let it): {}",
+                error.message
+            )));
+        }
+        Err(error) => return Err(error).context("reading mysql.user"),
+    };
+    let on_tables = session.conn.query(
+        "SELECT GRANTEE, TABLE_NAME FROM information_schema.TABLE_PRIVILEGES \
+         WHERE TABLE_SCHEMA = DATABASE() AND PRIVILEGE_TYPE = 'SELECT'",
+    );
+    let on_all = session.conn.query(
+        "SELECT GRANTEE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE = 'SELECT' UNION \
+         SELECT GRANTEE FROM information_schema.SCHEMA_PRIVILEGES \
+         WHERE PRIVILEGE_TYPE = 'SELECT' AND DATABASE() LIKE TABLE_SCHEMA",
+    );
+    let ours: Vec<(String, String, String)> = session
+        .conn
+        .query("SELECT table_name, account_user, account_host FROM lakectl_applied_grants")
+        .context("reading lakectl_applied_grants")?;
+    let on_tables: Vec<(String, String)> = on_tables.context("reading information_schema")?;
+    let on_all: Vec<String> = on_all.context("reading information_schema")?;
+    Ok(Ok(Server {
+        accounts: accounts
+            .into_iter()
+            .map(|(user, host)| Account { user, host })
+            .collect(),
+        on_tables: on_tables.into_iter().collect(),
+        on_all: on_all.into_iter().collect(),
+        ours: ours
+            .into_iter()
+            .map(|(table, user, host)| (table, Account { user, host }))
+            .collect(),
+    }))
+}
+
+/// Every right that the rows give to an account; a table of several topics asks for all of them.
+fn wanted(
+    session: &mut Session,
+    rules: &Rules,
+    topics: &BTreeMap<String, BTreeSet<String>>,
+    server: &Server,
+    out: &mut Applied,
+) -> Result<BTreeSet<Right>> {
+    let mut wanted = BTreeSet::new();
+    let mut tables = Vec::new();
+    for (table, topics) in topics {
+        let spelled: Option<String> = session
+            .conn
+            .exec_first(
+                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+                (table,),
+            )
+            .context("looking at information_schema")?;
+        tables.push((table, spelled, topics));
+    }
+    for user in rules.users() {
+        let may = tables
+            .iter()
+            .filter(|(_, _, topics)| allowed(rules, user, topics));
+        let accounts: Vec<&Account> = server
+            .accounts
+            .iter()
+            .filter(|account| account.user == user)
+            .collect();
+        for (table, spelled, _) in may {
+            match spelled {
+                None => out.could_not(
+                    Some(user),
+                    table.as_str(),
+                    "the warehouse has no such table; apply again once it has",
+                ),
+                Some(_) if accounts.is_empty() => {
+                    out.could_not(Some(user), "tables", "MySQL has no account of that name");
+                    break;
+                }
+                Some(table) => {
+                    wanted.extend(accounts.iter().map(|&account| (table.clone(), account.clone())))
+                }
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+fn allowed(rules: &Rules, user: &str, topics: &BTreeSet<String>) -> bool {
+    topics
+        .iter()
+        .all(|topic| rules.permission(user, &topic_folder(Kind::Table, topic)) > Permission::None)
+}
+
+/// Accounts that can read what the rows keep from them, by rights that are not ours to take.
+fn tell_what_stays(
+    rules: &Rules,
+    topics: &BTreeMap<String, BTreeSet<String>>,
+    server: &Server,
+    wanted: &BTreeSet<Right>,
+    out: &mut Applied,
+) {
+    for user in rules.users() {
+        for account in server.accounts.iter().filter(|account| account.user == user) {
+            let grantee = account.grantee();
+            for (table, topics) in topics {
+                let right = (table.clone(), account.clone());
+                let given = server.on_tables.contains(&(grantee.clone(), table.clone()));
+                let stays = server.on_all.contains(&grantee) || (given && !server.ours.contains(&right));
+                if !stays || wanted.contains(&right) {
+                    continue;
+                }
+                let reason =
+                    format!("{grantee} can still SELECT from it, by a right that lakectl did not give");
+                let denied = topics.iter().any(|topic| {
+                    let decision = rules.decide(user, &topic_folder(Kind::Table, topic));
+                    matches!(decision, super::super::Decision::By(_))
+                });
+                match denied {
+                    true => out.could_not(Some(user), table.as_str(), reason),
+                    false => drop(out.warnings.insert(format!("table {table}: {reason}"))),
+                }
+            }
+        }
+    }
+}
+
+fn grant(
+    apply: &Apply<'_>,
+    trail: &mut Trail<'_>,
+    session: &mut Session,
+    (table, account): &Right,
+    out: &mut Applied,
+) -> Result<()> {
+    if !apply.dry_run {
+        trail.begin(session)?;
+        // Remembered first: a right that was given and forgotten could never be taken back.
+        session
+            .conn
+            .exec_drop(
+                "INSERT INTO lakectl_applied_grants (table_name, account_user, account_host) VALUES (?, ?, ?) \
+                 ON DUPLICATE KEY UPDATE granted_at = granted_at",
+                (table, &account.user, &account.host),
+            )
+            .context("writing to lakectl_applied_grants")?;
+        if session.is_mariadb {
+            // Else GRANT would make an account that was dropped meanwhile anew, without a password.
+            session
+                .conn
+                .query_drop("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_CREATE_USER')")
+                .context("SET sql_mode")?;
+        }
+        let sql = format!("GRANT SELECT ON {} TO {}", quote(table), account.quoted());
+        if let Err(error) = session.conn.query_drop(sql) {
+            forget(session, table, account)?;
+            out.could_not(Some(&account.user), table.as_str(), refused("GRANT", error)?);
+            return Ok(());
+        }
+    }
+    told(table, account, "granted", out);
+    Ok(())
+}
+
+fn revoke(
+    apply: &Apply<'_>,
+    trail: &mut Trail<'_>,
+    session: &mut Session,
+    server: &Server,
+    (table, account): &Right,
+    out: &mut Applied,
+) -> Result<()> {
+    let there = server.on_tables.contains(&(account.grantee(), table.clone()));
+    if apply.dry_run {
+        if there {
+            told(table, account, "revoked", out);
+        }
+        return Ok(());
+    }
+    if there {
+        trail.begin(session)?;
+        let sql = format!("REVOKE SELECT ON {} FROM {}", quote(table), account.quoted());
+        if let Err(error) = session.conn.query_drop(sql) {
+            out.could_not(Some(&account.user), table.as_str(), refused("REVOKE", error)?);
+            return Ok(());
+        }
+        told(table, account, "revoked", out);
+    }
+    forget(session, table, account)
+}
+
+fn forget(session: &mut Session, table: &str, account: &Account) -> Result<()> {
+    session
+        .conn
+        .exec_drop(
+            "DELETE FROM lakectl_applied_grants WHERE table_name = ? AND account_user = ? AND account_host = ?",
+            (table, &account.user, &account.host),
+        )
+        .context("deleting from lakectl_applied_grants")
+}
+
+/// The server's refusal in its own words; a lost connection ends the whole.
+fn refused(what: &str, error: mysql::Error) -> Result<String> {
+    match error {
+        mysql::Error::MySqlError(error) => Ok(format!("{what} was refused: {}", error.message)),
+        error => Err(error).with_context(|| what.to_owned()),
+    }
+}
+
+fn told(table: &str, account: &Account, action: &'static str, out: &mut Applied) {
+    out.changed = true;
+    out.mysql.push(SqlChange {
+        user_id: account.user.clone(),
+        account: account.grantee(),
+        table: table.to_owned(),
+        action,
+    });
+}

@@ -1,0 +1,51 @@
+//! Who may read and write what below which folder of the lake: the rows of `user_permissions`, what they decide, and
+//! what makes them real.
+
+mod apply;
+mod outcome;
+mod path;
+mod rules;
+mod table;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+pub use apply::{Apply, apply};
+pub use outcome::{AclChange, Applied, Change, Checked, CouldNot, GrantOutcome, SqlChange, listed};
+pub use path::{concerns, normalise};
+pub use rules::{Decision, Rule, Rules};
+pub use table::{check_user, open, read, revoke, set};
+
+/// What a row says; write includes read, and none takes away what a folder further up gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Permission {
+    None,
+    Read,
+    Write,
+}
+
+impl Permission {
+    /// As the table spells it; whatever else stands there gives nothing.
+    pub fn parse(text: &str) -> Permission {
+        match text {
+            "read" => Permission::Read,
+            "write" => Permission::Write,
+            _ => Permission::None,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Permission::None => "none",
+            Permission::Read => "read",
+            Permission::Write => "write",
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,175 @@
+//! The rows of user_permissions: read, set and taken back, each change with its entry in the audit trail.
+
+use anyhow::{Context, Result, bail};
+use mysql::Transaction;
+use mysql::prelude::Queryable;
+
+use super::{Change, Permission, Rule, path};
+use crate::audit::{CommandLine, Entry};
+use crate::config::Database;
+use crate::exit::usage;
+use crate::warehouse::Session;
+
+const TABLE: &str = "user_permissions";
+/// What user_permissions.user_id holds, in characters.
+const USER_CHARS_MAX: usize = 255;
+
+/// Opens the database and checks that its user_permissions tells names apart byte for byte.
+pub fn open(database: &Database) -> Result<Session> {
+    let mut session = Session::open(database)?;
+    for column in ["user_id", "folder_path"] {
+        match session.collation(TABLE, column)? {
+            None => {
+                return Err(usage(format!(
+                    "database `{}` has no table `{TABLE}` yet; run: lakectl init-db",
+                    database.name
+                )));
+            }
+            Some(collation) if collation == "utf8mb4_0900_bin" || collation.contains("nopad_bin") => {}
+            Some(collation) => {
+                let exact = match session.is_mariadb {
+                    true => "utf8mb4_nopad_bin",
+                    false => "utf8mb4_0900_bin",
+                };
+                return Err(usage(format!(
+                    "column {column} of `{TABLE}` compares by {collation}, which takes different names for the same; \
+                     run: ALTER TABLE `{TABLE}` CONVERT TO CHARACTER SET utf8mb4 COLLATE {exact}"
+                )));
+            }
+        }
+    }
+    Ok(session)
+}
+
+/// A user's name is kept as it is given.
+///
+/// # Errors
+/// One that is empty, too long, or holds control characters: exit code 2.
+pub fn check_user(user: &str) -> Result<()> {
+    if user.is_empty() || user.chars().any(char::is_control) || user.chars().count() > USER_CHARS_MAX {
+        return Err(usage(format!(
+            "`{}` is no user: 1 to {USER_CHARS_MAX} characters, none of them a control character",
+            user.escape_debug()
+        )));
+    }
+    Ok(())
+}
+
+/// Every row, by user and path.
+pub fn read(session: &mut Session) -> Result<Vec<Rule>> {
+    let rows: Vec<(String, String, String, String)> = session
+        .conn
+        .query(
+            "SELECT user_id, folder_path, COALESCE(CAST(permission AS CHAR), 'none'), \
+             COALESCE(DATE_FORMAT(last_updated_at, '%Y-%m-%dT%H:%i:%sZ'), '') \
+             FROM user_permissions ORDER BY user_id, folder_path",
+        )
+        .context("reading user_permissions")?;
+    Ok(rows
+        .into_iter()
+        .map(|(user_id, folder_path, permission, last_updated_at)| Rule {
+            user_id,
+            folder_path,
+            permission: Permission::parse(&permission),
+            last_updated_at,
+        })
+        .collect())
+}
+
+/// Gives a user a permission on a normal path. The entry is None where nothing was to be changed.
+pub fn set(
+    session: &mut Session,
+    (user, path): (&str, &str),
+    permission: Permission,
+    run_id: &str,
+    dry_run: bool,
+) -> Result<(Change, Option<Entry>)> {
+    session.transact(|transaction| {
+        let rows = rows_on(transaction, user, path, path)?;
+        let change = Change::new(user, path, effective(&rows), Some(permission), rows.len() > 1);
+        if !change.changed || dry_run {
+            return Ok((change, None));
+        }
+        delete(transaction, user, &rows)?;
+        transaction
+            .exec_drop(
+                "INSERT INTO user_permissions (user_id, folder_path, permission) VALUES (?, ?, ?)",
+                (user, path, permission.as_str()),
+            )
+            .context("writing to user_permissions")?;
+        let entry = record(transaction, "grant set", run_id, &change)?;
+        Ok((change, Some(entry)))
+    })
+}
+
+/// Takes a user's row on a path away; `text` may also be the path of a row that no lakectl wrote.
+pub fn revoke(
+    session: &mut Session,
+    user: &str,
+    text: &str,
+    run_id: &str,
+    dry_run: bool,
+) -> Result<(Change, Option<Entry>)> {
+    session.transact(|transaction| {
+        let normal = path::normalise(text);
+        let path = normal.as_deref().unwrap_or(text);
+        let rows = rows_on(transaction, user, path, text)?;
+        if let (true, Err(error)) = (rows.is_empty(), &normal) {
+            return Err(usage(format!("{error:#}")));
+        }
+        let change = Change::new(user, path, effective(&rows), None, false);
+        if !change.changed || dry_run {
+            return Ok((change, None));
+        }
+        delete(transaction, user, &rows)?;
+        let entry = record(transaction, "grant revoke", run_id, &change)?;
+        Ok((change, Some(entry)))
+    })
+}
+
+/// The user's rows whose path means `path`, or is spelled `text`, locked.
+fn rows_on(
+    transaction: &mut Transaction<'_>,
+    user: &str,
+    path: &str,
+    text: &str,
+) -> Result<Vec<(String, Permission)>> {
+    let rows: Vec<(String, String)> = transaction
+        .exec(
+            "SELECT folder_path, COALESCE(CAST(permission AS CHAR), 'none') FROM user_permissions \
+             WHERE user_id = ? FOR UPDATE",
+            (user,),
+        )
+        .context("reading user_permissions")?;
+    Ok(rows
+        .into_iter()
+        .filter(|(found, _)| found == text || path::normalise(found).is_ok_and(|found| found == path))
+        .map(|(found, permission)| (found, Permission::parse(&permission)))
+        .collect())
+}
+
+fn effective(rows: &[(String, Permission)]) -> Option<Permission> {
+    rows.iter().map(|(_, permission)| *permission).min()
+}
+
+fn delete(transaction: &mut Transaction<'_>, user: &str, rows: &[(String, Permission)]) -> Result<()> {
+    for (path, _) in rows {
+        transaction
+            .exec_drop(
+                "DELETE FROM user_permissions WHERE user_id = ? AND folder_path = ?",
+                (user, path),
+            )
+            .context("deleting from user_permissions")?;
+        if transaction.affected_rows() != 1 {
+            bail!("a row of user_permissions changed meanwhile; run again");
+        }
+    }
+    Ok(())
+}
+
+fn record(transaction: &mut Transaction<'_>, command: &str, run_id: &str, change: &Change) -> Result<Entry> {
+    let detail = serde_json::to_value(change)?;
+    let entry = Entry::new(command, CommandLine::of_process(), run_id, detail);
+    entry.to_database(transaction)?;
+    Ok(entry)
+}

@@ -1,0 +1,85 @@
+//! The lake's own list of the erased, and the secret that their hashes are made with.
+
+use anyhow::{Context, Result};
+use std::time::Duration;
+
+use super::ledger::HOME;
+use super::root::Root;
+use super::{Lake, lock, sealed};
+use crate::erase::registry::{Entry, Registry, Secret};
+
+const ENTRIES: &str = ".lakectl/erasures";
+const SECRET: &str = ".lakectl/erasure-key";
+/// No topic has such a name.
+const LOCK: &str = "@erasures";
+/// Another erasure only holds it for as long as it takes to write a small file.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// # Errors
+/// A list that is damaged, or one without its secret: nothing may be taken in, or the erased would come back.
+pub(super) fn load(root: &Root) -> Result<Registry> {
+    let Some(entries) = sealed::read::<Vec<Entry>>(root, ENTRIES)? else {
+        return Ok(Registry {
+            secret: secret(root)?,
+            entries: Vec::new(),
+        });
+    };
+    Registry::new(secret(root)?, entries, &root.shown(ENTRIES))
+}
+
+fn secret(root: &Root) -> Result<Option<Secret>> {
+    let Some(hex) = sealed::read::<String>(root, SECRET)? else {
+        return Ok(None);
+    };
+    let bytes: Option<Vec<u8>> = (0..hex.len() / 2)
+        .map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok())
+        .collect();
+    let secret = bytes.and_then(|bytes| Secret::from_bytes(&bytes));
+    secret
+        .map(Some)
+        .with_context(|| format!("{} is no key of ours", root.shown(SECRET)))
+}
+
+impl Lake<'_> {
+    /// The list and its secret, as they are.
+    pub fn erasures(&self) -> Result<Registry> {
+        load(&self.root)
+    }
+
+    /// Adds what is not on the list yet. Every run that opens a topic after this drops what belongs to the entries.
+    /// `suggested` becomes the lake's secret where it has none; `entries` makes the entries with the one it has.
+    pub fn register(
+        &self,
+        run_id: &str,
+        suggested: &Secret,
+        entries: &dyn Fn(&Secret) -> Vec<Entry>,
+    ) -> Result<()> {
+        let _lock = lock::take(&self.root, LOCK, run_id, LOCK_WAIT)?
+            .map_err(|holder| anyhow::anyhow!("the list of erasures: {holder}"))?;
+        self.root.make_dirs(HOME)?;
+        let mut known = load(&self.root)?;
+        let secret = match known.secret {
+            Some(secret) => secret,
+            None => {
+                let hex: String = suggested
+                    .bytes()
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                sealed::write_secret(&self.root, SECRET, &hex)?;
+                suggested.clone()
+            }
+        };
+        let before = known.entries.len();
+        for entry in entries(&secret) {
+            let same = |known: &Entry| known.topic == entry.topic && known.hash == entry.hash;
+            if !known.entries.iter().any(same) {
+                known.entries.push(entry);
+            }
+        }
+        match known.entries.len() > before {
+            true => sealed::write(&self.root, ENTRIES, &known.entries),
+            false => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! What readers were granted on a folder must hold for what comes into it later. The kernel sees to that for what is
+//! made in the folder; what is staged elsewhere and renamed into it is given its list here.
+
+use anyhow::{Context, Result};
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+
+use super::acl::{self, Acl};
+use super::root::Root;
+
+impl Root {
+    /// What is made in a folder begins with this list; None where its mode is all.
+    pub fn default_acl(&self, folder: &str) -> Result<Option<Acl>> {
+        let dir = self.needed(folder)?;
+        acl::read_default(dir).with_context(|| format!("reading the ACL of {}", self.shown(folder)))
+    }
+
+    /// Gives a file what it would have inherited in a folder with this default; a missing file is no error.
+    pub fn inherit(&self, file: &str, default: Option<&Acl>) -> Result<()> {
+        let Some(opened) = self.read(file)? else {
+            return Ok(());
+        };
+        let mode = self.file_mode.as_raw_mode();
+        let acl = default.map_or_else(|| Acl::from_mode(mode), |acl| acl.inherited(mode, false));
+        acl::write_access(&opened, &acl).with_context(|| format!("setting the ACL of {}", self.shown(file)))
+    }
+
+    /// Gives a folder what it would have inherited in one with this default.
+    fn inherit_folder(&self, folder: &str, default: &Acl) -> Result<()> {
+        let dir = self.needed(folder)?;
+        acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))
+            .and_then(|()| acl::write_default(&dir, Some(default)))
+            .with_context(|| format!("setting the ACL of {}", self.shown(folder)))
+    }
+
+    /// Gives one folder the lists of another.
+    fn copy_acl(&self, from: &str, to: &str) -> Result<()> {
+        let (model, copy) = (self.needed(from)?, self.needed(to)?);
+        let set = || -> Result<()> {
+            if let Some(access) = acl::read_access(&model)? {
+                acl::write_access(&copy, &access)?;
+            }
+            match acl::read_default(&model)? {
+                Some(default) => acl::write_default(&copy, Some(&default)),
+                None => Ok(()),
+            }
+        };
+        set().with_context(|| format!("setting the ACL of {}", self.shown(to)))
+    }
+
+    fn needed(&self, folder: &str) -> Result<OwnedFd> {
+        self.folder(folder)?
+            .with_context(|| format!("{} is gone", self.shown(folder)))
+    }
+}
+
+/// The folders that files are being moved into, and the defaults found on them.
+#[derive(Debug)]
+pub(super) struct Heirs<'r> {
+    root: &'r Root,
+    defaults: BTreeMap<String, Option<Acl>>,
+}
+
+impl<'r> Heirs<'r> {
+    pub(super) fn new(root: &'r Root) -> Heirs<'r> {
+        Heirs {
+            root,
+            defaults: BTreeMap::new(),
+        }
+    }
+
+    /// Gives a staged file the list of the folder that it is about to be moved to.
+    pub(super) fn endow(&mut self, staged: &str, folder: &str) -> Result<()> {
+        if !self.defaults.contains_key(folder) {
+            self.defaults
+                .insert(folder.to_owned(), self.root.default_acl(folder)?);
+        }
+        match self.defaults.get(folder) {
+            Some(Some(default)) => self.root.inherit(staged, Some(default)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Mends the files, given as folder and name, of folders whose list was changed while they were moved there.
+    pub(super) fn mend<'f>(&self, files: impl Iterator<Item = (&'f str, &'f str)>) -> Result<()> {
+        let mut changed = BTreeMap::new();
+        for (folder, default) in &self.defaults {
+            let now = self.root.default_acl(folder)?;
+            if now != *default {
+                changed.insert(folder.as_str(), now);
+            }
+        }
+        for (folder, name) in files {
+            if let Some(default) = changed.get(folder) {
+                self.root.inherit(&format!("{folder}/{name}"), default.as_ref())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives a staged folder and the files in it what stands at, or would be inherited at, the place that it will take.
+pub fn like(root: &Root, staged: &str, place: &str) -> Result<()> {
+    let mut model = place;
+    while root.stat(model)?.is_none() {
+        match model.rsplit_once('/') {
+            Some((parent, _)) => model = parent,
+            None => return Ok(()),
+        }
+    }
+    let default = root.default_acl(model)?;
+    if model == place {
+        root.copy_acl(place, staged)?;
+    } else if let Some(default) = &default {
+        root.inherit_folder(staged, default)?;
+    }
+    if let Some(default) = &default {
+        for (name, _) in root.list(staged)? {
+            root.inherit(&format!("{staged}/{name}"), Some(default))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn default() -> Acl {
+        Acl::from_mode(0o750).with_users(&BTreeMap::from([(70_001, Some(5)), (70_002, Some(7))]))
+    }
+
+    fn lake() -> (tempfile::TempDir, Root) {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path(), 0o640, 0o750, true).unwrap().unwrap();
+        root.make_dirs("streams/T").unwrap();
+        acl::write_default(
+            File::open(dir.path().join("streams/T")).unwrap(),
+            Some(&default()),
+        )
+        .unwrap();
+        root.make_dirs("staging").unwrap();
+        (dir, root)
+    }
+
+    fn users(dir: &tempfile::TempDir, path: &str) -> [Option<u16>; 2] {
+        let acl = acl::read_access(File::open(dir.path().join(path)).unwrap()).unwrap();
+        [70_001, 70_002].map(|uid| acl.as_ref().and_then(|acl| acl.user(uid)))
+    }
+
+    #[test]
+    fn a_new_folder_inherits_whatever_its_mode() {
+        let (dir, root) = lake();
+        root.make_dirs("streams/T/year=2025/month=10").unwrap();
+        assert_eq!(users(&dir, "streams/T/year=2025/month=10"), [Some(5), Some(7)]);
+        let wanted = default().inherited(0o750, true);
+        let made = File::open(dir.path().join("streams/T/year=2025/month=10")).unwrap();
+        assert_eq!(acl::read_access(made).unwrap(), Some(wanted));
+    }
+
+    #[test]
+    fn a_file_that_is_moved_in_inherits_and_is_mended() {
+        let (dir, root) = lake();
+        root.create("staging/f").unwrap();
+        let mut heirs = Heirs::new(&root);
+        heirs.endow("staging/f", "streams/T").unwrap();
+        heirs.endow("staging/gone", "streams/T").unwrap();
+        assert!(root.rename_new("staging/f", "streams/T/f").unwrap());
+        assert_eq!(users(&dir, "streams/T/f"), [Some(4), Some(6)]);
+        let folder = File::open(dir.path().join("streams/T")).unwrap();
+        acl::write_default(folder, None).unwrap();
+        heirs.mend([("streams/T", "f")].into_iter()).unwrap();
+        assert_eq!(users(&dir, "streams/T/f"), [None, None]);
+    }
+
+    #[test]
+    fn a_staged_folder_becomes_like_the_one_it_replaces() {
+        let (dir, root) = lake();
+        for folder in ["staging/day", "staging/new", "streams/T/day"] {
+            root.make_dirs(folder).unwrap();
+        }
+        root.create("staging/day/f").unwrap();
+        like(&root, "staging/day", "streams/T/day").unwrap();
+        like(&root, "staging/new", "streams/T/year=2025/month=10/day=01").unwrap();
+        assert_eq!(users(&dir, "staging/day"), [Some(5), Some(7)]);
+        assert_eq!(users(&dir, "staging/day/f"), [Some(4), Some(6)]);
+        assert_eq!(users(&dir, "staging/new"), [Some(5), Some(7)]);
+        assert!(root.default_acl("staging/new").unwrap().is_some());
+    }
+}

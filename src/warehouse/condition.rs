@@ -1,0 +1,214 @@
+//! Which rows of a table belong to someone who is to be erased.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use mysql::Value;
+use std::collections::BTreeMap;
+
+use super::column::{Column, ColumnType};
+use super::convert::{Input, convert};
+use super::row::RowReader;
+use super::schema::TargetTable;
+use super::upsert::quote;
+use crate::config::Topic;
+use crate::erase::subject::Subject;
+use crate::ksqldb::{Key, KeyFormat};
+
+/// SQL without values, and the values; the SQL is empty where no row can be meant.
+pub(super) struct Condition {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
+    /// JSON columns that the subject may be in.
+    pub(super) unsearched: Vec<String>,
+}
+
+impl Condition {
+    pub(super) fn of(
+        topic: &Topic,
+        table: &TargetTable,
+        reader: &mut RowReader,
+        subjects: &[Subject],
+    ) -> Condition {
+        let mut parts = Vec::new();
+        let mut values = Vec::new();
+        let mut unsearched = Vec::new();
+        for subject in subjects.iter().filter(|subject| subject.applies_to(&topic.name)) {
+            let found = match subject {
+                Subject::Key { key, .. } => of_key(topic, table, reader, key),
+                Subject::Field { path, value } => of_field(table, reader, path, value, &mut unsearched),
+            };
+            if let Some((sql, bound)) = found {
+                parts.push(sql);
+                values.extend(bound);
+            }
+        }
+        Condition {
+            sql: parts.join(" OR "),
+            values,
+            unsearched,
+        }
+    }
+}
+
+/// All windows of a key; None where the key's columns can't hold it.
+fn of_key(
+    topic: &Topic,
+    table: &TargetTable,
+    reader: &mut RowReader,
+    key: &str,
+) -> Option<(String, Vec<Value>)> {
+    let bytes;
+    let quoted;
+    let key = match topic.key.format {
+        KeyFormat::String => Key::Text(key),
+        KeyFormat::Int | KeyFormat::Bigint => Key::Int(key.parse().ok()?),
+        KeyFormat::Double => Key::Double(key.parse().ok()?),
+        KeyFormat::Json if key.starts_with(['{', '[']) => Key::Json(key),
+        // A number that is written as text fills a column of numbers all the same.
+        KeyFormat::Json => {
+            quoted = serde_json::to_string(key).ok()?;
+            Key::Json(&quoted)
+        }
+        KeyFormat::Delimited => Key::Fields(delimited(&topic.key.columns, key)?),
+        KeyFormat::Bytes => {
+            bytes = BASE64.decode(key).ok()?;
+            Key::Bytes(&bytes)
+        }
+        KeyFormat::None => return None,
+    };
+    let filled = reader.key_values(table, &key).ok()?;
+    if filled.is_empty() {
+        return None;
+    }
+    let mut parts = Vec::new();
+    let mut values = Vec::new();
+    for (at, value) in filled {
+        let (sql, bound) = equals(&table.columns[at], value);
+        parts.push(sql);
+        values.extend(bound);
+    }
+    Some((format!("({})", parts.join(" AND ")), values))
+}
+
+/// The fields of a delimited key, from the object that its line shows, or the one there is.
+fn delimited(columns: &[String], key: &str) -> Option<Vec<String>> {
+    if columns.len() == 1 {
+        return Some(vec![key.to_owned()]);
+    }
+    let fields: BTreeMap<String, String> = serde_json::from_str(key).ok()?;
+    columns.iter().map(|column| fields.get(column).cloned()).collect()
+}
+
+fn of_field(
+    table: &TargetTable,
+    reader: &RowReader,
+    path: &str,
+    value: &str,
+    unsearched: &mut Vec<String>,
+) -> Option<(String, Vec<Value>)> {
+    let top = path.split('.').next().unwrap_or(path);
+    let column = match (reader.column(path), reader.column(top)) {
+        (Some(at), _) => &table.columns[at],
+        (None, Some(at)) if table.columns[at].kind == ColumnType::Json => &table.columns[at],
+        _ => return None,
+    };
+    if column.kind == ColumnType::Json {
+        unsearched.push(column.name.clone());
+        return None;
+    }
+    // 00042 is not 42, whatever a column of numbers makes of it.
+    let number = value.parse::<i128>().map(|number| number.to_string());
+    if matches!(column.kind, ColumnType::Integer { .. }) && number.is_ok_and(|number| number != value) {
+        return None;
+    }
+    // A column that can't hold the value holds no one of it; MySQL's own comparison would be generous.
+    let value = convert(column, &boolean_or_text(column, value)).ok()?;
+    let (sql, values) = equals(column, value);
+    Some((sql, values))
+}
+
+/// In a column of numbers a boolean is one.
+fn boolean_or_text<'a>(column: &Column, value: &'a str) -> Input<'a> {
+    match (&column.kind, value) {
+        (ColumnType::Integer { .. } | ColumnType::Decimal { .. } | ColumnType::Float { .. }, "true") => {
+            Input::Bool(true)
+        }
+        (ColumnType::Integer { .. } | ColumnType::Decimal { .. } | ColumnType::Float { .. }, "false") => {
+            Input::Bool(false)
+        }
+        _ => Input::Text(value.into()),
+    }
+}
+
+/// Text compares byte for byte, whatever the collation; the first half lets an index help.
+fn equals(column: &Column, value: Value) -> (String, Vec<Value>) {
+    let name = quote(&column.name);
+    match (&column.kind, value) {
+        (ColumnType::Text { fixed, .. }, Value::Bytes(mut text)) => {
+            if *fixed {
+                // CHAR keeps no trailing blanks.
+                text.truncate(text.len() - text.iter().rev().take_while(|&&byte| byte == b' ').count());
+            }
+            let value = Value::Bytes(text);
+            (
+                format!("({name} = ? AND CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(? AS BINARY))"),
+                vec![value.clone(), value],
+            )
+        }
+        (_, value) => (format!("{name} = ?"), vec![value]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(kind: ColumnType) -> Column {
+        Column {
+            name: "c`".to_owned(),
+            kind,
+            nullable: true,
+            in_key: false,
+            required: false,
+            generated: false,
+            collation: None,
+        }
+    }
+
+    #[test]
+    fn text_compares_byte_for_byte() {
+        let text = |fixed| {
+            column(ColumnType::Text {
+                chars_max: Some(9),
+                bytes_max: 36,
+                fixed,
+            })
+        };
+        let (sql, values) = equals(&text(false), Value::Bytes(b"a ".to_vec()));
+        assert_eq!(
+            sql,
+            "(`c``` = ? AND CAST(CONVERT(`c``` USING utf8mb4) AS BINARY) = CAST(? AS BINARY))"
+        );
+        assert_eq!(values, vec![Value::Bytes(b"a ".to_vec()); 2]);
+        assert_eq!(
+            equals(&text(true), Value::Bytes(b"a ".to_vec())).1,
+            vec![Value::Bytes(b"a".to_vec()); 2]
+        );
+        let number = column(ColumnType::Integer { min: 0, max: 9 });
+        assert_eq!(
+            equals(&number, Value::Int(1)),
+            ("`c``` = ?".to_owned(), vec![Value::Int(1)])
+        );
+    }
+
+    #[test]
+    fn keys_of_several_columns_are_given_as_the_lake_shows_them() {
+        let columns = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(
+            delimited(&columns, r#"{"b":"2","a":"1"}"#),
+            Some(vec!["1".to_owned(), "2".to_owned()])
+        );
+        assert_eq!(delimited(&columns, "1,2"), None);
+        assert_eq!(delimited(&columns[..1], "1,2"), Some(vec!["1,2".to_owned()]));
+    }
+}

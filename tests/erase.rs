@@ -1,0 +1,624 @@
+//! `lakectl purge --key` and `--where`, from outside, on real Kafka and MySQL.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod erase_common;
+
+use erase_common::{DAY_MS, FIRST_DAY_MS, Message, World};
+use std::collections::BTreeMap;
+
+const SUBJECT: &str = "USER-00042";
+const WHERE: &str = "--where=USER_ID=USER-00042";
+
+/// 240 records over three Kafka partitions and three days; every eighth is the subject's.
+fn stream_values() -> Vec<String> {
+    (0..240)
+        .map(|n| {
+            let user = if n % 8 == 0 { 42 } else { n % 40 + 100 };
+            let id = format!("USER-{user:05}");
+            match n % 24 {
+                // Nested for its reserved name; escaped; with another case.
+                16 => format!(r#"{{"year":{n},"USER_ID":"{id}"}}"#),
+                8 => format!(r#"{{"n":{n}, "user_id" : "USER\u002d{user:05}"}}"#),
+                _ => format!(r#"{{"n":{n},"amount":{n}.50,"USER_ID":"{id}"}}"#),
+            }
+        })
+        .collect()
+}
+
+fn is_subject(line: &str) -> bool {
+    line.contains(SUBJECT) || line.contains(r"USER\u002d00042")
+}
+
+fn produce_stream(world: &World, topic: &str) {
+    let values = stream_values();
+    let keys: Vec<String> = (0..values.len()).map(|n| format!("TXN-{n}")).collect();
+    let messages: Vec<Message<'_>> = values
+        .iter()
+        .zip(&keys)
+        .enumerate()
+        .map(|(n, (value, key))| Message {
+            partition: n as i32 % 3,
+            key: Some(key.as_bytes()),
+            value: Some(value),
+            time_ms: FIRST_DAY_MS + (n as i64 % 5 / 2) * DAY_MS + n as i64,
+        })
+        .collect();
+    world.produce(topic, &messages);
+}
+
+fn stream_world(lake: &str) -> World {
+    let world = World::new(&format!("[lake]\n{lake}\n[topics.\"S%\"]\nkind = \"stream\"\n"));
+    world.create_topic("S%", 3);
+    produce_stream(&world, "S%");
+    world.expect(0, &["init-db"]);
+    assert_eq!(world.expect(0, &["lake"])["totals"]["read"], 240);
+    world
+}
+
+/// What must be left: the same files without the subject's lines, and no file that has none left.
+fn without_subject(lines: &BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
+    lines
+        .iter()
+        .map(|(path, lines)| {
+            let kept = lines.iter().filter(|line| !is_subject(line)).cloned().collect();
+            (path.clone(), kept)
+        })
+        .filter(|(_, lines): &(_, Vec<String>)| !lines.is_empty())
+        .collect()
+}
+
+fn erase_a_stream(lake: &str) {
+    let world = stream_world(lake);
+    let before = world.lines("S%");
+    let expected = without_subject(&before);
+    let ran = world.run(&["purge", WHERE, "--yes"]);
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(!ran.said.contains(SUBJECT), "{}", ran.said);
+    let erased = &ran.json["erased"];
+    assert_eq!(erased["lines"], 30);
+    let changed = before
+        .iter()
+        .filter(|(_, lines)| lines.iter().any(|line| is_subject(line)));
+    assert_eq!(erased["files"].as_array().unwrap().len(), changed.count());
+    assert_eq!(erased["hash"].as_str().unwrap().len(), 64);
+    assert!(!erased["unreachable"].as_array().unwrap().is_empty());
+    assert_eq!(world.lines("S%"), expected);
+    world.check_ledger("S%");
+    assert_eq!(world.holds(SUBJECT), [""; 0]);
+
+    // A second time there is nothing, under the same hash.
+    let again = world.expect(0, &["purge", WHERE, "--yes"]);
+    assert_eq!(
+        (&again["erased"]["lines"], &again["erased"]["hash"]),
+        (&0.into(), &erased["hash"])
+    );
+
+    // Neither a replay of the days nor new records bring the person back.
+    let rebuilt = world.expect(0, &["lake", "--rebuild", "2025-10-29..2025-10-31"]);
+    assert_eq!(rebuilt["topics"][0]["erased"], 30, "{rebuilt}");
+    let kept = |lines: &BTreeMap<String, Vec<String>>| {
+        let mut all: Vec<String> = lines.values().flatten().cloned().collect();
+        all.sort();
+        all
+    };
+    assert_eq!(kept(&world.lines("S%")), kept(&expected));
+    world.check_ledger("S%");
+    produce_stream(&world, "S%");
+    let drained = world.expect(0, &["lake"]);
+    assert_eq!(drained["topics"][0]["erased"], 30);
+    assert_eq!(drained["topics"][0]["read"], 240);
+    assert_eq!(drained["topics"][0]["written"], 210);
+    assert_eq!(kept(&world.lines("S%")).len(), 420);
+    world.check_ledger("S%");
+    assert_eq!(world.holds(SUBJECT), [""; 0]);
+}
+
+#[test]
+fn a_stream_of_plain_files() {
+    erase_a_stream("compression = \"none\"");
+}
+
+#[test]
+fn a_stream_of_gzip_files() {
+    erase_a_stream("compression = \"gzip\"\nmetadata = false");
+}
+
+#[test]
+fn a_stream_of_zstd_files() {
+    erase_a_stream("compression = \"zstd\"\nmetadata_prefix = \"k_\"");
+}
+
+#[test]
+fn a_stream_of_one_file_a_message() {
+    erase_a_stream("files = \"message\"");
+}
+
+const TABLES: &str = r#"
+[topics."T%"]
+kind = "table"
+key = { format = "json" }
+warehouse.table = "total_depense_par_user_type"
+[topics."W%"]
+kind = "table"
+key = { format = "string", columns = ["transaction_type"] }
+window = { type = "hopping", size = "5m" }
+warehouse.table = "total_par_type_5min_sliding"
+warehouse.columns = { window_start = "window_start_time" }
+"#;
+
+fn table_world(lake: &str) -> World {
+    let world = World::new(&format!("{lake}{TABLES}"));
+    world.create_topic("T%", 2);
+    world.create_topic("W%", 1);
+    produce_tables(&world, 1);
+    world.expect(0, &["init-db"]);
+    world.expect(0, &["lake"]);
+    world.expect(3, &["warehouse"]);
+    world
+}
+
+/// 20 users of 3 types each, two rounds of totals; one total that no column holds; windows of 4 types.
+fn produce_tables(world: &World, round: i64) {
+    let mut records: Vec<(Vec<u8>, String, i64)> = Vec::new();
+    for user in 35..55 {
+        for kind in ["achat", "retrait", "transfert"] {
+            let key = format!(r#"{{"USER_ID":"USER-{user:05}","TRANSACTION_TYPE":"{kind}"}}"#);
+            let total = format!(r#"{{"TOTAL_DEPENSE_USD":{round}{user}.25}}"#);
+            records.push((key.into_bytes(), total, user % 2));
+        }
+    }
+    let refused = format!(r#"{{"USER_ID":"{SUBJECT}","TRANSACTION_TYPE":"odd"}}"#);
+    records.push((
+        refused.into_bytes(),
+        r#"{"TOTAL_DEPENSE_USD":"no number"}"#.to_owned(),
+        0,
+    ));
+    let messages: Vec<Message<'_>> = records
+        .iter()
+        .map(|(key, value, partition)| Message {
+            partition: *partition as i32,
+            key: Some(key),
+            value: Some(value),
+            time_ms: FIRST_DAY_MS + round,
+        })
+        .collect();
+    world.produce("T%", &messages);
+    let mut windows: Vec<(Vec<u8>, String)> = Vec::new();
+    for kind in ["achat", "retrait", "SECRET-TYPE", "transfert"] {
+        for window in 0..5i64 {
+            let start = FIRST_DAY_MS + window * 300_000;
+            let key = [kind.as_bytes(), &start.to_be_bytes()].concat();
+            windows.push((key, format!(r#"{{"TOTAL_AMOUNT_5MIN":{round}.5}}"#)));
+        }
+    }
+    let messages: Vec<Message<'_>> = windows
+        .iter()
+        .map(|(key, value)| Message {
+            partition: 0,
+            key: Some(key),
+            value: Some(value),
+            time_ms: FIRST_DAY_MS + round,
+        })
+        .collect();
+    world.produce("W%", &messages);
+}
+
+fn counts(world: &World) -> (u64, u64, u64) {
+    (
+        world.count("total_depense_par_user_type"),
+        world.count("total_par_type_5min_sliding"),
+        world.count("lakectl_rejects"),
+    )
+}
+
+fn snapshot_rows(world: &World, topic: &str) -> usize {
+    let files = world.lines(topic);
+    assert_eq!(files.len(), 1, "one snapshot");
+    world.check_ledger(topic);
+    files.values().map(Vec::len).sum()
+}
+
+fn erase_a_table(lake: &str) {
+    let world = table_world(lake);
+    assert_eq!(counts(&world), (60, 20, 1));
+    assert_eq!(
+        (snapshot_rows(&world, "T%"), snapshot_rows(&world, "W%")),
+        (61, 20)
+    );
+    let expected = without_subject(&world.lines("T%"));
+    let ran = world.run(&["purge", WHERE, "--key=W%=SECRET-TYPE", "--yes"]);
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(
+        !ran.said.contains(SUBJECT) && !ran.said.contains("SECRET-TYPE"),
+        "{}",
+        ran.said
+    );
+    let erased = &ran.json["erased"];
+    assert_eq!(
+        (&erased["lines"], &erased["rows"]),
+        (&9.into(), &8.into()),
+        "{erased}"
+    );
+    assert_eq!(counts(&world), (57, 15, 0));
+    assert_eq!(world.lines("T%"), expected);
+    assert_eq!(
+        (snapshot_rows(&world, "T%"), snapshot_rows(&world, "W%")),
+        (57, 15)
+    );
+    let gone = |world: &World| {
+        assert_eq!(world.holds(SUBJECT), [""; 0]);
+        assert_eq!(world.holds("SECRET-TYPE"), [""; 0]);
+    };
+    gone(&world);
+
+    // A merge with new records, and whole folds from the start, leave both out.
+    produce_tables(&world, 2);
+    let lake = world.expect(0, &["lake"]);
+    let warehouse = world.expect(0, &["warehouse"]);
+    for report in [&lake, &warehouse] {
+        let erased: Vec<_> = (0..2)
+            .map(|at| report["topics"][at]["erased"].as_u64().unwrap())
+            .collect();
+        assert_eq!(erased, [4, 5], "{report}");
+    }
+    assert_eq!(
+        (snapshot_rows(&world, "T%"), snapshot_rows(&world, "W%")),
+        (57, 15)
+    );
+    assert_eq!(counts(&world), (57, 15, 0));
+    world.expect(0, &["lake", "--rebuild"]);
+    world.expect(0, &["warehouse", "--rebuild"]);
+    assert_eq!(
+        (snapshot_rows(&world, "T%"), snapshot_rows(&world, "W%")),
+        (57, 15)
+    );
+    assert_eq!(counts(&world), (57, 15, 0));
+    assert!(
+        world
+            .rows("SELECT DISTINCT total_depense_usd FROM total_depense_par_user_type")
+            .len()
+            == 19
+    );
+    gone(&world);
+}
+
+#[test]
+fn a_table_and_its_rows() {
+    erase_a_table("");
+}
+
+#[test]
+fn a_compressed_table_and_its_rows() {
+    erase_a_table("[lake]\ncompression = \"gzip\"\n");
+}
+
+#[test]
+fn history_of_a_table_is_searched_too() {
+    let world = World::new(
+        "[topics.\"H%\"]\nkind = \"table\"\nkey = { format = \"string\", columns = [\"USER_ID\"] }\nlake.history = true\n\
+         warehouse.enabled = false\n",
+    );
+    world.create_topic("H%", 1);
+    for day in 0..3 {
+        let keys = [SUBJECT.to_owned(), format!("USER-{day:05}")];
+        // Only the subject has a record on the last day.
+        let records = keys.iter().take(if day == 2 { 1 } else { 2 }).map(|key| Message {
+            partition: 0,
+            key: Some(key.as_bytes()),
+            value: Some(r#"{"n":1}"#),
+            time_ms: FIRST_DAY_MS + day * DAY_MS,
+        });
+        world.produce("H%", &records.collect::<Vec<_>>());
+        world.expect(0, &["lake"]);
+    }
+    assert_eq!(world.lines("H%").len(), 3);
+    world.expect(0, &["init-db"]);
+    let expected = without_subject(&world.lines("H%"));
+    let report = world.expect(0, &["purge", WHERE, "--yes", "--only", "lake"]);
+    assert_eq!(report["erased"]["lines"], 3);
+    assert_eq!(world.lines("H%"), expected);
+    world.check_ledger("H%");
+    assert_eq!(world.holds(SUBJECT), [""; 0]);
+}
+
+#[test]
+fn a_dry_run_touches_nothing() {
+    let world = table_world("");
+    let before = (world.listing(), world.dump());
+    let args = ["purge", WHERE, "--key=W%=SECRET-TYPE", "-n"];
+    let report = world.expect(0, &args);
+    assert_eq!(
+        (&report["erased"]["lines"], &report["erased"]["rows"]),
+        (&9.into(), &8.into())
+    );
+    assert_eq!(report["erased"]["files"].as_array().unwrap().len(), 2);
+    let told = world.finish(&mut world.command(&args));
+    assert!(
+        told.said.contains("snapshot_complet.json: 4 lines"),
+        "{}",
+        told.said
+    );
+    assert!(!told.said.contains(SUBJECT), "{}", told.said);
+    // Nobody is there to ask.
+    world.expect(2, &["purge", WHERE]);
+    assert!((world.listing(), world.dump()) == before);
+}
+
+#[test]
+fn usage_is_checked_before_anything_is_touched() {
+    let world = table_world("");
+    let before = (world.listing(), world.dump());
+    for args in [
+        ["purge", "--yes", "--key=Tx=USER-00042", "-q"],
+        ["purge", "--yes", "--key=USER-00042", "-q"],
+        ["purge", "--yes", "--where=USER-00042", "-q"],
+        ["purge", "--yes", "--key=T%=USER-00042", "--topics=W%"],
+        ["purge", "--yes", "--where=A=USER-00042", "--topics=NONE*"],
+    ] {
+        let ran = world.run(&args);
+        assert_eq!(ran.code, 2, "{}", ran.said);
+        assert!(!ran.said.contains(SUBJECT), "{}", ran.said);
+    }
+    assert!((world.listing(), world.dump()) == before);
+}
+
+#[test]
+fn what_a_person_has_to_look_at_is_named() {
+    let world = World::new("[topics.\"S%\"]\nkind = \"stream\"\n");
+    world.create_topic("S%", 1);
+    let values = [
+        r#"{"USER_ID":"USER-00042","n":1}"#,
+        r#"{"USER_ID":"USER-00042""#,
+        r#"{"SENDER":"USER-00042"}"#,
+        r#"{"SENDER":"USER-000421"}"#,
+        r#"{"USER_ID":"USER-00042","user_id":"x"}"#,
+    ];
+    let messages: Vec<_> = values
+        .iter()
+        .map(|value| Message {
+            partition: 0,
+            key: Some(b"k"),
+            value: Some(value),
+            time_ms: FIRST_DAY_MS,
+        })
+        .collect();
+    world.produce("S%", &messages);
+    world.expect(0, &["lake"]);
+    let ran = world.run(&["purge", WHERE, "--yes", "--only=lake"]);
+    assert_eq!(ran.code, 3, "{}", ran.said);
+    let erased = &ran.json["erased"];
+    assert_eq!(erased["lines"], 2);
+    assert_eq!(erased["not_searchable"][0]["lines"], 1);
+    assert_eq!(erased["mentions"][0]["lines"], 1);
+    assert!(!ran.said.contains(SUBJECT));
+    assert_eq!(world.lines("S%").values().map(Vec::len).sum::<usize>(), 3);
+}
+
+#[test]
+fn an_unreachable_warehouse_is_told_and_made_up_for_later() {
+    let world = table_world("");
+    let nowhere = "--url=mysql://lakectl@127.0.0.1:9/nowhere";
+    let report = world.expect(3, &["purge", WHERE, "--yes", nowhere]);
+    assert_eq!(report["erased"]["lines"], 4);
+    assert_eq!(report["erased"]["not_done"][0]["target"], "warehouse");
+    assert_eq!(counts(&world).0, 60);
+    let later = world.expect(0, &["purge", WHERE, "--yes"]);
+    assert_eq!(later["erased"]["rows"], 3);
+    assert_eq!(later["erased"]["hash"], report["erased"]["hash"]);
+    assert_eq!(world.holds(SUBJECT), [""; 0]);
+}
+
+/// MySQL itself would find `user-00042` by its collation, and `abc` in a column of numbers as 0.
+#[test]
+fn rows_compare_byte_for_byte() {
+    let world = World::new(
+        "[topics.\"X%\"]\nkind = \"table\"\nkey = { columns = [\"id\"] }\nwarehouse.table = \"x\"\nlake.enabled = false\n",
+    );
+    world.expect(0, &["init-db"]);
+    let mut mysql = world.mysql();
+    let mut execute = |sql: &str| mysql::prelude::Queryable::query_drop(&mut mysql, sql).unwrap();
+    execute(
+        "CREATE TABLE x (id VARCHAR(20) COLLATE utf8mb4_general_ci PRIMARY KEY, \
+         user_id VARCHAR(20) CHARACTER SET latin1, n INT, j JSON) CHARACTER SET utf8mb4",
+    );
+    execute(
+        "INSERT INTO x VALUES ('a', 'USER-00042', 0, NULL), ('b', 'user-00042', 7, NULL), ('c', 'USER-00042 ', 8, NULL), \
+         ('d', NULL, NULL, '\\\"USER-00042\\\"')",
+    );
+    let erase = |code: i32, subject: &str| {
+        let report = world.expect(code, &["purge", "--yes", "--only=warehouse", subject]);
+        report["erased"]["rows"].as_u64().unwrap()
+    };
+    assert_eq!(erase(0, WHERE), 1);
+    assert_eq!(erase(0, "--where=N=abc"), 0);
+    assert_eq!(erase(0, "--where=n=007"), 0);
+    assert_eq!(erase(0, "--where=n=7"), 1);
+    assert_eq!(erase(0, "--key=X%=C"), 0);
+    assert_eq!(erase(0, "--where=USER_ID=\u{20ac}"), 0);
+    // Not searched, and said so.
+    assert_eq!(erase(3, "--where=J=USER-00042"), 0);
+    assert_eq!(world.rows("SELECT id FROM x").len(), 2);
+    assert_eq!(erase(0, "--key=X%=c"), 1);
+}
+
+#[test]
+fn a_locked_topic_is_told_and_left() {
+    let world = stream_world("compression = \"none\"");
+    let before = world.lines("S%");
+    let lock = std::fs::File::open(world.root().join(".lakectl/locks").join(world.topic("S%"))).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    world.expect(11, &["purge", WHERE, "--yes"]);
+    assert_eq!(world.lines("S%"), before);
+    drop(lock);
+    // What comes now is left out already; what was there waits for the next purge.
+    produce_stream(&world, "S%");
+    assert_eq!(world.expect(0, &["lake"])["topics"][0]["erased"], 30);
+    assert_eq!(world.expect(0, &["purge", WHERE, "--yes"])["erased"]["lines"], 30);
+    assert_eq!(world.holds(SUBJECT), [""; 0]);
+}
+
+#[test]
+fn a_damaged_file_keeps_no_other_from_being_erased() {
+    let world = stream_world("compression = \"none\"");
+    let before = world.lines("S%");
+    let path = before.keys().next().unwrap();
+    let file = world.root().join(path);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.iter().position(|&byte| byte == b'5').unwrap();
+    bytes[at] = b'6';
+    std::fs::write(&file, &bytes).unwrap();
+    let ran = world.run(&["purge", WHERE, "--yes"]);
+    assert_eq!(ran.code, 1, "{}", ran.said);
+    assert!(
+        ran.said.contains("was changed") && !ran.said.contains(SUBJECT),
+        "{}",
+        ran.said
+    );
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    let left = world.lines("S%");
+    let holding: Vec<_> = left
+        .iter()
+        .filter(|(_, lines)| lines.iter().any(|line| is_subject(line)))
+        .collect();
+    assert_eq!(holding.len(), 1);
+}
+
+#[test]
+fn without_its_key_the_list_of_the_erased_stops_drains() {
+    let world = stream_world("compression = \"none\"");
+    world.expect(0, &["purge", WHERE, "--yes"]);
+    let key = world.root().join(".lakectl/erasure-key");
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(
+        std::fs::metadata(&key).unwrap().permissions().mode() & 0o7777,
+        0o600
+    );
+    std::fs::remove_file(&key).unwrap();
+    let ran = world.run(&["lake"]);
+    assert_eq!(ran.code, 1, "{}", ran.said);
+    assert!(ran.said.contains("backup"), "{}", ran.said);
+}
+
+/// Killed at whatever rename, unlink or fsync: every file stays whole, the next run of any kind finds either all of it
+/// done or none, and the same erasure ends it.
+fn kill_at(world: &World, topic: &str, calls: &[(&str, usize)]) {
+    let (before, copy) = (world.lines(topic), world.root().with_extension("copy"));
+    let expected = without_subject(&before);
+    world.copy(&world.root(), &copy);
+    let (mut undone, mut finished) = (0, 0);
+    for (call, step) in calls {
+        let mut at = 1;
+        loop {
+            world.restore(&copy);
+            let mut strace = std::process::Command::new("strace");
+            strace
+                .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+                .arg(format!("inject={call}:signal=KILL:when={at}"))
+                .arg(env!("CARGO_BIN_EXE_lakectl"));
+            world.fill(&mut strace, &["purge", WHERE, "--yes", "--only=lake", "-q"]);
+            if strace.status().expect("strace is needed").success() {
+                break;
+            }
+            // Between commit and recovery readers may find some of the new files, but each of them whole.
+            for (path, lines) in world.lines(topic) {
+                let known =
+                    [&before, &expected].map(|all| all.get(&path).is_some_and(|known| *known == lines));
+                let moved = !before.contains_key(&path);
+                assert!(known.contains(&true) || moved, "{call} {at}: {path}");
+            }
+            world.expect(0, &["lake"]);
+            let now = world.lines(topic);
+            match now == before {
+                true => undone += 1,
+                false => finished += 1,
+            }
+            assert!(now == before || now == expected, "{call} {at}");
+            world.check_ledger(topic);
+            world.expect(0, &["purge", WHERE, "--yes", "--only=lake"]);
+            assert_eq!(world.lines(topic), expected, "{call} {at}");
+            world.check_ledger(topic);
+            at += step;
+        }
+    }
+    assert!(undone > 2 && finished > 2, "{undone} undone, {finished} finished");
+    assert_eq!(world.lines(topic), expected);
+    assert_eq!(world.holds(SUBJECT), [""; 0]);
+}
+
+#[test]
+fn a_killed_erasure_of_a_stream_is_finished_or_undone() {
+    let world = stream_world("max_file_size = \"2KiB\"");
+    kill_at(
+        &world,
+        "S%",
+        &[("renameat2,renameat,rename", 3), ("unlinkat", 4), ("fsync", 8)],
+    );
+}
+
+#[test]
+fn a_killed_erasure_of_a_table_is_finished_or_undone() {
+    let world = World::new("[topics.\"T%\"]\nkind = \"table\"\nkey = { format = \"json\" }\n");
+    world.create_topic("T%", 1);
+    let keys: Vec<String> = (40..45)
+        .map(|user| format!(r#"{{"USER_ID":"USER-{user:05}"}}"#))
+        .collect();
+    let messages: Vec<_> = keys
+        .iter()
+        .map(|key| Message {
+            partition: 0,
+            key: Some(key.as_bytes()),
+            value: Some("{\"n\":1}"),
+            // The subject has the newest row: without it, the snapshot's day is another.
+            time_ms: FIRST_DAY_MS + if key.contains(SUBJECT) { 3 * DAY_MS } else { 0 },
+        })
+        .collect();
+    world.produce("T%", &messages);
+    world.expect(0, &["init-db"]);
+    world.expect(0, &["lake"]);
+    assert!(
+        world
+            .lines("T%")
+            .keys()
+            .all(|path| path.contains("month=11/day=01"))
+    );
+    kill_table(&world);
+}
+
+fn kill_table(world: &World) {
+    let copy = world.root().with_extension("copy");
+    world.copy(&world.root(), &copy);
+    for call in ["renameat2,renameat,rename", "unlinkat", "fsync"] {
+        for at in 1.. {
+            world.restore(&copy);
+            let mut strace = std::process::Command::new("strace");
+            strace
+                .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+                .arg(format!("inject={call}:signal=KILL:when={at}"))
+                .arg(env!("CARGO_BIN_EXE_lakectl"));
+            world.fill(&mut strace, &["purge", WHERE, "--yes", "--only=lake", "-q"]);
+            let killed = !strace.status().expect("strace is needed").success();
+            let rows: Vec<usize> = world.lines("T%").values().map(Vec::len).collect();
+            assert!(
+                !rows.is_empty() && rows.iter().all(|rows| [4, 5].contains(rows)),
+                "{call} {at}: {rows:?}"
+            );
+            world.expect(0, &["lake"]);
+            assert!([4, 5].contains(&snapshot_rows(world, "T%")));
+            world.expect(0, &["purge", WHERE, "--yes", "--only=lake"]);
+            assert_eq!(snapshot_rows(world, "T%"), 4);
+            let link =
+                std::fs::read_to_string(world.root().join("current").join(world.topic("T%.json"))).unwrap();
+            assert_eq!(link.lines().count(), 4);
+            assert!(
+                world
+                    .lines("T%")
+                    .keys()
+                    .all(|path| path.contains("month=10/day=29"))
+            );
+            assert_eq!(world.holds(SUBJECT), [""; 0]);
+            if !killed {
+                break;
+            }
+        }
+    }
+}
