@@ -5,6 +5,7 @@ mod planning;
 
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::config::{Settings, Topic};
 use crate::kafka::{self, Client, OffsetRange, PartitionOffsets, TopicList};
@@ -14,6 +15,9 @@ use crate::report::{PartitionReport, Report, TargetReport, TopicReport};
 use crate::select::{self, Selected};
 use crate::sink::{Drained, Progress, Sink, Target};
 pub use options::{FromArg, Options, RebuildArg, overrides};
+
+/// How long a signal may go unseen while a run waits for a lock.
+const LOCK_STEP_MAX: Duration = Duration::from_secs(1);
 
 /// A run of lake or warehouse.
 #[derive(Debug)]
@@ -94,13 +98,28 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Waits for the topic's lock in steps, so that a signal ends the wait.
+    fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Result<T::Sink<'t>, String>> {
+        let deadline = Instant::now() + self.options.wait;
+        loop {
+            let left = match self.options.limits.stop.signal() {
+                None => deadline.saturating_duration_since(Instant::now()),
+                Some(_) => Duration::ZERO,
+            };
+            match target.open(topic, &self.report.run_id, left.min(LOCK_STEP_MAX))? {
+                Err(_) if !left.is_zero() => {}
+                opened => return Ok(opened),
+            }
+        }
+    }
+
     /// Drains topics into a target. A topic that fails or is locked does not stop the others.
     pub fn drain<T: Target>(&mut self, target: &T, chosen: &Chosen) -> Result<()> {
         // All locks come before the ends: another run's progress must not lie past the ends that this one sees.
         let mut opened = Vec::new();
         for (topic, partitions) in chosen {
             let mut line = self.line(topic);
-            match target.open(topic, &self.report.run_id, self.options.wait) {
+            match self.open(target, topic) {
                 Ok(Ok(sink)) => {
                     opened.push((topic, partitions, sink, line));
                     continue;

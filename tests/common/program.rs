@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
 use super::poll;
@@ -48,18 +48,28 @@ impl Run {
 /// A run that is under way.
 pub struct Running {
     pub child: Child,
-    stdout: JoinHandle<String>,
-    stderr: JoinHandle<String>,
+    output: Option<[JoinHandle<String>; 2]>,
+}
+
+/// A test that panics leaves no run behind, least of all one that it has stopped.
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.output.is_some() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
 }
 
 impl Running {
     pub fn wait(mut self) -> Run {
-        let status = wait(&mut self.child);
+        let status = poll("lakectl to end", || self.child.try_wait().unwrap());
         let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        let [stdout, stderr] = self.output.take().unwrap().map(|pipe| pipe.join().unwrap());
         Run {
             code: status.code().unwrap_or_else(|| 128 + signal.unwrap_or_default()),
-            stdout: self.stdout.join().unwrap(),
-            stderr: self.stderr.join().unwrap(),
+            stdout,
+            stderr,
         }
     }
 
@@ -71,19 +81,6 @@ impl Running {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, signal).unwrap();
     }
-}
-
-fn wait(child: &mut Child) -> ExitStatus {
-    struct KillOnPanic<'a>(&'a mut Child);
-    impl Drop for KillOnPanic<'_> {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                let _ = self.0.kill();
-            }
-        }
-    }
-    let child = KillOnPanic(child);
-    poll("lakectl to end", || child.0.try_wait().unwrap())
 }
 
 /// lakectl, with nothing of the environment's LAKECTL_ variables.
@@ -111,8 +108,7 @@ pub fn start(folder: &Path, arguments: &[impl AsRef<OsStr>], env: &[(&str, &str)
     let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     Running {
         child,
-        stdout: collect(stdout),
-        stderr: collect(stderr),
+        output: Some([collect(stdout), collect(stderr)]),
     }
 }
 

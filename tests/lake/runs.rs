@@ -81,6 +81,28 @@ fn a_run_can_wait_for_the_lock() {
 }
 
 #[test]
+fn a_signal_ends_the_wait_for_a_lock() {
+    let topic = long_topic("wait-signal");
+    let lake = Lake::of_stream(&topic);
+    let frozen = start_and_freeze(&lake, &topic);
+    let waiting = lake.start(&["--wait", "1h", "--verbose"]);
+    // It has the lock's file open: it is at the lock, or just before it.
+    let lock = lake.root().join(".lakectl/locks").join(&topic.name);
+    let files = format!("/proc/{}/fd", waiting.child.id());
+    poll("a run to wait", || {
+        let open = std::fs::read_dir(&files).ok()?;
+        open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+            .find(|path| path.ends_with(lock.strip_prefix(lake.root()).unwrap()))
+    });
+    waiting.signal(Signal::TERM);
+    let report = waiting.wait().expect(143).report();
+    assert_eq!(report["status"], "interrupted");
+    frozen.signal(Signal::CONT);
+    frozen.wait().expect(0);
+    assert_stream(&lake, &topic);
+}
+
+#[test]
 fn runs_that_start_together_double_nothing() {
     let (stream, table) = (Topic::with("together", 3, &[]), Topic::compacted("together"));
     stream.send(&numbered("a", 3_000, 3));
