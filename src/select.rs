@@ -156,7 +156,7 @@ fn is_compacted(client: &Client, topic: &str) -> Result<bool> {
 }
 
 pub(crate) fn glob(pattern: &str) -> Result<Option<GlobMatcher>> {
-    if !pattern.contains(['*', '?', '[', '{']) {
+    if !pattern.contains(['*', '?', '[']) {
         return Ok(None);
     }
     match Glob::new(pattern) {

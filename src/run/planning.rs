@@ -22,13 +22,18 @@ impl Run<'_> {
         let offsets = seen.offsets.get(&topic.name).map_or(&[][..], Vec::as_slice);
         let topic_id = seen.ids.get(&topic.name).map(String::as_str);
         let mut progress = progress.clone();
+        let anew = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
+        // Of a table that was made anew, the old rows are another topic's: only its own fold counts.
+        let anew_table = anew && options.accept.recreated && topic.kind == Kind::Table;
         let rebuild = match options.rebuild {
             Some(RebuildArg::Days { first, last }) => {
                 let plan = rebuild_plan(topic, offsets, topic_id, &progress, seen.at_ms)?;
                 return Ok((plan, Some(Rebuild::Days { first, last })));
             }
-            Some(RebuildArg::Tables) => {
-                let anew = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
+            tables if tables.is_some() || anew_table => {
+                if anew_table {
+                    line.needs_attention();
+                }
                 // Read from its start, a table needs no progress; its generation still tells one topic from the next.
                 progress = Progress {
                     generation: progress.generation.max(1) + u32::from(anew),
@@ -36,7 +41,7 @@ impl Run<'_> {
                 };
                 Some(rebuild_kind(client, topic)?)
             }
-            None => {
+            _ => {
                 if let Some(warning) = check_table(client, topic, offsets, &progress, seen.at_ms)? {
                     line.needs_attention();
                     line.tombstones_forgotten = true;
