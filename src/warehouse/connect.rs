@@ -142,6 +142,13 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
             )),
             _ => anyhow::Error::new(error).context(format!("{shown}: cannot log in")),
         },
+        // For a name that it doesn't know, MySQL asks for any method, so that nobody can tell which names there are.
+        Error::DriverError(DriverError::UnknownAuthPlugin(method)) => anyhow!(
+            "{shown}: the server refuses user `{0}`: wrong user or password (LAKECTL_WAREHOUSE_PASSWORD or \
+             warehouse.password_file); or the account wants {method}, which lakectl does not speak: \
+             ALTER USER '{0}'@'…' IDENTIFIED WITH caching_sha2_password BY '…'",
+            database.user()
+        ),
         Error::TlsError(_) => anyhow::Error::new(error).context(format!(
             "{shown}: no encrypted connection; set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \
              \"off\" where the wire is trusted"
