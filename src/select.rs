@@ -54,7 +54,7 @@ pub fn select(
                 .map(|(name, t)| (name.clone(), t.clone())),
         );
     }
-    for pattern in request.patterns {
+    for pattern in request.patterns.iter().map(|pattern| pattern.trim()) {
         match glob(pattern)? {
             Some(glob) => {
                 let names = matching(&glob, settings, &served, request.kind.and(Some(live)));
@@ -65,12 +65,17 @@ pub fn select(
                     )));
                 }
                 for name in names {
-                    chosen.insert(name.clone(), resolve(settings, &name, request, client, live)?);
+                    // A glob says nothing of the kinds of configured topics.
+                    let topic = match settings.topics.get(&name) {
+                        Some(topic) => topic.clone(),
+                        None => resolve(settings, &name, request, client, live)?,
+                    };
+                    chosen.insert(name, topic);
                 }
             }
             None => {
                 chosen.insert(
-                    pattern.clone(),
+                    pattern.to_owned(),
                     resolve(settings, pattern, request, client, live)?,
                 );
             }

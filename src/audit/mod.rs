@@ -14,7 +14,7 @@ use serde_json::Value;
 pub use command_line::CommandLine;
 pub use file::{PATH, read_lake};
 pub use table::read_database;
-pub use trail::Trail;
+pub use trail::{Place, Trail};
 
 /// One thing that was done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -21,18 +21,8 @@ pub(super) struct Kafka {
     pub brokers: Option<String>,
     pub group: Option<String>,
     pub timeout: Option<String>,
-    pub options: BTreeMap<String, KafkaOption>,
-}
-
-/// A librdkafka property: written out, or taken from where secrets live.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-pub(super) enum KafkaOption {
-    File { file: PathBuf },
-    Env { env: String },
-    Text(String),
-    Number(i64),
-    Switch(bool),
+    /// librdkafka properties: written out, or a table that says where a secret lives.
+    pub options: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

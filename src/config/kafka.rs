@@ -1,10 +1,10 @@
 //! How to reach Kafka.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use std::path::Path;
 use std::time::Duration;
 
-use super::file::{self, KafkaOption};
+use super::file;
 use super::{Env, Overrides, Secret, secret, units};
 use crate::exit::usage;
 
@@ -112,19 +112,31 @@ fn is_secret(key: &str) -> bool {
     .any(|part| key.contains(part))
 }
 
-fn option_value(key: &str, value: &KafkaOption, folder: &Path, env: Env<'_>) -> Result<Secret> {
+fn option_value(key: &str, value: &toml::Value, folder: &Path, env: Env<'_>) -> Result<Secret> {
+    let shown = format!("kafka.options.\"{key}\"");
     match value {
-        KafkaOption::Text(text) => Ok(Secret::new(text.as_str())),
-        KafkaOption::Number(number) => Ok(Secret::new(number.to_string())),
-        KafkaOption::Switch(on) => Ok(Secret::new(on.to_string())),
-        KafkaOption::File { file } => {
-            secret::read(&folder.join(file), &format!("kafka.options.\"{key}\"")).context("kafka.options")
-        }
-        KafkaOption::Env { env: name } => env(name).map(Secret::new).ok_or_else(|| {
-            usage(format!(
-                "kafka.options.\"{key}\": the environment variable {name} is not set"
-            ))
-        }),
+        toml::Value::String(text) => Ok(Secret::new(text.as_str())),
+        toml::Value::Integer(number) => Ok(Secret::new(number.to_string())),
+        toml::Value::Float(number) => Ok(Secret::new(number.to_string())),
+        toml::Value::Boolean(on) => Ok(Secret::new(on.to_string())),
+        toml::Value::Table(table) => match table.iter().collect::<Vec<_>>()[..] {
+            [(name, toml::Value::String(file))] if name == "file" => secret::read(&folder.join(file), &shown),
+            [(name, toml::Value::String(variable))] if name == "env" => env(variable)
+                .map(Secret::new)
+                .ok_or_else(|| usage(format!("{shown}: the environment variable {variable} is not set"))),
+            _ => {
+                let unknown = table
+                    .keys()
+                    .find(|name| !["file", "env"].contains(&name.as_str()));
+                let unknown = unknown.map_or_else(String::new, |name| format!("unknown key `{name}`; "));
+                Err(usage(format!(
+                    "{shown}: {unknown}write {{ file = \"…\" }} or {{ env = \"…\" }}"
+                )))
+            }
+        },
+        _ => Err(usage(format!(
+            "{shown} must be text, a number, true or false, {{ file = \"…\" }} or {{ env = \"…\" }}"
+        ))),
     }
 }
 
@@ -150,6 +162,21 @@ mod tests {
         };
         let error = format!("{:#}", load_text("", &[], &overrides).unwrap_err());
         assert!(error.contains("file = ") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn an_odd_option_is_named() {
+        for odd in ["{ fil = \"x\" }", "{ env = \"HOME\", mode = \"x\" }", "[1]"] {
+            let text = format!("[kafka.options]\n\"sasl.password\" = {odd}\n");
+            let error = format!(
+                "{:#}",
+                load_text(&text, &[("HOME", "/")], &Overrides::default()).unwrap_err()
+            );
+            assert!(
+                error.contains("kafka.options.\"sasl.password\"") && error.contains("{ file = "),
+                "{error}"
+            );
+        }
     }
 
     #[test]

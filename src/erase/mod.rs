@@ -15,7 +15,7 @@ mod view;
 use anyhow::{Context, Result, anyhow};
 use std::time::Duration;
 
-use crate::audit::{CommandLine, Trail};
+use crate::audit::{CommandLine, Place, Trail};
 use crate::cli::{Common, PurgeArgs};
 use crate::config::{Settings, units};
 use crate::exit::{self, usage};
@@ -65,7 +65,9 @@ pub fn execute(
     }
     let run_id = report.run_id.clone();
     let trail = trail(&scope, settings, args, &run_id);
-    trail.begin(&outcome.audit())?;
+    for warning in trail.begin(&outcome.audit())? {
+        report.warn(warning);
+    }
     outcome.clear();
     register(&scope, &subjects, &secret, &report.run_id)?;
     erase_lake(&scope, &seen, &report.run_id, wait, stop, &mut outcome);
@@ -73,7 +75,10 @@ pub fn execute(
     report.text = outcome.text(false);
     let ended = trail.end(&outcome.audit());
     settle(report, outcome)?;
-    ended
+    for warning in ended? {
+        report.warn(warning);
+    }
+    Ok(())
 }
 
 /// The subject itself never goes into the trail: not even as it stood on the command line.
@@ -86,8 +91,8 @@ fn trail<'t>(scope: &'t Scope<'_>, settings: &'t Settings, args: &PurgeArgs, run
         }
     }
     Trail {
-        lake: scope.lake.as_ref().map(Lake::root),
-        database: settings.database.as_ref().filter(|_| scope.warehouse.is_some()),
+        lake: Place::of(scope.lake.as_ref().map(Lake::root), true),
+        database: Place::of(settings.database.as_ref(), scope.warehouse.is_some()),
         command: "erase",
         arguments,
         run_id,

@@ -124,6 +124,7 @@ fn publish(
     for purge in &pending.purges {
         trash::move_there(root, topic, purge)?;
     }
+    trash::sync(root, topic, &pending.purges)?;
     if let Some((link, target)) = &pending.link {
         switch_link(root, &pending.staging, link, target)?;
     }
@@ -285,21 +286,28 @@ fn switch_link(root: &Root, staging: &str, link: &str, target: &str) -> Result<(
     root.sync_dir(folder)
 }
 
-/// Removes the day, month and year folders that a removed file has left empty.
+/// Removes the day, month and year folders that a removed file has left empty, and makes that durable.
 pub(super) fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
+    let left = remove_empty_dirs(root, path)?;
+    match root.stat(left)? {
+        Some(_) => root.sync_dir(left),
+        None => Ok(()),
+    }
+}
+
+/// The same, not yet durable: an empty folder that comes back after a power cut harms nobody. Returns the first folder
+/// that stays.
+pub(super) fn remove_empty_dirs<'p>(root: &Root, path: &'p str) -> Result<&'p str> {
     let mut folder = path;
     while let Some((parent, _)) = folder.rsplit_once('/') {
         let name = parent.rsplit_once('/').map_or(parent, |(_, name)| name);
-        if !["year=", "month=", "day="]
+        let ours = ["year=", "month=", "day="]
             .iter()
-            .any(|prefix| name.starts_with(prefix))
-        {
-            break;
-        }
-        if !root.remove_empty_dir(parent)? {
-            break;
+            .any(|prefix| name.starts_with(prefix));
+        if !ours || !root.remove_empty_dir(parent)? {
+            return Ok(parent);
         }
         folder = parent;
     }
-    root.sync_dir(folder.rsplit_once('/').map_or("", |(parent, _)| parent))
+    Ok("")
 }

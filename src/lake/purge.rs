@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
+use rustix::fs::FileType;
 use std::time::Duration;
 
 use super::ledger::{self, Manifest, Pending, PendingPurge, TopicState};
@@ -50,6 +51,29 @@ impl Lake<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// What can't be taken apart must not be committed to: a day that was moved elsewhere, a disk that is not mounted.
+    fn check_places(&self, topic: &str, kind: Kind, folders: &[DayFolder]) -> Result<()> {
+        let home = topic_folder(kind, topic);
+        if self.root.stat(&home)?.is_none() {
+            bail!(
+                "topic {topic}: {} is missing; is a disk not mounted? Nothing was deleted",
+                self.root.shown(&home)
+            );
+        }
+        for folder in folders {
+            if let Some(found) = self.root.stat(&folder.path)?
+                && found.kind != FileType::Directory
+            {
+                bail!(
+                    "topic {topic}: {} is no folder (a symlink is never followed); nothing of the topic was deleted, \
+                     put the folder back or move the link away",
+                    self.root.shown(&folder.path)
+                );
+            }
+        }
+        Ok(())
     }
 
     fn survey_topic(&self, topic: &str, state: &TopicState) -> Result<TopicDays> {
@@ -124,10 +148,11 @@ impl Lake<'_> {
         };
         let now = self.survey_topic(topic, &state)?;
         let folders = check(topic, planned, &now)?;
-        let raised = state.cutoff.is_none_or(|known| known < cutoff);
-        if folders.is_empty() && !raised {
+        // Nothing erased is nothing to keep erased.
+        if folders.is_empty() {
             return Ok(Ok(Purged::default()));
         }
+        self.check_places(topic, state.kind, &folders)?;
         state.cutoff = state.cutoff.max(Some(cutoff));
         let purge = |(number, folder): (usize, &DayFolder)| PendingPurge {
             folder: folder.path.clone(),
@@ -135,7 +160,7 @@ impl Lake<'_> {
             trash: format!("{}/trash/{topic}/{run_id}-{number}", ledger::HOME),
         };
         let purges: Vec<_> = folders.iter().enumerate().map(purge).collect();
-        state.pending = (!purges.is_empty()).then(|| Pending {
+        state.pending = Some(Pending {
             purges,
             ..Pending::default()
         });

@@ -58,15 +58,15 @@ fn check(
     let mut fewer = Vec::new();
     for day in days {
         let manifest = Manifest::load(root, topic, &day.to_string())?;
-        let before = manifest.as_ref().map_or(0, |manifest| manifest.records);
-        let now: u64 = found
-            .get(day)
-            .into_iter()
-            .flatten()
-            .map(|file| file.file.records)
-            .sum();
-        if now < before {
-            fewer.push(format!("{day} ({now} of {before} records)"));
+        let before = by_partition(manifest.iter().flat_map(|manifest| &manifest.files));
+        let now = by_partition(found.get(day).into_iter().flatten().map(|file| &file.file));
+        for (partition, before) in before {
+            let now = now.get(&partition).copied().unwrap_or(0);
+            if now < before {
+                fewer.push(format!(
+                    "{day} (Kafka partition {partition}: {now} of {before} records)"
+                ));
+            }
         }
         let ours: BTreeSet<_> = manifest
             .iter()
@@ -93,6 +93,15 @@ fn check(
         );
     }
     Ok(())
+}
+
+/// Records of each Kafka partition: what one of them gained must not hide what another lost.
+fn by_partition<'f>(files: impl Iterator<Item = &'f FileEntry>) -> BTreeMap<i32, u64> {
+    let mut records = BTreeMap::new();
+    for file in files {
+        *records.entry(file.partition).or_default() += file.records;
+    }
+    records
 }
 
 fn stage_day(

@@ -222,21 +222,41 @@ impl Root {
         self.unlink(rel, AtFlags::REMOVEDIR)
     }
 
-    /// Removes the files in a folder that have one of these names, and returns the names that are left.
-    pub fn remove_known(&self, rel: &str, known: &HashSet<&str>) -> Result<Vec<String>> {
+    /// Removes the files in a folder that have one of these names, and moves whatever else is in it to `home`.
+    /// Returns the paths of the latter, and whether the folder is empty now: what finds its place taken stays.
+    pub fn remove_known(&self, rel: &str, known: &HashSet<&[u8]>, home: &str) -> Result<(Vec<String>, bool)> {
+        let failed = || format!("removing {}", self.shown(rel));
         let dir = match self.walk(rel, false) {
             Ok(dir) => dir,
-            Err(error) if is_missing(&error) => return Ok(Vec::new()),
-            Err(error) => return Err(error).with_context(|| format!("removing {}", self.shown(rel))),
+            Err(error) if is_missing(&error) => return Ok((Vec::new(), true)),
+            Err(error) => return Err(error).with_context(failed),
         };
-        let failed = || format!("removing {}", self.shown(rel));
-        for (name, _) in entries(dir.as_fd()).with_context(failed)? {
-            if known.contains(name.as_str()) {
-                fs::unlinkat(&dir, name.as_str(), AtFlags::empty()).with_context(failed)?;
+        let mut strangers = Vec::new();
+        for entry in Dir::read_from(&dir).with_context(failed)? {
+            let name = entry.with_context(failed)?.file_name().to_owned();
+            if known.contains(name.to_bytes()) {
+                fs::unlinkat(&dir, &name, AtFlags::empty()).with_context(failed)?;
+            } else if !matches!(name.to_bytes(), b"." | b"..") {
+                strangers.push(name);
             }
         }
-        let left = entries(dir.as_fd()).with_context(failed)?;
-        Ok(left.into_iter().map(|(name, _)| name).collect())
+        if strangers.is_empty() {
+            return Ok((Vec::new(), true));
+        }
+        let home_dir = self.walk(home, true).with_context(failed)?;
+        let (mut paths, mut empty) = (Vec::new(), true);
+        for name in strangers {
+            let moved = fs::renameat_with(&dir, &name, &home_dir, &name, RenameFlags::NOREPLACE);
+            let place = match moved {
+                Ok(()) => home,
+                Err(Errno::EXIST) => rel,
+                Err(error) => return Err(error).with_context(failed),
+            };
+            empty &= place == home;
+            paths.push(format!("{place}/{}", name.to_string_lossy()));
+        }
+        fs::fsync(&home_dir).with_context(failed)?;
+        Ok((paths, empty))
     }
 
     /// The names in a folder, sorted, with what they are; none where the folder is missing.
@@ -336,11 +356,17 @@ impl Root {
 }
 
 fn make_root(path: &Path, mode: u32) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let new = !path.exists();
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(mode)
         .create(path)
+        .and_then(|()| match new {
+            // The configured mode is meant as it stands, whatever umask the shell has.
+            true => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)),
+            false => Ok(()),
+        })
         .with_context(|| format!("making the lake root {}", path.display()))
 }
 

@@ -205,18 +205,12 @@ impl<'a> TopicSink<'a> {
     }
 
     fn commit_files(&mut self, files: Vec<PendingFile>) -> Result<()> {
-        let today = RecordDay::today(self.settings.lake.timezone);
         let mut days = BTreeSet::new();
         for file in &files {
             self.report.files += 1;
             self.report.bytes += file.file.bytes;
             days.extend(file.day.clone());
         }
-        let past =
-            |day: &&String| HivePartition::parse(day).is_some_and(|day| day < HivePartition::Day(today));
-        self.report
-            .days_reopened
-            .extend(days.iter().filter(past).cloned());
         self.report.days.extend(days);
         let staging = self.staging();
         self.state.pending = (!files.is_empty()).then(|| Pending {
@@ -345,6 +339,9 @@ impl<'a> TopicSink<'a> {
         report.below_retention = self.below_retention;
         report.erased = self.erased;
         report.other_days = self.other_days;
+        let today = HivePartition::Day(RecordDay::today(self.settings.lake.timezone));
+        let past = |day: &&String| HivePartition::parse(day).is_some_and(|day| day < today);
+        self.report.days_reopened = self.report.days.iter().filter(past).cloned().collect();
         report.target = TargetReport::Lake(std::mem::take(&mut self.report));
     }
 }
@@ -380,9 +377,9 @@ impl Sink for TopicSink<'_> {
 
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()> {
         if let Some(Rebuild::Days { first, last }) = self.rebuild {
-            let result = self.commit_days(first, last);
+            self.commit_days(first, last)?;
             self.fill(report);
-            return result;
+            return Ok(());
         }
         self.state.next = drained
             .partitions
@@ -393,18 +390,19 @@ impl Sink for TopicSink<'_> {
         if drained.complete {
             self.state.complete_ms = Some(drained.planned_ms);
         }
-        let result = match self.topic.kind {
-            Kind::Table => self.commit_table(),
+        match self.topic.kind {
+            Kind::Table => self.commit_table()?,
             Kind::Stream => match self.taking.take() {
                 Some(Taking::Stream { mut stage, .. }) => {
-                    stage.take_files().and_then(|files| self.commit_files(files))
+                    let files = stage.take_files()?;
+                    self.commit_files(files)?;
                 }
                 // Only the clock of the last complete run moved: not worth a write.
-                _ if self.same_as_on_disk()? => Ok(()),
-                _ => self.commit_state(),
+                _ if self.same_as_on_disk()? => {}
+                _ => self.commit_state()?,
             },
-        };
+        }
         self.fill(report);
-        result
+        Ok(())
     }
 }

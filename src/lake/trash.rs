@@ -1,9 +1,9 @@
 //! The way out of the lake: whole day folders are renamed into the trash, and removed from there.
 
 use anyhow::{Context, Result, bail};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use super::commit::remove_empty_parents;
+use super::commit::remove_empty_dirs;
 use super::ledger::{Manifest, PendingPurge};
 use super::root::Root;
 use super::sealed;
@@ -12,18 +12,31 @@ use super::sealed;
 pub(super) fn move_there(root: &Root, topic: &str, purge: &PendingPurge) -> Result<()> {
     let home = parent(&purge.trash);
     root.make_dirs(home)?;
-    if root.stat(&purge.trash)?.is_none() && root.stat(&purge.folder)?.is_some() {
-        if !root.rename_new(&purge.folder, &purge.trash)? {
-            bail!("{} is in the way", root.shown(&purge.trash));
-        }
-        root.sync_dir(parent(&purge.folder))?;
+    let to_move = root.stat(&purge.trash)?.is_none() && root.stat(&purge.folder)?.is_some();
+    if to_move && !root.rename_new(&purge.folder, &purge.trash)? {
+        bail!("{} is in the way", root.shown(&purge.trash));
     }
     let manifest = Manifest::path(topic, &purge.day);
     if root.stat(&manifest)?.is_some() {
         root.rename_over(&manifest, &manifest_in_trash(purge))?;
-        root.sync_dir(&Manifest::home(topic))?;
     }
-    root.sync_dir(home)
+    Ok(())
+}
+
+/// Makes the moves durable, once for all of them: the commit that asks for them is so already.
+pub(super) fn sync(root: &Root, topic: &str, purges: &[PendingPurge]) -> Result<()> {
+    let mut folders: BTreeSet<&str> = purges.iter().map(|purge| parent(&purge.folder)).collect();
+    folders.extend(purges.iter().map(|purge| parent(&purge.trash)));
+    let manifests = Manifest::home(topic);
+    if !purges.is_empty() {
+        folders.insert(&manifests);
+    }
+    for folder in folders {
+        if root.stat(folder)?.is_some() {
+            root.sync_dir(folder)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes what the manifests name. Whatever else lay in the folders is put back where it was, and named.
@@ -32,24 +45,15 @@ pub(super) fn empty(root: &Root, purges: &[PendingPurge]) -> Result<Vec<String>>
     for purge in purges {
         let manifest = sealed::read::<Manifest>(root, &manifest_in_trash(purge))?;
         let files = manifest.map(|manifest| manifest.files).unwrap_or_default();
-        let known: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
-        for name in root.remove_known(&purge.trash, &known)? {
-            let place = format!("{}/{name}", purge.folder);
-            root.make_dirs(&purge.folder)?;
-            if !root.rename_new(&format!("{}/{name}", purge.trash), &place)? {
-                bail!(
-                    "{} is not ours, and can't be put back: {} exists",
-                    root.shown(&purge.trash),
-                    root.shown(&place)
-                );
-            }
-            root.sync_dir(&purge.folder)?;
-            strangers.push(place);
+        let known: HashSet<&[u8]> = files.iter().map(|file| file.name.as_bytes()).collect();
+        let (others, empty) = root.remove_known(&purge.trash, &known, &purge.folder)?;
+        strangers.extend(others);
+        if empty {
+            root.remove_empty_dir(&purge.trash)
+                .with_context(|| root.shown(&purge.trash))?;
         }
-        root.remove_empty_dir(&purge.trash)
-            .with_context(|| root.shown(&purge.trash))?;
         root.remove_file(&manifest_in_trash(purge))?;
-        remove_empty_parents(root, &format!("{}/x", purge.folder))?;
+        remove_empty_dirs(root, &format!("{}/x", purge.folder))?;
     }
     Ok(strangers)
 }

@@ -40,7 +40,16 @@ pub fn show(args: &PurgeArgs, settings: &Settings, report: &mut Report) -> Resul
         entries.extend(history.entries);
     }
     if let Some(database) = database {
-        entries.extend(audit::read_database(&mut Session::open(database)?.conn)?);
+        let found = Session::open(database).and_then(|mut session| audit::read_database(&mut session.conn));
+        match found {
+            Ok(found) => entries.extend(found),
+            // The lake's trail is still worth a look.
+            Err(error) if lake.is_some() => {
+                report.warn(format!("the warehouse's part is missing: {error:#}"));
+                report.needs_attention();
+            }
+            Err(error) => return Err(error),
+        }
     }
     entries.retain(|entry| matches!(entry.command.as_str(), "purge" | "erase"));
     entries.sort_by(|a, b| a.at.cmp(&b.at));

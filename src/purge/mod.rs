@@ -12,7 +12,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::audit::{CommandLine, Trail};
+use crate::audit::{CommandLine, Place, Trail};
 use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, closest, units};
 use crate::exit::usage;
@@ -61,6 +61,8 @@ struct Targets<'a> {
     settings: &'a Settings,
     lake: Option<Lake<'a>>,
     warehouse: Option<Warehouse>,
+    /// The lake for its audit trail, whether or not it is purged from.
+    audited_lake: Option<Lake<'a>>,
     /// How long another run's lock is waited for.
     wait: Duration,
     deadline: Option<Instant>,
@@ -107,14 +109,19 @@ pub fn execute(
         confirm::check_someone_is_there()?;
         confirm::ask(if shown { &[] } else { &text }, "Delete this for good?")?;
     }
+    plan.check_indexes()?;
     let run_id = report.run_id.clone();
-    let trail = targets.trail(&plan, &run_id);
+    let trail = targets.trail(&run_id);
     if !plan.is_empty() {
-        trail.begin(&plan.audit())?;
+        for warning in trail.begin(&plan.audit())? {
+            report.warn(warning);
+        }
     }
     let outcome = targets.execute(&plan, report, stop)?;
     if !plan.is_empty() {
-        trail.end(&audit(&outcome))?;
+        for warning in trail.end(&audit(&outcome, report))? {
+            report.warn(warning);
+        }
     }
     report.text = summary(&outcome, &plan);
     report.outcome(&outcome);
@@ -162,6 +169,7 @@ impl<'a> Targets<'a> {
             settings,
             lake,
             warehouse,
+            audited_lake: Lake::at(settings, false)?,
             wait: duration("--wait", &args.wait)?.unwrap_or_default(),
             deadline: duration("--max-duration", &args.max_duration)?.map(|limit| Instant::now() + limit),
         })
@@ -270,16 +278,11 @@ impl<'a> Targets<'a> {
         Ok(move |topic: &str| globs.is_empty() || globs.iter().any(|glob| glob.is_match(topic)))
     }
 
-    /// The audit trail of what the plan is about.
-    fn trail<'t>(&'t self, plan: &Plan, run_id: &'t str) -> Trail<'t> {
-        let rows = plan.tables.iter().any(|table| table.rows > 0);
+    /// The audit trail in lake and database, also in the one that is not purged from.
+    fn trail<'t>(&'t self, run_id: &'t str) -> Trail<'t> {
         Trail {
-            lake: self.lake.as_ref().map(Lake::root),
-            database: self
-                .settings
-                .database
-                .as_ref()
-                .filter(|_| rows || self.lake.is_none()),
+            lake: Place::of(self.audited_lake.as_ref().map(Lake::root), self.lake.is_some()),
+            database: Place::of(self.settings.database.as_ref(), self.warehouse.is_some()),
             command: "purge",
             arguments: CommandLine::of_process(),
             run_id,
@@ -299,7 +302,8 @@ impl<'a> Targets<'a> {
             }
         }
         if let Some(warehouse) = &self.warehouse {
-            for table in plan.tables.iter().filter(|_| stop.signal().is_none()) {
+            let doomed = plan.tables.iter().filter(|table| table.rows > 0);
+            for table in doomed.filter(|_| stop.signal().is_none()) {
                 let purged = rows::execute(warehouse, table, self.wait, self.deadline, stop);
                 settle(
                     report,
@@ -359,7 +363,7 @@ fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Result<()
 }
 
 /// What was deleted, for the audit trail.
-fn audit(outcome: &PurgeOutcome) -> serde_json::Value {
+fn audit(outcome: &PurgeOutcome, report: &Report) -> serde_json::Value {
     let mut topics: BTreeMap<&str, (u64, u64, u64, u64)> = BTreeMap::new();
     for folder in &outcome.folders {
         let sum = topics.entry(&folder.topic).or_default();
@@ -375,6 +379,7 @@ fn audit(outcome: &PurgeOutcome) -> serde_json::Value {
         "topics": topics.iter().map(topic).collect::<Vec<_>>(),
         "tables": outcome.tables,
         "left": outcome.left.len(),
+        "failed": report.topics.iter().map(|topic| json!([topic.topic, topic.error])).collect::<Vec<_>>(),
     })
 }
 

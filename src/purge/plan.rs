@@ -9,9 +9,10 @@ use std::path::Path;
 
 use crate::config::{Kind, Retention};
 use crate::exit::usage;
-use crate::lake::path::HivePartition;
+use crate::lake::path::{HivePartition, day_folder};
 use crate::lake::{DayFolder, TopicDays};
 use crate::print::count;
+use crate::warehouse::ROWS_WITHOUT_INDEX_MAX;
 
 /// A plan that can be reviewed, kept in a file, and executed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -152,6 +153,21 @@ impl Plan {
         }
     }
 
+    /// Refuses large tables without an index before anything is deleted anywhere.
+    pub fn check_indexes(&self) -> Result<()> {
+        let large = |plan: &&TablePlan| plan.rows > 0 && plan.rows_in_all > ROWS_WITHOUT_INDEX_MAX;
+        for plan in self.tables.iter().filter(large) {
+            if let Some(statement) = &plan.missing_index {
+                return Err(usage(format!(
+                    "table {}: no index begins with {}, and it has more than {ROWS_WITHOUT_INDEX_MAX} rows: every step \
+                     would read and lock all of it; run: {statement}",
+                    plan.table, plan.column
+                )));
+            }
+        }
+        Ok(())
+    }
+
     pub fn save(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         std::fs::write(path, text + "\n").with_context(|| format!("writing the plan to {}", path.display()))
@@ -186,6 +202,15 @@ impl Plan {
             )));
         }
         for topic in &plan.topics {
+            let odd = |folder: &&FolderPlan| {
+                folder.path != day_folder(topic.kind, &topic.topic, HivePartition::Day(folder.day))
+            };
+            if let Some(folder) = topic.folders.iter().find(odd) {
+                return Err(usage(format!(
+                    "{shown}: {} is not the folder of {}",
+                    folder.path, folder.day
+                )));
+            }
             let late = |day: NaiveDate| day > today || day > topic.cutoff;
             if topic.cutoff > today || topic.folders.iter().any(|folder| late(folder.day)) {
                 return Err(usage(format!(

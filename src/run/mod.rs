@@ -4,14 +4,14 @@ mod options;
 mod planning;
 
 use anyhow::{Result, anyhow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::config::{Settings, Topic};
 use crate::kafka::{self, Client, OffsetRange, PartitionOffsets, TopicList};
 use crate::lake::path::topic_folder;
 use crate::progress::Progress as Bar;
-use crate::report::{PartitionReport, Report, TargetReport, TopicReport};
+use crate::report::{GapReport, PartitionReport, Report, TargetReport, TopicReport};
 use crate::select::{self, Selected};
 use crate::sink::{Drained, Progress, Sink, Target};
 pub use options::{FromArg, Options, RebuildArg, overrides};
@@ -82,11 +82,14 @@ impl Run<'_> {
             let progress = target.map_or_else(|| Ok(Progress::default()), |target| target.progress(topic));
             match progress.and_then(|progress| self.plan(topic, &seen, &progress, &mut line)) {
                 Ok((plan, _)) => {
-                    let part = |range: &OffsetRange| PartitionReport {
-                        partition: range.partition,
-                        start: range.start,
-                        next: range.start,
-                        end: range.end,
+                    let part = |range: &OffsetRange| {
+                        let start = before_gap(&line.gaps, range.partition, range.start);
+                        PartitionReport {
+                            partition: range.partition,
+                            start,
+                            next: start,
+                            end: range.end,
+                        }
                     };
                     line.partitions = plan.ranges.iter().map(part).collect();
                     line.remaining = plan.len();
@@ -115,9 +118,43 @@ impl Run<'_> {
 
     /// Drains topics into a target. A topic that fails or is locked does not stop the others.
     pub fn drain<T: Target>(&mut self, target: &T, chosen: &Chosen) -> Result<()> {
+        let mut mirror = Vec::new();
+        for wave in self.waves(chosen) {
+            self.drain_wave(target, &wave, &mut mirror)?;
+        }
+        self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
+        // Progress is safe where it belongs: a mirror that fails is worth a word, not a failure.
+        if let Err(error) = self.client.mirror(&mirror) {
+            self.report.warn(format!("{error:#}"));
+        }
+        Ok(())
+    }
+
+    /// Topics that fill the same MySQL table share its lock: they go one after the other, the rest side by side.
+    fn waves<'c>(&self, chosen: &'c Chosen) -> Vec<Vec<&'c (Topic, Vec<i32>)>> {
+        let mut waves: Vec<(BTreeSet<String>, Vec<_>)> = Vec::new();
+        for topic in chosen {
+            let place = self.line(&topic.0).into.to_lowercase();
+            match waves.iter_mut().find(|(taken, _)| !taken.contains(&place)) {
+                Some((taken, wave)) => {
+                    taken.insert(place);
+                    wave.push(topic);
+                }
+                None => waves.push((BTreeSet::from([place]), vec![topic])),
+            }
+        }
+        waves.into_iter().map(|(_, wave)| wave).collect()
+    }
+
+    fn drain_wave<T: Target>(
+        &mut self,
+        target: &T,
+        wave: &[&(Topic, Vec<i32>)],
+        mirror: &mut Vec<(String, i32, i64)>,
+    ) -> Result<()> {
         // All locks come before the ends: another run's progress must not lie past the ends that this one sees.
         let mut opened = Vec::new();
-        for (topic, partitions) in chosen {
+        for (topic, partitions) in wave {
             let mut line = self.line(topic);
             match self.open(target, topic) {
                 Ok(Ok(sink)) => {
@@ -133,16 +170,14 @@ impl Run<'_> {
             self.client,
             opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions)),
         )?;
-        let mut mirror = Vec::new();
         for (topic, _, mut sink, mut line) in opened {
             match self.drain_topic(topic, &seen, &mut sink, &mut line) {
                 Ok(drained) => {
-                    mirror.extend(
-                        drained
-                            .partitions
-                            .iter()
-                            .map(|at| (topic.name.clone(), at.partition, at.next)),
-                    );
+                    let next = drained
+                        .partitions
+                        .iter()
+                        .map(|at| (topic.name.clone(), at.partition, at.next));
+                    mirror.extend(next);
                 }
                 Err(error) => line.fail(&error),
             }
@@ -150,11 +185,6 @@ impl Run<'_> {
                 self.report.warn(format!("topic {}: {warning}", topic.name));
             }
             self.report.topics.push(line);
-        }
-        self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
-        // Progress is safe where it belongs: a mirror that fails is worth a word, not a failure.
-        if let Err(error) = self.client.mirror(&mirror) {
-            self.report.warn(format!("{error:#}"));
         }
         Ok(())
     }
@@ -189,8 +219,8 @@ impl Run<'_> {
         }
         // Until a rebuild has mended the table, no run of it is complete.
         drained.complete &= !line.tombstones_forgotten;
-        account(line, &drained, outcome.before_from);
         sink.commit(&drained, line)?;
+        account(line, &drained, outcome.before_from);
         Ok(drained)
     }
 }
@@ -217,17 +247,23 @@ impl Seen {
     }
 }
 
+/// Where the progress stood: a gap begins there.
+fn before_gap(gaps: &[GapReport], partition: i32, start: i64) -> i64 {
+    gaps.iter()
+        .find(|gap| gap.partition == partition)
+        .map_or(start, |gap| gap.from)
+}
+
 /// The report's numbers that follow from offsets alone.
 fn account(line: &mut TopicReport, drained: &Drained, before_from: u64) {
     line.before_from = before_from;
     for part in &drained.partitions {
-        let gap = line.gaps.iter().find(|gap| gap.partition == part.partition);
         line.read += part.read;
         line.skipped_offsets += (part.next - part.start).unsigned_abs() - part.read;
         line.remaining += (part.end - part.next).max(0).unsigned_abs();
         line.partitions.push(PartitionReport {
             partition: part.partition,
-            start: gap.map_or(part.start, |gap| gap.from),
+            start: before_gap(&line.gaps, part.partition, part.start),
             next: part.next,
             end: part.end,
         });

@@ -1,7 +1,6 @@
 //! What was read and not yet written: the newest change per primary key, in the primary key's order.
 
 use mysql::Value;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use super::rejects::Reject;
@@ -61,6 +60,8 @@ pub(super) fn values_bytes(values: &[Value]) -> usize {
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) changes: BTreeMap<Box<[u8]>, Pending>,
+    /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
+    pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
     /// Distinct sets of columns.
     pub(super) shapes: Vec<Vec<usize>>,
     shape_of: HashMap<Vec<usize>, usize>,
@@ -96,9 +97,10 @@ impl Batch {
         self.shapes.len() - 1
     }
 
-    /// The later record of a key wins: by offset, or by time where its Kafka partition changed.
+    /// The later record of a key wins: by offset, or by time where its Kafka partition changed. Fields that it lacks keep
+    /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
     pub(super) fn put(&mut self, key: Box<[u8]>, record: &Record<'_>, write: Write) {
-        let pending = Pending {
+        let mut pending = Pending {
             partition: record.partition,
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
@@ -106,21 +108,49 @@ impl Batch {
             raw_key: record.key.map(Box::from),
             raw_value: record.value.map(Box::from),
         };
-        let added = size_of_pending(&pending) + key.len();
-        match self.changes.entry(key) {
-            Entry::Vacant(entry) => {
-                entry.insert(pending);
+        if let Some(old) = self.changes.remove(&key) {
+            if old.partition != pending.partition && old.timestamp_ms > pending.timestamp_ms {
+                self.changes.insert(key, old);
+                return;
             }
-            Entry::Occupied(mut entry) => {
-                let old = entry.get();
-                if old.partition != pending.partition && old.timestamp_ms > pending.timestamp_ms {
-                    return;
-                }
-                self.bytes -= size_of_pending(old) + entry.key().len();
-                entry.insert(pending);
-            }
+            self.bytes -= size_of_pending(&old) + key.len();
+            self.follow(&key, old, &mut pending);
         }
-        self.bytes += added;
+        self.bytes += size_of_pending(&pending) + key.len();
+        self.changes.insert(key, pending);
+    }
+
+    /// What of the earlier change of a key still counts beside the later one.
+    fn follow(&mut self, key: &[u8], old: Pending, new: &mut Pending) {
+        match (old.write, &mut new.write) {
+            (_, Write::Delete { .. }) => {
+                if let Some(tombstone) = self.reborn.remove(key) {
+                    self.bytes -= size_of_pending(&tombstone) + key.len();
+                }
+            }
+            (write @ Write::Delete { .. }, Write::Upsert { .. }) => {
+                let tombstone = Pending { write, ..old };
+                self.bytes += size_of_pending(&tombstone) + key.len();
+                self.reborn.insert(key.into(), tombstone);
+            }
+            (
+                Write::Upsert {
+                    shape: old_shape,
+                    values: old_values,
+                },
+                Write::Upsert { shape, values },
+            ) if old_shape != *shape => {
+                let mut columns = self.shapes[*shape].clone();
+                for (column, value) in self.shapes[old_shape].clone().into_iter().zip(old_values) {
+                    if !columns.contains(&column) {
+                        columns.push(column);
+                        values.push(value);
+                    }
+                }
+                *shape = self.shape(columns);
+            }
+            (Write::Upsert { .. }, Write::Upsert { .. }) => {}
+        }
     }
 
     /// A record that no row can be made of; `key` is its primary key, if it got that far.

@@ -13,7 +13,7 @@ use super::sql::{self, TableShape};
 /// What differs, one line each, beginning with the table's name.
 pub(super) fn find(conn: &mut Conn, flavor: Flavor) -> Result<Vec<String>> {
     let mut drifts = Vec::new();
-    for migration in migrations::pending(conn)? {
+    for migration in migrations::unrecorded(conn)? {
         drifts.push(format!("migration {} is not applied", migration.name));
     }
     for (table, wanted) in sql::shapes(&migrations::all_statements(flavor)) {

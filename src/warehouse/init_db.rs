@@ -130,7 +130,7 @@ fn preview(conn: &mut Conn, server: &Server, database: &Database) -> Result<Init
             .push(format!("would create database `{}`", database.name));
     }
     let pending = match exists {
-        true => migrations::pending(conn)?,
+        true => migrations::pending(conn, server.flavor)?,
         false => migrations::MIGRATIONS.iter().collect(),
     };
     for migration in pending {

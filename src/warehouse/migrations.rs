@@ -64,7 +64,7 @@ pub(super) fn all_statements(flavor: Flavor) -> Vec<Statement> {
 ///
 /// # Errors
 /// The database was brought further by a later version of lakectl.
-pub(super) fn pending(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
+pub(super) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
     let recorded: Vec<u32> = match exists(conn, &Guard::Table("lakectl_migrations".to_owned()))? {
         true => conn.query("SELECT version FROM lakectl_migrations")?,
         false => Vec::new(),
@@ -81,6 +81,32 @@ pub(super) fn pending(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
         .collect())
 }
 
+/// The migrations that are to be applied: those that are not recorded, and those of which something is missing again.
+///
+/// # Errors
+/// As [`unrecorded`].
+pub(super) fn pending(conn: &mut Conn, flavor: Flavor) -> Result<Vec<&'static Migration>> {
+    let unrecorded = unrecorded(conn)?;
+    let mut pending = Vec::new();
+    for migration in MIGRATIONS {
+        let new = unrecorded.iter().any(|other| other.version == migration.version);
+        if new || is_torn(conn, migration, flavor)? {
+            pending.push(migration);
+        }
+    }
+    Ok(pending)
+}
+
+/// Whether somebody removed a table, a column or an index that a recorded migration had made.
+fn is_torn(conn: &mut Conn, migration: &Migration, flavor: Flavor) -> Result<bool> {
+    for statement in migration.statements(flavor) {
+        if statement.unless.is_some() && needs(conn, &statement)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Applies what is pending, under the caller's lock; answers with the names.
 ///
 /// DDL commits by itself: a kill before the record leaves statements that the next run finds done already.
@@ -91,7 +117,7 @@ pub(super) fn apply(conn: &mut Conn, flavor: Flavor) -> Result<Vec<&'static str>
             .context("SET explicit_defaults_for_timestamp")?;
     }
     let mut applied = Vec::new();
-    for migration in pending(conn)? {
+    for migration in pending(conn, flavor)? {
         for statement in migration.statements(flavor) {
             if needs(conn, &statement)? {
                 conn.query_drop(&statement.sql).with_context(|| {
@@ -101,7 +127,7 @@ pub(super) fn apply(conn: &mut Conn, flavor: Flavor) -> Result<Vec<&'static str>
             }
         }
         conn.exec_drop(
-            "INSERT INTO lakectl_migrations (version, name) VALUES (?, ?)",
+            "INSERT IGNORE INTO lakectl_migrations (version, name) VALUES (?, ?)",
             (migration.version, migration.name),
         )
         .with_context(|| format!("recording migration {}", migration.name))?;

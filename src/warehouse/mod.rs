@@ -46,7 +46,7 @@ use schema::TargetTable;
 
 pub use erase::TableHits;
 pub use init_db::{InitDbOutcome, init_db};
-pub use purge::RowsPurged;
+pub use purge::{ROWS_WITHOUT_INDEX_MAX, RowsPurged};
 pub use session::Session;
 pub use sink::TableSink;
 pub(crate) use upsert::quote;

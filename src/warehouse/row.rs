@@ -312,11 +312,15 @@ fn by_name_or_place(
         let field = field.to_lowercase();
         names.iter().position(|name| name.to_lowercase() == field)
     };
-    let by_name: Option<Vec<usize>> = fields
+    let by_name: Vec<Option<usize>> = fields
         .iter()
         .map(|(field, _)| find(field).map(|at| columns[at]))
         .collect();
-    Some(by_name.unwrap_or_else(|| columns.to_vec()))
+    match by_name.iter().all(Option::is_none) {
+        true => Some(columns.to_vec()),
+        // Some of the names are the configured ones: what the others mean can't be told.
+        false => by_name.into_iter().collect(),
+    }
 }
 
 /// The fields of an object, their values as they were written.

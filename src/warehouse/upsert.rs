@@ -65,6 +65,8 @@ pub(super) fn apply(
             matches!(pending.write, Write::Delete { erased: true, .. }) && !refused.contains(key)
         })
         .count() as u64;
+    let reborn: Vec<Change<'_>> = batch.reborn.iter().collect();
+    run_all(conn, &reborn, &limits, &statement, &mut applied.refused)?;
     for (columns, rows) in batch.shapes.iter().zip(&upserts) {
         let limits = Limits::of(server, columns.len(), ROWS_MAX);
         let statement = |rows| upsert_sql(table, columns, rows, server.has_row_alias());

@@ -66,7 +66,10 @@ fn a_day_that_kafka_no_longer_holds_is_refused() {
     let run = lake.run(&["--rebuild", "2025-10-30..2025-10-31"]);
     let report = run.fails(1, &[]).report();
     let error = report["topics"][0]["error"].as_str().unwrap().to_owned();
-    assert!(error.contains("2025-10-30 (10 of 20 records)"), "{error}");
+    assert!(
+        error.contains("2025-10-30 (Kafka partition 0: 10 of 20 records)"),
+        "{error}"
+    );
     assert_same(&lake.kept(), &before);
     lake.one(&["--rebuild", "2025-10-31..2025-11-01"], 0);
 }
