@@ -183,3 +183,15 @@ fn a_user_who_may_not_create_it_is_told_what_an_administrator_can_do() {
         "{error}"
     );
 }
+
+#[test]
+fn what_somebody_dropped_is_made_again() {
+    for service in services() {
+        let test = TestDatabase::empty(&service, "");
+        run(&test, &PLAIN);
+        test.execute("DROP TABLE user_permissions");
+        assert_eq!(run(&test, &PLAIN).applied, ["003_user_permissions"]);
+        assert_eq!(run(&test, &CHECK).exit_code, exit::DONE);
+        assert!(run(&test, &PLAIN).applied.is_empty());
+    }
+}

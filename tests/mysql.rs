@@ -372,6 +372,31 @@ fn absent_fields_leave_their_columns_alone() {
 }
 
 #[test]
+fn where_batches_end_makes_no_difference() {
+    let updates = records(&[
+        ("a", Some(r#"{"TOTAL_AMOUNT":1,"TRANSACTION_COUNT":1}"#)),
+        ("a", Some(r#"{"TRANSACTION_COUNT":2}"#)),
+        ("b", Some(r#"{"TOTAL_AMOUNT":7,"TRANSACTION_COUNT":7}"#)),
+        ("b", None),
+        ("b", Some(r#"{"TRANSACTION_COUNT":8}"#)),
+        ("c", Some(r#"{"TOTAL_AMOUNT":9}"#)),
+        ("c", Some(r#"{"TRANSACTION_COUNT":9}"#)),
+        ("c", None),
+    ]);
+    let test = fresh();
+    let mut sink = test.open("TOTAL_PAR_TRANSACTION_TYPE");
+    let rows =
+        "SELECT transaction_type, total_amount, transaction_count FROM total_par_transaction_type ORDER BY 1";
+    for size in 1..=updates.len() {
+        test.execute("DELETE FROM total_par_transaction_type");
+        for batch in updates.chunks(size) {
+            load(&mut sink, batch);
+        }
+        assert_eq!(test.rows(rows), ["a|1.00|2", "b|NULL|8"], "batches of {size}");
+    }
+}
+
+#[test]
 fn json_keys_are_renamed_by_place() {
     let test = fresh();
     test.execute("CREATE TABLE custom (a INT, b VARCHAR(9), n INT, PRIMARY KEY (a, b))");

@@ -142,3 +142,32 @@ fn a_table_folded_again_drops_what_kafka_forgot() {
     assert_eq!(number(&lake.one(&["--rebuild"], 0), "written"), 1);
     assert_table(&lake, &topic);
 }
+
+#[test]
+fn what_one_kafka_partition_gained_does_not_hide_what_another_lost() {
+    let topic = Topic::with("rebuild", 2, &[]);
+    let records = |hour: i64| {
+        let both = (0..8).map(move |i| {
+            record(&format!("k{i}"), "{}")
+                .to(i % 2)
+                .at(NOON_MS + hour * 3_600_000)
+        });
+        both.collect::<Vec<_>>()
+    };
+    topic.send(&records(-3));
+    topic.send(&records(3));
+    let lake = Lake::of_stream(&topic);
+    let from = "2025-10-30T12:00:00Z";
+    assert_eq!(number(&lake.one(&["--from", from], 0), "written"), 8);
+    let before = lake.kept();
+    topic.delete_below(0, 8);
+    let report = lake.one(&["--rebuild", "2025-10-30"], 1);
+    assert!(
+        report["error"]
+            .as_str()
+            .unwrap()
+            .contains("Kafka partition 0: 0 of 4"),
+        "{report}"
+    );
+    assert_same(&lake.kept(), &before);
+}

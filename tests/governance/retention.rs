@@ -259,3 +259,70 @@ fn the_history_tells_who_purged_what() {
     let trail = std::fs::read_to_string(lake.root().join(".lakectl/audit.jsonl")).unwrap();
     assert_eq!(trail.lines().count(), 2);
 }
+
+#[test]
+fn a_purge_that_finds_nothing_keeps_nothing_out() {
+    let (topic, lake) = lake_of("purge", "", &[0]);
+    let before = lake.kept();
+    assert_eq!(
+        purge(&lake, &["--older-than", "1d"]).expect(0).report()["folders"],
+        serde_json::json!([])
+    );
+    assert_same(&lake.kept(), &before);
+    topic.send(&[record("late", "{}").at(days_ago(400))]);
+    assert_eq!(number(&lake.one(&[], 0), "written"), 1);
+}
+
+#[test]
+fn what_can_not_be_taken_apart_is_refused_before_anything_goes() {
+    let (topic, lake) = lake_of("purge", "retention = \"30d\"", &[40, 41, 3, 2, 1, 0]);
+    let folder = lake.root().join("streams").join(&topic.name);
+    let day = |file: &str| folder.join(file).parent().unwrap().to_owned();
+    let old = day(&data_files(&folder)[0].path);
+    let elsewhere = lake.folder().join("elsewhere");
+    std::fs::rename(&old, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &old).unwrap();
+    let report = purge(&lake, &["--yes"]).expect(1).report();
+    assert!(
+        report["topics"][0]["error"].as_str().unwrap().contains("symlink"),
+        "{report}"
+    );
+    assert_eq!(
+        (
+            std::fs::read_dir(&elsewhere).unwrap().count(),
+            report["folders"].as_array().unwrap().len()
+        ),
+        (1, 0)
+    );
+    // A disk that is not mounted.
+    std::fs::rename(&folder, lake.folder().join("unmounted")).unwrap();
+    let report = purge(&lake, &["--yes"]).expect(1).report();
+    assert!(
+        report["topics"][0]["error"].as_str().unwrap().contains("mounted"),
+        "{report}"
+    );
+    std::fs::rename(lake.folder().join("unmounted"), &folder).unwrap();
+    std::fs::remove_file(&old).unwrap();
+    std::fs::rename(&elsewhere, &old).unwrap();
+    assert_eq!(
+        purge(&lake, &["--yes"]).expect(0).report()["folders"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    lake.drain();
+}
+
+#[test]
+fn a_strangers_odd_name_is_put_back_too() {
+    use std::os::unix::ffi::OsStrExt;
+    let (_topic, lake) = lake_of("purge", "retention = \"30d\"", &[40, 3, 0]);
+    let streams = lake.root().join("streams");
+    let old = streams.join(&data_files(&streams)[0].path);
+    let odd = old.with_file_name(std::ffi::OsStr::from_bytes(b"odd-\xff"));
+    std::fs::write(&odd, "mine").unwrap();
+    purge(&lake, &["--yes"]).expect(0);
+    assert!(odd.exists() && !old.exists());
+    lake.drain();
+}
