@@ -287,8 +287,8 @@ impl Plan {
         };
         let table = |plan: &TablePlan| json!({ "table": plan.table, "column": plan.column, "cutoff": plan.cutoff, "rows": plan.rows });
         json!({
-            "topics": self.topics.iter().map(topic).collect::<Vec<_>>(),
-            "tables": self.tables.iter().map(table).collect::<Vec<_>>(),
+            "topics": self.topics.iter().filter(|plan| !plan.folders.is_empty()).map(topic).collect::<Vec<_>>(),
+            "tables": self.tables.iter().filter(|plan| plan.rows > 0).map(table).collect::<Vec<_>>(),
         })
     }
 }
