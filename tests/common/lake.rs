@@ -112,7 +112,7 @@ impl Lake {
     pub fn run(&self, arguments: &[&str]) -> Run {
         let run = self.start(arguments).wait();
         let report = run.report();
-        check_report(&report, run.code);
+        check_report(&report, "lake", run.code);
         if run.code == 0 && report["dry_run"] == false {
             self.check_home();
         }
@@ -175,9 +175,9 @@ impl Lake {
 }
 
 /// What every report promises.
-fn check_report(report: &Value, code: i32) {
+pub fn check_report(report: &Value, command: &str, code: i32) {
     assert_eq!(report["version"], 1, "{report}");
-    assert_eq!(report["command"], "lake", "{report}");
+    assert_eq!(report["command"], command, "{report}");
     assert_eq!(report["exit_code"], code, "{report}");
     let status = match code {
         0 => "ok",
@@ -193,10 +193,14 @@ fn check_report(report: &Value, code: i32) {
             check_account(topic);
         }
     }
-    for name in ["read", "written", "bytes", "remaining"] {
-        let sum: i64 = topics.iter().map(|topic| number(topic, name)).sum();
+    // What a topic calls its part of a total.
+    let written = if command == "lake" { "written" } else { "upserted" };
+    for (name, part) in [("read", "read"), ("written", written), ("remaining", "remaining")] {
+        let sum: i64 = topics.iter().map(|topic| number(topic, part)).sum();
         assert_eq!(number(&report["totals"], name), sum, "{name}: {report}");
     }
+    let bytes: i64 = topics.iter().filter_map(|topic| topic["bytes"].as_i64()).sum();
+    assert_eq!(number(&report["totals"], "bytes"), bytes, "{report}");
 }
 
 /// Every offset that a run went over is accounted for.

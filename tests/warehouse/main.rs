@@ -1,0 +1,16 @@
+//! `lakectl init-db` and `lakectl warehouse` from outside: the built binary on the real Kafka and the real MySQL, the
+//! tables compared with a fold of what Kafka holds.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod example;
+mod init_db;
+mod kills;
+mod locks;
+mod records;
+mod refused;
+mod runs;
+mod tables;
+mod world;
