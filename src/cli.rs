@@ -54,7 +54,7 @@ pub enum Command {
     InitDb(InitDbArgs),
     /// Set, list, revoke, check folder permissions (user_permissions)
     #[command(
-        after_help = "grant check exits 0 when allowed, 1 when denied, 2 on anything else, as grep does."
+        after_help = exit::GRANT_HELP
     )]
     Grant(GrantArgs),
 }

@@ -27,6 +27,15 @@ pub const HELP: &str = "Exit codes:
   130  stopped by SIGINT (Ctrl-C)
   143  stopped by SIGTERM";
 
+/// The same for `grant`.
+pub const GRANT_HELP: &str = "Exit codes:
+  0    done (also: nothing to do)
+  1    failed
+  2    wrong usage or configuration
+  3    done, but something needs a person (apply: what could not be done)
+  11   another run holds a lock
+grant check exits 0 when allowed, 1 when denied, 2 on anything else, as grep does.";
+
 /// A mistake of the caller (flags, configuration, a target that does not fit): exit code 2.
 #[derive(Debug)]
 pub struct Usage(pub String);
