@@ -53,9 +53,7 @@ pub enum Command {
     #[command(after_help = exit::HELP)]
     InitDb(InitDbArgs),
     /// Set, list, revoke, check folder permissions (user_permissions)
-    #[command(
-        after_help = exit::GRANT_HELP
-    )]
+    #[command(after_help = exit::GRANT_HELP)]
     Grant(GrantArgs),
 }
 
