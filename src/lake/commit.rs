@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::inherit::{self, Heirs};
 use super::ledger::{self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState};
-use super::path::{HivePartition, day_folder};
+use super::path::{HivePartition, day_folder, parent};
 use super::root::Root;
 use super::{sealed, trash};
 use crate::config::Settings;
@@ -152,7 +152,7 @@ fn publish(
 /// Puts a staged day folder in the place of the one that is there; readers see the one or the other.
 fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange) -> Result<()> {
     let staged = format!("{staging}/{}", exchange.staged);
-    let parent = exchange.folder.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let parent = parent(&exchange.folder);
     match root.stat(&exchange.folder)? {
         Some(found) if found.inode == exchange.inode => {}
         Some(_) => {
@@ -276,7 +276,7 @@ fn switch_link(root: &Root, staging: &str, link: &str, target: &str) -> Result<(
     if root.link_target(link)?.as_deref() == Some(target) {
         return Ok(());
     }
-    let folder = link.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = parent(link);
     let temporary = format!("{staging}/link");
     root.make_dirs(staging)?;
     root.make_dirs(folder)?;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use std::io::Write;
 
 use crate::json::{Checker, Readable, Shape};
-use crate::ksqldb::{DecodedKey, Key, KeySchema, WindowBounds};
+use crate::ksqldb::{DecodedKey, Key, KeySchema};
 use crate::record::{Header, Record};
 
 /// Our fields, without the prefix; a value that has any of these names is nested instead of spliced.
@@ -31,7 +31,6 @@ const HIVE: [&str; 3] = ["year", "month", "day"];
 pub struct Written {
     /// Something in it is not what readers expect, and stands as text.
     pub irregular: bool,
-    pub window: Option<WindowBounds>,
 }
 
 /// Writes the lines of one topic.
@@ -72,10 +71,7 @@ impl LineWriter {
         {
             splice(text.as_bytes(), out);
             out.push(b'\n');
-            return Written {
-                irregular: false,
-                window: self.window_of(record),
-            };
+            return Written { irregular: false };
         }
         let mut errors: Vec<String> = Vec::new();
         self.name(out, b'{', "partition");
@@ -84,7 +80,7 @@ impl LineWriter {
         print(out, record.offset);
         self.name(out, b',', "timestamp");
         print(out, record.timestamp_ms);
-        let window = self.key(record.key, out, &mut errors);
+        self.key(record.key, out, &mut errors);
         self.headers(&record.headers, out);
         match value {
             None => {
@@ -101,30 +97,21 @@ impl LineWriter {
         out.push(b'\n');
         Written {
             irregular: !errors.is_empty(),
-            window,
         }
     }
 
-    fn window_of(&self, record: &Record<'_>) -> Option<WindowBounds> {
-        self.key.window?;
-        match self.key.decode(record.key) {
-            DecodedKey::Key { window, .. } => window,
-            _ => None,
-        }
-    }
-
-    fn key(&self, key: Option<&[u8]>, out: &mut Vec<u8>, errors: &mut Vec<String>) -> Option<WindowBounds> {
+    fn key(&self, key: Option<&[u8]>, out: &mut Vec<u8>, errors: &mut Vec<String>) {
         let (key, window) = match self.key.decode(key) {
             DecodedKey::Null => {
                 self.name(out, b',', "key");
                 out.extend_from_slice(b"null");
-                return None;
+                return;
             }
             DecodedKey::Undecodable(reason) => {
                 self.name(out, b',', "key_base64");
                 string(out, &BASE64.encode(key.unwrap_or_default()));
                 errors.push(reason.into_owned());
-                return None;
+                return;
             }
             DecodedKey::Key { key, window } => (key, window),
         };
@@ -143,7 +130,6 @@ impl LineWriter {
             self.name(out, b',', "window_end");
             print(out, window.end_ms);
         }
-        window
     }
 
     fn fields(&self, fields: &[String], out: &mut Vec<u8>) {

@@ -69,6 +69,11 @@ impl fmt::Display for HivePartition {
     }
 }
 
+/// The folder that a path relative to the lake root stands in; the root itself is empty.
+pub fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(parent, _)| parent)
+}
+
 /// `streams/TOPIC` or `tables/TOPIC`
 pub fn topic_folder(kind: Kind, topic: &str) -> String {
     format!("{}/{topic}", kind.folder())

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::path::parent;
 use super::root::Root;
 
 const MAGIC: &str = "lakectl 1 ";
@@ -91,7 +92,7 @@ fn temporary(path: &str) -> String {
 }
 
 fn sync_folder(root: &Root, path: &str) -> Result<()> {
-    root.sync_dir(path.rsplit_once('/').map_or("", |(folder, _)| folder))
+    root.sync_dir(parent(path))
 }
 
 #[cfg(test)]

@@ -303,18 +303,9 @@ impl<'a> TopicSink<'a> {
         self.stage_snapshot()
     }
 
-    /// A table's last complete drain tells whether Kafka may have forgotten tombstones: it must not lag far behind.
-    fn complete_is_recent(&self) -> Result<bool> {
-        let known = TopicState::load(self.root, &self.topic.name)?.and_then(|state| state.complete_ms);
-        Ok(match (known, self.state.complete_ms) {
-            (Some(known), Some(now)) => now - known < COMPLETE_LAG_MAX_MS,
-            (known, now) => known == now,
-        })
-    }
-
     fn commit_table(&mut self) -> Result<()> {
         self.state.pending = self.stage_snapshot()?;
-        if self.state.pending.is_none() && self.same_as_on_disk()? && self.complete_is_recent()? {
+        if self.state.pending.is_none() && self.same_as_on_disk(COMPLETE_LAG_MAX_MS)? {
             return Ok(());
         }
         self.commit_state()
@@ -324,13 +315,18 @@ impl<'a> TopicSink<'a> {
         commit::commit(self.root, self.settings, &self.topic.name, &mut self.state).map(|_| ())
     }
 
-    /// Whether the ledger says the same, but for the time.
-    fn same_as_on_disk(&self) -> Result<bool> {
+    /// Whether the ledger says the same, and its time of the last complete drain lags behind by less than `lag_max_ms`.
+    fn same_as_on_disk(&self, lag_max_ms: i64) -> Result<bool> {
         let Some(mut known) = TopicState::load(self.root, &self.topic.name)? else {
             return Ok(false);
         };
+        let recent = match (known.complete_ms, self.state.complete_ms) {
+            (Some(known), Some(now)) => now.saturating_sub(known) < lag_max_ms,
+            // Of a stream's time nothing depends on it.
+            (known, now) => known == now || lag_max_ms == i64::MAX,
+        };
         known.complete_ms = self.state.complete_ms;
-        Ok(known == self.state)
+        Ok(recent && known == self.state)
     }
 
     fn fill(&mut self, report: &mut TopicReport) {
@@ -398,7 +394,7 @@ impl Sink for TopicSink<'_> {
                     self.commit_files(files)?;
                 }
                 // Only the clock of the last complete run moved: not worth a write.
-                _ if self.same_as_on_disk()? => {}
+                _ if self.same_as_on_disk(i64::MAX)? => {}
                 _ => self.commit_state()?,
             },
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::commit::remove_empty_dirs;
 use super::ledger::{Manifest, PendingPurge};
+use super::path::parent;
 use super::root::Root;
 use super::sealed;
 
@@ -60,8 +61,4 @@ pub(super) fn empty(root: &Root, purges: &[PendingPurge]) -> Result<Vec<String>>
 
 fn manifest_in_trash(purge: &PendingPurge) -> String {
     format!("{}.manifest", purge.trash)
-}
-
-fn parent(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }

@@ -16,7 +16,7 @@ use crate::audit::{CommandLine, Place, Trail};
 use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, closest, units};
 use crate::exit::usage;
-use crate::lake::{Lake, RecordDay, TopicDays};
+use crate::lake::{DayFolder, Lake, RecordDay, TopicDays};
 use crate::print::{self, count};
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::stop::Stop;
@@ -41,6 +41,19 @@ pub struct PurgedFolder {
     pub files: u64,
     pub records: u64,
     pub bytes: u64,
+}
+
+impl PurgedFolder {
+    fn of(topic: &str, folder: &DayFolder) -> Self {
+        PurgedFolder {
+            topic: topic.to_owned(),
+            path: folder.path.clone(),
+            day: folder.day.to_string(),
+            files: folder.files,
+            records: folder.records,
+            bytes: folder.bytes,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -335,16 +348,11 @@ impl<'a> Targets<'a> {
         let purged = purged.map(|purged| {
             purged.map(|purged| {
                 outcome.left.extend(purged.strangers);
-                outcome
+                let folders = purged
                     .folders
-                    .extend(purged.folders.iter().map(|folder| PurgedFolder {
-                        topic: plan.topic.clone(),
-                        path: folder.path.clone(),
-                        day: folder.day.to_string(),
-                        files: folder.files,
-                        records: folder.records,
-                        bytes: folder.bytes,
-                    }));
+                    .iter()
+                    .map(|folder| PurgedFolder::of(&plan.topic, folder));
+                outcome.folders.extend(folders);
             })
         });
         settle(report, &plan.topic, plan.kind, purged);
@@ -384,16 +392,13 @@ fn audit(outcome: &PurgeOutcome, report: &Report) -> serde_json::Value {
 }
 
 fn planned(plan: &Plan) -> PurgeOutcome {
-    let folders = plan.topics.iter().flat_map(|topic| {
-        topic.folders.iter().map(|folder| PurgedFolder {
-            topic: topic.topic.clone(),
-            path: folder.path.clone(),
-            day: folder.day.to_string(),
-            files: folder.files,
-            records: folder.records,
-            bytes: folder.bytes,
-        })
-    });
+    let of_topic = |topic: &TopicPlan| -> Vec<PurgedFolder> {
+        let folders = topic.day_folders();
+        folders
+            .iter()
+            .map(|folder| PurgedFolder::of(&topic.topic, folder))
+            .collect()
+    };
     let table = |table: &TablePlan| PurgedTable {
         table: table.table.clone(),
         column: table.column.clone(),
@@ -403,7 +408,7 @@ fn planned(plan: &Plan) -> PurgeOutcome {
         rows_without_time: table.rows_without_time,
     };
     PurgeOutcome {
-        folders: folders.collect(),
+        folders: plan.topics.iter().flat_map(of_topic).collect(),
         tables: plan.tables.iter().map(table).collect(),
         left: plan.left.clone(),
     }
