@@ -124,6 +124,10 @@ pub struct LakeArgs {
     /// Read again from Kafka and replace: these days of stream topics, or, without days, whole tables
     #[arg(long, value_name = "FROM..TO", num_args = 0..=1, require_equals = false)]
     pub rebuild: Option<Option<String>>,
+    /// Check every file of the lake against the ledger, and read nothing from Kafka (exit code 3 on any difference)
+    #[arg(long, conflicts_with_all = ["rebuild", "new_lake", "kind", "brokers", "group", "options", "max_messages",
+        "max_duration", "from", "until", "accept_gap", "accept_recreated"])]
+    pub verify: bool,
     /// Begin a lake in an empty root although Kafka's group has committed offsets
     #[arg(long)]
     pub new_lake: bool,

@@ -128,6 +128,7 @@ fn what(topic: &TopicReport, dry_run: bool, verbose: bool) -> String {
             count(topic.remaining, "offset"),
             topic.into
         )),
+        _ if matches!(topic.target, TargetReport::Verify(_)) => parts.push(done(topic)),
         (_, true, 0) => parts.push("nothing new".to_owned()),
         (_, true, _) => {}
         (..) => parts.push(done(topic)),
@@ -190,6 +191,17 @@ fn done(topic: &TopicReport) -> String {
                 indicatif::HumanBytes(lake.bytes)
             )
         }
+        TargetReport::Verify(found) => format!(
+            "{} in {} over {}, {}: {}",
+            count(found.records, "record"),
+            count(found.files, "file"),
+            count(found.days, "day"),
+            indicatif::HumanBytes(found.bytes),
+            match found.differences.len() {
+                0 => "all as the ledger says".to_owned(),
+                number => count(number as u64, "difference"),
+            }
+        ),
         TargetReport::None {} => String::new(),
         TargetReport::Warehouse(warehouse) => format!(
             "{} -> {} upserted, {} deleted{}",

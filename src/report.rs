@@ -114,6 +114,7 @@ pub struct GapReport {
 pub enum TargetReport {
     Lake(LakeReport),
     Warehouse(WarehouseReport),
+    Verify(VerifyReport),
     /// A purge, which reads no records.
     None {},
 }
@@ -136,6 +137,28 @@ pub struct WarehouseReport {
     pub upserted: u64,
     pub deleted: u64,
     pub rejected: u64,
+}
+
+/// What `lake --verify` looked at, and what is not as the ledger says.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct VerifyReport {
+    pub files: u64,
+    /// Lines of streams, rows of snapshots.
+    pub records: u64,
+    /// On disk.
+    pub bytes: u64,
+    pub days: u64,
+    /// Offsets between a Kafka partition's first and last record that hold none: transaction markers, aborted records,
+    /// compaction, purges, accepted gaps.
+    pub offsets_without_record: u64,
+    pub differences: Vec<Difference>,
+}
+
+/// A path relative to the lake root, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    pub path: String,
+    pub what: String,
 }
 
 impl TopicReport {
@@ -240,7 +263,7 @@ impl Report {
                     self.totals.bytes += lake.bytes;
                 }
                 TargetReport::Warehouse(warehouse) => self.totals.written += warehouse.upserted,
-                TargetReport::None {} => {}
+                TargetReport::Verify(_) | TargetReport::None {} => {}
             }
         }
         let codes = self

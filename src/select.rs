@@ -98,6 +98,27 @@ pub fn select(
     Ok(chosen.into_values().map(|topic| look_up(topic, live)).collect())
 }
 
+/// The topics of a lake or a configuration that were asked for, by name or glob; all of them where nothing was.
+///
+/// # Errors
+/// A pattern that fits none of `known`: exit code 2.
+pub fn among(patterns: &[String], known: &[&str]) -> Result<impl Fn(&str) -> bool + use<>> {
+    let mut globs = Vec::new();
+    for pattern in patterns {
+        let glob = Glob::new(pattern).map_err(|e| usage(format!("`{pattern}` is no glob: {e}")))?;
+        let glob = glob.compile_matcher();
+        if !known.iter().any(|name| glob.is_match(name)) {
+            let hint = closest(pattern, known.iter().copied());
+            let hint = hint.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            return Err(usage(format!(
+                "neither lake nor configuration knows a topic `{pattern}`{hint}"
+            )));
+        }
+        globs.push(glob);
+    }
+    Ok(move |topic: &str| globs.is_empty() || globs.iter().any(|glob| glob.is_match(topic)))
+}
+
 fn look_up(topic: Topic, live: &TopicList) -> Selected {
     if live.contains_key(&topic.name) {
         return Selected::Topic(topic);

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use super::verify;
 use crate::cli::{Common, LakeArgs};
 use crate::config::{Kind, Overrides};
 use crate::exit::usage;
@@ -17,6 +18,9 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
         ..run::overrides(&args.drain)
     };
     let settings = super::settings(common, &overrides)?;
+    if args.verify {
+        return verify::execute(&settings, &args.drain, report, stop);
+    }
     let mut options = Options::new(common, &args.drain, &settings, stop)?;
     options.rebuild = match &args.rebuild {
         None => None,

@@ -4,6 +4,7 @@ mod grant;
 mod init_db;
 mod lake;
 mod purge;
+mod verify;
 mod warehouse;
 
 use anyhow::Result;

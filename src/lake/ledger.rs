@@ -105,6 +105,9 @@ pub struct TopicState {
     /// Kafka partition -> offset of the first record that was not taken in.
     pub next: BTreeMap<i32, i64>,
     pub complete_ms: Option<i64>,
+    /// Kafka partition -> records of a stream that lie in the lake: what its days' manifests must add up to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub records: BTreeMap<i32, u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<GapReport>,
     /// The first day that a purge left: older records of streams, and older history of tables, stay erased.
@@ -125,6 +128,7 @@ impl TopicState {
             generation: 1,
             next: BTreeMap::new(),
             complete_ms: None,
+            records: BTreeMap::new(),
             gaps: Vec::new(),
             cutoff: None,
             snapshot: None,
@@ -248,6 +252,15 @@ pub struct FileEntry {
     /// Offsets of the first and the last record in it.
     pub first: i64,
     pub last: i64,
+}
+
+/// Records of each Kafka partition.
+pub fn by_partition<'f>(files: impl IntoIterator<Item = &'f FileEntry>) -> BTreeMap<i32, u64> {
+    let mut records = BTreeMap::new();
+    for file in files {
+        *records.entry(file.partition).or_default() += file.records;
+    }
+    records
 }
 
 /// The data files of one day of one topic.

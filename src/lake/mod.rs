@@ -22,6 +22,7 @@ mod snapshot;
 mod stage;
 mod table;
 mod trash;
+mod verify;
 mod write;
 
 use anyhow::Result;
@@ -37,6 +38,7 @@ use ledger::TopicState;
 pub use purge::{DayFolder, Purged, TopicDays};
 use root::Root;
 pub use sink::TopicSink;
+pub use verify::Verified;
 
 /// An opened lake.
 #[derive(Debug)]

@@ -92,6 +92,13 @@ pub fn generation_suffix(generation: u32) -> String {
     }
 }
 
+/// The generation that a data file's name tells of.
+pub fn generation_of(name: &str) -> u32 {
+    let stem = name.split('.').next().unwrap_or(name);
+    let suffix = stem.rsplit_once("-g").map(|(_, number)| number);
+    suffix.and_then(|number| number.parse().ok()).unwrap_or(1)
+}
+
 /// `part-00000-00000000000000000000-00000000000000000041.json`
 pub fn batch_name(
     partition: i32,
@@ -208,6 +215,8 @@ mod tests {
             message_name(0, 7, 1, Compression::None),
             "offset-00000-00000000000000000007.json"
         );
+        assert_eq!(generation_of(&batch_name(3, 0, 41, 2, Compression::Gzip)), 2);
+        assert_eq!(generation_of(&message_name(0, 7, 1, Compression::None)), 1);
         assert!(HivePartition::parse_path("year=2025/month=10/day=9").is_none());
         assert!(HivePartition::parse_path("year=2025/month=02/day=30").is_none());
         assert!(HivePartition::parse_path("year=2025/month=10/day=09/x").is_none());

@@ -76,7 +76,7 @@ impl Lake<'_> {
         Ok(())
     }
 
-    fn survey_topic(&self, topic: &str, state: &TopicState) -> Result<TopicDays> {
+    pub(super) fn survey_topic(&self, topic: &str, state: &TopicState) -> Result<TopicDays> {
         let current = state.snapshot.as_ref().map(|snapshot| snapshot.day.as_str());
         let mut days = Vec::new();
         for day in Manifest::days(&self.root, topic)? {

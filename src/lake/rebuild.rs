@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ledger::{FileEntry, Manifest, Pending, PendingExchange, PendingFile};
+use super::ledger::{FileEntry, Manifest, Pending, PendingExchange, PendingFile, by_partition};
 use super::path::{HivePartition, day_folder};
 use super::root::Root;
 use crate::config::Kind;
@@ -56,6 +56,7 @@ fn check(
     found: &BTreeMap<HivePartition, Vec<PendingFile>>,
 ) -> Result<()> {
     let mut fewer = Vec::new();
+    // Per Kafka partition: what one of them gained must not hide what another lost.
     for day in days {
         let manifest = Manifest::load(root, topic, &day.to_string())?;
         let before = by_partition(manifest.iter().flat_map(|manifest| &manifest.files));
@@ -93,15 +94,6 @@ fn check(
         );
     }
     Ok(())
-}
-
-/// Records of each Kafka partition: what one of them gained must not hide what another lost.
-fn by_partition<'f>(files: impl Iterator<Item = &'f FileEntry>) -> BTreeMap<i32, u64> {
-    let mut records = BTreeMap::new();
-    for file in files {
-        *records.entry(file.partition).or_default() += file.records;
-    }
-    records
 }
 
 fn stage_day(

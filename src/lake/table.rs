@@ -123,6 +123,6 @@ fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mu
 }
 
 /// `current/TOPIC.json`, with the snapshot's own compression at its end.
-fn link_of(topic: &str, snapshot: &str) -> String {
+pub(super) fn link_of(topic: &str, snapshot: &str) -> String {
     format!("current/{topic}{}", Compression::of(snapshot).extension())
 }

@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use crate::audit::{CommandLine, Place, Trail};
 use crate::cli::{Common, PurgeArgs, PurgeOnly};
-use crate::config::{Kind, Retention, Settings, closest, units};
+use crate::config::{Kind, Retention, Settings, units};
 use crate::exit::usage;
-use crate::lake::{DayFolder, Lake, RecordDay, TopicDays};
+use crate::lake::{DayFolder, Lake, RecordDay};
 use crate::print::{self, count};
 use crate::report::{Report, TargetReport, TopicReport};
+use crate::select;
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 pub use history::show as show_history;
@@ -236,7 +237,9 @@ impl<'a> Targets<'a> {
                 self.lake_root()
             )));
         }
-        let chosen = self.choose(&args.topics, &survey)?;
+        let known = survey.iter().map(|days| days.topic.as_str());
+        let known = known.chain(self.settings.topics.keys().map(String::as_str));
+        let chosen = select::among(&args.topics, &known.collect::<Vec<_>>())?;
         let mut plan = Plan {
             version: 1,
             made: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
@@ -265,30 +268,6 @@ impl<'a> Targets<'a> {
             Some(entry) => entry.lake_retention,
             None => self.settings.lake.retention,
         }
-    }
-
-    /// The topics that were asked for, by name or glob.
-    fn choose(&self, patterns: &[String], survey: &[TopicDays]) -> Result<impl Fn(&str) -> bool + use<>> {
-        let known: Vec<&str> = survey
-            .iter()
-            .map(|days| days.topic.as_str())
-            .chain(self.settings.topics.keys().map(String::as_str))
-            .collect();
-        let mut globs = Vec::new();
-        for pattern in patterns {
-            let glob =
-                globset::Glob::new(pattern).map_err(|e| usage(format!("`{pattern}` is no glob: {e}")))?;
-            let glob = glob.compile_matcher();
-            if !known.iter().any(|name| glob.is_match(name)) {
-                let hint = closest(pattern, known.iter().copied());
-                let hint = hint.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
-                return Err(usage(format!(
-                    "neither lake nor configuration knows a topic `{pattern}`{hint}"
-                )));
-            }
-            globs.push(glob);
-        }
-        Ok(move |topic: &str| globs.is_empty() || globs.iter().any(|glob| glob.is_match(topic)))
     }
 
     /// The audit trail in lake and database, also in the one that is not purged from.

@@ -124,6 +124,11 @@ impl Lake {
         self.run(&[]).expect(0).report()
     }
 
+    /// What `lake --verify` finds; the exit code must be this.
+    pub fn verify(&self, code: i32) -> Value {
+        self.start(&["--verify"]).wait().expect(code).report()
+    }
+
     /// The one topic of a run that must end with this exit code.
     pub fn one(&self, arguments: &[&str], code: i32) -> Value {
         let report = self.run(arguments).expect(code).report();

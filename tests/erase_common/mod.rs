@@ -251,6 +251,7 @@ impl World {
 
     /// What the ledger says of each data file must be what lies there.
     pub fn check_ledger(&self, topic: &str) {
+        self.expect(0, &["lake", "--verify", "--topics", topic]);
         let topic = self.topic(topic);
         let days = self.root().join(".lakectl/topics").join(&topic).join("days");
         let mut known = BTreeMap::new();

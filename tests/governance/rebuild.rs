@@ -56,6 +56,7 @@ fn a_rebuild_takes_nothing_from_beyond_the_progress() {
     lake.one(&["--rebuild", "2025-10-30"], 0);
     assert_eq!(number(&lake.one(&[], 0), "read"), 1);
     assert_stream(&lake, &topic);
+    lake.verify(0);
 }
 
 #[test]
@@ -124,6 +125,7 @@ fn days_are_for_streams_and_whole_folds_for_tables() {
         let arguments: Vec<&str> = arguments.into_iter().filter(|word| *word != "--").collect();
         lake.run(&arguments).fails(2, &[word]);
     }
+    lake.verify(0);
 }
 
 #[test]
@@ -141,6 +143,7 @@ fn a_table_folded_again_drops_what_kafka_forgot() {
     assert_eq!(number(&lake.one(&[], 0), "read"), 0);
     assert_eq!(number(&lake.one(&["--rebuild"], 0), "written"), 1);
     assert_table(&lake, &topic);
+    lake.verify(0);
 }
 
 #[test]

@@ -93,6 +93,7 @@ fn whole_days_go_to_the_day_and_stay_gone() {
         purge(&lake, &["--yes"]).expect(0).report()["folders"],
         serde_json::json!([])
     );
+    lake.verify(0);
 }
 
 #[test]
@@ -203,6 +204,7 @@ fn a_tables_history_goes_and_its_snapshot_stays() {
     // The current snapshot is a state: an old row of it stays until Kafka says otherwise.
     topic.send(&[record("other", "{}").at(days_ago(70))]);
     assert_eq!(number(&lake.one(&[], 0), "written"), 2);
+    lake.verify(0);
 }
 
 #[test]

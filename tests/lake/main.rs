@@ -14,3 +14,4 @@ mod runs;
 mod selection;
 mod streams;
 mod tables;
+mod verify;

@@ -1,0 +1,93 @@
+//! `lakectl lake --verify`: the lake against its own ledger.
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::cli::DrainArgs;
+use crate::config::{Settings, units};
+use crate::exit::usage;
+use crate::lake::{Lake, ledger};
+use crate::report::{Report, TargetReport, TopicReport, VerifyReport};
+use crate::select;
+use crate::stop::Stop;
+
+/// Differences that stand on stderr; the report has all of them.
+const SHOWN_MAX: usize = 50;
+
+pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+    let wait = args.wait.as_deref().map(units::duration).transpose();
+    let wait = wait
+        .map_err(|e| usage(format!("--wait: {e}")))?
+        .unwrap_or_default();
+    let lake = Lake::at(settings, false)?.ok_or_else(|| {
+        usage(format!(
+            "there is no lake at {}: is its disk mounted, and is lake.root right?",
+            settings.lake.root.display()
+        ))
+    })?;
+    let known = ledger::topics(lake.root())?;
+    let chosen = select::among(
+        &args.topics,
+        &known.iter().map(String::as_str).collect::<Vec<_>>(),
+    )?;
+    let mut shown = Vec::new();
+    for topic in known.iter().filter(|topic| chosen(topic)) {
+        if stop.signal().is_some() {
+            break;
+        }
+        let line = verified(topic, lake.verify(topic, &report.run_id, wait, stop));
+        if let TargetReport::Verify(found) = &line.target {
+            shown.extend(
+                found
+                    .differences
+                    .iter()
+                    .map(|it| format!("{}: {}", it.path, it.what)),
+            );
+        }
+        report.topics.push(line);
+    }
+    if args.topics.is_empty() {
+        let strangers = lake.homeless()?;
+        shown.extend(
+            strangers
+                .iter()
+                .map(|path| format!("{path}: no topic of the ledger has it; move it out of the lake")),
+        );
+        if !strangers.is_empty() {
+            report.needs_attention();
+        }
+        report.outcome(&json!({ "strangers": strangers }));
+    }
+    let more = shown.len().saturating_sub(SHOWN_MAX);
+    for difference in shown.iter().take(SHOWN_MAX) {
+        report.warn(difference);
+    }
+    if more > 0 {
+        report.warn(format!("and {more} more; --json lists them all"));
+    }
+    Ok(())
+}
+
+fn verified(topic: &str, found: crate::lake::Verified) -> TopicReport {
+    let empty = || TargetReport::Verify(VerifyReport::default());
+    match found {
+        Ok(Ok((kind, found))) => {
+            let differs = !found.differences.is_empty();
+            let mut line = TopicReport::new(topic, kind, TargetReport::Verify(found));
+            if differs {
+                line.needs_attention();
+            }
+            line
+        }
+        Ok(Err(holder)) => {
+            let mut line = TopicReport::new(topic, crate::config::Kind::Stream, empty());
+            line.lock_out(holder);
+            line
+        }
+        Err(error) => {
+            let mut line = TopicReport::new(topic, crate::config::Kind::Stream, empty());
+            line.fail(&error);
+            line
+        }
+    }
+}
