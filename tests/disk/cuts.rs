@@ -1,0 +1,85 @@
+//! Power cuts: after a run that said it was done, and at each step of one that never came to say so.
+
+use super::scene::{Kind, Scene, World};
+use super::tree;
+use crate::common::inject::Call;
+
+/// Cuts the power when the run makes this call, and checks what readers and the next run find. False: the run was
+/// done before it came to that.
+fn cut_at(scene: &Scene, call: &Call) -> bool {
+    let world = scene.world();
+    let kill = format!("{}:signal=KILL:when={}", call.name, call.nth);
+    match scene.run(&world, &[kill]).run.code {
+        0 => {
+            cut_when_done(scene, &world);
+            false
+        }
+        137 => {
+            world.volume.cut();
+            scene.check_readers(&world.lake);
+            scene.check_next(&world.lake);
+            true
+        }
+        code => panic!("exit code {code}"),
+    }
+}
+
+fn cut_when_done(scene: &Scene, world: &World) {
+    let promised = tree::durable(&world.lake.root());
+    world.volume.cut();
+    scene.check_done(&world.lake, &promised);
+}
+
+/// The steps by which an undisturbed run changes the disk.
+fn steps(scene: &Scene) -> Vec<Call> {
+    let world = scene.world();
+    let traced = scene.run(&world, &[]);
+    assert_eq!(traced.run.code, 0, "{:?}", traced.run);
+    cut_when_done(scene, &world);
+    traced.under(&world.lake.root())
+}
+
+fn spread(kind: Kind, rounds: usize) {
+    let scene = Scene::new(kind);
+    let steps = steps(&scene);
+    for round in 0..rounds {
+        let call = &steps[round * steps.len() / rounds];
+        eprintln!(
+            "{kind:?}: power cut at {} {} of {}",
+            call.name,
+            call.nth,
+            call.path.display()
+        );
+        cut_at(&scene, call);
+    }
+}
+
+#[test]
+fn a_power_cut_in_the_first_run_loses_nothing() {
+    spread(Kind::First, 6);
+}
+
+#[test]
+fn a_power_cut_in_a_later_run_loses_nothing() {
+    spread(Kind::Later, 6);
+}
+
+#[test]
+fn a_power_cut_with_a_file_per_record_loses_nothing() {
+    spread(Kind::Messages, 3);
+}
+
+#[test]
+fn a_power_cut_in_a_rebuild_loses_nothing() {
+    spread(Kind::Rebuild, 4);
+}
+
+#[test]
+fn a_power_cut_while_a_table_is_folded_again_loses_nothing() {
+    spread(Kind::Refold, 4);
+}
+
+#[test]
+fn a_power_cut_in_a_purge_leaves_whole_days() {
+    spread(Kind::Purge, 4);
+}
