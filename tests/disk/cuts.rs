@@ -4,24 +4,15 @@ use super::scene::{Kind, Scene, World};
 use super::tree;
 use crate::common::inject::Call;
 
-/// Cuts the power when the run makes this call, and checks what readers and the next run find. False: the run was
-/// done before it came to that.
-fn cut_at(scene: &Scene, call: &Call) -> bool {
+/// Cuts the power when the run makes this call, and checks what readers and the next run find.
+fn cut_at(scene: &Scene, call: &Call) {
     let world = scene.world();
     let kill = format!("{}:signal=KILL:when={}", call.name, call.nth);
-    match scene.run(&world, &[kill]).run.code {
-        0 => {
-            cut_when_done(scene, &world);
-            false
-        }
-        137 => {
-            world.volume.cut();
-            scene.check_readers(&world.lake);
-            scene.check_next(&world.lake);
-            true
-        }
-        code => panic!("exit code {code}"),
-    }
+    let run = scene.run(&world, &[kill]).run;
+    assert_eq!(run.code, 137, "the run was over before its {call:?}: {run:?}");
+    world.volume.cut();
+    scene.check_readers(&world.lake);
+    scene.check_next(&world.lake);
 }
 
 fn cut_when_done(scene: &Scene, world: &World) {

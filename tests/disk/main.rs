@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod controls;
 mod cuts;
 mod scene;
 mod tree;

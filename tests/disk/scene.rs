@@ -105,7 +105,7 @@ impl Scene {
     }
 
     fn send_old(&self) {
-        let count = if self.kind == Kind::Messages { 1_050 } else { 60 };
+        let count = if self.kind == Kind::Messages { 990 } else { 60 };
         self.stream.0.send(&on_day(numbered("old", count, 2), 0));
         self.stream.0.send(&on_day(numbered("old", 20, 2), 1));
         let rows = |n: i32| record(&format!("k{n}"), &format!("{{\"N\":{n}}}"));
