@@ -1,5 +1,6 @@
 //! Power cuts: after a run that said it was done, and at each step of one that never came to say so.
 
+use super::rounds::Rounds;
 use super::scene::{Kind, Scene, World};
 use super::tree;
 use crate::common::inject::Call;
@@ -30,11 +31,14 @@ fn steps(scene: &Scene) -> Vec<Call> {
     traced.under(&world.lake.root())
 }
 
-fn spread(kind: Kind, rounds: usize) {
+/// Power cuts all over a run, each on a disk of its own.
+fn sweep(kind: Kind, short: usize) {
     let scene = Scene::new(kind);
     let steps = steps(&scene);
-    for round in 0..rounds {
-        let call = &steps[round * steps.len() / rounds];
+    let test = format!("{:?}", std::thread::current().name().unwrap_or_default());
+    let mut rounds = Rounds::new(&test, short);
+    while let Some(place) = rounds.next(steps.len()) {
+        let call = &steps[place];
         eprintln!(
             "{kind:?}: power cut at {} {} of {}",
             call.name,
@@ -43,34 +47,35 @@ fn spread(kind: Kind, rounds: usize) {
         );
         cut_at(&scene, call);
     }
+    rounds.done(&format!("{kind:?}: power cuts at one of {} steps", steps.len()));
 }
 
 #[test]
 fn a_power_cut_in_the_first_run_loses_nothing() {
-    spread(Kind::First, 6);
+    sweep(Kind::First, 6);
 }
 
 #[test]
 fn a_power_cut_in_a_later_run_loses_nothing() {
-    spread(Kind::Later, 6);
+    sweep(Kind::Later, 6);
 }
 
 #[test]
 fn a_power_cut_with_a_file_per_record_loses_nothing() {
-    spread(Kind::Messages, 3);
+    sweep(Kind::Messages, 3);
 }
 
 #[test]
 fn a_power_cut_in_a_rebuild_loses_nothing() {
-    spread(Kind::Rebuild, 4);
+    sweep(Kind::Rebuild, 4);
 }
 
 #[test]
 fn a_power_cut_while_a_table_is_folded_again_loses_nothing() {
-    spread(Kind::Refold, 4);
+    sweep(Kind::Refold, 4);
 }
 
 #[test]
 fn a_power_cut_in_a_purge_leaves_whole_days() {
-    spread(Kind::Purge, 4);
+    sweep(Kind::Purge, 4);
 }

@@ -10,6 +10,8 @@ mod common;
 
 mod controls;
 mod cuts;
+mod errors;
+mod rounds;
 mod scene;
 mod tree;
 mod volume;
