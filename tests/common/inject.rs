@@ -2,11 +2,13 @@
 //!
 //! strace counts each system call per thread. What a count stands for is told by the trace itself: by the paths in it.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::lake::Lake;
-use super::program::{self, Run};
+use super::poll;
+use super::program::{self, Run, Running};
 
 /// All calls by which a run changes a disk.
 pub const CHANGES: &str = "mkdir,mkdirat,openat,write,fsync,fdatasync,syncfs,rename,renameat,renameat2,symlinkat,unlinkat,fchmod,close";
@@ -36,6 +38,16 @@ pub struct Traced {
 /// Runs `lakectl` on this lake's configuration under strace with these `-e inject=` expressions. With any, only the calls
 /// that they name are traced: each one that is takes time.
 pub fn run(lake: &Lake, arguments: &[impl AsRef<str>], injections: &[String]) -> Traced {
+    let (running, log) = start(lake, arguments, injections);
+    let run = running.wait();
+    let trace = std::fs::read_to_string(&log).unwrap_or_else(|error| panic!("{error}: {run:?}"));
+    Traced {
+        run,
+        calls: parse(&trace, lake.folder()),
+    }
+}
+
+fn start(lake: &Lake, arguments: &[impl AsRef<str>], injections: &[String]) -> (Running, PathBuf) {
     std::fs::write(lake.folder().join("lakectl.toml"), lake.config()).unwrap();
     let log = lake.folder().join("trace");
     let mut words: Vec<String> = ["-f", "-qq", "-y", "-s", "0", "-o"].map(str::to_owned).to_vec();
@@ -61,11 +73,31 @@ pub fn run(lake: &Lake, arguments: &[impl AsRef<str>], injections: &[String]) ->
     command
         .args(arguments.iter().map(AsRef::as_ref))
         .current_dir(lake.folder());
-    let run = program::spawn(command).wait();
-    let trace = std::fs::read_to_string(&log).unwrap_or_else(|error| panic!("{error}: {run:?}"));
-    Traced {
-        run,
-        calls: parse(&trace, lake.folder()),
+    (program::spawn(command), log)
+}
+
+/// A run that stands still before one of its system calls.
+pub struct Stopped {
+    running: Running,
+    process: Pid,
+}
+
+/// Starts a run and stops it where its main thread makes this call for the `nth` time.
+pub fn stop_at(lake: &Lake, arguments: &[impl AsRef<str>], call: &str, nth: u32) -> Stopped {
+    let (mut running, log) = start(lake, arguments, &[format!("{call}:signal=STOP:when={nth}")]);
+    let process = poll("the run to stop", || {
+        assert!(!running.is_over(), "the run was over before its {call} {nth}");
+        let trace = std::fs::read_to_string(&log).unwrap_or_default();
+        let line = trace.lines().find(|line| line.contains("stopped by SIGSTOP"))?;
+        line.split(' ').next()?.parse().ok().and_then(Pid::from_raw)
+    });
+    Stopped { running, process }
+}
+
+impl Stopped {
+    pub fn go_on(self) -> Run {
+        kill_process(self.process, Signal::CONT).unwrap();
+        self.running.wait()
     }
 }
 

@@ -11,6 +11,8 @@ mod common;
 mod controls;
 mod cuts;
 mod errors;
+mod full;
+mod limits;
 mod rounds;
 mod scene;
 mod tree;

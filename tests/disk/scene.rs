@@ -155,6 +155,26 @@ impl Scene {
 
     /// A disk as it was before the run, for one try.
     pub fn world(&self) -> World {
+        let lake = self.lake();
+        let (at, image) = (lake.folder().join("disk"), lake.folder().join("image"));
+        std::fs::copy(&self.image, &image).unwrap();
+        World {
+            volume: Volume::of_image(&at, image),
+            lake,
+        }
+    }
+
+    /// An empty memory disk of this size, for a first run.
+    pub fn world_in_memory(&self, options: &str) -> World {
+        let lake = self.lake();
+        World {
+            volume: Volume::tmpfs(&lake.folder().join("disk"), options),
+            lake,
+        }
+    }
+
+    /// A lake that shall lie on a disk.
+    pub fn lake(&self) -> Lake {
         let files = if self.kind == Kind::Messages {
             "message"
         } else {
@@ -164,12 +184,7 @@ impl Scene {
             .stream(&self.stream.0, "")
             .table(&self.table.0, "");
         lake.place = "disk/lake";
-        let (at, image) = (lake.folder().join("disk"), lake.folder().join("image"));
-        std::fs::copy(&self.image, &image).unwrap();
-        World {
-            volume: Volume::of_image(&at, image),
-            lake,
-        }
+        lake
     }
 
     /// Runs with these injections.

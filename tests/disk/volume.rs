@@ -3,6 +3,7 @@
 use rustix::ioctl::{Setter, ioctl, opcode};
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,45 +14,38 @@ use crate::common::poll;
 pub struct Volume {
     pub at: PathBuf,
     image: Option<PathBuf>,
-    options: &'static str,
+    options: String,
 }
 
 /// Nothing reaches the disk by chance: no commit of the journal for ten minutes, no allocation because of a rename.
 const LAZY: &str = "loop,commit=600,noauto_da_alloc,errors=remount-ro";
 
 impl Volume {
-    /// An ext4 of its own, mounted at `at`; the image stands beside it.
-    pub fn ext4(at: &Path, size_mb: u32) -> Volume {
-        let image = at.with_extension("image");
-        make_image(&image, size_mb);
-        Volume::of_image(at, image)
-    }
-
     /// Mounts an image that is there already.
     pub fn of_image(at: &Path, image: PathBuf) -> Volume {
         std::fs::create_dir_all(at).unwrap();
         let volume = Volume {
             at: at.to_owned(),
             image: Some(image),
-            options: LAZY,
+            options: LAZY.to_owned(),
         };
         volume.mount();
         volume
     }
 
-    pub fn tmpfs(at: &Path, options: &'static str) -> Volume {
+    pub fn tmpfs(at: &Path, options: &str) -> Volume {
         std::fs::create_dir_all(at).unwrap();
         let volume = Volume {
             at: at.to_owned(),
             image: None,
-            options,
+            options: options.to_owned(),
         };
         volume.mount();
         volume
     }
 
     fn mount(&self) {
-        let options = OsStr::new(self.options);
+        let options = OsStr::new(&self.options);
         match &self.image {
             Some(image) => run(
                 "mount",
@@ -101,6 +95,25 @@ impl Volume {
         run("mount", &["-o".as_ref(), options.as_ref(), self.at.as_ref()]);
     }
 
+    /// Writes a file until nothing more fits, but for so many bytes.
+    pub fn fill(&self, leave: u64) -> PathBuf {
+        let path = self.at.join("ballast");
+        let mut file = File::create(&path).unwrap();
+        for size in [1 << 20, 1 << 12, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+        let full = file.metadata().unwrap().len();
+        file.set_len(full.saturating_sub(leave)).unwrap();
+        path
+    }
+
+    /// As the kernel does after an error that it can't work around: nothing more is taken, whoever has files open.
+    pub fn turn_read_only(&self) {
+        let device = findmnt(&self.at);
+        let name = device.rsplit('/').next().unwrap();
+        std::fs::write(format!("/sys/fs/ext4/{name}/trigger_fs_error"), "a test").unwrap();
+    }
+
     /// Leaves the image behind, clean, for others to copy.
     pub fn into_image(self) -> PathBuf {
         self.unmount();
@@ -117,6 +130,13 @@ impl Drop for Volume {
             .stderr(Stdio::null())
             .status();
     }
+}
+
+/// The device that is mounted at a path.
+fn findmnt(at: &Path) -> String {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let line = mounts.lines().find(|line| line.split(' ').nth(1) == at.to_str());
+    line.unwrap().split(' ').next().unwrap().to_owned()
 }
 
 /// Makes an ext4 image with room for many small files.
