@@ -69,9 +69,9 @@ fn a_disk_without_inodes_takes_all_once_there_are_some() {
 #[test]
 fn a_table_that_finds_no_room_for_its_spill_is_taken_later() {
     let topic = Topic::new("table");
-    let filling = "x".repeat(900_000);
-    for ten in 0..6 {
-        let rows = (0..10).map(|n| record(&format!("k{ten}{n}"), &format!("{{\"T\":\"{filling}\"}}")));
+    let filling = "x".repeat(950_000);
+    for ten in 0..5 {
+        let rows = (0..9).map(|n| record(&format!("k{ten}{n}"), &format!("{{\"T\":\"{filling}\"}}")));
         topic.send(&rows.collect::<Vec<_>>());
     }
     let mut lake = Lake::of_table(&topic);
@@ -179,9 +179,7 @@ fn a_disk_that_turns_read_only_in_the_middle_is_told_and_made_good() {
 #[test]
 fn a_failed_close_loses_nothing() {
     let scene = Scene::new(Kind::First);
-    let world = scene.world();
-    let root = world.lake.root();
-    let closes = scene.run(&world, &[]).closes(&root);
+    let closes = &scene.closes;
     for close in closes.iter().step_by(closes.len() / 4) {
         let world = scene.world();
         let traced = scene.run(&world, &[format!("close:error=EIO:when={}", close.nth)]);

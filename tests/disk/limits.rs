@@ -50,19 +50,14 @@ fn an_audit_trail_that_may_not_grow_stays_whole() {
     let scene = Scene::new(Kind::Purge);
     for room in [0, 100] {
         let world = scene.world();
-        // An entry of before, so that there is something to tear.
-        let early = [
-            "purge",
-            "--only=lake",
-            "--yes",
-            "--older-than=1d",
-            "--max-fraction=1",
-            "--json",
-        ];
         let trail = world.lake.root().join(".lakectl/audit.jsonl");
         let length = std::fs::metadata(&trail).map_or(0, |found| found.len()) + room;
-        let early: Vec<String> = early.iter().map(|&word| word.to_owned()).collect();
-        let run = run_under(&world.lake, "prlimit", &[&format!("--fsize={length}")], &early);
+        let run = run_under(
+            &world.lake,
+            "prlimit",
+            &[&format!("--fsize={length}")],
+            &scene.arguments,
+        );
         assert_told(run, &["audit.jsonl", "File too large"]);
         scene.check_readers(&world.lake);
         scene.check_next(&world.lake);
@@ -79,18 +74,17 @@ fn an_audit_trail_that_may_not_grow_stays_whole() {
 fn a_limit_of_open_files_is_told_and_made_good() {
     let scene = Scene::new(Kind::Later);
     let mut failed = 0;
-    for files in [6, 10, 14, 18, 22, 26] {
+    for files in [6, 10, 18, 22, 26] {
         let world = scene.world();
-        let run = run_under(
-            &world.lake,
-            "prlimit",
-            &[&format!("--nofile={files}")],
-            &scene.arguments,
+        // Without what librdkafka in this process has open, and doesn't close on exec.
+        let script = format!(
+            "for fd in /proc/$$/fd/*; do fd=${{fd##*/}}; ((fd > 2)) && eval \"exec $fd>&-\"; done; \
+             ulimit -n {files}; exec \"$0\" \"$@\""
         );
-        eprintln!("{files}: {run:?}");
+        let run = run_under(&world.lake, "bash", &["-c", &script], &scene.arguments);
         if run.code != 0 {
             failed += 1;
-            assert_told(run, &[]);
+            assert_told(run, &["Too many open files"]);
         }
         scene.check_readers(&world.lake);
         scene.check_next(&world.lake);

@@ -6,12 +6,12 @@ use tempfile::TempDir;
 use super::tree::{self, Tree};
 use super::volume::{self, Volume};
 use crate::common::compare::Compare;
-use crate::common::inject::{self, Traced};
+use crate::common::inject::{self, Call, Traced};
 use crate::common::kafka::{DAY_MS, Record, Topic, numbered, record, tombstone};
 use crate::common::lake::{Lake, number};
 
 /// Megabytes of a lake's disk.
-const DISK_MB: u32 = 24;
+const DISK_MB: u32 = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -29,15 +29,6 @@ pub enum Kind {
     Purge,
 }
 
-pub const ALL: [Kind; 6] = [
-    Kind::First,
-    Kind::Later,
-    Kind::Messages,
-    Kind::Rebuild,
-    Kind::Refold,
-    Kind::Purge,
-];
-
 pub struct Scene {
     pub kind: Kind,
     pub arguments: Vec<String>,
@@ -48,6 +39,10 @@ pub struct Scene {
     _dir: TempDir,
     before: Tree,
     after: Tree,
+    /// What the run does to the disk, one call after the other.
+    pub steps: Vec<Call>,
+    /// Where it closes what it has written.
+    pub closes: Vec<Call>,
 }
 
 /// A disk and the lake on it.
@@ -70,6 +65,8 @@ impl Scene {
             _dir: dir,
             before: Tree::new(),
             after: Tree::new(),
+            steps: Vec::new(),
+            closes: Vec::new(),
         };
         scene.arguments = scene.command();
         scene.send_old();
@@ -124,17 +121,24 @@ impl Scene {
         let World { volume, lake } = self.world();
         lake.drain();
         self.before = tree::visible(&lake.root());
-        std::fs::copy(volume.into_image(), &self.image).unwrap();
+        volume::copy_image(&volume.into_image(), &self.image);
     }
 
-    /// The run without a fault, held against Kafka by the independent reader.
+    /// The run without a fault, held against Kafka by the independent reader, and a power cut as soon as it says that
+    /// it's done.
     fn rehearse(&mut self) {
         let world = self.world();
-        let run = inject::run(&world.lake, &self.arguments, &[]).run.expect(0);
-        let number_of_files = number_of_files(&run.report());
-        self.after = tree::visible(&world.lake.root());
-        assert!(number_of_files > 0, "{run:?}");
+        let root = world.lake.root();
+        let traced = inject::run(&world.lake, &self.arguments, &[]);
+        self.steps = traced.under(&root);
+        self.closes = traced.closes(&root);
+        let run = traced.run.expect(0);
+        assert!(number_of_files(&run.report()) > 0, "{run:?}");
+        self.after = tree::visible(&root);
         self.check_against_kafka(&world.lake);
+        let promised = tree::durable(&root);
+        world.volume.cut();
+        self.check_done(&world.lake, &promised);
     }
 
     fn check_against_kafka(&self, lake: &Lake) {
@@ -157,7 +161,7 @@ impl Scene {
     pub fn world(&self) -> World {
         let lake = self.lake();
         let (at, image) = (lake.folder().join("disk"), lake.folder().join("image"));
-        std::fs::copy(&self.image, &image).unwrap();
+        volume::copy_image(&self.image, &image);
         World {
             volume: Volume::of_image(&at, image),
             lake,
@@ -279,6 +283,18 @@ impl Scene {
         tree::assert_same(&tree::visible(&lake.root()), &self.after, "after exit code 0");
         let report = lake.drain();
         assert_eq!(number(&report["totals"], "read"), 0, "{report}");
+        for (topic, records) in [&self.stream, &self.table] {
+            let last = |partition: i32| records.iter().rfind(|record| record.partition == partition);
+            let next: Vec<_> = (0..2)
+                .filter_map(last)
+                .map(|record| (record.partition, record.offset + 1))
+                .collect();
+            assert_eq!(
+                topic.committed(&format!("{}.lake", lake.group)),
+                next,
+                "Kafka's mirror"
+            );
+        }
         tree::assert_same(&tree::visible(&lake.root()), &self.after, "after the next run");
         self.check_against_kafka(lake);
     }

@@ -161,6 +161,11 @@ pub fn make_image(image: &Path, size_mb: u32) {
     );
 }
 
+/// Copies what of an image is in use.
+pub fn copy_image(from: &Path, to: &Path) {
+    run("cp", &["--sparse=always".as_ref(), from.as_ref(), to.as_ref()]);
+}
+
 /// EXT4_IOC_SHUTDOWN without flushing the log: the file system writes nothing more, as after a power cut.
 #[allow(unsafe_code, reason = "an ioctl")]
 fn shut_down(file: &File) {
