@@ -2,6 +2,7 @@
 //! blind, or the disk kinder than disks are, these tests fail.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use super::scene::{Kind, Scene};
 use super::tree;
@@ -107,4 +108,31 @@ fn a_ledger_that_was_not_synced_before_its_rename_is_missed() {
         world.volume.cut();
         found_by(|| scene.check_next(&world.lake))
     });
+}
+
+/// What a journal hides, a trace shows: every new name is synced in its folder before the run says that it's done.
+pub fn assert_names_are_synced(scene: &Scene) {
+    let names = ["mkdir", "mkdirat", "symlinkat", "rename", "renameat", "renameat2"];
+    for (at, call) in scene.steps.iter().enumerate() {
+        let new = names.contains(&call.name.as_str()) || call.creates;
+        if !new || call.failed || is_passing(&call.path) {
+            continue;
+        }
+        let folder = call.path.parent().unwrap();
+        let synced = |later: &Call| is_sync(later) && later.path == folder;
+        assert!(scene.steps[at..].iter().any(synced), "{call:?} is not synced");
+    }
+}
+
+/// What may be gone after a power cut: locks, and what is on its way in or out.
+fn is_passing(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    [
+        "/.lakectl/locks/",
+        "/.lakectl/lake.lock",
+        "/.lakectl/staging/",
+        "/.lakectl/trash/",
+    ]
+    .iter()
+    .any(|place| text.contains(place))
 }

@@ -20,8 +20,9 @@ fn cut_at(scene: &Scene, call: &Call) {
 /// Power cuts all over a run, each on a disk of its own.
 fn sweep(kind: Kind, short: usize) -> Scene {
     let scene = Scene::new(kind);
+    controls::assert_names_are_synced(&scene);
     let steps = &scene.steps;
-    let test = format!("{:?}", std::thread::current().name().unwrap_or_default());
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
     let mut rounds = Rounds::new(&test, short);
     while let Some(place) = rounds.next(steps.len()) {
         let call = &steps[place];

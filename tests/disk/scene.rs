@@ -130,7 +130,7 @@ impl Scene {
         let world = self.world();
         let root = world.lake.root();
         let traced = inject::run(&world.lake, &self.arguments, &[]);
-        self.steps = traced.under(&root);
+        self.steps = traced.under(&world.volume.at);
         self.closes = traced.closes(&root);
         let run = traced.run.expect(0);
         assert!(number_of_files(&run.report()) > 0, "{run:?}");
