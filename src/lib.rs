@@ -2,6 +2,7 @@
 //!
 //! The way of the data: config -> plan -> drain -> stage -> commit -> mirror -> report.
 
+pub mod advice;
 pub mod audit;
 pub mod cli;
 pub mod commands;

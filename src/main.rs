@@ -23,9 +23,9 @@ fn main() -> ExitCode {
         report.fail(error);
     }
     report.finish(stop.ok().and_then(|stop| stop.signal()));
-    print::report(&report, &cli.common);
-    match report.exit_code {
-        exit::DONE => ExitCode::SUCCESS,
-        code => ExitCode::from(code),
-    }
+    let printed = print::report(&report, &cli.common);
+    ExitCode::from(match report.exit_code {
+        exit::DONE | exit::ATTENTION if printed.is_err() => exit::FAILED,
+        code => code,
+    })
 }

@@ -28,15 +28,17 @@ pub fn usage(error: &clap::Error) -> u8 {
 }
 
 /// The report, in the form that was asked for. Errors and warnings go to stderr.
-pub fn report(report: &Report, common: &Common) {
+///
+/// # Errors
+/// Stdout could not take it. A reader that has gone is none: nobody is left to miss anything.
+pub fn report(report: &Report, common: &Common) -> std::io::Result<()> {
+    let mut text = String::new();
     if common.json {
-        json(report);
+        text = serde_json::to_string(report)? + "\n";
     } else if !common.quiet {
-        let mut text = String::new();
         table(report, common.verbose, &mut text);
-        // Nobody is left to tell that stdout is closed.
-        let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
+    let written = std::io::stdout().lock().write_all(text.as_bytes());
     let mut stderr = std::io::stderr().lock();
     if !common.json {
         for warning in &report.warnings {
@@ -50,6 +52,17 @@ pub fn report(report: &Report, common: &Common) {
     }
     if let Some(error) = &report.error {
         let _ = writeln!(stderr, "lakectl: {error}");
+    }
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let _ = writeln!(
+                stderr,
+                "lakectl: what should be done is done, as far as nothing else is said here, but stdout took no \
+                 report of it: {error}"
+            );
+            Err(error)
+        }
+        _ => Ok(()),
     }
 }
 

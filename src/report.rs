@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use crate::advice;
 use crate::config::Kind;
 use crate::exit;
 
@@ -191,7 +192,7 @@ impl TopicReport {
     pub fn fail(&mut self, error: &anyhow::Error) {
         self.status = Status::Failed;
         self.exit_code = exit::code_of(error);
-        self.error = Some(printable(&format!("{error:#}")));
+        self.error = Some(told(error));
     }
 
     pub fn lock_out(&mut self, holder: String) {
@@ -247,7 +248,7 @@ impl Report {
 
     /// The run as a whole came to nothing.
     pub fn fail(&mut self, error: &anyhow::Error) {
-        self.error = Some(printable(&format!("{error:#}")));
+        self.error = Some(told(error));
         self.exit_code = exit::code_of(error);
     }
 
@@ -300,6 +301,14 @@ fn new_run_id(started: DateTime<Utc>) -> String {
         started.format("%Y%m%dT%H%M%S%3fZ"),
         u32::from_be_bytes(random)
     )
+}
+
+/// An error with all that led to it, and what to do where its own text doesn't say.
+fn told(error: &anyhow::Error) -> String {
+    match advice::on(error) {
+        Some(advice) => printable(&format!("{error:#}: {advice}")),
+        None => printable(&format!("{error:#}")),
+    }
 }
 
 /// Text from outside, fit for a terminal: control characters escaped.

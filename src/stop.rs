@@ -1,7 +1,7 @@
-//! Ctrl-C and SIGTERM: the first one asks the run to commit what it has and end, the second ends it at once.
+//! Signals. Of Ctrl-C and SIGTERM the first one asks the run to commit what it has and end, the second ends it at once.
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -21,6 +21,8 @@ impl Stop {
                 .and_then(|_| signal_hook::flag::register_usize(signal, Arc::clone(&stop.0), signal as usize))
                 .context("taking over signals")?;
         }
+        // Past a limit of file sizes a write shall fail and be told, not kill the run in silence.
+        signal_hook::flag::register(SIGXFSZ, Arc::default()).context("taking over signals")?;
         Ok(stop)
     }
 

@@ -24,10 +24,14 @@ impl Entry {
         if !ends_with_line(&mut file).with_context(failed)? {
             line.insert(0, b'\n');
         }
+        let before = file.metadata().with_context(failed)?.len();
         // One write: only a crash can tear it, and the next entry then begins on a new line.
-        file.write_all(&line)
-            .and_then(|()| file.sync_all())
-            .with_context(failed)?;
+        if let Err(error) = file.write_all(&line) {
+            // A disk that became full took a part of it, which nobody shall take for damage.
+            let _ = file.set_len(before);
+            return Err(error).with_context(failed);
+        }
+        file.sync_all().with_context(failed)?;
         root.sync_dir(HOME)
     }
 }

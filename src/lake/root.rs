@@ -357,17 +357,25 @@ impl Root {
 
 fn make_root(path: &Path, mode: u32) -> Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    let new = !path.exists();
+    let failed = || format!("making the lake root {}", path.display());
+    let named = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
+    let new: Vec<&Path> = named.take_while(|folder| !folder.exists()).collect();
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(mode)
         .create(path)
-        .and_then(|()| match new {
-            // The configured mode is meant as it stands, whatever umask the shell has.
-            true => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)),
-            false => Ok(()),
-        })
-        .with_context(|| format!("making the lake root {}", path.display()))
+        .with_context(failed)?;
+    if !new.is_empty() {
+        // The configured mode is meant as it stands, whatever umask the shell has.
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).with_context(failed)?;
+    }
+    for folder in new {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(parent.unwrap_or(Path::new(".")))
+            .and_then(|parent| parent.sync_all())
+            .with_context(failed)?;
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> Result<()> {

@@ -126,19 +126,21 @@ pub fn execute(
     plan.check_indexes()?;
     let run_id = report.run_id.clone();
     let trail = targets.trail(&run_id);
+    // From here on the report tells what was deleted, not what was meant to be.
+    report.outcome(&PurgeOutcome::default());
     if !plan.is_empty() {
         for warning in trail.begin(&plan.audit())? {
             report.warn(warning);
         }
     }
     let outcome = targets.execute(&plan, report, stop)?;
+    report.outcome(&outcome);
     if !plan.is_empty() {
         for warning in trail.end(&audit(&outcome, report))? {
             report.warn(warning);
         }
     }
     report.text = summary(&outcome, &plan);
-    report.outcome(&outcome);
     Ok(())
 }
 

@@ -16,6 +16,8 @@ pub struct Lake {
     pub group: String,
     /// More lines of the `[kafka]` section.
     pub kafka: &'static str,
+    /// Where the lake lies, from `folder` on.
+    pub place: &'static str,
     settings: String,
     topics: String,
 }
@@ -42,6 +44,7 @@ impl Lake {
             dir: tempfile::tempdir().unwrap(),
             group: unique("group"),
             kafka: "",
+            place: "lake",
             settings: settings.to_owned(),
             topics: String::new(),
         }
@@ -84,15 +87,16 @@ impl Lake {
     }
 
     pub fn root(&self) -> PathBuf {
-        self.dir.path().join("lake")
+        self.dir.path().join(self.place)
     }
 
     pub fn config(&self) -> String {
         format!(
-            "[kafka]\nbrokers = {:?}\ngroup = {:?}\n{}\n[lake]\nroot = \"lake\"\n{}\n{}",
+            "[kafka]\nbrokers = {:?}\ngroup = {:?}\n{}\n[lake]\nroot = {:?}\n{}\n{}",
             brokers(),
             self.group,
             self.kafka,
+            self.place,
             self.settings,
             self.topics
         )

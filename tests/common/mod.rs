@@ -5,6 +5,7 @@
 
 pub mod compare;
 pub mod files;
+pub mod inject;
 pub mod kafka;
 pub mod lake;
 pub mod program;
