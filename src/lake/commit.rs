@@ -36,17 +36,27 @@ pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicSt
     publish(root, settings, topic, state, false)
 }
 
+/// What an earlier run left, put in order.
+#[derive(Debug)]
+pub struct Recovered {
+    /// None: the ledger doesn't know the topic.
+    pub state: Option<TopicState>,
+    /// Paths of what lay in folders that a killed purge took away, and is not ours: put back where it was.
+    pub strangers: Vec<String>,
+}
+
 /// Finishes what a committed run still owes, and drops what was never committed.
 ///
 /// # Errors
 /// A committed file that is neither staged nor in its place, or is not what was committed.
-pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Option<TopicState>> {
+pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Recovered> {
     let mut state = TopicState::load(root, topic)?;
-    if let Some(state) = &mut state {
-        publish(root, settings, topic, state, true)?;
-    }
+    let strangers = match &mut state {
+        Some(state) => publish(root, settings, topic, state, true)?,
+        None => Vec::new(),
+    };
     root.remove_tree(&ledger::staging_home(topic))?;
-    Ok(state)
+    Ok(Recovered { state, strangers })
 }
 
 fn make_durable(root: &Root, pending: &Pending) -> Result<()> {

@@ -101,8 +101,8 @@ impl Target for Lake<'_> {
             Ok(lock) => lock,
             Err(holder) => return Ok(Err(holder)),
         };
-        let state = commit::recover(&self.root, self.settings, &topic.name)?;
-        let state = self.check(topic, state)?;
+        let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
+        let state = self.check(topic, recovered.state)?;
         let erased = Filter::new(
             erasures::load(&self.root)?,
             &topic.name,
@@ -116,6 +116,7 @@ impl Target for Lake<'_> {
             run_id,
             state,
             erased,
+            recovered.strangers,
             lock,
         )))
     }
