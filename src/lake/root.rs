@@ -302,13 +302,22 @@ impl Root {
 
     fn open_file(&self, rel: &str, flags: OFlags) -> Result<File> {
         let (dir, name) = self.parent(rel, false)?;
+        // A named pipe that somebody put there would make us wait for ever.
+        let flags = flags | OFlags::NONBLOCK;
         let file: File = fs::openat(
             dir,
             name,
             flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
             self.file_mode,
-        )?
+        )
+        .map_err(|error| match error {
+            Errno::LOOP => anyhow::Error::new(error).context("it is a symlink, which is never followed"),
+            error => error.into(),
+        })?
         .into();
+        if FileType::from_raw_mode(fs::fstat(&file)?.st_mode) != FileType::RegularFile {
+            bail!("it is no regular file");
+        }
         if flags.contains(OFlags::CREATE | OFlags::EXCL) {
             // The configured mode is meant as it stands, whatever umask the shell has.
             fs::fchmod(&file, self.file_mode)?;
