@@ -13,7 +13,7 @@ use super::inherit::{self, Heirs};
 use super::ledger::{self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState};
 use super::path::{HivePartition, day_folder, parent};
 use super::root::Root;
-use super::{sealed, trash};
+use super::{doubts, sealed, trash};
 use crate::config::Settings;
 
 /// Past this many files one syncfs is cheaper than an fsync each.
@@ -27,6 +27,7 @@ const SYNC_EACH_MAX: usize = 1_000;
 /// Returns the paths of what lay in purged folders and is not ours.
 pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<Vec<String>> {
     let path = TopicState::path(topic);
+    doubts::check_days(root, topic, state)?;
     root.make_dirs(&ledger::topic_home(topic))?;
     if let Some(pending) = &state.pending {
         make_durable(root, pending)?;
@@ -251,10 +252,11 @@ fn write_manifests(
     state: &TopicState,
     pending: &Pending,
 ) -> Result<()> {
-    let new = || Manifest::new(state.kind, settings.lake.timezone, &state.partition_time);
+    let (zone, by) = (settings.lake.timezone, &state.partition_time);
+    let new = |day: &str| Manifest::new(topic, day, state.kind, zone, by);
     root.make_dirs(&Manifest::home(topic))?;
     for exchange in &pending.exchanges {
-        let mut manifest = new();
+        let mut manifest = new(&exchange.day);
         manifest.add(exchange.files.clone());
         manifest.save(root, topic, &exchange.day)?;
     }
@@ -270,7 +272,7 @@ fn write_manifests(
         forgotten.entry(day).or_default().insert(name);
     }
     for (day, files) in added {
-        let mut manifest = Manifest::load(root, topic, day)?.unwrap_or_else(new);
+        let mut manifest = Manifest::load(root, topic, day)?.unwrap_or_else(|| new(day));
         manifest.forget(forgotten.get(day).unwrap_or(&BTreeSet::new()));
         manifest.add(files);
         match manifest.files.is_empty() {

@@ -115,6 +115,32 @@ pub fn snapshot_name(compression: Compression) -> String {
     format!("snapshot_complet{}", compression.extension())
 }
 
+/// Whether a file's name is one that we give to data.
+pub fn is_data_name(name: &str) -> bool {
+    let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|b| b.is_ascii_digit());
+    let Some(stem) = [".json", ".json.gz", ".json.zst"]
+        .iter()
+        .find_map(|extension| name.strip_suffix(extension))
+    else {
+        return false;
+    };
+    let (stem, generation) = stem.split_once("-g").unwrap_or((stem, "1"));
+    let parts: Vec<&str> = stem.split('-').collect();
+    digits(generation, 1)
+        && match parts[..] {
+            ["snapshot_complet"] => true,
+            ["part", partition, first, last] => digits(partition, 5) && digits(first, 20) && digits(last, 20),
+            ["offset", partition, offset] => digits(partition, 5) && digits(offset, 20),
+            _ => false,
+        }
+}
+
+/// Which time a topic has been made anew for, by the name of one of its files.
+pub fn generation_of(name: &str) -> u32 {
+    let number = name.split_once("-g").map(|(_, rest)| rest.split('.').next());
+    number.flatten().and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
 /// Tells the day of timestamps; remembers the bounds of the last one, because neighbours share it.
 #[derive(Debug)]
 pub struct DayClock {
@@ -208,6 +234,26 @@ mod tests {
             message_name(0, 7, 1, Compression::None),
             "offset-00000-00000000000000000007.json"
         );
+        for name in [
+            batch_name(0, 1, 2, 1, Compression::None),
+            batch_name(100_000, 1, i64::MAX, 12, Compression::Zstd),
+            message_name(0, 7, 3, Compression::Gzip),
+            snapshot_name(Compression::None),
+        ] {
+            assert!(is_data_name(&name), "{name}");
+        }
+        for name in [
+            "part-0.json",
+            "part-00000-a.json",
+            "_SUCCESS",
+            "notes.json",
+            "snapshot_complet",
+            "part.json",
+        ] {
+            assert!(!is_data_name(name), "{name}");
+        }
+        assert_eq!(generation_of(&message_name(0, 7, 3, Compression::Gzip)), 3);
+        assert_eq!(generation_of(&batch_name(0, 1, 2, 1, Compression::None)), 1);
         assert!(HivePartition::parse_path("year=2025/month=10/day=9").is_none());
         assert!(HivePartition::parse_path("year=2025/month=02/day=30").is_none());
         assert!(HivePartition::parse_path("year=2025/month=10/day=09/x").is_none());

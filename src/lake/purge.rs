@@ -5,9 +5,9 @@ use chrono::NaiveDate;
 use rustix::fs::FileType;
 use std::time::Duration;
 
+use super::commit::{self, Recovered};
 use super::ledger::{self, Manifest, Pending, PendingPurge, TopicState};
 use super::path::{HivePartition, day_folder, topic_folder};
-use super::commit::{self, Recovered};
 use super::{Lake, lock};
 use crate::config::Kind;
 

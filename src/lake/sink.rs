@@ -66,7 +66,10 @@ enum Taking<'a> {
 type Seen = std::collections::BTreeMap<i32, i64>;
 
 impl<'a> TopicSink<'a> {
-    #[expect(clippy::too_many_arguments, reason = "called once, with what opening the topic came to")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once, with what opening the topic came to"
+    )]
     pub(super) fn new(
         root: &'a Root,
         settings: &'a Settings,
@@ -349,7 +352,9 @@ impl<'a> TopicSink<'a> {
 
 /// What to say of a path that is not ours and lay in a folder that a purge took away.
 pub(super) fn put_back(path: String) -> String {
-    format!("{path} lay in a folder that a purge took away before it was stopped; it is not ours, and was put back")
+    format!(
+        "{path} lay in a folder that a purge took away before it was stopped; it is not ours, and was put back"
+    )
 }
 
 impl Sink for TopicSink<'_> {
