@@ -40,6 +40,10 @@ impl HivePartition {
         let [Some(year), Some(month), Some(day)] = values else {
             return None;
         };
+        // Later years go to the null partition, and their names would not sort.
+        if year.len() > 4 && year != NULL {
+            return None;
+        }
         let partition = match [year, month, day] == [NULL; 3] {
             true => HivePartition::Null,
             false => HivePartition::Day(NaiveDate::from_ymd_opt(
@@ -261,7 +265,43 @@ mod tests {
         assert_eq!(HivePartition::parse_path(&null), Some(HivePartition::Null));
     }
 
+    /// Days per month by the calendar's own rule, which chrono has no part in.
+    fn is_day(year: u32, month: u32, day: u32) -> bool {
+        let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+        let last = match month {
+            2 => 28 + u32::from(leap),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => 0,
+        };
+        (1..=last).contains(&day)
+    }
+
     proptest! {
+        /// A folder's name is a day exactly as it would be written, and nothing that only looks like one.
+        #[test]
+        fn only_whole_days_are_read(year in 0u32..11_000, month in 0u32..15, day in 0u32..34, spoilt in "[=/ 0-9yY.+-]{1,2}", at in any::<prop::sample::Index>()) {
+            let path = format!("year={year:04}/month={month:02}/day={day:02}");
+            let read = HivePartition::parse_path(&path);
+            prop_assert_eq!(read.is_some(), is_day(year, month, day) && year < 10_000, "{}", path);
+            if let Some(partition) = read {
+                prop_assert_eq!(partition.path(), path.clone());
+                prop_assert_eq!(partition.to_string(), format!("{year:04}-{month:02}-{day:02}"));
+            }
+            let at = at.index(path.len() + 1);
+            let spoilt = format!("{}{spoilt}{}", &path[..at], &path[at..]);
+            prop_assert_eq!(HivePartition::parse_path(&spoilt), None, "{}", spoilt);
+            prop_assert_eq!(HivePartition::parse_path(&path.replace('=', "")), None);
+        }
+
+        #[test]
+        fn any_text_is_a_day_or_none(text in "\\PC{0,30}") {
+            prop_assert!(HivePartition::parse_path(&text).is_none_or(|day| day.path() == text));
+            prop_assert!(HivePartition::parse(&text).is_none_or(|day| day.to_string() == text));
+            let _ = is_data_name(&text);
+            let _ = generation_of(&text);
+        }
+
         /// Every day's path reads back, and the remembered bounds never change an answer.
         #[test]
         fn path_and_day_are_inverse(times in proptest::collection::vec(0i64..253_402_300_800_000, 1..20)) {
