@@ -239,6 +239,7 @@ fn partition_time(file: &file::Topic) -> Result<PartitionTime> {
 mod tests {
     use super::super::{Overrides, tests::load_text};
     use super::*;
+    use proptest::prelude::*;
 
     fn topic(entry: &str) -> Result<Topic> {
         let settings = load_text(&format!("[topics.T_A]\n{entry}"), &[], &Overrides::default())?;
@@ -280,5 +281,22 @@ mod tests {
             assert!(check_topic_name(name).is_err(), "{name}");
         }
         assert!(check_topic_name("_a.B-9").is_ok());
+    }
+
+    proptest! {
+        /// Kafka's rule, and in it nothing that a path could climb out by.
+        #[test]
+        fn exactly_kafkas_names_are_topic_names(
+            name in prop_oneof!["[A-Za-z0-9._-]{0,12}", "[A-Za-z0-9._-]{240,260}", "\\PC{0,6}", "[./]{1,4}", "[a-z]{0,3}[\u{0}-\u{2c}/:\u{7f}é][a-z]{0,3}"],
+        ) {
+            let legal = |c: char| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-');
+            let expected = (1..=249).contains(&name.chars().count()) && name.chars().all(legal) && name != "." && name != "..";
+            let checked = check_topic_name(&name);
+            prop_assert_eq!(checked.is_ok(), expected, "{:?}", name);
+            if let Err(error) = checked {
+                prop_assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE);
+                prop_assert!(!error.to_string().chars().any(char::is_control), "{:?}", name);
+            }
+        }
     }
 }
