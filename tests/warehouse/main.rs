@@ -9,6 +9,7 @@ mod content;
 mod example;
 mod init_db;
 mod kills;
+mod large;
 mod locks;
 mod records;
 mod refused;
