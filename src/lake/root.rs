@@ -90,9 +90,9 @@ impl Root {
 
     /// A file that is only ever added to, made where it is missing, closed to others whatever mode data files have.
     pub fn journal(&self, rel: &str) -> Result<File> {
-        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::RDWR;
         self.parent(rel, false)
-            .and_then(|(dir, name)| Ok(fs::openat(dir, name, flags, Mode::from_raw_mode(0o640))?.into()))
+            .and_then(|(dir, name)| open_regular(&dir, name, flags, Mode::from_raw_mode(0o640)))
             .with_context(|| format!("opening {}", self.shown(rel)))
     }
 
@@ -302,22 +302,7 @@ impl Root {
 
     fn open_file(&self, rel: &str, flags: OFlags) -> Result<File> {
         let (dir, name) = self.parent(rel, false)?;
-        // A named pipe that somebody put there would make us wait for ever.
-        let flags = flags | OFlags::NONBLOCK;
-        let file: File = fs::openat(
-            dir,
-            name,
-            flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            self.file_mode,
-        )
-        .map_err(|error| match error {
-            Errno::LOOP => anyhow::Error::new(error).context("it is a symlink, which is never followed"),
-            error => error.into(),
-        })?
-        .into();
-        if FileType::from_raw_mode(fs::fstat(&file)?.st_mode) != FileType::RegularFile {
-            bail!("it is no regular file");
-        }
+        let file = open_regular(&dir, name, flags, self.file_mode)?;
         if flags.contains(OFlags::CREATE | OFlags::EXCL) {
             // The configured mode is meant as it stands, whatever umask the shell has.
             fs::fchmod(&file, self.file_mode)?;
@@ -361,6 +346,20 @@ impl Root {
         }
         fs::fsync(parent)?;
         Ok(dir)
+    }
+}
+
+/// A file of ours, or an error: what somebody else put in its place is neither followed nor waited for.
+fn open_regular(dir: &OwnedFd, name: &str, flags: OFlags, mode: Mode) -> Result<File> {
+    // A named pipe would make us wait for whoever is at its other end.
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file: File = match fs::openat(dir, name, flags, mode) {
+        Err(error @ Errno::LOOP) => return Err(error).context("it is a symlink, which is never followed"),
+        opened => opened?.into(),
+    };
+    match FileType::from_raw_mode(fs::fstat(&file)?.st_mode) {
+        FileType::RegularFile => Ok(file),
+        _ => bail!("it is no regular file"),
     }
 }
 

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::compare::Compare;
 use crate::common::kafka::{DAY_MS, NOON_MS, Record, Topic, numbered};
 use crate::common::lake::{Entry, Lake, assert_same, copy};
 use crate::common::program;
+use crate::each;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Damage {
@@ -26,8 +26,6 @@ use Damage::*;
 
 /// Erased before the damage is done, so that there is a list of the erased.
 const ERASED: &str = "first-3";
-/// Runs mostly wait, for Kafka and for the disk.
-const AT_ONCE: usize = 4;
 
 /// Two streams or two tables of two days, drained twice, and records that wait for the next run.
 struct World {
@@ -209,21 +207,9 @@ fn every_file(world: &World) {
         let random = [Flipped, Cut, Doubled, Emptied][dice.below(4)];
         cases.extend([Deleted, Swapped, Older, random].map(|damage| (file, damage)));
     }
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                while let Some((at, (file, damage))) = take(&cases, &next) {
-                    world.check(file, *damage, &mut Dice(at as u64));
-                }
-            });
-        }
+    each(&cases, |at, (file, damage)| {
+        world.check(file, *damage, &mut Dice(at as u64))
     });
-}
-
-fn take<'c, T>(cases: &'c [T], next: &AtomicUsize) -> Option<(usize, &'c T)> {
-    let at = next.fetch_add(1, Ordering::Relaxed);
-    cases.get(at).map(|case| (at, case))
 }
 
 #[test]

@@ -5,3 +5,25 @@
 mod common;
 
 mod damage;
+mod links;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Runs mostly wait, for Kafka and for the disk.
+const AT_ONCE: usize = 4;
+
+/// Checks cases side by side; each is told its number.
+fn each<T: Sync>(cases: &[T], check: impl Fn(usize, &T) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(at) else { break };
+                    check(at, case);
+                }
+            });
+        }
+    });
+}
