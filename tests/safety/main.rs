@@ -6,11 +6,15 @@ mod common;
 
 mod damage;
 mod links;
+mod secrets;
+#[path = "../warehouse/world.rs"]
+#[allow(dead_code, reason = "its own tests use the rest")]
+mod world;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Runs mostly wait, for Kafka and for the disk.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 /// Checks cases side by side; each is told its number.
 fn each<T: Sync>(cases: &[T], check: impl Fn(usize, &T) + Sync) {
