@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use crate::audit::{CommandLine, names_secret};
 use crate::cli::Common;
 use crate::exit;
-use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
+use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport, printable};
 
 /// Prints what clap found wrong (or the help that was asked for), and says with which code to exit.
 pub fn usage(error: &clap::Error) -> u8 {
@@ -83,7 +83,7 @@ fn named(topic: &str, error: &str) -> String {
 pub fn lines(lines: &[String]) {
     let mut stdout = std::io::stdout().lock();
     for line in lines {
-        let _ = writeln!(stdout, "{line}");
+        let _ = writeln!(stdout, "{}", printable(line));
     }
 }
 
@@ -96,7 +96,7 @@ fn json(report: &Report) {
 fn table(report: &Report, verbose: bool, out: &mut String) {
     use std::fmt::Write;
     for line in &report.text {
-        let _ = writeln!(out, "{line}");
+        let _ = writeln!(out, "{}", printable(line));
     }
     let width = report
         .topics

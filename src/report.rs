@@ -279,6 +279,11 @@ fn new_run_id(started: DateTime<Utc>) -> String {
     )
 }
 
+/// The same of what must stay one line, such as a path.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
+}
+
 /// Text from outside, fit for a terminal: control characters escaped.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

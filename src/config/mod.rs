@@ -159,7 +159,7 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<
             lake.retention,
             file.warehouse.strict.unwrap_or(false),
         )
-        .with_context(|| format!("{named}: [topics.{name}]"))?;
+        .with_context(|| format!("{named}: [topics.{}]", name.escape_debug()))?;
         topics.insert(name.clone(), topic);
     }
     Ok(Settings {

@@ -148,9 +148,10 @@ fn warehouse(topic: &mut Topic, file: &file::TopicWarehouse, strict: bool) -> Re
     Ok(())
 }
 
-/// MySQL's rule for names: at most 64 characters, none of them NUL, no blank at the end.
+/// MySQL's rule for names: at most 64 characters, none of them NUL or past U+FFFF, no blank at the end.
 fn check_identifier(name: &str, key: &str) -> Result<String> {
-    if name.is_empty() || name.chars().count() > 64 || name.contains('\0') || name.ends_with(' ') {
+    let illegal = |c: char| c == '\0' || c > '\u{ffff}';
+    if name.is_empty() || name.chars().count() > 64 || name.contains(illegal) || name.ends_with(' ') {
         return Err(usage(format!(
             "{key}: `{}` is no MySQL name",
             name.escape_debug()

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::acl;
+use crate::report::one_line;
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -53,7 +54,7 @@ impl Root {
 
     /// A path as people see it.
     pub fn shown(&self, rel: &str) -> String {
-        self.path.join(rel).display().to_string()
+        one_line(&self.path.join(rel).to_string_lossy())
     }
 
     pub fn path(&self) -> &Path {
@@ -83,16 +84,13 @@ impl Root {
 
     /// A file for locking, made where it is missing.
     pub fn lock_file(&self, rel: &str) -> Result<File> {
-        let flags = OFlags::CREATE | OFlags::RDWR;
-        self.open_file(rel, flags)
+        self.open_or_create(rel, OFlags::RDWR, self.file_mode)
             .with_context(|| format!("opening the lock {}", self.shown(rel)))
     }
 
     /// A file that is only ever added to, made where it is missing, closed to others whatever mode data files have.
     pub fn journal(&self, rel: &str) -> Result<File> {
-        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::RDWR;
-        self.parent(rel, false)
-            .and_then(|(dir, name)| open_regular(&dir, name, flags, Mode::from_raw_mode(0o640)))
+        self.open_or_create(rel, OFlags::APPEND | OFlags::RDWR, Mode::from_raw_mode(0o640))
             .with_context(|| format!("opening {}", self.shown(rel)))
     }
 
@@ -298,6 +296,21 @@ impl Root {
         #[cfg(not(target_os = "linux"))]
         rustix::fs::sync();
         Ok(())
+    }
+
+    fn open_or_create(&self, rel: &str, flags: OFlags, mode: Mode) -> Result<File> {
+        let (dir, name) = self.parent(rel, false)?;
+        match open_regular(&dir, name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+            // Who makes it gives it its mode, whatever umask the shell has.
+            Ok(new) => {
+                fs::fchmod(&new, mode)?;
+                Ok(new)
+            }
+            Err(error) if error.downcast_ref() == Some(&Errno::EXIST) => {
+                open_regular(&dir, name, flags, mode)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn open_file(&self, rel: &str, flags: OFlags) -> Result<File> {

@@ -19,7 +19,7 @@ use crate::config::{Files, Kind, Settings, Topic};
 use crate::erase::filter::Filter;
 use crate::kafka::DrainPlan;
 use crate::record::Record;
-use crate::report::{LakeReport, TargetReport, TopicReport};
+use crate::report::{LakeReport, TargetReport, TopicReport, one_line};
 use crate::sink::{Drained, Progress, Rebuild, Sink};
 
 /// With one file per record, a commit every so many files keeps the ledger's state small.
@@ -352,6 +352,7 @@ impl<'a> TopicSink<'a> {
 
 /// What to say of a path that is not ours and lay in a folder that a purge took away.
 pub(super) fn put_back(path: String) -> String {
+    let path = one_line(&path);
     format!(
         "{path} lay in a folder that a purge took away before it was stopped; it is not ours, and was put back"
     )

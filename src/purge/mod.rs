@@ -18,7 +18,7 @@ use crate::config::{Kind, Retention, Settings, closest, units};
 use crate::exit::usage;
 use crate::lake::{DayFolder, Lake, RecordDay, TopicDays};
 use crate::print::{self, count};
-use crate::report::{Report, TargetReport, TopicReport};
+use crate::report::{Report, TargetReport, TopicReport, one_line};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 pub use history::show as show_history;
@@ -432,7 +432,12 @@ fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
         lines.push(format!("purged {}", count(rows, "row")));
     }
     let found = outcome.left.iter().filter(|path| !plan.left.contains(path));
-    lines.extend(found.map(|path| format!("left {path}: it lay in a purged folder and is not ours")));
+    lines.extend(found.map(|path| {
+        format!(
+            "left {}: it lay in a purged folder and is not ours",
+            one_line(path)
+        )
+    }));
     if left > 0 {
         lines.push(format!("{left} rows are left; run again to go on"));
     }
