@@ -6,6 +6,7 @@ mod common;
 
 mod damage;
 mod links;
+mod names;
 mod secrets;
 #[path = "../warehouse/world.rs"]
 #[allow(dead_code, reason = "its own tests use the rest")]
