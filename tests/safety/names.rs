@@ -181,7 +181,7 @@ fn what_a_terminal_would_obey_is_escaped() {
 /// Whatever umask the shell has: files 0640, folders 0750, and what is secret for its owner alone.
 #[test]
 fn modes_do_not_depend_on_the_umask() {
-    let topics = ["modes", "modes-table"].map(|name| Topic::new(name));
+    let topics = ["modes", "modes-table"].map(Topic::new);
     for topic in &topics {
         topic.send(&[record("a", "{}"), record("b", "{}").on("2020-01-01T00:00:00Z")]);
     }
