@@ -183,8 +183,13 @@ impl Visitor<'_> for Name<'_> {
 }
 
 #[cfg(test)]
+#[path = "json_oracle.rs"]
+pub(crate) mod oracle;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn readable_values_keep_their_bytes() {
@@ -246,5 +251,88 @@ mod tests {
             Shape::Object
         );
         assert_eq!(checker.check(b"[]").unwrap().shape, Shape::Other);
+    }
+
+    /// The checker that every value goes through, against a reader that was written without it.
+    fn agrees(bytes: &[u8]) {
+        let reserved = ["_offset", "_value_text", "_window_start", "year", "month", "day"];
+        let mut checker = Checker::with_reserved(reserved.map(str::to_owned));
+        // What it saw before must make no difference.
+        let _ = checker.check(b"{\"a\":1,\"b\":{");
+        let found = checker.check(bytes);
+        let expected = oracle::read(bytes).map(|value| {
+            let is_reserved = |name: &String| reserved.contains(&&*name.to_lowercase());
+            let shape = match &value.names {
+                None => Shape::Other,
+                Some(names) if names.iter().any(is_reserved) => Shape::ReservedObject,
+                Some(_) => Shape::Object,
+            };
+            Readable {
+                text: value.text,
+                shape,
+            }
+        });
+        assert_eq!(
+            found.as_ref().ok(),
+            expected.as_ref(),
+            "{found:?} for {}",
+            bytes.escape_ascii()
+        );
+        assert!(found.as_ref().err().is_none_or(|reason| !reason.is_empty()));
+    }
+
+    #[test]
+    fn the_oracle_knows_the_hard_cases() {
+        for text in [
+            "1.7976931348623157e308",
+            "-1.7976931348623157E+308",
+            "4.9e-324",
+            "1e-400",
+            "0e999999999",
+            "-0",
+        ] {
+            agrees(text.as_bytes());
+            assert!(check(text.as_bytes()).is_ok(), "{text}");
+        }
+        for text in [
+            "1.8e308",
+            "1e309",
+            "-1e999999999999",
+            "1e",
+            "-",
+            ".5",
+            "1.",
+            "+1",
+            "0x1",
+            "Infinity",
+            "1 2",
+            "\u{b}1",
+        ] {
+            agrees(text.as_bytes());
+            assert!(check(text.as_bytes()).is_err(), "{text}");
+        }
+        for depth in [1, 126, 127, 128, 129, 1_000, 100_000] {
+            for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
+                let levels = depth / (open.matches(['[', '{']).count());
+                let text = open.repeat(levels) + "1" + &close.repeat(levels);
+                let found = check(text.as_bytes());
+                assert_eq!(
+                    found.is_ok(),
+                    levels * open.matches(['[', '{']).count() <= 127,
+                    "{depth}"
+                );
+            }
+        }
+        agrees(&[b"[".repeat(127), b"]".repeat(127)].concat());
+        agrees(&[b"{\"a\":[".repeat(64), b"]}".repeat(64)].concat());
+    }
+
+    proptest! {
+        // Two names that differ in case alone are rare among the rest.
+        #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(4096)))]
+        #[test]
+        fn exactly_the_readable_values_are_readable(bytes in oracle::bytes()) {
+            agrees(&bytes);
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! What the user sees at the end of a run: one JSON object, or a short table.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
+use crate::audit::{CommandLine, names_secret};
 use crate::cli::Common;
 use crate::exit;
-use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
+use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport, printable};
 
 /// Prints what clap found wrong (or the help that was asked for), and says with which code to exit.
 pub fn usage(error: &clap::Error) -> u8 {
@@ -19,12 +20,29 @@ pub fn usage(error: &clap::Error) -> u8 {
         let named = |argument: &String| known.into_iter().find(|name| argument == name);
         let command = arguments.iter().find_map(named).unwrap_or("");
         let mut report = Report::new(command, false);
-        report.fail(&exit::usage(error.render().to_string().trim_end().to_owned()));
+        let text = without_secrets(error.render().to_string(), &arguments);
+        report.fail(&exit::usage(text.trim_end()));
         report.finish(None);
         json(&report);
     }
-    let _ = error.print();
+    let mut stderr = std::io::stderr();
+    let text = match stderr.is_terminal() {
+        true => error.render().ansi().to_string(),
+        false => error.render().to_string(),
+    };
+    let _ = write!(stderr, "{}", without_secrets(text, &arguments));
     exit::USAGE
+}
+
+/// clap quotes the arguments that it complains of.
+fn without_secrets(mut text: String, arguments: &[String]) -> String {
+    let kept = CommandLine::new(arguments.iter().cloned()).into_arguments();
+    for (at, (argument, kept)) in arguments.iter().zip(kept).enumerate() {
+        let names_a_secret = at > 0 && names_secret(&arguments[at - 1]);
+        let shown = if names_a_secret { "***" } else { &kept };
+        text = text.replace(&format!("'{argument}'"), &format!("'{shown}'"));
+    }
+    text
 }
 
 /// The report, in the form that was asked for. Errors and warnings go to stderr.
@@ -78,7 +96,7 @@ fn named(topic: &str, error: &str) -> String {
 pub fn lines(lines: &[String]) {
     let mut stdout = std::io::stdout().lock();
     for line in lines {
-        let _ = writeln!(stdout, "{line}");
+        let _ = writeln!(stdout, "{}", printable(line));
     }
 }
 
@@ -91,7 +109,7 @@ fn json(report: &Report) {
 fn table(report: &Report, verbose: bool, out: &mut String) {
     use std::fmt::Write;
     for line in &report.text {
-        let _ = writeln!(out, "{line}");
+        let _ = writeln!(out, "{}", printable(line));
     }
     let width = report
         .topics

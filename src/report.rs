@@ -311,6 +311,11 @@ fn told(error: &anyhow::Error) -> String {
     }
 }
 
+/// The same of what must stay one line, such as a path.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
+}
+
 /// Text from outside, fit for a terminal: control characters escaped.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

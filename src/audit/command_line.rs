@@ -65,13 +65,16 @@ impl CommandLine {
 
 /// Secrets are refused on the command line; what slips through must not be kept all the same.
 fn without_secrets(argument: &str) -> String {
-    if let Some((name, _)) = argument.split_once('=') {
-        let lower = name.to_lowercase();
-        if SECRET_NAMES.iter().any(|secret| lower.contains(secret)) {
-            return format!("{name}={HIDDEN}");
-        }
+    match argument.split_once('=') {
+        Some((name, _)) if names_secret(name) => format!("{name}={HIDDEN}"),
+        _ => without_password(argument),
     }
-    without_password(argument)
+}
+
+/// Whether what stands behind such a name is a secret.
+pub fn names_secret(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    SECRET_NAMES.iter().any(|secret| lower.contains(secret))
 }
 
 /// `scheme://user:password@host` loses its password.

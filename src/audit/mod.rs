@@ -11,7 +11,7 @@ use nix::unistd::User;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use command_line::CommandLine;
+pub use command_line::{CommandLine, names_secret};
 pub use file::{PATH, read_lake};
 pub use table::read_database;
 pub use trail::{Place, Trail};

@@ -123,8 +123,19 @@ pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<File> {
     })
 }
 
-/// serde words it as: unknown field `x`, expected one of `a`, `b`.
+/// serde words it as: unknown field `x`, expected one of `a`, `b`; and: invalid type: string "x", expected struct Kafka.
 fn explain(message: &str) -> String {
+    if let Some((what, expected)) = message.split_once(", expected ")
+        && let Some((kind, _)) = what.split_once(" \"")
+        && kind.starts_with("invalid ")
+    {
+        // What stands there may be a secret in the wrong place.
+        let expected = match expected.starts_with("struct ") || expected == "a map" {
+            true => "a table",
+            false => expected,
+        };
+        return format!("{kind}, expected {expected}");
+    }
     let Some(rest) = message.strip_prefix("unknown field `") else {
         return message.to_owned();
     };

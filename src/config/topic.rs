@@ -148,9 +148,10 @@ fn warehouse(topic: &mut Topic, file: &file::TopicWarehouse, strict: bool) -> Re
     Ok(())
 }
 
-/// MySQL's rule for names: at most 64 characters, none of them NUL, no blank at the end.
+/// MySQL's rule for names: at most 64 characters, none of them NUL or past U+FFFF, no blank at the end.
 fn check_identifier(name: &str, key: &str) -> Result<String> {
-    if name.is_empty() || name.chars().count() > 64 || name.contains('\0') || name.ends_with(' ') {
+    let illegal = |c: char| c == '\0' || c > '\u{ffff}';
+    if name.is_empty() || name.chars().count() > 64 || name.contains(illegal) || name.ends_with(' ') {
         return Err(usage(format!(
             "{key}: `{}` is no MySQL name",
             name.escape_debug()
@@ -239,6 +240,7 @@ fn partition_time(file: &file::Topic) -> Result<PartitionTime> {
 mod tests {
     use super::super::{Overrides, tests::load_text};
     use super::*;
+    use proptest::prelude::*;
 
     fn topic(entry: &str) -> Result<Topic> {
         let settings = load_text(&format!("[topics.T_A]\n{entry}"), &[], &Overrides::default())?;
@@ -280,5 +282,22 @@ mod tests {
             assert!(check_topic_name(name).is_err(), "{name}");
         }
         assert!(check_topic_name("_a.B-9").is_ok());
+    }
+
+    proptest! {
+        /// Kafka's rule, and in it nothing that a path could climb out by.
+        #[test]
+        fn exactly_kafkas_names_are_topic_names(
+            name in prop_oneof!["[A-Za-z0-9._-]{0,12}", "[A-Za-z0-9._-]{240,260}", "\\PC{0,6}", "[./]{1,4}", "[a-z]{0,3}[\u{0}-\u{2c}/:\u{7f}é][a-z]{0,3}"],
+        ) {
+            let legal = |c: char| matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-');
+            let expected = (1..=249).contains(&name.chars().count()) && name.chars().all(legal) && name != "." && name != "..";
+            let checked = check_topic_name(&name);
+            prop_assert_eq!(checked.is_ok(), expected, "{:?}", name);
+            if let Err(error) = checked {
+                prop_assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE);
+                prop_assert!(!error.to_string().chars().any(char::is_control), "{:?}", name);
+            }
+        }
     }
 }

@@ -156,6 +156,7 @@ fn split_unit(text: &str) -> Result<(u64, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn day(text: &str) -> NaiveDate {
         date(text).unwrap()
@@ -202,5 +203,56 @@ mod tests {
         let santiago: Tz = "America/Santiago".parse().unwrap();
         assert_eq!(time_ms("2025-09-07", santiago).unwrap(), 1_757_217_600_000);
         assert!(time_ms("yesterday", paris).is_err() && time_ms("2025-2-3", paris).is_err());
+    }
+
+    /// The number before a unit, read digit by digit.
+    fn number(text: &str, unit: &str) -> Option<u128> {
+        let digits = text.strip_suffix(unit)?;
+        let digit = |sum: u128, c: char| Some(sum * 10 + u128::from(c.to_digit(10)?));
+        (!digits.is_empty() && digits.len() < 30).then(|| digits.chars().try_fold(0, digit))?
+    }
+
+    proptest! {
+        /// Every unit means what its table says, and nothing else is taken for one.
+        #[test]
+        fn units_mean_what_they_say(text in prop_oneof!["[0-9]{1,12}(ms|s|m|h|d|w|mo|y|B|KiB|MB|TiB|)", "[0-9]{0,22}[a-zA-Z ]{0,3}", "\\PC{0,8}"]) {
+            let table = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
+            let exact = table.iter().find_map(|(unit, ms)| number(&text, unit).map(|n| n * ms));
+            match duration(&text) {
+                Ok(found) => prop_assert_eq!(Some(found.as_millis()), exact, "{}", text),
+                Err(_) => prop_assert!(exact.is_none_or(|ms| ms > i64::MAX as u128 / 1_000), "{}", text),
+            }
+            let table = [("", 1), ("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("kB", 1_000), ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000u128)];
+            let exact = table.iter().find_map(|(unit, bytes)| number(&text, unit).map(|n| n * bytes));
+            match size(&text) {
+                Ok(found) => prop_assert_eq!(Some(u128::from(found)), exact, "{}", text),
+                Err(_) => prop_assert!(exact.is_none_or(|bytes| bytes == 0 || bytes > u64::MAX.into()), "{}", text),
+            }
+            let table = [("d", 1), ("w", 7), ("mo", 1), ("y", 12)];
+            let exact = table.iter().find_map(|(unit, scale)| number(&text, unit).map(|n| n * scale));
+            match retention(&text) {
+                Ok(None) => prop_assert_eq!(&text, "none"),
+                Ok(Some(Retention::Days(n) | Retention::Months(n))) => prop_assert_eq!(Some(u128::from(n)), exact, "{}", text),
+                Err(error) => prop_assert!(exact.is_none_or(|n| n == 0 || n > 100_000) && error.to_string().contains(&text)),
+            }
+        }
+
+        /// What a retention keeps never reaches into the future, and a longer one keeps no less.
+        #[test]
+        fn cutoffs_lie_in_the_past(n in 1u32..100_000, today in 0i32..3_000_000) {
+            let today = NaiveDate::from_num_days_from_ce_opt(today).unwrap();
+            for unit in ["d", "w", "mo", "y"] {
+                let keep = |n: u32| retention(&format!("{n}{unit}")).ok().flatten().and_then(|keep| keep.cutoff(today));
+                if let (Some(cutoff), Some(longer)) = (keep(n), keep(n + 1)) {
+                    prop_assert!(cutoff < today && longer < cutoff, "{}{} before {}", n, unit, today);
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_time_or_none(text in "\\PC{0,30}") {
+            let _ = time_ms(&text, Tz::America__Santiago);
+            prop_assert!(date(&text).is_ok_and(|day| day.to_string() == text) || date(&text).is_err());
+        }
     }
 }

@@ -47,6 +47,8 @@ struct Erased {
     not_done: Vec<NotDoneReport>,
     locked: Vec<String>,
     failed: Vec<Failure>,
+    #[serde(skip)]
+    put_back: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -187,6 +189,8 @@ impl ErasureOutcome {
                 lines: found.without_key,
             });
         }
+        let of_topic = |what: &String| format!("topic {topic}: {what}");
+        erased.put_back.extend(found.put_back.iter().map(of_topic));
         for (path, error) in &found.failed {
             erased.failed.push(Failure {
                 what: path.clone(),
@@ -247,7 +251,7 @@ impl ErasureOutcome {
     /// What is left for a person.
     pub(super) fn warnings(&self) -> Vec<String> {
         let erased = &self.erased;
-        let mut warnings = Vec::new();
+        let mut warnings = erased.put_back.clone();
         let lines = |files: &[FileReport]| files.iter().map(|file| file.lines).sum::<u64>();
         if !erased.not_searchable.is_empty() {
             warnings.push(format!(

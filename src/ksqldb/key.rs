@@ -220,6 +220,7 @@ fn split_delimited(text: &str, delimiter: u8) -> Result<Vec<String>, Cow<'static
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn schema(format: KeyFormat, window: Option<Window>) -> KeySchema {
         KeySchema {
@@ -318,5 +319,75 @@ mod tests {
                 window
             }
         );
+    }
+
+    /// A field as a CSV writer that quotes everything has it.
+    fn quoted(field: &str) -> String {
+        format!("\"{}\"", field.replace('"', "\"\""))
+    }
+
+    fn with_window(key: &[u8], window: Option<Window>, start: i64, end: i64) -> Vec<u8> {
+        let bounds = match window {
+            None => vec![],
+            Some(Window::Time { .. }) => vec![start],
+            Some(Window::Session) => vec![end, start],
+        };
+        let suffix = bounds.into_iter().flat_map(i64::to_be_bytes);
+        key.iter().copied().chain(suffix).collect()
+    }
+
+    proptest! {
+        /// What ksqlDB writes is read back, with whatever window it stands in.
+        #[test]
+        fn keys_are_read_back(
+            text in "\\PC{0,12}", int in any::<i32>(), bigint in any::<i64>(), double in any::<f64>(),
+            fields in proptest::collection::vec("[a-z,;\" \n\u{e9}]{0,6}", 1..4), delimiter in proptest::sample::select(b",; |\t".to_vec()),
+            start in 0i64..1 << 48, length in 0i64..1 << 40,
+            window in proptest::sample::select(vec![None, Some(Window::Time { size_ms: 7 }), Some(Window::Session)]),
+        ) {
+            let end = match window {
+                Some(Window::Time { size_ms }) => start + size_ms,
+                _ => (start + length).min((1 << 48) - 1),
+            };
+            let json = format!("{{\"A\":{bigint}}}");
+            let between = char::from(delimiter).to_string();
+            let line = fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(&between);
+            let cases = [
+                (KeyFormat::String, text.as_bytes().to_vec(), Key::Text(&text)),
+                (KeyFormat::Int, int.to_be_bytes().to_vec(), Key::Int(int.into())),
+                (KeyFormat::Bigint, bigint.to_be_bytes().to_vec(), Key::Int(bigint)),
+                (KeyFormat::Double, double.to_be_bytes().to_vec(), Key::Double(double)),
+                (KeyFormat::Json, json.as_bytes().to_vec(), Key::Json(&json)),
+                (KeyFormat::Delimited, line.as_bytes().to_vec(), Key::Fields(fields.clone())),
+                (KeyFormat::Bytes, line.as_bytes().to_vec(), Key::Bytes(line.as_bytes())),
+            ];
+            for (format, bytes, key) in cases {
+                let schema = KeySchema { delimiter, columns: fields.clone(), ..schema(format, window) };
+                let bytes = with_window(&bytes, window, start, end);
+                let window = window.map(|_| WindowBounds { start_ms: start, end_ms: end });
+                prop_assert_eq!(schema.decode(Some(&bytes)), DecodedKey::Key { key, window }, "{}", format);
+            }
+        }
+
+        /// Bytes of any kind are a key or none, and never a panic.
+        #[test]
+        fn any_bytes_are_a_key_or_none(
+            bytes in proptest::collection::vec(any::<u8>(), 0..40), columns in 0usize..4, delimiter in 1u8..128,
+            window in proptest::sample::select(vec![None, Some(Window::Time { size_ms: i64::MAX }), Some(Window::Session)]),
+        ) {
+            for format in [
+                KeyFormat::String, KeyFormat::Int, KeyFormat::Bigint, KeyFormat::Double, KeyFormat::Json,
+                KeyFormat::Delimited, KeyFormat::Bytes, KeyFormat::None,
+            ] {
+                let columns = (0..columns).map(|n| n.to_string()).collect();
+                let schema = KeySchema { delimiter, columns, ..schema(format, window) };
+                match schema.decode(Some(&bytes)) {
+                    DecodedKey::Null => prop_assert!(false, "bytes are no null key"),
+                    DecodedKey::Key { window: found, .. } => prop_assert_eq!(found.is_some(), window.is_some()),
+                    DecodedKey::Undecodable(reason) => prop_assert!(reason.starts_with("key: ")),
+                }
+                prop_assert_eq!(schema.decode(None), DecodedKey::Null);
+            }
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::ledger::{
 };
 use super::path::{HivePartition, day_folder, parent};
 use super::root::Root;
-use super::{sealed, trash};
+use super::{doubts, sealed, trash};
 use crate::config::{Kind, Settings};
 
 /// Past this many files one syncfs is cheaper than an fsync each.
@@ -29,6 +29,7 @@ const SYNC_EACH_MAX: usize = 1_000;
 /// Returns the paths of what lay in purged folders and is not ours.
 pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<Vec<String>> {
     let path = TopicState::path(topic);
+    doubts::check_days(root, topic, state)?;
     root.make_dirs(&ledger::topic_home(topic))?;
     if let Some(pending) = &state.pending {
         make_durable(root, pending)?;
@@ -79,17 +80,27 @@ fn count(root: &Root, topic: &str, state: &mut TopicState) -> Result<()> {
     Ok(())
 }
 
+/// What an earlier run left, put in order.
+#[derive(Debug)]
+pub struct Recovered {
+    /// None: the ledger doesn't know the topic.
+    pub state: Option<TopicState>,
+    /// Paths of what lay in folders that a killed purge took away, and is not ours: put back where it was.
+    pub strangers: Vec<String>,
+}
+
 /// Finishes what a committed run still owes, and drops what was never committed.
 ///
 /// # Errors
 /// A committed file that is neither staged nor in its place, or is not what was committed.
-pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Option<TopicState>> {
+pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Recovered> {
     let mut state = TopicState::load(root, topic)?;
-    if let Some(state) = &mut state {
-        publish(root, settings, topic, state, true)?;
-    }
+    let strangers = match &mut state {
+        Some(state) => publish(root, settings, topic, state, true)?,
+        None => Vec::new(),
+    };
     root.remove_tree(&ledger::staging_home(topic))?;
-    Ok(state)
+    Ok(Recovered { state, strangers })
 }
 
 fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
@@ -284,10 +295,11 @@ fn write_manifests(
     state: &TopicState,
     pending: &Pending,
 ) -> Result<()> {
-    let new = || Manifest::new(state.kind, settings.lake.timezone, &state.partition_time);
+    let (zone, by) = (settings.lake.timezone, &state.partition_time);
+    let new = |day: &str| Manifest::new(topic, day, state.kind, zone, by);
     root.make_dirs(&Manifest::home(topic))?;
     for exchange in &pending.exchanges {
-        let mut manifest = new();
+        let mut manifest = new(&exchange.day);
         manifest.add(exchange.files.clone());
         manifest.save(root, topic, &exchange.day)?;
     }
@@ -303,7 +315,7 @@ fn write_manifests(
         forgotten.entry(day).or_default().insert(name);
     }
     for (day, files) in added {
-        let mut manifest = Manifest::load(root, topic, day)?.unwrap_or_else(new);
+        let mut manifest = Manifest::load(root, topic, day)?.unwrap_or_else(|| new(day));
         manifest.forget(forgotten.get(day).unwrap_or(&BTreeSet::new()));
         manifest.add(files);
         match manifest.files.is_empty() {

@@ -4,16 +4,18 @@ use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::time::Duration;
 
+use super::commit::{self, Recovered};
 use super::day::RecordDay;
 use super::fold::{Fold, Order};
 use super::found::{Counts, Found};
 use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState};
 use super::path::{HivePartition, day_folder};
 use super::root::Root;
+use super::sink::put_back;
 use super::snapshot::Lines;
 use super::table::{self, TableChange};
 use super::write::FrameWriter;
-use super::{Lake, commit, lock};
+use super::{Lake, lock};
 use crate::config::{Compression, Kind, Topic};
 use crate::erase::matcher::{Matcher, Verdict};
 use crate::stop::Stop;
@@ -84,8 +86,11 @@ impl Lake<'_> {
             Ok(lock) => lock,
             Err(holder) => return Ok(Err(holder)),
         };
-        let Some(state) = commit::recover(&self.root, self.settings, &topic.name)? else {
-            return Ok(Ok(Found::default()));
+        let Recovered { state, strangers } = commit::recover(&self.root, self.settings, &topic.name)?;
+        let mut found = Found::default();
+        found.put_back.extend(strangers.into_iter().map(put_back));
+        let Some(state) = state else {
+            return Ok(Ok(found));
         };
         let snapshot = state.snapshot.clone();
         let mut change = Change {
@@ -99,7 +104,6 @@ impl Lake<'_> {
             commits: 0,
             failed: Vec::new(),
         };
-        let mut found = Found::default();
         let kind = change.state.kind;
         look(
             &self.root,

@@ -1,6 +1,6 @@
 //! The lake's own list of the erased, and the secret that their hashes are made with.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::time::Duration;
 
 use super::ledger::HOME;
@@ -16,15 +16,22 @@ const LOCK: &str = "@erasures";
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// # Errors
-/// A list that is damaged, or one without its secret: nothing may be taken in, or the erased would come back.
+/// A list that is damaged, or one of list and secret without the other: nothing may be taken in, or the erased would
+/// come back.
 pub(super) fn load(root: &Root) -> Result<Registry> {
-    let Some(entries) = sealed::read::<Vec<Entry>>(root, ENTRIES)? else {
-        return Ok(Registry {
-            secret: secret(root)?,
-            entries: Vec::new(),
-        });
-    };
-    Registry::new(secret(root)?, entries, &root.shown(ENTRIES))
+    let secret = secret(root)?;
+    match sealed::read::<Vec<Entry>>(root, ENTRIES)? {
+        Some(entries) => {
+            Registry::new(secret, entries, &root.shown(ENTRIES)).with_context(|| root.shown(SECRET))
+        }
+        None if secret.is_none() => Ok(Registry::default()),
+        None => bail!(
+            "{} holds the key of erasures, but their list, {}, is gone: without it, erased persons would come back. \
+             Restore the list from a backup",
+            root.shown(SECRET),
+            root.shown(ENTRIES)
+        ),
+    }
 }
 
 fn secret(root: &Root) -> Result<Option<Secret>> {
@@ -66,6 +73,8 @@ impl Lake<'_> {
                     .iter()
                     .map(|byte| format!("{byte:02x}"))
                     .collect();
+                // The list comes first: a secret without one tells that it was lost.
+                sealed::write(&self.root, ENTRIES, &known.entries)?;
                 sealed::write_secret(&self.root, SECRET, &hex)?;
                 suggested.clone()
             }

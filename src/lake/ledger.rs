@@ -1,6 +1,6 @@
 //! What the lake knows of itself, under `.lakectl/`: the root's own facts, a small state per topic, a manifest per day.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -27,8 +27,21 @@ struct LakeFacts {
 }
 
 /// Whether the root holds a lake already.
+///
+/// # Errors
+/// Topics without the lake's own facts: they were lost.
 pub fn exists(root: &Root) -> Result<bool> {
-    Ok(root.stat(LAKE)?.is_some())
+    if root.stat(LAKE)?.is_some() {
+        return Ok(true);
+    }
+    if has_topics(root)? {
+        bail!(
+            "{} is gone, though the ledger holds topics; nothing was changed. Restore it from a backup, or copy that of \
+             another lake of the same lake.timezone: it says nothing else",
+            root.shown(LAKE)
+        );
+    }
+    Ok(false)
 }
 
 /// Begins the ledger of a new lake, or checks that the lake's facts are still the configuration's.
@@ -54,6 +67,9 @@ pub fn open(root: &Root, zone: Tz, create: bool) -> Result<()> {
 
 /// Whether the ledger holds these facts; false: there are none yet, or none that anything was made by.
 fn agrees(root: &Root, facts: &LakeFacts) -> Result<bool> {
+    if !exists(root)? {
+        return Ok(false);
+    }
     match sealed::read::<LakeFacts>(root, LAKE)? {
         Some(known) if known == *facts => Ok(true),
         Some(known) if known.timezone != facts.timezone && has_topics(root)? => Err(usage(format!(
@@ -98,6 +114,9 @@ pub fn staging_home(topic: &str) -> String {
 /// The state of one topic. Renaming a new one over it is the commit point of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicState {
+    /// Whose state this is; one that was written before it was told has none.
+    #[serde(default)]
+    topic: String,
     pub kind: Kind,
     pub partition_time: String,
     pub topic_id: Option<String>,
@@ -120,8 +139,9 @@ pub struct TopicState {
 }
 
 impl TopicState {
-    pub fn new(kind: Kind, partition_time: String) -> Self {
+    pub fn new(topic: &str, kind: Kind, partition_time: String) -> Self {
         TopicState {
+            topic: topic.to_owned(),
             kind,
             partition_time,
             topic_id: None,
@@ -146,7 +166,15 @@ impl TopicState {
     }
 
     pub fn load(root: &Root, topic: &str) -> Result<Option<TopicState>> {
-        sealed::read(root, &Self::path(topic)).with_context(|| format!("topic {topic}"))
+        let path = Self::path(topic);
+        let state = sealed::read::<TopicState>(root, &path).with_context(|| format!("topic {topic}"))?;
+        state
+            .map(|mut state| {
+                check_place(root, &path, &state.topic, topic)?;
+                topic.clone_into(&mut state.topic);
+                Ok(state)
+            })
+            .transpose()
     }
 
     /// Writes the state where a torn write would not matter: the commit itself goes through `commit::commit`.
@@ -157,6 +185,18 @@ impl TopicState {
     pub fn path(topic: &str) -> String {
         format!("{}/state", topic_home(topic))
     }
+}
+
+/// Whole as a file may be: in another's place it would be believed of the wrong topic or day.
+fn check_place(root: &Root, path: &str, written_for: &str, place: &str) -> Result<()> {
+    if written_for.is_empty() || written_for == place {
+        return Ok(());
+    }
+    bail!(
+        "the ledger file {} is that of {}, not of {place}; nothing was changed. Restore it from a backup",
+        root.shown(path),
+        written_for.escape_debug()
+    );
 }
 
 /// A table's snapshot as readers see it, and the sidecar that tells what its lines alone don't.
@@ -266,6 +306,11 @@ pub fn by_partition<'f>(files: impl IntoIterator<Item = &'f FileEntry>) -> BTree
 /// The data files of one day of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// Whose files these are; a manifest that was written before it was told has none.
+    #[serde(default)]
+    topic: String,
+    #[serde(default)]
+    day: String,
     pub kind: Kind,
     pub timezone: String,
     pub partition_time: String,
@@ -275,8 +320,10 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    pub fn new(kind: Kind, timezone: Tz, partition_time: &str) -> Self {
+    pub fn new(topic: &str, day: &str, kind: Kind, timezone: Tz, partition_time: &str) -> Self {
         Manifest {
+            topic: topic.to_owned(),
+            day: day.to_owned(),
             kind,
             timezone: timezone.name().to_owned(),
             partition_time: partition_time.to_owned(),
@@ -287,7 +334,18 @@ impl Manifest {
     }
 
     pub fn load(root: &Root, topic: &str, day: &str) -> Result<Option<Manifest>> {
-        sealed::read(root, &Self::path(topic, day)).with_context(|| format!("topic {topic} day {day}"))
+        let path = Self::path(topic, day);
+        let manifest =
+            sealed::read::<Manifest>(root, &path).with_context(|| format!("topic {topic} day {day}"))?;
+        manifest
+            .map(|mut manifest| {
+                check_place(root, &path, &manifest.topic, topic)?;
+                check_place(root, &path, &manifest.day, day)?;
+                topic.clone_into(&mut manifest.topic);
+                day.clone_into(&mut manifest.day);
+                Ok(manifest)
+            })
+            .transpose()
     }
 
     pub fn save(&self, root: &Root, topic: &str, day: &str) -> Result<()> {

@@ -71,7 +71,9 @@ impl LineWriter {
         {
             splice(text.as_bytes(), out);
             out.push(b'\n');
-            return Written { irregular: false };
+            // The line has no key, but a key that does not decode counts all the same.
+            let irregular = matches!(self.key.decode(record.key), DecodedKey::Undecodable(_));
+            return Written { irregular };
         }
         let mut errors: Vec<String> = Vec::new();
         self.name(out, b'{', "partition");
@@ -247,6 +249,10 @@ fn text_or_base64(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "line_properties.rs"]
+mod properties;
 
 #[cfg(test)]
 mod tests {

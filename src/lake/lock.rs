@@ -5,6 +5,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use super::ledger::HOME;
@@ -29,9 +30,11 @@ pub fn take(root: &Root, topic: &str, run_id: &str, wait: Duration) -> Result<Re
             Err(error) => return Err(error).with_context(|| format!("locking {}", root.shown(&path))),
         }
     }
-    // For people who wonder; a lock that can't be written still locks.
-    let _ = file.set_len(0);
-    let _ = write!(file, "run {run_id}, process {}", std::process::id());
+    // For people who wonder; a lock that can't be written still locks, and what has a second name may be somebody's file.
+    if file.metadata().is_ok_and(|found| found.nlink() == 1) {
+        let _ = file.set_len(0);
+        let _ = write!(file, "run {run_id}, process {}", std::process::id());
+    }
     Ok(Ok(file))
 }
 

@@ -3,6 +3,7 @@
 pub mod acl;
 mod commit;
 mod day;
+mod doubts;
 mod erase;
 mod erasures;
 mod fold;
@@ -71,7 +72,10 @@ impl<'a> Lake<'a> {
     fn check(&self, topic: &Topic, state: Option<TopicState>) -> Result<TopicState> {
         let by = topic.partition_time.to_string();
         match state {
-            None => Ok(TopicState::new(topic.kind, by)),
+            None => {
+                doubts::check_new_topic(&self.root, topic.kind, &topic.name)?;
+                Ok(TopicState::new(&topic.name, topic.kind, by))
+            }
             Some(state) if state.kind != topic.kind => Err(usage(format!(
                 "topic {} was taken into the lake as a {}, and is a {} now; a topic is one of them. Move its folder \
                  and .lakectl/topics/{} away to take it in again",
@@ -103,8 +107,8 @@ impl Target for Lake<'_> {
             Ok(lock) => lock,
             Err(holder) => return Ok(Err(holder)),
         };
-        let state = commit::recover(&self.root, self.settings, &topic.name)?;
-        let state = self.check(topic, state)?;
+        let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
+        let state = self.check(topic, recovered.state)?;
         let erased = Filter::new(
             erasures::load(&self.root)?,
             &topic.name,
@@ -118,6 +122,7 @@ impl Target for Lake<'_> {
             run_id,
             state,
             erased,
+            recovered.strangers,
             lock,
         )))
     }

@@ -40,6 +40,10 @@ impl HivePartition {
         let [Some(year), Some(month), Some(day)] = values else {
             return None;
         };
+        // Later years go to the null partition, and their names would not sort.
+        if year.len() > 4 && year != NULL {
+            return None;
+        }
         let partition = match [year, month, day] == [NULL; 3] {
             true => HivePartition::Null,
             false => HivePartition::Day(NaiveDate::from_ymd_opt(
@@ -92,13 +96,6 @@ pub fn generation_suffix(generation: u32) -> String {
     }
 }
 
-/// The generation that a data file's name tells of.
-pub fn generation_of(name: &str) -> u32 {
-    let stem = name.split('.').next().unwrap_or(name);
-    let suffix = stem.rsplit_once("-g").map(|(_, number)| number);
-    suffix.and_then(|number| number.parse().ok()).unwrap_or(1)
-}
-
 /// `part-00000-00000000000000000000-00000000000000000041.json`
 pub fn batch_name(
     partition: i32,
@@ -120,6 +117,32 @@ pub fn message_name(partition: i32, offset: i64, generation: u32, compression: C
 /// `snapshot_complet.json`
 pub fn snapshot_name(compression: Compression) -> String {
     format!("snapshot_complet{}", compression.extension())
+}
+
+/// Whether a file's name is one that we give to data.
+pub fn is_data_name(name: &str) -> bool {
+    let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|b| b.is_ascii_digit());
+    let Some(stem) = [".json", ".json.gz", ".json.zst"]
+        .iter()
+        .find_map(|extension| name.strip_suffix(extension))
+    else {
+        return false;
+    };
+    let (stem, generation) = stem.split_once("-g").unwrap_or((stem, "1"));
+    let parts: Vec<&str> = stem.split('-').collect();
+    digits(generation, 1)
+        && match parts[..] {
+            ["snapshot_complet"] => true,
+            ["part", partition, first, last] => digits(partition, 5) && digits(first, 20) && digits(last, 20),
+            ["offset", partition, offset] => digits(partition, 5) && digits(offset, 20),
+            _ => false,
+        }
+}
+
+/// Which time a topic has been made anew for, by the name of one of its files.
+pub fn generation_of(name: &str) -> u32 {
+    let number = name.split_once("-g").map(|(_, rest)| rest.split('.').next());
+    number.flatten().and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
 /// Tells the day of timestamps; remembers the bounds of the last one, because neighbours share it.
@@ -215,8 +238,26 @@ mod tests {
             message_name(0, 7, 1, Compression::None),
             "offset-00000-00000000000000000007.json"
         );
-        assert_eq!(generation_of(&batch_name(3, 0, 41, 2, Compression::Gzip)), 2);
-        assert_eq!(generation_of(&message_name(0, 7, 1, Compression::None)), 1);
+        for name in [
+            batch_name(0, 1, 2, 1, Compression::None),
+            batch_name(100_000, 1, i64::MAX, 12, Compression::Zstd),
+            message_name(0, 7, 3, Compression::Gzip),
+            snapshot_name(Compression::None),
+        ] {
+            assert!(is_data_name(&name), "{name}");
+        }
+        for name in [
+            "part-0.json",
+            "part-00000-a.json",
+            "_SUCCESS",
+            "notes.json",
+            "snapshot_complet",
+            "part.json",
+        ] {
+            assert!(!is_data_name(name), "{name}");
+        }
+        assert_eq!(generation_of(&message_name(0, 7, 3, Compression::Gzip)), 3);
+        assert_eq!(generation_of(&batch_name(0, 1, 2, 1, Compression::None)), 1);
         assert!(HivePartition::parse_path("year=2025/month=10/day=9").is_none());
         assert!(HivePartition::parse_path("year=2025/month=02/day=30").is_none());
         assert!(HivePartition::parse_path("year=2025/month=10/day=09/x").is_none());
@@ -224,7 +265,43 @@ mod tests {
         assert_eq!(HivePartition::parse_path(&null), Some(HivePartition::Null));
     }
 
+    /// Days per month by the calendar's own rule, which chrono has no part in.
+    fn is_day(year: u32, month: u32, day: u32) -> bool {
+        let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
+        let last = match month {
+            2 => 28 + u32::from(leap),
+            4 | 6 | 9 | 11 => 30,
+            1..=12 => 31,
+            _ => 0,
+        };
+        (1..=last).contains(&day)
+    }
+
     proptest! {
+        /// A folder's name is a day exactly as it would be written, and nothing that only looks like one.
+        #[test]
+        fn only_whole_days_are_read(year in 0u32..11_000, month in 0u32..15, day in 0u32..34, spoilt in "[=/ 0-9yY.+-]{1,2}", at in any::<prop::sample::Index>()) {
+            let path = format!("year={year:04}/month={month:02}/day={day:02}");
+            let read = HivePartition::parse_path(&path);
+            prop_assert_eq!(read.is_some(), is_day(year, month, day) && year < 10_000, "{}", path);
+            if let Some(partition) = read {
+                prop_assert_eq!(partition.path(), path.clone());
+                prop_assert_eq!(partition.to_string(), format!("{year:04}-{month:02}-{day:02}"));
+            }
+            let at = at.index(path.len() + 1);
+            let spoilt = format!("{}{spoilt}{}", &path[..at], &path[at..]);
+            prop_assert_eq!(HivePartition::parse_path(&spoilt), None, "{}", spoilt);
+            prop_assert_eq!(HivePartition::parse_path(&path.replace('=', "")), None);
+        }
+
+        #[test]
+        fn any_text_is_a_day_or_none(text in "\\PC{0,30}") {
+            prop_assert!(HivePartition::parse_path(&text).is_none_or(|day| day.path() == text));
+            prop_assert!(HivePartition::parse(&text).is_none_or(|day| day.to_string() == text));
+            let _ = is_data_name(&text);
+            let _ = generation_of(&text);
+        }
+
         /// Every day's path reads back, and the remembered bounds never change an answer.
         #[test]
         fn path_and_day_are_inverse(times in proptest::collection::vec(0i64..253_402_300_800_000, 1..20)) {

@@ -5,9 +5,10 @@ use chrono::NaiveDate;
 use rustix::fs::FileType;
 use std::time::Duration;
 
+use super::commit::{self, Recovered};
 use super::ledger::{self, Manifest, Pending, PendingPurge, TopicState};
 use super::path::{HivePartition, day_folder, topic_folder};
-use super::{Lake, commit, lock};
+use super::{Lake, lock};
 use crate::config::Kind;
 
 /// A topic of the lake, by its ledger.
@@ -143,14 +144,19 @@ impl Lake<'_> {
             Ok(lock) => lock,
             Err(holder) => return Ok(Err(holder)),
         };
-        let Some(mut state) = commit::recover(&self.root, self.settings, topic)? else {
-            return Ok(Ok(Purged::default()));
+        let Recovered { state, strangers } = commit::recover(&self.root, self.settings, topic)?;
+        let mut purged = Purged {
+            strangers,
+            ..Purged::default()
+        };
+        let Some(mut state) = state else {
+            return Ok(Ok(purged));
         };
         let now = self.survey_topic(topic, &state)?;
         let folders = check(topic, planned, &now)?;
         // Nothing erased is nothing to keep erased.
         if folders.is_empty() {
-            return Ok(Ok(Purged::default()));
+            return Ok(Ok(purged));
         }
         self.check_places(topic, state.kind, &folders)?;
         state.cutoff = state.cutoff.max(Some(cutoff));
@@ -165,7 +171,9 @@ impl Lake<'_> {
             ..Pending::default()
         });
         let strangers = commit::commit(&self.root, self.settings, topic, &mut state)?;
-        Ok(Ok(Purged { folders, strangers }))
+        purged.strangers.extend(strangers);
+        purged.folders = folders;
+        Ok(Ok(purged))
     }
 }
 

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::acl;
+use crate::report::one_line;
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -53,7 +54,7 @@ impl Root {
 
     /// A path as people see it.
     pub fn shown(&self, rel: &str) -> String {
-        self.path.join(rel).display().to_string()
+        one_line(&self.path.join(rel).to_string_lossy())
     }
 
     pub fn path(&self) -> &Path {
@@ -83,16 +84,13 @@ impl Root {
 
     /// A file for locking, made where it is missing.
     pub fn lock_file(&self, rel: &str) -> Result<File> {
-        let flags = OFlags::CREATE | OFlags::RDWR;
-        self.open_file(rel, flags)
+        self.open_or_create(rel, OFlags::RDWR, self.file_mode)
             .with_context(|| format!("opening the lock {}", self.shown(rel)))
     }
 
     /// A file that is only ever added to, made where it is missing, closed to others whatever mode data files have.
     pub fn journal(&self, rel: &str) -> Result<File> {
-        let flags = OFlags::CREATE | OFlags::APPEND | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        self.parent(rel, false)
-            .and_then(|(dir, name)| Ok(fs::openat(dir, name, flags, Mode::from_raw_mode(0o640))?.into()))
+        self.open_or_create(rel, OFlags::APPEND | OFlags::RDWR, Mode::from_raw_mode(0o640))
             .with_context(|| format!("opening {}", self.shown(rel)))
     }
 
@@ -300,15 +298,24 @@ impl Root {
         Ok(())
     }
 
+    fn open_or_create(&self, rel: &str, flags: OFlags, mode: Mode) -> Result<File> {
+        let (dir, name) = self.parent(rel, false)?;
+        match open_regular(&dir, name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+            // Who makes it gives it its mode, whatever umask the shell has.
+            Ok(new) => {
+                fs::fchmod(&new, mode)?;
+                Ok(new)
+            }
+            Err(error) if error.downcast_ref() == Some(&Errno::EXIST) => {
+                open_regular(&dir, name, flags, mode)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn open_file(&self, rel: &str, flags: OFlags) -> Result<File> {
         let (dir, name) = self.parent(rel, false)?;
-        let file: File = fs::openat(
-            dir,
-            name,
-            flags | OFlags::NOFOLLOW | OFlags::CLOEXEC,
-            self.file_mode,
-        )?
-        .into();
+        let file = open_regular(&dir, name, flags, self.file_mode)?;
         if flags.contains(OFlags::CREATE | OFlags::EXCL) {
             // The configured mode is meant as it stands, whatever umask the shell has.
             fs::fchmod(&file, self.file_mode)?;
@@ -352,6 +359,20 @@ impl Root {
         }
         fs::fsync(parent)?;
         Ok(dir)
+    }
+}
+
+/// A file of ours, or an error: what somebody else put in its place is neither followed nor waited for.
+fn open_regular(dir: &OwnedFd, name: &str, flags: OFlags, mode: Mode) -> Result<File> {
+    // A named pipe would make us wait for whoever is at its other end.
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file: File = match fs::openat(dir, name, flags, mode) {
+        Err(error @ Errno::LOOP) => return Err(error).context("it is a symlink, which is never followed"),
+        opened => opened?.into(),
+    };
+    match FileType::from_raw_mode(fs::fstat(&file)?.st_mode) {
+        FileType::RegularFile => Ok(file),
+        _ => bail!("it is no regular file"),
     }
 }
 

@@ -105,6 +105,7 @@ fn array<const N: usize>(header: &[u8; HEADER], at: usize) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn rows_read_back() {
@@ -136,5 +137,32 @@ mod tests {
         assert_eq!(read(&mut from, true).unwrap(), None);
         assert!(read(&mut &bytes[..20], true).is_err());
         assert!(read(&mut &bytes[..bytes.len() - HEADER - 1], true).is_err());
+    }
+
+    proptest! {
+        /// Rows of any bytes read back; damage is an error or other rows, and never a panic.
+        #[test]
+        fn rows_survive_and_damage_does_not_panic(
+            key in proptest::collection::vec(any::<u8>(), 0..20), text in proptest::collection::vec(any::<u8>(), 0..20),
+            place in any::<(i32, i64, i64, i64)>(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        ) {
+            let origin = Origin { partition: place.0, offset: place.1, timestamp_ms: place.2, day_ms: place.3 };
+            let mut bytes = Vec::new();
+            for line in [Line::Here(text.clone()), Line::Tombstone] {
+                write(&mut bytes, &key, &origin, &line, true).unwrap();
+            }
+            let mut from = bytes.as_slice();
+            for line in [Line::Here(text.clone()), Line::Tombstone] {
+                prop_assert_eq!(read(&mut from, true).unwrap(), Some(Row { key: key.clone(), origin, line }));
+            }
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            for with_line in [true, false] {
+                let mut from = bytes.as_slice();
+                while let Ok(Some(_)) = read(&mut from, with_line) {}
+                let mut from = &bytes[..at];
+                while let Ok(Some(_)) = read(&mut from, with_line) {}
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ use crate::config::{Files, Kind, Settings, Topic};
 use crate::erase::filter::Filter;
 use crate::kafka::DrainPlan;
 use crate::record::Record;
-use crate::report::{LakeReport, TargetReport, TopicReport};
+use crate::report::{LakeReport, TargetReport, TopicReport, one_line};
 use crate::sink::{Drained, Progress, Rebuild, Sink};
 
 /// With one file per record, a commit every so many files keeps the ledger's state small.
@@ -51,6 +51,8 @@ pub struct TopicSink<'a> {
     filter: Filter,
     erased: u64,
     other_days: u64,
+    /// What the recovery of a killed purge found in its folders.
+    put_back: Vec<String>,
     _lock: File,
 }
 
@@ -64,6 +66,10 @@ enum Taking<'a> {
 type Seen = std::collections::BTreeMap<i32, i64>;
 
 impl<'a> TopicSink<'a> {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "called once, with what opening the topic came to"
+    )]
     pub(super) fn new(
         root: &'a Root,
         settings: &'a Settings,
@@ -71,6 +77,7 @@ impl<'a> TopicSink<'a> {
         run_id: &str,
         state: TopicState,
         filter: Filter,
+        put_back: Vec<String>,
         lock: File,
     ) -> Self {
         let metadata = settings.lake.metadata || topic.kind == Kind::Table;
@@ -92,6 +99,7 @@ impl<'a> TopicSink<'a> {
             filter,
             erased: 0,
             other_days: 0,
+            put_back,
             _lock: lock,
         }
     }
@@ -342,6 +350,14 @@ impl<'a> TopicSink<'a> {
     }
 }
 
+/// What to say of a path that is not ours and lay in a folder that a purge took away.
+pub(super) fn put_back(path: String) -> String {
+    let path = one_line(&path);
+    format!(
+        "{path} lay in a folder that a purge took away before it was stopped; it is not ours, and was put back"
+    )
+}
+
 impl Sink for TopicSink<'_> {
     fn progress(&self) -> Progress {
         self.state.progress()
@@ -369,6 +385,10 @@ impl Sink for TopicSink<'_> {
             Kind::Stream => self.take_stream(record),
             Kind::Table => self.take_table(record),
         }
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        self.put_back.drain(..).map(put_back).collect()
     }
 
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()> {

@@ -67,7 +67,7 @@ pub fn merge(
         }
     }
     if let (Some(old), Some(snapshot)) = (old, previous) {
-        old.check(root, snapshot)?;
+        old.check(snapshot)?;
     }
     out.finish()
 }
@@ -91,6 +91,7 @@ struct Previous {
     sidecar: BufReader<Hashing<File>>,
     lines: Lines,
     shown: String,
+    shown_sidecar: String,
     last_key: Option<Vec<u8>>,
 }
 
@@ -109,28 +110,25 @@ impl Previous {
             sidecar: BufReader::with_capacity(CHUNK, Hashing::new(open(&snapshot.sidecar)?)),
             lines: Lines::new(open(&snapshot.path)?, compression)?,
             shown: root.shown(&snapshot.path),
+            shown_sidecar: root.shown(&snapshot.sidecar),
             last_key: None,
         })
     }
 
     fn next(&mut self) -> Result<Option<Row>> {
-        let row = row::read(&mut self.sidecar, false)
-            .with_context(|| format!("the sidecar of {} is damaged", self.shown))?;
+        let row = row::read(&mut self.sidecar, false).with_context(|| self.damaged("it can't be read"))?;
         let Some(mut row) = row else { return Ok(None) };
         let Line::Elsewhere(length) = row.line else {
-            bail!("the sidecar of {} is damaged", self.shown)
+            bail!(self.damaged("a row of it is none"))
         };
         if self.last_key.as_ref().is_some_and(|last| *last >= row.key) {
-            bail!(
-                "the sidecar of {} is damaged: its keys are not sorted",
-                self.shown
-            );
+            bail!(self.damaged("its keys are not sorted"));
         }
         let mut line = Vec::with_capacity((length as usize).min(1 << 20));
         self.lines.take(length.into(), &mut line).with_context(|| {
             format!(
-                "{} is not what the ledger knows; restore it, or run lake --rebuild",
-                self.shown
+                "{} and the ledger file {} don't belong together; restore them, or run lake --rebuild",
+                self.shown, self.shown_sidecar
             )
         })?;
         row.line = Line::Here(line);
@@ -141,14 +139,18 @@ impl Previous {
         Ok(Some(row))
     }
 
+    fn damaged(&self, how: &str) -> String {
+        format!(
+            "the ledger file {}, the keys of {}, is damaged: {how}; restore it, or run lake --rebuild",
+            self.shown_sidecar, self.shown
+        )
+    }
+
     /// What was merged must have been what was committed.
-    fn check(mut self, root: &Root, snapshot: &Snapshot) -> Result<()> {
+    fn check(mut self, snapshot: &Snapshot) -> Result<()> {
         std::io::copy(&mut self.sidecar, &mut std::io::sink())?;
-        if self.sidecar.into_inner().checksum() != snapshot.sidecar_checksum {
-            bail!(
-                "{} is damaged (checksum); restore it, or run lake --rebuild",
-                root.shown(&snapshot.sidecar)
-            );
+        if self.sidecar.get_ref().checksum() != snapshot.sidecar_checksum {
+            bail!(self.damaged("its checksum is wrong"));
         }
         let lines = self.lines.checksum().with_context(|| {
             format!(

@@ -18,7 +18,7 @@ use crate::config::{Kind, Retention, Settings, units};
 use crate::exit::usage;
 use crate::lake::{DayFolder, Lake, RecordDay};
 use crate::print::{self, count};
-use crate::report::{Report, TargetReport, TopicReport};
+use crate::report::{Report, TargetReport, TopicReport, one_line};
 use crate::select;
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
@@ -413,7 +413,12 @@ fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
         lines.push(format!("purged {}", count(rows, "row")));
     }
     let found = outcome.left.iter().filter(|path| !plan.left.contains(path));
-    lines.extend(found.map(|path| format!("left {path}: it lay in a purged folder and is not ours")));
+    lines.extend(found.map(|path| {
+        format!(
+            "left {}: it lay in a purged folder and is not ours",
+            one_line(path)
+        )
+    }));
     if left > 0 {
         lines.push(format!("{left} rows are left; run again to go on"));
     }

@@ -12,6 +12,7 @@ use crate::exit::usage;
 use crate::lake::path::{HivePartition, day_folder};
 use crate::lake::{DayFolder, TopicDays};
 use crate::print::count;
+use crate::report::one_line;
 use crate::warehouse::ROWS_WITHOUT_INDEX_MAX;
 
 /// A plan that can be reviewed, kept in a file, and executed.
@@ -265,7 +266,7 @@ impl Plan {
         lines.extend(
             self.left
                 .iter()
-                .map(|path| format!("left       {path}: not ours")),
+                .map(|path| format!("left       {}: not ours", one_line(path))),
         );
         if self.is_empty() {
             lines.push("nothing is older than its retention".to_owned());

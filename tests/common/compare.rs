@@ -121,22 +121,33 @@ impl Compare {
     }
 
     fn check_line(&self, line: &Line, record: &Record) {
-        let shown = format!("{line:?}\nKafka has {record:?}");
-        assert_eq!(line.timestamp_ms, record.timestamp_ms, "{shown}");
+        // Some values are large: they are printed only where something is wrong.
+        let shown = || format!("{line:?}\nKafka has {record:?}");
+        assert_eq!(line.timestamp_ms, record.timestamp_ms, "{}", shown());
         match (&line.key_bytes, &record.key) {
-            (Some(bytes), key) => assert!(key.as_ref() == Some(bytes) && line.error.is_some(), "{shown}"),
-            (None, None) => assert_eq!((&line.key, line.window), (&Some(Value::Null), None), "{shown}"),
+            (Some(bytes), key) => assert!(key.as_ref() == Some(bytes) && line.error.is_some(), "{}", shown()),
+            (None, None) => assert_eq!(
+                (&line.key, line.window),
+                (&Some(Value::Null), None),
+                "{}",
+                shown()
+            ),
             (None, Some(key)) => {
                 let (key, window) = (self.key)(key);
-                assert_eq!((line.key.as_ref(), line.window), (Some(&key), window), "{shown}");
+                assert_eq!(
+                    (line.key.as_ref(), line.window),
+                    (Some(&key), window),
+                    "{}",
+                    shown()
+                );
             }
         }
         let value = match line.form {
             Some("value_text" | "value_base64") => record.value.clone(),
             _ => record.value.as_deref().map(on_one_line),
         };
-        assert!(line.value == value, "{shown}");
-        assert_eq!(line.headers, headers(record), "{shown}");
+        assert!(line.value == value, "{}", shown());
+        assert_eq!(line.headers, headers(record), "{}", shown());
     }
 
     /// The one snapshot of a table, and the link to it.

@@ -306,7 +306,7 @@ fn producer(settings: &[(&str, &str)]) -> BaseProducer<Answers> {
         .set("bootstrap.servers", brokers())
         // Order without idempotence, whose start takes librdkafka half a second.
         .set("max.in.flight", "1")
-        .set("message.max.bytes", "10000000");
+        .set("message.max.bytes", "100000000");
     for (key, value) in settings {
         config.set(*key, *value);
     }

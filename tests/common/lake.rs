@@ -50,6 +50,20 @@ impl Lake {
         }
     }
 
+    /// One of the same configuration, whose root is a copy of this folder.
+    pub fn copied_from(&self, root: &Path) -> Lake {
+        let lake = Lake {
+            dir: tempfile::tempdir().unwrap(),
+            group: self.group.clone(),
+            kafka: self.kafka,
+            place: self.place,
+            settings: self.settings.clone(),
+            topics: self.topics.clone(),
+        };
+        copy(root, &lake.root());
+        lake
+    }
+
     pub fn of_stream(topic: &Topic) -> Lake {
         Lake::new().stream(topic, "")
     }
@@ -181,6 +195,20 @@ impl Lake {
             assert!(!staged, "{} is left over", path.display());
         }
     }
+}
+
+/// Copies a folder, and all that lies in it as it is.
+pub fn copy(from: &Path, to: &Path) {
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .args([from, to])
+        .status();
+    assert!(
+        status.unwrap().success(),
+        "cp {} {}",
+        from.display(),
+        to.display()
+    );
 }
 
 /// What every report promises.

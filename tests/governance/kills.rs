@@ -94,3 +94,31 @@ fn a_killed_purge_is_finished_or_never_began() {
         }
     }
 }
+
+/// A file of somebody else's goes with its folder for a moment, and comes back: by whichever run finishes the purge.
+#[test]
+fn what_a_killed_purge_took_along_is_put_back_and_named() {
+    let mut named = 0;
+    for nth in 1.. {
+        let (_topic, lake) = days("kill");
+        let folder = lake.root().join("streams");
+        let notes = folder
+            .join(&data_files(&folder)[0].path)
+            .with_file_name("notes.txt");
+        std::fs::write(&notes, "mine").unwrap();
+        let limits = ["--older-than", "1d", "--max-fraction", "1"];
+        let purge = [&["purge", "-q", "--only", "lake", "--yes"][..], &limits].concat();
+        let over = kill_at(&lake, &purge, "unlinkat", nth);
+        let taken = !notes.exists();
+        let report = lake.drain();
+        assert_eq!(std::fs::read_to_string(&notes).unwrap(), "mine", "{nth}");
+        if taken {
+            assert!(report["warnings"].to_string().contains("notes.txt"), "{report}");
+            named += 1;
+        }
+        if over {
+            break;
+        }
+    }
+    assert!(named > 0);
+}

@@ -5,9 +5,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod content;
 mod example;
 mod init_db;
 mod kills;
+mod large;
 mod locks;
 mod records;
 mod refused;

@@ -34,11 +34,22 @@ impl Warehouse {
         warehouse
     }
 
+    /// The same on MariaDB.
+    pub fn on_mariadb() -> Warehouse {
+        let warehouse = Warehouse::without_database_at("LAKECTL_TEST_MARIADB");
+        warehouse.lakectl(&["init-db"]).expect(0);
+        warehouse
+    }
+
     /// Whose database nobody has made.
     pub fn without_database() -> Warehouse {
-        let opts = Opts::from_url(&service("LAKECTL_WAREHOUSE_URL")).unwrap();
+        Warehouse::without_database_at("LAKECTL_WAREHOUSE")
+    }
+
+    fn without_database_at(server: &str) -> Warehouse {
+        let opts = Opts::from_url(&service(&format!("{server}_URL"))).unwrap();
         let user = opts.get_user().unwrap_or_default().to_owned();
-        let password = service("LAKECTL_WAREHOUSE_PASSWORD");
+        let password = service(&format!("{server}_PASSWORD"));
         let admin = Conn::new(
             OptsBuilder::from_opts(opts.clone())
                 .pass(Some(&password))
