@@ -19,9 +19,15 @@ use super::{DEADLINE, HOW, poll, unique};
 const ANSWER: Duration = Duration::from_secs(10);
 const FOREVER_MS: &str = "9223372036854775807";
 
+static BROKERS: OnceLock<Result<String, String>> = OnceLock::new();
+
+/// Takes this broker instead of the environment's, for all that comes.
+pub fn use_brokers(address: &str) {
+    BROKERS.set(Ok(address.to_owned())).unwrap();
+}
+
 /// The broker's address, once it has answered. Asked once: without Kafka all tests fail, and none of them waits.
 pub fn brokers() -> &'static str {
-    static BROKERS: OnceLock<Result<String, String>> = OnceLock::new();
     let found = BROKERS.get_or_init(|| {
         let brokers = std::env::var("LAKECTL_BROKERS").unwrap_or_default();
         if brokers.is_empty() {

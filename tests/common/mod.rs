@@ -6,6 +6,7 @@
 pub mod compare;
 pub mod files;
 pub mod kafka;
+pub mod kafka_proxy;
 pub mod lake;
 pub mod program;
 pub mod records;

@@ -22,6 +22,8 @@ pub struct Warehouse {
     pub address: String,
     pub user: String,
     pub password: String,
+    /// More lines of the `[kafka]` section.
+    pub kafka: &'static str,
     topics: String,
     admin: Conn,
 }
@@ -52,6 +54,7 @@ impl Warehouse {
             address: format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port()),
             user,
             password,
+            kafka: "",
             topics: String::new(),
             admin,
         }
@@ -99,9 +102,10 @@ impl Warehouse {
     /// Without its `[warehouse]` section: that is the environment's.
     fn config(&self) -> String {
         format!(
-            "[kafka]\nbrokers = {:?}\ngroup = {:?}\n{}",
+            "[kafka]\nbrokers = {:?}\ngroup = {:?}\n{}\n{}",
             brokers(),
             self.group,
+            self.kafka,
             self.topics
         )
     }
