@@ -3,13 +3,13 @@
 use anyhow::{Context as _, Result, anyhow};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::admin::{Admin, OffsetSpec};
 use super::plan::PartitionOffsets;
@@ -19,6 +19,8 @@ use crate::report::printable;
 
 /// How long one question to Kafka may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+const MIRROR_TRIES: u32 = 3;
+const MIRROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Set before the user's own options, which may change them.
 const DEFAULTS: [(&str, &str); 8] = [
@@ -247,13 +249,22 @@ impl Client {
         if progress.is_empty() {
             return Ok(());
         }
-        let mut list = TopicPartitionList::new();
-        for (topic, partition, next) in progress {
-            list.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
+        let began = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.admin().commit(&self.group, progress) {
+                Ok(()) => return Ok(()),
+                // A connection that was lost is soon there again; a broker that said nothing was waited for already.
+                Err(_) if tries < MIRROR_TRIES && began.elapsed() < ANSWER_TIMEOUT / 2 => {
+                    std::thread::sleep(MIRROR_PAUSE);
+                }
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("mirroring progress into Kafka's group {}", self.group));
+                }
+            }
         }
-        self.consumer
-            .commit(&list, CommitMode::Sync)
-            .with_context(|| format!("mirroring progress into Kafka's group {}", self.group))
     }
 
     pub fn group(&self) -> &str {

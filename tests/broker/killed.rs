@@ -6,7 +6,7 @@ use super::private::{OwnBroker, own_broker};
 use super::tables::{COUNTS, count};
 use super::world::Warehouse;
 use crate::common::compare::assert_stream;
-use crate::common::kafka::{Topic, numbered, brokers};
+use crate::common::kafka::{Topic, brokers, numbered};
 use crate::common::kafka_proxy::{Hold, KafkaProxy};
 use crate::common::lake::{Lake, number};
 use crate::common::program::{Run, Running};
@@ -21,11 +21,9 @@ impl Topics {
     fn new(_broker: &OwnBroker) -> Topics {
         let stream = Topic::with("stream", 2, &[]);
         let table = Topic::with("table", 2, &[("cleanup.policy", "compact")]);
-        for round in 0..15 {
-            stream.send(&numbered(&format!("s{round}"), 60, 2));
-            let updates = (0..60).map(|i| count(&format!("k{i}"), round * 100 + i).to(i as i32 % 2));
-            table.send(&updates.collect::<Vec<_>>());
-        }
+        stream.send_in_batches(&numbered("s", 900, 2), 30);
+        let updates = (0..900).map(|i| count(&format!("k{}", i % 60), i).to(i as i32 % 2));
+        table.send_in_batches(&updates.collect::<Vec<_>>(), 30);
         Topics { stream, table }
     }
 }
@@ -58,7 +56,13 @@ impl Held {
 fn assert_names_the_place(run: &Run, topic: &Topic) {
     let report = run.report();
     let error = report["topics"][0]["error"].as_str().unwrap();
-    for word in [&topic.name, "no answer for 1 s", "Kafka partition", "at offset", "is the broker up"] {
+    for word in [
+        &topic.name,
+        "no answer for 1 s",
+        "Kafka partition",
+        "at offset",
+        "is the broker up",
+    ] {
         assert!(error.contains(word), "no {word:?} in {error}");
     }
 }
@@ -103,14 +107,18 @@ fn a_broker_stopped_past_every_timeout() {
     let into_lake = Held::new(|arguments| lake.start(arguments));
     let into_warehouse = Held::new(|arguments| warehouse.start(arguments));
     broker.signal(Signal::STOP);
+    let late = Lake::of_stream(&stream);
+    let late = late.start(&[]);
     for (held, topic) in [(into_lake, &stream), (into_warehouse, &table)] {
         assert_names_the_place(&held.release().wait().expect(1), topic);
     }
-    // Nor does a run hang that only now begins.
-    let late = lake.start(&[]);
+    // Nor does a run hang that only now began.
     late.wait().fails(1, &["is the broker up"]);
     assert!(!lake.root().join("streams").exists());
-    assert_eq!(COUNTS.rows(&mut warehouse.session()), [] as [Vec<Option<String>>; 0]);
+    assert_eq!(
+        COUNTS.rows(&mut warehouse.session()),
+        [] as [Vec<Option<String>>; 0]
+    );
     broker.signal(Signal::CONT);
     lake.drain();
     assert_stream(&lake, &stream);

@@ -101,6 +101,13 @@ impl Topic {
         flush(&producer);
     }
 
+    /// In batches of so many records, for runs that are to read long.
+    pub fn send_in_batches(&self, records: &[Record], size: usize) {
+        let producer = producer(&[("batch.num.messages", &size.to_string()), ("linger.ms", "100")]);
+        enqueue(&producer, &self.name, records);
+        flush(&producer);
+    }
+
     pub fn read(&self) -> Vec<Record> {
         read_topic(&self.name)
     }
