@@ -19,6 +19,7 @@ use crate::report::printable;
 
 /// How long one question to Kafka may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+const LEADER_PAUSE: Duration = Duration::from_millis(200);
 const MIRROR_TRIES: u32 = 3;
 const MIRROR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -148,10 +149,23 @@ impl Client {
             .iter()
             .flat_map(|(topic, ids)| ids.iter().map(|&id| (topic.clone(), id)))
             .collect();
+        let began = Instant::now();
         let ask = |spec| {
-            self.admin()
-                .offsets(&all, spec)
-                .with_context(|| format!("asking {} for offsets", self.brokers))
+            loop {
+                match self.admin().offsets(&all, spec) {
+                    // A broker that has just come up leads nothing for a moment.
+                    Err(error) if leaderless(&error) && began.elapsed() < ANSWER_TIMEOUT => {
+                        std::thread::sleep(LEADER_PAUSE);
+                    }
+                    Err(error) if leaderless(&error) => {
+                        break Err(error.context(
+                            "no Kafka partition has a leader: has the broker just come up? Run again",
+                        ));
+                    }
+                    answer => break answer,
+                }
+            }
+            .with_context(|| format!("asking {} for offsets", self.brokers))
         };
         // The low watermark last: what has been deleted by then is noticed by the plan, not by the read.
         let (high, stable, low) = (
@@ -293,6 +307,11 @@ impl Client {
     pub(super) fn admin(&self) -> Admin {
         Admin::new(self.consumer.client().native_ptr(), ANSWER_TIMEOUT)
     }
+}
+
+/// librdkafka's own words for it: the code that comes with them is used for much else.
+fn leaderless(error: &anyhow::Error) -> bool {
+    error.to_string().contains("No leaders found")
 }
 
 fn redact(text: &str, kafka: &Kafka) -> String {
