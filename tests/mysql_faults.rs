@@ -127,22 +127,26 @@ fn a_session_killed_in_the_middle_is_replayed() {
     landed_once(&test, committed);
 }
 
-#[test]
-fn a_session_killed_while_idle_is_replayed() {
-    let test = fresh();
-    let sink = two_rows(&test);
-    let mut watcher = test.session();
+fn end_sessions(watcher: &mut mysql::Conn, database: &str) {
     let own = watcher.connection_id();
     let sessions: Vec<u64> = watcher
         .exec(
             "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ? AND ID <> ?",
-            (&test.name, own),
+            (database, own),
         )
         .unwrap();
     for session in sessions {
         // Some of them may just have ended by themselves.
         let _ = watcher.query_drop(format!("KILL {session}"));
     }
+}
+
+#[test]
+fn a_session_killed_while_idle_is_replayed() {
+    let test = fresh();
+    let sink = two_rows(&test);
+    let mut watcher = test.session();
+    end_sessions(&mut watcher, &test.name);
     landed_once(&test, commit(sink));
 }
 
@@ -212,6 +216,27 @@ fn progress_that_a_stranger_moved_stops_the_load() {
         (test.rows(COUNTS), test.one(NEXT)),
         (vec!["A|1".to_owned(), "B|1".to_owned()], "3".to_owned())
     );
+}
+
+/// The lock was lost, and another run has it by now.
+#[test]
+fn a_lock_that_another_run_has_stops_the_load() {
+    let test = fresh();
+    let mut sink = two_rows(&test);
+    sink.set_patience(Duration::from_secs(1));
+    let mut watcher = test.session();
+    let other = until("another run to get the lock", || {
+        end_sessions(&mut watcher, &test.name);
+        test.warehouse().open(test.topic(TOPIC), Duration::ZERO).unwrap()
+    });
+    let error = commit(sink).join().unwrap().unwrap_err();
+    assert!(
+        format!("{error:#}").contains("the lock is held by another run"),
+        "{error:#}"
+    );
+    assert_eq!(exit::code_of(&error), exit::FAILED);
+    drop(other);
+    assert_eq!(test.one(NEXT), "2");
 }
 
 /// A full disk, lost rights, a dropped column: neither another try nor another record would mend it.

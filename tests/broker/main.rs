@@ -12,5 +12,6 @@ mod tables;
 mod world;
 
 mod killed;
+mod mysqld;
 mod private;
 mod wire;

@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod kafka_proxy;
 pub mod lake;
 pub mod program;
+pub mod proxy;
 pub mod records;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -6,6 +6,8 @@
 mod common;
 
 mod example;
+mod faults;
+mod incidents;
 mod init_db;
 mod kills;
 mod locks;

@@ -38,9 +38,14 @@ impl Warehouse {
 
     /// Whose database nobody has made.
     pub fn without_database() -> Warehouse {
-        let opts = Opts::from_url(&service("LAKECTL_WAREHOUSE_URL")).unwrap();
+        let url = service("LAKECTL_WAREHOUSE_URL");
+        Warehouse::on_server(&url, service("LAKECTL_WAREHOUSE_PASSWORD"))
+    }
+
+    /// On another server than the environment's, without a database.
+    pub fn on_server(url: &str, password: String) -> Warehouse {
+        let opts = Opts::from_url(url).unwrap();
         let user = opts.get_user().unwrap_or_default().to_owned();
-        let password = service("LAKECTL_WAREHOUSE_PASSWORD");
         let admin = Conn::new(
             OptsBuilder::from_opts(opts.clone())
                 .pass(Some(&password))
