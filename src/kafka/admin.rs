@@ -14,6 +14,18 @@ use std::time::{Duration, Instant};
 /// A Kafka partition of a topic.
 pub(super) type TopicPartition = (String, i32);
 
+/// Kafka is choosing leaders, as after a broker's start: the same question gets its answer a moment later.
+#[derive(Debug)]
+pub(super) struct Leaderless(String);
+
+impl std::fmt::Display for Leaderless {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Leaderless {}
+
 /// Which end of a Kafka partition is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OffsetSpec {
@@ -104,20 +116,38 @@ impl Admin {
         }
         // SAFETY: the list is copied by the call.
         unsafe { rd::rd_kafka_ListOffsets(self.client, list.0, options.0, queue.0) };
-        let event = queue.wait(self.timeout)?;
+        // librdkafka's own words for it: the code that comes with them is used for much else.
+        let event = queue
+            .wait(self.timeout)
+            .map_err(|error| match error.to_string() {
+                text if text.contains("No leaders found") => Leaderless(text).into(),
+                _ => error,
+            })?;
         let mut found = BTreeMap::new();
         // SAFETY: all pointers below belong to the event, which lives to the end of this function.
         unsafe {
+            use rd::rd_kafka_resp_err_t as Code;
             let result = rd::rd_kafka_event_ListOffsets_result(event.0);
             let mut count = 0;
             let infos = rd::rd_kafka_ListOffsets_result_infos(result, &mut count);
             for &info in slice(infos, count) {
                 let entry = &*rd::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
+                let (topic, partition) = (owned(entry.topic), entry.partition);
                 let offset = match entry.err {
-                    rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(entry.offset),
+                    Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(entry.offset),
+                    Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
+                    | Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
+                    | Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH
+                    | Code::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH
+                    | Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE => {
+                        let error = owned(rd::rd_kafka_err2str(entry.err));
+                        bail!(Leaderless(format!(
+                            "topic {topic} Kafka partition {partition}: {error}"
+                        )));
+                    }
                     error => Err(owned(rd::rd_kafka_err2str(error))),
                 };
-                found.insert((owned(entry.topic), entry.partition), offset);
+                found.insert((topic, partition), offset);
             }
         }
         Ok(found)

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::admin::{Admin, OffsetSpec};
+use super::admin::{Admin, Leaderless, OffsetSpec, TopicPartition};
 use super::plan::PartitionOffsets;
 use crate::config::Kafka;
 use crate::exit::usage;
@@ -149,23 +149,9 @@ impl Client {
             .iter()
             .flat_map(|(topic, ids)| ids.iter().map(|&id| (topic.clone(), id)))
             .collect();
-        let began = Instant::now();
         let ask = |spec| {
-            loop {
-                match self.admin().offsets(&all, spec) {
-                    // A broker that has just come up leads nothing for a moment.
-                    Err(error) if leaderless(&error) && began.elapsed() < ANSWER_TIMEOUT => {
-                        std::thread::sleep(LEADER_PAUSE);
-                    }
-                    Err(error) if leaderless(&error) => {
-                        break Err(error.context(
-                            "no Kafka partition has a leader: has the broker just come up? Run again",
-                        ));
-                    }
-                    answer => break answer,
-                }
-            }
-            .with_context(|| format!("asking {} for offsets", self.brokers))
+            self.ends(&all, spec)
+                .with_context(|| format!("asking {} for offsets", self.brokers))
         };
         // The low watermark last: what has been deleted by then is noticed by the plan, not by the read.
         let (high, stable, low) = (
@@ -196,6 +182,26 @@ impl Client {
             found.entry(key.0).or_default().push(offsets);
         }
         Ok(found)
+    }
+
+    /// One end of Kafka partitions; a broker that has just come up leads nothing for a moment.
+    pub(super) fn ends(
+        &self,
+        partitions: &[TopicPartition],
+        spec: OffsetSpec,
+    ) -> Result<BTreeMap<TopicPartition, Result<i64, String>>> {
+        let began = Instant::now();
+        loop {
+            match self.admin().offsets(partitions, spec) {
+                Err(error) if !error.is::<Leaderless>() => return Err(error),
+                Err(error) if began.elapsed() >= ANSWER_TIMEOUT => {
+                    return Err(error
+                        .context("a Kafka partition has no leader: has the broker just come up? Run again"));
+                }
+                Err(_) => std::thread::sleep(LEADER_PAUSE),
+                answer => return answer,
+            }
+        }
     }
 
     /// The settings of a topic, like cleanup.policy.
@@ -307,11 +313,6 @@ impl Client {
     pub(super) fn admin(&self) -> Admin {
         Admin::new(self.consumer.client().native_ptr(), ANSWER_TIMEOUT)
     }
-}
-
-/// librdkafka's own words for it: the code that comes with them is used for much else.
-fn leaderless(error: &anyhow::Error) -> bool {
-    error.to_string().contains("No leaders found")
 }
 
 fn redact(text: &str, kafka: &Kafka) -> String {
