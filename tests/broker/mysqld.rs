@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::private::{Private, shared_broker};
+use super::private::Private;
 use super::tables::{COUNTS, count};
 use super::world::Warehouse;
 use crate::common::kafka::{Topic, tombstone};
@@ -14,7 +14,6 @@ use crate::common::proxy::{self, Cut};
 
 #[test]
 fn mysqld_killed_around_commit() {
-    let _broker = shared_broker();
     let mysqld = Arc::new(Private::start("mysql"));
     let url = mysqld.variable("LAKECTL_WAREHOUSE_URL");
     let password = mysqld.variable("LAKECTL_WAREHOUSE_PASSWORD");

@@ -4,9 +4,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::common::kafka::use_brokers;
+use crate::common::kafka::use_broker;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
 
@@ -92,26 +92,17 @@ impl Private {
     }
 }
 
-fn broker() -> &'static RwLock<Private> {
-    static BROKER: OnceLock<RwLock<Private>> = OnceLock::new();
-    BROKER.get_or_init(|| {
-        let broker = Private::start("kafka");
-        use_brokers(&broker.variable("LAKECTL_BROKERS"));
-        RwLock::new(broker)
-    })
-}
-
-/// The private broker, for tests that leave it in peace.
-pub fn shared_broker() -> RwLockReadGuard<'static, Private> {
-    broker().read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The private broker for one test alone, which may do to it what it likes: afterwards it is there again.
+/// The private broker for one test alone, which may do to it what it likes: afterwards it is there again. All that the
+/// test does from now on is with this broker.
 pub fn own_broker() -> OwnBroker {
-    OwnBroker(broker().write().unwrap_or_else(PoisonError::into_inner))
+    static BROKER: OnceLock<Mutex<Private>> = OnceLock::new();
+    let broker = BROKER.get_or_init(|| Mutex::new(Private::start("kafka")));
+    let broker = broker.lock().unwrap_or_else(PoisonError::into_inner);
+    use_broker(&broker.variable("LAKECTL_BROKERS"));
+    OwnBroker(broker)
 }
 
-pub struct OwnBroker(RwLockWriteGuard<'static, Private>);
+pub struct OwnBroker(MutexGuard<'static, Private>);
 
 impl std::ops::Deref for OwnBroker {
     type Target = Private;

@@ -3,7 +3,6 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::private::shared_broker;
 use super::tables::{COUNTS, count};
 use super::world::Warehouse;
 use crate::common::compare::assert_stream;
@@ -31,7 +30,6 @@ fn quick(proxy: &KafkaProxy) -> [&str; 6] {
 
 #[test]
 fn connections_cut_at_any_byte() {
-    let _broker = shared_broker();
     let (stream, table) = (Topic::with("cut", 2, &[]), Topic::compacted("cut-table"));
     stream.send_in_batches(&numbered("s", 800, 2), 20);
     let updates = (0..800).map(|i| count(&format!("k{}", i % 40), i));
@@ -66,7 +64,6 @@ fn spoils(word: &'static [u8]) -> Judge {
 
 #[test]
 fn a_spoilt_record_is_an_error() {
-    let _broker = shared_broker();
     let (stream, table) = (Topic::new("spoilt"), Topic::compacted("spoilt-table"));
     let (lake, warehouse) = (Lake::of_stream(&stream), Warehouse::of_counts(&table));
     let long = "x".repeat(600);
@@ -114,7 +111,6 @@ fn deaf(fate: fn() -> Fate, times: usize) -> Judge {
 
 #[test]
 fn an_offset_commit_whose_answer_is_lost() {
-    let _broker = shared_broker();
     for (fate, times) in [
         (|| Fate::CutAfter(0), 1),
         (|| Fate::CutAfter(0), usize::MAX),
