@@ -78,7 +78,8 @@ pub(super) fn apply<'b>(
         match batch.versions.get(key) {
             None => applied.refused.push((pending, error)),
             Some(versions) => {
-                replay(conn, server, table, batch, (key, versions), &mut applied)?;
+                let versions = versions.iter().map(|version| (key, version));
+                replay(conn, server, table, batch, versions, &mut applied)?;
                 replayed.insert(key);
             }
         }
@@ -98,11 +99,12 @@ fn replay<'b>(
     server: &Server,
     table: &TargetTable,
     batch: &Batch,
-    (key, versions): (&'b Box<[u8]>, &'b [Pending]),
+    versions: impl Iterator<Item = Change<'b>>,
     applied: &mut Applied<'b>,
 ) -> mysql::Result<()> {
     let mut last = None;
-    for version in versions {
+    for change in versions {
+        let (_, version) = change;
         let statement = |rows| match &version.write {
             Write::Upsert { shape, .. } => {
                 upsert_sql(table, &batch.shapes[*shape], rows, server.has_row_alias())
@@ -110,7 +112,7 @@ fn replay<'b>(
             Write::Delete { .. } => delete_sql(table, rows),
         };
         let mut refused = Vec::new();
-        let affected = run_or_halve(conn, &[(key, version)], &statement, &mut refused)?;
+        let affected = run_or_halve(conn, &[change], &statement, &mut refused)?;
         match refused.pop() {
             None => last = Some((version, affected)),
             Some((_, error)) => applied.refused.push((version, error)),
