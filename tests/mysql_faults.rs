@@ -20,6 +20,11 @@ const TOPICS: &str = r#"
 kind = "table"
 key = { format = "string", columns = ["product_id"] }
 "#;
+const CUSTOM: &str = r#"
+[topics.CUSTOM]
+kind = "table"
+key = { format = "string", columns = ["id"] }
+"#;
 const TOPIC: &str = "PRODUCT_PURCHASE_COUNTS";
 const COUNTS: &str = "SELECT product_id, purchase_count FROM product_purchase_counts ORDER BY product_id";
 const NEXT: &str = "SELECT next_offset FROM lakectl_progress";
@@ -122,22 +127,26 @@ fn a_session_killed_in_the_middle_is_replayed() {
     landed_once(&test, committed);
 }
 
-#[test]
-fn a_session_killed_while_idle_is_replayed() {
-    let test = fresh();
-    let sink = two_rows(&test);
-    let mut watcher = test.session();
+fn end_sessions(watcher: &mut mysql::Conn, database: &str) {
     let own = watcher.connection_id();
     let sessions: Vec<u64> = watcher
         .exec(
             "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ? AND ID <> ?",
-            (&test.name, own),
+            (database, own),
         )
         .unwrap();
     for session in sessions {
         // Some of them may just have ended by themselves.
         let _ = watcher.query_drop(format!("KILL {session}"));
     }
+}
+
+#[test]
+fn a_session_killed_while_idle_is_replayed() {
+    let test = fresh();
+    let sink = two_rows(&test);
+    let mut watcher = test.session();
+    end_sessions(&mut watcher, &test.name);
     landed_once(&test, commit(sink));
 }
 
@@ -209,6 +218,27 @@ fn progress_that_a_stranger_moved_stops_the_load() {
     );
 }
 
+/// The lock was lost, and another run has it by now.
+#[test]
+fn a_lock_that_another_run_has_stops_the_load() {
+    let test = fresh();
+    let mut sink = two_rows(&test);
+    sink.set_patience(Duration::from_secs(1));
+    let mut watcher = test.session();
+    let other = until("another run to get the lock", || {
+        end_sessions(&mut watcher, &test.name);
+        test.warehouse().open(test.topic(TOPIC), Duration::ZERO).unwrap()
+    });
+    let error = commit(sink).join().unwrap().unwrap_err();
+    assert!(
+        format!("{error:#}").contains("the lock is held by another run"),
+        "{error:#}"
+    );
+    assert_eq!(exit::code_of(&error), exit::FAILED);
+    drop(other);
+    assert_eq!(test.one(NEXT), "2");
+}
+
 /// A full disk, lost rights, a dropped column: neither another try nor another record would mend it.
 #[test]
 fn any_other_error_stops_and_commits_nothing() {
@@ -239,11 +269,81 @@ fn an_account_that_may_only_read_is_told_so() {
     let error = format!("{:#}", sink.commit(&drained(0, 1), &mut report("T")).unwrap_err());
     test.execute(&format!("DROP USER '{user}'@'%'"));
     assert!(
-        error.contains("1142") && error.contains("product_purchase_counts"),
+        error.contains("1142")
+            && error.contains("product_purchase_counts")
+            && error.contains("GRANT SELECT, INSERT"),
         "{error}"
     );
     assert!(!error.contains("canary"), "{error}");
     assert_eq!(test.one("SELECT COUNT(*) FROM product_purchase_counts"), "0");
+}
+
+/// A CHECK and a foreign key that only the server knows: record by record, what it takes of a key stands.
+fn the_earlier_good_update_counts(service: &Service) {
+    let test = TestDatabase::new(service, CUSTOM);
+    test.execute("CREATE TABLE parent (p INT PRIMARY KEY)");
+    test.execute("INSERT INTO parent VALUES (1), (2)");
+    test.execute(
+        "CREATE TABLE custom (id VARCHAR(20) COLLATE utf8mb4_bin PRIMARY KEY, n INT, CHECK (n <> 13), p INT, \
+         CONSTRAINT known FOREIGN KEY (p) REFERENCES parent (p))",
+    );
+    // The server keeps this row against its tombstone.
+    test.execute(
+        "CREATE TABLE child (id VARCHAR(20) COLLATE utf8mb4_bin, FOREIGN KEY (id) REFERENCES custom (id))",
+    );
+    let mut sink = test.open("CUSTOM");
+    let before: Vec<(&str, Option<&str>)> = ["a", "b", "c", "d", "e", "f"]
+        .map(|key| (key, Some(r#"{"N":1,"P":1}"#)))
+        .to_vec();
+    load(&mut sink, &records(&before));
+    test.execute("INSERT INTO child VALUES ('e')");
+    let changes = [
+        ("a", Some(r#"{"N":2,"P":1}"#)),
+        ("a", Some(r#"{"N":13,"P":1}"#)),
+        // The later one brings nothing of what is wrong with the earlier one.
+        ("b", Some(r#"{"N":13}"#)),
+        ("b", Some(r#"{"P":2}"#)),
+        ("c", Some(r#"{"N":2,"P":1}"#)),
+        ("c", Some(r#"{"N":3,"P":2}"#)),
+        ("c", Some(r#"{"N":4,"P":99}"#)),
+        ("c", Some(r#"{"N":13,"P":1}"#)),
+        ("d", None),
+        ("d", Some(r#"{"N":13}"#)),
+        ("e", Some(r#"{"N":5,"P":2}"#)),
+        ("e", None),
+        // Nothing good came before it but the row itself.
+        ("f", Some(r#"{"N":13}"#)),
+        ("g", Some(r#"{"N":7}"#)),
+        ("g", None),
+        ("h", Some(r#"{"N":8}"#)),
+        ("h", Some(r#"{"N":9}"#)),
+    ];
+    let numbered = changes.iter().enumerate();
+    let changes: Vec<_> = numbered
+        .map(|(at, (key, value))| record(10 + at as i64, key.as_bytes(), *value))
+        .collect();
+    let report = load(&mut sink, &changes);
+    assert_eq!(
+        test.rows("SELECT id, n, p FROM custom ORDER BY id"),
+        ["a|2|1", "b|1|2", "c|3|2", "e|5|2", "f|1|1", "h|9|NULL"]
+    );
+    assert_eq!(
+        test.rows("SELECT `offset`, `key` FROM lakectl_rejects ORDER BY 1"),
+        ["11|a", "12|b", "16|c", "17|c", "19|d", "21|e", "22|f"]
+    );
+    // d's row went before its later update was tried; it is not counted.
+    assert_eq!((counts(&report), report.exit_code), ((5, 0, 7), exit::ATTENTION));
+    assert_eq!(test.one(NEXT), "27");
+}
+
+#[test]
+fn the_earlier_good_update_counts_on_mysql() {
+    the_earlier_good_update_counts(&mysql_service());
+}
+
+#[test]
+fn the_earlier_good_update_counts_on_mariadb() {
+    the_earlier_good_update_counts(&mariadb_service());
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The three questions that librdkafka answers but the rdkafka crate doesn't pass on:
-//! topic ids, offsets of many Kafka partitions at once, and topic settings, asked over the consumer's own connections.
+//! What librdkafka can do but the rdkafka crate doesn't pass on: topic ids, offsets of many Kafka partitions at once,
+//! topic settings, and a group's offsets written with a deadline, over the consumer's own connections.
 //!
 //! The only unsafe code of the program. Every pointer taken from librdkafka is freed by a guard,
 //! and everything that leaves this module is owned.
@@ -13,6 +13,18 @@ use std::time::{Duration, Instant};
 
 /// A Kafka partition of a topic.
 pub(super) type TopicPartition = (String, i32);
+
+/// Kafka is choosing leaders, as after a broker's start: the same question gets its answer a moment later.
+#[derive(Debug)]
+pub(super) struct Leaderless(String);
+
+impl std::fmt::Display for Leaderless {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Leaderless {}
 
 /// Which end of a Kafka partition is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,25 +107,47 @@ impl Admin {
         let options = Options::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS)?;
         options.isolation(spec != OffsetSpec::Latest);
         let list = PartitionList::new(partitions.len());
+        let asked_for = match spec {
+            OffsetSpec::Earliest => -2,
+            OffsetSpec::LatestStable | OffsetSpec::Latest => -1,
+        };
         for (topic, partition) in partitions {
-            list.add(topic, *partition, spec)?;
+            list.add(topic, *partition, asked_for)?;
         }
         // SAFETY: the list is copied by the call.
         unsafe { rd::rd_kafka_ListOffsets(self.client, list.0, options.0, queue.0) };
-        let event = queue.wait(self.timeout)?;
+        // librdkafka's own words for it: the code that comes with them is used for much else.
+        let event = queue
+            .wait(self.timeout)
+            .map_err(|error| match error.to_string() {
+                text if text.contains("No leaders found") => Leaderless(text).into(),
+                _ => error,
+            })?;
         let mut found = BTreeMap::new();
         // SAFETY: all pointers below belong to the event, which lives to the end of this function.
         unsafe {
+            use rd::rd_kafka_resp_err_t as Code;
             let result = rd::rd_kafka_event_ListOffsets_result(event.0);
             let mut count = 0;
             let infos = rd::rd_kafka_ListOffsets_result_infos(result, &mut count);
             for &info in slice(infos, count) {
                 let entry = &*rd::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
+                let (topic, partition) = (owned(entry.topic), entry.partition);
                 let offset = match entry.err {
-                    rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(entry.offset),
+                    Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(entry.offset),
+                    Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
+                    | Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
+                    | Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH
+                    | Code::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH
+                    | Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE => {
+                        let error = owned(rd::rd_kafka_err2str(entry.err));
+                        bail!(Leaderless(format!(
+                            "topic {topic} Kafka partition {partition}: {error}"
+                        )));
+                    }
                     error => Err(owned(rd::rd_kafka_err2str(error))),
                 };
-                found.insert((owned(entry.topic), entry.partition), offset);
+                found.insert((topic, partition), offset);
             }
         }
         Ok(found)
@@ -155,6 +189,52 @@ impl Admin {
             }
         }
         Ok(settings)
+    }
+}
+
+impl Admin {
+    /// Writes the offsets of a group that has no members. Unlike the consumer's own commit it ends in time, also where
+    /// the broker never answers, and leaves nothing that closing the consumer would wait for.
+    pub(super) fn commit(self, group: &str, offsets: &[(String, i32, i64)]) -> Result<()> {
+        let group = CString::new(group)?;
+        let queue = Queue::new(self.client);
+        let options = Options::new(
+            self,
+            rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
+        )?;
+        let list = PartitionList::new(offsets.len());
+        for (topic, partition, offset) in offsets {
+            list.add(topic, *partition, *offset)?;
+        }
+        // SAFETY: group and list are copied into the request, which is copied by the call and freed right after it.
+        unsafe {
+            let mut request = rd::rd_kafka_AlterConsumerGroupOffsets_new(group.as_ptr(), list.0);
+            rd::rd_kafka_AlterConsumerGroupOffsets(self.client, &mut request, 1, options.0, queue.0);
+            rd::rd_kafka_AlterConsumerGroupOffsets_destroy(request);
+        }
+        let event = queue.wait(self.timeout)?;
+        // SAFETY: all pointers below belong to the event, which lives to the end of this function.
+        unsafe {
+            let result = rd::rd_kafka_event_AlterConsumerGroupOffsets_result(event.0);
+            let mut count = 0;
+            let groups = rd::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &mut count);
+            for &group in slice(groups, count) {
+                let error = rd::rd_kafka_group_result_error(group);
+                if !error.is_null() {
+                    bail!("{}", owned(rd::rd_kafka_error_string(error)));
+                }
+                let Some(list) = rd::rd_kafka_group_result_partitions(group).as_ref() else {
+                    continue;
+                };
+                for entry in (0..usize::try_from(list.cnt)?).map(|at| &*list.elems.add(at)) {
+                    if entry.err != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                        let (topic, error) = (owned(entry.topic), owned(rd::rd_kafka_err2str(entry.err)));
+                        bail!("topic {topic} Kafka partition {}: {error}", entry.partition);
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -252,15 +332,12 @@ impl PartitionList {
         PartitionList(unsafe { rd::rd_kafka_topic_partition_list_new(i32::try_from(size).unwrap_or(0)) })
     }
 
-    fn add(&self, topic: &str, partition: i32, spec: OffsetSpec) -> Result<()> {
+    fn add(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
         let topic = CString::new(topic)?;
         // SAFETY: the name is copied; the entry that is returned belongs to the list.
         unsafe {
             let entry = rd::rd_kafka_topic_partition_list_add(self.0, topic.as_ptr(), partition);
-            (*entry).offset = match spec {
-                OffsetSpec::Earliest => -2,
-                OffsetSpec::LatestStable | OffsetSpec::Latest => -1,
-            };
+            (*entry).offset = offset;
         }
         Ok(())
     }

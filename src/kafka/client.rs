@@ -3,15 +3,15 @@
 use anyhow::{Context as _, Result, anyhow};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::admin::{Admin, OffsetSpec};
+use super::admin::{Admin, Leaderless, OffsetSpec, TopicPartition};
 use super::plan::PartitionOffsets;
 use crate::config::Kafka;
 use crate::exit::usage;
@@ -19,6 +19,9 @@ use crate::report::printable;
 
 /// How long one question to Kafka may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+const LEADER_PAUSE: Duration = Duration::from_millis(200);
+const MIRROR_TRIES: u32 = 3;
+const MIRROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Set before the user's own options, which may change them.
 const DEFAULTS: [(&str, &str); 8] = [
@@ -147,8 +150,7 @@ impl Client {
             .flat_map(|(topic, ids)| ids.iter().map(|&id| (topic.clone(), id)))
             .collect();
         let ask = |spec| {
-            self.admin()
-                .offsets(&all, spec)
+            self.ends(&all, spec)
                 .with_context(|| format!("asking {} for offsets", self.brokers))
         };
         // The low watermark last: what has been deleted by then is noticed by the plan, not by the read.
@@ -180,6 +182,26 @@ impl Client {
             found.entry(key.0).or_default().push(offsets);
         }
         Ok(found)
+    }
+
+    /// One end of Kafka partitions; a broker that has just come up leads nothing for a moment.
+    pub(super) fn ends(
+        &self,
+        partitions: &[TopicPartition],
+        spec: OffsetSpec,
+    ) -> Result<BTreeMap<TopicPartition, Result<i64, String>>> {
+        let began = Instant::now();
+        loop {
+            match self.admin().offsets(partitions, spec) {
+                Err(error) if !error.is::<Leaderless>() => return Err(error),
+                Err(error) if began.elapsed() >= ANSWER_TIMEOUT => {
+                    return Err(error
+                        .context("a Kafka partition has no leader: has the broker just come up? Run again"));
+                }
+                Err(_) => std::thread::sleep(LEADER_PAUSE),
+                answer => return answer,
+            }
+        }
     }
 
     /// The settings of a topic, like cleanup.policy.
@@ -247,13 +269,22 @@ impl Client {
         if progress.is_empty() {
             return Ok(());
         }
-        let mut list = TopicPartitionList::new();
-        for (topic, partition, next) in progress {
-            list.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
+        let began = Instant::now();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.admin().commit(&self.group, progress) {
+                Ok(()) => return Ok(()),
+                // A connection that was lost is soon there again; a broker that said nothing was waited for already.
+                Err(_) if tries < MIRROR_TRIES && began.elapsed() < ANSWER_TIMEOUT / 2 => {
+                    std::thread::sleep(MIRROR_PAUSE);
+                }
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("mirroring progress into Kafka's group {}", self.group));
+                }
+            }
         }
-        self.consumer
-            .commit(&list, CommitMode::Sync)
-            .with_context(|| format!("mirroring progress into Kafka's group {}", self.group))
     }
 
     pub fn group(&self) -> &str {

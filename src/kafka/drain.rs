@@ -347,8 +347,7 @@ impl<'a> Reading<'a> {
 impl Client {
     fn stable_end(&self, at: &(String, i32)) -> Result<i64> {
         match self
-            .admin()
-            .offsets(std::slice::from_ref(at), OffsetSpec::LatestStable)?
+            .ends(std::slice::from_ref(at), OffsetSpec::LatestStable)?
             .remove(at)
         {
             Some(Ok(offset)) => Ok(offset),

@@ -7,7 +7,7 @@ use super::rejects::Reject;
 use crate::record::Record;
 
 /// What one row is to become, and the record that says so.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pending {
     pub(super) partition: i32,
     pub(super) offset: i64,
@@ -18,7 +18,7 @@ pub(super) struct Pending {
     pub(super) raw_value: Option<Box<[u8]>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Write {
     /// Index into [`Batch::shapes`], and the values of its columns, the primary key's first.
     Upsert { shape: usize, values: Vec<Value> },
@@ -36,6 +36,11 @@ impl Pending {
             Write::Upsert { values, .. } => values_bytes(values),
             Write::Delete { key, .. } => values_bytes(key),
         }
+    }
+
+    /// Whether it would have brought back what a purge has erased.
+    pub(super) fn is_erased(&self) -> bool {
+        matches!(self.write, Write::Delete { erased: true, .. })
     }
 
     pub(super) fn key(&self, key_columns: usize) -> &[Value] {
@@ -62,6 +67,10 @@ pub(super) struct Batch {
     pub(super) changes: BTreeMap<Box<[u8]>, Pending>,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
     pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
+    /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
+    /// what they fold to, each is tried by itself. Only kept for tables that can refuse.
+    pub(super) versions: BTreeMap<Box<[u8]>, Vec<Pending>>,
+    keeps_versions: bool,
     /// Distinct sets of columns.
     pub(super) shapes: Vec<Vec<usize>>,
     shape_of: HashMap<Vec<usize>, usize>,
@@ -75,6 +84,13 @@ pub(super) struct Batch {
 const OVERHEAD_BYTES: usize = 256;
 
 impl Batch {
+    pub(super) fn new(keeps_versions: bool) -> Batch {
+        Batch {
+            keeps_versions,
+            ..Batch::default()
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.rejects.is_empty()
     }
@@ -85,7 +101,7 @@ impl Batch {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Batch::default();
+        *self = Batch::new(self.keeps_versions);
     }
 
     pub(super) fn shape(&mut self, columns: Vec<usize>) -> usize {
@@ -113,11 +129,25 @@ impl Batch {
                 self.changes.insert(key, old);
                 return;
             }
+            if self.keeps_versions {
+                self.keep_versions(&key, &old, &pending);
+            }
             self.bytes -= size_of_pending(&old) + key.len();
             self.follow(&key, old, &mut pending);
         }
         self.bytes += size_of_pending(&pending) + key.len();
         self.changes.insert(key, pending);
+    }
+
+    /// `old` is as its record has it the first time that a key comes again; later on it is there already.
+    fn keep_versions(&mut self, key: &[u8], old: &Pending, new: &Pending) {
+        let versions = self.versions.entry(key.into()).or_default();
+        if versions.is_empty() {
+            self.bytes += size_of_pending(old) + key.len();
+            versions.push(old.clone());
+        }
+        self.bytes += size_of_pending(new);
+        versions.push(new.clone());
     }
 
     /// What of the earlier change of a key still counts beside the later one.

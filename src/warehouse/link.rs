@@ -64,6 +64,29 @@ impl Link {
         }
     }
 
+    /// What a person can do about an error, where that is known.
+    pub(super) fn remedy(&self, error: &mysql::Error) -> String {
+        let (user, name) = (self.database.user(), &self.database.name);
+        let mysql::Error::MySqlError(error) = error else {
+            return String::new();
+        };
+        match error.code {
+            // Of all that a load does, only a rebuild's table of keys needs a right on the whole database.
+            1044 => format!(
+                "; a rebuild needs a temporary table, and user `{user}` may make none: \
+                 GRANT CREATE TEMPORARY TABLES ON `{name}`.* TO '{user}'@'…'"
+            ),
+            1142 | 1143 => format!(
+                "; user `{user}` lacks a right on a table: \
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON `{name}`.* TO '{user}'@'…'"
+            ),
+            1290 | 1792 | 1836 => "; the server takes no changes: is it a replica, or set to read_only? \
+                 warehouse.url must name the one that is written to"
+                .to_owned(),
+            _ => String::new(),
+        }
+    }
+
     /// Gives the lock back at once; the end of a session is noticed a little later.
     pub(super) fn release(&mut self) {
         // Where this fails, the session's end does the same.

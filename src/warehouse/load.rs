@@ -1,8 +1,8 @@
 //! The transaction: rows, rejects and progress, together or not at all.
 //!
-//! A record that only the server can refuse (a CHECK, a foreign key, a trigger) is refused after folding: its key keeps
-//! the row it had before the transaction, also where the same batch held an earlier, acceptable update of it. What can
-//! be known from the columns is refused before folding (`convert`), and then the earlier update counts.
+//! What can be known from the columns is refused before folding (`convert`). What only the server can refuse (a CHECK, a
+//! foreign key, a trigger) is refused after it: then the changes of that key are tried one by one (`upsert`). Either way
+//! the earlier, acceptable update counts.
 
 use anyhow::{Context, Result, anyhow, bail};
 use mysql::prelude::Queryable;
@@ -17,7 +17,7 @@ use super::progress::{self, Place};
 use super::rebuild::Rebuild;
 use super::rejects::{self, Origin, Reject};
 use super::schema::TargetTable;
-use super::upsert::{self, Applied};
+use super::upsert;
 use crate::sink::Progress;
 
 /// How long a transaction is replayed against locks and lost connections.
@@ -129,8 +129,9 @@ impl<'a> Work<'a> {
             Fault::Busy | Fault::Lost => format!(", tried for {} s", self.patience.as_secs()),
             Fault::Data | Fault::Fatal => String::new(),
         };
+        let remedy = link.remedy(&error);
         anyhow::Error::new(error).context(format!(
-            "loading table `{}`: nothing of this transaction was committed{tried}",
+            "loading table `{}`: nothing of this transaction was committed{tried}{remedy}",
             self.table.name
         ))
     }
@@ -215,7 +216,11 @@ impl<'a> Work<'a> {
             rebuild.remember(&mut link.conn, self.table, self.batch)?;
         }
         let applied = upsert::apply(&mut link.conn, &link.server, self.table, self.batch)?;
-        let refused = refused(&applied, self.batch);
+        let refused: Vec<Reject> = applied
+            .refused
+            .iter()
+            .map(|(pending, error)| Reject::of_refused(pending, error))
+            .collect();
         let origin = Origin {
             table: &self.table.name,
             topic: self.topic,
@@ -248,13 +253,6 @@ impl<'a> Work<'a> {
             }
         }
     }
-}
-
-fn refused(applied: &Applied, batch: &Batch) -> Vec<Reject> {
-    let found = applied.refused.iter();
-    found
-        .filter_map(|(key, error)| Some(Reject::of_refused(batch.changes.get(key)?, error)))
-        .collect()
 }
 
 /// Moves only the time of the last complete run; no row of data depends on it.

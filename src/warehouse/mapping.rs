@@ -217,6 +217,7 @@ mod tests {
             name: "t".to_owned(),
             columns: columns.collect(),
             primary_key: key.to_vec(),
+            may_refuse: false,
         }
     }
 

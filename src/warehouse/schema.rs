@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use mysql::prelude::{FromValue, Queryable};
 use mysql::{Conn, Row};
 
-use super::column::{Column, TypeFacts};
+use super::column::{Column, ColumnType, TypeFacts};
 use super::connect::{Flavor, Server};
 use crate::exit::usage;
 
@@ -16,6 +16,8 @@ pub(super) struct TargetTable {
     pub(super) columns: Vec<Column>,
     /// Indexes into `columns`, in the primary key's order.
     pub(super) primary_key: Vec<usize>,
+    /// Whether the server may refuse a row for reasons that its columns' types don't tell.
+    pub(super) may_refuse: bool,
 }
 
 impl TargetTable {
@@ -52,10 +54,43 @@ pub(super) fn read(conn: &mut Conn, server: &Server, name: &str) -> Result<Targe
     let primary_key = read_primary_key(conn, &name, &mut columns)?;
     refuse_second_unique_index(conn, &name)?;
     Ok(TargetTable {
+        may_refuse: may_refuse(conn, &name, &columns)?,
         name,
         columns,
         primary_key,
     })
+}
+
+/// Constraints, triggers (that the account may see), partitions, computed columns, and types that only the server knows.
+fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> {
+    if columns
+        .iter()
+        .any(|column| column.generated || column.kind == ColumnType::Other)
+    {
+        return Ok(true);
+    }
+    let constraints: Vec<String> = conn.exec(
+        "SELECT CONSTRAINT_NAME FROM information_schema.TABLE_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE() \
+         AND TABLE_NAME = ? AND CONSTRAINT_TYPE IN ('CHECK', 'FOREIGN KEY')",
+        (table,),
+    )?;
+    // MariaDB's JSON type is such a constraint, named like its column, and checked before.
+    let is_json = |name: &String| {
+        let column = columns.iter().find(|column| column.name == *name);
+        column.is_some_and(|column| column.kind == ColumnType::Json)
+    };
+    let others: bool = conn
+        .exec_first(
+            "SELECT EXISTS (SELECT 1 FROM information_schema.REFERENTIAL_CONSTRAINTS \
+             WHERE UNIQUE_CONSTRAINT_SCHEMA = DATABASE() AND REFERENCED_TABLE_NAME = ?) \
+             OR EXISTS (SELECT 1 FROM information_schema.TRIGGERS \
+             WHERE EVENT_OBJECT_SCHEMA = DATABASE() AND EVENT_OBJECT_TABLE = ?) \
+             OR EXISTS (SELECT 1 FROM information_schema.PARTITIONS \
+             WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND PARTITION_NAME IS NOT NULL)",
+            (table, table, table),
+        )?
+        .unwrap_or(true);
+    Ok(others || constraints.iter().any(|name| !is_json(name)))
 }
 
 /// The name of a transactional table, as MySQL spells it.

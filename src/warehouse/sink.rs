@@ -94,10 +94,10 @@ impl TableSink {
         }
         TableSink {
             topic,
+            batch: Batch::new(table.may_refuse),
             table,
             link,
             reader,
-            batch: Batch::default(),
             erased,
             persons,
             persons_dropped: 0,

@@ -24,27 +24,27 @@ pub(crate) fn quote(identifier: &str) -> String {
 
 /// What one transaction did to the table.
 #[derive(Debug, Default)]
-pub(super) struct Applied {
+pub(super) struct Applied<'b> {
     /// Rows that the table took, new, changed or equal.
     pub(super) upserted: u64,
     /// Rows that are gone.
     pub(super) deleted: u64,
     /// Keys whose record would have brought back what a purge erased, whether or not there was a row.
     pub(super) below_retention: u64,
-    /// Sort keys of changes that the server refused, and its words.
-    pub(super) refused: Vec<(Box<[u8]>, MySqlError)>,
+    /// Changes that the server refused, and its words.
+    pub(super) refused: Vec<(&'b Pending, MySqlError)>,
 }
 
 /// Applies every change of a batch within the open transaction; refused ones are found by halving.
 ///
 /// # Errors
 /// Whatever is not one record's fault; the transaction is then to be rolled back.
-pub(super) fn apply(
+pub(super) fn apply<'b>(
     conn: &mut Conn,
     server: &Server,
     table: &TargetTable,
-    batch: &Batch,
-) -> mysql::Result<Applied> {
+    batch: &'b Batch,
+) -> mysql::Result<Applied<'b>> {
     let mut applied = Applied::default();
     let mut deletes = Vec::new();
     let mut upserts = vec![Vec::new(); batch.shapes.len()];
@@ -56,26 +56,77 @@ pub(super) fn apply(
     }
     let limits = Limits::of(server, table.primary_key.len(), KEYS_MAX);
     let statement = |keys| delete_sql(table, keys);
-    applied.deleted = run_all(conn, &deletes, &limits, &statement, &mut applied.refused)?;
-    let refused = applied.refused.iter().map(|(key, _)| key);
-    let refused: BTreeSet<&Box<[u8]>> = refused.collect();
-    applied.below_retention = deletes
-        .iter()
-        .filter(|(key, pending)| {
-            matches!(pending.write, Write::Delete { erased: true, .. }) && !refused.contains(key)
-        })
-        .count() as u64;
+    let mut refused = Vec::new();
+    applied.deleted = run_all(conn, &deletes, &limits, &statement, &mut refused)?;
+    let erased =
+        |changes: &[Change<'_>]| changes.iter().filter(|(_, pending)| pending.is_erased()).count() as u64;
+    let refused_changes: Vec<Change<'_>> = refused.iter().map(|(change, _)| *change).collect();
+    applied.below_retention = erased(&deletes) - erased(&refused_changes);
     let reborn: Vec<Change<'_>> = batch.reborn.iter().collect();
-    run_all(conn, &reborn, &limits, &statement, &mut applied.refused)?;
+    let mut not_gone = Vec::new();
+    run_all(conn, &reborn, &limits, &statement, &mut not_gone)?;
     for (columns, rows) in batch.shapes.iter().zip(&upserts) {
         let limits = Limits::of(server, columns.len(), ROWS_MAX);
         let statement = |rows| upsert_sql(table, columns, rows, server.has_row_alias());
-        let refused_before = applied.refused.len();
-        run_all(conn, rows, &limits, &statement, &mut applied.refused)?;
+        let refused_before = refused.len();
+        run_all(conn, rows, &limits, &statement, &mut refused)?;
         // Affected rows would count a changed one twice and an equal one not at all.
-        applied.upserted += (rows.len() - (applied.refused.len() - refused_before)) as u64;
+        applied.upserted += (rows.len() - (refused.len() - refused_before)) as u64;
     }
+    let mut replayed = BTreeSet::new();
+    for ((key, pending), error) in refused {
+        match batch.versions.get(key) {
+            None => applied.refused.push((pending, error)),
+            Some(versions) => {
+                let versions = versions.iter().map(|version| (key, version));
+                replay(conn, server, table, batch, versions, &mut applied)?;
+                replayed.insert(key);
+            }
+        }
+    }
+    let rest = not_gone
+        .into_iter()
+        .filter(|((key, _), _)| !replayed.contains(key));
+    applied
+        .refused
+        .extend(rest.map(|((_, pending), error)| (pending, error)));
     Ok(applied)
+}
+
+/// The changes of a key one by one, as if each had come alone: what the server takes stands, what it refuses is told.
+fn replay<'b>(
+    conn: &mut Conn,
+    server: &Server,
+    table: &TargetTable,
+    batch: &Batch,
+    versions: impl Iterator<Item = Change<'b>>,
+    applied: &mut Applied<'b>,
+) -> mysql::Result<()> {
+    let mut last = None;
+    for change in versions {
+        let (_, version) = change;
+        let statement = |rows| match &version.write {
+            Write::Upsert { shape, .. } => {
+                upsert_sql(table, &batch.shapes[*shape], rows, server.has_row_alias())
+            }
+            Write::Delete { .. } => delete_sql(table, rows),
+        };
+        let mut refused = Vec::new();
+        let affected = run_or_halve(conn, &[change], &statement, &mut refused)?;
+        match refused.pop() {
+            None => last = Some((version, affected)),
+            Some((_, error)) => applied.refused.push((version, error)),
+        }
+    }
+    match last {
+        Some((version, _)) if matches!(version.write, Write::Upsert { .. }) => applied.upserted += 1,
+        Some((version, affected)) => {
+            applied.deleted += affected;
+            applied.below_retention += u64::from(version.is_erased());
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 type Change<'a> = (&'a Box<[u8]>, &'a Pending);
@@ -108,12 +159,12 @@ impl Limits {
     }
 }
 
-fn run_all(
+fn run_all<'b>(
     conn: &mut Conn,
-    changes: &[Change<'_>],
+    changes: &[Change<'b>],
     limits: &Limits,
     statement: &dyn Fn(usize) -> String,
-    refused: &mut Vec<(Box<[u8]>, MySqlError)>,
+    refused: &mut Vec<(Change<'b>, MySqlError)>,
 ) -> mysql::Result<u64> {
     let mut affected = 0;
     let mut rest = changes;
@@ -126,11 +177,11 @@ fn run_all(
 }
 
 /// A refused statement changes nothing by itself: its halves are tried until the one record is found.
-fn run_or_halve(
+fn run_or_halve<'b>(
     conn: &mut Conn,
-    changes: &[Change<'_>],
+    changes: &[Change<'b>],
     statement: &dyn Fn(usize) -> String,
-    refused: &mut Vec<(Box<[u8]>, MySqlError)>,
+    refused: &mut Vec<(Change<'b>, MySqlError)>,
 ) -> mysql::Result<u64> {
     let parameters: Vec<Value> = changes
         .iter()
@@ -146,8 +197,8 @@ fn run_or_halve(
         Err(error) => error,
     };
     match (changes, error) {
-        ([(key, _)], mysql::Error::MySqlError(error)) => {
-            refused.push(((*key).clone(), error));
+        ([change], mysql::Error::MySqlError(error)) => {
+            refused.push((*change, error));
             Ok(0)
         }
         ([_], error) => Err(error),
@@ -220,6 +271,7 @@ mod tests {
             name: "t`x".to_owned(),
             columns: vec![column("n", false), column("a", true), column("b", true)],
             primary_key: vec![1, 2],
+            may_refuse: false,
         }
     }
 

@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -19,9 +20,23 @@ use super::{DEADLINE, HOW, poll, unique};
 const ANSWER: Duration = Duration::from_secs(10);
 const FOREVER_MS: &str = "9223372036854775807";
 
+thread_local! {
+    /// Another broker than the environment's, and an admin client of it.
+    static ANOTHER: Cell<Option<(&'static str, &'static AdminClient<DefaultClientContext>)>> = const { Cell::new(None) };
+}
+
+/// From now on, this test's topics and runs are on this broker instead of the environment's.
+pub fn use_broker(address: &str) {
+    let address = String::leak(address.to_owned());
+    ANOTHER.set(Some((address, Box::leak(Box::new(admin_of(address))))));
+}
+
 /// The broker's address, once it has answered. Asked once: without Kafka all tests fail, and none of them waits.
 pub fn brokers() -> &'static str {
     static BROKERS: OnceLock<Result<String, String>> = OnceLock::new();
+    if let Some((another, _)) = ANOTHER.get() {
+        return another;
+    }
     let found = BROKERS.get_or_init(|| {
         let brokers = std::env::var("LAKECTL_BROKERS").unwrap_or_default();
         if brokers.is_empty() {
@@ -91,6 +106,13 @@ impl Topic {
     /// Sends records in order and waits for Kafka to have them all.
     pub fn send(&self, records: &[Record]) {
         let producer = producer(&[]);
+        enqueue(&producer, &self.name, records);
+        flush(&producer);
+    }
+
+    /// In batches of so many records, for runs that are to read long.
+    pub fn send_in_batches(&self, records: &[Record], size: usize) {
+        let producer = producer(&[("batch.num.messages", &size.to_string()), ("linger.ms", "100")]);
         enqueue(&producer, &self.name, records);
         flush(&producer);
     }
@@ -269,12 +291,17 @@ pub fn commit_offset(group: &str, topic: &str, partition: i32, offset: i64) {
 
 fn admin() -> &'static AdminClient<DefaultClientContext> {
     static ADMIN: OnceLock<AdminClient<DefaultClientContext>> = OnceLock::new();
-    ADMIN.get_or_init(|| {
-        ClientConfig::new()
-            .set("bootstrap.servers", brokers())
-            .create()
-            .unwrap()
-    })
+    match ANOTHER.get() {
+        Some((_, admin)) => admin,
+        None => ADMIN.get_or_init(|| admin_of(brokers())),
+    }
+}
+
+fn admin_of(brokers: &str) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .create()
+        .unwrap()
 }
 
 fn options() -> AdminOptions {

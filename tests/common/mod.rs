@@ -7,8 +7,10 @@ pub mod compare;
 pub mod files;
 pub mod inject;
 pub mod kafka;
+pub mod kafka_proxy;
 pub mod lake;
 pub mod program;
+pub mod proxy;
 pub mod records;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -7,6 +7,8 @@ mod common;
 
 mod content;
 mod example;
+mod faults;
+mod incidents;
 mod init_db;
 mod kills;
 mod large;

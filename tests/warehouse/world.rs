@@ -22,6 +22,8 @@ pub struct Warehouse {
     pub address: String,
     pub user: String,
     pub password: String,
+    /// More lines of the `[kafka]` section.
+    pub kafka: &'static str,
     topics: String,
     admin: Conn,
 }
@@ -36,20 +38,22 @@ impl Warehouse {
 
     /// The same on MariaDB.
     pub fn on_mariadb() -> Warehouse {
-        let warehouse = Warehouse::without_database_at("LAKECTL_TEST_MARIADB");
+        let password = service("LAKECTL_TEST_MARIADB_PASSWORD");
+        let warehouse = Warehouse::on_server(&service("LAKECTL_TEST_MARIADB_URL"), password);
         warehouse.lakectl(&["init-db"]).expect(0);
         warehouse
     }
 
     /// Whose database nobody has made.
     pub fn without_database() -> Warehouse {
-        Warehouse::without_database_at("LAKECTL_WAREHOUSE")
+        let url = service("LAKECTL_WAREHOUSE_URL");
+        Warehouse::on_server(&url, service("LAKECTL_WAREHOUSE_PASSWORD"))
     }
 
-    fn without_database_at(server: &str) -> Warehouse {
-        let opts = Opts::from_url(&service(&format!("{server}_URL"))).unwrap();
+    /// On another server than the environment's, without a database.
+    pub fn on_server(url: &str, password: String) -> Warehouse {
+        let opts = Opts::from_url(url).unwrap();
         let user = opts.get_user().unwrap_or_default().to_owned();
-        let password = service(&format!("{server}_PASSWORD"));
         let admin = Conn::new(
             OptsBuilder::from_opts(opts.clone())
                 .pass(Some(&password))
@@ -63,6 +67,7 @@ impl Warehouse {
             address: format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port()),
             user,
             password,
+            kafka: "",
             topics: String::new(),
             admin,
         }
@@ -110,9 +115,10 @@ impl Warehouse {
     /// Without its `[warehouse]` section: that is the environment's.
     fn config(&self) -> String {
         format!(
-            "[kafka]\nbrokers = {:?}\ngroup = {:?}\n{}",
+            "[kafka]\nbrokers = {:?}\ngroup = {:?}\n{}\n{}",
             brokers(),
             self.group,
+            self.kafka,
             self.topics
         )
     }
