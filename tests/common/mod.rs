@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod lake;
 pub mod program;
 pub mod records;
+pub mod strace;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};

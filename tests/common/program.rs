@@ -85,7 +85,17 @@ impl Running {
 
 /// lakectl, with nothing of the environment's LAKECTL_ variables.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lakectl"));
+    without_ours(Command::new(env!("CARGO_BIN_EXE_lakectl")))
+}
+
+/// The same as a child of another program, which gets these arguments before it.
+pub fn command_under(program: &str, arguments: &[String]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).arg(env!("CARGO_BIN_EXE_lakectl"));
+    without_ours(command)
+}
+
+fn without_ours(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("LAKECTL_") {
             command.env_remove(name);
@@ -96,10 +106,17 @@ pub fn command() -> Command {
 
 /// Starts lakectl in `folder`.
 pub fn start(folder: &Path, arguments: &[impl AsRef<OsStr>], env: &[(&str, &str)]) -> Running {
-    let mut child = command()
+    let mut command = command();
+    command
         .envs(env.iter().copied())
         .args(arguments)
-        .current_dir(folder)
+        .current_dir(folder);
+    spawn(command)
+}
+
+/// Starts a command of which all output is kept.
+pub fn spawn(mut command: Command) -> Running {
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
