@@ -7,8 +7,20 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[allow(dead_code, reason = "this binary uses its own part of it")]
+#[path = "../warehouse/tables.rs"]
+mod tables;
+#[allow(dead_code, reason = "this binary uses its own part of it")]
+#[path = "../warehouse/world.rs"]
+mod world;
+
+mod database;
+mod governance;
+mod init_db;
 mod lake;
 mod picture;
+mod random;
 mod source;
 mod sweep;
 mod torture;
+mod warehouse;

@@ -25,7 +25,7 @@ pub struct Part {
 pub struct Source(pub Vec<Part>);
 
 impl Source {
-    /// With what a first run finds: two days in two Kafka partitions; a table with a tombstone; two windows.
+    /// With what a first run finds: two days and two Kafka partitions; a table with a tombstone; two windows.
     pub fn new(label: &str, kinds: &[Kind]) -> Source {
         let parts = kinds.iter().map(|&kind| {
             let topic = match kind {
@@ -33,9 +33,12 @@ impl Source {
                 _ => Topic::compacted(label),
             };
             let [a, b, c] = ["a", "b", "c"].map(|key| record(key, "{\"N\":1.50}"));
-            let (one, two) = (in_window(NOON_MS, "{\"N\":1}"), in_window(NOON_MS + 300_000, "{}"));
+            let (one, two) = (
+                in_window(NOON_MS, "{\"N\":1}"),
+                in_window(NOON_MS + 300_000, "{}"),
+            );
             topic.send(&match kind {
-                Kind::Stream => [numbered("a", 4, 2), later(numbered("b", 2, 1), 1)].concat(),
+                Kind::Stream => vec![a, b.to(0), later(vec![c.to(1)], 1).remove(0)],
                 Kind::Table => vec![a, b, tombstone("b"), c],
                 Kind::Windowed => vec![one, two],
             });
@@ -49,8 +52,14 @@ impl Source {
     pub fn go_on(&mut self) {
         for part in &mut self.0 {
             part.topic.send(&match part.kind {
-                Kind::Stream => [later(numbered("c", 2, 1), 1), later(numbered("d", 1, 1), 2)].concat(),
-                Kind::Table => later(vec![record("a", "{\"N\":2}"), tombstone("c"), record("d", "{}")], 1),
+                Kind::Stream => later(numbered("c", 2, 2), 1)
+                    .into_iter()
+                    .chain(later(numbered("d", 1, 1), 2))
+                    .collect(),
+                Kind::Table => later(
+                    vec![record("a", "{\"N\":2}"), tombstone("c"), record("d", "{}")],
+                    1,
+                ),
                 Kind::Windowed => vec![in_window(NOON_MS, "{\"N\":3}")],
             });
             part.seen.push(part.topic.read());
@@ -159,7 +168,7 @@ fn in_window(start: i64, value: &str) -> Record {
 }
 
 /// These records a number of days later.
-fn later(records: Vec<Record>, days: i64) -> Vec<Record> {
+pub fn later(records: Vec<Record>, days: i64) -> Vec<Record> {
     let one = |record: Record| {
         let time = record.timestamp_ms + days * DAY_MS;
         record.at(time)

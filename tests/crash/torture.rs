@@ -17,17 +17,12 @@ pub struct Torture {
 }
 
 impl Torture {
-    pub fn from_env() -> Torture {
-        let number = |name: &str| {
-            let text = std::env::var(name).ok()?;
-            let number: u64 = text
-                .parse()
-                .unwrap_or_else(|_| panic!("{name}={text} is no number"));
-            Some(number)
-        };
+    /// With this part of the minutes of the long form, from now on.
+    pub fn from_env(part: f64) -> Torture {
+        let minutes: Option<u32> = number("LAKECTL_TORTURE_MINUTES");
+        let time = |minutes| Duration::from_secs(60).mul_f64(f64::from(minutes) * part);
         Torture {
-            deadline: number("LAKECTL_TORTURE_MINUTES")
-                .map(|minutes| Instant::now() + Duration::from_secs(60 * minutes)),
+            deadline: minutes.map(|minutes| Instant::now() + time(minutes)),
             seed: number("LAKECTL_TORTURE_SEED").unwrap_or(SEED),
             rounds: number("LAKECTL_TORTURE_ROUNDS").unwrap_or(ROUNDS),
         }
@@ -64,4 +59,11 @@ impl Torture {
             ),
         }
     }
+}
+
+fn number<T: std::str::FromStr>(variable: &str) -> Option<T> {
+    let text = std::env::var(variable).ok()?;
+    let number = text.parse().ok();
+    assert!(number.is_some(), "{variable}={text} is no number");
+    number
 }

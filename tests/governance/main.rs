@@ -4,7 +4,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod kills;
 mod rebuild;
 mod retention;
 
