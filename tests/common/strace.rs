@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::Command;
 
+use super::lake::in_memory;
 use super::program::{self, Run};
 
 /// System calls that change files, or say something to a server. A `write`, `openat` or `sendto` among them counts
@@ -110,7 +111,7 @@ pub fn list_all(server: Server<'_>, fill: impl FnOnce(&mut Command)) -> Traced {
 }
 
 fn listed(options: &[&str], server: Server<'_>, fill: impl FnOnce(&mut Command)) -> Traced {
-    let (run, main, others) = strace(options, fill);
+    let (run, main, others) = strace(options, server, fill);
     for call in main.iter().chain(others.iter().flatten()) {
         let known = is_in(CHANGING, &call.name) || is_in(HARMLESS, &call.name);
         assert!(known, "is {call} a change that a kill must be tried at?");
@@ -127,7 +128,7 @@ pub fn kill_at(name: &str, nth: u32, server: Server<'_>, fill: impl FnOnce(&mut 
     // Without -f: the other threads go their way, and `when` counts the main thread's calls alone.
     let trace = format!("trace=execve,{name}{}", all_changing());
     let inject = format!("inject={name}:signal=KILL:when={nth}");
-    let (run, main, _) = strace(&["-e", &trace, "-e", &inject], fill);
+    let (run, main, _) = strace(&["-e", &trace, "-e", &inject], server, fill);
     let changes = main.into_iter().filter(|call| call.changes(server)).collect();
     Traced { run, changes }
 }
@@ -143,12 +144,17 @@ fn is_in(list: &str, name: &str) -> bool {
 }
 
 /// Runs lakectl, and gives back the calls of its main thread and those of the others.
-fn strace(options: &[&str], fill: impl FnOnce(&mut Command)) -> (Run, Vec<Call>, Vec<Vec<Call>>) {
-    let dir = tempfile::tempdir().unwrap();
+fn strace(
+    options: &[&str],
+    server: Server<'_>,
+    fill: impl FnOnce(&mut Command),
+) -> (Run, Vec<Call>, Vec<Vec<Call>>) {
+    let dir = in_memory();
     let file = dir.path().join("trace");
     let (file, followed) = (file.to_str().unwrap(), options.contains(&"-f"));
     // A file for each thread, where there are several.
-    let own = ["-qq", "-yy", if followed { "-ff" } else { "-qq" }, "-o", file];
+    let names = if server.is_some() { "-yy" } else { "-y" };
+    let own = ["-qq", names, if followed { "-ff" } else { "-qq" }, "-o", file];
     let arguments = [options, &own].concat();
     let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
     let mut command = program::command_under("strace", &arguments);
