@@ -141,6 +141,7 @@ fn an_erasure() {
         },
         at_the_end: &|lake: &Lake| {
             assert_eq!(values(lake, &stream), streamed.kept);
+            assert_nowhere(lake, subject);
             let kept: Vec<Record> = rows.all.iter().filter(|row| rows.keeps(row)).cloned().collect();
             Compare::default().table(lake, &table.name, &kept);
         },
@@ -164,6 +165,17 @@ impl Split {
 
     fn keeps(&self, record: &Record) -> bool {
         self.kept.contains(&value(record))
+    }
+}
+
+/// No file below the root has these bytes, whatever it is.
+fn assert_nowhere(lake: &Lake, text: &str) {
+    for (path, entry) in lake.listing() {
+        if entry.is_file() {
+            let bytes = std::fs::read(lake.root().join(&path)).unwrap();
+            let found = bytes.windows(text.len()).any(|part| part == text.as_bytes());
+            assert!(!found, "{} holds {text}", path.display());
+        }
     }
 }
 

@@ -39,13 +39,7 @@ fn the_schema() {
             warehouse
         },
         at_any_time: &|_: &Warehouse| {},
-        at_the_end: &|warehouse: &Warehouse| {
-            warehouse.lakectl(&["init-db", "--check"]).expect(0);
-            assert_eq!(
-                warehouse.query("SELECT COUNT(*) FROM lakectl_migrations")[0][0].as_deref(),
-                Some("7")
-            );
-        },
+        at_the_end: &|warehouse: &Warehouse| drop(warehouse.lakectl(&["init-db", "--check"]).expect(0)),
     }
     .run();
 }
