@@ -33,7 +33,8 @@ pub fn take(root: &Root, topic: &str, run_id: &str, wait: Duration) -> Result<Re
     // For people who wonder; a lock that can't be written still locks, and what has a second name may be somebody's file.
     if file.metadata().is_ok_and(|found| found.nlink() == 1) {
         let _ = file.set_len(0);
-        let _ = write!(file, "run {run_id}, process {}", std::process::id());
+        let text = format!("run {run_id}, process {}", std::process::id());
+        let _ = file.write_all(text.as_bytes());
     }
     Ok(Ok(file))
 }

@@ -42,9 +42,7 @@ fn prepare_with(root: &Root, path: &str, content: &impl Serialize, mode: Option<
             .with_context(|| format!("protecting {}", root.shown(&temporary)))?;
     }
     let header = format!("{MAGIC}{:032x}\n", xxh3_128(&json));
-    file.write_all(header.as_bytes())
-        .and_then(|()| file.write_all(&json))
-        .and_then(|()| file.write_all(b"\n"))
+    file.write_all(&[header.as_bytes(), &json, b"\n"].concat())
         .and_then(|()| file.sync_all())
         .with_context(|| format!("writing {}", root.shown(&temporary)))
 }

@@ -217,6 +217,35 @@ impl Transaction {
     }
 }
 
+/// A producer of one transaction after the other, over any topics.
+pub struct Sender(BaseProducer<Answers>);
+
+impl Sender {
+    pub fn transactional() -> Sender {
+        let id = unique("transactions");
+        let producer = producer(&[("transactional.id", &id), ("transaction.timeout.ms", "60000")]);
+        producer.init_transactions(DEADLINE).unwrap();
+        Sender(producer)
+    }
+
+    pub fn begin(&self) {
+        self.0.begin_transaction().unwrap();
+    }
+
+    pub fn send(&self, topic: &str, records: &[Record]) {
+        enqueue(&self.0, topic, records);
+        flush(&self.0);
+    }
+
+    pub fn commit(&self) {
+        self.0.commit_transaction(DEADLINE).unwrap();
+    }
+
+    pub fn abort(&self) {
+        self.0.abort_transaction(DEADLINE).unwrap();
+    }
+}
+
 /// Every committed record of a topic up to its end, by Kafka partition and offset.
 pub fn read_topic(topic: &str) -> Vec<Record> {
     let consumer = consumer(brokers(), "lakectl-tests");

@@ -12,6 +12,7 @@ pub mod lake;
 pub mod program;
 pub mod proxy;
 pub mod records;
+pub mod strace;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};

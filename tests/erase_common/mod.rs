@@ -223,17 +223,6 @@ impl World {
         files
     }
 
-    /// The lake as it lies on disk, put back as it was copied.
-    pub fn restore(&self, copy: &Path) {
-        std::fs::remove_dir_all(self.root()).unwrap();
-        self.copy(copy, &self.root());
-    }
-
-    pub fn copy(&self, from: &Path, to: &Path) {
-        let done = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
-        assert!(done.success());
-    }
-
     /// The lines of the data files of one topic: path -> lines.
     pub fn lines(&self, topic: &str) -> BTreeMap<String, Vec<String>> {
         let part = format!("/{}/", self.topic(topic));

@@ -164,47 +164,6 @@ fn a_pause_of_our_own_is_not_kafkas_silence() {
     assert_stream(&lake, &topic);
 }
 
-/// No line is torn, and none stands twice, whenever a reader looks.
-fn assert_readable(lake: &Lake, topic: &Topic) {
-    let records = topic.read();
-    let files = data_files(&lake.root().join("streams").join(&topic.name));
-    let mut lines: Vec<_> = files
-        .iter()
-        .flat_map(|file| &file.lines)
-        .map(|line| crate::common::files::Line::parse(line, "_"))
-        .map(|line| (line.partition, line.offset))
-        .collect();
-    lines.sort_unstable();
-    assert!(
-        lines.windows(2).all(|pair| pair[0] != pair[1]),
-        "a line stands twice"
-    );
-    assert!(lines.len() <= records.len());
-}
-
-#[test]
-fn a_killed_run_is_made_good_by_the_next() {
-    let stream = Topic::with("killed", 2, &[]);
-    let table = Topic::with("killed-table", 2, &[("cleanup.policy", "compact")]);
-    let lake = Lake::with("max_file_size = \"64KiB\"")
-        .stream(&stream, "")
-        .table(&table, "");
-    for round in 0..12u64 {
-        stream.send(&numbered(&format!("r{round}"), 2_000, 2));
-        table.send(&numbered(&format!("r{}", round % 3), 500, 2));
-        let running = lake.start(&[]);
-        // Not a wait for anything: the moment of the kill is what differs from round to round.
-        std::thread::sleep(Duration::from_millis(20 + round * 37 % 240));
-        running.signal(Signal::KILL);
-        let code = running.wait().code;
-        assert!(matches!(code, 0 | 137), "{code}");
-        assert_readable(&lake, &stream);
-    }
-    lake.drain();
-    assert_stream(&lake, &stream);
-    assert_table(&lake, &table);
-}
-
 /// Every place beneath the root where a symlink would lead out of it.
 #[test]
 fn symlinks_are_not_followed() {
