@@ -10,7 +10,7 @@ use super::fold::Merge;
 use super::ledger::{FileEntry, Snapshot};
 use super::root::Root;
 use super::row::{self, Line, Row};
-use super::write::FrameWriter;
+use super::write::{FrameWriter, Scratch};
 use crate::config::Compression;
 use crate::erase::matcher::{Matcher, Verdict};
 
@@ -262,7 +262,7 @@ struct Output<'a> {
     sidecar: Vec<u8>,
     sidecar_file: File,
     sidecar_frames: FrameWriter,
-    scratch: Vec<u8>,
+    scratch: Scratch,
     rows: u64,
     day_ms: Option<i64>,
 }
@@ -278,7 +278,7 @@ impl<'a> Output<'a> {
             sidecar: Vec::new(),
             sidecar_file: root.create(&format!("{folder}/sidecar"))?,
             sidecar_frames: FrameWriter::new(Compression::None),
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
             rows: 0,
             day_ms: None,
         })
