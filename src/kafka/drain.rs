@@ -1,6 +1,6 @@
 //! The bounded read of a plan: it ends by itself, even while producers keep writing.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -68,7 +68,10 @@ pub fn drain(
     reading.assign()?;
     let result = std::thread::scope(|scope| {
         let (giver, taker) = handover::pair();
-        let taking = scope.spawn(move || taker.run(take));
+        let taking = std::thread::Builder::new()
+            .name("take".to_owned())
+            .spawn_scoped(scope, move || taker.run(take))
+            .context("starting a thread")?;
         let read = reading.run(limits, giver);
         // Why records were refused says more than that they were.
         handover::join(taking).and(read)

@@ -1,6 +1,6 @@
 //! A table's row as the ledger keeps it: raw key and coordinates, which the line alone does not give back.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::io::{ErrorKind, Read, Write};
 
 /// Where a row comes from.
@@ -82,7 +82,13 @@ pub fn read(from: &mut impl Read, with_line: bool) -> Result<Option<Row>> {
 
 /// Bytes of a length that may be damage: never trusted with an allocation of its own size at once.
 fn read_bytes(from: &mut impl Read, length: u32) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity((length as usize).min(1 << 20));
+    if length <= 1 << 20 {
+        let mut bytes = vec![0; length as usize];
+        from.read_exact(&mut bytes)
+            .context("it ends in the middle of a row")?;
+        return Ok(bytes);
+    }
+    let mut bytes = Vec::new();
     if from.take(length.into()).read_to_end(&mut bytes)? != length as usize {
         bail!("it ends in the middle of a row");
     }
