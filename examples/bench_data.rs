@@ -1,8 +1,9 @@
 //! Fills Kafka with the same records every time, for `scripts/bench`: values of a given size over some days, or updates
-//! of a given number of keys.
+//! of a given number of keys. A topic that holds fewer records is filled up, one that holds as many is left as it is.
 //!
-//! `bench_data TOPIC stream RECORDS` or `bench_data TOPIC table RECORDS KEYS` or `bench_data TOPIC windowed RECORDS KEYS`;
-//! the broker is `$LAKECTL_BROKERS`. A topic that is there is left as it is where it holds that many records.
+//! `bench_data TOPIC stream RECORDS`, `bench_data TOPIC table|windowed|keys RECORDS KEYS` (keys: each of them once, then
+//! updates), with `--partitions N`, `--days N` and `--bytes N`; `bench_data --forget` deletes what it made.
+//! The broker is `$LAKECTL_BROKERS`.
 
 use anyhow::{Context, Result, bail};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -17,6 +18,7 @@ use std::time::Duration;
 const FIRST_MS: i64 = 1_759_276_800_000;
 const DAY_MS: i64 = 86_400_000;
 const WINDOW_MS: i64 = 300_000;
+const MESSAGE_MAX: &str = "100000000";
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// What to produce.
@@ -34,25 +36,30 @@ enum Shape {
     Stream,
     Table { keys: i64 },
     Windowed { keys: i64 },
+    Keys { keys: i64 },
 }
 
 fn main() -> Result<()> {
-    let load = arguments(std::env::args().skip(1).collect())?;
+    let given: Vec<String> = std::env::args().skip(1).collect();
     let brokers = std::env::var("LAKECTL_BROKERS")
         .context("LAKECTL_BROKERS is not set; scripts/services starts one")?;
+    if given == ["--forget"] {
+        return futures_executor::block_on(forget(&brokers));
+    }
+    let load = arguments(given)?;
     let before = count(&brokers, &load.topic)?;
     if before == load.records {
         return Ok(());
     }
-    if before != 0 {
+    if before > load.records {
         bail!(
-            "{} holds {before} records, not {}; delete the topic or name another",
+            "{} holds {before} records, not {}; `--forget`, or name another topic",
             load.topic,
             load.records
         );
     }
     futures_executor::block_on(create(&brokers, &load))?;
-    produce(&brokers, &load)?;
+    produce(&brokers, &load, before)?;
     let after = count(&brokers, &load.topic)?;
     if after != load.records {
         bail!(
@@ -66,7 +73,7 @@ fn main() -> Result<()> {
 
 fn arguments(given: Vec<String>) -> Result<Load> {
     let usage =
-        "bench_data TOPIC stream|table|windowed RECORDS [KEYS] [--partitions N] [--days N] [--bytes N]";
+        "bench_data TOPIC stream|table|windowed|keys RECORDS [KEYS] [--partitions N] [--days N] [--bytes N]";
     let (mut plain, mut options) = (Vec::new(), std::collections::HashMap::new());
     let mut rest = given.into_iter();
     while let Some(word) = rest.next() {
@@ -86,6 +93,7 @@ fn arguments(given: Vec<String>) -> Result<Load> {
         Some("stream") => Shape::Stream,
         Some("table") => Shape::Table { keys: number(3)? },
         Some("windowed") => Shape::Windowed { keys: number(3)? },
+        Some("keys") => Shape::Keys { keys: number(3)? },
         _ => bail!(usage),
     };
     Ok(Load {
@@ -113,6 +121,24 @@ fn count(brokers: &str, topic: &str) -> Result<i64> {
     Ok(records)
 }
 
+async fn forget(brokers: &str) -> Result<()> {
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let metadata = consumer.fetch_metadata(None, ANSWER)?;
+    let ours = |name: &&str| name.starts_with("bench-");
+    let names: Vec<&str> = metadata
+        .topics()
+        .iter()
+        .map(|topic| topic.name())
+        .filter(ours)
+        .collect();
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    for result in admin.delete_topics(&names, &AdminOptions::new()).await? {
+        result.map_err(|(name, code)| anyhow::anyhow!("deleting the topic {name}: {code}"))?;
+    }
+    Ok(())
+}
+
 async fn create(brokers: &str, load: &Load) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", brokers).create()?;
@@ -120,6 +146,7 @@ async fn create(brokers: &str, load: &Load) -> Result<()> {
     let topic = NewTopic::new(&load.topic, load.partitions, TopicReplication::Fixed(1))
         .set("cleanup.policy", "delete")
         .set("retention.ms", "-1")
+        .set("max.message.bytes", MESSAGE_MAX)
         .set("message.timestamp.after.max.ms", "9223372036854775807");
     for result in admin.create_topics([&topic], &AdminOptions::new()).await? {
         match result {
@@ -130,25 +157,24 @@ async fn create(brokers: &str, load: &Load) -> Result<()> {
     Ok(())
 }
 
-fn produce(brokers: &str, load: &Load) -> Result<()> {
+fn produce(brokers: &str, load: &Load, before: i64) -> Result<()> {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("linger.ms", "50")
         .set("batch.size", "1000000")
         .set("enable.idempotence", "true")
         .set("queue.buffering.max.messages", "1000000")
+        .set("message.max.bytes", MESSAGE_MAX)
         .create()?;
     let (mut key, mut value) = (Vec::new(), Vec::new());
-    for number in 0..load.records {
+    for number in before..load.records {
         let at = FIRST_MS + number * (load.days * DAY_MS) / load.records;
         write_key(load, number, at, &mut key);
         write_value(load, number, at, &mut value);
         let partition = match load.shape {
             Shape::Stream => number % i64::from(load.partitions),
             // A key stays in its Kafka partition.
-            Shape::Table { keys } | Shape::Windowed { keys } => {
-                key_of(number, keys) % i64::from(load.partitions)
-            }
+            _ => key_of(load.shape, number) % i64::from(load.partitions),
         };
         send(&producer, load, i32::try_from(partition)?, at, &key, &value)?;
     }
@@ -182,18 +208,25 @@ fn send(
 }
 
 /// Spreads updates over all keys in no simple order, the same every time.
-fn key_of(number: i64, keys: i64) -> i64 {
-    (number.wrapping_mul(2_654_435_761) & i64::from(u32::MAX)) % keys
+fn key_of(shape: Shape, number: i64) -> i64 {
+    match shape {
+        Shape::Stream => number,
+        Shape::Keys { keys } if number < keys => number,
+        Shape::Table { keys } | Shape::Windowed { keys } | Shape::Keys { keys } => {
+            (number.wrapping_mul(2_654_435_761) & i64::from(u32::MAX)) % keys
+        }
+    }
 }
 
 fn write_key(load: &Load, number: i64, at: i64, key: &mut Vec<u8>) {
     use std::io::Write;
     key.clear();
+    let which = key_of(load.shape, number);
     // Writing to memory does not fail.
     let _ = match load.shape {
-        Shape::Stream => write!(key, "TXN-{number:012}"),
-        Shape::Table { keys } => write!(key, "KEY-{:09}", key_of(number, keys)),
-        Shape::Windowed { keys } => write!(key, "TYPE-{:06}", key_of(number, keys)),
+        Shape::Stream => write!(key, "TXN-{which:012}"),
+        Shape::Table { .. } | Shape::Keys { .. } => write!(key, "KEY-{which:09}"),
+        Shape::Windowed { .. } => write!(key, "TYPE-{which:06}"),
     };
     if matches!(load.shape, Shape::Windowed { .. }) {
         key.extend_from_slice(&(at - at % WINDOW_MS).to_be_bytes());
@@ -273,7 +306,7 @@ fn write_value(load: &Load, number: i64, at: i64, value: &mut Vec<u8>) {
             );
             load.value_bytes
         }
-        Shape::Table { .. } | Shape::Windowed { .. } => {
+        Shape::Table { .. } | Shape::Windowed { .. } | Shape::Keys { .. } => {
             let _ = write!(
                 value,
                 "{{\"COUNT_OF\":{number},\"TOTAL\":{whole}.{part:02},\"NAME\":\"User {id}\",\"UPDATED_MS\":{at},\"NOTE\":\""
