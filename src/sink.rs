@@ -62,7 +62,7 @@ pub enum Rebuild {
 
 /// Where records go: the lake or the warehouse.
 pub trait Target {
-    type Sink<'t>: Sink + Send
+    type Sink<'t>: Sink
     where
         Self: 't;
 

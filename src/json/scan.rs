@@ -226,13 +226,16 @@ impl Scan<'_> {
 fn plain(text: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
+    const QUOTES: u64 = ONES * b'"' as u64;
+    const BACKSLASHES: u64 = ONES * b'\\' as u64;
+    const BLANKS: u64 = ONES * b' ' as u64;
     // Eight bytes at once: a high bit where a byte is zero after the exclusive or, or below a blank.
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let (words, _) = text.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let below = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        let found = zero(word ^ ONES * u64::from(b'"')) | zero(word ^ ONES * u64::from(b'\\')) | below;
+        let below = word.wrapping_sub(BLANKS) & !word & HIGHS;
+        let found = zero(word ^ QUOTES) | zero(word ^ BACKSLASHES) | below;
         if found != 0 {
             // Borrows reach only upwards: the lowest bit that is set is right.
             return number * 8 + found.trailing_zeros() as usize / 8;

@@ -59,7 +59,7 @@ pub fn drain(
     topic: &str,
     plan: &DrainPlan,
     limits: &mut Limits,
-    take: &mut (dyn FnMut(&Record<'_>) -> Result<()> + Send),
+    take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
 ) -> Result<Outcome> {
     let mut reading = Reading::new(client, topic, plan);
     if limits.reached() {
@@ -68,13 +68,13 @@ pub fn drain(
     reading.assign()?;
     let result = std::thread::scope(|scope| {
         let (giver, taker) = handover::pair();
-        let taking = std::thread::Builder::new()
-            .name("take".to_owned())
-            .spawn_scoped(scope, move || taker.run(take))
+        let polling = std::thread::Builder::new()
+            .name("poll".to_owned())
+            .spawn_scoped(scope, || reading.run(limits, giver))
             .context("starting a thread")?;
-        let read = reading.run(limits, giver);
+        let taken = taker.run(take);
         // Why records were refused says more than that they were.
-        handover::join(taking).and(read)
+        taken.and(handover::join(polling))
     });
     // A topic that failed must not send its records into the next one's drain.
     client

@@ -91,5 +91,5 @@ pub(super) fn timestamp_ms(message: &BorrowedMessage<'_>) -> i64 {
 pub(super) fn join(thread: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     thread
         .join()
-        .unwrap_or_else(|_| Err(anyhow!("taking records failed unexpectedly; please report it")))
+        .unwrap_or_else(|_| Err(anyhow!("polling Kafka failed unexpectedly; please report it")))
 }

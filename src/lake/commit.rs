@@ -20,6 +20,8 @@ use crate::config::{Kind, Settings};
 
 /// Past this many files one syncfs is cheaper than an fsync each.
 const SYNC_EACH_MAX: usize = 1_000;
+/// From this many files on they are synced side by side.
+const SYNC_TOGETHER_MIN: usize = 32;
 /// Files that are synced side by side.
 const SYNC_THREADS: usize = 4;
 
@@ -146,7 +148,7 @@ fn sync_files(root: &Root, paths: &[String]) -> Result<()> {
                 .with_context(|| format!("syncing {}", root.shown(path)))
         })
     };
-    if paths.len() < 2 * SYNC_THREADS {
+    if paths.len() < SYNC_TOGETHER_MIN {
         return sync(paths);
     }
     std::thread::scope(|scope| {

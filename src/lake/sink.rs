@@ -60,7 +60,7 @@ pub struct TopicSink<'a> {
 
 #[derive(Debug)]
 enum Taking<'a> {
-    Stream { stage: Stage<'a>, seen: Seen },
+    Stream { stage: Box<Stage<'a>>, seen: Seen },
     Table(Fold<'a>),
 }
 
@@ -121,13 +121,13 @@ impl<'a> TopicSink<'a> {
             let folder = self.staging();
             self.taking = Some(match self.topic.kind {
                 Kind::Stream => Taking::Stream {
-                    stage: Stage::new(
+                    stage: Box::new(Stage::new(
                         self.root,
                         &self.settings.lake,
                         &self.topic.name,
                         self.state.generation,
                         folder,
-                    )?,
+                    )?),
                     seen: Seen::new(),
                 },
                 Kind::Table => {

@@ -77,7 +77,7 @@ impl<'a> Stage<'a> {
             sequence: 0,
             buffered: 0,
             open_files: 0,
-            writer: Writer::start(lake.compression)?,
+            writer: Writer::new(lake.compression),
         })
     }
 
@@ -133,13 +133,12 @@ impl<'a> Stage<'a> {
         for (place, part) in parts {
             self.finish(place, part)?;
         }
-        let mut written = self.writer.finish()?;
+        let written = self.writer.finish()?;
         let complete = |(number, mut pending): (u32, PendingFile)| {
-            let written = written
-                .remove(&number)
+            let (bytes, checksum) = written
+                .of(number)
                 .with_context(|| format!("{} was not written", pending.file.name))?;
-            pending.file.bytes = written.bytes;
-            pending.file.checksum = written.checksum;
+            (pending.file.bytes, pending.file.checksum) = (bytes, checksum);
             Ok(pending)
         };
         self.done.drain(..).map(complete).collect()

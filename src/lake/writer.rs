@@ -12,6 +12,8 @@ use std::thread::JoinHandle;
 use super::write::{FrameWriter, Scratch};
 use crate::config::Compression;
 
+/// Bytes of lines from which on threads are worth it.
+const THREADS_FROM: usize = 4 * 1024 * 1024;
 /// Bytes of one file that are worth a sync before the commit's own.
 const SYNC_BYTES: u64 = 4 * 1024 * 1024;
 /// Files that may wait for it; what finds no place waits for the commit.
@@ -28,89 +30,131 @@ pub(super) struct Chunk {
     pub lines: Vec<u8>,
 }
 
-/// What came to lie in a file.
+/// Writes chunks: here, until there is so much that threads are worth it. Dropped, the threads end without anyone
+/// hearing of it: the run is lost then anyway.
 #[derive(Debug)]
-pub(super) struct Written {
-    pub bytes: u64,
-    pub checksum: String,
-}
-
-/// The threads. Dropped, they end without anyone hearing of it: the run is lost then anyway.
-#[derive(Debug)]
-pub(super) struct Writer {
-    chunks: Option<SyncSender<Chunk>>,
-    thread: Option<JoinHandle<Result<HashMap<u32, Written>>>>,
+pub(super) enum Writer {
+    Here {
+        files: Written,
+        bytes: usize,
+    },
+    Threads {
+        chunks: SyncSender<Chunk>,
+        thread: JoinHandle<Result<Written>>,
+    },
+    Ended,
 }
 
 impl Writer {
-    pub(super) fn start(compression: Compression) -> Result<Writer> {
-        // Nothing waits in between: a chunk may be one very large line.
-        let (chunks, from) = sync_channel(0);
-        let thread = spawn("write", move || write_all(&from, compression))?;
-        Ok(Writer {
-            chunks: Some(chunks),
-            thread: Some(thread),
-        })
+    pub(super) fn new(compression: Compression) -> Writer {
+        let files = Written {
+            compression,
+            files: HashMap::new(),
+            scratch: Scratch::default(),
+        };
+        Writer::Here { files, bytes: 0 }
     }
 
-    /// Hands a chunk over once the one before is being written.
+    /// Writes a chunk, or hands it over once the one before is written.
     ///
     /// # Errors
-    /// What went wrong with an earlier one.
+    /// What went wrong, be it with an earlier one.
     pub(super) fn write(&mut self, chunk: Chunk) -> Result<()> {
-        let sent = self
-            .chunks
-            .as_ref()
-            .is_some_and(|chunks| chunks.send(chunk).is_ok());
-        match sent {
-            true => Ok(()),
-            false => Err(self
-                .finish()
-                .err()
-                .unwrap_or_else(|| anyhow!("the writer has ended"))),
+        match self {
+            Writer::Here { files, bytes } => {
+                *bytes += chunk.lines.len();
+                let many = *bytes >= THREADS_FROM;
+                files.write(&chunk)?;
+                if many {
+                    self.start_threads()?;
+                }
+                Ok(())
+            }
+            Writer::Threads { chunks, .. } => match chunks.send(chunk) {
+                Ok(()) => Ok(()),
+                Err(_) => Err(self
+                    .finish()
+                    .err()
+                    .unwrap_or_else(|| anyhow!("the writer has ended"))),
+            },
+            Writer::Ended => Err(anyhow!("the writer has ended")),
         }
     }
 
-    /// Waits for all chunks to be written; the files by their numbers.
-    pub(super) fn finish(&mut self) -> Result<HashMap<u32, Written>> {
-        self.chunks = None;
-        match self.thread.take() {
-            Some(thread) => join(thread),
-            None => Ok(HashMap::new()),
+    /// Waits for all chunks to be written, and says what came of them.
+    pub(super) fn finish(&mut self) -> Result<Written> {
+        match std::mem::replace(self, Writer::Ended) {
+            Writer::Here { files, .. } => Ok(files),
+            Writer::Threads { chunks, thread } => {
+                drop(chunks);
+                join(thread)
+            }
+            Writer::Ended => Err(anyhow!("the writer has ended")),
         }
+    }
+
+    fn start_threads(&mut self) -> Result<()> {
+        let mut files = self.finish()?;
+        // Nothing waits in between: a chunk may be one very large line.
+        let (chunks, from) = sync_channel(0);
+        let thread = spawn("write", move || files.write_all(&from).map(|()| files))?;
+        *self = Writer::Threads { chunks, thread };
+        Ok(())
     }
 }
 
-fn write_all(chunks: &Receiver<Chunk>, compression: Compression) -> Result<HashMap<u32, Written>> {
-    let (syncs, from) = sync_channel::<(Arc<File>, String)>(SYNCS_AHEAD);
-    let syncing = spawn("sync", move || sync_all(&from))?;
-    let mut files: HashMap<u32, (FrameWriter, u64)> = HashMap::new();
-    let mut scratch = Scratch::default();
-    for chunk in chunks {
-        let (frames, synced) = files
-            .entry(chunk.number)
-            .or_insert_with(|| (FrameWriter::new(compression), 0));
-        let frame = frames
-            .frame(&chunk.lines, &mut scratch)
+/// Files and what came to lie in them.
+#[derive(Debug)]
+pub(super) struct Written {
+    compression: Compression,
+    files: HashMap<u32, Part>,
+    scratch: Scratch,
+}
+
+#[derive(Debug)]
+struct Part {
+    frames: FrameWriter,
+    /// Bytes that were given to the thread that syncs.
+    synced: u64,
+}
+
+impl Written {
+    /// Bytes on disk of a file, and their checksum; None where nothing was written to it.
+    pub(super) fn of(&self, number: u32) -> Option<(u64, String)> {
+        let part = self.files.get(&number)?;
+        Some((part.frames.bytes(), part.frames.checksum()))
+    }
+
+    /// Returns the file, which has grown.
+    fn write(&mut self, chunk: &Chunk) -> Result<&mut Part> {
+        let new = || Part {
+            frames: FrameWriter::new(self.compression),
+            synced: 0,
+        };
+        let part = self.files.entry(chunk.number).or_insert_with(new);
+        let frame = part
+            .frames
+            .frame(&chunk.lines, &mut self.scratch)
             .with_context(|| format!("compressing {}", chunk.shown))?;
         (&*chunk.file)
             .write_all(frame)
             .with_context(|| format!("writing {}", chunk.shown))?;
-        let bytes = frames.bytes();
-        if bytes - *synced >= SYNC_BYTES && syncs.try_send((chunk.file, chunk.shown)).is_ok() {
-            *synced = bytes;
-        }
+        Ok(part)
     }
-    drop(syncs);
-    join(syncing)?;
-    let written = |(number, (frames, _)): (u32, (FrameWriter, u64))| {
-        let written = Written {
-            bytes: frames.bytes(),
-            checksum: frames.checksum(),
-        };
-        (number, written)
-    };
-    Ok(files.into_iter().map(written).collect())
+
+    fn write_all(&mut self, chunks: &Receiver<Chunk>) -> Result<()> {
+        let (syncs, from) = sync_channel::<(Arc<File>, String)>(SYNCS_AHEAD);
+        let syncing = spawn("sync", move || sync_all(&from))?;
+        for chunk in chunks {
+            let part = self.write(&chunk)?;
+            let bytes = part.frames.bytes();
+            if bytes - part.synced >= SYNC_BYTES && syncs.try_send((chunk.file, chunk.shown)).is_ok() {
+                part.synced = bytes;
+            }
+        }
+        drop(syncs);
+        join(syncing)
+    }
 }
 
 /// A sync that fails tells of a write that failed, once: its run must not commit.

@@ -189,7 +189,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn drain_topic<S: Sink + Send>(
+    fn drain_topic<S: Sink>(
         &mut self,
         topic: &Topic,
         seen: &Seen,
