@@ -163,7 +163,7 @@ enum Source {
 impl Source {
     fn next(&mut self) -> Result<Option<Row>> {
         match self {
-            Source::Run(file) => row::read(file, true).context("reading a spilled run"),
+            Source::Run(file) => row::read(file).context("reading a spilled run"),
             Source::Memory(rows) => Ok(rows.next()),
         }
     }

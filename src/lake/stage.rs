@@ -77,7 +77,7 @@ impl<'a> Stage<'a> {
             sequence: 0,
             buffered: 0,
             open_files: 0,
-            writer: Writer::new(lake.compression),
+            writer: Writer::new(),
         })
     }
 
@@ -193,6 +193,7 @@ impl<'a> Stage<'a> {
             number: part.number,
             file,
             shown: self.root.shown(&path),
+            compression: self.lake.compression,
             // Memory must not stay with files that are seldom written.
             lines: std::mem::take(&mut part.buffer),
         })

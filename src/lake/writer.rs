@@ -27,6 +27,7 @@ pub(super) struct Chunk {
     pub file: Arc<File>,
     /// The path as people see it.
     pub shown: String,
+    pub compression: Compression,
     pub lines: Vec<u8>,
 }
 
@@ -46,13 +47,11 @@ pub(super) enum Writer {
 }
 
 impl Writer {
-    pub(super) fn new(compression: Compression) -> Writer {
-        let files = Written {
-            compression,
-            files: HashMap::new(),
-            scratch: Scratch::default(),
-        };
-        Writer::Here { files, bytes: 0 }
+    pub(super) fn new() -> Writer {
+        Writer::Here {
+            files: Written::default(),
+            bytes: 0,
+        }
     }
 
     /// Writes a chunk, or hands it over once the one before is written.
@@ -104,9 +103,8 @@ impl Writer {
 }
 
 /// Files and what came to lie in them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Written {
-    compression: Compression,
     files: HashMap<u32, Part>,
     scratch: Scratch,
 }
@@ -128,7 +126,7 @@ impl Written {
     /// Returns the file, which has grown.
     fn write(&mut self, chunk: &Chunk) -> Result<&mut Part> {
         let new = || Part {
-            frames: FrameWriter::new(self.compression),
+            frames: FrameWriter::new(chunk.compression),
             synced: 0,
         };
         let part = self.files.entry(chunk.number).or_insert_with(new);
