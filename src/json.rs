@@ -3,6 +3,8 @@
 //! RFC 8259, UTF-8, at most 127 levels, no lone surrogate, no number that a double can't hold,
 //! and no top-level name twice, not even when only case differs.
 
+mod scan;
+
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
@@ -35,6 +37,8 @@ pub struct Checker {
     /// In lower case.
     reserved: HashSet<String>,
     seen: HashSet<String>,
+    /// Those of the last value that was read through.
+    names: scan::Names,
 }
 
 impl Checker {
@@ -53,7 +57,15 @@ impl Checker {
     pub fn check<'a>(&mut self, bytes: &'a [u8]) -> Result<Readable<'a>, String> {
         let text =
             std::str::from_utf8(bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))?;
+        let readable = |shape| Readable {
+            text: text.trim_matches([' ', '\t', '\n', '\r']),
+            shape,
+        };
+        if let Some(shape) = scan::surely_readable(text, &self.names) {
+            return Ok(readable(shape));
+        }
         self.seen.clear();
+        self.names.clear();
         let mut shape = Shape::Other;
         let mut json = serde_json::Deserializer::from_str(text);
         let top = Top {
@@ -63,10 +75,7 @@ impl Checker {
         json.deserialize_any(top)
             .and_then(|()| json.end())
             .map_err(|e| e.to_string())?;
-        Ok(Readable {
-            text: text.trim_matches([' ', '\t', '\n', '\r']),
-            shape,
-        })
+        Ok(readable(shape))
     }
 }
 
@@ -170,11 +179,15 @@ impl Visitor<'_> for Name<'_> {
 
     fn visit_str<E: Error>(self, name: &str) -> Result<(), E> {
         let folded = name.to_lowercase();
-        if self.checker.reserved.contains(&folded) {
+        let reserved = self.checker.reserved.contains(&folded);
+        if reserved {
             *self.shape = Shape::ReservedObject;
         }
         match self.checker.seen.insert(folded) {
-            true => Ok(()),
+            true => {
+                self.checker.names.push(name, reserved);
+                Ok(())
+            }
             false => Err(E::custom(format_args!(
                 "the name {name:?} stands twice, case ignored"
             ))),

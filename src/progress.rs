@@ -1,7 +1,6 @@
 //! What a person at a terminal sees while a topic is drained.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::cell::Cell;
 use std::io::IsTerminal;
 
 /// Records between two looks at the clock.
@@ -11,8 +10,8 @@ const STEP: u64 = 1_000;
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
-    records: Cell<u64>,
-    bytes: Cell<u64>,
+    records: u64,
+    bytes: u64,
 }
 
 impl Progress {
@@ -29,19 +28,18 @@ impl Progress {
         });
         Progress {
             bar,
-            records: Cell::new(0),
-            bytes: Cell::new(0),
+            records: 0,
+            bytes: 0,
         }
     }
 
-    pub fn advance(&self, bytes: usize) {
+    pub fn advance(&mut self, bytes: usize) {
         let Some(bar) = &self.bar else { return };
-        let records = self.records.get() + 1;
-        self.records.set(records);
-        self.bytes.set(self.bytes.get() + bytes as u64);
-        if records.is_multiple_of(STEP) {
+        self.records += 1;
+        self.bytes += bytes as u64;
+        if self.records.is_multiple_of(STEP) {
             bar.inc(STEP);
-            bar.set_message(format!("{}", indicatif::HumanBytes(self.bytes.get())));
+            bar.set_message(format!("{}", indicatif::HumanBytes(self.bytes)));
         }
     }
 

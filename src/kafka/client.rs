@@ -6,7 +6,6 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -55,7 +54,7 @@ pub struct Client {
     brokers: String,
     group: String,
     /// Ids of the brokers in the last metadata.
-    brokers_seen: RefCell<Vec<i32>>,
+    brokers_seen: Mutex<Vec<i32>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -110,7 +109,7 @@ impl Client {
             consumer,
             brokers: kafka.brokers.clone(),
             group,
-            brokers_seen: RefCell::default(),
+            brokers_seen: Mutex::default(),
         })
     }
 
@@ -120,7 +119,9 @@ impl Client {
             .consumer
             .fetch_metadata(None, ANSWER_TIMEOUT)
             .map_err(|e| self.unreachable(&e.to_string()))?;
-        *self.brokers_seen.borrow_mut() = metadata.brokers().iter().map(|broker| broker.id()).collect();
+        if let Ok(mut seen) = self.brokers_seen.lock() {
+            *seen = metadata.brokers().iter().map(|broker| broker.id()).collect();
+        }
         let partitions = |topic: &rdkafka::metadata::MetadataTopic| {
             let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
             ids.sort_unstable();
@@ -307,7 +308,11 @@ impl Client {
     /// librdkafka's own mock broker answers no questions about topics, and is known by naming a controller that is not
     /// there: it would be waited for in vain.
     fn is_mock(&self) -> bool {
-        !self.brokers_seen.borrow().contains(&self.admin().controller())
+        let controller = self.admin().controller();
+        !self
+            .brokers_seen
+            .lock()
+            .is_ok_and(|seen| seen.contains(&controller))
     }
 
     pub(super) fn admin(&self) -> Admin {

@@ -1,6 +1,6 @@
 //! The bounded read of a plan: it ends by itself, even while producers keep writing.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::admin::OffsetSpec;
 use super::client::Client;
-use super::native_headers;
+use super::handover::{self, Giver, Refused};
 use super::plan::DrainPlan;
 use crate::record::Record;
 use crate::sink::{Drained, DrainedPartition};
@@ -66,7 +66,16 @@ pub fn drain(
         reading.leave_the_rest();
     }
     reading.assign()?;
-    let result = reading.run(limits, take);
+    let result = std::thread::scope(|scope| {
+        let (giver, taker) = handover::pair();
+        let polling = std::thread::Builder::new()
+            .name("poll".to_owned())
+            .spawn_scoped(scope, || reading.run(limits, giver))
+            .context("starting a thread")?;
+        let taken = taker.run(take);
+        // Why records were refused says more than that they were.
+        taken.and(handover::join(polling))
+    });
     // A topic that failed must not send its records into the next one's drain.
     client
         .consumer
@@ -135,18 +144,19 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn run(&mut self, limits: &mut Limits, take: &mut dyn FnMut(&Record<'_>) -> Result<()>) -> Result<()> {
+    fn run(&mut self, limits: &mut Limits, mut giver: Giver<'a>) -> Result<()> {
         let mut silence = Duration::ZERO;
         let mut closing: Option<Instant> = None;
         while self.open > 0 {
-            let asked = Instant::now();
-            let heard = self.client.consumer.poll(TICK);
-            // Only waiting is silence: not what our own disk takes, nor that somebody stopped us for a while.
-            silence += asked.elapsed().min(TICK * 2);
-            match heard {
+            match self.next(&mut giver, &mut silence) {
                 Some(Ok(message)) => {
                     silence = Duration::ZERO;
-                    self.message(&message, closing.is_some(), limits, take)?;
+                    if self
+                        .message(message, closing.is_some(), limits, &mut giver)?
+                        .is_err()
+                    {
+                        return Ok(());
+                    }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     silence = Duration::ZERO;
@@ -166,54 +176,65 @@ impl<'a> Reading<'a> {
                 return Err(self.silent(limits.silence_max));
             }
         }
+        let _ = giver.flush();
         Ok(())
     }
 
+    /// What Kafka says next. Only waiting for it is silence: not what our own disk takes, nor that somebody stopped us
+    /// for a while.
+    fn next(
+        &self,
+        giver: &mut Giver<'a>,
+        silence: &mut Duration,
+    ) -> Option<Result<BorrowedMessage<'a>, KafkaError>> {
+        let here = self.client.consumer.poll(Duration::ZERO);
+        if here.is_some() {
+            return here;
+        }
+        // Nobody should wait for a batch to become full; where it is refused, the next record is told so.
+        let _ = giver.flush();
+        let asked = Instant::now();
+        let heard = self.client.consumer.poll(TICK);
+        *silence += asked.elapsed().min(TICK * 2);
+        heard
+    }
+
+    /// The inner error: nobody takes any more records.
     fn message(
         &mut self,
-        message: &BorrowedMessage<'_>,
+        message: BorrowedMessage<'a>,
         closing: bool,
         limits: &mut Limits,
-        take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
-    ) -> Result<()> {
+        giver: &mut Giver<'a>,
+    ) -> Result<Result<(), Refused>> {
         let (partition, offset) = (message.partition(), message.offset());
         let Some(part) = self.parts.get_mut(&partition) else {
-            return Ok(());
+            return Ok(Ok(()));
         };
         if part.next.is_some() || offset < part.start {
-            return Ok(());
+            return Ok(Ok(()));
         }
         if offset >= part.end {
             let end = part.end;
-            return self.settle(partition, end);
+            return self.settle(partition, end).map(Ok);
         }
-        let timestamp_ms = message.timestamp().to_millis().unwrap_or(-1);
+        let timestamp_ms = handover::timestamp_ms(&message);
         let past_until = limits.until_ms.is_some_and(|until| timestamp_ms >= until);
         if closing || past_until || limits.records_left == Some(0) {
-            return self.settle(partition, offset);
-        }
-        if self.plan.from_ms.is_some_and(|from| timestamp_ms < from) {
-            self.before_from += 1;
-        } else {
-            let headers = native_headers::of(message);
-            take(&Record {
-                partition,
-                offset,
-                timestamp_ms,
-                key: message.key(),
-                value: message.payload(),
-                headers,
-            })?;
+            return self.settle(partition, offset).map(Ok);
         }
         part.read += 1;
         part.after_taken = offset + 1;
         limits.records_left = limits.records_left.map(|left| left - 1);
-        match offset + 1 >= part.end {
-            true => {
-                let end = part.end;
-                self.settle(partition, end)
-            }
-            false => Ok(()),
+        let (end, at_end) = (part.end, offset + 1 >= part.end);
+        if self.plan.from_ms.is_some_and(|from| timestamp_ms < from) {
+            self.before_from += 1;
+        } else if let Err(refused) = giver.give(message) {
+            return Ok(Err(refused));
+        }
+        match at_end {
+            true => self.settle(partition, end).map(Ok),
+            false => Ok(Ok(())),
         }
     }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod client;
 mod drain;
+mod handover;
 mod native_headers;
 mod plan;
 

@@ -14,7 +14,7 @@ use super::root::Root;
 use super::sink::put_back;
 use super::snapshot::Lines;
 use super::table::{self, TableChange};
-use super::write::FrameWriter;
+use super::write::{FrameWriter, Scratch};
 use super::{Lake, lock};
 use crate::config::{Compression, Kind, Topic};
 use crate::erase::matcher::{Matcher, Verdict};
@@ -308,7 +308,7 @@ fn write_without(root: &Root, file: &DataFile, to: &str, matcher: &Matcher) -> R
     let mut lines = open(root, &path)?;
     let mut out = root.create(to)?;
     let mut frames = FrameWriter::new(compression);
-    let (mut line, mut buffer, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut line, mut buffer, mut scratch) = (Vec::new(), Vec::new(), Scratch::default());
     let mut records = 0;
     loop {
         let more = lines

@@ -57,24 +57,21 @@ impl<'a> Fold<'a> {
         })
     }
 
-    /// Takes an update of a key, in the order in which Kafka gives them.
-    pub fn add(&mut self, key: &[u8], origin: Origin, line: Line) -> Result<()> {
-        let size = |line: &Line| match line {
-            Line::Here(line) => line.len(),
-            _ => 0,
-        };
-        let added = size(&line);
+    /// Takes an update of a key, in the order in which Kafka gives them; None: a tombstone.
+    pub fn add(&mut self, key: &[u8], origin: Origin, line: Option<&[u8]>) -> Result<()> {
+        let added = line.map_or(0, <[u8]>::len);
         match self.rows.get_mut(key) {
-            Some(row) => {
-                if self.order.replaces(&origin, &row.0) {
+            Some((old, row)) => {
+                if self.order.replaces(&origin, old) {
+                    *old = origin;
                     self.memory += added;
-                    self.memory -= size(&row.1);
-                    *row = (origin, line);
+                    self.memory -= replace(row, line);
                 }
             }
             None => {
                 self.memory += added + key.len() + ROW_OVERHEAD;
-                self.rows.insert(key.to_vec(), (origin, line));
+                let row = line.map_or(Line::Tombstone, |line| Line::Here(line.to_vec()));
+                self.rows.insert(key.to_vec(), (origin, row));
             }
         }
         match self.memory > MEMORY_MAX {
@@ -118,6 +115,28 @@ impl<'a> Fold<'a> {
     }
 }
 
+/// Puts the new line in the memory of the old one, whose length is returned.
+fn replace(row: &mut Line, line: Option<&[u8]>) -> usize {
+    match (row, line) {
+        (Line::Here(old), Some(new)) => {
+            let length = old.len();
+            old.clear();
+            old.extend_from_slice(new);
+            // What a long line needed is not kept for a short one.
+            old.shrink_to(2 * new.len());
+            length
+        }
+        (row, line) => {
+            let length = match row {
+                Line::Here(old) => old.len(),
+                _ => 0,
+            };
+            *row = line.map_or(Line::Tombstone, |line| Line::Here(line.to_vec()));
+            length
+        }
+    }
+}
+
 fn sorted(rows: &mut HashMap<Vec<u8>, (Origin, Line)>) -> Vec<Row> {
     let mut rows: Vec<Row> = rows
         .drain()
@@ -144,7 +163,7 @@ enum Source {
 impl Source {
     fn next(&mut self) -> Result<Option<Row>> {
         match self {
-            Source::Run(file) => row::read(file, true).context("reading a spilled run"),
+            Source::Run(file) => row::read(file).context("reading a spilled run"),
             Source::Memory(rows) => Ok(rows.next()),
         }
     }
@@ -162,23 +181,31 @@ impl Merge {
 
     /// The newest row of the next key.
     pub fn next(&mut self) -> Result<Option<Row>> {
-        let Some(key) = self.heads.iter().flatten().map(|row| &row.key).min().cloned() else {
+        let heads = self.heads.iter().enumerate();
+        let heads = heads.filter_map(|(at, head)| Some((&head.as_ref()?.key, at)));
+        // Of equal keys the oldest source comes first.
+        let Some((_, first)) = heads.min() else {
             return Ok(None);
         };
-        let mut newest: Option<Row> = None;
-        for (head, source) in self.heads.iter_mut().zip(&mut self.sources) {
-            let Some(row) = head.take_if(|row| row.key == key) else {
+        let Some(mut newest) = self.advance(first)? else {
+            return Ok(None);
+        };
+        for at in first + 1..self.heads.len() {
+            if self.heads[at].as_ref().is_none_or(|row| row.key != newest.key) {
                 continue;
-            };
-            *head = source.next()?;
-            if newest
-                .as_ref()
-                .is_none_or(|old| self.order.replaces(&row.origin, &old.origin))
-            {
-                newest = Some(row);
+            }
+            match self.advance(at)? {
+                Some(row) if self.order.replaces(&row.origin, &newest.origin) => newest = row,
+                _ => {}
             }
         }
-        Ok(newest)
+        Ok(Some(newest))
+    }
+
+    /// Takes the head of a source and moves on to its next row.
+    fn advance(&mut self, at: usize) -> Result<Option<Row>> {
+        let next = self.sources[at].next()?;
+        Ok(std::mem::replace(&mut self.heads[at], next))
     }
 }
 
@@ -208,11 +235,7 @@ mod tests {
         let root = Root::open(dir.path(), 0o640, 0o750, true).unwrap().unwrap();
         let mut fold = Fold::new(&root, "staging".to_owned(), Order::Offsets).unwrap();
         for offset in 0..100 {
-            let line = if offset % 3 == 0 {
-                Line::Tombstone
-            } else {
-                Line::Here(b"x\n".to_vec())
-            };
+            let line = (offset % 3 != 0).then_some(&b"x\n"[..]);
             fold.add(
                 format!("k{}", offset % 7).as_bytes(),
                 origin(0, offset, 100 - offset),
@@ -234,16 +257,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::open(dir.path(), 0o640, 0o750, true).unwrap().unwrap();
         let mut fold = Fold::new(&root, "staging".to_owned(), Order::Timestamps).unwrap();
-        fold.add(b"k", origin(1, 5, 200), Line::Here(b"new\n".to_vec()))
-            .unwrap();
+        fold.add(b"k", origin(1, 5, 200), Some(b"new\n")).unwrap();
         fold.spill().unwrap();
-        fold.add(b"k", origin(0, 9, 100), Line::Here(b"old\n".to_vec()))
-            .unwrap();
+        fold.add(b"k", origin(0, 9, 100), Some(b"old\n")).unwrap();
         // Within one Kafka partition the offset decides, whatever the timestamps say.
-        fold.add(b"j", origin(0, 1, 100), Line::Here(b"old\n".to_vec()))
-            .unwrap();
-        fold.add(b"j", origin(0, 2, 50), Line::Here(b"new\n".to_vec()))
-            .unwrap();
+        fold.add(b"j", origin(0, 1, 100), Some(b"old\n")).unwrap();
+        fold.add(b"j", origin(0, 2, 50), Some(b"new\n")).unwrap();
         assert_eq!(keys(fold), [("j".to_owned(), 2), ("k".to_owned(), 5)]);
     }
 }

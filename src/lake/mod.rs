@@ -25,6 +25,7 @@ mod table;
 mod trash;
 mod verify;
 mod write;
+mod writer;
 
 use anyhow::Result;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! A table's row as the ledger keeps it: raw key and coordinates, which the line alone does not give back.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::io::{ErrorKind, Read, Write};
 
 /// Where a row comes from.
@@ -28,19 +28,17 @@ pub enum Line {
     Tombstone,
     /// The line itself, with its line feed.
     Here(Vec<u8>),
-    /// Its length: it stands elsewhere.
-    Elsewhere(u32),
 }
 
 const TOMBSTONE: u32 = u32::MAX;
-const HEADER: usize = 36;
+/// Bytes of a row before its key.
+pub const HEADER: usize = 36;
 
 /// Writes a row; the line goes along where it is here.
 pub fn write(out: &mut impl Write, key: &[u8], origin: &Origin, line: &Line, with_line: bool) -> Result<()> {
     let length = match line {
         Line::Tombstone => TOMBSTONE,
         Line::Here(line) => fit(line.len())?,
-        Line::Elsewhere(length) => *length,
     };
     let mut header = [0u8; HEADER];
     header[0..4].copy_from_slice(&fit(key.len())?.to_le_bytes());
@@ -57,32 +55,61 @@ pub fn write(out: &mut impl Write, key: &[u8], origin: &Origin, line: &Line, wit
     Ok(())
 }
 
-/// Reads the next row; None at the end. `with_line` as it was written.
-pub fn read(from: &mut impl Read, with_line: bool) -> Result<Option<Row>> {
+/// What stands before a row's key and line.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
+    pub key_length: u32,
+    /// None: a tombstone.
+    pub line_length: Option<u32>,
+    pub origin: Origin,
+}
+
+impl Head {
+    pub fn parse(header: &[u8; HEADER]) -> Head {
+        let length = u32::from_le_bytes(array(header, 4));
+        Head {
+            key_length: u32::from_le_bytes(array(header, 0)),
+            line_length: (length != TOMBSTONE).then_some(length),
+            origin: Origin {
+                partition: i32::from_le_bytes(array(header, 8)),
+                offset: i64::from_le_bytes(array(header, 12)),
+                timestamp_ms: i64::from_le_bytes(array(header, 20)),
+                day_ms: i64::from_le_bytes(array(header, 28)),
+            },
+        }
+    }
+}
+
+/// Reads the next row, which was written with its line; None at the end.
+pub fn read(from: &mut impl Read) -> Result<Option<Row>> {
     let mut header = [0u8; HEADER];
     match from.read_exact(&mut header[..1]) {
         Ok(()) => from.read_exact(&mut header[1..])?,
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(None),
         Err(error) => return Err(error.into()),
     }
-    let key = read_bytes(from, u32::from_le_bytes(array(&header, 0)))?;
-    let line = match u32::from_le_bytes(array(&header, 4)) {
-        TOMBSTONE => Line::Tombstone,
-        length if with_line => Line::Here(read_bytes(from, length)?),
-        length => Line::Elsewhere(length),
+    let head = Head::parse(&header);
+    let key = read_bytes(from, head.key_length)?;
+    let line = match head.line_length {
+        None => Line::Tombstone,
+        Some(length) => Line::Here(read_bytes(from, length)?),
     };
-    let origin = Origin {
-        partition: i32::from_le_bytes(array(&header, 8)),
-        offset: i64::from_le_bytes(array(&header, 12)),
-        timestamp_ms: i64::from_le_bytes(array(&header, 20)),
-        day_ms: i64::from_le_bytes(array(&header, 28)),
-    };
-    Ok(Some(Row { key, origin, line }))
+    Ok(Some(Row {
+        key,
+        origin: head.origin,
+        line,
+    }))
 }
 
 /// Bytes of a length that may be damage: never trusted with an allocation of its own size at once.
 fn read_bytes(from: &mut impl Read, length: u32) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity((length as usize).min(1 << 20));
+    if length <= 1 << 20 {
+        let mut bytes = vec![0; length as usize];
+        from.read_exact(&mut bytes)
+            .context("it ends in the middle of a row")?;
+        return Ok(bytes);
+    }
+    let mut bytes = Vec::new();
     if from.take(length.into()).read_to_end(&mut bytes)? != length as usize {
         bail!("it ends in the middle of a row");
     }
@@ -126,7 +153,7 @@ mod tests {
         let mut from = bytes.as_slice();
         for (key, line) in rows {
             assert_eq!(
-                read(&mut from, true).unwrap(),
+                read(&mut from).unwrap(),
                 Some(Row {
                     key: key.to_vec(),
                     origin,
@@ -134,9 +161,9 @@ mod tests {
                 })
             );
         }
-        assert_eq!(read(&mut from, true).unwrap(), None);
-        assert!(read(&mut &bytes[..20], true).is_err());
-        assert!(read(&mut &bytes[..bytes.len() - HEADER - 1], true).is_err());
+        assert_eq!(read(&mut from).unwrap(), None);
+        assert!(read(&mut &bytes[..20]).is_err());
+        assert!(read(&mut &bytes[..bytes.len() - HEADER - 1]).is_err());
     }
 
     proptest! {
@@ -153,16 +180,14 @@ mod tests {
             }
             let mut from = bytes.as_slice();
             for line in [Line::Here(text.clone()), Line::Tombstone] {
-                prop_assert_eq!(read(&mut from, true).unwrap(), Some(Row { key: key.clone(), origin, line }));
+                prop_assert_eq!(read(&mut from).unwrap(), Some(Row { key: key.clone(), origin, line }));
             }
             let at = at.index(bytes.len());
             bytes[at] = byte;
-            for with_line in [true, false] {
-                let mut from = bytes.as_slice();
-                while let Ok(Some(_)) = read(&mut from, with_line) {}
-                let mut from = &bytes[..at];
-                while let Ok(Some(_)) = read(&mut from, with_line) {}
-            }
+            let mut from = bytes.as_slice();
+            while let Ok(Some(_)) = read(&mut from) {}
+            let mut from = &bytes[..at];
+            while let Ok(Some(_)) = read(&mut from) {}
         }
     }
 }

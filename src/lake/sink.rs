@@ -11,7 +11,7 @@ use super::ledger::{self, Pending, PendingFile, TopicState};
 use super::line::LineWriter;
 use super::path::HivePartition;
 use super::root::Root;
-use super::row::{Line, Origin};
+use super::row::Origin;
 use super::stage::Stage;
 use super::table::{self, TableChange};
 use super::{commit, rebuild};
@@ -40,6 +40,8 @@ pub struct TopicSink<'a> {
     rebuild: Option<Rebuild>,
     taking: Option<Taking<'a>>,
     lines: LineWriter,
+    /// A table's line, on its way into the fold.
+    line: Vec<u8>,
     day: RecordDay,
     /// Commits of this run so far.
     commits: u32,
@@ -58,7 +60,7 @@ pub struct TopicSink<'a> {
 
 #[derive(Debug)]
 enum Taking<'a> {
-    Stream { stage: Stage<'a>, seen: Seen },
+    Stream { stage: Box<Stage<'a>>, seen: Seen },
     Table(Fold<'a>),
 }
 
@@ -90,6 +92,7 @@ impl<'a> TopicSink<'a> {
             rebuild: None,
             taking: None,
             lines: LineWriter::new(&settings.lake.prefix, topic.key.clone(), metadata),
+            line: Vec::new(),
             day: RecordDay::new(settings.lake.timezone, topic.partition_time.clone()),
             commits: 0,
             report: LakeReport::default(),
@@ -118,13 +121,13 @@ impl<'a> TopicSink<'a> {
             let folder = self.staging();
             self.taking = Some(match self.topic.kind {
                 Kind::Stream => Taking::Stream {
-                    stage: Stage::new(
+                    stage: Box::new(Stage::new(
                         self.root,
                         &self.settings.lake,
                         &self.topic.name,
                         self.state.generation,
                         folder,
-                    )?,
+                    )?),
                     seen: Seen::new(),
                 },
                 Kind::Table => {
@@ -183,22 +186,18 @@ impl<'a> TopicSink<'a> {
             self.irregular += 1;
             return Ok(());
         };
-        let line = match record.value {
-            // Whatever row the key had before is outdated, so it goes too.
-            _ if self.filter.hits(record) => {
-                self.erased += 1;
-                Line::Tombstone
-            }
-            None => {
-                self.tombstones += 1;
-                Line::Tombstone
-            }
-            Some(_) => {
-                let mut line = Vec::new();
-                self.irregular += u64::from(self.lines.write(record, &mut line).irregular);
-                Line::Here(line)
-            }
-        };
+        let mut is_row = false;
+        // Whatever row the key had before an erased record is outdated, so it goes too.
+        if self.filter.hits(record) {
+            self.erased += 1;
+        } else if record.value.is_none() {
+            self.tombstones += 1;
+        } else {
+            self.line.clear();
+            let written = self.lines.write(record, &mut self.line);
+            self.irregular += u64::from(written.irregular);
+            is_row = true;
+        }
         let day_ms = self.day.time_of(record, &self.topic.key);
         let origin = Origin {
             partition: record.partition,
@@ -206,9 +205,11 @@ impl<'a> TopicSink<'a> {
             timestamp_ms: record.timestamp_ms,
             day_ms,
         };
-        match self.start_taking()? {
-            Taking::Table(fold) => fold.add(key, origin, line),
-            Taking::Stream { .. } => Ok(()),
+        self.start_taking()?;
+        let line = is_row.then_some(&self.line[..]);
+        match &mut self.taking {
+            Some(Taking::Table(fold)) => fold.add(key, origin, line),
+            _ => Ok(()),
         }
     }
 

@@ -1,16 +1,17 @@
 //! A table's snapshot: the previous one, sorted by raw key, merged with a run's fold in one streaming pass.
 
 use anyhow::{Context, Result, bail};
-use std::cmp::Ordering;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
+use std::ops::Range;
+use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::fold::Merge;
 use super::ledger::{FileEntry, Snapshot};
 use super::root::Root;
-use super::row::{self, Line, Row};
-use super::write::FrameWriter;
+use super::row::{self, Head, Line, Row};
+use super::writer::{Chunk, Writer};
 use crate::config::Compression;
 use crate::erase::matcher::{Matcher, Verdict};
 
@@ -35,64 +36,43 @@ pub fn merge(
     compression: Compression,
     erase: Option<&Matcher>,
 ) -> Result<Written> {
-    let mut old = previous
-        .map(|snapshot| Previous::open(root, snapshot))
-        .transpose()?;
     let mut out = Output::new(root, folder, compression)?;
-    let mut old_row = next_old(&mut old)?;
-    let mut new_row = fold.next()?;
-    loop {
-        let order = match (&old_row, &new_row) {
-            (None, None) => break,
-            (Some(old), Some(new)) => old.key.cmp(&new.key),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-        };
-        if order.is_lt() {
-            if let Some(row) = &old_row
-                && !is_erased(row, erase)
-            {
-                out.add(row)?;
+    let mut new = fold.next()?;
+    if let Some(snapshot) = previous {
+        let mut old = Previous::open(root, snapshot)?;
+        while old.advance()? {
+            while let Some(row) = new.take_if(|row| row.key.as_slice() < old.key()) {
+                old.copy_lines(&mut out)?;
+                out.add(&row)?;
+                new = fold.next()?;
             }
-        } else if let Some(row) = &new_row {
-            // A tombstone has no line to add.
-            out.add(row)?;
+            // Of a key that both have, the old row is passed over.
+            match (&new, erase) {
+                (Some(row), _) if row.key == old.key() => old.drop_line(&mut out)?,
+                (_, Some(matcher)) => old.keep_unless(matcher, &mut out)?,
+                (_, None) => old.keep(&mut out)?,
+            }
         }
-        // Of a key that both have, the old row is passed over.
-        if order.is_le() {
-            old_row = next_old(&mut old)?;
-        }
-        if order.is_ge() {
-            new_row = fold.next()?;
-        }
-    }
-    if let (Some(old), Some(snapshot)) = (old, previous) {
+        old.copy_lines(&mut out)?;
         old.check(snapshot)?;
+    }
+    while let Some(row) = new {
+        out.add(&row)?;
+        new = fold.next()?;
     }
     out.finish()
 }
 
-fn is_erased(row: &Row, erase: Option<&Matcher>) -> bool {
-    match (&row.line, erase) {
-        (Line::Here(line), Some(matcher)) => matcher.judge(line) == Verdict::Erase,
-        _ => false,
-    }
-}
-
-fn next_old(old: &mut Option<Previous>) -> Result<Option<Row>> {
-    match old {
-        Some(old) => old.next(),
-        None => Ok(None),
-    }
-}
-
-/// The rows of the previous snapshot, in order.
+/// The rows of the previous snapshot, in order. Most of them stay as they are: their lines are copied many at once.
 struct Previous {
-    sidecar: BufReader<Hashing<File>>,
+    sidecar: Sidecar,
     lines: Lines,
+    /// Bytes of lines that stay and have not been copied yet.
+    due: u64,
+    line: Vec<u8>,
+    last_key: Option<Vec<u8>>,
     shown: String,
     shown_sidecar: String,
-    last_key: Option<Vec<u8>>,
 }
 
 impl Previous {
@@ -107,36 +87,85 @@ impl Previous {
         };
         let compression = Compression::of(&snapshot.path);
         Ok(Previous {
-            sidecar: BufReader::with_capacity(CHUNK, Hashing::new(open(&snapshot.sidecar)?)),
+            sidecar: Sidecar::new(open(&snapshot.sidecar)?),
             lines: Lines::new(open(&snapshot.path)?, compression)?,
+            due: 0,
+            line: Vec::new(),
+            last_key: None,
             shown: root.shown(&snapshot.path),
             shown_sidecar: root.shown(&snapshot.sidecar),
-            last_key: None,
         })
     }
 
-    fn next(&mut self) -> Result<Option<Row>> {
-        let row = row::read(&mut self.sidecar, false).with_context(|| self.damaged("it can't be read"))?;
-        let Some(mut row) = row else { return Ok(None) };
-        let Line::Elsewhere(length) = row.line else {
-            bail!(self.damaged("a row of it is none"))
-        };
-        if self.last_key.as_ref().is_some_and(|last| *last >= row.key) {
-            bail!(self.damaged("its keys are not sorted"));
+    /// Moves on to the next row; false: there is none.
+    fn advance(&mut self) -> Result<bool> {
+        if !self
+            .sidecar
+            .advance()
+            .with_context(|| self.damaged("it can't be read"))?
+        {
+            return Ok(false);
         }
-        let mut line = Vec::with_capacity((length as usize).min(1 << 20));
-        self.lines.take(length.into(), &mut line).with_context(|| {
-            format!(
-                "{} and the ledger file {} don't belong together; restore them, or run lake --rebuild",
-                self.shown, self.shown_sidecar
-            )
-        })?;
-        row.line = Line::Here(line);
+        let key = self.sidecar.key();
         match &mut self.last_key {
-            Some(last) => last.clone_from(&row.key),
-            last => *last = Some(row.key.clone()),
+            Some(last) if last.as_slice() >= key => bail!(self.damaged("its keys are not sorted")),
+            Some(last) => {
+                last.clear();
+                last.extend_from_slice(key);
+            }
+            last => *last = Some(key.to_vec()),
         }
-        Ok(Some(row))
+        Ok(true)
+    }
+
+    fn key(&self) -> &[u8] {
+        self.sidecar.key()
+    }
+
+    fn keep(&mut self, out: &mut Output<'_>) -> Result<()> {
+        out.keep(&self.sidecar);
+        self.due += u64::from(self.sidecar.line_length);
+        match self.due >= CHUNK as u64 || out.sidecar.len() >= CHUNK {
+            true => self.copy_lines(out),
+            false => Ok(()),
+        }
+    }
+
+    /// Copies the lines of the rows that were kept since the last time.
+    fn copy_lines(&mut self, out: &mut Output<'_>) -> Result<()> {
+        let due = std::mem::take(&mut self.due);
+        if due > 0 {
+            let taken = self.lines.take(due, &mut out.lines);
+            taken.with_context(|| self.mismatch())?;
+        }
+        out.flush_full()
+    }
+
+    fn drop_line(&mut self, out: &mut Output<'_>) -> Result<()> {
+        self.copy_lines(out)?;
+        self.take_line()
+    }
+
+    fn keep_unless(&mut self, matcher: &Matcher, out: &mut Output<'_>) -> Result<()> {
+        self.take_line()?;
+        if matcher.judge(&self.line) != Verdict::Erase {
+            out.keep(&self.sidecar);
+            out.lines.extend_from_slice(&self.line);
+        }
+        out.flush_full()
+    }
+
+    fn take_line(&mut self) -> Result<()> {
+        self.line.clear();
+        let taken = self.lines.take(self.sidecar.line_length.into(), &mut self.line);
+        taken.with_context(|| self.mismatch())
+    }
+
+    fn mismatch(&self) -> String {
+        format!(
+            "{} and the ledger file {} don't belong together; restore them, or run lake --rebuild",
+            self.shown, self.shown_sidecar
+        )
     }
 
     fn damaged(&self, how: &str) -> String {
@@ -147,9 +176,8 @@ impl Previous {
     }
 
     /// What was merged must have been what was committed.
-    fn check(mut self, snapshot: &Snapshot) -> Result<()> {
-        std::io::copy(&mut self.sidecar, &mut std::io::sink())?;
-        if self.sidecar.get_ref().checksum() != snapshot.sidecar_checksum {
+    fn check(self, snapshot: &Snapshot) -> Result<()> {
+        if self.sidecar.from.checksum() != snapshot.sidecar_checksum {
             bail!(self.damaged("its checksum is wrong"));
         }
         let lines = self.lines.checksum().with_context(|| {
@@ -165,6 +193,72 @@ impl Previous {
             );
         }
         Ok(())
+    }
+}
+
+/// A snapshot's sidecar, row by row, without a copy of each.
+struct Sidecar {
+    from: Hashing<File>,
+    buffer: Vec<u8>,
+    /// The present row in the buffer.
+    row: Range<usize>,
+    line_length: u32,
+    day_ms: i64,
+}
+
+impl Sidecar {
+    fn new(file: File) -> Self {
+        Sidecar {
+            from: Hashing::new(file),
+            buffer: Vec::new(),
+            row: 0..0,
+            line_length: 0,
+            day_ms: -1,
+        }
+    }
+
+    /// False: the last row was the last.
+    fn advance(&mut self) -> Result<bool> {
+        self.row = self.row.end..self.row.end;
+        match self.fill(row::HEADER)? {
+            0 => return Ok(false),
+            found if found < row::HEADER => bail!("it ends in the middle of a row"),
+            _ => {}
+        }
+        let mut header = [0; row::HEADER];
+        header.copy_from_slice(&self.buffer[self.row.start..][..row::HEADER]);
+        let head = Head::parse(&header);
+        let Some(line_length) = head.line_length else {
+            bail!("a row of it is none")
+        };
+        let length = row::HEADER + head.key_length as usize;
+        if self.fill(length)? < length {
+            bail!("it ends in the middle of a row");
+        }
+        self.row.end = self.row.start + length;
+        (self.line_length, self.day_ms) = (line_length, head.origin.day_ms);
+        Ok(true)
+    }
+
+    /// Reads on until the row has as many bytes, or the file is at its end; returns how many there are. A length that
+    /// is damage takes no more memory than the file has bytes.
+    fn fill(&mut self, length: usize) -> Result<usize> {
+        while self.buffer.len() - self.row.start < length {
+            self.buffer.drain(..self.row.start);
+            self.row = 0..0;
+            let before = self.buffer.len();
+            self.buffer.resize(before + CHUNK, 0);
+            let read = self.from.read(&mut self.buffer[before..])?;
+            self.buffer.truncate(before + read);
+            if read == 0 {
+                break;
+            }
+        }
+        Ok((self.buffer.len() - self.row.start).min(length))
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.buffer[self.row.clone()][row::HEADER..]
     }
 }
 
@@ -256,44 +350,61 @@ impl<R: Read> Read for Hashing<R> {
 struct Output<'a> {
     root: &'a Root,
     folder: &'a str,
+    compression: Compression,
     lines: Vec<u8>,
-    file: File,
-    frames: FrameWriter,
+    file: Arc<File>,
     sidecar: Vec<u8>,
-    sidecar_file: File,
-    sidecar_frames: FrameWriter,
-    scratch: Vec<u8>,
+    sidecar_file: Arc<File>,
+    writer: Writer,
     rows: u64,
     day_ms: Option<i64>,
 }
+
+/// The two files, as the writer tells them apart.
+const SNAPSHOT: u32 = 0;
+const SIDECAR: u32 = 1;
 
 impl<'a> Output<'a> {
     fn new(root: &'a Root, folder: &'a str, compression: Compression) -> Result<Self> {
         Ok(Output {
             root,
             folder,
+            compression,
             lines: Vec::new(),
-            file: root.create(&format!("{folder}/snapshot"))?,
-            frames: FrameWriter::new(compression),
+            file: Arc::new(root.create(&format!("{folder}/snapshot"))?),
             sidecar: Vec::new(),
-            sidecar_file: root.create(&format!("{folder}/sidecar"))?,
-            sidecar_frames: FrameWriter::new(Compression::None),
-            scratch: Vec::new(),
+            sidecar_file: Arc::new(root.create(&format!("{folder}/sidecar"))?),
+            writer: Writer::new(),
             rows: 0,
             day_ms: None,
         })
     }
 
+    /// Adds a row of the fold; a tombstone has no line to add.
     fn add(&mut self, row: &Row) -> Result<()> {
         let Line::Here(line) = &row.line else {
             return Ok(());
         };
         self.lines.extend_from_slice(line);
         row::write(&mut self.sidecar, &row.key, &row.origin, &row.line, false)?;
+        self.count(row.origin.day_ms);
+        self.flush_full()
+    }
+
+    /// Adds a row of the previous snapshot, whose line comes by itself.
+    fn keep(&mut self, old: &Sidecar) {
+        self.sidecar.extend_from_slice(&old.buffer[old.row.clone()]);
+        self.count(old.day_ms);
+    }
+
+    fn count(&mut self, day_ms: i64) {
         self.rows += 1;
-        if row.origin.day_ms >= 0 {
-            self.day_ms = self.day_ms.max(Some(row.origin.day_ms));
+        if day_ms >= 0 {
+            self.day_ms = self.day_ms.max(Some(day_ms));
         }
+    }
+
+    fn flush_full(&mut self) -> Result<()> {
         match self.lines.len() >= CHUNK || self.sidecar.len() >= CHUNK {
             true => self.flush(),
             false => Ok(()),
@@ -301,45 +412,52 @@ impl<'a> Output<'a> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        let failed = || format!("writing a snapshot under {}", self.root.shown(self.folder));
         if !self.lines.is_empty() {
-            let frame = self
-                .frames
-                .frame(&self.lines, &mut self.scratch)
-                .with_context(failed)?;
-            self.file.write_all(frame).with_context(failed)?;
+            self.write_lines()?;
         }
-        let frame = self
-            .sidecar_frames
-            .frame(&self.sidecar, &mut self.scratch)
-            .with_context(failed)?;
-        self.sidecar_file.write_all(frame).with_context(failed)?;
-        self.lines.clear();
-        self.sidecar.clear();
-        Ok(())
+        self.writer.write(Chunk {
+            number: SIDECAR,
+            file: Arc::clone(&self.sidecar_file),
+            shown: self.root.shown(&format!("{}/sidecar", self.folder)),
+            compression: Compression::None,
+            lines: std::mem::take(&mut self.sidecar),
+        })
+    }
+
+    fn write_lines(&mut self) -> Result<()> {
+        self.writer.write(Chunk {
+            number: SNAPSHOT,
+            file: Arc::clone(&self.file),
+            shown: self.root.shown(&format!("{}/snapshot", self.folder)),
+            compression: self.compression,
+            lines: std::mem::take(&mut self.lines),
+        })
     }
 
     fn finish(mut self) -> Result<Written> {
         self.flush()?;
         if self.rows == 0 {
             // Nothing but an empty frame is an empty compressed file to every reader.
-            let frame = self.frames.frame(b"", &mut self.scratch)?;
-            self.file
-                .write_all(frame)
-                .with_context(|| format!("writing a snapshot under {}", self.root.shown(self.folder)))?;
+            self.write_lines()?;
         }
-        let entry = |name: &str, records: u64, frames: &FrameWriter| FileEntry {
-            name: name.to_owned(),
-            records,
-            bytes: frames.bytes(),
-            checksum: frames.checksum(),
-            partition: -1,
-            first: 0,
-            last: 0,
+        let written = self.writer.finish()?;
+        let entry = |name: &str, number: u32| {
+            let (bytes, checksum) = written
+                .of(number)
+                .with_context(|| format!("{}/{name} was not written", self.folder))?;
+            anyhow::Ok(FileEntry {
+                name: name.to_owned(),
+                records: self.rows,
+                bytes,
+                checksum,
+                partition: -1,
+                first: 0,
+                last: 0,
+            })
         };
         Ok(Written {
-            snapshot: entry("snapshot", self.rows, &self.frames),
-            sidecar: entry("sidecar", self.rows, &self.sidecar_frames),
+            snapshot: entry("snapshot", SNAPSHOT)?,
+            sidecar: entry("sidecar", SIDECAR)?,
             day_ms: self.day_ms,
         })
     }

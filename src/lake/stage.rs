@@ -3,13 +3,13 @@
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Write;
+use std::sync::Arc;
 
 use super::ledger::{FileEntry, PendingFile};
 use super::line::LineWriter;
 use super::path::{HivePartition, batch_name, day_folder, message_name};
 use super::root::Root;
-use super::write::FrameWriter;
+use super::writer::{Chunk, Writer};
 use crate::config::{Files, Kind, Lake};
 use crate::record::Record;
 
@@ -28,22 +28,27 @@ pub struct Stage<'a> {
     topic: &'a str,
     generation: u32,
     folder: String,
-    parts: HashMap<(i32, HivePartition), Part>,
-    done: Vec<PendingFile>,
+    /// The file of the last record; neighbours mostly share it.
+    current: Option<(Place, Part)>,
+    others: HashMap<Place, Part>,
+    done: Vec<(u32, PendingFile)>,
     sequence: u32,
     buffered: usize,
     open_files: usize,
-    /// Compressed bytes, on their way to disk.
-    scratch: Vec<u8>,
+    writer: Writer,
 }
+
+/// A Kafka partition and a day: what shares a file.
+type Place = (i32, HivePartition);
 
 #[derive(Debug)]
 struct Part {
-    staged: String,
-    file: Option<File>,
+    /// Its number in this run, which is its name while it is staged.
+    number: u32,
+    file: Option<Arc<File>>,
+    exists: bool,
     /// Lines that are not written yet.
     buffer: Vec<u8>,
-    frames: FrameWriter,
     /// Bytes of lines, before compression.
     line_bytes: u64,
     records: u64,
@@ -66,25 +71,19 @@ impl<'a> Stage<'a> {
             topic,
             generation,
             folder,
-            parts: HashMap::new(),
+            current: None,
+            others: HashMap::new(),
             done: Vec::new(),
             sequence: 0,
             buffered: 0,
             open_files: 0,
-            scratch: Vec::new(),
+            writer: Writer::new(),
         })
     }
 
     /// Adds a record to the file of its Kafka partition and day. True: its line is irregular.
     pub fn add(&mut self, day: HivePartition, record: &Record<'_>, lines: &mut LineWriter) -> Result<bool> {
-        let key = (record.partition, day);
-        if !self.parts.contains_key(&key) {
-            let part = self.new_part(record.offset);
-            self.parts.insert(key, part);
-        }
-        let Some(part) = self.parts.get_mut(&key) else {
-            return Ok(false);
-        };
+        let (place, mut part) = self.part((record.partition, day), record.offset);
         let before = part.buffer.len();
         let written = lines.write(record, &mut part.buffer);
         let added = part.buffer.len() - before;
@@ -92,15 +91,29 @@ impl<'a> Stage<'a> {
         part.records += 1;
         part.last = record.offset;
         self.buffered += added;
-        let full = part.line_bytes >= self.lake.max_file_bytes || self.lake.files == Files::Message;
-        if full {
-            self.finish(key)?;
-        } else if part.buffer.len() >= FILE_BUFFER_MAX {
-            self.flush(key)?;
-        } else if self.buffered >= BUFFERS_MAX {
+        if part.line_bytes >= self.lake.max_file_bytes || self.lake.files == Files::Message {
+            self.finish(place, part)?;
+            return Ok(written.irregular);
+        }
+        if part.buffer.len() >= FILE_BUFFER_MAX {
+            self.flush(&mut part)?;
+        }
+        self.current = Some((place, part));
+        if self.buffered >= BUFFERS_MAX {
             self.flush_all()?;
         }
         Ok(written.irregular)
+    }
+
+    /// Takes out the part that a record belongs to.
+    fn part(&mut self, place: Place, offset: i64) -> (Place, Part) {
+        match self.current.take() {
+            Some(current) if current.0 == place => return current,
+            Some((other, part)) => self.others.insert(other, part),
+            None => None,
+        };
+        let known = self.others.remove(&place);
+        (place, known.unwrap_or_else(|| self.new_part(offset)))
     }
 
     /// Files that are complete, and so far from their commit.
@@ -108,23 +121,36 @@ impl<'a> Stage<'a> {
         self.done.len()
     }
 
-    /// Completes all files and hands them over for the commit.
+    /// Completes all files and hands them over for the commit. The stage is at its end then.
     pub fn take_files(&mut self) -> Result<Vec<PendingFile>> {
-        let mut keys: Vec<_> = self.parts.keys().copied().collect();
-        keys.sort_unstable();
-        for key in keys {
-            self.finish(key)?;
+        let mut parts: Vec<_> = self
+            .current
+            .take()
+            .into_iter()
+            .chain(self.others.drain())
+            .collect();
+        parts.sort_unstable_by_key(|(place, _)| *place);
+        for (place, part) in parts {
+            self.finish(place, part)?;
         }
-        Ok(std::mem::take(&mut self.done))
+        let written = self.writer.finish()?;
+        let complete = |(number, mut pending): (u32, PendingFile)| {
+            let (bytes, checksum) = written
+                .of(number)
+                .with_context(|| format!("{} was not written", pending.file.name))?;
+            (pending.file.bytes, pending.file.checksum) = (bytes, checksum);
+            Ok(pending)
+        };
+        self.done.drain(..).map(complete).collect()
     }
 
     fn new_part(&mut self, first: i64) -> Part {
         self.sequence += 1;
         Part {
-            staged: format!("{:08}", self.sequence),
+            number: self.sequence,
             file: None,
+            exists: false,
             buffer: Vec::new(),
-            frames: FrameWriter::new(self.lake.compression),
             line_bytes: 0,
             records: 0,
             first,
@@ -133,76 +159,73 @@ impl<'a> Stage<'a> {
     }
 
     fn flush_all(&mut self) -> Result<()> {
-        let keys: Vec<_> = self.parts.keys().copied().collect();
-        keys.into_iter().try_for_each(|key| self.flush(key))
+        let mut parts: Vec<_> = self
+            .current
+            .take()
+            .into_iter()
+            .chain(self.others.drain())
+            .collect();
+        let flushed = parts.iter_mut().try_for_each(|(_, part)| self.flush(part));
+        self.others.extend(parts);
+        flushed
     }
 
-    fn flush(&mut self, key: (i32, HivePartition)) -> Result<()> {
-        let Some(part) = self.parts.get_mut(&key) else {
-            return Ok(());
-        };
+    fn flush(&mut self, part: &mut Part) -> Result<()> {
         if part.buffer.is_empty() {
             return Ok(());
         }
-        let path = format!("{}/{}", self.folder, part.staged);
-        let mut file = match part.file.take() {
+        let path = format!("{}/{:08}", self.folder, part.number);
+        let file = match part.file.take() {
             Some(file) => {
                 self.open_files -= 1;
                 file
             }
-            None if part.frames.bytes() == 0 => self.root.create(&path)?,
-            None => self.root.append(&path)?,
+            None if part.exists => Arc::new(self.root.append(&path)?),
+            None => Arc::new(self.root.create(&path)?),
         };
-        let frame = part
-            .frames
-            .frame(&part.buffer, &mut self.scratch)
-            .with_context(|| format!("compressing {}", self.root.shown(&path)))?;
-        file.write_all(frame)
-            .with_context(|| format!("writing {}", self.root.shown(&path)))?;
-        self.buffered -= part.buffer.len();
-        // Memory must not stay with files that are seldom written.
-        part.buffer = Vec::new();
+        part.exists = true;
         if self.open_files < OPEN_FILES_MAX {
-            part.file = Some(file);
+            part.file = Some(Arc::clone(&file));
             self.open_files += 1;
         }
-        Ok(())
+        self.buffered -= part.buffer.len();
+        self.writer.write(Chunk {
+            number: part.number,
+            file,
+            shown: self.root.shown(&path),
+            compression: self.lake.compression,
+            // Memory must not stay with files that are seldom written.
+            lines: std::mem::take(&mut part.buffer),
+        })
     }
 
-    fn finish(&mut self, key: (i32, HivePartition)) -> Result<()> {
-        self.flush(key)?;
-        let Some(part) = self.parts.remove(&key) else {
-            return Ok(());
-        };
+    /// What the file came to is told by the writer in the end.
+    fn finish(&mut self, (partition, day): Place, mut part: Part) -> Result<()> {
+        self.flush(&mut part)?;
         if part.file.is_some() {
             self.open_files -= 1;
         }
-        let (partition, day) = key;
+        let (generation, compression) = (self.generation, self.lake.compression);
         let name = match self.lake.files {
-            Files::Batch => batch_name(
-                partition,
-                part.first,
-                part.last,
-                self.generation,
-                self.lake.compression,
-            ),
-            Files::Message => message_name(partition, part.first, self.generation, self.lake.compression),
+            Files::Batch => batch_name(partition, part.first, part.last, generation, compression),
+            Files::Message => message_name(partition, part.first, generation, compression),
         };
-        self.done.push(PendingFile {
-            staged: part.staged,
+        let pending = PendingFile {
+            staged: format!("{:08}", part.number),
             folder: day_folder(Kind::Stream, self.topic, day),
             day: Some(day.to_string()),
             replaces: false,
             file: FileEntry {
                 name,
                 records: part.records,
-                bytes: part.frames.bytes(),
-                checksum: part.frames.checksum(),
+                bytes: 0,
+                checksum: String::new(),
                 partition,
                 first: part.first,
                 last: part.last,
             },
-        });
+        };
+        self.done.push((part.number, pending));
         Ok(())
     }
 }

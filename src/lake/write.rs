@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use xxhash_rust::xxh3::Xxh3;
+use zstd::bulk::Compressor;
 
 use crate::config::Compression;
 
@@ -10,11 +11,25 @@ const ZSTD_LEVEL: i32 = 1;
 /// gzip's own default.
 const GZIP_LEVEL: u32 = 6;
 
+/// What writers need while they compress, and can share.
+#[derive(Default)]
+pub struct Scratch {
+    bytes: Vec<u8>,
+    /// Making one takes as long as compressing some hundred lines.
+    zstd: Option<Compressor<'static>>,
+}
+
 /// Turns chunks of lines into what goes on disk, and keeps its length and checksum.
 pub struct FrameWriter {
     compression: Compression,
     hasher: Box<Xxh3>,
     bytes: u64,
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.bytes.len())
+    }
 }
 
 impl std::fmt::Debug for FrameWriter {
@@ -33,7 +48,8 @@ impl FrameWriter {
     }
 
     /// The bytes on disk for a chunk of lines; `scratch` is the caller's, because there may be many writers.
-    pub fn frame<'s>(&mut self, lines: &'s [u8], scratch: &'s mut Vec<u8>) -> io::Result<&'s [u8]> {
+    pub fn frame<'s>(&mut self, lines: &'s [u8], scratch: &'s mut Scratch) -> io::Result<&'s [u8]> {
+        let Scratch { bytes: scratch, zstd } = scratch;
         scratch.clear();
         let bytes: &[u8] = match self.compression {
             Compression::None => lines,
@@ -45,7 +61,12 @@ impl FrameWriter {
                 scratch
             }
             Compression::Zstd => {
-                zstd::stream::copy_encode(lines, &mut *scratch, ZSTD_LEVEL)?;
+                let zstd = match zstd {
+                    Some(zstd) => zstd,
+                    None => zstd.insert(Compressor::new(ZSTD_LEVEL)?),
+                };
+                scratch.reserve(zstd::zstd_safe::compress_bound(lines.len()));
+                zstd.compress_to_buffer(lines, scratch)?;
                 scratch
             }
         };

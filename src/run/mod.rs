@@ -198,7 +198,7 @@ impl Run<'_> {
     ) -> Result<Drained> {
         let (plan, rebuild) = self.plan(topic, seen, &sink.progress(), line)?;
         sink.begin(&plan, rebuild)?;
-        let bar = Bar::start(&topic.name, plan.len(), self.options.bars);
+        let mut bar = Bar::start(&topic.name, plan.len(), self.options.bars);
         let outcome = kafka::drain(
             self.client,
             &topic.name,

@@ -1,0 +1,327 @@
+//! Fills Kafka with the same records every time, for `scripts/bench`: values of a given size over some days, or updates
+//! of a given number of keys. A topic that holds fewer records is filled up, one that holds as many is left as it is.
+//!
+//! `bench_data TOPIC stream RECORDS`, `bench_data TOPIC table|windowed|keys RECORDS KEYS` (keys: each of them once, then
+//! updates), with `--partitions N`, `--days N` and `--bytes N`; `bench_data --forget` deletes what it made.
+//! The broker is `$LAKECTL_BROKERS`.
+
+use anyhow::{Context, Result, bail};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+use std::time::Duration;
+
+/// 2025-10-01T00:00:00Z
+const FIRST_MS: i64 = 1_759_276_800_000;
+const DAY_MS: i64 = 86_400_000;
+const WINDOW_MS: i64 = 300_000;
+const MESSAGE_MAX: &str = "100000000";
+const ANSWER: Duration = Duration::from_secs(20);
+
+/// What to produce.
+struct Load {
+    topic: String,
+    shape: Shape,
+    records: i64,
+    partitions: i32,
+    days: i64,
+    value_bytes: usize,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    Stream,
+    Table { keys: i64 },
+    Windowed { keys: i64 },
+    Keys { keys: i64 },
+}
+
+fn main() -> Result<()> {
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    let brokers = std::env::var("LAKECTL_BROKERS")
+        .context("LAKECTL_BROKERS is not set; scripts/services starts one")?;
+    if given == ["--forget"] {
+        return futures_executor::block_on(forget(&brokers));
+    }
+    let load = arguments(given)?;
+    let before = count(&brokers, &load.topic)?;
+    if before == load.records {
+        return Ok(());
+    }
+    if before > load.records {
+        bail!(
+            "{} holds {before} records, not {}; `--forget`, or name another topic",
+            load.topic,
+            load.records
+        );
+    }
+    futures_executor::block_on(create(&brokers, &load))?;
+    produce(&brokers, &load, before)?;
+    let after = count(&brokers, &load.topic)?;
+    if after != load.records {
+        bail!(
+            "{} holds {after} records after {} were sent",
+            load.topic,
+            load.records
+        );
+    }
+    Ok(())
+}
+
+fn arguments(given: Vec<String>) -> Result<Load> {
+    let usage =
+        "bench_data TOPIC stream|table|windowed|keys RECORDS [KEYS] [--partitions N] [--days N] [--bytes N]";
+    let (mut plain, mut options) = (Vec::new(), std::collections::HashMap::new());
+    let mut rest = given.into_iter();
+    while let Some(word) = rest.next() {
+        match word.strip_prefix("--") {
+            Some(name) => {
+                options.insert(
+                    name.to_owned(),
+                    rest.next().context(usage)?.parse::<i64>().context(usage)?,
+                );
+            }
+            None => plain.push(word),
+        }
+    }
+    let number = |at: usize| plain.get(at).context(usage)?.parse::<i64>().context(usage);
+    let option = |name: &str, default: i64| options.get(name).copied().unwrap_or(default);
+    let shape = match plain.get(1).map(String::as_str) {
+        Some("stream") => Shape::Stream,
+        Some("table") => Shape::Table { keys: number(3)? },
+        Some("windowed") => Shape::Windowed { keys: number(3)? },
+        Some("keys") => Shape::Keys { keys: number(3)? },
+        _ => bail!(usage),
+    };
+    Ok(Load {
+        topic: plain[0].clone(),
+        shape,
+        records: number(2)?,
+        partitions: i32::try_from(option("partitions", 3))?,
+        days: option("days", 30),
+        value_bytes: usize::try_from(option("bytes", 700))?,
+    })
+}
+
+/// Records in the topic; 0 where there is none.
+fn count(brokers: &str, topic: &str) -> Result<i64> {
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let metadata = consumer.fetch_metadata(None, ANSWER)?;
+    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+        return Ok(0);
+    };
+    let mut records = 0;
+    for partition in found.partitions() {
+        let (low, high) = consumer.fetch_watermarks(topic, partition.id(), ANSWER)?;
+        records += high - low;
+    }
+    Ok(records)
+}
+
+async fn forget(brokers: &str) -> Result<()> {
+    let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    let metadata = consumer.fetch_metadata(None, ANSWER)?;
+    let ours = |name: &&str| name.starts_with("bench-");
+    let names: Vec<&str> = metadata
+        .topics()
+        .iter()
+        .map(|topic| topic.name())
+        .filter(ours)
+        .collect();
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    for result in admin.delete_topics(&names, &AdminOptions::new()).await? {
+        result.map_err(|(name, code)| anyhow::anyhow!("deleting the topic {name}: {code}"))?;
+    }
+    Ok(())
+}
+
+async fn create(brokers: &str, load: &Load) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", brokers).create()?;
+    // Compaction would change the load between two runs.
+    let topic = NewTopic::new(&load.topic, load.partitions, TopicReplication::Fixed(1))
+        .set("cleanup.policy", "delete")
+        .set("retention.ms", "-1")
+        .set("max.message.bytes", MESSAGE_MAX)
+        .set("message.timestamp.after.max.ms", "9223372036854775807");
+    for result in admin.create_topics([&topic], &AdminOptions::new()).await? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => bail!("making the topic {name}: {code}"),
+        }
+    }
+    Ok(())
+}
+
+fn produce(brokers: &str, load: &Load, before: i64) -> Result<()> {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("linger.ms", "50")
+        .set("batch.size", "1000000")
+        .set("enable.idempotence", "true")
+        .set("queue.buffering.max.messages", "1000000")
+        .set("message.max.bytes", MESSAGE_MAX)
+        .create()?;
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    for number in before..load.records {
+        let at = FIRST_MS + number * (load.days * DAY_MS) / load.records;
+        write_key(load, number, at, &mut key);
+        write_value(load, number, at, &mut value);
+        let partition = match load.shape {
+            Shape::Stream => number % i64::from(load.partitions),
+            // A key stays in its Kafka partition.
+            _ => key_of(load.shape, number) % i64::from(load.partitions),
+        };
+        send(&producer, load, i32::try_from(partition)?, at, &key, &value)?;
+    }
+    producer.flush(Duration::from_secs(300))?;
+    Ok(())
+}
+
+fn send(
+    producer: &BaseProducer<DefaultProducerContext>,
+    load: &Load,
+    partition: i32,
+    at: i64,
+    key: &[u8],
+    value: &[u8],
+) -> Result<()> {
+    let mut record = BaseRecord::to(&load.topic)
+        .partition(partition)
+        .timestamp(at)
+        .key(key)
+        .payload(value);
+    loop {
+        match producer.send(record) {
+            Ok(()) => return Ok(()),
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
+                record = again;
+                producer.poll(Duration::from_millis(10));
+            }
+            Err((error, _)) => return Err(error.into()),
+        }
+    }
+}
+
+/// Spreads updates over all keys in no simple order, the same every time.
+fn key_of(shape: Shape, number: i64) -> i64 {
+    match shape {
+        Shape::Stream => number,
+        Shape::Keys { keys } if number < keys => number,
+        Shape::Table { keys } | Shape::Windowed { keys } | Shape::Keys { keys } => {
+            (number.wrapping_mul(2_654_435_761) & i64::from(u32::MAX)) % keys
+        }
+    }
+}
+
+fn write_key(load: &Load, number: i64, at: i64, key: &mut Vec<u8>) {
+    use std::io::Write;
+    key.clear();
+    let which = key_of(load.shape, number);
+    // Writing to memory does not fail.
+    let _ = match load.shape {
+        Shape::Stream => write!(key, "TXN-{which:012}"),
+        Shape::Table { .. } | Shape::Keys { .. } => write!(key, "KEY-{which:09}"),
+        Shape::Windowed { .. } => write!(key, "TYPE-{which:06}"),
+    };
+    if matches!(load.shape, Shape::Windowed { .. }) {
+        key.extend_from_slice(&(at - at % WINDOW_MS).to_be_bytes());
+    }
+}
+
+const WORDS: [&str; 24] = [
+    "payment",
+    "of",
+    "the",
+    "invoice",
+    "for",
+    "goods",
+    "received",
+    "in",
+    "order",
+    "paid",
+    "by",
+    "card",
+    "refund",
+    "monthly",
+    "subscription",
+    "transfer",
+    "to",
+    "savings",
+    "account",
+    "été",
+    "café",
+    "Zürich",
+    "online",
+    "store",
+];
+const CITIES: [&str; 8] = [
+    "Paris",
+    "Lyon",
+    "Marseille",
+    "Berlin",
+    "Madrid",
+    "Roma",
+    "Bruxelles",
+    "Genève",
+];
+const TYPES: [&str; 5] = ["purchase", "withdrawal", "deposit", "transfer", "refund"];
+
+fn pick<'w>(words: &[&'w str], number: i64) -> &'w str {
+    words[usize::try_from(number.rem_euclid(words.len() as i64)).unwrap_or(0)]
+}
+
+fn write_value(load: &Load, number: i64, at: i64, value: &mut Vec<u8>) {
+    use std::io::Write;
+    value.clear();
+    let (cents, id) = (
+        number.wrapping_mul(48_271) % 10_000_000,
+        number.wrapping_mul(7_919) % 50_000,
+    );
+    let (whole, part) = (cents / 100, cents % 100);
+    let (city, kind) = (pick(&CITIES, id / 3), pick(&TYPES, id / 7));
+    let target = match load.shape {
+        Shape::Stream => {
+            let _ = write!(
+                value,
+                "{{\"TRANSACTION_ID\":\"TXN-{number:012}\",\"USER_ID\":\"USER-{id:05}\",\"USER_NAME\":\"Zoé Müller {id}\",\
+                 \"TIMESTAMP_MS\":{at},\"TRANSACTION_TYPE\":\"{kind}\",\"AMOUNT\":{whole}.{part:02},\"CURRENCY\":\"EUR\",\
+                 \"AMOUNT_USD\":{}.{part:02},\"STATUS\":\"completed\",\"PRODUCT_ID\":\"P-{:04}\",\"PRODUCT\":{{\"CATEGORY\":\
+                 \"electronics\",\"TAGS\":[\"new\",\"sale\"],\"PRICE\":{}.50,\"QUANTITY\":{}}},\"CITY\":\"{city}\",\
+                 \"COUNTRY\":\"FR\",\"LATITUDE\":48.{:06},\"LONGITUDE\":2.{:06},\"CARD\":\"**** **** **** {:04}\",\
+                 \"DEVICE\":\"mobile\",\"IP\":\"192.0.2.{}\",\"RISK\":0.{:04},\"FLAGGED\":false,\"PARENT\":null,\"NOTE\":\"",
+                whole + 7,
+                id % 977,
+                id % 300,
+                id % 5,
+                cents % 1_000_000,
+                (cents * 3) % 1_000_000,
+                id % 10_000,
+                id % 250,
+                id % 10_000
+            );
+            load.value_bytes
+        }
+        Shape::Table { .. } | Shape::Windowed { .. } | Shape::Keys { .. } => {
+            let _ = write!(
+                value,
+                "{{\"COUNT_OF\":{number},\"TOTAL\":{whole}.{part:02},\"NAME\":\"User {id}\",\"UPDATED_MS\":{at},\"NOTE\":\""
+            );
+            load.value_bytes.min(200)
+        }
+    };
+    let mut seed = u64::from_ne_bytes(number.to_ne_bytes()).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    while value.len() + 2 < target {
+        // xorshift: the same words every time, in no order.
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        value.extend_from_slice(WORDS[usize::try_from(seed % WORDS.len() as u64).unwrap_or(0)].as_bytes());
+        value.push(b' ');
+    }
+    value.extend_from_slice(b"\"}");
+}

@@ -1,0 +1,247 @@
+//! A quick look at a value, which says yes or nothing: in any doubt serde_json reads it, and decides.
+
+use super::Shape;
+
+/// Levels that readers can be trusted with.
+const DEPTH_MAX: u32 = 127;
+/// More digits than this in a row may make a number that no double holds.
+const DIGITS_MAX: usize = 300;
+
+/// Top-level names of an earlier value in their order, all different; whether one of them is reserved.
+#[derive(Debug, Default)]
+pub(super) struct Names(Vec<(Box<[u8]>, bool)>);
+
+impl Names {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Adds the next name of a value that was read through and found good.
+    pub(super) fn push(&mut self, name: &str, reserved: bool) {
+        // Behind a backslash the same bytes may mean another name.
+        if !name.contains('\\') {
+            self.0.push((name.as_bytes().into(), reserved));
+        }
+    }
+}
+
+/// What the value is, where it is surely readable: its top-level names are among `names`, in the same order.
+pub(super) fn surely_readable(text: &str, names: &Names) -> Option<Shape> {
+    let mut scan = Scan {
+        text: text.as_bytes(),
+        at: 0,
+        depth: 0,
+        objects: 0,
+        names: names.0.iter(),
+        reserved: false,
+    };
+    scan.blanks();
+    let is_object = scan.peek()? == b'{';
+    scan.document()?;
+    Some(match (is_object, scan.reserved) {
+        (true, true) => Shape::ReservedObject,
+        (true, false) => Shape::Object,
+        (false, _) => Shape::Other,
+    })
+}
+
+struct Scan<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Arrays and objects that are open.
+    depth: u32,
+    /// A bit for each of them: whether it is an object.
+    objects: u128,
+    /// Those that the next top-level name may be.
+    names: std::slice::Iter<'a, (Box<[u8]>, bool)>,
+    reserved: bool,
+}
+
+/// Each step goes on behind what it has read; None: doubt.
+impl Scan<'_> {
+    fn document(&mut self) -> Option<()> {
+        loop {
+            self.blanks();
+            let opened = match self.peek()? {
+                open @ (b'{' | b'[') => self.open(open == b'{')?,
+                b'"' => self.string().map(|_| false)?,
+                b'-' | b'0'..=b'9' => self.number().map(|()| false)?,
+                b't' => self.literal(b"true").map(|()| false)?,
+                b'f' => self.literal(b"false").map(|()| false)?,
+                b'n' => self.literal(b"null").map(|()| false)?,
+                _ => return None,
+            };
+            // What was opened and is not empty goes on with its first value, what was closed with what follows it.
+            if !opened && !self.close()? {
+                return Some(());
+            }
+        }
+    }
+
+    /// True: a value follows.
+    fn open(&mut self, object: bool) -> Option<bool> {
+        if self.depth == DEPTH_MAX {
+            return None;
+        }
+        self.at += 1;
+        self.objects = self.objects << 1 | u128::from(object);
+        self.depth += 1;
+        self.blanks();
+        match (object, self.peek()?) {
+            (true, b'}') | (false, b']') => {
+                self.leave();
+                Some(false)
+            }
+            (true, _) => self.name().map(|()| true),
+            (false, _) => Some(true),
+        }
+    }
+
+    /// Goes over what follows a value: true where that is another one, false at the end of the text.
+    fn close(&mut self) -> Option<bool> {
+        loop {
+            self.blanks();
+            if self.depth == 0 {
+                return (self.at == self.text.len()).then_some(false);
+            }
+            let object = self.objects & 1 == 1;
+            match (self.peek()?, object) {
+                (b',', true) => {
+                    self.at += 1;
+                    self.blanks();
+                    return self.name().map(|()| true);
+                }
+                (b',', false) => {
+                    self.at += 1;
+                    return Some(true);
+                }
+                (b'}', true) | (b']', false) => self.leave(),
+                _ => return None,
+            }
+        }
+    }
+
+    fn leave(&mut self) {
+        self.at += 1;
+        self.depth -= 1;
+        self.objects >>= 1;
+    }
+
+    fn name(&mut self) -> Option<()> {
+        if self.peek()? != b'"' {
+            return None;
+        }
+        let name = self.string()?;
+        if self.depth == 1 {
+            // Names after which others have gone missing are still all different.
+            let text = &self.text[name];
+            let (_, reserved) = self.names.find(|(known, _)| **known == *text)?;
+            self.reserved |= reserved;
+        }
+        self.blanks();
+        if self.peek()? != b':' {
+            return None;
+        }
+        self.at += 1;
+        Some(())
+    }
+
+    /// The range between the quotes.
+    fn string(&mut self) -> Option<std::ops::Range<usize>> {
+        let start = self.at + 1;
+        self.at = start;
+        loop {
+            self.at += plain(&self.text[self.at..]);
+            match self.peek()? {
+                b'"' => {
+                    self.at += 1;
+                    return Some(start..self.at - 1);
+                }
+                b'\\' => self.escape()?,
+                _ => return None,
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Option<()> {
+        match self.text.get(self.at + 1)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 2,
+            b'u' => {
+                let digits = self.text.get(self.at + 2..self.at + 6)?;
+                let surrogate = matches!(digits, [b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
+                if surrogate || !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return None;
+                }
+                self.at += 6;
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn number(&mut self) -> Option<()> {
+        self.at += usize::from(self.peek()? == b'-');
+        let leading_zero = self.peek()? == b'0';
+        let digits = self.digits();
+        if digits == 0 || digits > DIGITS_MAX || (leading_zero && digits > 1) {
+            return None;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            if self.digits() == 0 {
+                return None;
+            }
+        }
+        match self.peek() {
+            Some(b'e' | b'E') => None,
+            _ => Some(()),
+        }
+    }
+
+    fn digits(&mut self) -> usize {
+        let rest = &self.text[self.at..];
+        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        count
+    }
+
+    fn literal(&mut self, text: &[u8]) -> Option<()> {
+        self.text[self.at..]
+            .starts_with(text)
+            .then(|| self.at += text.len())
+    }
+
+    fn blanks(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+}
+
+/// How many bytes go by before a quote, a backslash or a control character.
+fn plain(text: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    const QUOTES: u64 = ONES * b'"' as u64;
+    const BACKSLASHES: u64 = ONES * b'\\' as u64;
+    const BLANKS: u64 = ONES * b' ' as u64;
+    // Eight bytes at once: a high bit where a byte is zero after the exclusive or, or below a blank.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let (words, _) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let below = word.wrapping_sub(BLANKS) & !word & HIGHS;
+        let found = zero(word ^ QUOTES) | zero(word ^ BACKSLASHES) | below;
+        if found != 0 {
+            // Borrows reach only upwards: the lowest bit that is set is right.
+            return number * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
+    let rest = &text[words.len() * 8..];
+    words.len() * 8 + rest.iter().position(ends).unwrap_or(rest.len())
+}

@@ -1,0 +1,95 @@
+//! Records on their way from the thread that polls to the one that takes them, so that neither waits for the other's
+//! work: checking, compressing and writing go on while the next records arrive.
+
+use anyhow::{Result, anyhow};
+use rdkafka::message::{BorrowedMessage, Message};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use super::native_headers;
+use crate::record::Record;
+
+/// Bytes of records that go over at once. One batch is filled while another is taken, and none waits between them:
+/// a topic of very large records must not need more of them in memory.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// So that a topic of empty records comes along too.
+const BATCH_RECORDS: usize = 4_000;
+
+/// The side that polls.
+pub(super) struct Giver<'m> {
+    batch: Vec<BorrowedMessage<'m>>,
+    bytes: usize,
+    to: SyncSender<Vec<BorrowedMessage<'m>>>,
+}
+
+/// The side that takes.
+pub(super) struct Taker<'m> {
+    from: Receiver<Vec<BorrowedMessage<'m>>>,
+}
+
+/// The other side failed, and says why when it is joined.
+#[derive(Debug)]
+pub(super) struct Refused;
+
+pub(super) fn pair<'m>() -> (Giver<'m>, Taker<'m>) {
+    let (to, from) = sync_channel(0);
+    let giver = Giver {
+        batch: Vec::new(),
+        bytes: 0,
+        to,
+    };
+    (giver, Taker { from })
+}
+
+impl<'m> Giver<'m> {
+    pub(super) fn give(&mut self, message: BorrowedMessage<'m>) -> Result<(), Refused> {
+        self.bytes += message.payload_len() + message.key_len();
+        self.batch.push(message);
+        match self.bytes >= BATCH_BYTES || self.batch.len() >= BATCH_RECORDS {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    /// Hands over what has come together.
+    pub(super) fn flush(&mut self) -> Result<(), Refused> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.bytes = 0;
+        self.to.send(std::mem::take(&mut self.batch)).map_err(|_| Refused)
+    }
+}
+
+impl Taker<'_> {
+    /// Takes all records until the other side is done.
+    ///
+    /// # Errors
+    /// What `take` returns: the other side is refused from then on.
+    pub(super) fn run(self, take: &mut dyn FnMut(&Record<'_>) -> Result<()>) -> Result<()> {
+        for batch in self.from {
+            for message in &batch {
+                take(&Record {
+                    partition: message.partition(),
+                    offset: message.offset(),
+                    timestamp_ms: timestamp_ms(message),
+                    key: message.key(),
+                    value: message.payload(),
+                    headers: native_headers::of(message),
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Milliseconds since 1970; -1 where the record has none.
+pub(super) fn timestamp_ms(message: &BorrowedMessage<'_>) -> i64 {
+    message.timestamp().to_millis().unwrap_or(-1)
+}
+
+/// The end of a thread: its result, or that it panicked, which no input should make it do.
+pub(super) fn join(thread: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(anyhow!("polling Kafka failed unexpectedly; please report it")))
+}
