@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::cli::DrainArgs;
 use crate::config::{Settings, units};
 use crate::exit::usage;
-use crate::lake::{Lake, ledger};
+use crate::lake::Lake;
 use crate::report::{Report, TargetReport, TopicReport, VerifyReport};
 use crate::select;
 use crate::stop::Stop;
@@ -25,7 +25,7 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
             settings.lake.root.display()
         ))
     })?;
-    let known = ledger::topics(lake.root())?;
+    let known = lake.topics_to_verify()?;
     let chosen = select::among(
         &args.topics,
         &known.iter().map(String::as_str).collect::<Vec<_>>(),
@@ -51,7 +51,7 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
         shown.extend(
             strangers
                 .iter()
-                .map(|path| format!("{path}: no topic of the ledger has it; move it out of the lake")),
+                .map(|path| format!("{path}: no topic has it; move it out of the lake")),
         );
         if !strangers.is_empty() {
             report.needs_attention();

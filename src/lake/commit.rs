@@ -62,7 +62,10 @@ fn count(root: &Root, topic: &str, state: &mut TopicState) -> Result<()> {
     let exchanged = pending.exchanges.iter().map(|exchange| exchange.day.as_str());
     let purged = pending.purges.iter().map(|purge| purge.day.as_str());
     let whole: BTreeSet<&str> = exchanged.chain(purged).collect();
-    let mut records = state.records.clone();
+    let mut records = match &state.records {
+        Some(records) => records.clone(),
+        None => counted(root, topic)?,
+    };
     for (partition, number) in by_partition(comes) {
         *records.entry(partition).or_default() += number;
     }
@@ -80,8 +83,19 @@ fn count(root: &Root, topic: &str, state: &mut TopicState) -> Result<()> {
         }
     }
     records.retain(|_, number| *number > 0);
-    state.records = records;
+    state.records = Some(records);
     Ok(())
+}
+
+/// Records of a stream by its days' manifests.
+fn counted(root: &Root, topic: &str) -> Result<BTreeMap<i32, u64>> {
+    let mut files = Vec::new();
+    for day in Manifest::days(root, topic)? {
+        files.extend(
+            Manifest::load(root, topic, &day.to_string())?.map_or_else(Vec::new, |manifest| manifest.files),
+        );
+    }
+    Ok(by_partition(&files))
 }
 
 /// What an earlier run left, put in order.

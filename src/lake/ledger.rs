@@ -124,9 +124,10 @@ pub struct TopicState {
     /// Kafka partition -> offset of the first record that was not taken in.
     pub next: BTreeMap<i32, i64>,
     pub complete_ms: Option<i64>,
-    /// Kafka partition -> records of a stream that lie in the lake: what its days' manifests must add up to.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub records: BTreeMap<i32, u64>,
+    /// Kafka partition -> records of a stream that lie in the lake: what its days' manifests must add up to. None: the
+    /// state was written before they were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<BTreeMap<i32, u64>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<GapReport>,
     /// The first day that a purge left: older records of streams, and older history of tables, stay erased.
@@ -148,7 +149,7 @@ impl TopicState {
             generation: 1,
             next: BTreeMap::new(),
             complete_ms: None,
-            records: BTreeMap::new(),
+            records: Some(BTreeMap::new()),
             gaps: Vec::new(),
             cutoff: None,
             snapshot: None,

@@ -77,7 +77,7 @@ impl Lake<'_> {
         Ok(())
     }
 
-    pub(super) fn survey_topic(&self, topic: &str, state: &TopicState) -> Result<TopicDays> {
+    fn survey_topic(&self, topic: &str, state: &TopicState) -> Result<TopicDays> {
         let current = state.snapshot.as_ref().map(|snapshot| snapshot.day.as_str());
         let mut days = Vec::new();
         for day in Manifest::days(&self.root, topic)? {
@@ -94,7 +94,8 @@ impl Lake<'_> {
                 current: current == Some(&name),
             });
         }
-        let strangers = self.strangers(topic, state.kind, &days)?;
+        let folders: Vec<_> = days.iter().map(|day| day.path.clone()).collect();
+        let strangers = self.strangers(topic, state.kind, &folders)?;
         Ok(TopicDays {
             topic: topic.to_owned(),
             kind: state.kind,
@@ -104,7 +105,7 @@ impl Lake<'_> {
     }
 
     /// Names on the way down to the day folders that are none of ours.
-    fn strangers(&self, topic: &str, kind: Kind, days: &[DayFolder]) -> Result<Vec<String>> {
+    pub(super) fn strangers(&self, topic: &str, kind: Kind, days: &[String]) -> Result<Vec<String>> {
         let mut strangers = Vec::new();
         let mut level = vec![topic_folder(kind, topic)];
         for _ in ["year=", "month=", "day="] {
@@ -113,10 +114,7 @@ impl Lake<'_> {
                 for (name, _) in self.root.list(&folder)? {
                     let path = format!("{folder}/{name}");
                     let prefix = format!("{path}/");
-                    match days
-                        .iter()
-                        .any(|day| day.path == path || day.path.starts_with(&prefix))
-                    {
+                    match days.iter().any(|day| *day == path || day.starts_with(&prefix)) {
                         true => next.push(path),
                         false => strangers.push(path),
                     }

@@ -2,17 +2,22 @@
 
 use anyhow::{Context, Result, bail};
 use roaring::RoaringTreemap;
+use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::time::Duration;
 
-use super::ledger::{self, FileEntry, Manifest, TopicState, by_partition};
-use super::path::{day_folder, generation_of, parent, topic_folder};
+use super::ledger::{self, FileEntry, HOME, Manifest, TopicState, by_partition, topic_home};
+use super::path::{day_folder, generation_of, topic_folder};
 use super::snapshot::Lines;
 use super::table::link_of;
-use super::{Lake, commit, lock};
-use crate::config::{Compression, Kind};
+use super::{Lake, commit, doubts, lock};
+use crate::config::{Compression, Kind, check_topic_name};
 use crate::report::{Difference, VerifyReport};
 use crate::stop::Stop;
+
+/// What lies in every lake's root, and in the folders of its ledger that belong to topics.
+const ROOT_NAMES: [&str; 4] = [HOME, "streams", "tables", "current"];
 
 /// What a topic's verification found; the inner error says who holds the topic's lock.
 pub type Verified = Result<Result<(Kind, VerifyReport), String>>;
@@ -23,15 +28,18 @@ impl Lake<'_> {
     /// # Errors
     /// What keeps it from looking at all. What it finds is no error.
     pub fn verify(&self, topic: &str, run_id: &str, wait: Duration, stop: &Stop) -> Verified {
-        let _lock = match lock::take(&self.root, topic, run_id, wait)? {
+        let _lock = match self.lock_to_look(topic, run_id, wait)? {
             Ok(lock) => lock,
             Err(holder) => return Ok(Err(holder)),
         };
+        let mut found = VerifyReport::default();
         let state = match TopicState::load(&self.root, topic) {
             Ok(Some(state)) => state,
-            Ok(None) => return Ok(Ok((Kind::Stream, VerifyReport::default()))),
+            Ok(None) => {
+                self.without_state(topic, &mut found)?;
+                return Ok(Ok((Kind::Stream, found)));
+            }
             Err(error) => {
-                let mut found = VerifyReport::default();
                 found.differs(TopicState::path(topic), format!("{error:#}"));
                 return Ok(Ok((Kind::Stream, found)));
             }
@@ -41,45 +49,91 @@ impl Lake<'_> {
             topic,
             state: &state,
             seen: BTreeMap::new(),
+            last: BTreeMap::new(),
             counted: BTreeMap::new(),
-            known: BTreeSet::new(),
-            found: VerifyReport::default(),
+            found,
         };
         look.whole_topic(stop)?;
         Ok(Ok((state.kind, look.found)))
     }
 
-    /// What lies in the lake where topics lie, and belongs to none that the ledger knows.
+    /// Topics that the ledger knows, or that have a folder where topics have one.
+    pub fn topics_to_verify(&self) -> Result<Vec<String>> {
+        let mut topics: BTreeSet<String> = ledger::topics(&self.root)?.into_iter().collect();
+        for kind in [Kind::Stream, Kind::Table] {
+            let names = self.root.list(kind.folder())?.into_iter().map(|(name, _)| name);
+            topics.extend(names.filter(|name| check_topic_name(name).is_ok()));
+        }
+        Ok(topics.into_iter().collect())
+    }
+
+    /// What lies in the lake and belongs to no topic.
     pub fn homeless(&self) -> Result<Vec<String>> {
-        let (mut folders, mut links) = (BTreeSet::new(), BTreeSet::new());
+        let mut links = BTreeSet::new();
         for topic in ledger::topics(&self.root)? {
-            match TopicState::load(&self.root, &topic) {
-                Ok(Some(state)) => {
-                    folders.insert(topic_folder(state.kind, &topic));
-                    links.extend(state.snapshot.map(|snapshot| link_of(&topic, &snapshot.path)));
-                    links.extend(
-                        state
-                            .pending
-                            .and_then(|pending| pending.link)
-                            .map(|(link, _)| link),
-                    );
-                }
-                Ok(None) => {}
-                // Whose state can't be read is no stranger for that.
-                Err(_) => folders.extend([Kind::Stream, Kind::Table].map(|kind| topic_folder(kind, &topic))),
+            if let Ok(Some(state)) = TopicState::load(&self.root, &topic) {
+                links.extend(state.snapshot.map(|snapshot| link_of(&topic, &snapshot.path)));
+                links.extend(
+                    state
+                        .pending
+                        .and_then(|pending| pending.link)
+                        .map(|(link, _)| link),
+                );
             }
         }
-        let mut paths = Vec::new();
+        let names = self.root.list("")?.into_iter().map(|(name, _)| name);
+        let mut paths: Vec<String> = names.filter(|name| !ROOT_NAMES.contains(&&**name)).collect();
         for kind in [Kind::Stream, Kind::Table] {
-            let found = self.root.list(kind.folder())?.into_iter();
-            let found = found.map(|(name, _)| topic_folder(kind, &name));
-            paths.extend(found.filter(|folder| !folders.contains(folder)));
+            let names = self.root.list(kind.folder())?.into_iter().map(|(name, _)| name);
+            let odd = names.filter(|name| check_topic_name(name).is_err());
+            paths.extend(odd.map(|name| format!("{}/{name}", kind.folder())));
         }
         let current = self.root.list("current")?.into_iter();
         let current = current.map(|(name, _)| format!("current/{name}"));
         paths.extend(current.filter(|path| !links.contains(path)));
         Ok(paths)
     }
+
+    /// A lake that can't be written, a backup say, has nobody who changes it: None.
+    fn lock_to_look(
+        &self,
+        topic: &str,
+        run_id: &str,
+        wait: Duration,
+    ) -> Result<Result<Option<File>, String>> {
+        match lock::take(&self.root, topic, run_id, wait) {
+            Ok(taken) => Ok(taken.map(Some)),
+            Err(error) if may_not_write(&error) => Ok(Ok(None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Data without a state is a loss; a folder without data is somebody else's.
+    fn without_state(&self, topic: &str, found: &mut VerifyReport) -> Result<()> {
+        for kind in [Kind::Stream, Kind::Table] {
+            if let Err(lost) = doubts::check_new_topic(&self.root, kind, topic) {
+                found.differs(TopicState::path(topic), format!("{lost:#}"));
+                return Ok(());
+            }
+        }
+        for kind in [Kind::Stream, Kind::Table] {
+            let folder = topic_folder(kind, topic);
+            if self.root.stat(&folder)?.is_some() {
+                found.stranger(folder);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error says that nothing can be written here, or not by us.
+fn may_not_write(error: &anyhow::Error) -> bool {
+    let refused = [Errno::ROFS, Errno::ACCESS, Errno::PERM];
+    error.chain().any(|cause| {
+        let number = cause.downcast_ref::<Errno>().copied();
+        let number = number.or_else(|| Errno::from_io_error(cause.downcast_ref::<std::io::Error>()?));
+        number.is_some_and(|number| refused.contains(&number))
+    })
 }
 
 struct Look<'l> {
@@ -88,10 +142,10 @@ struct Look<'l> {
     state: &'l TopicState,
     /// Kafka partition and generation -> offsets that lines have named so far.
     seen: BTreeMap<(i32, u32), RoaringTreemap>,
+    /// The same -> the last offset, by the manifests.
+    last: BTreeMap<(i32, u32), i64>,
     /// Kafka partition -> records, by the manifests.
     counted: BTreeMap<i32, u64>,
-    /// Data files that the ledger knows.
-    known: BTreeSet<String>,
     found: VerifyReport,
 }
 
@@ -101,56 +155,112 @@ impl Look<'_> {
         if self.state.pending.is_some() {
             self.found.differs(
                 TopicState::path(self.topic),
-                "a run was killed after its commit, and its files are not all in place; the next run finishes them"
+                "a run was killed after its commit, and not all of it is in place: run lakectl lake, which finishes it, \
+                 and verify again. Nothing else of the topic was looked at"
                     .to_owned(),
             );
+            return Ok(());
         }
-        for day in Manifest::days(root, self.topic)? {
+        let days = Manifest::days(root, self.topic)?;
+        let mut folders = Vec::new();
+        for day in days {
             let name = day.to_string();
-            let manifest = match Manifest::load(root, self.topic, &name) {
-                Ok(Some(manifest)) => manifest,
-                Ok(None) => continue,
-                Err(error) => {
-                    self.found
-                        .differs(Manifest::path(self.topic, &name), format!("{error:#}"));
-                    continue;
-                }
-            };
-            for (partition, records) in by_partition(&manifest.files) {
-                *self.counted.entry(partition).or_default() += records;
-            }
             let folder = day_folder(self.state.kind, self.topic, day);
-            for entry in &manifest.files {
-                if stop.signal().is_some() {
-                    bail!(
-                        "topic {}: stopped by a signal before all files were looked at",
-                        self.topic
-                    );
-                }
-                self.data_file(&format!("{folder}/{}", entry.name), entry);
+            folders.push(folder.clone());
+            match Manifest::load(root, self.topic, &name) {
+                Ok(Some(manifest)) => self.day(&folder, &manifest, stop)?,
+                Ok(None) => {}
+                Err(error) => self
+                    .found
+                    .differs(Manifest::path(self.topic, &name), format!("{error:#}")),
             }
-            self.strangers_in(&folder)?;
         }
-        self.found.days = Manifest::days(root, self.topic)?.len() as u64;
-        let survey = self.lake.survey_topic(self.topic, self.state);
-        for path in survey.map(|days| days.strangers).unwrap_or_default() {
-            self.found.stranger(path);
-        }
+        self.found.days = folders.len() as u64;
+        self.strangers(&folders);
         match self.state.kind {
             Kind::Stream => self.counts(),
-            Kind::Table => self.snapshot()?,
+            Kind::Table => self.snapshot(),
         }
         Ok(())
     }
 
-    /// A file that can't be read is a difference like any other: the others are looked at all the same.
-    fn data_file(&mut self, path: &str, entry: &FileEntry) {
-        self.known.insert(path.to_owned());
-        self.found.files += 1;
-        self.found.records += entry.records;
-        self.found.bytes += entry.bytes;
-        if let Err(error) = self.lines(path, entry) {
-            self.found.differs(path.to_owned(), format!("{error:#}"));
+    fn day(&mut self, folder: &str, manifest: &Manifest, stop: &Stop) -> Result<()> {
+        for (partition, records) in by_partition(&manifest.files) {
+            *self.counted.entry(partition).or_default() += records;
+        }
+        self.ranges(folder, &manifest.files);
+        for entry in &manifest.files {
+            if stop.signal().is_some() {
+                bail!(
+                    "topic {}: stopped by a signal before all files were looked at",
+                    self.topic
+                );
+            }
+            let path = format!("{folder}/{}", entry.name);
+            self.found.files += 1;
+            self.found.records += entry.records;
+            self.found.bytes += entry.bytes;
+            // A file that can't be read is a difference like any other: the others are looked at all the same.
+            if let Err(error) = self.lines(&path, entry) {
+                self.found.differs(path, format!("{error:#}"));
+            }
+        }
+        let known: BTreeSet<&str> = manifest.files.iter().map(|file| &*file.name).collect();
+        match self.lake.root.list(folder) {
+            Ok(names) => {
+                let strangers = names.into_iter().filter(|(name, _)| !known.contains(&**name));
+                strangers.for_each(|(name, _)| self.found.stranger(format!("{folder}/{name}")));
+            }
+            Err(error) => self.found.differs(folder.to_owned(), format!("{error:#}")),
+        }
+        Ok(())
+    }
+
+    /// Files of one Kafka partition and day never share an offset.
+    fn ranges(&mut self, folder: &str, files: &[FileEntry]) {
+        if self.state.kind == Kind::Table {
+            return;
+        }
+        let mut by_source: BTreeMap<(i32, u32), Vec<&FileEntry>> = BTreeMap::new();
+        for file in files {
+            let source = (file.partition, generation_of(&file.name));
+            by_source.entry(source).or_default().push(file);
+            let last = self.last.entry(source).or_insert(file.last);
+            *last = file.last.max(*last);
+        }
+        for files in by_source.values_mut() {
+            files.sort_unstable_by_key(|file| file.first);
+            for pair in files.windows(2).filter(|pair| pair[1].first <= pair[0].last) {
+                let path = format!("{folder}/{}", pair[1].name);
+                self.found.differs(
+                    path,
+                    format!("its offsets begin within those of {}", pair[0].name),
+                );
+            }
+        }
+    }
+
+    fn strangers(&mut self, folders: &[String]) {
+        match self.lake.strangers(self.topic, self.state.kind, folders) {
+            Ok(paths) => paths.into_iter().for_each(|path| self.found.stranger(path)),
+            Err(error) => {
+                let home = topic_folder(self.state.kind, self.topic);
+                self.found.differs(home, format!("{error:#}"));
+            }
+        }
+        let sidecar = self
+            .state
+            .snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.sidecar.clone());
+        let home = topic_home(self.topic);
+        let ours = [TopicState::path(self.topic), format!("{home}/days")];
+        for (name, _) in self.lake.root.list(&home).unwrap_or_default() {
+            let path = format!("{home}/{name}");
+            // What a killed run was about to write is written anew by the next one.
+            if !ours.contains(&path) && sidecar.as_ref() != Some(&path) && !name.ends_with(".new") {
+                self.found.stranger(path);
+            }
         }
     }
 
@@ -214,59 +324,68 @@ impl Look<'_> {
         Ok(file)
     }
 
-    /// What every offset between the first record and the progress came to; and no day may be missing from the sum.
+    /// No day may be missing from the sum, and nothing may lie past the progress.
     fn counts(&mut self) {
-        for (&partition, &expected) in &self.state.records {
-            let counted = self.counted.remove(&partition).unwrap_or(0);
-            if counted != expected {
+        let mut partitions: BTreeSet<i32> = self.counted.keys().copied().collect();
+        partitions.extend(
+            self.state
+                .records
+                .iter()
+                .flatten()
+                .map(|(partition, _)| partition),
+        );
+        for partition in partitions {
+            let counted = self.counted.get(&partition).copied().unwrap_or(0);
+            // A state that was written before records were counted says nothing of them.
+            let Some(records) = &self.state.records else { break };
+            let committed = records.get(&partition).copied().unwrap_or(0);
+            if counted != committed {
                 self.found.differs(
-                    ledger::topic_home(self.topic),
+                    topic_home(self.topic),
                     format!(
-                        "its days hold {counted} records of Kafka partition {partition}, and {expected} were committed: \
+                        "its days hold {counted} records of Kafka partition {partition}, and {committed} were committed: \
                          restore the folder from a backup"
                     ),
                 );
             }
         }
-        for (partition, counted) in std::mem::take(&mut self.counted) {
-            self.found.differs(
-                ledger::topic_home(self.topic),
-                format!(
-                    "its days hold {counted} records of Kafka partition {partition}, and none were committed"
-                ),
-            );
-        }
-        for ((partition, generation), offsets) in &self.seen {
-            let (Some(first), Some(last)) = (offsets.min(), offsets.max()) else {
-                continue;
-            };
-            let next = match *generation == self.state.generation {
-                true => self.state.next.get(partition).copied().unwrap_or(0),
-                false => i64::MAX,
-            };
-            if i64::try_from(last).is_ok_and(|last| last >= next) {
+        for (&(partition, generation), &last) in &self.last {
+            let next = self.state.next.get(&partition).copied().unwrap_or(0);
+            if generation == self.state.generation && last >= next {
                 self.found.differs(
                     TopicState::path(self.topic),
                     format!("Kafka partition {partition}: offset {last} is in the lake, but the progress is {next}"),
                 );
             }
-            self.found.offsets_without_record += last - first + 1 - offsets.len();
+        }
+        for offsets in self.seen.values() {
+            if let (Some(first), Some(last)) = (offsets.min(), offsets.max()) {
+                self.found.offsets_without_record += last - first + 1 - offsets.len();
+            }
         }
     }
 
-    fn snapshot(&mut self) -> Result<()> {
+    /// The state, the list of its day, the keys and the link must all speak of the same snapshot.
+    fn snapshot(&mut self) {
         let root = &self.lake.root;
         let Some(snapshot) = &self.state.snapshot else {
-            return Ok(());
+            return;
         };
-        if !self.known.contains(&snapshot.path) {
+        let manifest = Manifest::load(root, self.topic, &snapshot.day).ok().flatten();
+        let files = manifest.map_or_else(Vec::new, |manifest| manifest.files);
+        let listed = files.iter().any(|file| {
+            let same = (file.bytes, file.records, &file.checksum);
+            snapshot.path.ends_with(&format!("/{}", file.name))
+                && same == (snapshot.bytes, snapshot.rows, &snapshot.checksum)
+        });
+        if !listed {
             self.found.differs(
                 snapshot.path.clone(),
-                "it is the current snapshot, and no day knows it".to_owned(),
+                "it is not the snapshot that was committed last: restore it with its ledger files, or run lake --rebuild"
+                    .to_owned(),
             );
         }
-        let sidecar = commit::checksum(root, &snapshot.sidecar);
-        match sidecar {
+        match commit::checksum(root, &snapshot.sidecar) {
             Ok(checksum) if checksum == snapshot.sidecar_checksum => {}
             Ok(_) => self.found.differs(
                 snapshot.sidecar.clone(),
@@ -289,20 +408,6 @@ impl Look<'_> {
             ),
             Err(error) => self.found.differs(link, format!("{error:#}")),
         }
-        Ok(())
-    }
-
-    fn strangers_in(&mut self, folder: &str) -> Result<()> {
-        for (name, _) in self.lake.root.list(folder)? {
-            let path = format!("{folder}/{name}");
-            if !self.known.contains(&path) {
-                self.found.stranger(path);
-            }
-        }
-        // Another day's files are looked up in its own folder: names needed for the links alone stay.
-        self.known
-            .retain(|path| parent(path) != folder || self.state.kind == Kind::Table);
-        Ok(())
     }
 }
 

@@ -3,7 +3,6 @@
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-use crate::common::files::data_files;
 use crate::common::kafka::{DAY_MS, NOON_MS, Topic, record, tombstone};
 
 use crate::common::lake::{Lake, number};
@@ -50,8 +49,21 @@ fn finds(lake: &Lake, path: &Path, words: &str) {
 
 /// The first data file of a topic, relative to the root.
 fn a_file(lake: &Lake, folder: &str, topic: &Topic) -> PathBuf {
+    a_file_of(lake, folder, topic, "")
+}
+
+/// The first whose path holds this text.
+fn a_file_of(lake: &Lake, folder: &str, topic: &Topic, text: &str) -> PathBuf {
     let home = Path::new(folder).join(&topic.name);
-    home.join(&data_files(&lake.root().join(&home))[0].path)
+    let files = walkdir::WalkDir::new(lake.root().join(&home)).sort_by_file_name();
+    let mut files = files
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|file| file.file_type().is_file());
+    let file = files
+        .find(|file| file.path().to_str().unwrap().contains(text))
+        .unwrap();
+    file.path().strip_prefix(lake.root()).unwrap().to_owned()
 }
 
 fn change(lake: &Lake, path: &Path, how: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -119,6 +131,14 @@ fn damage_in_the_ledger() {
     let state = home(&stream).join("state");
     let good = change(&lake, &state, |bytes| bytes[60] ^= 1);
     finds(&lake, &state, "damaged");
+    std::fs::write(lake.root().join(&state), &good).unwrap();
+
+    // Lost, it is no new topic, and its data are no strangers.
+    std::fs::remove_file(lake.root().join(&state)).unwrap();
+    finds(&lake, &state, "is gone");
+    std::fs::rename(lake.root().join(home(&stream)), lake.folder().join("aside")).unwrap();
+    finds(&lake, &state, "is gone");
+    std::fs::rename(lake.folder().join("aside"), lake.root().join(home(&stream))).unwrap();
     std::fs::write(lake.root().join(&state), good).unwrap();
 
     let keys = std::fs::read_dir(lake.root().join(home(&table))).unwrap();
@@ -156,7 +176,12 @@ fn strangers_are_named() {
         finds(&lake, &stranger, "does not know it");
         std::fs::remove_dir(path).unwrap();
     }
-    for stranger in ["streams/nobody", "tables/nobody", "current/nobody.json"] {
+    for stranger in ["streams/nobody", "tables/nobody"] {
+        std::fs::create_dir(lake.root().join(stranger)).unwrap();
+        finds(&lake, Path::new(stranger), "does not know it");
+        std::fs::remove_dir(lake.root().join(stranger)).unwrap();
+    }
+    for stranger in ["current/nobody.json", "notes", "streams/no body"] {
         std::fs::create_dir(lake.root().join(stranger)).unwrap();
         let report = lake.verify(3);
         assert_eq!(report["strangers"], serde_json::json!([stranger]), "{report}");
@@ -175,4 +200,70 @@ fn topics_are_chosen_by_name_and_kafka_is_not_needed() {
     run(&["--from", "earliest"]).expect(2);
     std::fs::remove_dir_all(lake.root()).unwrap();
     run(&[]).fails(2, &["there is no lake at"]);
+}
+
+#[test]
+fn a_table_that_was_put_back_as_a_whole() {
+    let (_stream, table, lake) = lake("");
+    let parts = [
+        PathBuf::from("tables").join(&table.name),
+        PathBuf::from(".lakectl/topics").join(&table.name).join("days"),
+    ];
+    for (number, part) in parts.iter().enumerate() {
+        crate::common::lake::copy(&lake.root().join(part), &lake.folder().join(number.to_string()));
+    }
+    table.send(&[record("y", "{\"v\":3}")]);
+    lake.drain();
+    lake.verify(0);
+    for (number, part) in parts.iter().enumerate() {
+        std::fs::remove_dir_all(lake.root().join(part)).unwrap();
+        std::fs::rename(lake.folder().join(number.to_string()), lake.root().join(part)).unwrap();
+    }
+    finds(
+        &lake,
+        &a_file(&lake, "tables", &table),
+        "not the snapshot that was committed last",
+    );
+}
+
+#[test]
+fn a_day_behind_a_link_keeps_nothing_else_from_being_looked_at() {
+    let (stream, _table, lake) = lake("");
+    let day = PathBuf::from("streams")
+        .join(&stream.name)
+        .join("year=2025/month=10/day=30");
+    std::fs::rename(lake.root().join(&day), lake.folder().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(lake.folder().join("elsewhere"), lake.root().join(&day)).unwrap();
+    let later = a_file_of(&lake, "streams", &stream, "day=31");
+    change(&lake, &later, |bytes| bytes[3] ^= 1);
+    finds(&lake, &day, "");
+    finds(&lake, &later, "checksum");
+}
+
+/// A run that was killed between its commit and its end is told, and nothing of it is called a stranger.
+#[test]
+fn an_unfinished_commit_is_for_the_next_run() {
+    let (stream, _table, lake) = lake("");
+    stream.send(&[record("a", "{\"n\":9}").at(NOON_MS)]);
+    lake.configure();
+    let killed = std::process::Command::new("strace")
+        .args([
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "inject=renameat2:signal=KILL:when=3",
+        ])
+        .arg(env!("CARGO_BIN_EXE_lakectl"))
+        .args(["lake", "-q", "--topics", &stream.name])
+        .current_dir(lake.folder())
+        .status();
+    assert!(!killed.unwrap().success());
+    let report = lake.verify(3);
+    let found = differences(&report);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].1.contains("run lakectl lake"), "{found:?}");
+    lake.drain();
+    lake.verify(0);
 }
