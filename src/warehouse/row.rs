@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
+use super::batch::{Pending, Write};
 use super::convert::{Input, convert};
 use super::mapping::{KeyColumns, KeyPlan, Names};
 use super::schema::TargetTable;
@@ -53,6 +54,28 @@ pub(super) struct RowReader {
     slots: Vec<Option<Value>>,
 }
 
+/// Reads again what was taken once.
+#[derive(Debug)]
+pub(super) struct Rows<'a> {
+    pub(super) reader: &'a mut RowReader,
+    pub(super) table: &'a TargetTable,
+}
+
+impl Rows<'_> {
+    /// The values of an update's columns, or the key of a deletion.
+    pub(super) fn values<'p>(&mut self, pending: &'p Pending) -> Cow<'p, [Value]> {
+        match &pending.write {
+            Write::Upsert {
+                merged: Some(values), ..
+            }
+            | Write::Delete { key: values, .. } => Cow::Borrowed(values),
+            Write::Upsert { merged: None, .. } => {
+                Cow::Owned(self.reader.values(self.table, &pending.record()))
+            }
+        }
+    }
+}
+
 impl RowReader {
     pub(super) fn new(schema: KeySchema, names: Names, plan: KeyPlan) -> Self {
         RowReader {
@@ -92,17 +115,29 @@ impl RowReader {
             }
         }
         self.key_fitted = true;
-        let key: Vec<Value> = table
-            .primary_key
-            .iter()
-            .map(|&at| self.slots[at].clone().unwrap_or(Value::NULL))
-            .collect();
         let Some(value) = record.value else {
-            return Change::Delete { key };
+            return Change::Delete { key: self.key(table) };
         };
         match self.fill_fields(table, value) {
             Ok(()) => self.upsert(table),
-            Err(reason) => refused(reason, Some(key)),
+            Err(reason) => refused(reason, Some(self.key(table))),
+        }
+    }
+
+    /// The primary key that was filled; fields don't touch it.
+    fn key(&self, table: &TargetTable) -> Vec<Value> {
+        table
+            .primary_key
+            .iter()
+            .map(|&at| self.slots[at].clone().unwrap_or(Value::NULL))
+            .collect()
+    }
+
+    /// Those of a record that made an update before. None at all would be refused as too few, by the driver.
+    pub(super) fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
+        match self.read(table, record) {
+            Change::Upsert { values, .. } => values,
+            _ => Vec::new(),
         }
     }
 
