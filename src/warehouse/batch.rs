@@ -159,6 +159,10 @@ impl Batch {
     }
 
     pub(super) fn shape(&mut self, columns: Vec<usize>) -> usize {
+        // Most records of a topic have the same fields.
+        if self.shapes.first() == Some(&columns) {
+            return 0;
+        }
         if let Some(&shape) = self.shape_of.get(&columns) {
             return shape;
         }
@@ -168,11 +172,11 @@ impl Batch {
     }
 
     /// The changes in the primary key's order.
-    pub(super) fn in_order(&self) -> Vec<(&Box<[u8]>, &Pending)> {
+    pub(super) fn in_order(&self) -> Vec<(&[u8], &Pending)> {
         let mut changes: Vec<_> = self
             .changes
             .iter()
-            .map(|(key, pending)| (key, &**pending))
+            .map(|(key, pending)| (&**key, &**pending))
             .collect();
         changes.sort_unstable_by_key(|(key, _)| *key);
         changes

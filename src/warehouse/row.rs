@@ -37,6 +37,8 @@ pub(super) struct Refusal {
 
 /// Field names come from outside: what is remembered of them is bounded.
 const NAMES_MAX: usize = 10_000;
+const ORDER_MAX: usize = 1_000;
+const ORDER_NAME_MAX: usize = 256;
 
 /// Reads the records of one topic for one table.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub(super) struct RowReader {
     checker: Checker,
     /// Exact names seen so far.
     known: HashMap<String, Option<usize>>,
+    /// Those of the record before, in its order, with their columns.
+    order: Vec<(String, Option<usize>)>,
     without_column: BTreeSet<String>,
     /// Whether any key has filled the primary key, and whether the wire's names ever failed to.
     pub(super) key_fitted: bool,
@@ -84,6 +88,7 @@ impl RowReader {
             plan,
             checker: Checker::default(),
             known: HashMap::new(),
+            order: Vec::new(),
             without_column: BTreeSet::new(),
             key_fitted: false,
             key_misfit: None,
@@ -264,8 +269,10 @@ impl RowReader {
         if readable.shape == Shape::Other {
             return Err("value: JSON, but no object, so that no column is named".to_owned());
         }
-        for (name, raw) in top_level(readable.text)? {
-            let Some(at) = self.column_of(&name) else { continue };
+        for (place, (name, raw)) in top_level(readable.text)?.into_iter().enumerate() {
+            let Some(at) = self.column_at(place, &name) else {
+                continue;
+            };
             // The key's word wins over a copy of it in the value.
             if table.columns[at].in_key || self.is_window(at) {
                 continue;
@@ -288,6 +295,25 @@ impl RowReader {
 
     fn is_window(&self, at: usize) -> bool {
         self.plan.window_start == Some(at) || self.plan.window_end == Some(at)
+    }
+
+    /// Fields mostly come in the order of the record before: comparing is cheaper than looking up.
+    fn column_at(&mut self, place: usize, name: &str) -> Option<usize> {
+        if let Some((expected, column)) = self.order.get(place)
+            && expected == name
+        {
+            return *column;
+        }
+        let column = self.column_of(name);
+        if name.len() <= ORDER_NAME_MAX {
+            let found = (name.to_owned(), column);
+            if place < self.order.len() {
+                self.order[place] = found;
+            } else if place == self.order.len() && place < ORDER_MAX {
+                self.order.push(found);
+            }
+        }
+        column
     }
 
     fn column_of(&mut self, name: &str) -> Option<usize> {

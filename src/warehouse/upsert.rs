@@ -65,7 +65,11 @@ pub(super) fn apply<'b>(
         |changes: &[Change<'_>]| changes.iter().filter(|(_, pending)| pending.is_erased()).count() as u64;
     let refused_changes: Vec<Change<'_>> = refused.iter().map(|(change, _)| *change).collect();
     applied.below_retention = erased(&deletes) - erased(&refused_changes);
-    let reborn: Vec<Change<'_>> = batch.reborn.iter().collect();
+    let reborn: Vec<Change<'_>> = batch
+        .reborn
+        .iter()
+        .map(|(key, pending)| (&**key, pending))
+        .collect();
     let mut not_gone = Vec::new();
     run_all(conn, rows, &reborn, &limits, &statement, &mut not_gone)?;
     for (columns, changes) in batch.shapes.iter().zip(&upserts) {
@@ -133,7 +137,7 @@ fn replay<'b>(
     Ok(())
 }
 
-type Change<'a> = (&'a Box<[u8]>, &'a Pending);
+type Change<'a> = (&'a [u8], &'a Pending);
 
 struct Limits {
     rows: usize,
@@ -306,9 +310,9 @@ mod tests {
             rows: 700,
             bytes: 10_000,
         };
-        let key: Box<[u8]> = Box::from(*b"k");
+        let key: &[u8] = b"k";
         let small = pending(1);
-        let fit = |pending, count| limits.fit(&vec![(&key, pending); count]);
+        let fit = |pending, count| limits.fit(&vec![(key, pending); count]);
         assert_eq!(
             (fit(&small, 5000), fit(&small, 300), fit(&small, 1)),
             (512, 256, 1)
