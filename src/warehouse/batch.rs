@@ -1,4 +1,4 @@
-//! What was read and not yet written: the newest change per primary key, in the primary key's order.
+//! What was read and not yet written: the newest change per primary key.
 
 use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -7,21 +7,31 @@ use super::rejects::Reject;
 use crate::record::Record;
 
 /// What one row is to become, and the record that says so.
+///
+/// The record's bytes are all that is kept of an update: they are needed for `lakectl_rejects`, should the server refuse
+/// the row, and what was taken once is read again when it is written. Most updates are followed by another before that.
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
     pub(super) partition: i32,
     pub(super) offset: i64,
     pub(super) timestamp_ms: i64,
     pub(super) write: Write,
-    /// Kept for `lakectl_rejects`, should the server refuse the row.
-    pub(super) raw_key: Option<Box<[u8]>>,
-    pub(super) raw_value: Option<Box<[u8]>>,
+    /// The record's key, then its value.
+    raw: Vec<u8>,
+    key_length: Option<usize>,
+    has_value: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Write {
-    /// Index into [`Batch::shapes`], and the values of its columns, the primary key's first.
-    Upsert { shape: usize, values: Vec<Value> },
+    Upsert {
+        /// Index into [`Batch::shapes`].
+        shape: usize,
+        /// About what its values take on the wire.
+        wire_bytes: usize,
+        /// The values of the shape's columns, the primary key's first, where they come from several records.
+        merged: Option<Vec<Value>>,
+    },
     Delete {
         key: Vec<Value>,
         /// The record has a row for the key, but one that a purge has erased.
@@ -30,10 +40,58 @@ pub(super) enum Write {
 }
 
 impl Pending {
+    fn new(record: &Record<'_>, write: Write) -> Pending {
+        let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
+        let mut raw = Vec::with_capacity(key.len() + value.len());
+        raw.extend_from_slice(key);
+        raw.extend_from_slice(value);
+        Pending {
+            partition: record.partition,
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            write,
+            raw,
+            key_length: record.key.map(<[u8]>::len),
+            has_value: record.value.is_some(),
+        }
+    }
+
+    /// In the memory of the one before, where it has the room.
+    fn replace(&mut self, record: &Record<'_>, write: Write) {
+        let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
+        let length = key.len() + value.len();
+        if self.raw.capacity() < length || self.raw.capacity() / 2 > length {
+            *self = Pending::new(record, write);
+            return;
+        }
+        self.partition = record.partition;
+        self.offset = record.offset;
+        self.timestamp_ms = record.timestamp_ms;
+        self.write = write;
+        self.raw.clear();
+        self.raw.extend_from_slice(key);
+        self.raw.extend_from_slice(value);
+        self.key_length = record.key.map(<[u8]>::len);
+        self.has_value = record.value.is_some();
+    }
+
+    /// As it came, but for its headers.
+    pub(super) fn record(&self) -> Record<'_> {
+        let (key, value) = self.raw.split_at(self.key_length.unwrap_or(0));
+        Record {
+            partition: self.partition,
+            offset: self.offset,
+            timestamp_ms: self.timestamp_ms,
+            key: self.key_length.map(|_| key),
+            value: self.has_value.then_some(value),
+            headers: Vec::new(),
+        }
+    }
+
     /// What its parameters take on the wire, in bytes, about.
     pub(super) fn wire_bytes(&self) -> usize {
         match &self.write {
-            Write::Upsert { values, .. } => values_bytes(values),
+            Write::Upsert { wire_bytes, .. } => *wire_bytes,
             Write::Delete { key, .. } => values_bytes(key),
         }
     }
@@ -41,13 +99,6 @@ impl Pending {
     /// Whether it would have brought back what a purge has erased.
     pub(super) fn is_erased(&self) -> bool {
         matches!(self.write, Write::Delete { erased: true, .. })
-    }
-
-    pub(super) fn key(&self, key_columns: usize) -> &[Value] {
-        match &self.write {
-            Write::Upsert { values, .. } => &values[..key_columns],
-            Write::Delete { key, .. } => key,
-        }
     }
 }
 
@@ -64,7 +115,7 @@ pub(super) fn values_bytes(values: &[Value]) -> usize {
 /// Pending changes and rejects, with the memory they take.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) changes: BTreeMap<Box<[u8]>, Pending>,
+    pub(super) changes: HashMap<Box<[u8]>, Box<Pending>>,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
     pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
     /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
@@ -80,8 +131,11 @@ pub(super) struct Batch {
     bytes: usize,
 }
 
-/// What a change takes beside its data: map nodes, vectors, allocator.
-const OVERHEAD_BYTES: usize = 256;
+/// What a change takes beside its data: a place in the map, vectors, allocator.
+const OVERHEAD_BYTES: usize = 192;
+
+/// Reads the values of an update again.
+pub(super) type Reread<'a> = &'a mut dyn FnMut(&Record<'_>) -> Vec<Value>;
 
 impl Batch {
     pub(super) fn new(keeps_versions: bool) -> Batch {
@@ -105,6 +159,10 @@ impl Batch {
     }
 
     pub(super) fn shape(&mut self, columns: Vec<usize>) -> usize {
+        // Most records of a topic have the same fields.
+        if self.shapes.first() == Some(&columns) {
+            return 0;
+        }
         if let Some(&shape) = self.shape_of.get(&columns) {
             return shape;
         }
@@ -113,30 +171,46 @@ impl Batch {
         self.shapes.len() - 1
     }
 
+    /// The changes in the primary key's order.
+    pub(super) fn in_order(&self) -> Vec<(&[u8], &Pending)> {
+        let mut changes: Vec<_> = self
+            .changes
+            .iter()
+            .map(|(key, pending)| (&**key, &**pending))
+            .collect();
+        changes.sort_unstable_by_key(|(key, _)| *key);
+        changes
+    }
+
     /// The later record of a key wins: by offset, or by time where its Kafka partition changed. Fields that it lacks keep
     /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
-    pub(super) fn put(&mut self, key: Box<[u8]>, record: &Record<'_>, write: Write) {
-        let mut pending = Pending {
-            partition: record.partition,
-            offset: record.offset,
-            timestamp_ms: record.timestamp_ms,
-            write,
-            raw_key: record.key.map(Box::from),
-            raw_value: record.value.map(Box::from),
+    pub(super) fn put(&mut self, key: &[u8], record: &Record<'_>, write: Write, reread: Reread<'_>) {
+        let Some(old) = self.changes.get_mut(key) else {
+            return self.insert(key, Box::new(Pending::new(record, write)));
         };
-        if let Some(old) = self.changes.remove(&key) {
-            if old.partition != pending.partition && old.timestamp_ms > pending.timestamp_ms {
-                self.changes.insert(key, old);
-                return;
-            }
+        if old.partition != record.partition && old.timestamp_ms > record.timestamp_ms {
+            return;
+        }
+        if !self.keeps_versions && is_same_shape(&old.write, &write) {
+            self.bytes -= size_of_pending(old);
+            old.replace(record, write);
+            self.bytes += size_of_pending(old);
+            return;
+        }
+        let mut pending = Box::new(Pending::new(record, write));
+        if let Some(old) = self.changes.remove(key) {
             if self.keeps_versions {
-                self.keep_versions(&key, &old, &pending);
+                self.keep_versions(key, &old, &pending);
             }
             self.bytes -= size_of_pending(&old) + key.len();
-            self.follow(&key, old, &mut pending);
+            self.follow(key, *old, &mut pending, reread);
         }
+        self.insert(key, pending);
+    }
+
+    fn insert(&mut self, key: &[u8], pending: Box<Pending>) {
         self.bytes += size_of_pending(&pending) + key.len();
-        self.changes.insert(key, pending);
+        self.changes.insert(key.into(), pending);
     }
 
     /// `old` is as its record has it the first time that a key comes again; later on it is there already.
@@ -151,33 +225,31 @@ impl Batch {
     }
 
     /// What of the earlier change of a key still counts beside the later one.
-    fn follow(&mut self, key: &[u8], old: Pending, new: &mut Pending) {
-        match (old.write, &mut new.write) {
+    fn follow(&mut self, key: &[u8], old: Pending, new: &mut Pending, reread: Reread<'_>) {
+        match (&old.write, &new.write) {
             (_, Write::Delete { .. }) => {
                 if let Some(tombstone) = self.reborn.remove(key) {
                     self.bytes -= size_of_pending(&tombstone) + key.len();
                 }
             }
-            (write @ Write::Delete { .. }, Write::Upsert { .. }) => {
-                let tombstone = Pending { write, ..old };
-                self.bytes += size_of_pending(&tombstone) + key.len();
-                self.reborn.insert(key.into(), tombstone);
+            (Write::Delete { .. }, Write::Upsert { .. }) => {
+                self.bytes += size_of_pending(&old) + key.len();
+                self.reborn.insert(key.into(), old);
             }
-            (
-                Write::Upsert {
-                    shape: old_shape,
-                    values: old_values,
-                },
-                Write::Upsert { shape, values },
-            ) if old_shape != *shape => {
+            (Write::Upsert { shape: before, .. }, Write::Upsert { shape, .. }) if before != shape => {
                 let mut columns = self.shapes[*shape].clone();
-                for (column, value) in self.shapes[old_shape].clone().into_iter().zip(old_values) {
-                    if !columns.contains(&column) {
-                        columns.push(column);
+                let mut values = values_of(new, reread);
+                for (column, value) in self.shapes[*before].iter().zip(values_of(&old, reread)) {
+                    if !columns.contains(column) {
+                        columns.push(*column);
                         values.push(value);
                     }
                 }
-                *shape = self.shape(columns);
+                new.write = Write::Upsert {
+                    shape: self.shape(columns),
+                    wire_bytes: values_bytes(&values),
+                    merged: Some(values),
+                };
             }
             (Write::Upsert { .. }, Write::Upsert { .. }) => {}
         }
@@ -202,23 +274,35 @@ impl Pending {
             offset: 0,
             timestamp_ms: 0,
             write: Write::Delete { key, erased: false },
-            raw_key: None,
-            raw_value: None,
+            raw: Vec::new(),
+            key_length: None,
+            has_value: false,
         }
     }
 }
 
+fn is_same_shape(old: &Write, new: &Write) -> bool {
+    match (old, new) {
+        (Write::Upsert { shape: old, .. }, Write::Upsert { shape: new, .. }) => old == new,
+        _ => false,
+    }
+}
+
+fn values_of(pending: &Pending, reread: Reread<'_>) -> Vec<Value> {
+    match &pending.write {
+        Write::Upsert {
+            merged: Some(values), ..
+        } => values.clone(),
+        _ => reread(&pending.record()),
+    }
+}
+
 fn size_of_pending(pending: &Pending) -> usize {
-    let raw = |bytes: &Option<Box<[u8]>>| bytes.as_ref().map_or(0, |bytes| bytes.len());
     let values = match &pending.write {
-        Write::Upsert { values, .. } => values,
+        Write::Upsert { merged, .. } => merged.as_deref().unwrap_or_default(),
         Write::Delete { key, .. } => key,
     };
-    OVERHEAD_BYTES
-        + raw(&pending.raw_key)
-        + raw(&pending.raw_value)
-        + values_bytes(values)
-        + values.len() * size_of::<Value>()
+    OVERHEAD_BYTES + pending.raw.capacity() + values_bytes(values) + size_of_val(values)
 }
 
 /// Bytes that are equal for equal keys and sort as the key's values do, so that locks are taken in one order.
@@ -290,7 +374,12 @@ mod tests {
 
     fn put(batch: &mut Batch, record: &Record<'_>) {
         let key = vec![Value::from("k")];
-        batch.put(sort_key(&key), record, Write::Delete { key, erased: false });
+        batch.put(
+            &sort_key(&key),
+            record,
+            Write::Delete { key, erased: false },
+            &mut |_| Vec::new(),
+        );
     }
 
     fn newest(batch: &Batch) -> (i32, i64) {

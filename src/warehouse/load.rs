@@ -16,6 +16,7 @@ use super::link::Link;
 use super::progress::{self, Place};
 use super::rebuild::Rebuild;
 use super::rejects::{self, Origin, Reject};
+use super::row::{RowReader, Rows};
 use super::schema::TargetTable;
 use super::upsert;
 use crate::sink::Progress;
@@ -84,12 +85,17 @@ impl<'a> Work<'a> {
     /// # Errors
     /// Nothing was committed; or, after a COMMIT whose answer never came and a server that never came back, unknown,
     /// which the next run finds out from the progress.
-    pub(super) fn run(&self, link: &mut Link, mut rebuild: Option<&mut Rebuild>) -> Result<Landed> {
+    pub(super) fn run(
+        &self,
+        link: &mut Link,
+        reader: &mut RowReader,
+        mut rebuild: Option<&mut Rebuild>,
+    ) -> Result<Landed> {
         let deadline = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(20);
         let mut unanswered = None;
         loop {
-            let error = match self.attempt(link, rebuild.as_deref_mut(), unanswered) {
+            let error = match self.attempt(link, reader, rebuild.as_deref_mut(), unanswered) {
                 Ok(landed) => return Ok(landed),
                 Err(Failure::Stranger(found)) => return Err(self.stranger(&found)),
                 Err(Failure::Purged) => return Err(self.purged()),
@@ -156,6 +162,7 @@ impl<'a> Work<'a> {
     fn attempt(
         &self,
         link: &mut Link,
+        reader: &mut RowReader,
         mut rebuild: Option<&mut Rebuild>,
         unanswered: Option<Landed>,
     ) -> Result<Landed, Failure> {
@@ -164,7 +171,7 @@ impl<'a> Work<'a> {
         {
             return Ok(landed);
         }
-        let mut landed = self.change(link, rebuild.as_deref_mut())?;
+        let mut landed = self.change(link, reader, rebuild.as_deref_mut())?;
         if let Some(rebuild) = rebuild {
             landed.deleted += rebuild.delete_absent(&mut link.conn, self.table)?;
         }
@@ -211,11 +218,20 @@ impl<'a> Work<'a> {
     }
 
     /// The batch's rows and rejects, within the open transaction.
-    fn change(&self, link: &mut Link, rebuild: Option<&mut Rebuild>) -> Result<Landed, Failure> {
+    fn change(
+        &self,
+        link: &mut Link,
+        reader: &mut RowReader,
+        rebuild: Option<&mut Rebuild>,
+    ) -> Result<Landed, Failure> {
+        let mut rows = Rows {
+            reader,
+            table: self.table,
+        };
         if let Some(rebuild) = rebuild {
-            rebuild.remember(&mut link.conn, self.table, self.batch)?;
+            rebuild.remember(&mut link.conn, &mut rows, self.batch)?;
         }
-        let applied = upsert::apply(&mut link.conn, &link.server, self.table, self.batch)?;
+        let applied = upsert::apply(&mut link.conn, &link.server, &mut rows, self.batch)?;
         let refused: Vec<Reject> = applied
             .refused
             .iter()
@@ -236,12 +252,17 @@ impl<'a> Work<'a> {
     }
 
     /// Writes a rebuild's batch into its transaction without ending it: the memory is needed for the next.
-    pub(super) fn spill(&self, link: &mut Link, rebuild: &mut Rebuild) -> Result<Landed> {
+    pub(super) fn spill(
+        &self,
+        link: &mut Link,
+        reader: &mut RowReader,
+        rebuild: &mut Rebuild,
+    ) -> Result<Landed> {
         let result = match rebuild.is_spilled() {
             true => Ok(None),
             false => self.begin(link, Some(rebuild), None),
         };
-        match result.and_then(|_| self.change(link, Some(rebuild))) {
+        match result.and_then(|_| self.change(link, reader, Some(rebuild))) {
             Ok(landed) => {
                 rebuild.set_spilled(self.batch);
                 Ok(landed)

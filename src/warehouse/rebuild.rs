@@ -4,11 +4,13 @@
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::batch::Batch;
+use super::row::Rows;
 use super::schema::TargetTable;
 use super::upsert::quote;
 use crate::sink;
@@ -73,24 +75,24 @@ impl Rebuild {
     }
 
     /// Notes every key of the batch, those of refused records too: their rows stay.
-    pub(super) fn remember(&self, conn: &mut Conn, table: &TargetTable, batch: &Batch) -> mysql::Result<()> {
+    pub(super) fn remember(&self, conn: &mut Conn, rows: &mut Rows<'_>, batch: &Batch) -> mysql::Result<()> {
         if self.absent == sink::Rebuild::KeepAbsent {
             return Ok(());
         }
+        let table = rows.table;
         let width = table.primary_key.len();
-        let changed = batch.changes.values().map(|pending| pending.key(width));
-        let keys: Vec<&[Value]> = changed.chain(batch.kept.values().map(Vec::as_slice)).collect();
-        let row = format!("({})", vec!["?"; width].join(","));
-        for chunk in keys.chunks(KEYS_PER_STATEMENT) {
-            let parameters: Vec<Value> = chunk.iter().copied().flatten().cloned().collect();
-            conn.exec_drop(
-                format!(
-                    "REPLACE INTO {KEYS} ({}) VALUES {}",
-                    key_list(table),
-                    vec![row.as_str(); chunk.len()].join(",")
-                ),
-                parameters,
+        let changes = batch.in_order();
+        for chunk in changes.chunks(KEYS_PER_STATEMENT) {
+            let keys: Vec<Cow<'_, [Value]>> = chunk.iter().map(|(_, pending)| rows.values(pending)).collect();
+            remember_keys(
+                conn,
+                table,
+                keys.iter().map(|values| &values[..width.min(values.len())]),
             )?;
+        }
+        let kept: Vec<&[Value]> = batch.kept.values().map(Vec::as_slice).collect();
+        for chunk in kept.chunks(KEYS_PER_STATEMENT) {
+            remember_keys(conn, table, chunk.iter().copied())?;
         }
         Ok(())
     }
@@ -117,6 +119,21 @@ impl Rebuild {
         ))?;
         Ok(conn.affected_rows())
     }
+}
+
+fn remember_keys<'v>(
+    conn: &mut Conn,
+    table: &TargetTable,
+    keys: impl ExactSizeIterator<Item = &'v [Value]>,
+) -> mysql::Result<()> {
+    let row = format!("({})", vec!["?"; table.primary_key.len()].join(","));
+    let sql = format!(
+        "REPLACE INTO {KEYS} ({}) VALUES {}",
+        key_list(table),
+        vec![row.as_str(); keys.len()].join(",")
+    );
+    let parameters: Vec<Value> = keys.flatten().cloned().collect();
+    conn.exec_drop(sql, parameters)
 }
 
 fn key_list(table: &TargetTable) -> String {

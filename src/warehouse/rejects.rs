@@ -56,18 +56,8 @@ impl Reject {
 
     pub(super) fn of_refused(pending: &Pending, error: &mysql::MySqlError) -> Reject {
         Reject {
-            partition: pending.partition,
-            offset: pending.offset,
-            reason: clip_reason(&error.message),
             errno: Some(error.code),
-            key: pending
-                .raw_key
-                .as_ref()
-                .map(|key| Clipped::new(key, KEY_BYTES_MAX)),
-            value: pending
-                .raw_value
-                .as_ref()
-                .map(|value| Clipped::new(value, VALUE_BYTES_MAX)),
+            ..Reject::of_record(&pending.record(), &error.message)
         }
     }
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
+use super::batch::{Pending, Write};
 use super::convert::{Input, convert};
 use super::mapping::{KeyColumns, KeyPlan, Names};
 use super::schema::TargetTable;
@@ -36,6 +37,8 @@ pub(super) struct Refusal {
 
 /// Field names come from outside: what is remembered of them is bounded.
 const NAMES_MAX: usize = 10_000;
+const ORDER_MAX: usize = 1_000;
+const ORDER_NAME_MAX: usize = 256;
 
 /// Reads the records of one topic for one table.
 #[derive(Debug)]
@@ -46,11 +49,35 @@ pub(super) struct RowReader {
     checker: Checker,
     /// Exact names seen so far.
     known: HashMap<String, Option<usize>>,
+    /// Those of the record before, in its order, with their columns.
+    order: Vec<(String, Option<usize>)>,
     without_column: BTreeSet<String>,
     /// Whether any key has filled the primary key, and whether the wire's names ever failed to.
     pub(super) key_fitted: bool,
     pub(super) key_misfit: Option<String>,
     slots: Vec<Option<Value>>,
+}
+
+/// Reads again what was taken once.
+#[derive(Debug)]
+pub(super) struct Rows<'a> {
+    pub(super) reader: &'a mut RowReader,
+    pub(super) table: &'a TargetTable,
+}
+
+impl Rows<'_> {
+    /// The values of an update's columns, or the key of a deletion.
+    pub(super) fn values<'p>(&mut self, pending: &'p Pending) -> Cow<'p, [Value]> {
+        match &pending.write {
+            Write::Upsert {
+                merged: Some(values), ..
+            }
+            | Write::Delete { key: values, .. } => Cow::Borrowed(values),
+            Write::Upsert { merged: None, .. } => {
+                Cow::Owned(self.reader.values(self.table, &pending.record()))
+            }
+        }
+    }
 }
 
 impl RowReader {
@@ -61,6 +88,7 @@ impl RowReader {
             plan,
             checker: Checker::default(),
             known: HashMap::new(),
+            order: Vec::new(),
             without_column: BTreeSet::new(),
             key_fitted: false,
             key_misfit: None,
@@ -92,17 +120,29 @@ impl RowReader {
             }
         }
         self.key_fitted = true;
-        let key: Vec<Value> = table
-            .primary_key
-            .iter()
-            .map(|&at| self.slots[at].clone().unwrap_or(Value::NULL))
-            .collect();
         let Some(value) = record.value else {
-            return Change::Delete { key };
+            return Change::Delete { key: self.key(table) };
         };
         match self.fill_fields(table, value) {
             Ok(()) => self.upsert(table),
-            Err(reason) => refused(reason, Some(key)),
+            Err(reason) => refused(reason, Some(self.key(table))),
+        }
+    }
+
+    /// The primary key that was filled; fields don't touch it.
+    fn key(&self, table: &TargetTable) -> Vec<Value> {
+        table
+            .primary_key
+            .iter()
+            .map(|&at| self.slots[at].clone().unwrap_or(Value::NULL))
+            .collect()
+    }
+
+    /// Those of a record that made an update before. None at all would be refused as too few, by the driver.
+    pub(super) fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
+        match self.read(table, record) {
+            Change::Upsert { values, .. } => values,
+            _ => Vec::new(),
         }
     }
 
@@ -229,8 +269,10 @@ impl RowReader {
         if readable.shape == Shape::Other {
             return Err("value: JSON, but no object, so that no column is named".to_owned());
         }
-        for (name, raw) in top_level(readable.text)? {
-            let Some(at) = self.column_of(&name) else { continue };
+        for (place, (name, raw)) in top_level(readable.text)?.into_iter().enumerate() {
+            let Some(at) = self.column_at(place, &name) else {
+                continue;
+            };
             // The key's word wins over a copy of it in the value.
             if table.columns[at].in_key || self.is_window(at) {
                 continue;
@@ -253,6 +295,25 @@ impl RowReader {
 
     fn is_window(&self, at: usize) -> bool {
         self.plan.window_start == Some(at) || self.plan.window_end == Some(at)
+    }
+
+    /// Fields mostly come in the order of the record before: comparing is cheaper than looking up.
+    fn column_at(&mut self, place: usize, name: &str) -> Option<usize> {
+        if let Some((expected, column)) = self.order.get(place)
+            && expected == name
+        {
+            return *column;
+        }
+        let column = self.column_of(name);
+        if name.len() <= ORDER_NAME_MAX {
+            let found = (name.to_owned(), column);
+            if place < self.order.len() {
+                self.order[place] = found;
+            } else if place == self.order.len() && place < ORDER_MAX {
+                self.order.push(found);
+            }
+        }
+        column
     }
 
     fn column_of(&mut self, name: &str) -> Option<usize> {

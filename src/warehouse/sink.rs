@@ -24,7 +24,7 @@ use crate::report::{TargetReport, TopicReport};
 use crate::sink::{self, Drained, Progress, Sink};
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
-const BUDGET_BYTES: usize = 64 << 20;
+const BUDGET_BYTES: usize = 96 << 20;
 /// What a statement takes beside the values of its one row.
 const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
 /// The time of the last complete run is only written when nothing else is if it is older than this.
@@ -166,7 +166,7 @@ impl TableSink {
         std::mem::take(&mut self.warnings)
     }
 
-    /// Bytes of memory for what is not yet written, in place of 64 MiB.
+    /// Bytes of memory for what is not yet written, in place of 96 MiB.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget_bytes = bytes;
     }
@@ -200,7 +200,9 @@ impl TableSink {
             .as_ref()
             .is_some_and(|rebuild| rebuild.is_outdated(&key, record.partition, record.timestamp_ms));
         if !outdated {
-            self.batch.put(key, record, write);
+            let (reader, table) = (&mut self.reader, &self.table);
+            self.batch
+                .put(&key, record, write, &mut |record| reader.values(table, record));
         }
     }
 
@@ -235,19 +237,27 @@ impl TableSink {
                 self.put(&key.clone(), record, Write::Delete { key, erased: false });
             }
             Change::Upsert { columns, values } => {
-                let key = values[..self.table.primary_key.len()].to_vec();
+                let key = &values[..self.table.primary_key.len()];
                 if self.erased.covers(&columns, &values) {
+                    let key = key.to_vec();
                     self.put(&key.clone(), record, Write::Delete { key, erased: true });
                     return;
                 }
                 let packet_max = self.link.server.packet_max;
-                if values_bytes(&values) + STATEMENT_OVERHEAD_BYTES > packet_max {
+                let wire_bytes = values_bytes(&values);
+                if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
                     let reason = format!("larger than the server's max_allowed_packet, {packet_max} bytes");
-                    self.batch.reject(Reject::of_record(record, &reason), Some(key));
+                    self.batch
+                        .reject(Reject::of_record(record, &reason), Some(key.to_vec()));
                     return;
                 }
                 let shape = self.batch.shape(columns);
-                self.put(&key, record, Write::Upsert { shape, values });
+                let write = Write::Upsert {
+                    shape,
+                    wire_bytes,
+                    merged: None,
+                };
+                self.put(key, record, write);
             }
         }
     }
@@ -293,11 +303,11 @@ impl TableSink {
         };
         match (&mut self.rebuild, end) {
             (Some(rebuild), false) => {
-                self.spilled += work.spill(&mut self.link, rebuild)?;
+                self.spilled += work.spill(&mut self.link, &mut self.reader, rebuild)?;
                 self.batch.clear();
             }
             (rebuild, _) => {
-                self.landed += work.run(&mut self.link, rebuild.as_mut())?;
+                self.landed += work.run(&mut self.link, &mut self.reader, rebuild.as_mut())?;
                 self.landed += std::mem::take(&mut self.spilled);
                 self.progress = after;
                 self.rebuild = None;

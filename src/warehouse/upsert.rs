@@ -1,12 +1,14 @@
 //! The statements that change rows: text once per shape and size, values always bound.
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, MySqlError, Value};
+use mysql::{Conn, MySqlError};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::batch::{Batch, Pending, Write};
 use super::connect::Server;
 use super::fault::{Fault, fault_of};
+use super::row::Rows;
 use super::schema::TargetTable;
 
 /// MySQL's own limit: error 1390 beyond it.
@@ -42,13 +44,14 @@ pub(super) struct Applied<'b> {
 pub(super) fn apply<'b>(
     conn: &mut Conn,
     server: &Server,
-    table: &TargetTable,
+    rows: &mut Rows<'_>,
     batch: &'b Batch,
 ) -> mysql::Result<Applied<'b>> {
+    let table = rows.table;
     let mut applied = Applied::default();
     let mut deletes = Vec::new();
     let mut upserts = vec![Vec::new(); batch.shapes.len()];
-    for change in &batch.changes {
+    for change in batch.in_order() {
         match change.1.write {
             Write::Delete { .. } => deletes.push(change),
             Write::Upsert { shape, .. } => upserts[shape].push(change),
@@ -57,21 +60,25 @@ pub(super) fn apply<'b>(
     let limits = Limits::of(server, table.primary_key.len(), KEYS_MAX);
     let statement = |keys| delete_sql(table, keys);
     let mut refused = Vec::new();
-    applied.deleted = run_all(conn, &deletes, &limits, &statement, &mut refused)?;
+    applied.deleted = run_all(conn, rows, &deletes, &limits, &statement, &mut refused)?;
     let erased =
         |changes: &[Change<'_>]| changes.iter().filter(|(_, pending)| pending.is_erased()).count() as u64;
     let refused_changes: Vec<Change<'_>> = refused.iter().map(|(change, _)| *change).collect();
     applied.below_retention = erased(&deletes) - erased(&refused_changes);
-    let reborn: Vec<Change<'_>> = batch.reborn.iter().collect();
+    let reborn: Vec<Change<'_>> = batch
+        .reborn
+        .iter()
+        .map(|(key, pending)| (&**key, pending))
+        .collect();
     let mut not_gone = Vec::new();
-    run_all(conn, &reborn, &limits, &statement, &mut not_gone)?;
-    for (columns, rows) in batch.shapes.iter().zip(&upserts) {
+    run_all(conn, rows, &reborn, &limits, &statement, &mut not_gone)?;
+    for (columns, changes) in batch.shapes.iter().zip(&upserts) {
         let limits = Limits::of(server, columns.len(), ROWS_MAX);
-        let statement = |rows| upsert_sql(table, columns, rows, server.has_row_alias());
+        let statement = |count| upsert_sql(table, columns, count, server.has_row_alias());
         let refused_before = refused.len();
-        run_all(conn, rows, &limits, &statement, &mut refused)?;
+        run_all(conn, rows, changes, &limits, &statement, &mut refused)?;
         // Affected rows would count a changed one twice and an equal one not at all.
-        applied.upserted += (rows.len() - (refused.len() - refused_before)) as u64;
+        applied.upserted += (changes.len() - (refused.len() - refused_before)) as u64;
     }
     let mut replayed = BTreeSet::new();
     for ((key, pending), error) in refused {
@@ -79,7 +86,7 @@ pub(super) fn apply<'b>(
             None => applied.refused.push((pending, error)),
             Some(versions) => {
                 let versions = versions.iter().map(|version| (key, version));
-                replay(conn, server, table, batch, versions, &mut applied)?;
+                replay(conn, server, rows, batch, versions, &mut applied)?;
                 replayed.insert(key);
             }
         }
@@ -97,22 +104,23 @@ pub(super) fn apply<'b>(
 fn replay<'b>(
     conn: &mut Conn,
     server: &Server,
-    table: &TargetTable,
+    rows: &mut Rows<'_>,
     batch: &Batch,
     versions: impl Iterator<Item = Change<'b>>,
     applied: &mut Applied<'b>,
 ) -> mysql::Result<()> {
+    let table = rows.table;
     let mut last = None;
     for change in versions {
         let (_, version) = change;
-        let statement = |rows| match &version.write {
+        let statement = |count| match &version.write {
             Write::Upsert { shape, .. } => {
-                upsert_sql(table, &batch.shapes[*shape], rows, server.has_row_alias())
+                upsert_sql(table, &batch.shapes[*shape], count, server.has_row_alias())
             }
-            Write::Delete { .. } => delete_sql(table, rows),
+            Write::Delete { .. } => delete_sql(table, count),
         };
         let mut refused = Vec::new();
-        let affected = run_or_halve(conn, &[change], &statement, &mut refused)?;
+        let affected = run_or_halve(conn, rows, &[change], &statement, &mut refused)?;
         match refused.pop() {
             None => last = Some((version, affected)),
             Some((_, error)) => applied.refused.push((version, error)),
@@ -129,7 +137,7 @@ fn replay<'b>(
     Ok(())
 }
 
-type Change<'a> = (&'a Box<[u8]>, &'a Pending);
+type Change<'a> = (&'a [u8], &'a Pending);
 
 struct Limits {
     rows: usize,
@@ -161,6 +169,7 @@ impl Limits {
 
 fn run_all<'b>(
     conn: &mut Conn,
+    rows: &mut Rows<'_>,
     changes: &[Change<'b>],
     limits: &Limits,
     statement: &dyn Fn(usize) -> String,
@@ -170,7 +179,7 @@ fn run_all<'b>(
     let mut rest = changes;
     while !rest.is_empty() {
         let (chunk, later) = rest.split_at(limits.fit(rest));
-        affected += run_or_halve(conn, chunk, statement, refused)?;
+        affected += run_or_halve(conn, rows, chunk, statement, refused)?;
         rest = later;
     }
     Ok(affected)
@@ -179,18 +188,18 @@ fn run_all<'b>(
 /// A refused statement changes nothing by itself: its halves are tried until the one record is found.
 fn run_or_halve<'b>(
     conn: &mut Conn,
+    rows: &mut Rows<'_>,
     changes: &[Change<'b>],
     statement: &dyn Fn(usize) -> String,
     refused: &mut Vec<(Change<'b>, MySqlError)>,
 ) -> mysql::Result<u64> {
-    let parameters: Vec<Value> = changes
-        .iter()
-        .flat_map(|(_, pending)| match &pending.write {
-            Write::Upsert { values, .. } => values,
-            Write::Delete { key, .. } => key,
-        })
-        .cloned()
-        .collect();
+    let mut parameters = Vec::new();
+    for (_, pending) in changes {
+        match rows.values(pending) {
+            Cow::Owned(mut values) => parameters.append(&mut values),
+            Cow::Borrowed(values) => parameters.extend_from_slice(values),
+        }
+    }
     let error = match conn.exec_drop(statement(changes.len()), parameters) {
         Ok(()) => return Ok(conn.affected_rows()),
         Err(error) if fault_of(&error) != Fault::Data => return Err(error),
@@ -204,8 +213,8 @@ fn run_or_halve<'b>(
         ([_], error) => Err(error),
         _ => {
             let (first, second) = changes.split_at(changes.len() / 2);
-            Ok(run_or_halve(conn, first, statement, refused)?
-                + run_or_halve(conn, second, statement, refused)?)
+            Ok(run_or_halve(conn, rows, first, statement, refused)?
+                + run_or_halve(conn, rows, second, statement, refused)?)
         }
     }
 }
@@ -256,6 +265,7 @@ fn delete_sql(table: &TargetTable, keys: usize) -> String {
 mod tests {
     use super::super::column::{Column, ColumnType};
     use super::*;
+    use mysql::Value;
 
     fn table() -> TargetTable {
         let column = |name: &str, in_key: bool| Column {
@@ -300,9 +310,9 @@ mod tests {
             rows: 700,
             bytes: 10_000,
         };
-        let key: Box<[u8]> = Box::from(*b"k");
+        let key: &[u8] = b"k";
         let small = pending(1);
-        let fit = |pending, count| limits.fit(&vec![(&key, pending); count]);
+        let fit = |pending, count| limits.fit(&vec![(key, pending); count]);
         assert_eq!(
             (fit(&small, 5000), fit(&small, 300), fit(&small, 1)),
             (512, 256, 1)
