@@ -9,6 +9,9 @@ use crate::kafka::{self, Accept, Client, DrainPlan, From, OffsetRange, Partition
 use crate::report::TopicReport;
 use crate::sink::{Progress, Rebuild};
 
+/// How far the clocks of the machines that run lakectl may lie apart.
+const CLOCKS_DIFFER_MS: i64 = 300_000;
+
 impl Run<'_> {
     /// Decides what to read of a topic, and puts into its report what a person should know beforehand.
     pub(super) fn plan(
@@ -119,14 +122,25 @@ fn check_table(
     let kept_ms = settings
         .get("delete.retention.ms")
         .and_then(|text| text.parse::<i64>().ok());
-    let Some(kept_ms) = kept_ms.filter(|&kept| compacted && now_ms.saturating_sub(complete_ms) > kept) else {
+    let Some(kept_ms) = kept_ms.filter(|&kept| compacted && may_be_forgotten(now_ms, complete_ms, kept))
+    else {
         return Ok(None);
     };
+    let ago = match complete_ms > now_ms {
+        true => "lies in the future by this machine's clock, and may be longer ago",
+        false => "was longer ago",
+    };
     Ok(Some(format!(
-        "topic {}: the last complete run was longer ago than Kafka keeps tombstones (delete.retention.ms = {kept_ms}): \
+        "topic {}: the last complete run {ago} than Kafka keeps tombstones (delete.retention.ms = {kept_ms}): \
          deleted keys may still stand in the table. Run with --rebuild --topics {0}",
         topic.name
     )))
+}
+
+/// Whether tombstones may be gone that no run has seen. A time in the future says nothing: the clock was set back since.
+fn may_be_forgotten(now_ms: i64, complete_ms: i64, kept_ms: i64) -> bool {
+    let ago_ms = now_ms.saturating_sub(complete_ms);
+    ago_ms > kept_ms || ago_ms < -CLOCKS_DIFFER_MS
 }
 
 /// Days are read again from what lies below the progress, and nothing beyond it.
@@ -187,4 +201,18 @@ fn rebuild_kind(client: &Client, topic: &Topic) -> Result<Rebuild> {
     } else {
         Rebuild::DropAbsent
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_is_no_proof() {
+        let (hour, day) = (3_600_000, 86_400_000);
+        assert!(!may_be_forgotten(10 * day, 10 * day - hour, day));
+        assert!(!may_be_forgotten(10 * day, 10 * day + 1_000, day));
+        assert!(may_be_forgotten(10 * day, 8 * day, day));
+        assert!(may_be_forgotten(10 * day, 11 * day, day));
+    }
 }

@@ -114,7 +114,7 @@ impl<'a> Work<'a> {
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_secs(2));
             } else {
-                return Err(self.give_up(link, error, fault));
+                return Err(self.give_up(link, error, fault, unanswered.is_some()));
             }
             // A session whose ROLLBACK fails is as good as lost.
             if fault == Fault::Lost || link.conn.query_drop("ROLLBACK").is_err() {
@@ -128,7 +128,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn give_up(&self, link: &mut Link, error: mysql::Error, fault: Fault) -> anyhow::Error {
+    fn give_up(&self, link: &mut Link, error: mysql::Error, fault: Fault, unanswered: bool) -> anyhow::Error {
         // Where even this fails, the server rolls back when the connection ends.
         let _ = link.conn.query_drop("ROLLBACK");
         let tried = match fault {
@@ -136,8 +136,12 @@ impl<'a> Work<'a> {
             Fault::Data | Fault::Fatal => String::new(),
         };
         let remedy = link.remedy(&error);
+        let committed = match unanswered {
+            true => "the answer to COMMIT never came, and whether it was done the next run finds out",
+            false => "nothing of this transaction was committed",
+        };
         anyhow::Error::new(error).context(format!(
-            "loading table `{}`: nothing of this transaction was committed{tried}{remedy}",
+            "loading table `{}`: {committed}{tried}{remedy}",
             self.table.name
         ))
     }
@@ -270,7 +274,7 @@ impl<'a> Work<'a> {
             Err(Failure::Stranger(found)) => Err(self.stranger(&found)),
             Err(Failure::Purged) => Err(self.purged()),
             Err(Failure::Server(error) | Failure::Unanswered(error, _)) => {
-                Err(self.give_up(link, error, Fault::Fatal))
+                Err(self.give_up(link, error, Fault::Fatal, false))
             }
         }
     }
