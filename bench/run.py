@@ -343,9 +343,9 @@ def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     version = subprocess.run([LAKECTL, "--version"], capture_output=True, text=True).stdout.strip()
-    kcat_version = subprocess.run(["kcat", "-V"], capture_output=True, text=True).stdout.split("\n")[2:3]
+    kcat_version = subprocess.run(["kcat", "-V"], capture_output=True, text=True).stdout.split("\n")[3:4]
     return (f"{os.cpu_count()} cores ({model}), {memory:.0f} GB, Linux {platform.release()}; "
-            f"{version}; {' '.join(kcat_version).strip() or 'kcat'}")
+            f"{version}; kcat {' '.join(kcat_version).split('(')[0].strip()}")
 
 
 def main():
