@@ -5,10 +5,15 @@ use std::io;
 
 /// Advice on the error that lies at the bottom, where there is any.
 pub fn on(error: &anyhow::Error) -> Option<&'static str> {
-    error.chain().find_map(errno).and_then(about)
+    errno(error).and_then(about)
 }
 
-fn errno(cause: &(dyn std::error::Error + 'static)) -> Option<Errno> {
+/// The number of the error that lies at the bottom, where it is the operating system's.
+pub fn errno(error: &anyhow::Error) -> Option<Errno> {
+    error.chain().find_map(number_of)
+}
+
+fn number_of(cause: &(dyn std::error::Error + 'static)) -> Option<Errno> {
     let from_std = || {
         cause
             .downcast_ref::<io::Error>()?

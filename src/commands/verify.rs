@@ -4,9 +4,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::DrainArgs;
-use crate::config::{Settings, units};
+use crate::config::{Kind, Settings, units};
 use crate::exit::usage;
-use crate::lake::Lake;
+use crate::lake::{Lake, Verified};
 use crate::report::{Report, TargetReport, TopicReport, VerifyReport};
 use crate::select;
 use crate::stop::Stop;
@@ -68,24 +68,25 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
     Ok(())
 }
 
-fn verified(topic: &str, found: crate::lake::Verified) -> TopicReport {
-    let empty = || TargetReport::Verify(VerifyReport::default());
+fn verified(topic: &str, found: Verified) -> TopicReport {
+    let line = |kind, found| TopicReport::new(topic, kind, TargetReport::Verify(found));
+    let unseen = || line(Kind::Stream, VerifyReport::default());
     match found {
         Ok(Ok((kind, found))) => {
             let differs = !found.differences.is_empty();
-            let mut line = TopicReport::new(topic, kind, TargetReport::Verify(found));
+            let mut line = line(kind, found);
             if differs {
                 line.needs_attention();
             }
             line
         }
         Ok(Err(holder)) => {
-            let mut line = TopicReport::new(topic, crate::config::Kind::Stream, empty());
+            let mut line = unseen();
             line.lock_out(holder);
             line
         }
         Err(error) => {
-            let mut line = TopicReport::new(topic, crate::config::Kind::Stream, empty());
+            let mut line = unseen();
             line.fail(&error);
             line
         }

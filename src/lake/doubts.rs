@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::{FileEntry, Manifest, TopicState, topic_home};
-use super::path::{HivePartition, day_folder, generation_of, is_data_name, topic_folder};
+use super::path::{HivePartition, day_folder, is_data_name, topic_folder};
 use super::root::Root;
 use crate::config::Kind;
 
@@ -98,17 +98,16 @@ fn check_folder(root: &Root, topic: &str, kind: Kind, day: &str, known: &[FileEn
 
 /// Files of one Kafka partition and day never share an offset, whichever runs wrote them.
 fn check_offsets(root: &Root, topic: &str, day: &str, known: &[FileEntry], new: &[&FileEntry]) -> Result<()> {
-    let source = |file: &FileEntry| (file.partition, generation_of(&file.name));
-    let wanted: BTreeSet<(i32, u32)> = new.iter().map(|file| source(file)).collect();
+    let wanted: BTreeSet<(i32, u32)> = new.iter().map(|file| file.source()).collect();
     let mut taken: BTreeMap<(i32, u32, i64), &FileEntry> = BTreeMap::new();
     for file in known {
-        let (partition, generation) = source(file);
+        let (partition, generation) = file.source();
         if wanted.contains(&(partition, generation)) {
             taken.insert((partition, generation, file.first), file);
         }
     }
     for file in new {
-        let (partition, generation) = source(file);
+        let (partition, generation) = file.source();
         let range = (partition, generation, i64::MIN)..=(partition, generation, file.last);
         if let Some((_, there)) = taken.range(range).next_back()
             && there.last >= file.first

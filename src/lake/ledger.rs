@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::lock;
-use super::path::HivePartition;
+use super::path::{HivePartition, generation_of};
 use super::root::Root;
 use super::sealed;
 use crate::config::Kind;
@@ -293,6 +293,13 @@ pub struct FileEntry {
     /// Offsets of the first and the last record in it.
     pub first: i64,
     pub last: i64,
+}
+
+impl FileEntry {
+    /// Kafka partition and generation: what gives an offset its meaning.
+    pub fn source(&self) -> (i32, u32) {
+        (self.partition, generation_of(&self.name))
+    }
 }
 
 /// Records of each Kafka partition.

@@ -123,12 +123,7 @@ impl<'a> Stage<'a> {
 
     /// Completes all files and hands them over for the commit. The stage is at its end then.
     pub fn take_files(&mut self) -> Result<Vec<PendingFile>> {
-        let mut parts: Vec<_> = self
-            .current
-            .take()
-            .into_iter()
-            .chain(self.others.drain())
-            .collect();
+        let mut parts = self.take_parts();
         parts.sort_unstable_by_key(|(place, _)| *place);
         for (place, part) in parts {
             self.finish(place, part)?;
@@ -158,13 +153,17 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn flush_all(&mut self) -> Result<()> {
-        let mut parts: Vec<_> = self
-            .current
+    /// Takes out all parts, in no order.
+    fn take_parts(&mut self) -> Vec<(Place, Part)> {
+        self.current
             .take()
             .into_iter()
             .chain(self.others.drain())
-            .collect();
+            .collect()
+    }
+
+    fn flush_all(&mut self) -> Result<()> {
+        let mut parts = self.take_parts();
         let flushed = parts.iter_mut().try_for_each(|(_, part)| self.flush(part));
         self.others.extend(parts);
         flushed

@@ -8,10 +8,11 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::ledger::{self, FileEntry, HOME, Manifest, TopicState, by_partition, topic_home};
-use super::path::{day_folder, generation_of, topic_folder};
+use super::path::{day_folder, topic_folder};
 use super::snapshot::Lines;
 use super::table::link_of;
 use super::{Lake, commit, doubts, lock};
+use crate::advice;
 use crate::config::{Compression, Kind, check_topic_name};
 use crate::report::{Difference, VerifyReport};
 use crate::stop::Stop;
@@ -129,11 +130,7 @@ impl Lake<'_> {
 /// Whether an error says that nothing can be written here, or not by us.
 fn may_not_write(error: &anyhow::Error) -> bool {
     let refused = [Errno::ROFS, Errno::ACCESS, Errno::PERM];
-    error.chain().any(|cause| {
-        let number = cause.downcast_ref::<Errno>().copied();
-        let number = number.or_else(|| Errno::from_io_error(cause.downcast_ref::<std::io::Error>()?));
-        number.is_some_and(|number| refused.contains(&number))
-    })
+    advice::errno(error).is_some_and(|number| refused.contains(&number))
 }
 
 struct Look<'l> {
@@ -223,7 +220,7 @@ impl Look<'_> {
         }
         let mut by_source: BTreeMap<(i32, u32), Vec<&FileEntry>> = BTreeMap::new();
         for file in files {
-            let source = (file.partition, generation_of(&file.name));
+            let source = file.source();
             by_source.entry(source).or_default().push(file);
             let last = self.last.entry(source).or_insert(file.last);
             *last = file.last.max(*last);
@@ -268,8 +265,7 @@ impl Look<'_> {
         let file = self.opened(path, entry)?;
         let mut lines = Lines::new(file, Compression::of(path))?;
         let (mut line, mut number, mut last) = (Vec::new(), 0, None);
-        let offsets =
-            (self.state.kind == Kind::Stream).then(|| (entry.partition, generation_of(&entry.name)));
+        let offsets = (self.state.kind == Kind::Stream).then(|| entry.source());
         let prefix = &self.lake.settings.lake.prefix;
         while lines.next(&mut line)? {
             number += 1;
