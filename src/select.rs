@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic, check_topic_name, closest};
 use crate::exit::usage;
-use crate::kafka::{Client, TopicList};
+use crate::kafka::{Client, TopicList, TopicSettings};
 
 /// A topic of the run, or why a name that was asked for is none.
 #[derive(Debug)]
@@ -175,7 +175,10 @@ fn resolve(
 }
 
 fn is_compacted(client: &Client, topic: &str) -> Result<bool> {
-    let settings = client.topic_settings(topic)?;
+    let settings = match client.topic_settings(&[topic.to_owned()])?.remove(topic) {
+        Some(settings) => settings.map_err(|error| anyhow::anyhow!("topic {topic}: {error}"))?,
+        None => TopicSettings::new(),
+    };
     Ok(settings
         .get("cleanup.policy")
         .is_some_and(|policy| policy.contains("compact")))

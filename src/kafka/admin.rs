@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// A Kafka partition of a topic.
 pub(super) type TopicPartition = (String, i32);
 
+/// The settings of a topic, like cleanup.policy.
+pub type TopicSettings = BTreeMap<String, String>;
+
 /// Kafka is choosing leaders, as after a broker's start: the same question gets its answer a moment later.
 #[derive(Debug)]
 pub(super) struct Leaderless(String);
@@ -48,6 +51,12 @@ impl Admin {
     /// `client` must stay alive as long as this value: it is made anew from the consumer for each use.
     pub(super) fn new(client: *mut rd::rd_kafka_t, timeout: Duration) -> Self {
         Admin { client, timeout }
+    }
+
+    /// Ends the consumer. Left to itself, the rdkafka crate looks only every 100 ms whether it has ended.
+    pub(super) fn close(self) {
+        // SAFETY: the client is alive; its callbacks, which may be called from here, are too.
+        unsafe { rd::rd_kafka_consumer_close(self.client) };
     }
 
     /// The broker that answers for the cluster, as far as the last metadata told.
@@ -153,43 +162,69 @@ impl Admin {
         Ok(found)
     }
 
-    /// The settings of a topic that have a value, by name.
-    pub(super) fn topic_settings(self, topic: &str) -> Result<BTreeMap<String, String>> {
-        let name = CString::new(topic)?;
+    /// The settings of topics that have a value, by topic and name; those that the broker gives an error for come with it.
+    pub(super) fn topic_settings(
+        self,
+        topics: &[String],
+    ) -> Result<BTreeMap<String, Result<TopicSettings, String>>> {
+        let names: Vec<CString> = topics
+            .iter()
+            .map(|topic| CString::new(topic.as_str()))
+            .collect::<Result<_, _>>()?;
         let queue = Queue::new(self.client);
         let options = Options::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS)?;
-        // SAFETY: the resource is copied by the call and freed right after it.
+        // SAFETY: the resources are copied by the call and freed right after it.
         unsafe {
             let kind = rd::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
-            let mut resource = rd::rd_kafka_ConfigResource_new(kind, name.as_ptr());
-            rd::rd_kafka_DescribeConfigs(self.client, &mut resource, 1, options.0, queue.0);
-            rd::rd_kafka_ConfigResource_destroy(resource);
+            let mut resources: Vec<_> = names
+                .iter()
+                .map(|name| rd::rd_kafka_ConfigResource_new(kind, name.as_ptr()))
+                .collect();
+            rd::rd_kafka_DescribeConfigs(
+                self.client,
+                resources.as_mut_ptr(),
+                resources.len(),
+                options.0,
+                queue.0,
+            );
+            rd::rd_kafka_ConfigResource_destroy_array(resources.as_mut_ptr(), resources.len());
         }
         let event = queue.wait(self.timeout)?;
-        let mut settings = BTreeMap::new();
+        let mut found = BTreeMap::new();
         // SAFETY: all pointers below belong to the event, which lives to the end of this function.
         unsafe {
             let result = rd::rd_kafka_event_DescribeConfigs_result(event.0);
             let mut count = 0;
             let resources = rd::rd_kafka_DescribeConfigs_result_resources(result, &mut count);
             for &resource in slice(resources, count) {
-                if rd::rd_kafka_ConfigResource_error(resource)
-                    != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
-                {
-                    bail!("{}", owned(rd::rd_kafka_ConfigResource_error_string(resource)));
-                }
-                let mut count = 0;
-                let entries = rd::rd_kafka_ConfigResource_configs(resource, &mut count);
-                for &entry in slice(entries, count) {
-                    let value = rd::rd_kafka_ConfigEntry_value(entry);
-                    if !value.is_null() {
-                        settings.insert(owned(rd::rd_kafka_ConfigEntry_name(entry)), owned(value));
-                    }
-                }
+                let name = owned(rd::rd_kafka_ConfigResource_name(resource));
+                found.insert(name, settings_of(resource));
             }
         }
-        Ok(settings)
+        Ok(found)
     }
+}
+
+/// # Safety
+/// `resource` is one of a result that lives through the call.
+unsafe fn settings_of(resource: *const rd::rd_kafka_ConfigResource_t) -> Result<TopicSettings, String> {
+    let mut settings = BTreeMap::new();
+    // SAFETY: entries and their texts belong to the resource.
+    unsafe {
+        if rd::rd_kafka_ConfigResource_error(resource) != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+        {
+            return Err(owned(rd::rd_kafka_ConfigResource_error_string(resource)));
+        }
+        let mut count = 0;
+        let entries = rd::rd_kafka_ConfigResource_configs(resource, &mut count);
+        for &entry in slice(entries, count) {
+            let value = rd::rd_kafka_ConfigEntry_value(entry);
+            if !value.is_null() {
+                settings.insert(owned(rd::rd_kafka_ConfigEntry_name(entry)), owned(value));
+            }
+        }
+    }
+    Ok(settings)
 }
 
 impl Admin {

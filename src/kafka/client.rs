@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::admin::{Admin, Leaderless, OffsetSpec, TopicPartition};
+use super::admin::{Admin, Leaderless, OffsetSpec, TopicPartition, TopicSettings};
 use super::plan::PartitionOffsets;
 use crate::config::Kafka;
 use crate::exit::usage;
@@ -205,14 +205,17 @@ impl Client {
         }
     }
 
-    /// The settings of a topic, like cleanup.policy.
-    pub fn topic_settings(&self, topic: &str) -> Result<BTreeMap<String, String>> {
-        if self.is_mock() {
+    /// The settings of topics, all asked for at once; what the broker keeps to itself comes with the reason.
+    pub fn topic_settings(
+        &self,
+        topics: &[String],
+    ) -> Result<BTreeMap<String, Result<TopicSettings, String>>> {
+        if topics.is_empty() || self.is_mock() {
             return Ok(BTreeMap::new());
         }
         self.admin()
-            .topic_settings(topic)
-            .with_context(|| format!("asking {} for the settings of topic {topic}", self.brokers))
+            .topic_settings(topics)
+            .with_context(|| format!("asking {} for the settings of topics", self.brokers))
     }
 
     /// The first offset whose record may have a timestamp at or past `time_ms`, per Kafka partition;
@@ -317,6 +320,12 @@ impl Client {
 
     pub(super) fn admin(&self) -> Admin {
         Admin::new(self.consumer.client().native_ptr(), ANSWER_TIMEOUT)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.admin().close();
     }
 }
 

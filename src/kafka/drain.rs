@@ -50,49 +50,28 @@ pub struct Outcome {
     pub before_from: u64,
 }
 
-/// Reads `plan` and gives each record to `take`, in the order of offsets per Kafka partition.
-///
-/// # Errors
-/// What `take` returns; a broker that stays silent; records that Kafka deleted or damaged while we read.
-pub fn drain(
-    client: &Client,
-    topic: &str,
-    plan: &DrainPlan,
-    limits: &mut Limits,
-    take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
-) -> Result<Outcome> {
-    let mut reading = Reading::new(client, topic, plan);
-    if limits.reached() {
-        reading.leave_the_rest();
-    }
-    reading.assign()?;
-    let result = std::thread::scope(|scope| {
-        let (giver, taker) = handover::pair();
-        let polling = std::thread::Builder::new()
-            .name("poll".to_owned())
-            .spawn_scoped(scope, || reading.run(limits, giver))
-            .context("starting a thread")?;
-        let taken = taker.run(take);
-        // Why records were refused says more than that they were.
-        taken.and(handover::join(polling))
-    });
-    // A topic that failed must not send its records into the next one's drain.
-    client
-        .consumer
-        .unassign()
-        .map_err(|e| anyhow!("topic {topic}: {e}"))?;
-    result?;
-    Ok(reading.outcome())
-}
-
-struct Reading<'a> {
+/// A bounded read that Kafka has begun to send. While it lives, no other is begun.
+pub struct Reading<'a> {
     client: &'a Client,
     topic: &'a str,
-    plan: &'a DrainPlan,
+    plan: DrainPlan,
     parts: BTreeMap<i32, Part>,
     /// Kafka partitions whose `next` is not known yet.
     open: usize,
     before_from: u64,
+}
+
+impl std::fmt::Debug for Reading<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the read of topic {}: {:?}", self.topic, self.plan)
+    }
+}
+
+impl Drop for Reading<'_> {
+    /// A topic that failed must not send its records on. Where this fails, the next assignment takes its place.
+    fn drop(&mut self) {
+        let _ = self.client.consumer.unassign();
+    }
 }
 
 struct Part {
@@ -106,7 +85,11 @@ struct Part {
 }
 
 impl<'a> Reading<'a> {
-    fn new(client: &'a Client, topic: &'a str, plan: &'a DrainPlan) -> Self {
+    /// Lets Kafka begin to send what `plan` says.
+    ///
+    /// # Errors
+    /// librdkafka does not take the assignment.
+    pub fn start(client: &'a Client, topic: &'a str, plan: DrainPlan, limits: &Limits) -> Result<Self> {
         let part = |start, end| Part {
             start,
             end,
@@ -120,14 +103,49 @@ impl<'a> Reading<'a> {
             .map(|r| (r.partition, part(r.start, r.end)))
             .collect();
         let open = parts.values().filter(|part| part.next.is_none()).count();
-        Reading {
+        let mut reading = Reading {
             client,
             topic,
             plan,
             parts,
             open,
             before_from: 0,
+        };
+        if limits.reached() {
+            reading.leave_the_rest();
         }
+        if reading.open > 0 {
+            reading.assign()?;
+        }
+        Ok(reading)
+    }
+
+    pub fn plan(&self) -> &DrainPlan {
+        &self.plan
+    }
+
+    /// Gives each record to `take`, in the order of offsets per Kafka partition.
+    ///
+    /// # Errors
+    /// What `take` returns; a broker that stays silent; records that Kafka deleted or damaged while we read.
+    pub fn read(
+        mut self,
+        limits: &mut Limits,
+        take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
+    ) -> Result<Outcome> {
+        if self.open > 0 {
+            std::thread::scope(|scope| {
+                let (giver, taker) = handover::pair();
+                let polling = std::thread::Builder::new()
+                    .name("poll".to_owned())
+                    .spawn_scoped(scope, || self.run(limits, giver))
+                    .context("starting a thread")?;
+                let taken = taker.run(take);
+                // Why records were refused says more than that they were.
+                taken.and(handover::join(polling))
+            })?;
+        }
+        Ok(self.outcome())
     }
 
     fn assign(&self) -> Result<()> {
@@ -135,13 +153,10 @@ impl<'a> Reading<'a> {
         for (&partition, part) in self.parts.iter().filter(|(_, part)| part.next.is_none()) {
             list.add_partition_offset(self.topic, partition, Offset::Offset(part.start))?;
         }
-        if list.count() > 0 {
-            self.client
-                .consumer
-                .assign(&list)
-                .map_err(|e| anyhow!("topic {}: {e}", self.topic))?;
-        }
-        Ok(())
+        self.client
+            .consumer
+            .assign(&list)
+            .map_err(|e| anyhow!("topic {}: {e}", self.topic))
     }
 
     fn run(&mut self, limits: &mut Limits, mut giver: Giver<'a>) -> Result<()> {
@@ -338,7 +353,7 @@ impl<'a> Reading<'a> {
             .collect()
     }
 
-    fn outcome(self) -> Outcome {
+    fn outcome(&self) -> Outcome {
         let partitions: Vec<_> = self
             .parts
             .iter()

@@ -7,6 +7,7 @@ mod handover;
 mod native_headers;
 mod plan;
 
+pub use admin::TopicSettings;
 pub use client::{Client, TopicList};
-pub use drain::{Limits, Outcome, drain};
+pub use drain::{Limits, Outcome, Reading};
 pub use plan::{Accept, DrainPlan, From, OffsetRange, PartitionOffsets, plan};

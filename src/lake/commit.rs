@@ -21,7 +21,7 @@ use crate::config::{Kind, Settings};
 /// Past this many files one syncfs is cheaper than an fsync each.
 const SYNC_EACH_MAX: usize = 1_000;
 /// From this many files on they are synced side by side.
-const SYNC_TOGETHER_MIN: usize = 32;
+const SYNC_TOGETHER_MIN: usize = 8;
 /// Files that are synced side by side.
 const SYNC_THREADS: usize = 4;
 

@@ -7,13 +7,13 @@ use anyhow::{Result, anyhow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use crate::config::{Settings, Topic};
-use crate::kafka::{self, Client, OffsetRange, PartitionOffsets, TopicList};
+use crate::config::{Kind, Settings, Topic};
+use crate::kafka::{Client, OffsetRange, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
 use crate::lake::path::topic_folder;
 use crate::progress::Progress as Bar;
 use crate::report::{GapReport, PartitionReport, Report, TargetReport, TopicReport};
 use crate::select::{self, Selected};
-use crate::sink::{Drained, Progress, Sink, Target};
+use crate::sink::{Drained, Progress, Rebuild, Sink, Target};
 pub use options::{FromArg, Options, RebuildArg, overrides};
 
 /// How long a signal may go unseen while a run waits for a lock.
@@ -32,7 +32,7 @@ pub struct Run<'a> {
 /// Topics with their Kafka partitions.
 pub type Chosen = Vec<(Topic, Vec<i32>)>;
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Finds the topics of the run; those that Kafka doesn't have stand in the report as failed.
     pub fn choose(&mut self, settings: &Settings, tables_only: bool) -> Result<Chosen> {
         let live = self.client.topics()?;
@@ -170,58 +170,85 @@ impl Run<'_> {
             self.client,
             opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions)),
         )?;
-        for (topic, _, mut sink, mut line) in opened {
-            match self.drain_topic(topic, &seen, &mut sink, &mut line) {
+        let mut turns = opened
+            .into_iter()
+            .map(|(topic, _, sink, line)| Turn { topic, sink, line });
+        let mut coming = self.start(turns.next(), &seen);
+        while let Some((mut turn, started)) = coming {
+            let outcome = started.and_then(|started| self.read(&mut turn, started));
+            // Kafka sends the next topic's records while this one's are committed.
+            coming = self.start(turns.next(), &seen);
+            match outcome.and_then(|outcome| turn.commit(outcome)) {
                 Ok(drained) => {
                     let next = drained
                         .partitions
                         .iter()
-                        .map(|at| (topic.name.clone(), at.partition, at.next));
+                        .map(|at| (turn.topic.name.clone(), at.partition, at.next));
                     mirror.extend(next);
                 }
-                Err(error) => line.fail(&error),
+                Err(error) => turn.line.fail(&error),
             }
-            for warning in sink.warnings() {
-                self.report.warn(format!("topic {}: {warning}", topic.name));
+            for warning in turn.sink.warnings() {
+                self.report.warn(format!("topic {}: {warning}", turn.topic.name));
             }
-            self.report.topics.push(line);
+            self.report.topics.push(turn.line);
         }
         Ok(())
     }
 
-    fn drain_topic<S: Sink>(
+    /// Plans a topic's drain and lets Kafka begin to send it.
+    fn start<'t, S: Sink>(
         &mut self,
-        topic: &Topic,
+        turn: Option<Turn<'t, S>>,
         seen: &Seen,
-        sink: &mut S,
-        line: &mut TopicReport,
-    ) -> Result<Drained> {
-        let (plan, rebuild) = self.plan(topic, seen, &sink.progress(), line)?;
-        sink.begin(&plan, rebuild)?;
-        let mut bar = Bar::start(&topic.name, plan.len(), self.options.bars);
-        let outcome = kafka::drain(
-            self.client,
-            &topic.name,
-            &plan,
-            &mut self.options.limits,
-            &mut |record| {
-                bar.advance(record.value.map_or(0, <[u8]>::len));
-                sink.take(record)
-            },
-        )?;
+    ) -> Option<(Turn<'t, S>, Result<Started<'t>>)>
+    where
+        'a: 't,
+    {
+        let mut turn = turn?;
+        let planned = self.plan(turn.topic, seen, &turn.sink.progress(), &mut turn.line);
+        let started = planned.and_then(|(plan, rebuild)| {
+            let reading = Reading::start(self.client, &turn.topic.name, plan, &self.options.limits)?;
+            Ok((reading, rebuild))
+        });
+        Some((turn, started))
+    }
+
+    fn read<S: Sink>(&mut self, turn: &mut Turn<'_, S>, (reading, rebuild): Started<'_>) -> Result<Outcome> {
+        let topic = &turn.topic.name;
+        turn.sink.begin(reading.plan(), rebuild)?;
+        let mut bar = Bar::start(topic, reading.plan().len(), self.options.bars);
+        let mut outcome = reading.read(&mut self.options.limits, &mut |record| {
+            bar.advance(record.value.map_or(0, <[u8]>::len));
+            turn.sink.take(record)
+        })?;
         bar.finish();
-        let mut drained = outcome.drained;
-        if rebuild.is_some() && !drained.complete {
+        if rebuild.is_some() && !outcome.drained.complete {
             return Err(anyhow!(
-                "topic {}: the rebuild was stopped before its end; nothing was replaced",
-                topic.name
+                "topic {topic}: the rebuild was stopped before its end; nothing was replaced"
             ));
         }
         // Until a rebuild has mended the table, no run of it is complete.
-        drained.complete &= !line.tombstones_forgotten;
-        sink.commit(&drained, line)?;
-        account(line, &drained, outcome.before_from);
-        Ok(drained)
+        outcome.drained.complete &= !turn.line.tombstones_forgotten;
+        Ok(outcome)
+    }
+}
+
+/// A topic that waits for its turn, under its lock.
+struct Turn<'t, S> {
+    topic: &'t Topic,
+    sink: S,
+    line: TopicReport,
+}
+
+/// A topic's read that Kafka has begun to send, and whether it starts the topic afresh.
+type Started<'t> = (Reading<'t>, Option<Rebuild>);
+
+impl<S: Sink> Turn<'_, S> {
+    fn commit(&mut self, outcome: Outcome) -> Result<Drained> {
+        self.sink.commit(&outcome.drained, &mut self.line)?;
+        account(&mut self.line, &outcome.drained, outcome.before_from);
+        Ok(outcome.drained)
     }
 }
 
@@ -229,21 +256,39 @@ impl Run<'_> {
 struct Seen {
     offsets: BTreeMap<String, Vec<PartitionOffsets>>,
     ids: BTreeMap<String, String>,
+    /// Of tables only.
+    settings: BTreeMap<String, Result<TopicSettings, String>>,
     at_ms: i64,
 }
 
 impl Seen {
     fn look<'t>(client: &Client, topics: impl Iterator<Item = (&'t Topic, &'t Vec<i32>)>) -> Result<Seen> {
-        let topics: TopicList = topics
-            .map(|(topic, partitions)| (topic.name.clone(), partitions.clone()))
-            .collect();
-        let names: Vec<String> = topics.keys().cloned().collect();
+        let (mut all, mut names, mut tables) = (TopicList::new(), Vec::new(), Vec::new());
+        for (topic, partitions) in topics {
+            all.insert(topic.name.clone(), partitions.clone());
+            names.push(topic.name.clone());
+            if topic.kind == Kind::Table {
+                tables.push(topic.name.clone());
+            }
+        }
         let at_ms = chrono::Utc::now().timestamp_millis();
         Ok(Seen {
             ids: client.topic_ids(&names)?,
-            offsets: client.offsets(&topics)?,
+            settings: client.topic_settings(&tables)?,
+            offsets: client.offsets(&all)?,
             at_ms,
         })
+    }
+
+    /// The settings of a table's topic; none from a broker that has none to tell.
+    fn settings(&self, topic: &str) -> Result<TopicSettings> {
+        match self.settings.get(topic) {
+            Some(Ok(settings)) => Ok(settings.clone()),
+            Some(Err(error)) => Err(anyhow!(
+                "topic {topic}: Kafka does not tell its settings, which say how long tombstones are kept: {error}"
+            )),
+            None => Ok(TopicSettings::new()),
+        }
     }
 }
 

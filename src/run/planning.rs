@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use super::{FromArg, Options, RebuildArg, Run, Seen};
 use crate::config::{Kind, Topic};
 use crate::exit::usage;
-use crate::kafka::{self, Accept, Client, DrainPlan, From, OffsetRange, PartitionOffsets};
+use crate::kafka::{self, Accept, Client, DrainPlan, From, OffsetRange, PartitionOffsets, TopicSettings};
 use crate::report::TopicReport;
 use crate::sink::{Progress, Rebuild};
 
@@ -42,10 +42,10 @@ impl Run<'_> {
                     generation: progress.generation.max(1) + u32::from(anew),
                     ..Progress::default()
                 };
-                Some(rebuild_kind(client, topic)?)
+                Some(rebuild_kind(&seen.settings(&topic.name)?))
             }
             _ => {
-                if let Some(warning) = check_table(client, topic, offsets, &progress, seen.at_ms)? {
+                if let Some(warning) = check_table(topic, offsets, &progress, seen)? {
                     line.needs_attention();
                     line.tombstones_forgotten = true;
                     self.report.warn(warning);
@@ -93,11 +93,10 @@ fn from(
 
 /// A table is only as good as its fold: what Kafka forgot or moved since the last run makes it wrong.
 fn check_table(
-    client: &Client,
     topic: &Topic,
     offsets: &[PartitionOffsets],
     progress: &Progress,
-    now_ms: i64,
+    seen: &Seen,
 ) -> Result<Option<String>> {
     if topic.kind != Kind::Table || progress.next.is_empty() {
         return Ok(None);
@@ -115,7 +114,7 @@ fn check_table(
     let Some(complete_ms) = progress.complete_ms else {
         return Ok(None);
     };
-    let settings = client.topic_settings(&topic.name)?;
+    let (settings, now_ms) = (seen.settings(&topic.name)?, seen.at_ms);
     let compacted = settings
         .get("cleanup.policy")
         .is_some_and(|policy| policy.contains("compact"));
@@ -191,16 +190,14 @@ fn rebuild_plan(
     })
 }
 
-fn rebuild_kind(client: &Client, topic: &Topic) -> Result<Rebuild> {
-    let settings = client.topic_settings(&topic.name)?;
+fn rebuild_kind(settings: &TopicSettings) -> Rebuild {
     let expires = settings
         .get("cleanup.policy")
         .is_some_and(|policy| policy.contains("compact") && policy.contains("delete"));
-    Ok(if expires {
-        Rebuild::KeepAbsent
-    } else {
-        Rebuild::DropAbsent
-    })
+    match expires {
+        true => Rebuild::KeepAbsent,
+        false => Rebuild::DropAbsent,
+    }
 }
 
 #[cfg(test)]
