@@ -3,14 +3,14 @@
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-use crate::exit;
+use crate::{exit, version};
 
 /// Takes Kafka and ksqlDB topics into a data lake and a MySQL warehouse.
 ///
 /// Every command reads what is there up to the end it saw when it began, commits exactly once,
 /// says what it did, and exits. Cron or the shell does the scheduling.
 #[derive(Debug, Parser)]
-#[command(name = "lakectl", version, propagate_version = true, after_help = exit::HELP, max_term_width = 110)]
+#[command(name = "lakectl", version = version::TEXT.as_str(), propagate_version = true, after_help = exit::HELP, max_term_width = 110)]
 pub struct Cli {
     #[command(flatten)]
     pub common: Common,
@@ -55,6 +55,10 @@ pub enum Command {
     /// Set, list, revoke, check folder permissions (user_permissions)
     #[command(after_help = exit::GRANT_HELP)]
     Grant(GrantArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print a man page, or write all of them into a folder
+    Man(ManArgs),
 }
 
 impl Command {
@@ -65,6 +69,8 @@ impl Command {
             Command::Purge(_) => "purge",
             Command::InitDb(_) => "init-db",
             Command::Grant(_) => "grant",
+            Command::Completions(_) => "completions",
+            Command::Man(_) => "man",
         }
     }
 }
@@ -283,4 +289,20 @@ pub enum GrantAction {
         #[arg(long)]
         only: Option<ApplyOnly>,
     },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// Which shell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Of which command, like lake or grant set [default: lakectl itself]
+    #[arg(value_name = "COMMAND", conflicts_with = "out")]
+    pub command: Vec<String>,
+    /// Write the pages of all commands into this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }

@@ -23,4 +23,5 @@ pub mod run;
 pub mod select;
 pub mod sink;
 pub mod stop;
+pub mod version;
 pub mod warehouse;

@@ -100,6 +100,17 @@ pub fn lines(lines: &[String]) {
     }
 }
 
+/// A text for another program, as it is.
+///
+/// # Errors
+/// Stdout could not take it. A reader that has gone is none.
+pub fn verbatim(text: &str) -> std::io::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 fn json(report: &Report) {
     if let Ok(text) = serde_json::to_string(report) {
         let _ = writeln!(std::io::stdout().lock(), "{text}");

@@ -3,6 +3,7 @@
 mod grant;
 mod init_db;
 mod lake;
+mod pages;
 mod purge;
 mod verify;
 mod warehouse;
@@ -23,6 +24,8 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
         Command::Grant(args) => grant::execute(&cli.common, args, report),
+        Command::Completions(args) => pages::completions(&cli.common, args, report),
+        Command::Man(args) => pages::man(&cli.common, args, report),
     }
 }
 

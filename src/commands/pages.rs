@@ -1,0 +1,65 @@
+//! `lakectl completions` and `lakectl man`: what the shell and `man` want, from the command line's own definitions.
+
+use anyhow::{Context, Result};
+use clap::CommandFactory;
+use clap_mangen::Man;
+use serde::Serialize;
+use std::path::Path;
+
+use crate::cli::{Cli, Common, CompletionsArgs, ManArgs};
+use crate::exit::usage;
+use crate::print;
+use crate::report::Report;
+
+/// In the report of `--json`, in place of the text itself.
+#[derive(Serialize)]
+struct Page {
+    page: String,
+}
+
+pub(super) fn completions(common: &Common, args: &CompletionsArgs, report: &mut Report) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "lakectl", &mut script);
+    show(common, report, script)
+}
+
+pub(super) fn man(common: &Common, args: &ManArgs, report: &mut Report) -> Result<()> {
+    let mut program = Cli::command();
+    if let Some(folder) = &args.out {
+        return write_all(program, folder, common, report);
+    }
+    program.build();
+    let mut page = Vec::new();
+    Man::new(named(program, &args.command)?).render(&mut page)?;
+    show(common, report, page)
+}
+
+fn named(program: clap::Command, names: &[String]) -> Result<clap::Command> {
+    names.iter().try_fold(program, |command, name| {
+        let found = command.find_subcommand(name).cloned();
+        found.ok_or_else(|| usage(format!("{} has no command `{name}`", command.get_name())))
+    })
+}
+
+fn show(common: &Common, report: &mut Report, text: Vec<u8>) -> Result<()> {
+    let text = String::from_utf8(text)?;
+    match common.json {
+        true => report.outcome(&Page { page: text }),
+        false => print::verbatim(&text)?,
+    }
+    Ok(())
+}
+
+fn write_all(program: clap::Command, folder: &Path, common: &Common, report: &mut Report) -> Result<()> {
+    if !common.dry_run {
+        std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(program, folder))
+            .with_context(|| format!("writing man pages into {}", folder.display()))?;
+    }
+    let would = if common.dry_run { "would write" } else { "wrote" };
+    report.text.push(format!(
+        "{would} lakectl.1 and one page for each command into {}",
+        folder.display()
+    ));
+    Ok(())
+}

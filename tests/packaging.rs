@@ -1,0 +1,288 @@
+//! What comes along with the program: completions, man pages, units, images; and that whatever they and the documents tell
+//! people to type is a command line that lakectl takes.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
+
+mod common;
+
+use clap::{CommandFactory, Parser};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use common::program::start;
+use lakectl::cli::Cli;
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(path: &str) -> String {
+    let path = repository().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Runs lakectl where no configuration is, as these commands need none.
+fn lakectl(arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    start(folder.path(), arguments, &[]).wait().expect(0).stdout
+}
+
+#[test]
+fn the_version_names_the_commit_and_librdkafka() {
+    let said = lakectl(&["--version"]);
+    let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
+    assert!(said.contains(&format!("librdkafka {librdkafka})")), "{said}");
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .args(arguments)
+            .current_dir(repository())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let commit = git(&["rev-parse", "HEAD"]);
+    assert!(
+        said.contains(&format!("(commit {},", &commit[..12])),
+        "{said}, and HEAD is {commit}"
+    );
+    assert_eq!(lakectl(&["-V"]), said);
+}
+
+#[test]
+fn bash_completes_commands_and_options() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("lakectl.bash"),
+        lakectl(&["completions", "bash"]),
+    )
+    .unwrap();
+    let complete = |words: &str| {
+        let script = format!(
+            "set -e; source ./lakectl.bash; COMP_WORDS=({words}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 )); \
+             _lakectl lakectl \"${{COMP_WORDS[COMP_CWORD]}}\" lakectl; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(complete("lakectl ware"), "warehouse\n");
+    assert_eq!(complete("lakectl lake --max-m"), "--max-messages\n");
+    assert_eq!(complete("lakectl purge --only la"), "lake\n");
+}
+
+#[test]
+fn every_shell_gets_its_completions() {
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        let script = lakectl(&["completions", shell]);
+        for command in Cli::command().get_subcommands() {
+            assert!(
+                script.contains(command.get_name()),
+                "{shell}: no {}",
+                command.get_name()
+            );
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    start(folder.path(), &["completions", "tcsh"], &[])
+        .wait()
+        .fails(2, &["zsh"]);
+}
+
+#[test]
+fn every_command_has_a_man_page_with_all_its_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man");
+    let out = pages.to_str().unwrap();
+    start(folder.path(), &["man", "--out", out, "--dry-run"], &[])
+        .wait()
+        .expect(0);
+    assert!(!pages.exists());
+    start(folder.path(), &["man", "--out", out], &[]).wait().expect(0);
+
+    let mut program = Cli::command();
+    program.build();
+    let mut commands = vec![("lakectl".to_owned(), program)];
+    let mut seen = 0;
+    while let Some((name, command)) = commands.pop() {
+        let page = std::fs::read_to_string(pages.join(format!("{name}.1")))
+            .unwrap_or_else(|e| panic!("{name}: {e}"));
+        for option in command.get_arguments().filter(|option| !option.is_hide_set()) {
+            let Some(long) = option.get_long() else { continue };
+            let roff = format!("\\-\\-{}", long.replace('-', "\\-"));
+            assert!(page.contains(&roff), "{name}.1 has no {roff}");
+        }
+        seen += 1;
+        let below = command
+            .get_subcommands()
+            .filter(|below| below.get_name() != "help");
+        commands.extend(below.map(|below| (format!("{name}-{}", below.get_name()), below.clone())));
+    }
+    assert_eq!(std::fs::read_dir(&pages).unwrap().count(), seen);
+    assert_eq!(
+        lakectl(&["man", "grant", "set"]),
+        std::fs::read_to_string(pages.join("lakectl-grant-set.1")).unwrap()
+    );
+    start(folder.path(), &["man", "grants"], &[])
+        .wait()
+        .fails(2, &["no command `grants`"]);
+    let report = start(folder.path(), &["man", "lake", "--json"], &[])
+        .wait()
+        .expect(0);
+    let report: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();
+    assert!(report["page"].as_str().unwrap().contains("lakectl"), "{report}");
+}
+
+/// Shell words of a line, up to the first that leads elsewhere: a pipe, a redirection, a comment, another command.
+fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote, mut any) = (Vec::new(), String::new(), None, false);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), c) => word.push(c),
+            (None, '\'' | '"') => (quote, any) = (Some(c), true),
+            (None, '|' | '>' | '<' | ';' | '&' | '#' | '`' | ')') => break,
+            (None, c) if c.is_whitespace() => {
+                if any || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                any = false;
+            }
+            (None, c) => word.push(c),
+        }
+    }
+    if any || !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+/// The command lines of lakectl in a document: in Markdown those of its code blocks, elsewhere all.
+fn command_lines(path: &Path) -> Vec<String> {
+    let markdown = path.extension().is_some_and(|end| end == "md");
+    let mut in_block = !markdown;
+    let mut found = Vec::new();
+    for line in std::fs::read_to_string(path).unwrap().lines() {
+        if markdown && line.trim_start().starts_with("```") {
+            in_block = !in_block;
+            continue;
+        }
+        let line = line.trim_start().trim_start_matches("$ ");
+        let starts: Vec<usize> = match markdown {
+            true => line.starts_with("lakectl ").then_some(0).into_iter().collect(),
+            false => line.match_indices("lakectl --quiet").map(|(at, _)| at).collect(),
+        };
+        if in_block {
+            found.extend(starts.into_iter().map(|at| line[at..].to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn what_people_are_told_to_type_is_what_lakectl_takes() {
+    let mut documents: Vec<PathBuf> = ["README.md", "ARCHITECTURE.md", "examples/crontab"]
+        .iter()
+        .map(|p| repository().join(p))
+        .collect();
+    for folder in ["docs", "examples/systemd"] {
+        documents.extend(
+            std::fs::read_dir(repository().join(folder))
+                .unwrap()
+                .map(|entry| entry.unwrap().path()),
+        );
+    }
+    let mut checked = 0;
+    for document in documents {
+        for line in command_lines(&document) {
+            let words = words(&line.replace("%i", "lake"));
+            if words
+                .iter()
+                .any(|word| word.contains('…') || word.starts_with('['))
+            {
+                continue;
+            }
+            match Cli::try_parse_from(&words) {
+                Err(error) if error.use_stderr() => panic!("{}: `{line}`\n{error}", document.display()),
+                _ => checked += 1,
+            }
+        }
+    }
+    assert!(
+        checked > 30,
+        "only {checked} command lines found: does this test still read the documents?"
+    );
+}
+
+#[test]
+fn the_units_start_what_is_installed() {
+    let service = text("examples/systemd/lakectl@.service");
+    for line in [
+        "Type=oneshot",
+        "User=lakectl",
+        "SuccessExitStatus=11",
+        "NoNewPrivileges=yes",
+        "ProtectSystem=strict",
+    ] {
+        assert!(service.lines().any(|found| found == line), "{line}");
+    }
+    for timer in [
+        "lakectl@lake.timer",
+        "lakectl@warehouse.timer",
+        "lakectl-purge.timer",
+    ] {
+        assert!(
+            text(&format!("examples/systemd/{timer}")).contains("OnCalendar="),
+            "{timer}"
+        );
+    }
+    let crontab = text("examples/crontab");
+    assert!(!crontab.contains("flock"), "lakectl locks by itself");
+}
+
+#[test]
+fn the_debian_package_finds_what_it_takes() {
+    let cargo: toml::Table = toml::from_str(&text("Cargo.toml")).unwrap();
+    let deb = &cargo["package"]["metadata"]["deb"];
+    let assets = deb["assets"].as_array().unwrap();
+    let made = text("scripts/package");
+    for asset in assets {
+        let source = asset[0].as_str().unwrap();
+        if source.starts_with("target/") {
+            let name = source.rsplit_once('/').unwrap().1;
+            assert!(
+                name == "*.1" || name == "lakectl" || made.contains(name),
+                "scripts/package doesn't make {source}"
+            );
+            continue;
+        }
+        let (folder, name) = source.rsplit_once('/').unwrap_or((".", source));
+        let fits = |entry: &std::fs::DirEntry| match name.strip_prefix('*') {
+            Some(end) => entry.file_name().to_string_lossy().ends_with(end),
+            None => entry.file_name() == *name,
+        };
+        let mut entries = std::fs::read_dir(repository().join(folder))
+            .unwrap()
+            .map(Result::unwrap);
+        assert!(entries.any(|entry| fits(&entry)), "{source}");
+    }
+    let scripts = repository().join(deb["maintainer-scripts"].as_str().unwrap());
+    assert!(scripts.join("postinst").exists());
+    let configuration = text("packaging/lakectl.toml");
+    assert!(toml::from_str::<toml::Table>(&configuration).is_ok());
+}
+
+#[test]
+fn the_image_runs_as_nobody_in_particular() {
+    let image = text("Dockerfile");
+    assert!(image.matches("\nFROM ").count() + usize::from(image.starts_with("FROM ")) == 2);
+    assert!(image.contains("\nUSER 10001:10001\n"));
+    let after_user = image.split_once("\nUSER ").unwrap().1;
+    assert!(after_user.contains("ENTRYPOINT [\"/usr/bin/lakectl\"]") && !after_user.contains("\nUSER root"));
+}
