@@ -185,7 +185,26 @@ def many(size, rounds):
         data(f"bench-many-{at}", "stream", 120, "--partitions", 12, "--days", 1, "--bytes", 300): 'kind = "stream"'
         for at in range(number)
     }
-    return in_turn(rounds, [(f"lakectl lake, {number} topics of 12 Kafka partitions", new_lake(topics), lake)])
+
+    def by_hand():
+        """As many files and folders, each synced, in one thread: what the filesystem alone costs."""
+        began = time.perf_counter()
+        for topic in topics:
+            day = WORK / "lake" / topic / "year=2025/month=10/day=01"
+            day.mkdir(parents=True)
+            for partition in range(12):
+                with open(day / f"part-{partition:05}.json", "wb") as file:
+                    file.write(b"x" * 3600)
+                    os.fsync(file.fileno())
+            folder = os.open(day, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        return time.perf_counter() - began, 0
+
+    return in_turn(rounds, [
+        (f"{number * 12:,} files in {number * 4} folders, made and synced by hand", new_lake(topics), by_hand),
+        (f"lakectl lake, {number} topics of 12 Kafka partitions", new_lake(topics), lake),
+    ])
 
 
 def memory(size, rounds):
@@ -352,6 +371,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--size", type=int)
     parser.add_argument("--only", default=",".join(NAMES))
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--out")
@@ -360,7 +380,7 @@ def main():
     if unknown := set(chosen) - set(NAMES):
         parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     size, rounds = (100_000, 2) if args.quick else (1_000_000, 5)
-    rounds = args.rounds or rounds
+    size, rounds = args.size or size, args.rounds or rounds
     WORK.mkdir(parents=True, exist_ok=True)
     text = f"# Benchmarks\n\nMade by `scripts/bench`. Only ratios within one run travel.\n\n{machine()}. {rounds} rounds, {size:,} records.\n"
     for name in chosen:
@@ -370,7 +390,7 @@ def main():
     forget("lake", "kcat.out", "rows.sql", "rows.tsv", "load.sql", "stderr", "lakectl.toml")
     if not args.keep:
         run([RELEASE / "examples/bench_data", "--forget"])
-    out = args.out or (None if args.quick or chosen != NAMES else REPO / "bench/RESULTS.md")
+    out = args.out or (None if args.quick or args.size or chosen != NAMES else REPO / "bench/RESULTS.md")
     if out:
         pathlib.Path(out).write_text(text)
 
