@@ -5,19 +5,14 @@ mod planning;
 
 use anyhow::{Result, anyhow};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use crate::config::{Settings, Topic};
 use crate::kafka::{self, Client, OffsetRange, PartitionOffsets, TopicList};
 use crate::lake::path::topic_folder;
-use crate::progress::Progress as Bar;
 use crate::report::{GapReport, PartitionReport, Report, TargetReport, TopicReport};
 use crate::select::{self, Selected};
 use crate::sink::{Drained, Progress, Sink, Target};
 pub use options::{FromArg, Options, RebuildArg, overrides};
-
-/// How long a signal may go unseen while a run waits for a lock.
-const LOCK_STEP_MAX: Duration = Duration::from_secs(1);
 
 /// A run of lake or warehouse.
 #[derive(Debug)]
@@ -101,19 +96,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits for the topic's lock in steps, so that a signal ends the wait.
+    /// Takes the topic's lock, or waits for it as long as was asked for.
     fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Result<T::Sink<'t>, String>> {
-        let deadline = Instant::now() + self.options.wait;
-        loop {
-            let left = match self.options.limits.stop.signal() {
-                None => deadline.saturating_duration_since(Instant::now()),
-                Some(_) => Duration::ZERO,
-            };
-            match target.open(topic, &self.report.run_id, left.min(LOCK_STEP_MAX))? {
-                Err(_) if !left.is_zero() => {}
-                opened => return Ok(opened),
+        let mut waiting = None;
+        self.options.limits.stop.attempt(self.options.wait, |step| {
+            let opened = target.open(topic, &self.report.run_id, step)?;
+            if let (Err(holder), false) = (&opened, step.is_zero()) {
+                waiting.get_or_insert_with(|| self.options.display.waiting(&topic.name, holder));
             }
-        }
+            Ok(opened)
+        })
     }
 
     /// Drains topics into a target. A topic that fails or is locked does not stop the others.
@@ -198,18 +190,17 @@ impl Run<'_> {
     ) -> Result<Drained> {
         let (plan, rebuild) = self.plan(topic, seen, &sink.progress(), line)?;
         sink.begin(&plan, rebuild)?;
-        let mut bar = Bar::start(&topic.name, plan.len(), self.options.bars);
+        let mut bar = self.options.display.topic(&topic.name, &plan);
         let outcome = kafka::drain(
             self.client,
             &topic.name,
             &plan,
             &mut self.options.limits,
             &mut |record| {
-                bar.advance(record.value.map_or(0, <[u8]>::len));
+                bar.advance(record);
                 sink.take(record)
             },
         )?;
-        bar.finish();
         let mut drained = outcome.drained;
         if rebuild.is_some() && !drained.complete {
             return Err(anyhow!(
@@ -219,6 +210,7 @@ impl Run<'_> {
         }
         // Until a rebuild has mended the table, no run of it is complete.
         drained.complete &= !line.tombstones_forgotten;
+        bar.committing();
         sink.commit(&drained, line)?;
         account(line, &drained, outcome.before_from);
         Ok(drained)
