@@ -36,6 +36,43 @@ pub struct Common {
     /// Say exactly what would be done, and touch nothing
     #[arg(short = 'n', long, global = true)]
     pub dry_run: bool,
+    /// text: errors and warnings, with the time where stderr is no terminal; time: every line with its time;
+    /// json: every line one JSON object [default: text] [env: LAKECTL_LOG_FORMAT]
+    #[arg(long, global = true, value_name = "FORMAT", hide_possible_values = true)]
+    pub log_format: Option<LogFormat>,
+    /// Write what a run of lake, warehouse or purge did for Prometheus' textfile collector, like
+    /// /var/lib/prometheus/node-exporter/lakectl.prom [env: LAKECTL_METRICS_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Time,
+    Json,
+}
+
+impl Common {
+    /// What was not said on the command line and stands in the environment, so that a crontab says it once.
+    ///
+    /// # Errors
+    /// A format that there isn't: exit code 2.
+    pub fn take_from(&mut self, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+        if self.metrics_file.is_none() {
+            self.metrics_file = environment("LAKECTL_METRICS_FILE").map(PathBuf::from);
+        }
+        if let (None, Some(text)) = (self.log_format, environment("LAKECTL_LOG_FORMAT")) {
+            let format = LogFormat::from_str(&text, true).map_err(|_| {
+                exit::usage(format!(
+                    "LAKECTL_LOG_FORMAT: {text:?} is none of text, time, json"
+                ))
+            })?;
+            self.log_format = Some(format);
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Subcommand)]

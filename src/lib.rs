@@ -14,6 +14,7 @@ pub mod json;
 pub mod kafka;
 pub mod ksqldb;
 pub mod lake;
+pub mod metrics;
 pub mod print;
 pub mod progress;
 pub mod purge;

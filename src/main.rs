@@ -6,26 +6,32 @@ use std::process::ExitCode;
 use lakectl::cli::Cli;
 use lakectl::report::Report;
 use lakectl::stop::Stop;
-use lakectl::{commands, exit, print};
+use lakectl::{commands, exit, metrics, print};
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(print::usage(&error)),
     };
     let mut report = Report::new(cli.command.name(), cli.common.dry_run);
     let stop = Stop::on_signals();
-    let result = match &stop {
+    let result = cli.common.take_from(&environment).and_then(|()| match &stop {
         Ok(stop) => commands::execute(&cli, &mut report, stop),
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
-    };
+    });
     if let Err(error) = &result {
         report.fail(error);
     }
     report.finish(stop.ok().and_then(|stop| stop.signal()));
+    metrics::write(&cli, &mut report);
     let printed = print::report(&report, &cli.common);
     ExitCode::from(match report.exit_code {
         exit::DONE | exit::ATTENTION if printed.is_err() => exit::FAILED,
         code => code,
     })
+}
+
+/// A variable that is set and says something.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
 }

@@ -29,6 +29,9 @@ pub struct Report {
     /// The same for people, line by line.
     #[serde(skip)]
     pub text: Vec<String>,
+    /// They are what a log wants to know, not the answer that was asked for.
+    #[serde(skip)]
+    pub text_is_log: bool,
     /// Exit code 1 is an answer, not a failure, as of `grant check`.
     #[serde(skip)]
     pub is_answer: bool,
@@ -225,6 +228,7 @@ impl Report {
             totals: Totals::default(),
             outcome: serde_json::Map::new(),
             text: Vec::new(),
+            text_is_log: false,
             is_answer: false,
             began: Instant::now(),
         }

@@ -1,9 +1,14 @@
-//! Signals. Of Ctrl-C and SIGTERM the first one asks the run to commit what it has and end, the second ends it at once.
+//! Signals. Of Ctrl-C and SIGTERM the first one asks the run to commit what it has and end, the second, whichever of
+//! the two it is, ends it at once.
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a signal may go unseen while a run waits for another one.
+const STEP_MAX: Duration = Duration::from_secs(1);
 
 /// Whether a signal has asked this run to stop.
 #[derive(Debug, Clone, Default)]
@@ -13,11 +18,11 @@ impl Stop {
     /// Takes the signals over for the rest of the process.
     pub fn on_signals() -> Result<Stop> {
         let stop = Stop::default();
+        let armed = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            let armed = Arc::new(AtomicBool::new(false));
             // Order matters: the shutdown looks at what an earlier signal has armed.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed))
-                .and_then(|_| signal_hook::flag::register(signal, armed))
+                .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&armed)))
                 .and_then(|_| signal_hook::flag::register_usize(signal, Arc::clone(&stop.0), signal as usize))
                 .context("taking over signals")?;
         }
@@ -31,6 +36,26 @@ impl Stop {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
             signal => i32::try_from(signal).ok(),
+        }
+    }
+
+    /// Attempts what another run may hold up, for as long as `wait`, in steps, so that a signal ends the wait. `attempt`
+    /// is told how long it may wait itself; its inner error says who is in the way.
+    pub fn attempt<T>(
+        &self,
+        wait: Duration,
+        mut attempt: impl FnMut(Duration) -> Result<Result<T, String>>,
+    ) -> Result<Result<T, String>> {
+        let deadline = Instant::now() + wait;
+        loop {
+            let left = match self.signal() {
+                None => deadline.saturating_duration_since(Instant::now()),
+                Some(_) => Duration::ZERO,
+            };
+            match attempt(left.min(STEP_MAX))? {
+                Err(_) if !left.is_zero() => {}
+                settled => return Ok(settled),
+            }
         }
     }
 }

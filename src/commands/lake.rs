@@ -21,7 +21,7 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
     if args.verify {
         return verify::execute(&settings, &args.drain, report, stop);
     }
-    let mut options = Options::new(common, &args.drain, &settings, stop)?;
+    let mut options = Options::new(common, &args.drain, &settings, report, stop)?;
     options.rebuild = match &args.rebuild {
         None => None,
         Some(None) => Some(RebuildArg::Tables),

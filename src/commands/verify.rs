@@ -35,7 +35,10 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
         if stop.signal().is_some() {
             break;
         }
-        let line = verified(topic, lake.verify(topic, &report.run_id, wait, stop));
+        let line = verified(
+            topic,
+            stop.attempt(wait, |step| lake.verify(topic, &report.run_id, step, stop)),
+        );
         if let TargetReport::Verify(found) = &line.target {
             shown.extend(
                 found

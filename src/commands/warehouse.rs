@@ -17,7 +17,7 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
     };
     let settings = super::settings(common, &overrides)?;
     let database = super::database(&settings)?;
-    let mut options = Options::new(common, &args.drain, &settings, stop)?;
+    let mut options = Options::new(common, &args.drain, &settings, report, stop)?;
     options.rebuild = args.rebuild.then_some(RebuildArg::Tables);
     options.check_rebuild()?;
     let client = Client::new(&settings.kafka, "warehouse")?;

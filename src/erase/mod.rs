@@ -53,6 +53,7 @@ pub fn execute(
         confirm::check_someone_is_there()?;
     }
     let scope = Scope::open(args, settings, &subjects)?;
+    report.text_is_log = true;
     let mut outcome = ErasureOutcome::new(&scope);
     let secret = outcome.name_subjects(&scope, &subjects, common.dry_run)?;
     let seen = find(&scope, &subjects, stop, &mut outcome)?;
@@ -61,7 +62,7 @@ pub fn execute(
         return settle(report, outcome);
     }
     if !args.yes {
-        confirm::ask(&outcome.text(true), "Erase this for good?")?;
+        confirm::ask(&outcome.text(true), "Erase this for good?", stop)?;
     }
     let run_id = report.run_id.clone();
     let trail = trail(&scope, settings, args, &run_id);
@@ -177,7 +178,7 @@ fn erase_lake(
         found,
     } in seen
     {
-        match lake.erase(topic, matcher, found, run_id, wait, stop) {
+        match stop.attempt(wait, |step| lake.erase(topic, matcher, found, run_id, step, stop)) {
             Ok(Ok(found)) => outcome.add_files(&topic.name, &found),
             Ok(Err(holder)) => outcome.lock_out(format!("topic {}: {holder}", topic.name)),
             Err(error) => outcome.fail(format!("topic {}", topic.name), &error),
@@ -196,9 +197,13 @@ fn erase_warehouse(
         return;
     };
     for topic in &scope.table_topics {
-        match warehouse.delete_subjects(topic, subjects, wait, stop) {
-            Ok(Some(hits)) => outcome.add_rows(topic, hits),
-            Ok(None) => outcome.lock_out(format!("another run loads table `{}`", topic.table)),
+        let erased = stop.attempt(wait, |step| {
+            let hits = warehouse.delete_subjects(topic, subjects, step, stop)?;
+            Ok(hits.ok_or_else(|| format!("another run loads table `{}`", topic.table)))
+        });
+        match erased {
+            Ok(Ok(hits)) => outcome.add_rows(topic, hits),
+            Ok(Err(holder)) => outcome.lock_out(holder),
             Err(error) => outcome.fail(format!("table `{}`", topic.table), &error),
         }
     }

@@ -17,7 +17,8 @@ use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, units};
 use crate::exit::usage;
 use crate::lake::{DayFolder, Lake, RecordDay};
-use crate::print::{self, count};
+use crate::print::{self, Log, count};
+use crate::progress::Display;
 use crate::report::{Report, TargetReport, TopicReport, one_line};
 use crate::select;
 use crate::stop::Stop;
@@ -80,6 +81,7 @@ struct Targets<'a> {
     /// How long another run's lock is waited for.
     wait: Duration,
     deadline: Option<Instant>,
+    display: Display,
 }
 
 /// `lakectl purge`, by retention.
@@ -90,7 +92,9 @@ pub fn execute(
     report: &mut Report,
     stop: &Stop,
 ) -> Result<()> {
-    let targets = Targets::open(args, settings, report)?;
+    report.text_is_log = true;
+    let display = Display::new(common, report, stop);
+    let targets = Targets::open(args, settings, display, report)?;
     let plan = match &args.plan {
         Some(file) => targets.load(file, args.only)?,
         None => targets.plan(args)?,
@@ -117,11 +121,11 @@ pub fn execute(
     let text = plan.text();
     let shown = !common.json && !common.quiet;
     if shown {
-        print::lines(&text);
+        print::lines(&text, &Log::new(common, report));
     }
     if !plan.is_empty() && !args.yes {
         confirm::check_someone_is_there()?;
-        confirm::ask(if shown { &[] } else { &text }, "Delete this for good?")?;
+        confirm::ask(if shown { &[] } else { &text }, "Delete this for good?", stop)?;
     }
     plan.check_indexes()?;
     let run_id = report.run_id.clone();
@@ -145,7 +149,7 @@ pub fn execute(
 }
 
 impl<'a> Targets<'a> {
-    fn open(args: &PurgeArgs, settings: &'a Settings, report: &mut Report) -> Result<Self> {
+    fn open(args: &PurgeArgs, settings: &'a Settings, display: Display, report: &mut Report) -> Result<Self> {
         let lake = match args.only {
             Some(PurgeOnly::Warehouse) => None,
             _ => Some(Lake::at(settings, false)?.ok_or_else(|| {
@@ -188,6 +192,7 @@ impl<'a> Targets<'a> {
             audited_lake: Lake::at(settings, false)?,
             wait: duration("--wait", &args.wait)?.unwrap_or_default(),
             deadline: duration("--max-duration", &args.max_duration)?.map(|limit| Instant::now() + limit),
+            display,
         })
     }
 
@@ -291,14 +296,16 @@ impl<'a> Targets<'a> {
         if let Some(lake) = &self.lake {
             for topic in &plan.topics {
                 if stop.signal().is_none() {
-                    self.purge_topic(lake, topic, report, &mut outcome);
+                    self.purge_topic(lake, topic, report, stop, &mut outcome);
                 }
             }
         }
         if let Some(warehouse) = &self.warehouse {
             let doomed = plan.tables.iter().filter(|table| table.rows > 0);
             for table in doomed.filter(|_| stop.signal().is_none()) {
-                let purged = rows::execute(warehouse, table, self.wait, self.deadline, stop);
+                let purged = stop.attempt(self.wait, |step| {
+                    rows::execute(warehouse, table, step, self.deadline, stop, &self.display)
+                });
                 settle(
                     report,
                     &table.topic,
@@ -315,16 +322,14 @@ impl<'a> Targets<'a> {
         lake: &Lake<'_>,
         plan: &TopicPlan,
         report: &mut Report,
+        stop: &Stop,
         outcome: &mut PurgeOutcome,
     ) {
-        let purged = lake
-            .purge(
-                &plan.topic,
-                plan.cutoff,
-                &plan.day_folders(),
-                &report.run_id,
-                self.wait,
-            )
+        let folders = plan.day_folders();
+        let purged = stop
+            .attempt(self.wait, |step| {
+                lake.purge(&plan.topic, plan.cutoff, &folders, &report.run_id, step)
+            })
             .with_context(|| format!("purging topic {}", plan.topic));
         let purged = purged.map(|purged| {
             purged.map(|purged| {

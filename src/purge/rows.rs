@@ -8,7 +8,7 @@ use super::PurgedTable;
 use super::plan::TablePlan;
 use crate::config::{Retention, Settings};
 use crate::exit::usage;
-use crate::progress::Progress;
+use crate::progress::Display;
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 
@@ -45,10 +45,10 @@ pub(super) fn execute(
     wait: Duration,
     deadline: Option<Instant>,
     stop: &Stop,
+    display: &Display,
 ) -> Result<Result<PurgedTable, String>> {
-    let bar = Progress::start(&plan.table, plan.rows, true);
-    let purged = warehouse.purge_rows(plan, wait, deadline, stop, &mut |rows| bar.rows(rows))?;
-    bar.finish();
+    let bar = display.rows(&plan.table, plan.rows);
+    let purged = warehouse.purge_rows(plan, wait, deadline, stop, &mut |rows| bar.deleted(rows))?;
     Ok(purged.map(|rows| PurgedTable {
         table: plan.table.clone(),
         column: plan.column.clone(),

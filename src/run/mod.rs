@@ -5,7 +5,6 @@ mod planning;
 
 use anyhow::{Result, anyhow};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
 
 use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{Client, OffsetRange, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
@@ -15,9 +14,6 @@ use crate::report::{GapReport, PartitionReport, Report, TargetReport, TopicRepor
 use crate::select::{self, Selected};
 use crate::sink::{Drained, Progress, Rebuild, Sink, Target};
 pub use options::{FromArg, Options, RebuildArg, overrides};
-
-/// How long a signal may go unseen while a run waits for a lock.
-const LOCK_STEP_MAX: Duration = Duration::from_secs(1);
 
 /// A run of lake or warehouse.
 #[derive(Debug)]
@@ -101,19 +97,16 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Waits for the topic's lock in steps, so that a signal ends the wait.
+    /// Takes the topic's lock, or waits for it as long as was asked for.
     fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Result<T::Sink<'t>, String>> {
-        let deadline = Instant::now() + self.options.wait;
-        loop {
-            let left = match self.options.limits.stop.signal() {
-                None => deadline.saturating_duration_since(Instant::now()),
-                Some(_) => Duration::ZERO,
-            };
-            match target.open(topic, &self.report.run_id, left.min(LOCK_STEP_MAX))? {
-                Err(_) if !left.is_zero() => {}
-                opened => return Ok(opened),
+        let mut waiting = None;
+        self.options.limits.stop.attempt(self.options.wait, |step| {
+            let opened = target.open(topic, &self.report.run_id, step)?;
+            if let (Err(holder), false) = (&opened, step.is_zero()) {
+                waiting.get_or_insert_with(|| self.options.display.waiting(&topic.name, holder));
             }
-        }
+            Ok(opened)
+        })
     }
 
     /// Drains topics into a target. A topic that fails or is locked does not stop the others.
@@ -170,9 +163,12 @@ impl<'a> Run<'a> {
             self.client,
             opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions)),
         )?;
-        let mut turns = opened
-            .into_iter()
-            .map(|(topic, _, sink, line)| Turn { topic, sink, line });
+        let mut turns = opened.into_iter().map(|(topic, _, sink, line)| Turn {
+            topic,
+            sink,
+            line,
+            bar: None,
+        });
         let mut coming = self.start(turns.next(), &seen);
         while let Some((mut turn, started)) = coming {
             let outcome = started.and_then(|started| self.read(&mut turn, started));
@@ -217,12 +213,13 @@ impl<'a> Run<'a> {
     fn read<S: Sink>(&mut self, turn: &mut Turn<'_, S>, (reading, rebuild): Started<'_>) -> Result<Outcome> {
         let topic = &turn.topic.name;
         turn.sink.begin(reading.plan(), rebuild)?;
-        let mut bar = Bar::start(topic, reading.plan().len(), self.options.bars);
+        let mut bar = self.options.display.topic(topic, reading.plan());
         let mut outcome = reading.read(&mut self.options.limits, &mut |record| {
-            bar.advance(record.value.map_or(0, <[u8]>::len));
+            bar.advance(record);
             turn.sink.take(record)
         })?;
-        bar.finish();
+        bar.committing();
+        turn.bar = Some(bar);
         if rebuild.is_some() && !outcome.drained.complete {
             return Err(anyhow!(
                 "topic {topic}: the rebuild was stopped before its end; nothing was replaced"
@@ -239,6 +236,8 @@ struct Turn<'t, S> {
     topic: &'t Topic,
     sink: S,
     line: TopicReport,
+    /// Shown until the commit is through.
+    bar: Option<Bar>,
 }
 
 /// A topic's read that Kafka has begun to send, and whether it starts the topic afresh.

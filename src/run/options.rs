@@ -8,6 +8,8 @@ use crate::cli::{Common, DrainArgs, KindArg};
 use crate::config::{Kind, Overrides, Settings, units};
 use crate::exit::usage;
 use crate::kafka::{Accept, Limits};
+use crate::progress::Display;
+use crate::report::Report;
 use crate::stop::Stop;
 
 /// What flags say about a run, read once.
@@ -20,8 +22,8 @@ pub struct Options {
     pub from: Option<FromArg>,
     pub accept: Accept,
     pub rebuild: Option<RebuildArg>,
-    /// Whether bars may be drawn on stderr.
-    pub bars: bool,
+    /// How far the run has come, for whoever looks at it.
+    pub display: Display,
 }
 
 /// What `--rebuild` asks for.
@@ -56,7 +58,13 @@ pub enum FromArg {
 }
 
 impl Options {
-    pub fn new(common: &Common, args: &DrainArgs, settings: &Settings, stop: &Stop) -> Result<Options> {
+    pub fn new(
+        common: &Common,
+        args: &DrainArgs,
+        settings: &Settings,
+        report: &Report,
+        stop: &Stop,
+    ) -> Result<Options> {
         let zone = settings.lake.timezone;
         let flag = |name: &str, error: anyhow::Error| usage(format!("{name}: {error}"));
         let duration = |name: &str, text: &Option<String>| {
@@ -98,7 +106,7 @@ impl Options {
                 recreated: args.accept_recreated,
             },
             rebuild: None,
-            bars: !common.json && !common.quiet,
+            display: Display::new(common, report, stop),
         })
     }
 

@@ -1,0 +1,147 @@
+//! `--metrics-file`: what runs did, for Prometheus' textfile collector.
+//!
+//! One file may serve several commands: each replaces its own samples and keeps the others'. It is read, changed and
+//! replaced under a lock on its folder, by one rename, so that a collector never finds half of it.
+
+mod exposition;
+mod run;
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{FlockOperation, flock};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use crate::cli::{Cli, Command, PurgeOnly};
+use crate::erase;
+use crate::exit;
+use crate::report::{Report, Status};
+use exposition::Samples;
+use run::Run;
+
+/// How long another lakectl may take to replace the file before we go on without the lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often we look whether it has.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Collectors run under an account of their own.
+const MODE: u32 = 0o644;
+
+/// Writes the samples of a run that is over, if they are wanted. That this fails undoes nothing of the run: it is a
+/// warning, and exit code 3.
+pub fn write(cli: &Cli, report: &mut Report) {
+    let (Some(path), Some((command, all_topics)), false) =
+        (&cli.common.metrics_file, metered(&cli.command), report.dry_run)
+    else {
+        return;
+    };
+    let now = UNIX_EPOCH.elapsed().unwrap_or_default();
+    let run = Run {
+        command,
+        report,
+        all_topics,
+        // To the millisecond, as all times in reports.
+        now: now.as_millis() as f64 / 1000.0,
+    };
+    if let Err(error) = replace(path, &run) {
+        report.warn(format!(
+            "the metrics file {} could not be written: {error:#}; the run itself is as this report says",
+            path.display()
+        ));
+        report.exit_code = exit::worst([report.exit_code, exit::ATTENTION]);
+        if report.status == Status::Ok {
+            report.status = Status::Partial;
+        }
+    }
+}
+
+/// The name of a run's kind in the label `command`, and whether it is about all topics; None for what only looks.
+fn metered(command: &Command) -> Option<(&'static str, bool)> {
+    Some(match command {
+        Command::Lake(args) => {
+            let name = match &args.rebuild {
+                _ if args.verify => "lake-verify",
+                Some(_) => "lake-rebuild",
+                None => "lake",
+            };
+            (name, args.drain.topics.is_empty())
+        }
+        Command::Warehouse(args) => {
+            let name = if args.rebuild {
+                "warehouse-rebuild"
+            } else {
+                "warehouse"
+            };
+            (name, args.drain.topics.is_empty())
+        }
+        Command::Purge(args) if args.history || args.plan_out.is_some() => return None,
+        Command::Purge(args) if erase::is_asked_for(args) => ("purge-erase", true),
+        // What was purged of a topic is told until more of it is purged.
+        Command::Purge(args) => match args.only {
+            None => ("purge", false),
+            Some(PurgeOnly::Lake) => ("purge-lake", false),
+            Some(PurgeOnly::Warehouse) => ("purge-warehouse", false),
+        },
+        _ => return None,
+    })
+}
+
+fn replace(path: &Path, run: &Run<'_>) -> Result<()> {
+    // A link stays one: what it leads to is replaced.
+    let path = match fs::canonicalize(path) {
+        Ok(path) => path,
+        Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error.into()),
+    };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let _lock = lock(&folder)?;
+    let text = run.over(before(&path)?).render();
+    let name = path.file_name().context("it names no file")?.to_string_lossy();
+    // Collectors take whatever ends in .prom.
+    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let written = write_new(&temporary, &text).and_then(|()| fs::rename(&temporary, &path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written.map_err(Into::into)
+}
+
+/// What the file says so far.
+fn before(path: &Path) -> Result<Samples> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Samples::default()),
+        Err(error) => return Err(error.into()),
+        Ok(found) if !found.is_file() => bail!("it is no regular file"),
+        Ok(_) => {}
+    }
+    let text = fs::read_to_string(path)?;
+    Samples::parse(&text).context("it holds what lakectl did not write, and was left as it is; move it away")
+}
+
+/// Two runs at once: the second one waits for the first to be through.
+fn lock(folder: &Path) -> Result<File> {
+    let file = File::open(folder).with_context(|| folder.display().to_string())?;
+    let deadline = Instant::now() + PATIENCE;
+    // A file system without locks has none for us: then the last one wins.
+    while flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK)
+        && Instant::now() < deadline
+    {
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(file)
+}
+
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.set_permissions(Permissions::from_mode(MODE))
+}

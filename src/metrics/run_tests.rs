@@ -1,0 +1,145 @@
+//! What is kept of earlier runs, and what is not.
+
+use super::*;
+use crate::config::Kind;
+use crate::report::LakeReport;
+
+fn topic(name: &str, read: u64) -> TopicReport {
+    let mut topic = TopicReport::new(name, Kind::Stream, TargetReport::Lake(LakeReport::default()));
+    topic.read = read;
+    topic
+}
+
+fn report(topics: Vec<TopicReport>, signal: Option<i32>) -> Report {
+    let mut report = Report::new("lake", false);
+    report.topics = topics;
+    report.finish(signal);
+    report
+}
+
+fn over(before: Samples, report: &Report, now: f64) -> Samples {
+    let run = Run {
+        command: "lake",
+        report,
+        all_topics: true,
+        now,
+    };
+    run.over(before)
+}
+
+fn value(samples: &Samples, name: &str, topic: Option<&str>) -> Option<f64> {
+    let labels = [Some(("command", "lake")), topic.map(|topic| ("topic", topic))];
+    let labels = labels
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    samples.get(name, &labels.collect())
+}
+
+#[test]
+fn a_failure_keeps_the_last_success_and_its_numbers() {
+    let first = over(
+        Samples::default(),
+        &report(vec![topic("a", 5), topic("b", 7)], None),
+        100.0,
+    );
+    let mut failed = topic("a", 0);
+    failed.fail(&anyhow::anyhow!("no"));
+    let second = over(first, &report(vec![failed, topic("b", 0)], None), 200.0);
+    let of = |name: &str, topic: &str| value(&second, &format!("lakectl_topic_{name}"), Some(topic));
+    assert_eq!(
+        value(&second, "lakectl_last_success_timestamp_seconds", None),
+        Some(100.0)
+    );
+    assert_eq!(
+        value(&second, "lakectl_last_run_timestamp_seconds", None),
+        Some(200.0)
+    );
+    assert_eq!(value(&second, "lakectl_last_run_exit_code", None), Some(1.0));
+    assert_eq!(of("last_success_timestamp_seconds", "a"), Some(100.0));
+    assert_eq!(
+        (of("exit_code", "a"), of("read_records", "a")),
+        (Some(1.0), Some(5.0))
+    );
+    assert_eq!(of("last_success_timestamp_seconds", "b"), Some(200.0));
+    assert_eq!(
+        (of("exit_code", "b"), of("read_records", "b")),
+        (Some(0.0), Some(0.0))
+    );
+}
+
+#[test]
+fn what_never_succeeded_says_so() {
+    let mut failed = report(Vec::new(), None);
+    failed.fail(&anyhow::anyhow!("no broker"));
+    let samples = over(Samples::default(), &failed, 100.0);
+    assert_eq!(
+        value(&samples, "lakectl_last_success_timestamp_seconds", None),
+        Some(0.0)
+    );
+}
+
+#[test]
+fn topics_that_are_configured_no_longer_go_and_others_stay() {
+    let first = over(
+        Samples::default(),
+        &report(vec![topic("a", 5), topic("b", 7)], None),
+        100.0,
+    );
+    let reads = |samples: &Samples, topic| value(samples, "lakectl_topic_read_records", Some(topic));
+    assert_eq!(
+        reads(
+            &over(first.clone(), &report(vec![topic("b", 0)], None), 200.0),
+            "a"
+        ),
+        None
+    );
+    // A run that came to nothing, or was stopped, or was about some topics only, says nothing of the others.
+    let mut failed = report(Vec::new(), None);
+    failed.fail(&anyhow::anyhow!("no broker"));
+    let one = report(vec![topic("b", 0)], None);
+    let some = Run {
+        command: "lake",
+        report: &one,
+        all_topics: false,
+        now: 200.0,
+    };
+    let another = Run {
+        command: "warehouse",
+        report: &one,
+        all_topics: true,
+        now: 200.0,
+    };
+    for kept in [
+        over(first.clone(), &failed, 200.0),
+        over(first.clone(), &report(vec![topic("b", 0)], Some(15)), 200.0),
+        some.over(first.clone()),
+        another.over(first.clone()),
+    ] {
+        assert_eq!(reads(&kept, "a"), Some(5.0));
+    }
+}
+
+#[test]
+fn a_topic_that_a_signal_cut_short_has_not_succeeded() {
+    let mut cut = topic("a", 3);
+    cut.remaining = 2;
+    let samples = over(
+        Samples::default(),
+        &report(vec![cut, topic("b", 3)], Some(15)),
+        100.0,
+    );
+    let success = |topic| {
+        value(
+            &samples,
+            "lakectl_topic_last_success_timestamp_seconds",
+            Some(topic),
+        )
+    };
+    assert_eq!((success("a"), success("b")), (Some(0.0), Some(100.0)));
+    assert_eq!(
+        value(&samples, "lakectl_topic_remaining_offsets", Some("a")),
+        Some(2.0)
+    );
+    assert_eq!(value(&samples, "lakectl_last_run_exit_code", None), Some(143.0));
+}

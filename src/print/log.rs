@@ -1,0 +1,109 @@
+//! The lines that tell what happened: errors, warnings and, in logs, how far a run is.
+
+use anstyle::{AnsiColor, Style};
+use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+use super::paint::Paint;
+use crate::cli::{Common, LogFormat};
+use crate::report::{Report, printable};
+
+/// How lines are written, and what each of them says of the run.
+#[derive(Debug, Clone)]
+pub struct Log {
+    format: LogFormat,
+    command: &'static str,
+    run_id: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Info,
+    Warning,
+    Error,
+}
+
+/// A line of `--log-format json`.
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    level: Level,
+    run_id: &'a str,
+    command: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
+    message: &'a str,
+}
+
+impl Log {
+    pub fn new(common: &Common, report: &Report) -> Self {
+        Log::of(common.log_format.unwrap_or_default(), report)
+    }
+
+    pub(super) fn of(format: LogFormat, report: &Report) -> Self {
+        Log {
+            format,
+            command: report.command,
+            run_id: report.run_id.clone(),
+        }
+    }
+
+    /// Whether stdout's lines stand as they are, without time and frame.
+    pub(super) fn is_plain(&self) -> bool {
+        self.format == LogFormat::Text
+    }
+
+    /// Writes to stderr, where nobody is told of a stderr that takes nothing.
+    pub fn tell(&self, level: Level, topic: Option<&str>, message: &str) {
+        let stderr = std::io::stderr();
+        let line = match self.format {
+            LogFormat::Json => self.json(level, topic, message),
+            LogFormat::Text if stderr.is_terminal() => diagnostic(level, topic, message),
+            LogFormat::Text | LogFormat::Time => format!("{} {}", now(), diagnostic(level, topic, message)),
+        };
+        let _ = writeln!(stderr.lock(), "{line}");
+    }
+
+    /// A line for stdout.
+    pub(super) fn line(&self, topic: Option<&str>, line: &str) -> String {
+        match self.format {
+            LogFormat::Text => line.to_owned(),
+            LogFormat::Time => format!("{} {line}", now()),
+            LogFormat::Json => self.json(Level::Info, topic, line),
+        }
+    }
+
+    fn json(&self, level: Level, topic: Option<&str>, message: &str) -> String {
+        let line = Line {
+            time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+            level,
+            run_id: &self.run_id,
+            command: self.command,
+            topic,
+            message,
+        };
+        serde_json::to_string(&line).unwrap_or_else(|_| message.to_owned())
+    }
+}
+
+fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn diagnostic(level: Level, topic: Option<&str>, message: &str) -> String {
+    let paint = Paint::for_stderr();
+    let (color, word) = match level {
+        Level::Info => (None, ""),
+        Level::Warning => (Some(AnsiColor::Yellow), "warning: "),
+        Level::Error => (Some(AnsiColor::Red), ""),
+    };
+    let style = color.map_or(Style::new(), |color| color.on_default().bold());
+    let head = paint.text(style, format!("lakectl: {word}").trim_end());
+    // A topic's message names it, but not twice.
+    match topic.filter(|topic| !message.contains(topic)) {
+        Some(topic) => format!("{head} topic {topic}: {}", printable(message)),
+        None => format!("{head} {}", printable(message)),
+    }
+}

@@ -1,0 +1,104 @@
+//! What the user sees at the end of a run: one JSON object, lines for a log, or a table at a terminal.
+
+mod log;
+mod paint;
+mod plain;
+mod table;
+mod usage;
+
+use std::io::{IsTerminal, Write};
+
+use crate::cli::Common;
+use crate::exit;
+use crate::report::{Report, Status, printable};
+pub use log::{Level, Log};
+pub use usage::usage;
+
+/// The report, in the form that was asked for. Errors and warnings go to stderr.
+///
+/// # Errors
+/// Stdout could not take it. A reader that has gone is none: nobody is left to miss anything.
+pub fn report(report: &Report, common: &Common) -> std::io::Result<()> {
+    let log = Log::new(common, report);
+    let mut stdout = std::io::stdout();
+    let text = match (common.json, common.quiet) {
+        (true, _) => serde_json::to_string(report)? + "\n",
+        (false, true) => String::new(),
+        _ if log.is_plain() && stdout.is_terminal() => table::of(report, common.verbose),
+        _ => plain::of(report, common.verbose, &log),
+    };
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    diagnostics(report, common, &log);
+    match written {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            log.tell(
+                Level::Error,
+                None,
+                &format!(
+                    "what should be done is done, as far as nothing else is said here, but stdout took no report of \
+                     it: {error}"
+                ),
+            );
+            Err(error)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Warnings, then what became of single topics, then of the run.
+fn diagnostics(report: &Report, common: &Common, log: &Log) {
+    if common.quiet && report.exit_code == exit::DONE {
+        return;
+    }
+    for warning in &report.warnings {
+        log.tell(Level::Warning, topic_of(report, warning), warning);
+    }
+    for topic in &report.topics {
+        let level = match topic.status {
+            Status::Locked => Level::Warning,
+            _ => Level::Error,
+        };
+        if let Some(error) = &topic.error {
+            log.tell(level, Some(&topic.topic), error);
+        }
+    }
+    if let Some(error) = &report.error {
+        log.tell(Level::Error, None, error);
+    }
+}
+
+/// The topic that a warning begins with.
+fn topic_of<'r>(report: &'r Report, warning: &str) -> Option<&'r str> {
+    let named = warning.strip_prefix("topic ")?;
+    let topics = report.topics.iter().map(|topic| topic.topic.as_str());
+    let mut begun = topics.filter(|topic| {
+        named
+            .strip_prefix(*topic)
+            .is_some_and(|rest| rest.starts_with([':', ' ']))
+    });
+    begun.next()
+}
+
+/// A text for another program, as it is.
+///
+/// # Errors
+/// Stdout could not take it. A reader that has gone is none.
+pub fn verbatim(text: &str) -> std::io::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Lines on stdout, now.
+pub fn lines(lines: &[String], log: &Log) {
+    let mut stdout = std::io::stdout().lock();
+    for line in lines {
+        let _ = writeln!(stdout, "{}", log.line(None, &printable(line)));
+    }
+}
+
+/// `1 file`, `2 files`
+pub fn count(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}

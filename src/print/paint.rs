@@ -1,0 +1,34 @@
+//! Colours, where a terminal shows them and nobody has forbidden them (NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM).
+//! They never say anything that the words don't.
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::Style;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paint(bool);
+
+impl Paint {
+    pub(super) fn for_stdout() -> Self {
+        Paint(AutoStream::choice(&std::io::stdout()) != ColorChoice::Never)
+    }
+
+    pub(super) fn for_stderr() -> Self {
+        Paint(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
+    }
+
+    #[cfg(test)]
+    pub(super) fn none() -> Self {
+        Paint(false)
+    }
+
+    pub(super) fn is_on(self) -> bool {
+        self.0
+    }
+
+    pub(super) fn text(self, style: Style, text: &str) -> String {
+        match self.0 && style != Style::new() {
+            true => format!("{style}{text}{style:#}"),
+            false => text.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A line a topic, for logs and scripts.
+
+use super::{Log, count};
+use crate::config::Kind;
+use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport, printable};
+
+pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
+    let mut lines = Vec::new();
+    for line in &report.text {
+        lines.push(match report.text_is_log {
+            true => log.line(None, &printable(line)),
+            false => printable(line),
+        });
+    }
+    let width = report.topics.iter().map(|topic| topic.topic.len()).max();
+    let width = width.unwrap_or(0);
+    for topic in &report.topics {
+        let what = what(topic, report.dry_run, verbose);
+        let line = format!("{:width$}  {:6} {what}", topic.topic, topic.kind);
+        lines.push(log.line(Some(&topic.topic), &line));
+    }
+    if drained(report) {
+        lines.push(log.line(None, &totals(report, |n| n.to_string())));
+    }
+    if verbose {
+        lines.push(log.line(None, &format!("run {}", report.run_id)));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Whether the run read from Kafka into a target.
+pub(super) fn drained(report: &Report) -> bool {
+    let mut topics = report.topics.iter();
+    !report.dry_run && topics.any(|topic| topic.status == Status::Ok && !topic.partitions.is_empty())
+}
+
+pub(super) fn totals(report: &Report, number: impl Fn(u64) -> String) -> String {
+    let totals = &report.totals;
+    let left = match totals.remaining {
+        0 => String::new(),
+        left => format!(", {} left", number(left)),
+    };
+    format!(
+        "{} read {} {}, wrote {} in {:.1} s{left}",
+        report.command,
+        number(totals.read),
+        if totals.read == 1 { "record" } else { "records" },
+        number(totals.written),
+        report.duration_ms as f64 / 1000.0
+    )
+}
+
+fn what(topic: &TopicReport, dry_run: bool, verbose: bool) -> String {
+    match topic.status {
+        Status::Failed => return "failed (see the error)".to_owned(),
+        Status::Locked => return "locked by another run".to_owned(),
+        _ => {}
+    }
+    let untouched = topic.partitions.iter().all(|part| part.start == part.next);
+    let mut parts = Vec::new();
+    match (dry_run, untouched, topic.remaining) {
+        (true, _, 1..) => parts.push(format!(
+            "would read up to {} into {}",
+            count(topic.remaining, "offset"),
+            topic.into
+        )),
+        _ if matches!(topic.target, TargetReport::Verify(_)) => parts.push(done(topic)),
+        (_, true, 0) => parts.push("nothing new".to_owned()),
+        (_, true, _) => {}
+        (..) => parts.push(done(topic)),
+    }
+    parts.extend(notes(topic, dry_run));
+    let mut text = parts.join(", ");
+    if dry_run || verbose {
+        text.push_str(&ranges(topic, dry_run));
+    }
+    text
+}
+
+/// What else is to be said of a topic, beside what was read and written.
+pub(super) fn notes(topic: &TopicReport, dry_run: bool) -> Vec<String> {
+    let lost = topic
+        .gaps
+        .iter()
+        .map(|gap| (gap.to - gap.from).unsigned_abs())
+        .sum();
+    let extras = [
+        (topic.tombstones, "tombstones"),
+        (topic.irregular, "irregular"),
+        (topic.below_retention, "below retention"),
+        (topic.erased, "of the erased"),
+        (topic.before_from, "before --from"),
+        (topic.held, "held back by an open transaction"),
+        (lost, "lost in gaps"),
+        (if dry_run { 0 } else { topic.remaining }, "left"),
+    ];
+    let some = extras.iter().filter(|(n, _)| *n > 0);
+    some.map(|(n, name)| format!("{n} {name}")).collect()
+}
+
+/// The offsets of each Kafka partition that a run took in, or would.
+pub(super) fn ranges(topic: &TopicReport, dry_run: bool) -> String {
+    let to = |part: &PartitionReport| if dry_run { part.end } else { part.next };
+    let moved = topic.partitions.iter().filter(|part| part.start < to(part));
+    let ranges: Vec<_> = moved
+        .map(|part| format!("{}:{}..{}", part.partition, part.start, to(part)))
+        .collect();
+    match ranges.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", ranges.join(" ")),
+    }
+}
+
+fn done(topic: &TopicReport) -> String {
+    match &topic.target {
+        TargetReport::Lake(lake) => {
+            let noun = if topic.kind == Kind::Table { "row" } else { "line" };
+            let days = count(lake.days.len() as u64, "day");
+            format!(
+                "{} -> {} in {} over {days}, {}",
+                count(topic.read, "record"),
+                count(lake.written, noun),
+                count(lake.files, "file"),
+                indicatif::HumanBytes(lake.bytes)
+            )
+        }
+        TargetReport::Verify(found) => format!(
+            "{} in {} over {}, {}: {}",
+            count(found.records, "record"),
+            count(found.files, "file"),
+            count(found.days, "day"),
+            indicatif::HumanBytes(found.bytes),
+            match found.differences.len() {
+                0 => "all as the ledger says".to_owned(),
+                number => count(number as u64, "difference"),
+            }
+        ),
+        TargetReport::None {} => String::new(),
+        TargetReport::Warehouse(warehouse) => format!(
+            "{} -> {} upserted, {} deleted{}",
+            count(topic.read, "record"),
+            warehouse.upserted,
+            warehouse.deleted,
+            if warehouse.rejected > 0 {
+                format!(", {} rejected", warehouse.rejected)
+            } else {
+                String::new()
+            }
+        ),
+    }
+}

@@ -1,0 +1,311 @@
+//! The report at a terminal: a table as wide as it is, in which what needs a person stands out, with and without colours.
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{HumanBytes, HumanCount};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::paint::Paint;
+use super::{count, plain};
+use crate::exit;
+use crate::report::{Report, Status, TargetReport, TopicReport, printable};
+
+/// Where the terminal doesn't say how wide it is.
+const WIDTH_DEFAULT: usize = 80;
+/// A topic's name is never shortened to less.
+const NAME_MIN: usize = 12;
+/// Remarks stand behind their row where so much is left of it, else below.
+const NOTES_MIN: usize = 24;
+const GAP: &str = "  ";
+
+pub(super) fn of(report: &Report, verbose: bool) -> String {
+    let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    let width = if width == 0 { WIDTH_DEFAULT } else { width };
+    render(report, verbose, Paint::for_stdout(), width)
+}
+
+fn render(report: &Report, verbose: bool, paint: Paint, width: usize) -> String {
+    let mut lines: Vec<String> = report.text.iter().map(|line| printable(line)).collect();
+    if !report.topics.is_empty() {
+        Table::new(report, verbose).lines(paint, width, &mut lines);
+    }
+    lines.extend(last_line(report, paint));
+    if verbose {
+        lines.push(format!("run {}", report.run_id));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+struct Table {
+    /// Of the columns between the topic's name and the remarks.
+    titles: Vec<&'static str>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    name: String,
+    cells: Vec<String>,
+    /// What a colour says once more.
+    style: Style,
+    notes: String,
+}
+
+impl Table {
+    fn new(report: &Report, verbose: bool) -> Self {
+        let mut topics = report.topics.iter();
+        let target = topics.find_map(|topic| match &topic.target {
+            TargetReport::None {} => None,
+            target => Some(target),
+        });
+        let numbers: &[&str] = match target {
+            _ if report.dry_run => &["OFFSETS"],
+            None => &[],
+            Some(TargetReport::Warehouse(_)) => &["RECORDS", "UPSERTED", "DELETED", "REJECTED"],
+            Some(TargetReport::Verify(_)) => &["RECORDS", "FILES", "DAYS", "SIZE"],
+            Some(_) => &["RECORDS", "WRITTEN", "FILES", "DAYS", "SIZE"],
+        };
+        let row = |topic: &TopicReport| Row::of(topic, report.dry_run, verbose, numbers.len());
+        Table {
+            titles: [&["KIND"], numbers].concat(),
+            rows: report.topics.iter().map(row).collect(),
+        }
+    }
+
+    /// What is too wide gives way in this order: remarks go below their row, names are shortened, columns are left out.
+    fn lines(mut self, paint: Paint, width: usize, out: &mut Vec<String>) {
+        let names = self.rows.iter().map(|row| row.name.width()).max().unwrap_or(0);
+        let names = names.max("TOPIC".len());
+        while self.numbers_width() + NAME_MIN.min(names) > width && self.titles.len() > 1 {
+            self.leave_out_a_column();
+        }
+        let names = names.min(width.saturating_sub(self.numbers_width()).max(NAME_MIN));
+        let widths = self.widths();
+        let taken = names + self.numbers_width();
+        let longest = self.rows.iter().map(|row| row.notes.width()).max().unwrap_or(0);
+        let behind = width.saturating_sub(taken + GAP.len());
+        let beside = longest <= behind || behind >= NOTES_MIN;
+        let line = |name: &str, cells: &[String]| {
+            let mut line = pad(&shorten(name, names), names, true);
+            for ((cell, title), width) in cells.iter().zip(&self.titles).zip(&widths) {
+                line += GAP;
+                line += &pad(cell, *width, *title == "KIND");
+            }
+            line
+        };
+        let titles: Vec<String> = self.titles.iter().map(|title| (*title).to_owned()).collect();
+        let head = line("TOPIC", &titles);
+        out.push(paint.text(Style::new().bold(), &cut(head.trim_end(), width)));
+        for row in &self.rows {
+            let numbers = line(&row.name, &row.cells);
+            let (indent, room) = match beside {
+                true => (taken + GAP.len(), behind),
+                false => (GAP.len(), width.saturating_sub(GAP.len()).max(1)),
+            };
+            let mut notes = wrap(&row.notes, room).into_iter();
+            let first = match beside {
+                true => notes.next(),
+                false => None,
+            };
+            let first = first.map(|note| format!("{GAP}{}", paint.text(row.style, &note)));
+            let first = first.unwrap_or_default();
+            out.push(format!("{numbers}{first}").trim_end().to_owned());
+            out.extend(notes.map(|note| format!("{:indent$}{}", "", paint.text(row.style, &note))));
+        }
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let width = |(at, title): (usize, &&str)| {
+            let cells = self.rows.iter().map(|row| row.cells[at].width());
+            cells.max().unwrap_or(0).max(title.width())
+        };
+        self.titles.iter().enumerate().map(width).collect()
+    }
+
+    fn numbers_width(&self) -> usize {
+        self.widths().iter().map(|width| GAP.len() + width).sum()
+    }
+
+    /// The kind goes first, and the first number last.
+    fn leave_out_a_column(&mut self) {
+        let at = match self.titles[0] {
+            "KIND" => 0,
+            _ => self.titles.len() - 1,
+        };
+        self.titles.remove(at);
+        for row in &mut self.rows {
+            row.cells.remove(at);
+        }
+    }
+}
+
+impl Row {
+    fn of(topic: &TopicReport, dry_run: bool, verbose: bool, numbers: usize) -> Self {
+        let mut notes = Vec::new();
+        let mut cells = vec![topic.kind.to_string()];
+        let untouched = topic.partitions.iter().all(|part| part.start == part.next);
+        match topic.status {
+            Status::Failed => notes.push("failed: see below".to_owned()),
+            Status::Locked => notes.push("locked by another run".to_owned()),
+            _ if dry_run && topic.remaining > 0 => {
+                cells.push(HumanCount(topic.remaining).to_string());
+                notes.push(format!("into {}", topic.into));
+            }
+            _ => match &topic.target {
+                TargetReport::Verify(found) => {
+                    cells.extend(verified(found));
+                    notes.push(match found.differences.len() {
+                        0 => "as the ledger says".to_owned(),
+                        number => count(number as u64, "difference"),
+                    });
+                }
+                _ if untouched && topic.remaining == 0 => notes.push("nothing new".to_owned()),
+                target => cells.extend(written(topic, target)),
+            },
+        }
+        if matches!(topic.status, Status::Ok) {
+            notes.extend(plain::notes(topic, dry_run));
+        }
+        let mut notes = notes.join(", ");
+        if dry_run || verbose {
+            notes += &plain::ranges(topic, dry_run);
+        }
+        cells.resize(1 + numbers, String::new());
+        Row {
+            name: printable(&topic.topic),
+            cells,
+            style: style_of(topic),
+            notes,
+        }
+    }
+}
+
+fn written(topic: &TopicReport, target: &TargetReport) -> Vec<String> {
+    let number = |n: u64| HumanCount(n).to_string();
+    match target {
+        TargetReport::Lake(lake) => vec![
+            number(topic.read),
+            number(lake.written),
+            number(lake.files),
+            number(lake.days.len() as u64),
+            HumanBytes(lake.bytes).to_string(),
+        ],
+        TargetReport::Warehouse(warehouse) => vec![
+            number(topic.read),
+            number(warehouse.upserted),
+            number(warehouse.deleted),
+            number(warehouse.rejected),
+        ],
+        TargetReport::Verify(_) | TargetReport::None {} => Vec::new(),
+    }
+}
+
+fn verified(found: &crate::report::VerifyReport) -> [String; 4] {
+    [
+        HumanCount(found.records).to_string(),
+        HumanCount(found.files).to_string(),
+        HumanCount(found.days).to_string(),
+        HumanBytes(found.bytes).to_string(),
+    ]
+}
+
+fn style_of(topic: &TopicReport) -> Style {
+    match (topic.status, topic.exit_code) {
+        (Status::Failed, _) => AnsiColor::Red.on_default().bold(),
+        (Status::Locked, _) | (_, exit::ATTENTION) => AnsiColor::Yellow.on_default(),
+        _ => Style::new(),
+    }
+}
+
+/// What became of the run, in a word and in numbers.
+fn last_line(report: &Report, paint: Paint) -> Option<String> {
+    let (word, color) = match report.status {
+        Status::Ok => ("done", AnsiColor::Green),
+        Status::Partial => ("done, but look at the warnings", AnsiColor::Yellow),
+        Status::Failed => ("failed", AnsiColor::Red),
+        Status::Locked => ("another run holds a lock", AnsiColor::Yellow),
+        Status::Interrupted => ("stopped by a signal", AnsiColor::Yellow),
+    };
+    let word = paint.text(color.on_default().bold(), word);
+    match (report.dry_run, plain::drained(report)) {
+        (true, _) if !report.topics.is_empty() => Some(format!(
+            "dry run: {} would read up to {} offsets; nothing was touched",
+            report.command,
+            HumanCount(report.totals.remaining)
+        )),
+        (false, true) => {
+            let totals = plain::totals(report, |n| HumanCount(n).to_string());
+            Some(format!("{totals}: {word}"))
+        }
+        _ => None,
+    }
+}
+
+fn pad(text: &str, width: usize, left: bool) -> String {
+    let room = " ".repeat(width.saturating_sub(text.width()));
+    match left {
+        true => format!("{text}{room}"),
+        false => format!("{room}{text}"),
+    }
+}
+
+/// Takes the middle out of a name: its beginning and its end tell it from others.
+fn shorten(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let keep = width.saturating_sub(1);
+    let head = cut(text, keep.div_ceil(2));
+    let mut tail = Vec::new();
+    let mut left = keep - head.width();
+    for c in text.chars().rev() {
+        let wide = c.width().unwrap_or(0);
+        if wide > left {
+            break;
+        }
+        left -= wide;
+        tail.push(c);
+    }
+    format!("{head}…{}", tail.iter().rev().collect::<String>())
+}
+
+/// As much as fits.
+fn cut(text: &str, width: usize) -> String {
+    let mut left = width;
+    let fits = |c: &char| {
+        let wide = c.width().unwrap_or(0);
+        let fits = wide <= left;
+        left = left.saturating_sub(wide);
+        fits
+    };
+    text.chars().take_while(fits).collect()
+}
+
+/// Lines of words; a word that is too long for a line is broken.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let mut word = word;
+        if !line.is_empty() && line.width() + 1 + word.width() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        while word.width() > width {
+            let part = cut(word, width);
+            // A terminal narrower than a character gets the character all the same.
+            let end = part.len().max(word.chars().next().map_or(0, char::len_utf8));
+            lines.push(word[..end].to_owned());
+            word = &word[end..];
+        }
+        if !word.is_empty() {
+            line += if line.is_empty() { "" } else { " " };
+            line += word;
+        }
+    }
+    if !line.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

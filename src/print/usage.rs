@@ -1,0 +1,82 @@
+//! What clap found wrong.
+
+use clap::{CommandFactory, ValueEnum};
+use std::io::Write;
+
+use super::paint::Paint;
+use super::{Level, Log};
+use crate::audit::{CommandLine, names_secret};
+use crate::cli::{Cli, LogFormat};
+use crate::exit;
+use crate::report::Report;
+
+/// Prints what clap found wrong (or the help that was asked for), and says with which code to exit.
+pub fn usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        // A closed pipe behind `--help | head` is nobody's mistake.
+        let _ = error.print();
+        return exit::DONE;
+    }
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let plain = without_secrets(error.render().to_string(), &arguments);
+    let mut report = Report::new(command_of(&arguments), false);
+    report.fail(&exit::usage(plain.trim_end()));
+    report.finish(None);
+    if arguments.iter().any(|argument| argument == "--json")
+        && let Ok(text) = serde_json::to_string(&report)
+    {
+        let _ = writeln!(std::io::stdout(), "{text}");
+    }
+    match log_format(&arguments) {
+        LogFormat::Text => {
+            let text = match Paint::for_stderr().is_on() {
+                true => without_secrets(error.render().ansi().to_string(), &arguments),
+                false => plain,
+            };
+            let _ = write!(std::io::stderr(), "{text}");
+        }
+        format => Log::of(format, &report).tell(Level::Error, None, plain.trim_end()),
+    }
+    exit::USAGE
+}
+
+/// The command that was meant, as far as it can be told.
+fn command_of(arguments: &[String]) -> &'static str {
+    let cli = Cli::command();
+    let known = |argument: &&String| {
+        cli.get_subcommands()
+            .any(|command| command.get_name() == argument.as_str())
+    };
+    // Reports name commands for as long as the process lives, which is not much longer.
+    arguments
+        .iter()
+        .find(known)
+        .map_or("", |found| String::leak(found.clone()))
+}
+
+/// What clap could not tell us, having failed.
+fn log_format(arguments: &[String]) -> LogFormat {
+    let mut said = arguments.iter().enumerate().filter_map(|(at, argument)| {
+        match argument.strip_prefix("--log-format")? {
+            "" => arguments.get(at + 1).cloned(),
+            value => value.strip_prefix('=').map(str::to_owned),
+        }
+    });
+    let text = said.next().or_else(|| std::env::var("LAKECTL_LOG_FORMAT").ok());
+    text.and_then(|text| LogFormat::from_str(&text, true).ok())
+        .unwrap_or_default()
+}
+
+/// clap quotes the arguments that it complains of.
+fn without_secrets(mut text: String, arguments: &[String]) -> String {
+    let kept = CommandLine::new(arguments.iter().cloned()).into_arguments();
+    for (at, (argument, kept)) in arguments.iter().zip(kept).enumerate() {
+        let names_a_secret = at > 0 && names_secret(&arguments[at - 1]);
+        let shown = if names_a_secret { "***" } else { &kept };
+        text = text.replace(&format!("'{argument}'"), &format!("'{shown}'"));
+    }
+    text
+}
