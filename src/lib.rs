@@ -22,5 +22,6 @@ pub mod report;
 pub mod run;
 pub mod select;
 pub mod sink;
+pub mod status;
 pub mod stop;
 pub mod warehouse;

@@ -16,7 +16,7 @@ pub fn usage(error: &clap::Error) -> u8 {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--json") {
-        let known = ["lake", "warehouse", "purge", "init-db", "grant"];
+        let known = ["lake", "warehouse", "purge", "init-db", "grant", "status"];
         let named = |argument: &String| known.into_iter().find(|name| argument == name);
         let command = arguments.iter().find_map(named).unwrap_or("");
         let mut report = Report::new(command, false);
@@ -62,7 +62,7 @@ pub fn report(report: &Report, common: &Common) -> std::io::Result<()> {
         for warning in &report.warnings {
             let _ = writeln!(stderr, "lakectl: warning: {warning}");
         }
-        for topic in &report.topics {
+        for topic in report.topics.iter() {
             if let Some(error) = &topic.error {
                 let _ = writeln!(stderr, "lakectl: {}", named(&topic.topic, error));
             }
@@ -117,7 +117,7 @@ fn table(report: &Report, verbose: bool, out: &mut String) {
         .map(|topic| topic.topic.len())
         .max()
         .unwrap_or(0);
-    for topic in &report.topics {
+    for topic in report.topics.iter() {
         let what = what(topic, report.dry_run, verbose);
         let _ = writeln!(out, "{:width$}  {:6} {what}", topic.topic, topic.kind);
     }
