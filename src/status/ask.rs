@@ -106,6 +106,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
         ..Ends::default()
     };
     let chosen = choose(settings, patterns, &in_ledger, &tables, ends.topics.as_ref())?;
+    status.miss_topics(settings, &chosen, ends.topics.as_ref());
     let mut standings = BTreeMap::new();
     for topic in &chosen {
         if let Some(ledger) = &ledger {
@@ -183,6 +184,24 @@ impl Status {
                 self.warnings.push(format!("{error:#}"));
                 None
             }
+        }
+    }
+}
+
+impl Status {
+    /// Says once which of the configured topics Kafka lacks: the next runs would fail on them.
+    fn miss_topics(&mut self, settings: &Settings, chosen: &BTreeSet<String>, live: Option<&TopicList>) {
+        let wanted = chosen.iter().filter(|topic| settings.topics.contains_key(*topic));
+        let missing: Vec<&str> = wanted
+            .filter(|topic| live.is_some_and(|live| !live.contains_key(*topic)))
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
+            self.warnings.push(format!(
+                "Kafka has no topic {}, or does not show it to this account: make it, or take its entry out of the \
+                 configuration",
+                missing.join(", ")
+            ));
         }
     }
 }

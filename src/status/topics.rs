@@ -38,13 +38,6 @@ impl Facts<'_> {
         let settings = self.settings;
         let configured = settings.topics.get(name);
         let in_kafka = self.ends.topics.as_ref().map(|live| live.contains_key(name));
-        if configured.is_some() && in_kafka == Some(false) {
-            self.warn(
-                name,
-                "Kafka has no such topic, or does not show it to this account: make it, or take its entry out of the \
-                 configuration",
-            );
-        }
         if let Some(Err(error)) = self.ends.offsets.get(name) {
             let error = error.clone();
             self.warn(name, &error);

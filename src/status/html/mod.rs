@@ -58,6 +58,18 @@ fn escape(text: &str) -> String {
     out
 }
 
+/// The name of a topic, a table or a column, which may break where its words end.
+fn name(text: &str) -> String {
+    let mut out = String::from("<bdi>");
+    for part in text.split_inclusive(['_', '-', '.']) {
+        out.push_str(&escape(part));
+        if part.ends_with(['_', '-', '.']) {
+            out.push_str("<wbr>");
+        }
+    }
+    out + "</bdi>"
+}
+
 /// `1,234,567`
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -84,7 +96,7 @@ fn moment(time: DateTime<Utc>) -> String {
 fn overall(status: &Status) -> (&'static str, String) {
     match (status.heard_anything(), status.warnings.len()) {
         (false, _) => ("bad", "nothing could be asked".to_owned()),
-        (true, 0) => ("good", "all is well".to_owned()),
+        (true, 0) => ("good", "no warnings".to_owned()),
         (true, 1) => ("warn", "1 thing needs a look".to_owned()),
         (true, number) => ("warn", format!("{number} things need a look")),
     }

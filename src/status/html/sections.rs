@@ -1,7 +1,9 @@
 //! The page's tables.
 
+use std::collections::BTreeMap;
+
 use super::grid::{number, table, text};
-use super::{UNKNOWN, escape, grouped, moment};
+use super::{UNKNOWN, escape, grouped, moment, name};
 use crate::status::ask::Status;
 use crate::status::model::{LakeState, LakeStatus, PartitionStatus, TableStatus, TopicStatus};
 
@@ -20,7 +22,7 @@ pub(super) fn in_the_lake(status: &Status) -> String {
     for topic in &status.topics {
         let Some(lake) = &topic.lake else { continue };
         rows.push(vec![
-            format!("<bdi>{}</bdi>", escape(&topic.topic)),
+            name(&topic.topic),
             topic.kind.to_string(),
             lag(lake.lag, &lake.partitions, topic),
             lake_committed(lake),
@@ -82,7 +84,10 @@ fn lake_committed(lake: &LakeStatus) -> String {
         (_, Some(at)) => vec![moment(at)],
         (_, None) => vec![UNKNOWN.to_owned()],
     };
-    if let Some(run) = &lake.last_run {
+    // The run that committed is no news.
+    if let Some(run) = &lake.last_run
+        && lake.committed.is_none_or(|at| at < run.started)
+    {
         lines.push(format!("<small>last run {}</small>", moment(run.started)));
     }
     if lake.unfinished {
@@ -129,8 +134,8 @@ pub(super) fn in_the_warehouse(status: &Status) -> String {
                 false => lag(table.lag, &[], topic),
             };
             vec![
-                format!("<bdi>{}</bdi>", escape(&table.table)),
-                format!("<bdi>{}</bdi>", escape(&topic.topic)),
+                name(&table.table),
+                name(&topic.topic),
                 behind,
                 committed,
                 rows,
@@ -156,13 +161,13 @@ pub(super) fn in_the_warehouse(status: &Status) -> String {
 pub(super) fn rejects(status: &Status) -> String {
     let mut rows = Vec::new();
     for (topic, table) in tables(status) {
-        let name = format!("<bdi>{}</bdi>", escape(&table.table));
-        let topic = format!("<bdi>{}</bdi>", escape(&topic.topic));
+        let target = name(&table.table);
+        let topic = name(&topic.topic);
         let mut told = 0;
         for reason in table.rejects_by_reason.iter().take(REASONS_MAX) {
             told += reason.records;
             rows.push(vec![
-                name.clone(),
+                target.clone(),
                 topic.clone(),
                 format!("<bdi>{}</bdi>", escape(&reason.reason)),
                 reason
@@ -176,7 +181,7 @@ pub(super) fn rejects(status: &Status) -> String {
         if others > 0 {
             let why = "other reasons (see <code>lakectl_rejects</code>)".to_owned();
             rows.push(vec![
-                name,
+                target,
                 topic,
                 why,
                 NONE.to_owned(),
@@ -200,49 +205,49 @@ pub(super) fn rejects(status: &Status) -> String {
     section("rejects", "Rejected records", &table(caption, &heads, &rows))
 }
 
+/// Who is kept how long and was purged up to when; those that agree share a row.
 pub(super) fn retention(status: &Status) -> String {
-    let mut rows = Vec::new();
-    let keep = |keep: Option<&str>| keep.map_or_else(|| NONE.to_owned(), escape);
+    let mut groups: BTreeMap<[String; 3], Vec<String>> = BTreeMap::new();
+    let mut add = |who: &str, place: String, kept: Option<&str>, purged: Option<String>| {
+        let kept = kept.map_or_else(|| NONE.to_owned(), escape);
+        let terms = [place, kept, purged.unwrap_or_else(|| NONE.to_owned())];
+        groups.entry(terms).or_default().push(name(who));
+    };
     for topic in &status.topics {
-        let name = format!("<bdi>{}</bdi>", escape(&topic.topic));
         if let Some(lake) = &topic.lake
             && (lake.retention.is_some() || lake.purged_before.is_some())
         {
-            let purged = lake.purged_before;
-            rows.push(vec![
-                name,
-                "lake, by day".to_owned(),
-                keep(lake.retention.as_deref()),
-                purged.map_or_else(|| NONE.to_owned(), |day| day.to_string()),
-            ]);
+            let purged = lake.purged_before.map(|day| day.to_string());
+            let place = "lake, by day".to_owned();
+            add(&topic.topic, place, lake.retention.as_deref(), purged);
         }
         for table in &topic.tables {
             let configured = table.retention.as_ref();
-            let columns = configured.map(|retention| &retention.column);
-            let mut columns: Vec<&String> = columns.into_iter().collect();
+            let mut columns: Vec<&String> = configured.iter().map(|it| &it.column).collect();
             columns.extend(table.purged_before.iter().map(|purged| &purged.column));
             columns.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
             for column in columns {
                 let same = |other: &String| other.eq_ignore_ascii_case(column);
                 let purged = table.purged_before.iter().find(|purged| same(&purged.column));
                 let kept = configured.filter(|retention| same(&retention.column));
-                rows.push(vec![
-                    format!("<bdi>{}</bdi>", escape(&table.table)),
-                    format!("warehouse, by <bdi>{}</bdi>", escape(column)),
-                    keep(kept.map(|retention| retention.keep.as_str())),
-                    purged.map_or_else(
-                        || NONE.to_owned(),
-                        |purged| format!("{} UTC", escape(&purged.before)),
-                    ),
-                ]);
+                add(
+                    &table.table,
+                    format!("warehouse, by {}", name(column)),
+                    kept.map(|retention| retention.keep.as_str()),
+                    purged.map(|purged| format!("{} UTC", escape(&purged.before))),
+                );
             }
         }
     }
-    if rows.is_empty() {
+    if groups.is_empty() {
         return String::new();
     }
+    let rows: Vec<Vec<String>> = groups
+        .into_iter()
+        .map(|([place, kept, purged], who)| vec![who.join(", "), place, kept, purged])
+        .collect();
     let heads = [
-        text("Topic or table"),
+        text("Topics or table"),
         text("Where"),
         text("Kept for"),
         text("Purged before"),
@@ -265,8 +270,8 @@ pub(super) fn partitions(status: &Status) -> String {
             };
             rows.extend(partitions.iter().map(|part| {
                 vec![
-                    format!("<bdi>{}</bdi>", escape(&topic.topic)),
-                    format!("<bdi>{}</bdi>", escape(target)),
+                    name(&topic.topic),
+                    name(target),
                     part.partition.to_string(),
                     offset(part.next, NONE),
                     offset(part.end, UNKNOWN),
