@@ -92,6 +92,9 @@ pub enum Command {
     /// Set, list, revoke, check folder permissions (user_permissions)
     #[command(after_help = exit::GRANT_HELP)]
     Grant(GrantArgs),
+    /// Show how every topic stands: progress, lag, last commit, files, rows, rejects; as text, JSON or a page
+    #[command(after_help = exit::STATUS_HELP)]
+    Status(StatusArgs),
     /// Print the completions of a shell
     Completions(CompletionsArgs),
     /// Print a man page, or write all of them into a folder
@@ -106,6 +109,7 @@ impl Command {
             Command::Purge(_) => "purge",
             Command::InitDb(_) => "init-db",
             Command::Grant(_) => "grant",
+            Command::Status(_) => "status",
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",
         }
@@ -254,6 +258,30 @@ pub struct PurgeArgs {
     /// Erase every record with this field, like USER_ID=USER-00042, from the lake and the warehouse, for good
     #[arg(long = "where", value_name = "FIELD=VALUE", conflicts_with_all = ["plan", "plan_out", "older_than"])]
     pub fields: Vec<String>,
+    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
+    #[arg(long, value_name = "DIR")]
+    pub lake_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// Topics, by name or glob [default: every topic that configuration, lake or warehouse knows]
+    #[arg(short, long, value_name = "A,B,'C_*'", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// Kafka bootstrap servers [env: LAKECTL_BROKERS]
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub brokers: Option<String>,
+    /// Names the mirror of the progress in Kafka [env: LAKECTL_GROUP]
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+    /// Any librdkafka property; secrets are refused here, they belong in the configuration file
+    #[arg(short = 'X', value_name = "KEY=VALUE", action = ArgAction::Append)]
+    pub options: Vec<String>,
+    /// Write a page to look at, in one file without anything around it; `-` is stdout
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
     #[arg(long, value_name = "DIR")]
     pub lake_root: Option<PathBuf>,

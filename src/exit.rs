@@ -36,6 +36,14 @@ pub const GRANT_HELP: &str = "Exit codes:
   11   another run holds a lock
 grant check exits 0 when allowed, 1 when denied, 2 on anything else, as grep does.";
 
+/// The same for `status`.
+pub const STATUS_HELP: &str = "Exit codes:
+  0    everything could be asked, and the next runs have nothing against it
+  1    nothing at all could be asked, or the page could not be written
+  2    wrong usage or configuration
+  3    something is unknown, damaged, or would keep a run from going on: the warnings say what, and what to do
+It takes no lock, changes nothing, and gives up on Kafka and MySQL after a few seconds.";
+
 /// A mistake of the caller (flags, configuration, a target that does not fit): exit code 2.
 #[derive(Debug)]
 pub struct Usage(pub String);

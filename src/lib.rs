@@ -23,6 +23,7 @@ pub mod report;
 pub mod run;
 pub mod select;
 pub mod sink;
+pub mod status;
 pub mod stop;
 pub mod version;
 pub mod warehouse;

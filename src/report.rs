@@ -1,8 +1,10 @@
 //! What a run did: the table for people, the JSON for scripts.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
 use crate::advice;
@@ -21,7 +23,7 @@ pub struct Report {
     pub started: String,
     pub duration_ms: u64,
     pub dry_run: bool,
-    pub topics: Vec<TopicReport>,
+    pub topics: Topics,
     pub totals: Totals,
     /// What commands without topics have to say.
     #[serde(flatten)]
@@ -56,6 +58,59 @@ pub struct Totals {
     pub written: u64,
     pub bytes: u64,
     pub remaining: u64,
+}
+
+/// What a run did with each topic, or, of commands that do nothing, what is said of each instead.
+#[derive(Debug, Clone, Default)]
+pub struct Topics {
+    runs: Vec<TopicReport>,
+    instead: Option<Box<RawValue>>,
+}
+
+impl Topics {
+    /// Says this of the topics, a list, in its own form.
+    pub fn told_as(&mut self, topics: &[impl Serialize]) -> Result<(), serde_json::Error> {
+        self.instead = Some(to_raw_value(topics)?);
+        Ok(())
+    }
+}
+
+impl Serialize for Topics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.instead {
+            Some(topics) => topics.serialize(serializer),
+            None => self.runs.serialize(serializer),
+        }
+    }
+}
+
+impl Deref for Topics {
+    type Target = Vec<TopicReport>;
+
+    fn deref(&self) -> &Vec<TopicReport> {
+        &self.runs
+    }
+}
+
+impl DerefMut for Topics {
+    fn deref_mut(&mut self) -> &mut Vec<TopicReport> {
+        &mut self.runs
+    }
+}
+
+impl From<Vec<TopicReport>> for Topics {
+    fn from(runs: Vec<TopicReport>) -> Topics {
+        Topics { runs, instead: None }
+    }
+}
+
+impl<'t> IntoIterator for &'t Topics {
+    type Item = &'t TopicReport;
+    type IntoIter = std::slice::Iter<'t, TopicReport>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.runs.iter()
+    }
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -224,7 +279,7 @@ impl Report {
             started: started.to_rfc3339_opts(SecondsFormat::Millis, true),
             duration_ms: 0,
             dry_run,
-            topics: Vec::new(),
+            topics: Topics::default(),
             totals: Totals::default(),
             outcome: serde_json::Map::new(),
             text: Vec::new(),
@@ -259,7 +314,7 @@ impl Report {
     /// Adds the topics up and settles status and exit code; `signal` is the one that stopped the run.
     pub fn finish(&mut self, signal: Option<i32>) {
         self.duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        for topic in &self.topics {
+        for topic in self.topics.iter() {
             self.totals.read += topic.read;
             self.totals.remaining += topic.remaining;
             match &topic.target {

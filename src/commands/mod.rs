@@ -5,6 +5,7 @@ mod init_db;
 mod lake;
 mod pages;
 mod purge;
+mod status;
 mod verify;
 mod warehouse;
 
@@ -24,6 +25,7 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
         Command::Grant(args) => grant::execute(&cli.common, args, report),
+        Command::Status(args) => status::execute(&cli.common, args, report),
         Command::Completions(args) => pages::completions(&cli.common, args, report),
         Command::Man(args) => pages::man(&cli.common, args, report),
     }

@@ -53,6 +53,8 @@ pub struct Client {
     pub(super) consumer: BaseConsumer<Reasons>,
     brokers: String,
     group: String,
+    /// How long one question may take.
+    answer_timeout: Duration,
     /// Ids of the brokers in the last metadata.
     brokers_seen: Mutex<Vec<i32>>,
 }
@@ -109,15 +111,23 @@ impl Client {
             consumer,
             brokers: kafka.brokers.clone(),
             group,
+            answer_timeout: ANSWER_TIMEOUT,
             brokers_seen: Mutex::default(),
         })
+    }
+
+    /// The same, with less patience.
+    #[must_use]
+    pub fn answering_within(mut self, answer_timeout: Duration) -> Client {
+        self.answer_timeout = answer_timeout;
+        self
     }
 
     /// Every topic of the cluster.
     pub fn topics(&self) -> Result<TopicList> {
         let metadata = self
             .consumer
-            .fetch_metadata(None, ANSWER_TIMEOUT)
+            .fetch_metadata(None, self.answer_timeout)
             .map_err(|e| self.unreachable(&e.to_string()))?;
         if let Ok(mut seen) = self.brokers_seen.lock() {
             *seen = metadata.brokers().iter().map(|broker| broker.id()).collect();
@@ -195,7 +205,7 @@ impl Client {
         loop {
             match self.admin().offsets(partitions, spec) {
                 Err(error) if !error.is::<Leaderless>() => return Err(error),
-                Err(error) if began.elapsed() >= ANSWER_TIMEOUT => {
+                Err(error) if began.elapsed() >= self.answer_timeout => {
                     return Err(error
                         .context("a Kafka partition has no leader: has the broker just come up? Run again"));
                 }
@@ -232,7 +242,7 @@ impl Client {
         }
         let found = self
             .consumer
-            .offsets_for_times(list, ANSWER_TIMEOUT)
+            .offsets_for_times(list, self.answer_timeout)
             .map_err(|e| self.unreachable(&e.to_string()))?;
         found
             .elements_for_topic(topic)
@@ -260,7 +270,7 @@ impl Client {
         }
         let committed = self
             .consumer
-            .committed_offsets(list, ANSWER_TIMEOUT)
+            .committed_offsets(list, self.answer_timeout)
             .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))?;
         Ok(committed
             .elements()
@@ -280,7 +290,7 @@ impl Client {
             match self.admin().commit(&self.group, progress) {
                 Ok(()) => return Ok(()),
                 // A connection that was lost is soon there again; a broker that said nothing was waited for already.
-                Err(_) if tries < MIRROR_TRIES && began.elapsed() < ANSWER_TIMEOUT / 2 => {
+                Err(_) if tries < MIRROR_TRIES && began.elapsed() < self.answer_timeout / 2 => {
                     std::thread::sleep(MIRROR_PAUSE);
                 }
                 Err(error) => {
@@ -319,7 +329,7 @@ impl Client {
     }
 
     pub(super) fn admin(&self) -> Admin {
-        Admin::new(self.consumer.client().native_ptr(), ANSWER_TIMEOUT)
+        Admin::new(self.consumer.client().native_ptr(), self.answer_timeout)
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod sealed;
 mod sink;
 mod snapshot;
 mod stage;
+mod standing;
 mod table;
 mod trash;
 mod verify;
@@ -40,6 +41,7 @@ use ledger::TopicState;
 pub use purge::{DayFolder, Purged, TopicDays};
 use root::Root;
 pub use sink::TopicSink;
+pub use standing::{DayCount, LastRun, Ledger, Standing};
 pub use verify::Verified;
 
 /// An opened lake.

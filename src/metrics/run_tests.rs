@@ -12,7 +12,7 @@ fn topic(name: &str, read: u64) -> TopicReport {
 
 fn report(topics: Vec<TopicReport>, signal: Option<i32>) -> Report {
     let mut report = Report::new("lake", false);
-    report.topics = topics;
+    report.topics = topics.into();
     report.finish(signal);
     report
 }

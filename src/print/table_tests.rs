@@ -25,7 +25,7 @@ fn topic(name: &str, read: u64) -> TopicReport {
 
 fn lake(topics: Vec<TopicReport>) -> Report {
     let mut report = Report::new("lake", false);
-    report.topics = topics;
+    report.topics = topics.into();
     report.finish(None);
     report.duration_ms = 1_400;
     report

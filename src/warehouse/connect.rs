@@ -101,14 +101,30 @@ pub(super) fn probe(database: &Database) -> Result<Server> {
     Server::read(&mut conn).with_context(|| database.shown())
 }
 
+/// A session for a short look: whatever takes longer than `patience` is not waited for.
+pub(super) fn open_briefly(database: &Database, patience: Duration) -> Result<(Conn, Server)> {
+    let opts = database
+        .opts()
+        .tcp_connect_timeout(Some(patience))
+        .read_timeout(Some(patience))
+        .write_timeout(Some(patience));
+    let mut conn = open_within(database, opts, patience)?;
+    let server = Server::read(&mut conn).with_context(|| database.shown())?;
+    Ok((conn, server))
+}
+
 fn open_with(database: &Database, opts: OptsBuilder, read_timeout: Duration) -> Result<Conn> {
     let opts = opts
         .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
         .read_timeout(Some(read_timeout))
-        .write_timeout(Some(WRITE_TIMEOUT))
-        .stmt_cache_size(64)
-        .init(vec![SESSION]);
-    let deadline = Instant::now() + CROWDED_DEADLINE;
+        .write_timeout(Some(WRITE_TIMEOUT));
+    open_within(database, opts, CROWDED_DEADLINE)
+}
+
+/// Asks a crowded server again until `crowded` is over.
+fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Result<Conn> {
+    let opts = opts.stmt_cache_size(64).init(vec![SESSION]);
+    let deadline = Instant::now() + crowded;
     loop {
         match Conn::new(opts.clone()) {
             Ok(conn) => return Ok(conn),

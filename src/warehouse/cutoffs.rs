@@ -48,6 +48,19 @@ pub(super) fn raise(conn: &mut Conn, table: &str, column: &str, cutoff: &Value) 
     )
 }
 
+impl Cutoffs {
+    /// Column and time in UTC, as people write it.
+    pub(super) fn shown(&self) -> Vec<(String, String)> {
+        let text = |(year, month, day, hour, minute, second, _): Moment| {
+            format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+        };
+        let cutoffs = self.0.iter();
+        cutoffs
+            .map(|(column, cutoff)| (column.clone(), text(*cutoff)))
+            .collect()
+    }
+}
+
 impl Erased {
     /// # Errors
     /// A column that is gone or holds no time any more: nothing could keep what was erased away. Exit code 2.

@@ -26,6 +26,7 @@ mod schema;
 mod session;
 mod sink;
 mod sql;
+mod standing;
 mod time;
 mod upsert;
 
@@ -47,8 +48,10 @@ use schema::TargetTable;
 pub use erase::TableHits;
 pub use init_db::{InitDbOutcome, init_db};
 pub use purge::{ROWS_WITHOUT_INDEX_MAX, RowsPurged};
+pub use rejects::Reason;
 pub use session::Session;
 pub use sink::TableSink;
+pub use standing::{RowCount, TableStanding, standing};
 pub(crate) use upsert::quote;
 
 /// A database that was reached and logged in to.

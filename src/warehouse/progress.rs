@@ -2,6 +2,7 @@
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
+use std::collections::BTreeMap;
 
 use super::schema::field;
 use crate::sink::Progress;
@@ -36,6 +37,31 @@ pub(super) fn read(conn: &mut Conn, place: Place<'_>, locked: bool) -> mysql::Re
         }
     }
     Ok(progress)
+}
+
+/// Every topic's progress in every table, by topic and table, with the time of its last change in UTC.
+pub(super) fn read_all(
+    conn: &mut Conn,
+) -> mysql::Result<BTreeMap<(String, String), (Progress, Option<String>)>> {
+    let rows: Vec<Row> = conn.query(format!(
+        "SELECT topic, table_name, kafka_partition, next_offset, topic_id, generation, complete_ms, \
+         CAST(updated_at AS CHAR) AS written FROM {TABLE} WHERE next_offset IS NOT NULL"
+    ))?;
+    let mut all: BTreeMap<_, (Progress, Option<String>)> = BTreeMap::new();
+    for row in &rows {
+        let (Some(topic), Some(table)) = (field(row, "topic"), field(row, "table_name")) else {
+            continue;
+        };
+        let (progress, written) = all.entry((topic, table)).or_default();
+        if let (Some(partition), Some(next)) = (field(row, "kafka_partition"), field(row, "next_offset")) {
+            progress.next.insert(partition, next);
+        }
+        progress.topic_id = field(row, "topic_id");
+        progress.generation = field(row, "generation").unwrap_or(1);
+        progress.complete_ms = field(row, "complete_ms");
+        *written = field::<String>(row, "written").max(written.take());
+    }
+    Ok(all)
 }
 
 /// Inserts the rows that are missing, committed at once: two sessions that lock absent rows deadlock.

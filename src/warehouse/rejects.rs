@@ -2,6 +2,8 @@
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 use super::batch::Pending;
 use crate::record::Record;
@@ -14,6 +16,20 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 const REASON_CHARS_MAX: usize = 1_000;
 const ROWS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 4 << 20;
+
+/// Different reasons that are told apart, in all tables.
+const REASONS_READ_MAX: usize = 2_000;
+
+/// Why records were rejected, without what they held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    pub reason: String,
+    /// The server's error number.
+    pub errno: Option<u32>,
+    pub records: u64,
+    /// When the last of them came, in UTC.
+    pub last: String,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reject {
@@ -133,4 +149,86 @@ fn write_rows(conn: &mut Conn, origin: Origin<'_>, rows: &[&Reject]) -> mysql::R
         vec![row; rows.len()].join(",")
     );
     conn.exec_drop(sql, parameters)
+}
+
+/// By topic and table: how many records were rejected, and why, the most frequent reasons first.
+pub(super) fn read_all(conn: &mut Conn) -> mysql::Result<BTreeMap<(String, String), (u64, Vec<Reason>)>> {
+    let counts: Vec<(String, String, u64)> = conn.query(format!(
+        "SELECT topic, table_name, COUNT(*) FROM {TABLE} GROUP BY topic, table_name"
+    ))?;
+    let mut all: BTreeMap<_, (u64, Vec<Reason>)> = counts
+        .into_iter()
+        .map(|(topic, table, records)| ((topic, table), (records, Vec::new())))
+        .collect();
+    if all.is_empty() {
+        return Ok(all);
+    }
+    let reasons: Vec<(String, String, String, Option<u32>, u64, String)> = conn.query(format!(
+        "SELECT topic, table_name, reason, errno, COUNT(*) AS records, CAST(MAX(rejected_at) AS CHAR) FROM {TABLE} \
+         GROUP BY topic, table_name, reason, errno ORDER BY records DESC LIMIT {REASONS_READ_MAX}"
+    ))?;
+    for (topic, table, reason, errno, records, last) in reasons {
+        let Some((_, reasons)) = all.get_mut(&(topic, table)) else {
+            continue;
+        };
+        let reason = without_values(&reason);
+        match reasons
+            .iter_mut()
+            .find(|known| known.reason == reason && known.errno == errno)
+        {
+            Some(known) => {
+                known.records += records;
+                known.last = last.max(std::mem::take(&mut known.last));
+            }
+            None => reasons.push(Reason {
+                reason,
+                errno,
+                records,
+                last,
+            }),
+        }
+    }
+    for (_, reasons) in all.values_mut() {
+        reasons.sort_by(|a, b| b.records.cmp(&a.records).then_with(|| a.reason.cmp(&b.reason)));
+    }
+    Ok(all)
+}
+
+/// Of `Incorrect integer value: 'x' for column 'n' at row 7` what many records share, and what is no person's data.
+fn without_values(reason: &str) -> String {
+    let reason = match reason.rsplit_once(" at row ") {
+        Some((before, row)) if row.bytes().all(|byte| byte.is_ascii_digit()) => before,
+        _ => reason,
+    };
+    let Some((before, value)) = reason.split_once("value: '") else {
+        return reason.to_owned();
+    };
+    let after = value.rfind("' for ").map_or("'", |at| &value[at..]);
+    format!("{before}value: '…{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_without_values() {
+        for (reason, shared) in [
+            (
+                "Incorrect integer value: 'it''s' for 'x' for column 'n' at row 7",
+                "Incorrect integer value: '…' for column 'n'",
+            ),
+            (
+                "Data too long for column 'n' at row 1",
+                "Data too long for column 'n'",
+            ),
+            (
+                "Truncated incorrect INTEGER value: 'x'",
+                "Truncated incorrect INTEGER value: '…'",
+            ),
+            ("no JSON at row of", "no JSON at row of"),
+        ] {
+            assert_eq!(without_values(reason), shared);
+        }
+    }
 }

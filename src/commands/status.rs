@@ -1,0 +1,83 @@
+//! `lakectl status`: how every topic stands, as text, as JSON, or as a page.
+
+use anyhow::{Context, Result, bail};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::cli::{Common, StatusArgs};
+use crate::config::Overrides;
+use crate::exit::usage;
+use crate::report::Report;
+use crate::status;
+
+/// What stands for stdout.
+const STDOUT: &str = "-";
+
+pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -> Result<()> {
+    let to_stdout = args.html.as_deref() == Some(Path::new(STDOUT));
+    if to_stdout && common.json {
+        return Err(usage(
+            "--html - and --json both want stdout: name a file for the page",
+        ));
+    }
+    let settings = super::settings(
+        common,
+        &Overrides {
+            brokers: args.brokers.clone(),
+            group: args.group.clone(),
+            kafka_options: args.options.clone(),
+            lake_root: args.lake_root.clone(),
+            url: args.database.url.clone(),
+        },
+    )?;
+    let status = status::ask(&settings, &args.topics)?;
+    report.topics.told_as(&status.topics)?;
+    report.outcome(&status.outcome());
+    for warning in &status.warnings {
+        report.warn(warning);
+        report.needs_attention();
+    }
+    report.text = match to_stdout {
+        true => vec![status::page(&status)],
+        false => status::lines(&status, common.verbose),
+    };
+    match &args.html {
+        Some(path) if !to_stdout && common.dry_run => {
+            report
+                .text
+                .push(format!("would write the page {}", path.display()));
+        }
+        Some(path) if !to_stdout => write_page(path, &status::page(&status))?,
+        _ => {}
+    }
+    match status.heard_anything() {
+        true => Ok(()),
+        false => bail!("neither lake, Kafka nor MySQL could be asked; the warnings say why"),
+    }
+}
+
+/// Whoever has the page open finds the old one or the new one, never a half.
+fn write_page(path: &Path, page: &str) -> Result<()> {
+    let failed = || format!("writing the page {}", path.display());
+    let Some(name) = path.file_name() else {
+        return Err(usage(format!("--html {}: name a file", path.display())));
+    };
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}", std::process::id()));
+    let beside = path.with_file_name(hidden);
+    let written = write_new(&beside, page).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // What is left of it is nobody's page.
+        let _ = fs::remove_file(&beside);
+    }
+    written.with_context(failed)?;
+    Ok(())
+}
+
+fn write_new(path: &PathBuf, page: &str) -> std::io::Result<()> {
+    let mut file: File = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(page.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,278 @@
+//! Asks lake, database and Kafka, each within seconds. The targets come before Kafka's ends: a run that commits
+//! meanwhile makes the lag larger than it is, never negative.
+
+use anyhow::{Context, Result, anyhow};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::model::{Source, TopicStatus};
+use super::topics::Facts;
+use crate::config::{Kind, Settings};
+use crate::kafka::{Client, PartitionOffsets, TopicList};
+use crate::lake::Ledger;
+use crate::select;
+use crate::warehouse::{self, TableStanding};
+
+/// How long Kafka, and MySQL, may take over one question.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How long Kafka's topics may be asked for one by one, where they could not be asked together.
+const ONE_BY_ONE_MAX: Duration = Duration::from_secs(4);
+
+/// What was found, and what could not be asked.
+#[derive(Debug)]
+pub struct Status {
+    pub asked: DateTime<Utc>,
+    /// In the lake's time zone.
+    pub today: NaiveDate,
+    pub lake_root: String,
+    pub brokers: String,
+    /// Without a password.
+    pub database: Option<String>,
+    pub lake: Source,
+    pub kafka: Source,
+    pub warehouse: Source,
+    /// What a person should know, and what to do about it.
+    pub warnings: Vec<String>,
+    pub topics: Vec<TopicStatus>,
+}
+
+impl Status {
+    /// Whether there was anybody to tell anything.
+    pub fn heard_anything(&self) -> bool {
+        [&self.lake, &self.kafka, &self.warehouse].contains(&&Source::Answered)
+    }
+
+    /// What was asked, for the report.
+    pub fn outcome(&self) -> Value {
+        let state = |source: &Source| match source {
+            Source::Answered => "ok",
+            Source::Absent(_) => "none",
+            Source::Silent => "unknown",
+        };
+        json!({
+            "kafka": { "brokers": self.brokers, "state": state(&self.kafka) },
+            "lake": { "root": self.lake_root, "state": state(&self.lake) },
+            "warehouse": { "database": self.database, "state": state(&self.warehouse) },
+        })
+    }
+}
+
+/// What Kafka says of the topics.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// None: Kafka could not be asked.
+    pub(super) topics: Option<TopicList>,
+    pub(super) offsets: BTreeMap<String, Result<Vec<PartitionOffsets>, String>>,
+    pub(super) ids: BTreeMap<String, String>,
+}
+
+/// # Errors
+/// A wrong configuration, and a topic that nobody knows: exit code 2. What can't be asked is no error.
+pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
+    let client = Client::new(&settings.kafka, "lake")?.answering_within(PATIENCE);
+    let asked = Utc::now();
+    let mut status = Status {
+        asked,
+        today: asked.with_timezone(&settings.lake.timezone).date_naive(),
+        lake_root: settings.lake.root.display().to_string(),
+        brokers: settings.kafka.brokers.clone(),
+        database: settings.database.as_ref().map(|database| database.shown()),
+        lake: Source::Answered,
+        kafka: Source::Answered,
+        warehouse: Source::Answered,
+        warnings: Vec::new(),
+        topics: Vec::new(),
+    };
+    let (live, tables) = std::thread::scope(|scope| {
+        let kafka = scope.spawn(|| client.topics());
+        let tables = ask_database(settings);
+        let broken = || Err(anyhow!("asking Kafka failed unexpectedly; please report it"));
+        (kafka.join().unwrap_or_else(|_| broken()), tables)
+    });
+    let tables = status.hear_database(tables);
+    let ledger = status.hear_lake(Ledger::at(settings));
+    let in_ledger = match ledger.as_ref().map_or_else(|| Ok(Vec::new()), Ledger::topics) {
+        Ok(topics) => topics,
+        Err(error) => {
+            status.lake = Source::Silent;
+            status.warnings.push(format!("{error:#}"));
+            Vec::new()
+        }
+    };
+    let mut ends = Ends {
+        topics: status.hear_kafka(live),
+        ..Ends::default()
+    };
+    let chosen = choose(settings, patterns, &in_ledger, &tables, ends.topics.as_ref())?;
+    status.miss_topics(settings, &chosen, ends.topics.as_ref());
+    let mut standings = BTreeMap::new();
+    for topic in &chosen {
+        if let Some(ledger) = &ledger {
+            standings.insert(topic.clone(), (ledger.standing(topic), ledger.last_run(topic)));
+        }
+    }
+    if let Err(error) = ends.fetch(&client, &chosen) {
+        status.kafka = Source::Silent;
+        status.warnings.push(format!("{error:#}"));
+    }
+    let mut facts = Facts {
+        settings,
+        lake: status.lake.clone(),
+        warehouse: status.warehouse.clone(),
+        standings,
+        tables,
+        ends,
+        warnings: Vec::new(),
+    };
+    status.topics = chosen.iter().map(|topic| facts.of(topic)).collect();
+    status.warnings.append(&mut facts.warnings);
+    Ok(status)
+}
+
+/// None: no warehouse is configured.
+fn ask_database(settings: &Settings) -> Option<Result<Vec<TableStanding>>> {
+    let tables: Vec<(String, String)> = settings
+        .topics
+        .values()
+        .filter(|topic| topic.kind == Kind::Table && topic.warehouse_enabled)
+        .map(|topic| (topic.name.clone(), topic.table.clone()))
+        .collect();
+    let database = settings.database.as_ref()?;
+    Some(warehouse::standing(database, &tables, PATIENCE))
+}
+
+impl Status {
+    fn hear_database(&mut self, answer: Option<Result<Vec<TableStanding>>>) -> Vec<TableStanding> {
+        match answer {
+            Some(Ok(tables)) => return tables,
+            Some(Err(error)) => {
+                self.warehouse = Source::Silent;
+                self.warnings.push(format!("{error:#}"));
+            }
+            None => self.warehouse = Source::Absent("no warehouse is configured"),
+        }
+        Vec::new()
+    }
+
+    fn hear_lake(&mut self, answer: Result<Option<Ledger>>) -> Option<Ledger> {
+        match answer {
+            Ok(Some(ledger)) => {
+                self.warnings.extend(ledger.misfit.clone());
+                Some(ledger)
+            }
+            Ok(None) => {
+                self.lake = Source::Absent("no lake yet");
+                None
+            }
+            Err(error) => {
+                self.lake = Source::Silent;
+                self.warnings.push(format!(
+                    "the lake can't be read: {error:#}; is its disk mounted, and may this user read it?"
+                ));
+                None
+            }
+        }
+    }
+
+    fn hear_kafka(&mut self, answer: Result<TopicList>) -> Option<TopicList> {
+        match answer {
+            Ok(topics) => Some(topics),
+            Err(error) => {
+                self.kafka = Source::Silent;
+                self.warnings.push(format!("{error:#}"));
+                None
+            }
+        }
+    }
+}
+
+impl Status {
+    /// Says once which of the configured topics Kafka lacks: the next runs would fail on them.
+    fn miss_topics(&mut self, settings: &Settings, chosen: &BTreeSet<String>, live: Option<&TopicList>) {
+        let wanted = chosen.iter().filter(|topic| settings.topics.contains_key(*topic));
+        let missing: Vec<&str> = wanted
+            .filter(|topic| live.is_some_and(|live| !live.contains_key(*topic)))
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
+            self.warnings.push(format!(
+                "Kafka has no topic {}, or does not show it to this account: make it, or take its entry out of the \
+                 configuration",
+                missing.join(", ")
+            ));
+        }
+    }
+}
+
+/// The configured topics and those that lake or database know, or those of them that were asked for; a topic that only
+/// Kafka knows must be asked for by its name.
+fn choose(
+    settings: &Settings,
+    patterns: &[String],
+    in_ledger: &[String],
+    tables: &[TableStanding],
+    live: Option<&TopicList>,
+) -> Result<BTreeSet<String>> {
+    let mut known: BTreeSet<String> = settings.topics.keys().chain(in_ledger).cloned().collect();
+    known.extend(tables.iter().map(|table| table.topic.clone()));
+    let named = patterns
+        .iter()
+        .filter(|pattern| live.is_some_and(|live| live.contains_key(*pattern)));
+    known.extend(named.cloned());
+    let matches = select::among(patterns, &known.iter().map(String::as_str).collect::<Vec<_>>())?;
+    known.retain(|topic| matches(topic));
+    Ok(known)
+}
+
+impl Ends {
+    /// Ends and ids of the topics that Kafka has.
+    fn fetch(&mut self, client: &Client, chosen: &BTreeSet<String>) -> Result<()> {
+        let Some(live) = &self.topics else {
+            return Ok(());
+        };
+        let wanted: TopicList = live
+            .iter()
+            .filter(|(topic, _)| chosen.contains(*topic))
+            .map(|(topic, partitions)| (topic.clone(), partitions.clone()))
+            .collect();
+        let names: Vec<String> = wanted.keys().cloned().collect();
+        self.ids = client.topic_ids(&names).unwrap_or_default();
+        match client.offsets(&wanted) {
+            Ok(offsets) => {
+                let answered = offsets.into_iter().map(|(topic, offsets)| (topic, Ok(offsets)));
+                self.offsets.extend(answered);
+                Ok(())
+            }
+            Err(error) => self.fetch_one_by_one(client, wanted, error),
+        }
+    }
+
+    /// One topic that can't be asked must not hide the others.
+    fn fetch_one_by_one(&mut self, client: &Client, wanted: TopicList, error: anyhow::Error) -> Result<()> {
+        let began = Instant::now();
+        let mut answers = 0;
+        for (topic, partitions) in wanted {
+            let answer = match began.elapsed() < ONE_BY_ONE_MAX {
+                true => client.offsets(&TopicList::from([(topic.clone(), partitions)])),
+                false => Err(anyhow!("{error:#}")),
+            };
+            let mut answer = answer.map_err(|error| format!("{error:#}"));
+            answers += u32::from(answer.is_ok());
+            if let Ok(offsets) = &mut answer {
+                let offsets = offsets.remove(&topic).unwrap_or_default();
+                self.offsets.insert(topic, Ok(offsets));
+            } else if let Err(error) = answer {
+                self.offsets.insert(topic, Err(error));
+            }
+        }
+        match answers {
+            0 => {
+                self.offsets.clear();
+                Err(error).context("Kafka gives no ends of topics")
+            }
+            _ => Ok(()),
+        }
+    }
+}

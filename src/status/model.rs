@@ -1,0 +1,135 @@
+//! What is known of a topic. `None` is what could not be asked: `?` for people, `null` for scripts.
+
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::config::Kind;
+use crate::warehouse::Reason;
+
+/// One of the three that are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    Answered,
+    /// There is none, which is no fault: no lake yet, no warehouse configured.
+    Absent(&'static str),
+    /// It is there, or should be, and could not be asked.
+    Silent,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TopicStatus {
+    pub topic: String,
+    pub kind: Kind,
+    pub configured: bool,
+    /// None: Kafka could not be asked.
+    pub in_kafka: Option<bool>,
+    /// None: the topic does not go into the lake.
+    pub lake: Option<LakeStatus>,
+    /// Its tables in the warehouse.
+    pub tables: Vec<TableStatus>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LakeState {
+    Ok,
+    /// Nothing of the topic was ever committed.
+    New,
+    /// The ledger's files of the topic are damaged or lost.
+    Damaged,
+    /// The lake could not be read.
+    Unknown,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct LakeStatus {
+    pub state: LakeState,
+    pub error: Option<String>,
+    pub lag: Option<u64>,
+    pub partitions: Vec<PartitionStatus>,
+    #[serde(serialize_with = "time")]
+    pub committed: Option<DateTime<Utc>>,
+    pub last_run: Option<RunStatus>,
+    pub unfinished: bool,
+    pub records: Option<u64>,
+    pub bytes: Option<u64>,
+    pub files: Option<u64>,
+    /// Days with records; those without a usable date stand in `undated_records`.
+    pub days: Option<u64>,
+    pub first_day: Option<NaiveDate>,
+    pub last_day: Option<NaiveDate>,
+    pub undated_records: Option<u64>,
+    pub generation: u32,
+    pub retention: Option<String>,
+    /// The first day that a purge left.
+    pub purged_before: Option<NaiveDate>,
+    pub by_day: Vec<DayStatus>,
+}
+
+/// A Kafka partition: the first offset that the target has not, and Kafka's stable end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartitionStatus {
+    pub partition: i32,
+    pub next: Option<i64>,
+    pub end: Option<i64>,
+    pub lag: Option<u64>,
+}
+
+/// The run that last held the topic's lock in the lake.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunStatus {
+    pub run_id: String,
+    #[serde(serialize_with = "time_of")]
+    pub started: DateTime<Utc>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct DayStatus {
+    pub day: NaiveDate,
+    pub records: u64,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TableStatus {
+    pub table: String,
+    pub error: Option<String>,
+    pub lag: Option<u64>,
+    pub partitions: Vec<PartitionStatus>,
+    #[serde(serialize_with = "time")]
+    pub committed: Option<DateTime<Utc>>,
+    pub rows: Option<u64>,
+    /// False: the database's estimate.
+    pub rows_exact: bool,
+    pub rejects: Option<u64>,
+    pub rejects_by_reason: Vec<Reason>,
+    pub retention: Option<RowRetentionStatus>,
+    pub purged_before: Vec<RowsPurgedBefore>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RowRetentionStatus {
+    pub column: String,
+    pub keep: String,
+}
+
+/// Rows whose column lies before that time, in UTC, were purged.
+#[derive(Debug, Clone, Serialize)]
+pub struct RowsPurgedBefore {
+    pub column: String,
+    pub before: String,
+}
+
+/// As in all reports: RFC 3339 in UTC, to the millisecond.
+pub fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn time<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(rfc3339).serialize(serializer)
+}
+
+fn time_of<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*time))
+}

@@ -1,0 +1,305 @@
+//! What is known of a topic, put together from what everybody said.
+
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+use super::ask::Ends;
+use super::model::{
+    DayStatus, LakeState, LakeStatus, PartitionStatus, RowRetentionStatus, RowsPurgedBefore, RunStatus,
+    Source, TableStatus, TopicStatus,
+};
+use crate::config::{Kind, Settings, Topic};
+use crate::kafka::{self, Accept, From};
+use crate::lake::path::HivePartition;
+use crate::lake::{DayCount, LastRun, Standing};
+use crate::sink::Progress;
+use crate::warehouse::TableStanding;
+
+/// All answers.
+pub(super) struct Facts<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) lake: Source,
+    pub(super) warehouse: Source,
+    pub(super) standings: BTreeMap<String, (Result<Option<Standing>>, Option<LastRun>)>,
+    pub(super) tables: Vec<TableStanding>,
+    pub(super) ends: Ends,
+    pub(super) warnings: Vec<String>,
+}
+
+/// How far a target is with a topic.
+#[derive(Default)]
+struct Distance {
+    lag: Option<u64>,
+    partitions: Vec<PartitionStatus>,
+}
+
+impl Facts<'_> {
+    pub(super) fn of(&mut self, name: &str) -> TopicStatus {
+        let settings = self.settings;
+        let configured = settings.topics.get(name);
+        let in_kafka = self.ends.topics.as_ref().map(|live| live.contains_key(name));
+        if let Some(Err(error)) = self.ends.offsets.get(name) {
+            let error = error.clone();
+            self.warn(name, &error);
+        }
+        let found = self.standings.remove(name);
+        let tables: Vec<TableStanding> = self.tables.extract_if(.., |table| table.topic == name).collect();
+        let from_ledger = match &found {
+            Some((Ok(Some(standing)), _)) => Some(standing.kind),
+            _ => None,
+        };
+        let from_database = (!tables.is_empty()).then_some(Kind::Table);
+        let kind = configured.map(|topic| topic.kind);
+        TopicStatus {
+            topic: name.to_owned(),
+            kind: kind.or(from_ledger).or(from_database).unwrap_or(Kind::Stream),
+            configured: configured.is_some(),
+            in_kafka,
+            lake: self.lake_status(name, configured, found),
+            tables: self.table_statuses(name, configured, tables),
+        }
+    }
+
+    fn warn(&mut self, topic: &str, what: &str) {
+        self.warnings.push(match what.contains(topic) {
+            true => what.to_owned(),
+            false => format!("topic {topic}: {what}"),
+        });
+    }
+
+    fn lake_status(
+        &mut self,
+        name: &str,
+        configured: Option<&Topic>,
+        found: Option<(Result<Option<Standing>>, Option<LastRun>)>,
+    ) -> Option<LakeStatus> {
+        let expected = configured.is_some_and(|topic| topic.lake_enabled);
+        let (standing, last_run) = match found {
+            Some((standing, last_run)) => (Some(standing), last_run),
+            None => (None, None),
+        };
+        let mut status = LakeStatus::unknown(configured);
+        status.last_run = last_run.map(|run| RunStatus {
+            run_id: run.run_id,
+            started: run.started,
+        });
+        match standing {
+            Some(Ok(Some(standing))) => {
+                status.fill(&standing);
+                self.measure(name, &standing.progress)
+                    .into_parts(&mut status.lag, &mut status.partitions);
+            }
+            Some(Err(error)) => {
+                let error = format!("{error:#}");
+                self.warn(name, &error);
+                status.state = LakeState::Damaged;
+                status.error = Some(error);
+            }
+            None if matches!(self.lake, Source::Silent) => {}
+            Some(Ok(None)) | None if expected => {
+                status.fill_as_new();
+                self.measure(name, &Progress::default())
+                    .into_parts(&mut status.lag, &mut status.partitions);
+            }
+            Some(Ok(None)) | None => return None,
+        }
+        Some(status)
+    }
+
+    fn table_statuses(
+        &mut self,
+        name: &str,
+        configured: Option<&Topic>,
+        tables: Vec<TableStanding>,
+    ) -> Vec<TableStatus> {
+        let expected = configured.filter(|topic| topic.kind == Kind::Table && topic.warehouse_enabled);
+        if let (Source::Silent, Some(topic)) = (&self.warehouse, expected) {
+            return vec![TableStatus::unknown(&topic.table, expected)];
+        }
+        tables
+            .into_iter()
+            .map(|table| self.table_status(name, expected, table))
+            .collect()
+    }
+
+    fn table_status(&mut self, name: &str, expected: Option<&Topic>, found: TableStanding) -> TableStatus {
+        let ours = expected.filter(|topic| topic.table.eq_ignore_ascii_case(&found.table));
+        let mut status = TableStatus::unknown(&found.table, ours);
+        if !found.exists && ours.is_some() {
+            let error = format!(
+                "there is no table `{}`; lakectl's own tables come with `lakectl init-db`, others you CREATE",
+                found.table
+            );
+            self.warn(name, &error);
+            status.error = Some(error);
+        }
+        // Of a table that the topic went to before nothing is behind.
+        if ours.is_some() {
+            self.measure(name, &found.progress)
+                .into_parts(&mut status.lag, &mut status.partitions);
+        } else {
+            status.partitions = progress_alone(&found.progress);
+        }
+        status.committed = found.committed;
+        status.rows = found.rows.map(|count| count.rows);
+        status.rows_exact = found.rows.is_some_and(|count| count.exact);
+        status.rejects = Some(found.rejects);
+        status.rejects_by_reason = found.reasons;
+        status.purged_before = found
+            .purged_before
+            .into_iter()
+            .map(|(column, before)| RowsPurgedBefore { column, before })
+            .collect();
+        status
+    }
+
+    /// What the next run would read; a topic that it would refuse has no lag, but a warning with the run's own words.
+    fn measure(&mut self, name: &str, progress: &Progress) -> Distance {
+        let Some(Ok(offsets)) = self.ends.offsets.get(name) else {
+            return Distance {
+                lag: None,
+                partitions: progress_alone(progress),
+            };
+        };
+        let id = self.ends.ids.get(name).map(String::as_str);
+        let plan = |gap| {
+            let accept = Accept {
+                gap,
+                recreated: false,
+            };
+            kafka::plan(name, offsets, id, progress, &From::Earliest, accept)
+        };
+        let refusal = plan(false).err().map(|error| format!("{error:#}"));
+        let ranges = plan(true).map(|plan| plan.ranges).unwrap_or_default();
+        let mut partitions: Vec<_> = ranges
+            .iter()
+            .map(|range| PartitionStatus {
+                partition: range.partition,
+                next: progress.next.get(&range.partition).copied(),
+                end: Some(range.end),
+                lag: Some((range.end - range.start).max(0).unsigned_abs()),
+            })
+            .collect();
+        let lag = partitions.iter().filter_map(|part| part.lag).sum();
+        let known = !partitions.is_empty() || offsets.is_empty();
+        if !known {
+            partitions = progress_alone(progress);
+        }
+        if let Some(refusal) = refusal {
+            // A run would say the same of lake and warehouse.
+            if !self.warnings.contains(&refusal) {
+                self.warnings.push(refusal);
+            }
+        }
+        Distance {
+            lag: known.then_some(lag),
+            partitions,
+        }
+    }
+}
+
+impl Distance {
+    fn into_parts(self, lag: &mut Option<u64>, partitions: &mut Vec<PartitionStatus>) {
+        *lag = self.lag;
+        *partitions = self.partitions;
+    }
+}
+
+fn progress_alone(progress: &Progress) -> Vec<PartitionStatus> {
+    progress
+        .next
+        .iter()
+        .map(|(&partition, &next)| PartitionStatus {
+            partition,
+            next: Some(next),
+            end: None,
+            lag: None,
+        })
+        .collect()
+}
+
+impl LakeStatus {
+    fn unknown(configured: Option<&Topic>) -> LakeStatus {
+        LakeStatus {
+            state: LakeState::Unknown,
+            error: None,
+            lag: None,
+            partitions: Vec::new(),
+            committed: None,
+            last_run: None,
+            unfinished: false,
+            records: None,
+            bytes: None,
+            files: None,
+            days: None,
+            first_day: None,
+            last_day: None,
+            undated_records: None,
+            generation: 1,
+            retention: configured.and_then(|topic| topic.lake_retention.map(|keep| keep.to_string())),
+            purged_before: None,
+            by_day: Vec::new(),
+        }
+    }
+
+    fn fill(&mut self, standing: &Standing) {
+        self.state = LakeState::Ok;
+        self.committed = standing.committed;
+        self.unfinished = standing.unfinished;
+        self.generation = standing.progress.generation.max(1);
+        self.purged_before = standing.purged_before;
+        for (day, count) in &standing.days {
+            if let HivePartition::Day(day) = day {
+                self.by_day.push(DayStatus {
+                    day: *day,
+                    records: count.records,
+                    files: count.files,
+                    bytes: count.bytes,
+                });
+            }
+        }
+        let undated = standing.days.get(&HivePartition::Null);
+        self.add_up(standing.days.values(), undated.map_or(0, |count| count.records));
+    }
+
+    fn fill_as_new(&mut self) {
+        self.state = LakeState::New;
+        self.add_up(std::iter::empty(), 0);
+    }
+
+    fn add_up<'d>(&mut self, counts: impl Iterator<Item = &'d DayCount>, undated: u64) {
+        let (mut records, mut bytes, mut files) = (0, 0, 0);
+        for count in counts {
+            records += count.records;
+            bytes += count.bytes;
+            files += count.files;
+        }
+        (self.records, self.bytes, self.files) = (Some(records), Some(bytes), Some(files));
+        self.days = Some(self.by_day.len() as u64);
+        self.first_day = self.by_day.first().map(|day| day.day);
+        self.last_day = self.by_day.last().map(|day| day.day);
+        self.undated_records = Some(undated);
+    }
+}
+
+impl TableStatus {
+    fn unknown(table: &str, topic: Option<&Topic>) -> TableStatus {
+        let retention = topic.and_then(|topic| topic.row_retention.as_ref());
+        TableStatus {
+            table: table.to_owned(),
+            error: None,
+            lag: None,
+            partitions: Vec::new(),
+            committed: None,
+            rows: None,
+            rows_exact: false,
+            rejects: None,
+            rejects_by_reason: Vec::new(),
+            retention: retention.map(|retention| RowRetentionStatus {
+                column: retention.column.clone(),
+                keep: retention.keep.to_string(),
+            }),
+            purged_before: Vec::new(),
+        }
+    }
+}
