@@ -54,7 +54,7 @@ pub struct Client {
     brokers: String,
     group: String,
     /// Ids of the brokers in the last metadata.
-    brokers_seen: Mutex<Vec<i32>>,
+    pub(super) brokers_seen: Mutex<Vec<i32>>,
 }
 
 impl std::fmt::Debug for Client {

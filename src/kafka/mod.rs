@@ -6,7 +6,9 @@ mod drain;
 mod handover;
 mod native_headers;
 mod plan;
+mod survey;
 
 pub use client::{Client, TopicList};
 pub use drain::{Limits, Outcome, drain};
 pub use plan::{Accept, DrainPlan, From, OffsetRange, PartitionOffsets, plan};
+pub use survey::Leadership;

@@ -10,6 +10,7 @@ mod decimal;
 mod drift;
 mod erase;
 mod erasures;
+mod examine;
 mod fault;
 mod init_db;
 mod link;
@@ -27,7 +28,9 @@ mod session;
 mod sink;
 mod sql;
 mod time;
+mod trial;
 mod upsert;
+mod width;
 
 use anyhow::{Context, Result};
 use mysql::Conn;
@@ -45,10 +48,12 @@ use row::RowReader;
 use schema::TargetTable;
 
 pub use erase::TableHits;
+pub use examine::{Facts, Rights};
 pub use init_db::{InitDbOutcome, init_db};
 pub use purge::{ROWS_WITHOUT_INDEX_MAX, RowsPurged};
 pub use session::Session;
 pub use sink::TableSink;
+pub use trial::{Finding, Trial, Tried};
 pub(crate) use upsert::quote;
 
 /// A database that was reached and logged in to.
