@@ -6,6 +6,7 @@ mod drain;
 mod handover;
 mod native_headers;
 mod plan;
+mod refusal;
 mod survey;
 
 pub use client::{Client, TopicList};
