@@ -92,6 +92,9 @@ pub enum Command {
     /// Set, list, revoke, check folder permissions (user_permissions)
     #[command(after_help = exit::GRANT_HELP)]
     Grant(GrantArgs),
+    /// Look at everything that a run needs, before cron does: configuration, Kafka, MySQL, the lake; changes nothing
+    #[command(after_help = exit::HELP)]
+    Check(CheckArgs),
     /// Show how every topic stands: progress, lag, last commit, files, rows, rejects; as text, JSON or a page
     #[command(after_help = exit::STATUS_HELP)]
     Status(StatusArgs),
@@ -109,6 +112,7 @@ impl Command {
             Command::Purge(_) => "purge",
             Command::InitDb(_) => "init-db",
             Command::Grant(_) => "grant",
+            Command::Check(_) => "check",
             Command::Status(_) => "status",
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",
@@ -354,6 +358,39 @@ pub enum GrantAction {
         #[arg(long)]
         only: Option<ApplyOnly>,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckOnly {
+    Lake,
+    Warehouse,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Look at only one of the two
+    #[arg(long)]
+    pub only: Option<CheckOnly>,
+    /// Topics: a name takes any topic, a glob the configured ones [default: every configured topic]
+    #[arg(short, long, value_name = "A,B,'C_*'", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// What a topic without a configuration entry is
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<KindArg>,
+    /// Read about this many of the last records of each topic, and try keys, values and columns on them; 0 reads none
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub sample: u64,
+    /// Kafka bootstrap servers [env: LAKECTL_BROKERS]
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub brokers: Option<String>,
+    /// Any librdkafka property; secrets are refused here, they belong in the configuration file
+    #[arg(short = 'X', value_name = "KEY=VALUE", action = ArgAction::Append)]
+    pub options: Vec<String>,
+    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
+    #[arg(long, value_name = "DIR")]
+    pub lake_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub database: DatabaseArgs,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -4,6 +4,7 @@
 
 pub mod advice;
 pub mod audit;
+pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod check;
 mod grant;
 mod init_db;
 mod lake;
@@ -25,6 +26,7 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
         Command::Grant(args) => grant::execute(&cli.common, args, report),
+        Command::Check(args) => check::execute(&cli.common, args, report, stop),
         Command::Status(args) => status::execute(&cli.common, args, report),
         Command::Completions(args) => pages::completions(&cli.common, args, report),
         Command::Man(args) => pages::man(&cli.common, args, report),

@@ -70,7 +70,7 @@ pub(super) fn from_file(
             .split_once('=')
             .ok_or_else(|| usage(format!("-X {text}: write it as key=value")))?;
         check_option(key)?;
-        if is_secret(key) {
+        if names_secret_option(key) {
             return Err(usage(format!(
                 "-X {key}=…: secrets don't belong on a command line, where everyone can see them; \
                  put it in the configuration: [kafka.options] \"{key}\" = {{ file = \"…\" }} or {{ env = \"…\" }}"
@@ -99,7 +99,8 @@ fn check_option(key: &str) -> Result<()> {
     }
 }
 
-fn is_secret(key: &str) -> bool {
+/// Whether a librdkafka property of this name holds a secret.
+pub fn names_secret_option(key: &str) -> bool {
     [
         "password",
         "secret",

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
 pub use file::closest;
-pub use kafka::Kafka;
+pub use kafka::{Kafka, names_secret_option};
 pub use secret::Secret;
 pub use topic::{PartitionTime, RowRetention, Topic, check_topic_name};
 pub use units::Retention;

@@ -102,9 +102,19 @@ pub(super) fn from_file(
             "{source} names no database: mysql://user@host:3306/DATABASE"
         )));
     }
+    let ca_file = file.tls_ca_file.as_ref().map(|path| folder.join(path));
+    if let Some(path) = &ca_file {
+        // The driver would say no more than that there is no such file.
+        std::fs::File::open(path).map_err(|e| {
+            usage(format!(
+                "warehouse.tls_ca_file: cannot read {}: {e}",
+                path.display()
+            ))
+        })?;
+    }
     Ok(Some(Database {
         tls: tls(file, &opts)?,
-        ca_file: file.tls_ca_file.as_ref().map(|path| folder.join(path)),
+        ca_file,
         opts: OptsBuilder::from_opts(opts).pass(None::<String>).into(),
         name,
         password,

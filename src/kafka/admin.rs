@@ -53,12 +53,6 @@ impl Admin {
         Admin { client, timeout }
     }
 
-    /// Ends the consumer. Left to itself, the rdkafka crate looks only every 100 ms whether it has ended.
-    pub(super) fn close(self) {
-        // SAFETY: the client is alive; its callbacks, which may be called from here, are too.
-        unsafe { rd::rd_kafka_consumer_close(self.client) };
-    }
-
     /// The broker that answers for the cluster, as far as the last metadata told.
     pub(super) fn controller(self) -> i32 {
         // SAFETY: the client is alive; nothing is allocated.

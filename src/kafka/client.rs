@@ -5,6 +5,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,12 +13,16 @@ use std::time::{Duration, Instant};
 
 use super::admin::{Admin, Leaderless, OffsetSpec, TopicPartition, TopicSettings};
 use super::plan::PartitionOffsets;
+use super::refusal::{remedy, without_thread};
 use crate::config::Kafka;
 use crate::exit::usage;
 use crate::report::printable;
 
 /// How long one question to Kafka may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+/// After this, a broker that refuses us is not asked again: a wrong password stays wrong.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+const CLOSING_TICK: Duration = Duration::from_millis(1);
 const LEADER_PAUSE: Duration = Duration::from_millis(200);
 const MIRROR_TRIES: u32 = 3;
 const MIRROR_PAUSE: Duration = Duration::from_millis(100);
@@ -54,9 +59,9 @@ pub struct Client {
     brokers: String,
     group: String,
     /// How long one question may take.
-    answer_timeout: Duration,
+    pub(super) answer_timeout: Duration,
     /// Ids of the brokers in the last metadata.
-    brokers_seen: Mutex<Vec<i32>>,
+    pub(super) brokers_seen: Mutex<Vec<i32>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -125,10 +130,7 @@ impl Client {
 
     /// Every topic of the cluster.
     pub fn topics(&self) -> Result<TopicList> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(None, self.answer_timeout)
-            .map_err(|e| self.unreachable(&e.to_string()))?;
+        let metadata = self.metadata()?;
         if let Ok(mut seen) = self.brokers_seen.lock() {
             *seen = metadata.brokers().iter().map(|broker| broker.id()).collect();
         }
@@ -142,6 +144,20 @@ impl Client {
             .iter()
             .map(|topic| (topic.name().to_owned(), partitions(topic)))
             .collect())
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        let ask = |timeout| self.consumer.fetch_metadata(None, timeout);
+        match ask(REFUSAL_TIMEOUT.min(self.answer_timeout)) {
+            Ok(metadata) => return Ok(metadata),
+            Err(error) => {
+                let reason = self.reason(&error.to_string());
+                if remedy(&reason).lasts {
+                    return Err(self.unreachable(&reason));
+                }
+            }
+        }
+        ask(self.answer_timeout.saturating_sub(REFUSAL_TIMEOUT)).map_err(|e| self.unreachable(&e.to_string()))
     }
 
     /// Topic name -> topic id, of the topics that have one.
@@ -307,15 +323,20 @@ impl Client {
 
     /// An error that says what the last connection attempt met.
     pub(super) fn unreachable(&self, error: &str) -> anyhow::Error {
+        let reason = self.reason(error);
+        anyhow!(
+            "cannot get an answer from Kafka at {}: {}; {}",
+            self.brokers,
+            printable(without_thread(&reason)),
+            remedy(&reason).advice
+        )
+    }
+
+    /// Why the last connection attempt failed, or what there is instead.
+    fn reason(&self, error: &str) -> String {
         // Events wait in the queue until somebody polls: the reason may be among them.
         while self.consumer.poll(Duration::ZERO).is_some() {}
-        let reason = self.consumer.context().last().unwrap_or_else(|| error.to_owned());
-        anyhow!(
-            "cannot get an answer from Kafka at {}: {}; is the broker up, and is the address right \
-             (kafka.brokers, LAKECTL_BROKERS or --brokers)?",
-            self.brokers,
-            printable(&reason)
-        )
+        self.consumer.context().last().unwrap_or_else(|| error.to_owned())
     }
 
     /// librdkafka's own mock broker answers no questions about topics, and is known by naming a controller that is not
@@ -334,8 +355,13 @@ impl Client {
 }
 
 impl Drop for Client {
+    /// Left to itself, the rdkafka crate looks only every 100 ms whether the consumer has closed.
     fn drop(&mut self) {
-        self.admin().close();
+        if self.consumer.close_queue().is_ok() {
+            while !self.consumer.closed() {
+                self.consumer.poll(CLOSING_TICK);
+            }
+        }
     }
 }
 

@@ -6,8 +6,11 @@ mod drain;
 mod handover;
 mod native_headers;
 mod plan;
+mod refusal;
+mod survey;
 
 pub use admin::TopicSettings;
 pub use client::{Client, TopicList};
 pub use drain::{Limits, Outcome, Reading};
 pub use plan::{Accept, DrainPlan, From, OffsetRange, PartitionOffsets, plan};
+pub use survey::Leadership;

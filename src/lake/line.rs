@@ -26,6 +26,12 @@ pub(crate) const OURS: [&str; 12] = [
 /// The names of the day folders, which readers add as columns.
 const HIVE: [&str; 3] = ["year", "month", "day"];
 
+/// Names that no field of a value may have, if it is to be spliced.
+pub(crate) fn reserved_names(prefix: &str) -> impl Iterator<Item = String> {
+    let ours = OURS.iter().map(move |name| format!("{prefix}{name}"));
+    ours.chain(HIVE.iter().map(|&name| name.to_owned()))
+}
+
 /// What a line came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Written {
@@ -45,13 +51,11 @@ pub struct LineWriter {
 
 impl LineWriter {
     pub fn new(prefix: &str, key: KeySchema, metadata: bool) -> Self {
-        let ours = OURS.iter().map(|name| format!("{prefix}{name}"));
-        let reserved = ours.chain(HIVE.iter().map(|&name| name.to_owned()));
         LineWriter {
             prefix: prefix.to_owned(),
             key,
             metadata,
-            checker: Checker::with_reserved(reserved),
+            checker: Checker::with_reserved(reserved_names(prefix)),
         }
     }
 

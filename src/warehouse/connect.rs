@@ -156,6 +156,11 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
                 "{shown}: there is no database `{}`; run: lakectl init-db",
                 database.name
             )),
+            // MariaDB has another number for it.
+            _ if server.message.contains("insecure transport") => anyhow!(
+                "{shown}: the server takes encrypted connections only; set warehouse.tls = \"required\", and \
+                 warehouse.tls_ca_file where its certificate is of a CA of your own"
+            ),
             _ => anyhow::Error::new(error).context(format!("{shown}: cannot log in")),
         },
         // For a name that it doesn't know, MySQL asks for any method, so that nobody can tell which names there are.
@@ -172,6 +177,17 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
         Error::DriverError(DriverError::TlsNotSupported) => anyhow!(
             "{shown}: the server speaks no TLS; turn it on there, or set warehouse.tls = \"off\" where the wire is trusted"
         ),
+        // The certificate is looked at with the first bytes that come, so this is no TLS error to the driver.
+        Error::CodecError(_) | Error::IoError(_) if error.to_string().contains("peer certificate") => {
+            let text = error.to_string();
+            let why = text.split("peer certificate: ").nth(1).unwrap_or(&text);
+            let remedy = match why.contains("not valid for name") {
+                true => "name the server in warehouse.url as its certificate does",
+                false => "set warehouse.tls_ca_file to the CA that has signed it",
+            };
+            let why = why.trim_end_matches([' ', '}', '\'']);
+            anyhow!("{shown}: the server's certificate is not to be trusted: {why}; {remedy}")
+        }
         Error::IoError(io) => anyhow!(unreachable(&shown, &io.to_string())),
         Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
             anyhow!(unreachable(&shown, why))

@@ -10,6 +10,7 @@ mod decimal;
 mod drift;
 mod erase;
 mod erasures;
+mod examine;
 mod fault;
 mod init_db;
 mod link;
@@ -28,7 +29,9 @@ mod sink;
 mod sql;
 mod standing;
 mod time;
+mod trial;
 mod upsert;
+mod width;
 
 use anyhow::{Context, Result};
 use mysql::Conn;
@@ -46,12 +49,14 @@ use row::RowReader;
 use schema::TargetTable;
 
 pub use erase::TableHits;
+pub use examine::{Facts, Rights};
 pub use init_db::{InitDbOutcome, init_db};
 pub use purge::{ROWS_WITHOUT_INDEX_MAX, RowsPurged};
 pub use rejects::Reason;
 pub use session::Session;
 pub use sink::TableSink;
 pub use standing::{RowCount, TableStanding, standing};
+pub use trial::{Finding, Trial, Tried};
 pub(crate) use upsert::quote;
 
 /// A database that was reached and logged in to.

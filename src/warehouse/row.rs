@@ -177,6 +177,10 @@ impl RowReader {
         std::mem::take(&mut self.without_column).into_iter().collect()
     }
 
+    pub(super) fn names_without_column(&self) -> impl Iterator<Item = &str> {
+        self.without_column.iter().map(String::as_str)
+    }
+
     pub(super) fn has_names_without_column(&self) -> bool {
         !self.without_column.is_empty()
     }

@@ -26,7 +26,7 @@ use crate::sink::{self, Drained, Progress, Sink};
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
 const BUDGET_BYTES: usize = 96 << 20;
 /// What a statement takes beside the values of its one row.
-const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
+pub(super) const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
 /// The time of the last complete run is only written when nothing else is if it is older than this.
 const COMPLETE_STALE_MS: i64 = 60_000;
 const NAMES_SHOWN: usize = 20;

@@ -20,6 +20,11 @@ pub struct Private {
 
 impl Private {
     pub fn start(name: &'static str) -> Private {
+        Private::start_with(name, &[])
+    }
+
+    /// With more options of `scripts/services up`.
+    pub fn start_with(name: &'static str, options: &[&str]) -> Private {
         let dir = tempfile::tempdir().unwrap().keep();
         let undertaker = Command::new("bash")
             .arg("-c")
@@ -36,7 +41,7 @@ impl Private {
             dir,
             _undertaker: undertaker,
         };
-        service.services(&["up", name]);
+        service.services(&[&["up", name], options].concat());
         service
     }
 
@@ -51,6 +56,10 @@ impl Private {
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "scripts/services {arguments:?}: {told}");
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// A variable of `scripts/services env`.

@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Command;
 
 use super::tables::{BY_TYPE, COUNTS, LIFECYCLE, SLIDING, SPENT, Table};
 use super::world::{Row, Warehouse};
-use crate::common::kafka::{Topic, brokers};
+use crate::common::example::{OTHERS, entries, produce};
+use crate::common::kafka::Topic;
 use crate::common::lake::number;
 use crate::common::unique;
 
@@ -18,58 +17,6 @@ const TABLES: [(&str, Table); 5] = [
     ("TOTAL_PAR_TYPE_5MIN_SLIDING", SLIDING),
     ("TRANSACTION_LIFECYCLE", LIFECYCLE),
 ];
-const OTHERS: [&str; 7] = [
-    "transaction_log",
-    "TRANSACTIONS_FULL",
-    "TRANSACTIONS_FLAT",
-    "TRANSACTIONS_PROCESSED",
-    "TRANSACTIONS_BLACKLISTED",
-    "TRANSACTIONS_COMPLETED",
-    "TRANSACTIONS_HORS_UE",
-];
-
-fn produce(prefix: &str, seed: &str) {
-    // cargo builds examples beside the binary when it builds all tests.
-    let generator = Path::new(env!("CARGO_BIN_EXE_lakectl")).with_file_name("examples/produce_transactions");
-    assert!(
-        generator.exists(),
-        "run `cargo build --example produce_transactions` first"
-    );
-    let output = Command::new(generator)
-        .args(["--brokers", brokers(), "--prefix", prefix, "--seed", seed])
-        .args(["--topic", &format!("{prefix}transaction_log")])
-        .args(["--threads", "4", "--messages", "100", "--sleep", "0"])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-/// The example's own entries, with `prefix` before each topic's name, and the tables' own names.
-fn entries(prefix: &str) -> String {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lakectl.toml");
-    let text = std::fs::read_to_string(example).unwrap();
-    let mut entries = String::new();
-    for line in text.lines().skip_while(|line| !line.starts_with("[topics.")) {
-        match line
-            .strip_prefix("[topics.")
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
-            Some(name) => {
-                entries += &format!("[topics.\"{prefix}{name}\"]\n");
-                if TABLES.iter().any(|(topic, _)| *topic == name) {
-                    entries += &format!("warehouse.table = {:?}\n", name.to_lowercase());
-                }
-            }
-            None => entries += &format!("{line}\n"),
-        }
-    }
-    entries
-}
-
 /// Every row of every table, last_updated_at included, and how far they are.
 fn everything(warehouse: &Warehouse) -> Vec<Vec<Row>> {
     let tables = TABLES.map(|(_, table)| format!("{} ORDER BY 1, 2", table.name));

@@ -1,0 +1,113 @@
+//! Kafka as a whole: whether it answers, by which protocol, and whether the group can be read.
+
+use super::scope::Subject;
+use super::{Checks, KAFKA, Scope};
+use crate::config::Kafka;
+use crate::kafka::{Client, TopicList};
+use crate::print::count;
+
+/// A broker that answers.
+#[derive(Debug)]
+pub(super) struct Broker {
+    pub(super) client: Client,
+    pub(super) live: TopicList,
+    /// Whether the group has offsets of any of the topics: somebody has drained them before.
+    pub(super) mirrored: bool,
+}
+
+pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -> Option<Broker> {
+    let answer = (KAFKA, "answer");
+    let kafka = &scope.settings.kafka;
+    let target = if scope.lake { "lake" } else { "warehouse" };
+    let connected = Client::new(kafka, target).and_then(|client| {
+        let live = client.topics()?;
+        Ok(Broker {
+            client,
+            live,
+            mirrored: false,
+        })
+    });
+    let mut broker = match connected {
+        Ok(broker) => broker,
+        Err(error) => {
+            checks.error(answer, &error, "look at the broker, and at kafka.options");
+            checks.unknown((KAFKA, "group"), "Kafka does not answer");
+            return None;
+        }
+    };
+    let security = Security::of(kafka);
+    let brokers = count(broker.client.brokers_seen() as u64, "broker");
+    let message = format!("{} answers, {}, {brokers}", kafka.brokers, security.shown);
+    checks.ok_but(answer, message, security.advice);
+    broker.mirrored = group(&broker, topics, checks);
+    Some(broker)
+}
+
+/// The mirror of the progress: what has begun once is asked for it, to notice a disk that is not mounted.
+fn group(broker: &Broker, topics: &[Subject], checks: &mut Checks) -> bool {
+    let place = (KAFKA, "group");
+    let asked: TopicList = topics
+        .iter()
+        .filter_map(|subject| {
+            Some((
+                subject.name().to_owned(),
+                broker.live.get(subject.name())?.clone(),
+            ))
+        })
+        .collect();
+    let group = broker.client.group();
+    if asked.is_empty() {
+        checks.unknown(place, "there is no topic to ask about");
+        return false;
+    }
+    let mirrored = broker.client.has_mirror(&asked);
+    match &mirrored {
+        Ok(true) => checks.ok(place, format!("{group} mirrors the progress for lag monitors")),
+        Ok(false) => checks.ok(place, format!("{group} has no offsets yet")),
+        Err(error) => checks.wrong(
+            place,
+            format!("{error:#}"),
+            format!("kafka-acls --add --allow-principal User:… --operation Read --operation Describe --group {group}"),
+        ),
+    }
+    mirrored.unwrap_or(false)
+}
+
+/// How the wire is protected, as the options say and as the broker has accepted it.
+struct Security {
+    shown: String,
+    advice: Option<String>,
+}
+
+impl Security {
+    fn of(kafka: &Kafka) -> Security {
+        let option = |names: &[&str]| {
+            let found = kafka
+                .options
+                .iter()
+                .rev()
+                .find(|(key, _)| names.contains(&key.as_str()));
+            found.map(|(_, value)| value.reveal().to_owned())
+        };
+        let protocol = option(&["security.protocol"]).unwrap_or_else(|| "plaintext".to_owned());
+        let protocol = protocol.to_uppercase();
+        let mut shown = protocol.clone();
+        if protocol.starts_with("SASL") {
+            let mechanism = option(&["sasl.mechanism", "sasl.mechanisms"]);
+            shown = format!("{protocol} with {}", mechanism.as_deref().unwrap_or("GSSAPI"));
+        }
+        let unverified = option(&["enable.ssl.certificate.verification"]).is_some_and(|on| on == "false")
+            || option(&["ssl.endpoint.identification.algorithm"]).is_some_and(|by| by == "none");
+        let advice = if protocol.ends_with("SSL") && unverified {
+            Some("its certificate is not verified, as the options say: anybody could answer in its place")
+        } else if protocol == "SASL_PLAINTEXT" {
+            Some("records and passwords can be read on the wire: SASL_SSL would encrypt it")
+        } else {
+            None
+        };
+        Security {
+            shown,
+            advice: advice.map(str::to_owned),
+        }
+    }
+}

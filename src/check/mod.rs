@@ -1,0 +1,219 @@
+//! `lakectl check`: everything that a run needs, looked at before one needs it. Nothing is ever changed.
+//!
+//! All checks are made, whatever an earlier one found; those that can't be made say so.
+
+mod broker;
+mod configuration;
+mod keys;
+mod place;
+mod sample;
+mod scope;
+mod server;
+mod table;
+mod topic;
+mod values;
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::{CheckArgs, CheckOnly, Common};
+use crate::config::Settings;
+use crate::print::count;
+use crate::report::{Report, one_line};
+use crate::stop::Stop;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    /// A run would fail, or do something that nobody wants.
+    Wrong,
+    /// It could not be looked at, and why stands in the message.
+    Unknown,
+}
+
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Wrong => "wrong",
+            Status::Unknown => "unknown",
+        }
+    }
+}
+
+/// One line of the answer.
+#[derive(Debug, Clone, Serialize)]
+struct Check {
+    /// `configuration`, `Kafka`, `MySQL`, `lake`, or a topic's name.
+    subject: String,
+    name: &'static str,
+    status: Status,
+    message: String,
+    /// What to do; of what is all right, what could be done better.
+    fix: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Checks(Vec<Check>);
+
+impl Checks {
+    fn add(&mut self, status: Status, place: Place<'_>, message: &str, fix: Option<String>) {
+        self.0.push(Check {
+            subject: place.0.to_owned(),
+            name: place.1,
+            status,
+            message: one_line(message),
+            fix: fix.map(|fix| one_line(&fix)),
+        });
+    }
+
+    fn ok(&mut self, place: Place<'_>, message: impl AsRef<str>) {
+        self.add(Status::Ok, place, message.as_ref(), None);
+    }
+
+    /// All right, and yet a person may want to know how it could be better.
+    fn ok_but(&mut self, place: Place<'_>, message: impl AsRef<str>, advice: Option<String>) {
+        self.add(Status::Ok, place, message.as_ref(), advice);
+    }
+
+    fn wrong(&mut self, place: Place<'_>, message: impl AsRef<str>, fix: impl Into<String>) {
+        self.add(Status::Wrong, place, message.as_ref(), Some(fix.into()));
+    }
+
+    fn unknown(&mut self, place: Place<'_>, why: impl AsRef<str>) {
+        self.add(
+            Status::Unknown,
+            place,
+            &format!("not checked: {}", why.as_ref()),
+            None,
+        );
+    }
+
+    /// An error as a run would meet it: what happened, and, behind its last semicolon, what to do; where it doesn't say,
+    /// `otherwise` does.
+    fn error(&mut self, place: Place<'_>, error: &anyhow::Error, otherwise: &str) {
+        self.told(place, &format!("{error:#}"), otherwise);
+    }
+
+    fn told(&mut self, place: Place<'_>, text: &str, otherwise: &str) {
+        let split = text.rsplit_once("; ").or_else(|| text.rsplit_once(". "));
+        let (message, fix) = split.unwrap_or((text, otherwise));
+        self.wrong(place, message, fix);
+    }
+
+    fn has_wrong(&self, subject: &str, name: &str) -> bool {
+        self.0
+            .iter()
+            .any(|check| check.status == Status::Wrong && check.subject == subject && check.name == name)
+    }
+
+    fn wrong_ones(&self) -> impl Iterator<Item = &Check> {
+        self.0.iter().filter(|check| check.status == Status::Wrong)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let width = |text: fn(&Check) -> &str| {
+            let widths = self.0.iter().map(|check| text(check).chars().count());
+            widths.max().unwrap_or(0)
+        };
+        let (subjects, names) = (width(|check| &check.subject), width(|check| check.name));
+        let line = |check: &Check| {
+            format!(
+                "{:7} {:subjects$}  {:names$}  {}",
+                check.status.word(),
+                check.subject,
+                check.name,
+                check.text()
+            )
+        };
+        self.0.iter().map(line).collect()
+    }
+}
+
+impl Check {
+    fn text(&self) -> String {
+        match (&self.fix, self.status) {
+            (Some(fix), Status::Wrong) => format!("{}; fix: {fix}", self.message),
+            (Some(fix), _) => format!("{}; {fix}", self.message),
+            (None, _) => self.message.clone(),
+        }
+    }
+}
+
+/// Subject and name of a check.
+type Place<'a> = (&'a str, &'static str);
+
+const CONFIGURATION: &str = "configuration";
+const KAFKA: &str = "Kafka";
+const MYSQL: &str = "MySQL";
+const LAKE: &str = "lake";
+
+/// What is looked at.
+#[derive(Debug)]
+struct Scope<'a> {
+    settings: &'a Settings,
+    common: &'a Common,
+    args: &'a CheckArgs,
+    stop: &'a Stop,
+    lake: bool,
+    warehouse: bool,
+}
+
+/// Looks at everything, and says what it found.
+///
+/// # Errors
+/// A topic or glob that means nothing: exit code 2. What is wrong with the rest is no error but the answer.
+pub fn execute(
+    common: &Common,
+    args: &CheckArgs,
+    settings: &Settings,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<()> {
+    let scope = Scope {
+        settings,
+        common,
+        args,
+        stop,
+        lake: args.only != Some(CheckOnly::Warehouse),
+        warehouse: args.only != Some(CheckOnly::Lake),
+    };
+    let topics = scope::topics(&scope)?;
+    let mut checks = Checks::default();
+    configuration::look(&scope, topics.len(), &mut checks);
+    let kafka = broker::look(&scope, &topics, &mut checks);
+    let warehouse = server::look(&scope, &topics, &mut checks);
+    let mirrored = kafka.as_ref().is_some_and(|kafka| kafka.mirrored);
+    let lake = place::look(&scope, mirrored, &mut checks);
+    let sides = topic::Sides {
+        kafka: kafka.as_ref(),
+        warehouse: warehouse.as_ref(),
+        lake: lake.as_ref(),
+    };
+    let to_come = topic::look(&scope, &topics, &sides, &mut checks)?;
+    if scope.lake {
+        place::room(&scope, to_come, &mut checks);
+    }
+    tell(&checks, common, report);
+    Ok(())
+}
+
+fn tell(checks: &Checks, common: &Common, report: &mut Report) {
+    let wrong = checks.wrong_ones().count();
+    report.outcome(&json!({ "checks": checks.0, "wrong": wrong }));
+    report.text = checks.lines();
+    report.text.push(match wrong {
+        0 => format!("{}, nothing wrong", count(checks.0.len() as u64, "check")),
+        _ => format!("{}, {wrong} wrong", count(checks.0.len() as u64, "check")),
+    });
+    if wrong > 0 {
+        report.needs_attention();
+    }
+    if common.quiet && !common.json {
+        for check in checks.wrong_ones() {
+            report.warn(format!("{} {}: {}", check.subject, check.name, check.text()));
+        }
+    }
+}

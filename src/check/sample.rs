@@ -1,0 +1,100 @@
+//! The last records of a topic, read as a run reads them: nothing is committed, and no group is joined.
+
+use anyhow::Result;
+use std::time::Duration;
+
+use super::Scope;
+use super::keys::Keys;
+use super::scope::Subject;
+use super::values::Values;
+use crate::config::PartitionTime;
+use crate::kafka::{Client, DrainPlan, Limits, OffsetRange, PartitionOffsets, Reading};
+use crate::lake::RecordDay;
+use crate::record::Record;
+use crate::warehouse::Trial;
+
+/// How long Kafka may stay silent: somebody waits for the answer.
+const SILENCE_MAX: Duration = Duration::from_secs(8);
+/// Markers of transactions and holes of compaction may fill the end of a log: then more of it is read.
+const WIDER: [u64; 3] = [1, 10, 100];
+
+#[derive(Debug)]
+pub(super) struct Sample {
+    pub(super) keys: Keys,
+    pub(super) values: Values,
+    pub(super) records: u64,
+    /// Of keys and values.
+    pub(super) bytes: u64,
+    /// Records without the time that `lake.partition_time` asks for.
+    pub(super) dayless: u64,
+}
+
+/// Reads the sample; `trial` gets each record, too.
+pub(super) fn read(
+    scope: &Scope<'_>,
+    client: &Client,
+    subject: &Subject,
+    offsets: &[PartitionOffsets],
+    mut trial: Option<&mut Trial>,
+) -> Result<Sample> {
+    let (topic, lake) = (&subject.topic, &scope.settings.lake);
+    let mut sample = Sample {
+        keys: Keys::new(&topic.key),
+        values: Values::new(lake),
+        records: 0,
+        bytes: 0,
+        dayless: 0,
+    };
+    let mut day = RecordDay::new(lake.timezone, topic.partition_time.clone());
+    let mut take = |record: &Record<'_>| {
+        sample.records += 1;
+        sample.bytes += record.key.map_or(0, <[u8]>::len) as u64 + record.value.map_or(0, <[u8]>::len) as u64;
+        sample.keys.take(record);
+        sample.values.take(record);
+        // A tombstone has no field.
+        if topic.partition_time != PartitionTime::Kafka && record.value.is_some() {
+            sample.dayless += u64::from(day.time_of(record, &topic.key) < 0);
+        }
+        if let Some(trial) = trial.as_mut() {
+            trial.take(record);
+        }
+        Ok(())
+    };
+    let each = scope.args.sample.div_ceil(offsets.len().max(1) as u64);
+    for times in WIDER {
+        let plan = last(offsets, each.saturating_mul(times));
+        let mut limits = Limits {
+            silence_max: SILENCE_MAX,
+            stop: scope.stop.clone(),
+            ..Limits::default()
+        };
+        let whole = plan
+            .ranges
+            .iter()
+            .zip(offsets)
+            .all(|(range, at)| range.start == at.low);
+        let mut read = 0;
+        Reading::start(client, &subject.topic.name, plan, &limits)?.read(&mut limits, &mut |record| {
+            read += 1;
+            take(record)
+        })?;
+        if read > 0 || whole {
+            break;
+        }
+    }
+    Ok(sample)
+}
+
+/// The last `each` offsets of each Kafka partition.
+fn last(offsets: &[PartitionOffsets], each: u64) -> DrainPlan {
+    let each = i64::try_from(each).unwrap_or(i64::MAX);
+    let range = |at: &PartitionOffsets| OffsetRange {
+        partition: at.partition,
+        start: at.stable_end.saturating_sub(each).max(at.low),
+        end: at.stable_end,
+    };
+    DrainPlan {
+        ranges: offsets.iter().map(range).collect(),
+        ..DrainPlan::default()
+    }
+}

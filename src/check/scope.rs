@@ -1,0 +1,80 @@
+//! Which topics are looked at. Kafka is not asked: it may be down.
+
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+use super::Scope;
+use crate::cli::KindArg;
+use crate::config::{Kind, Topic, check_topic_name};
+use crate::exit::usage;
+use crate::select::glob;
+
+/// A topic, and whether its kind was only guessed.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) topic: Topic,
+    pub(super) guessed: bool,
+}
+
+impl Subject {
+    pub(super) fn name(&self) -> &str {
+        &self.topic.name
+    }
+
+    pub(super) fn goes_to_lake(&self, scope: &Scope<'_>) -> bool {
+        scope.lake && self.topic.lake_enabled
+    }
+
+    pub(super) fn goes_to_warehouse(&self, scope: &Scope<'_>) -> bool {
+        scope.warehouse && self.topic.warehouse_enabled && self.topic.kind == Kind::Table
+    }
+}
+
+/// The configured topics, or those that were asked for, by name.
+///
+/// # Errors
+/// A glob that fits nothing, a name that is none, a kind that is not the configured one: exit code 2.
+pub(super) fn topics(scope: &Scope<'_>) -> Result<Vec<Subject>> {
+    let configured = &scope.settings.topics;
+    let mut chosen: BTreeMap<String, Subject> = BTreeMap::new();
+    let mut add = |topic: Topic, guessed| {
+        chosen.insert(topic.name.clone(), Subject { topic, guessed });
+    };
+    if scope.args.topics.is_empty() {
+        configured.values().for_each(|topic| add(topic.clone(), false));
+    }
+    for pattern in scope.args.topics.iter().map(|pattern| pattern.trim()) {
+        let Some(glob) = glob(pattern)? else {
+            let (topic, guessed) = named(scope, pattern)?;
+            add(topic, guessed);
+            continue;
+        };
+        let fitting: Vec<&Topic> = configured.values().filter(|t| glob.is_match(&t.name)).collect();
+        if fitting.is_empty() {
+            return Err(usage(format!("no configured topic matches `{pattern}`")));
+        }
+        fitting.into_iter().for_each(|topic| add(topic.clone(), false));
+    }
+    let served = |subject: &Subject| subject.goes_to_lake(scope) || subject.goes_to_warehouse(scope);
+    Ok(chosen.into_values().filter(served).collect())
+}
+
+fn named(scope: &Scope<'_>, name: &str) -> Result<(Topic, bool)> {
+    check_topic_name(name)?;
+    let kind = scope.args.kind.map(|kind| match kind {
+        KindArg::Stream => Kind::Stream,
+        KindArg::Table => Kind::Table,
+    });
+    match (scope.settings.topics.get(name), kind) {
+        (Some(topic), Some(kind)) if topic.kind != kind => Err(usage(format!(
+            "--kind {kind}: topic {name} is configured as a {}",
+            topic.kind
+        ))),
+        (Some(topic), _) => Ok((topic.clone(), false)),
+        (None, kind) => {
+            let retention = scope.settings.lake.retention;
+            let topic = Topic::ad_hoc(name, kind.unwrap_or(Kind::Stream), retention)?;
+            Ok((topic, kind.is_none()))
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A topic's MySQL table: whether it fits the key, takes the records of the sample, and can be purged.
+
+use super::scope::Subject;
+use super::{Checks, Status};
+use crate::print::count;
+use crate::warehouse::{Trial, Warehouse};
+
+/// The table, ready for a sample; None where it does not fit, or is none of ours to look at.
+pub(super) fn begin(warehouse: &Warehouse, subject: &Subject, checks: &mut Checks) -> Option<Trial> {
+    let place = (subject.name(), "table");
+    match warehouse.trial(&subject.topic) {
+        Ok(trial) => {
+            let (table, key) = trial.table();
+            let folding = trial.folding_key_columns();
+            let advice = (!folding.is_empty()).then(|| {
+                format!(
+                    "keys that differ only in case, accents or trailing blanks may become one row, by the collation of \
+                     {}: utf8mb4_0900_bin (MariaDB: utf8mb4_nopad_bin) keeps them apart",
+                    folding.join(", ")
+                )
+            });
+            checks.ok_but(place, format!("`{table}`, InnoDB, primary key ({key})"), advice);
+            retention(warehouse, subject, checks);
+            Some(trial)
+        }
+        Err(error) => {
+            let text = super::topic::without_name(subject, &format!("{error:#}"));
+            let otherwise = "give it a primary key of just the record key's columns (and window_start of a windowed one): \
+                             ALTER TABLE … ADD PRIMARY KEY (…)";
+            checks.told(place, &text, otherwise);
+            checks.unknown((subject.name(), "rows"), "the table does not fit");
+            None
+        }
+    }
+}
+
+fn retention(warehouse: &Warehouse, subject: &Subject, checks: &mut Checks) {
+    let Some(retention) = &subject.topic.row_retention else {
+        return;
+    };
+    let place = (subject.name(), "retention");
+    match warehouse.retention_index(&subject.topic, &retention.column) {
+        Ok(None) => checks.ok(place, format!("an index begins with `{}`", retention.column)),
+        Ok(Some(statement)) => checks.wrong(
+            place,
+            format!(
+                "no index begins with `{}`: a purge would read the whole table for each of its steps",
+                retention.column
+            ),
+            statement,
+        ),
+        Err(error) => checks.error(
+            place,
+            &error,
+            "name a TIMESTAMP, DATETIME or DATE column of the table in warehouse.retention",
+        ),
+    }
+}
+
+/// What the sample came to.
+pub(super) fn finish(trial: Trial, subject: &Subject, checks: &mut Checks) {
+    let place = (subject.name(), "rows");
+    let tried = trial.finish();
+    for finding in &tried.wrong {
+        checks.add(Status::Wrong, place, &finding.message, finding.fix.clone());
+    }
+    if tried.wrong.is_empty() || !tried.notes.is_empty() {
+        let notes: Vec<&str> = tried.notes.iter().map(|note| note.message.as_str()).collect();
+        let fixes: Vec<String> = tried.notes.iter().filter_map(|note| note.fix.clone()).collect();
+        let mut message = format!(
+            "{} and {} fit",
+            count(tried.upserts, "update"),
+            count(tried.deletes, "deletion")
+        );
+        if !notes.is_empty() {
+            message = format!("{message}; {}", notes.join("; "));
+        }
+        checks.ok_but(place, message, (!fixes.is_empty()).then(|| fixes.join("; ")));
+    }
+}

@@ -1,0 +1,323 @@
+//! One topic after the other: is it there, does Kafka keep it as its kind needs, what do its records look like, and what
+//! would the next run say.
+
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+use super::broker::Broker;
+use super::scope::Subject;
+use super::{Checks, Scope, sample, table};
+use crate::cli::DrainArgs;
+use crate::config::{Kind, closest};
+use crate::kafka::{PartitionOffsets, TopicList, TopicSettings};
+use crate::lake::Lake;
+use crate::print::count;
+use crate::report::{LakeReport, Report, TargetReport, TopicReport, WarehouseReport};
+use crate::run::{Options, Run};
+use crate::sink::Target;
+use crate::warehouse::Warehouse;
+
+/// Shorter than this no crontab can be relied upon.
+const KEPT_MIN_MS: i64 = 3_600_000;
+/// What a line of the lake has beside key and value, about.
+const LINE_OVERHEAD_BYTES: u64 = 100;
+
+/// Where an error doesn't say what to do.
+const OTHERWISE: &str = "see what a run says: --dry-run";
+
+/// What answered.
+pub(super) struct Sides<'a> {
+    pub(super) kafka: Option<&'a Broker>,
+    pub(super) warehouse: Option<&'a Warehouse>,
+    pub(super) lake: Option<&'a super::place::Opened<'a>>,
+}
+
+/// What the next run of `lake` would write, about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ToCome {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
+}
+
+pub(super) fn look(
+    scope: &Scope<'_>,
+    topics: &[Subject],
+    sides: &Sides<'_>,
+    checks: &mut Checks,
+) -> Result<ToCome> {
+    let mut to_come = ToCome::default();
+    for subject in topics {
+        if scope.stop.signal().is_some() {
+            break;
+        }
+        let one = one(scope, subject, sides, checks)?;
+        to_come.records += one.records;
+        to_come.bytes += one.bytes;
+    }
+    Ok(to_come)
+}
+
+fn one(scope: &Scope<'_>, subject: &Subject, sides: &Sides<'_>, checks: &mut Checks) -> Result<ToCome> {
+    let warehouse = sides.warehouse.filter(|_| subject.goes_to_warehouse(scope));
+    let partitions = sides.kafka.and_then(|kafka| exists(kafka, subject, checks));
+    let mut trial = warehouse.and_then(|warehouse| table::begin(warehouse, subject, checks));
+    let (Some(kafka), Some(partitions)) = (sides.kafka, partitions) else {
+        if sides.kafka.is_none() {
+            checks.unknown((subject.name(), "topic"), "Kafka does not answer");
+        }
+        return Ok(ToCome::default());
+    };
+    kept(kafka, subject, checks);
+    let mut record_bytes = None;
+    match offsets(kafka, subject, &partitions) {
+        Err(error) => checks.error(
+            (subject.name(), "offsets"),
+            &error,
+            "look at the brokers that lead this topic",
+        ),
+        Ok(offsets) if scope.args.sample > 0 => {
+            match sample::read(scope, &kafka.client, subject, &offsets, trial.as_mut()) {
+                Ok(sample) => {
+                    record_bytes = sample.bytes.checked_div(sample.records);
+                    judge(subject, &sample, checks);
+                    if let Some(trial) = trial.take().filter(|_| sample.records > 0) {
+                        table::finish(trial, subject, checks);
+                    }
+                }
+                Err(error) => checks.error(
+                    (subject.name(), "sample"),
+                    &error,
+                    "look at the brokers that lead this topic",
+                ),
+            }
+        }
+        Ok(_) => {}
+    }
+    let table_fits = !checks.has_wrong(subject.name(), "table");
+    if let Some(warehouse) = warehouse.filter(|_| table_fits) {
+        let empty = TargetReport::Warehouse(WarehouseReport::default());
+        let line = next_run(scope, kafka, Some(warehouse), (subject, &partitions), empty);
+        ahead((subject, "warehouse"), line, checks);
+    }
+    let Some(lake) = sides.lake.filter(|_| subject.goes_to_lake(scope)) else {
+        return Ok(ToCome::default());
+    };
+    let empty = TargetReport::Lake(LakeReport::default());
+    let line = next_run::<Lake<'_>>(scope, kafka, lake.lake.as_ref(), (subject, &partitions), empty);
+    let records = ahead((subject, "lake"), line, checks);
+    let each = record_bytes.unwrap_or(0) + LINE_OVERHEAD_BYTES;
+    Ok(ToCome {
+        records,
+        bytes: records.saturating_mul(each),
+    })
+}
+
+fn exists(kafka: &Broker, subject: &Subject, checks: &mut Checks) -> Option<Vec<i32>> {
+    let place = (subject.name(), "topic");
+    match kafka.client.leadership(subject.name()) {
+        Err(error) => checks.error(place, &error, "look at the brokers"),
+        Ok(None) => {
+            let names = kafka
+                .live
+                .keys()
+                .map(String::as_str)
+                .filter(|name| !name.starts_with('_'));
+            let fix = match closest(subject.name(), names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "create it, or take its entry out of the configuration".to_owned(),
+            };
+            checks.wrong(place, "Kafka has no such topic, or doesn't show it to us", fix);
+        }
+        Ok(Some(seen)) if !seen.leaderless.is_empty() => {
+            let which: Vec<String> = seen.leaderless.iter().map(i32::to_string).collect();
+            checks.wrong(
+                place,
+                format!("Kafka partitions without a leader: {}", which.join(", ")),
+                "start the brokers that have them; runs fail until then",
+            );
+        }
+        Ok(Some(seen)) => {
+            let partitions = count(seen.partitions.len() as u64, "Kafka partition");
+            checks.ok(place, format!("{}, {partitions}", subject.topic.kind));
+            return Some(seen.partitions);
+        }
+    }
+    None
+}
+
+/// How long Kafka keeps what was not read yet, and whether that fits the topic's kind.
+fn kept(kafka: &Broker, subject: &Subject, checks: &mut Checks) {
+    let place = (subject.name(), "kept");
+    let asked = [subject.name().to_owned()];
+    let told = kafka.client.topic_settings(&asked);
+    let told = told.map(|mut told| {
+        told.remove(subject.name())
+            .unwrap_or_else(|| Ok(TopicSettings::new()))
+    });
+    let settings = match told {
+        Ok(Ok(settings)) => settings,
+        Ok(Err(error)) => return checks.unknown(place, error),
+        Err(error) => return checks.unknown(place, format!("{error:#}")),
+    };
+    let number = |name: &str| settings.get(name).and_then(|text| text.parse::<i64>().ok());
+    let policy = settings.get("cleanup.policy").map_or("", String::as_str);
+    let (compacts, deletes) = (policy.contains("compact"), policy.contains("delete"));
+    let retention = number("retention.ms").filter(|&ms| deletes && ms >= 0);
+    let tombstones = number("delete.retention.ms").unwrap_or(0);
+    let kind = subject.topic.kind;
+    let alter = |setting: &str| {
+        format!(
+            "kafka-configs --alter --topic {} --add-config {setting}",
+            subject.name()
+        )
+    };
+    if compacts && subject.guessed {
+        return checks.wrong(
+            place,
+            "the topic is compacted, so it may be a table: a run would ask",
+            format!(
+                "give it a [topics.{}] entry with its kind, or say --kind",
+                subject.name()
+            ),
+        );
+    }
+    if kind == Kind::Table && !compacts && retention.is_some() {
+        let after = span(retention.unwrap_or(0));
+        return checks.wrong(
+            place,
+            format!("Kafka deletes the records of this table after {after}, also those of keys that are still valid"),
+            format!("{}, or kind = \"stream\"", alter("cleanup.policy=compact")),
+        );
+    }
+    let mut message = match retention {
+        Some(ms) => format!("cleanup.policy {policy}, records for {}", span(ms)),
+        None => format!("cleanup.policy {policy}, records for ever"),
+    };
+    if let Some(bytes) = number("retention.bytes").filter(|&bytes| deletes && bytes >= 0) {
+        message.push_str(&format!(", at most {bytes} bytes of each Kafka partition"));
+    }
+    if compacts && kind == Kind::Table {
+        message.push_str(&format!(", tombstones for {}", span(tombstones)));
+    }
+    let shortest = [retention, (compacts && kind == Kind::Table).then_some(tombstones)];
+    match shortest.into_iter().flatten().min() {
+        Some(ms) if ms < KEPT_MIN_MS => checks.wrong(
+            place,
+            format!("{message}: what no run has taken in by then is lost"),
+            alter(match retention == Some(ms) {
+                true => "retention.ms=604800000",
+                false => "delete.retention.ms=604800000",
+            }),
+        ),
+        _ if compacts && kind == Kind::Stream => checks.ok_but(
+            place,
+            message,
+            Some("compaction may take older records of a key before a run has read them".to_owned()),
+        ),
+        _ => checks.ok(place, message),
+    }
+}
+
+fn span(ms: i64) -> String {
+    let units = [
+        (86_400_000, "day"),
+        (3_600_000, "hour"),
+        (60_000, "minute"),
+        (1_000, "second"),
+    ];
+    let (unit, name) = units
+        .into_iter()
+        .find(|(unit, _)| ms >= *unit && ms % unit == 0)
+        .unwrap_or((1, "millisecond"));
+    count((ms / unit).unsigned_abs(), name)
+}
+
+fn offsets(kafka: &Broker, subject: &Subject, partitions: &[i32]) -> Result<Vec<PartitionOffsets>> {
+    let list: TopicList = BTreeMap::from([(subject.name().to_owned(), partitions.to_vec())]);
+    let mut found = kafka.client.offsets(&list)?;
+    Ok(found.remove(subject.name()).unwrap_or_default())
+}
+
+fn judge(subject: &Subject, sample: &sample::Sample, checks: &mut Checks) {
+    if sample.records == 0 {
+        return checks.unknown((subject.name(), "records"), "the topic holds none");
+    }
+    sample.keys.judge(subject, checks);
+    sample.values.judge(subject, checks);
+    if sample.dayless > 0 {
+        checks.wrong(
+            (subject.name(), "days"),
+            format!(
+                "{} of {} have no time by lake.partition_time = \"{}\", and would lie in no day",
+                sample.dayless, sample.records, subject.topic.partition_time
+            ),
+            "name a field that has epoch milliseconds or an ISO 8601 time in every record, or \"kafka\"",
+        );
+    }
+}
+
+/// What a dry run says of this one topic.
+fn next_run<T: Target>(
+    scope: &Scope<'_>,
+    kafka: &Broker,
+    target: Option<&T>,
+    (subject, partitions): (&Subject, &[i32]),
+    empty: TargetReport,
+) -> Result<(TopicReport, Vec<String>)> {
+    let mut report = Report::new("check", true);
+    let mut run = Run {
+        client: &kafka.client,
+        options: Options::new(
+            scope.common,
+            &DrainArgs::default(),
+            scope.settings,
+            &report,
+            scope.stop,
+        )?,
+        empty: empty.clone(),
+        report: &mut report,
+    };
+    run.preview(target, &vec![(subject.topic.clone(), partitions.to_vec())])?;
+    let line = report.topics.pop();
+    let line = line.unwrap_or_else(|| TopicReport::new(subject.name(), subject.topic.kind, empty));
+    Ok((line, report.warnings))
+}
+
+/// Tells it, and gives back how much there is to read.
+fn ahead(
+    (subject, name): (&Subject, &'static str),
+    line: Result<(TopicReport, Vec<String>)>,
+    checks: &mut Checks,
+) -> u64 {
+    let place = (subject.name(), name);
+    let (line, warnings) = match line {
+        Ok(told) => told,
+        Err(error) => {
+            checks.error(place, &error, OTHERWISE);
+            return 0;
+        }
+    };
+    if let Some(error) = &line.error {
+        checks.told(place, &without_name(subject, error), OTHERWISE);
+        return 0;
+    }
+    if line.exit_code != crate::exit::DONE {
+        checks.told(place, &without_name(subject, &warnings.join("; ")), OTHERWISE);
+        return line.remaining;
+    }
+    let mut message = match line.remaining {
+        0 => "nothing new".to_owned(),
+        left => format!("{} to read", count(left, "offset")),
+    };
+    if line.held > 0 {
+        message.push_str(&format!(", {} held back by an open transaction", line.held));
+    }
+    checks.ok(place, message);
+    line.remaining
+}
+
+/// The subject stands before the message already.
+pub(super) fn without_name(subject: &Subject, text: &str) -> String {
+    let start = format!("topic {}: ", subject.name());
+    text.strip_prefix(&start).unwrap_or(text).to_owned()
+}

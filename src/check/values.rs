@@ -1,0 +1,104 @@
+//! Values of a sample: what readers of the lake will find.
+
+use super::scope::Subject;
+use super::{Checks, Place};
+use crate::config::Lake;
+use crate::json::{Checker, Shape};
+use crate::lake::line::reserved_names;
+use crate::record::Record;
+
+#[derive(Debug)]
+pub(super) struct Values {
+    checker: Checker,
+    there: u64,
+    tombstones: u64,
+    /// Kept as text.
+    irregular: u64,
+    first: Option<(String, i32, i64)>,
+    /// JSON, but no objects.
+    bare: u64,
+    /// Objects with a field that has one of our names.
+    reserved: u64,
+    /// In the wire format of a schema registry: a zero byte, then the schema's number.
+    registered: u64,
+}
+
+impl Values {
+    pub(super) fn new(lake: &Lake) -> Values {
+        Values {
+            checker: Checker::with_reserved(reserved_names(&lake.prefix)),
+            there: 0,
+            tombstones: 0,
+            irregular: 0,
+            first: None,
+            bare: 0,
+            reserved: 0,
+            registered: 0,
+        }
+    }
+
+    pub(super) fn take(&mut self, record: &Record<'_>) {
+        let Some(value) = record.value else {
+            self.tombstones += 1;
+            return;
+        };
+        self.there += 1;
+        match self.checker.check(value).map(|readable| readable.shape) {
+            Ok(Shape::Object) => {}
+            Ok(Shape::ReservedObject) => self.reserved += 1,
+            Ok(Shape::Other) => self.bare += 1,
+            Err(reason) => {
+                self.irregular += 1;
+                self.registered += u64::from(value.len() > 5 && value[0] == 0);
+                self.first
+                    .get_or_insert((reason, record.partition, record.offset));
+            }
+        }
+    }
+
+    pub(super) fn judge(&self, subject: &Subject, checks: &mut Checks) {
+        let place: Place<'_> = (subject.name(), "values");
+        if self.there == 0 {
+            return checks.ok(place, format!("nothing but {} tombstones", self.tombstones));
+        }
+        let (reason, partition, offset) = self.first.clone().unwrap_or_default();
+        let example = format!("{reason} (Kafka partition {partition}, offset {offset})");
+        if self.irregular * 2 > self.there {
+            let fix = match self.registered == self.irregular {
+                true => {
+                    "they look like Avro, Protobuf or JSON with a schema registry's number before it: have them \
+                         written as plain JSON (in ksqlDB: VALUE_FORMAT = 'JSON')"
+                }
+                false => {
+                    "have them written as JSON (in ksqlDB: VALUE_FORMAT = 'JSON'), or live with text in the lake"
+                }
+            };
+            let message = format!(
+                "{} of {} can't be read as JSON and would be kept as text: {example}",
+                self.irregular, self.there
+            );
+            return checks.wrong(place, message, fix);
+        }
+        let objects = self.there - self.irregular - self.bare;
+        let mut notes = Vec::new();
+        if self.irregular > 0 {
+            notes.push(format!("{} would be kept as text: {example}", self.irregular));
+        }
+        if self.bare > 0 {
+            notes.push(format!("{} are other JSON and stand under `_value`", self.bare));
+        }
+        if self.reserved > 0 {
+            notes.push(format!(
+                "{} have a field named like lakectl's own, and stand whole under `_value`: another \
+                 lake.metadata_prefix avoids that",
+                self.reserved
+            ));
+        }
+        let advice = (!notes.is_empty()).then(|| notes.join("; "));
+        checks.ok_but(
+            place,
+            format!("{objects} of {} are JSON objects", self.there),
+            advice,
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! `lakectl check`: what a run would meet.
+
+use anyhow::Result;
+
+use crate::check;
+use crate::cli::{CheckArgs, Common};
+use crate::config::Overrides;
+use crate::report::Report;
+use crate::stop::Stop;
+
+pub(super) fn execute(common: &Common, args: &CheckArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+    let overrides = Overrides {
+        brokers: args.brokers.clone(),
+        kafka_options: args.options.clone(),
+        lake_root: args.lake_root.clone(),
+        url: args.database.url.clone(),
+        ..Overrides::default()
+    };
+    let settings = super::settings(common, &overrides)?;
+    check::execute(common, args, &settings, report, stop)
+}

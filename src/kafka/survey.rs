@@ -1,0 +1,57 @@
+//! What Kafka says of its brokers and of one topic, beyond what a run asks for.
+
+use anyhow::{Result, anyhow};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::client::Client;
+
+/// The Kafka partitions of a topic, and those of them that nobody leads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leadership {
+    pub partitions: Vec<i32>,
+    pub leaderless: Vec<i32>,
+}
+
+impl Client {
+    /// How many brokers the last list of topics named.
+    pub fn brokers_seen(&self) -> usize {
+        self.brokers_seen.lock().map_or(0, |seen| seen.len())
+    }
+
+    /// The topic as Kafka shows it to us; None where there is no such topic.
+    ///
+    /// # Errors
+    /// No answer, or one that we are not allowed to have.
+    pub fn leadership(&self, topic: &str) -> Result<Option<Leadership>> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), self.answer_timeout)
+            .map_err(|e| self.unreachable(&e.to_string()))?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Ok(None);
+        };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None | Some(RDKafkaErrorCode::LeaderNotAvailable) => {}
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                return Ok(None);
+            }
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                return Err(anyhow!(
+                    "Kafka doesn't let us see topic {topic}; its administrator can: kafka-acls --add --allow-principal \
+                     User:… --operation Read --operation Describe --topic {topic}"
+                ));
+            }
+            Some(code) => return Err(anyhow!("topic {topic}: {code}")),
+        }
+        let mut seen = Leadership::default();
+        for partition in found.partitions() {
+            seen.partitions.push(partition.id());
+            if partition.leader() < 0 {
+                seen.leaderless.push(partition.id());
+            }
+        }
+        seen.partitions.sort_unstable();
+        Ok(Some(seen))
+    }
+}

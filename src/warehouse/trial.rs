@@ -1,0 +1,292 @@
+//! Records tried on a table: they become rows just as in a load, and go nowhere.
+
+use anyhow::{Context, Result};
+use mysql::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::batch::values_bytes;
+use super::column::{Column, ColumnType};
+use super::row::{Change, RowReader};
+use super::schema::TargetTable;
+use super::sink::STATEMENT_OVERHEAD_BYTES;
+use super::width::Width;
+use super::{Warehouse, mapping};
+use crate::config::{Topic, closest};
+use crate::print::count;
+use crate::record::Record;
+
+/// Something about the table that a person should know, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub message: String,
+    pub fix: Option<String>,
+}
+
+/// What the sample came to.
+#[derive(Debug, Clone, Default)]
+pub struct Tried {
+    pub upserts: u64,
+    pub deletes: u64,
+    /// Rows that would be refused or not fit.
+    pub wrong: Vec<Finding>,
+    /// What would be lost without a word.
+    pub notes: Vec<Finding>,
+}
+
+/// A table that fits its topic's key, and what the records so far would do to it.
+#[derive(Debug)]
+pub struct Trial {
+    table: TargetTable,
+    reader: RowReader,
+    /// The same table, whose columns take everything as text: what the records ask of them is measured there.
+    loose: TargetTable,
+    loose_reader: RowReader,
+    strict: bool,
+    packet_max: usize,
+    largest: usize,
+    keyless: u64,
+    upserts: u64,
+    deletes: u64,
+    refused: BTreeMap<String, Refused>,
+    widths: BTreeMap<usize, Width>,
+}
+
+#[derive(Debug)]
+struct Refused {
+    records: u64,
+    first: (i32, i64),
+}
+
+impl Warehouse {
+    /// The topic's table, ready to be tried.
+    ///
+    /// # Errors
+    /// A table that is missing or does not fit the topic: exit code 2.
+    pub fn trial(&self, topic: &Topic) -> Result<Trial> {
+        let (_, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let loose = loosened(&table);
+        let (names, plan) = mapping::plan(topic, &loose)?;
+        Ok(Trial {
+            loose_reader: RowReader::new(topic.key.clone(), names, plan),
+            loose,
+            reader,
+            strict: topic.strict,
+            packet_max: self.server.packet_max,
+            table,
+            largest: 0,
+            keyless: 0,
+            upserts: 0,
+            deletes: 0,
+            refused: BTreeMap::new(),
+            widths: BTreeMap::new(),
+        })
+    }
+}
+
+fn loosened(table: &TargetTable) -> TargetTable {
+    let loose = |column: &Column| Column {
+        kind: ColumnType::Text {
+            chars_max: None,
+            bytes_max: u64::MAX,
+            fixed: false,
+        },
+        nullable: true,
+        required: false,
+        ..column.clone()
+    };
+    TargetTable {
+        name: table.name.clone(),
+        columns: table.columns.iter().map(loose).collect(),
+        primary_key: table.primary_key.clone(),
+        may_refuse: false,
+    }
+}
+
+impl Trial {
+    /// The table's name as MySQL spells it, and its primary key.
+    pub fn table(&self) -> (&str, String) {
+        (&self.table.name, self.table.key_names())
+    }
+
+    /// Key columns in which two different keys can be one row.
+    pub fn folding_key_columns(&self) -> Vec<String> {
+        self.table.folding_key_columns()
+    }
+
+    pub fn take(&mut self, record: &Record<'_>) {
+        match self.reader.read(&self.table, record) {
+            Change::NoKey => self.keyless += 1,
+            Change::Delete { .. } => self.deletes += 1,
+            Change::Upsert { values, .. } => {
+                self.upserts += 1;
+                self.largest = self.largest.max(values_bytes(&values));
+            }
+            Change::Refused(refusal) => {
+                // Where in the text it stands differs from record to record.
+                let reason = refusal.reason.split(" at line ").next().unwrap_or_default();
+                let refused = self.refused.entry(reason.to_owned()).or_insert(Refused {
+                    records: 0,
+                    first: (record.partition, record.offset),
+                });
+                refused.records += 1;
+            }
+        }
+        if let Change::Upsert { columns, values } = self.loose_reader.read(&self.loose, record) {
+            for (at, value) in columns.into_iter().zip(values) {
+                if let Value::Bytes(text) = value {
+                    self.widths
+                        .entry(at)
+                        .or_default()
+                        .take(&String::from_utf8_lossy(&text));
+                }
+            }
+        }
+    }
+
+    pub fn finish(mut self) -> Tried {
+        let mut tried = Tried {
+            upserts: self.upserts,
+            deletes: self.deletes,
+            ..Tried::default()
+        };
+        for (reason, refused) in &self.refused {
+            let (partition, offset) = refused.first;
+            tried.wrong.push(Finding {
+                message: format!(
+                    "{} would be rejected: {reason} (the first in Kafka partition {partition} at offset {offset})",
+                    count(refused.records, "record"),
+                ),
+                fix: Some(self.fix(reason)),
+            });
+        }
+        if self.keyless > 0 {
+            tried.wrong.push(Finding {
+                message: format!(
+                    "{} without a key would be skipped: they say nothing about any row",
+                    count(self.keyless, "record")
+                ),
+                fix: Some(
+                    "give the records a key where they are produced (in ksqlDB: PARTITION BY)".to_owned(),
+                ),
+            });
+        }
+        let row_bytes = self.largest + STATEMENT_OVERHEAD_BYTES;
+        if row_bytes > self.packet_max {
+            tried.wrong.push(Finding {
+                message: format!(
+                    "a row of {} bytes is more than the server's max_allowed_packet takes, {} bytes",
+                    self.largest, self.packet_max
+                ),
+                fix: Some(format!(
+                    "SET PERSIST max_allowed_packet = {}",
+                    row_bytes.next_power_of_two()
+                )),
+            });
+        }
+        self.leftovers(&mut tried);
+        tried.notes.extend(self.rounded());
+        tried
+    }
+
+    /// Fields that no column takes, and the column that one of them may have been meant for.
+    fn leftovers(&mut self, tried: &mut Tried) {
+        let names = self.reader.take_names_without_column();
+        if names.is_empty() {
+            return;
+        }
+        let idle: Vec<&str> = (0..self.table.columns.len())
+            .filter(|at| !self.widths.contains_key(at) && !self.table.columns[*at].in_key)
+            .map(|at| self.table.columns[at].name.as_str())
+            .collect();
+        let meant = names
+            .iter()
+            .find_map(|name| Some((name, closest(name, idle.iter().copied())?)));
+        let fix = match meant {
+            Some((name, column)) => {
+                format!(
+                    "if {name} belongs in `{column}`, which nothing fills: warehouse.columns = {{ {name} = \"{column}\" }}"
+                )
+            }
+            None => format!("ALTER TABLE `{}` ADD COLUMN … would keep them", self.table.name),
+        };
+        let finding = Finding {
+            message: format!("fields without a column, left out: {}", names.join(", ")),
+            fix: Some(fix),
+        };
+        match self.strict {
+            true => tried.wrong.push(Finding {
+                message: format!("{} (warehouse.strict = true)", finding.message),
+                ..finding
+            }),
+            false => tried.notes.push(finding),
+        }
+    }
+
+    /// DECIMAL columns that have fewer decimal places than the numbers.
+    fn rounded(&self) -> Vec<Finding> {
+        let finding = |(&at, width): (&usize, &Width)| {
+            let column = &self.table.columns[at];
+            let ColumnType::Decimal { scale, .. } = column.kind else {
+                return None;
+            };
+            let places = width.places().filter(|&places| places > scale)?;
+            Some(Finding {
+                message: format!(
+                    "column {} rounds to {scale} of {places} decimal places",
+                    column.name
+                ),
+                fix: Some(self.modify(column, &width.decimal(scale))),
+            })
+        };
+        self.widths.iter().filter_map(finding).collect()
+    }
+
+    fn fix(&self, reason: &str) -> String {
+        let Some((name, what)) = reason
+            .strip_prefix("column ")
+            .and_then(|rest| rest.split_once(": "))
+        else {
+            return match reason.starts_with("key") {
+                true => "see what is said about the keys".to_owned(),
+                false => "mend what produces them, or leave them in lakectl_rejects".to_owned(),
+            };
+        };
+        let found = self.table.columns.iter().position(|column| column.name == name);
+        let Some(column) = found.map(|at| &self.table.columns[at]) else {
+            return "look at the record".to_owned();
+        };
+        if what.starts_with("NOT NULL") {
+            let unfilled = self.reader_names_near(name);
+            return format!(
+                "let `{name}` be NULL or give it a DEFAULT, or name the field that fills it: \
+                 warehouse.columns = {{ {unfilled} = \"{name}\" }}"
+            );
+        }
+        if what.starts_with("the column is NOT NULL") {
+            return format!("let `{name}` be NULL, or send no nulls");
+        }
+        let width = found
+            .and_then(|at| self.widths.get(&at))
+            .cloned()
+            .unwrap_or_default();
+        match width.column_type(&column.kind) {
+            Some(wider) => self.modify(column, &wider),
+            None => format!("make `{name}` of a type that holds such values, or mend what produces them"),
+        }
+    }
+
+    /// A field without a column that may be meant for `column`.
+    fn reader_names_near(&self, column: &str) -> String {
+        let names: BTreeSet<&str> = self.reader.names_without_column().collect();
+        closest(column, names).unwrap_or("FIELD").to_owned()
+    }
+
+    fn modify(&self, column: &Column, wanted: &str) -> String {
+        let null = if column.nullable { "" } else { " NOT NULL" };
+        format!(
+            "ALTER TABLE {} MODIFY {} {wanted}{null}",
+            super::quote(&self.table.name),
+            super::quote(&column.name)
+        )
+    }
+}

@@ -1,0 +1,270 @@
+//! MySQL: the server, the account, and tables that do not fit their records.
+
+use crate::answer::check;
+use crate::common::kafka::{NOON_MS, Topic, record};
+use crate::common::unique;
+use crate::world::Warehouse;
+
+fn entry(topic: &Topic, table: &str, more: &str) -> String {
+    format!(
+        "[topics.{:?}]\nkind = \"table\"\nkey = {{ columns = [\"id\"] }}\nwarehouse.table = {table:?}\n{more}\n",
+        topic.name
+    )
+}
+
+#[test]
+fn records_that_their_table_would_not_take() {
+    records_and_table(Warehouse::new());
+}
+
+#[test]
+fn records_that_their_table_would_not_take_on_mariadb() {
+    records_and_table(Warehouse::on_mariadb());
+}
+
+fn records_and_table(mut world: Warehouse) {
+    // Compaction would take records away in the middle of it.
+    let topic = Topic::new("check-rows");
+    world.execute(
+        "CREATE TABLE narrow (id VARCHAR(255) NOT NULL PRIMARY KEY, note VARCHAR(5), amount DECIMAL(5,2), small TINYINT, \
+         later TIMESTAMP NULL, number INT, kind ENUM('a','b'), must INT NOT NULL, full_name VARCHAR(20), rounded DECIMAL(9,2))",
+    );
+    world.set_topics(&entry(&topic, "narrow", ""));
+    let values = [
+        "{\"MUST\":1,\"NOTE\":\"far too long\"}",
+        "{\"MUST\":1,\"AMOUNT\":12345.678}",
+        "{\"MUST\":1,\"SMALL\":300}",
+        "{\"MUST\":1,\"LATER\":\"2040-01-01T00:00:00Z\"}",
+        "{\"MUST\":1,\"NUMBER\":{\"a\":1}}",
+        "{\"MUST\":1,\"KIND\":\"c\"}",
+        "{\"NOTE\":\"short\"}",
+        "{\"MUST\":1,\"FULLNAME\":\"x\",\"ROUNDED\":1.2345}",
+        "[1]",
+    ];
+    for (at, value) in values.iter().enumerate() {
+        topic.send(&[record(&format!("k{at}"), value)]);
+    }
+    let only = ["--only", "warehouse"];
+    let answer = check(&world, &only, 3);
+    let rows = |words: &[&str]| answer.is_wrong(&topic.name, "rows", words);
+    rows(&[
+        "column note: longer than 5 characters",
+        "offset 0",
+        "MODIFY `note` VARCHAR(64)",
+    ]);
+    rows(&[
+        "column amount: out of range for DECIMAL(5,2)",
+        "offset 1",
+        "MODIFY `amount` DECIMAL(11,3)",
+    ]);
+    rows(&["column small: out of range -128 to 127", "MODIFY `small` BIGINT"]);
+    rows(&[
+        "column later: out of a TIMESTAMP's range",
+        "MODIFY `later` DATETIME",
+    ]);
+    rows(&["column number: no number", "MODIFY `number` JSON"]);
+    rows(&[
+        "column kind: none of the ENUM's values",
+        "MODIFY `kind` VARCHAR(64)",
+    ]);
+    rows(&[
+        "column must: NOT NULL, and the record has none",
+        "warehouse.columns",
+    ]);
+    rows(&["no object", "offset 8", "mend what produces them"]);
+    assert!(
+        answer.wrong().iter().all(|(_, name)| *name == "rows"),
+        "{:?}",
+        answer.wrong()
+    );
+    assert_eq!(answer.wrong().len(), 8, "{:?}", answer.wrong());
+    // The fixes are what they say: with them the records fit, and what is left out is only told.
+    for statement in [
+        "MODIFY `note` VARCHAR(64)",
+        "MODIFY `amount` DECIMAL(11,3)",
+        "MODIFY `small` BIGINT",
+        "MODIFY `later` DATETIME",
+        "MODIFY `number` JSON",
+        "MODIFY `kind` VARCHAR(64)",
+        "MODIFY `must` INT NULL",
+    ] {
+        world.execute(&format!("ALTER TABLE narrow {statement}"));
+    }
+    topic.send(&[crate::common::kafka::tombstone("k8")]);
+    topic.send(&[record("k8", "{\"MUST\":2}")]);
+    let last = ["--only", "warehouse", "--sample", "2"];
+    check(&world, &last, 0).ok(&topic.name, "rows", &["1 update and 1 deletion fit"]);
+    let answer = check(&world, &only, 3);
+    assert_eq!(answer.wrong().len(), 1, "{:?}", answer.wrong());
+    world.lakectl(&["warehouse"]).expect(3);
+    assert_eq!(world.value("SELECT COUNT(*) FROM lakectl_rejects"), "1");
+    world.set_topics(&entry(&topic, "narrow", "warehouse.strict = true"));
+    let answer = check(&world, &only, 3);
+    let told = ["FULLNAME", "warehouse.strict", "`full_name`, which nothing fills"];
+    answer.is_wrong(&topic.name, "rows", &told);
+}
+
+#[test]
+fn what_is_left_out_or_rounded_is_told() {
+    let topic = Topic::compacted("check-notes");
+    let mut world = Warehouse::new();
+    world.execute(
+        "CREATE TABLE notes (id VARCHAR(255) NOT NULL PRIMARY KEY, full_name TEXT, rounded DECIMAL(9,2))",
+    );
+    world.set_topics(&entry(&topic, "notes", ""));
+    topic.send(&[record("a", "{\"FULLNAME\":\"x\",\"ROUNDED\":1.2345}")]);
+    let answer = check(&world, &["--only", "warehouse"], 0);
+    let words = [
+        "left out: FULLNAME",
+        "rounds to 2 of 4",
+        "FULLNAME = \\\"full_name\\\"",
+        "MODIFY `rounded` DECIMAL(8,4)",
+    ];
+    answer.ok(&topic.name, "rows", &words);
+    answer.ok(&topic.name, "table", &["utf8mb4_0900_ai_ci", "keeps them apart"]);
+}
+
+#[test]
+fn tables_that_do_not_fit_their_topics() {
+    let labels = [
+        "missing",
+        "myisam",
+        "keyless",
+        "unique",
+        "unfilled",
+        "window",
+        "unindexed",
+        "column",
+    ];
+    let topics = labels.map(|label| Topic::compacted(&format!("check-{label}")));
+    let mut world = Warehouse::new();
+    for table in [
+        "myisam (id VARCHAR(9) PRIMARY KEY, at DATETIME) ENGINE = MyISAM",
+        "keyless (id VARCHAR(9))",
+        "`unique` (id VARCHAR(9) PRIMARY KEY, other INT UNIQUE)",
+        "unfilled (id VARCHAR(9), place VARCHAR(9), PRIMARY KEY (id, place))",
+        "`window` (id VARCHAR(9) PRIMARY KEY)",
+        "unindexed (id VARCHAR(9) PRIMARY KEY, at DATETIME)",
+        "`column` (id VARCHAR(9) PRIMARY KEY, at VARCHAR(9))",
+    ] {
+        world.execute(&format!("CREATE TABLE {table}"));
+    }
+    let entries: Vec<String> = topics
+        .iter()
+        .zip(labels)
+        .map(|(topic, label)| {
+            let more = match label {
+                "window" => "window = { type = \"hopping\", size = \"5m\" }",
+                "unindexed" | "column" => "warehouse.retention = { column = \"at\", keep = \"7d\" }",
+                _ => "",
+            };
+            entry(topic, label, more)
+        })
+        .collect();
+    world.set_topics(&entries.concat());
+    let answer = check(&world, &["--only", "warehouse"], 3);
+    let [
+        missing,
+        myisam,
+        keyless,
+        unique,
+        unfilled,
+        window,
+        unindexed,
+        column,
+    ] = topics.each_ref().map(|topic| &topic.name);
+    answer.is_wrong(missing, "table", &["there is no table `missing`", "CREATE"]);
+    answer.is_wrong(
+        myisam,
+        "table",
+        &["engine MyISAM", "run: ALTER TABLE `myisam` ENGINE = InnoDB"],
+    );
+    answer.is_wrong(keyless, "table", &["no primary key", "ADD PRIMARY KEY"]);
+    answer.is_wrong(unique, "table", &["second unique index", "DROP INDEX `other`"]);
+    answer.is_wrong(unfilled, "table", &["primary-key column place"]);
+    answer.is_wrong(
+        window,
+        "table",
+        &["windowed", "warehouse.columns = { window_start"],
+    );
+    answer.is_wrong(
+        unindexed,
+        "retention",
+        &[
+            "no index begins with `at`",
+            "CREATE INDEX `retention_at` ON `unindexed` (`at`)",
+        ],
+    );
+    answer.is_wrong(column, "retention", &["no TIMESTAMP, DATETIME or DATE"]);
+    answer.unknown(missing, "rows", &["not checked: the table does not fit"]);
+    assert_eq!(answer.wrong().len(), 8, "{:?}", answer.wrong());
+}
+
+#[test]
+fn our_own_tables_and_the_database() {
+    let topic = Topic::compacted("check-schema");
+    topic.send(&[record("a", "{\"PURCHASE_COUNT\":1}").at(NOON_MS)]);
+    let world = Warehouse::without_database().counts(&topic);
+    let only = ["--only", "warehouse"];
+    let answer = check(&world, &only, 3);
+    answer.is_wrong(
+        "MySQL",
+        "answer",
+        &["there is no database", "run: lakectl init-db"],
+    );
+    world.lakectl(&["init-db"]).expect(0);
+    check(&world, &only, 0);
+    world.execute("ALTER TABLE lakectl_rejects MODIFY reason VARCHAR(7)");
+    world.execute("ALTER TABLE total_par_transaction_type ADD COLUMN ours INT");
+    let answer = check(&world, &only, 3);
+    answer.is_wrong("MySQL", "schema", &["lakectl_rejects.reason", "init-db"]);
+    assert_eq!(answer.wrong(), [("MySQL", "schema")]);
+    world.execute("DROP TABLE lakectl_rejects");
+    let answer = check(&world, &only, 3);
+    answer.is_wrong("MySQL", "schema", &["lakectl_rejects: the table is missing"]);
+    answer.is_wrong(
+        &topic.name,
+        "table",
+        &["no table `lakectl_rejects` yet", "lakectl init-db"],
+    );
+}
+
+#[test]
+fn rights_that_are_missing() {
+    rights(Warehouse::new());
+}
+
+#[test]
+fn rights_that_are_missing_on_mariadb() {
+    rights(Warehouse::on_mariadb());
+}
+
+fn rights(mut world: Warehouse) {
+    let topic = Topic::compacted("check-rights");
+    topic.send(&[record("a", "{\"PURCHASE_COUNT\":1}")]);
+    world = world.counts(&topic);
+    let user = unique("chk").replace('.', "_");
+    let database = world.database.clone();
+    world.execute(&format!(
+        "CREATE USER '{user}'@'%' IDENTIFIED BY 'Pass-w0rd-of-the-test'"
+    ));
+    world.execute(&format!("GRANT SELECT, DELETE ON `{database}`.* TO '{user}'@'%'"));
+    let url = format!("mysql://{user}@{}/{database}", world.address);
+    let run = |code| {
+        let arguments = ["check", "--json", "--only", "warehouse", "--url", &url];
+        let env = [("LAKECTL_WAREHOUSE_PASSWORD", "Pass-w0rd-of-the-test")];
+        crate::answer::Answer::of(world.start_with(&arguments, &env).wait(), code)
+    };
+    let answer = run(3);
+    let lacks = "lacks INSERT and UPDATE on `product_purchase_counts`";
+    let fix = format!("GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.* TO '{user}'@'%'");
+    answer.is_wrong(
+        "MySQL",
+        "rights",
+        &[lacks, "lacks INSERT on `lakectl_rejects`", &fix],
+    );
+    assert_eq!(answer.wrong(), [("MySQL", "rights")]);
+    world.execute(&fix);
+    run(0).ok("MySQL", "rights", &["may read and write 7 tables"]);
+    world.execute(&format!("DROP USER '{user}'@'%'"));
+}

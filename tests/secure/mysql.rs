@@ -1,0 +1,109 @@
+//! What MySQL refuses, and what is said then; and what only a server of our own may be set to.
+
+use crate::answer::Answer;
+use crate::common::kafka::{Topic, record};
+use crate::common::unique;
+use crate::secured::{Kafka, Mysql, Place, shows_none};
+
+#[test]
+fn refused_connections_say_what_to_do() {
+    let mysql = Mysql::get();
+    let ca = |name: &str| format!("tls_ca_file = {:?}", mysql.file(name).display().to_string());
+    let localhost = mysql.url.replace("127.0.0.1", "localhost");
+    let cases: [(&str, &str, String, i32, &str); 6] = [
+        (
+            "no TLS",
+            &mysql.url,
+            "tls = \"off\"".to_owned(),
+            1,
+            "encrypted connections only; set warehouse.tls",
+        ),
+        (
+            "the default on this machine",
+            &mysql.url,
+            String::new(),
+            1,
+            "set warehouse.tls = \"required\"",
+        ),
+        (
+            "an unknown CA",
+            &mysql.url,
+            ca("stranger-ca.pem"),
+            1,
+            "set warehouse.tls_ca_file to the CA",
+        ),
+        (
+            "the public CAs",
+            &mysql.url,
+            "tls = \"required\"".to_owned(),
+            1,
+            "UnknownIssuer; set warehouse.tls_ca_file",
+        ),
+        (
+            "another name",
+            &localhost,
+            ca("ca.pem"),
+            1,
+            "name the server in warehouse.url as its certificate does",
+        ),
+        (
+            "no such file",
+            &mysql.url,
+            ca("nothing.pem"),
+            2,
+            "warehouse.tls_ca_file: cannot read",
+        ),
+    ];
+    for (what, url, lines, code, remedy) in cases {
+        let place = Place::new(&format!("[warehouse]\nurl = {url:?}\n{lines}\n"));
+        let env = [("LAKECTL_WAREHOUSE_PASSWORD", mysql.password.as_str())];
+        let run = place.run(&["init-db", "--check"], &env);
+        assert_eq!(run.code, code, "{what}: {run:?}");
+        assert!(run.stderr.contains(remedy), "{what}: no {remedy:?} in {run:?}");
+        shows_none(&run, std::slice::from_ref(&mysql.password));
+    }
+    let place = Place::new(&format!("[warehouse]\nurl = {:?}\n{}\n", mysql.url, ca("ca.pem")));
+    let env = [("LAKECTL_WAREHOUSE_PASSWORD", "hunter2-is-wrong")];
+    let run = place
+        .run(&["init-db", "--check"], &env)
+        .fails(1, &["wrong user or password"]);
+    shows_none(&run, &["hunter2-is-wrong".to_owned()]);
+}
+
+/// `lakectl check` on a server that is set otherwise than the shared one may be.
+#[test]
+fn servers_that_take_too_little() {
+    let (kafka, mysql) = (Kafka::get(), Mysql::get());
+    let topic = Topic::compacted("secure-packet");
+    topic.send(&[record("a", "{\"PURCHASE_COUNT\":1}")]);
+    let database = unique("packet").replace('.', "_");
+    let url = mysql.url.replace("tp_data_warehouse", &database);
+    let place = Place::new(&format!(
+        "[kafka]\nbrokers = {:?}\n[warehouse]\nurl = {url:?}\ntls_ca_file = {:?}\n[topics.{:?}]\nkind = \"table\"\n\
+         key = {{ columns = [\"product_id\"] }}\nwarehouse.table = \"product_purchase_counts\"\n",
+        kafka.plain,
+        mysql.file("ca.pem").display().to_string(),
+        topic.name
+    ));
+    let env = [("LAKECTL_WAREHOUSE_PASSWORD", mysql.password.as_str())];
+    let check = |code| Answer::of(place.run(&["check", "--json", "--only", "warehouse"], &env), code);
+    place.run(&["init-db"], &env).expect(0);
+    check(0).ok(&topic.name, "rows", &["1 update and 0 deletions fit"]);
+    mysql.execute("SET GLOBAL max_allowed_packet = 65536");
+    let answer = check(3);
+    mysql.execute("SET GLOBAL max_allowed_packet = 134217728");
+    answer.is_wrong(
+        &topic.name,
+        "rows",
+        &[
+            "max_allowed_packet takes, 65536 bytes",
+            "SET PERSIST max_allowed_packet = 131072",
+        ],
+    );
+    mysql.execute("SET GLOBAL super_read_only = ON");
+    let answer = check(3);
+    mysql.execute("SET GLOBAL super_read_only = OFF");
+    mysql.execute("SET GLOBAL read_only = OFF");
+    answer.is_wrong("MySQL", "rights", &["read only", "replica"]);
+    mysql.execute(&format!("DROP DATABASE `{database}`"));
+}
