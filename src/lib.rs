@@ -17,6 +17,7 @@ pub mod lake;
 pub mod print;
 pub mod progress;
 pub mod purge;
+pub mod readers;
 pub mod record;
 pub mod report;
 pub mod run;

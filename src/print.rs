@@ -16,7 +16,7 @@ pub fn usage(error: &clap::Error) -> u8 {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--json") {
-        let known = ["lake", "warehouse", "purge", "init-db", "grant"];
+        let known = ["lake", "warehouse", "purge", "init-db", "grant", "schema"];
         let named = |argument: &String| known.into_iter().find(|name| argument == name);
         let command = arguments.iter().find_map(named).unwrap_or("");
         let mut report = Report::new(command, false);
@@ -53,6 +53,8 @@ pub fn report(report: &Report, common: &Common) -> std::io::Result<()> {
     let mut text = String::new();
     if common.json {
         text = serde_json::to_string(report)? + "\n";
+    } else if let Some(output) = &report.output {
+        text.clone_from(output);
     } else if !common.quiet {
         table(report, common.verbose, &mut text);
     }

@@ -29,6 +29,9 @@ pub struct Report {
     /// The same for people, line by line.
     #[serde(skip)]
     pub text: Vec<String>,
+    /// What another program shall read: it goes to stdout as it is, and nothing else does.
+    #[serde(skip)]
+    pub output: Option<String>,
     /// Exit code 1 is an answer, not a failure, as of `grant check`.
     #[serde(skip)]
     pub is_answer: bool,
@@ -225,6 +228,7 @@ impl Report {
             totals: Totals::default(),
             outcome: serde_json::Map::new(),
             text: Vec::new(),
+            output: None,
             is_answer: false,
             began: Instant::now(),
         }

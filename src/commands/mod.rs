@@ -4,6 +4,7 @@ mod grant;
 mod init_db;
 mod lake;
 mod purge;
+mod schema;
 mod verify;
 mod warehouse;
 
@@ -23,6 +24,7 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
         Command::Grant(args) => grant::execute(&cli.common, args, report),
+        Command::Schema(args) => schema::execute(&cli.common, args, report, stop),
     }
 }
 
