@@ -63,7 +63,9 @@ pub(super) fn files_of(lake: &Lake<'_>, topic: &str) -> Result<TopicFiles> {
 pub(super) fn absolute_root(lake: &Lake<'_>) -> Result<String> {
     let path = std::path::absolute(lake.root().path())?;
     let shown = path.display().to_string();
-    path.into_os_string()
-        .into_string()
-        .map_err(|_| anyhow!("{shown} is not UTF-8, and no text can name it; give the lake another root, or a symlink to it"))
+    path.into_os_string().into_string().map_err(|_| {
+        anyhow!(
+            "{shown} is not UTF-8, and no text can name it; give the lake another root, or a symlink to it"
+        )
+    })
 }

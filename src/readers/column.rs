@@ -118,13 +118,21 @@ impl Column {
     /// What a person should know of the type, in a few words.
     pub fn remark(&self) -> Option<String> {
         let numbers = &self.numbers;
-        let seen = |what: &str| format!("up to {} digits before the point and {} behind it{what}", numbers.whole, numbers.scale);
+        let seen = |what: &str| {
+            format!(
+                "up to {} digits before the point and {} behind it{what}",
+                numbers.whole, numbers.scale
+            )
+        };
         match self.judge() {
             _ if self.values == 0 => Some("no value seen".to_owned()),
             Type::Mixed => Some(format!("mixed: {}", self.kinds())),
             Type::Decimal { .. } => Some(seen("")),
             Type::LargeInteger => Some(format!("whole numbers of up to {} digits", numbers.whole)),
-            Type::Digits => Some(format!("whole numbers of up to {} digits, as text", numbers.whole)),
+            Type::Digits => Some(format!(
+                "whole numbers of up to {} digits, as text",
+                numbers.whole
+            )),
             Type::Double if numbers.exponents > 0 => Some("numbers with exponents".to_owned()),
             Type::Double => Some(seen(": no decimal holds them, so they are rounded")),
             _ => None,
@@ -139,7 +147,9 @@ impl Column {
             (self.numbers.count, "numbers"),
         ];
         let seen = kinds.iter().filter(|(n, _)| *n > 0);
-        seen.map(|(n, kind)| format!("{n} {kind}")).collect::<Vec<_>>().join(", ")
+        seen.map(|(n, kind)| format!("{kind} ({n})"))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -177,12 +187,20 @@ impl Numbers {
         let precision = self.whole + self.scale;
         match self {
             _ if self.exponents > 0 => Type::Double,
-            Numbers { fractions: 0, large: false, .. } => Type::Integer,
+            Numbers {
+                fractions: 0,
+                large: false,
+                ..
+            } => Type::Integer,
             Numbers { fractions: 0, .. } if precision <= DIGITS_MAX => Type::LargeInteger,
             Numbers { fractions: 0, .. } => Type::Digits,
             _ if precision > DIGITS_MAX => Type::Double,
             _ => Type::Decimal {
-                precision: if precision <= DIGITS_SHORT { DIGITS_SHORT } else { DIGITS_MAX },
+                precision: if precision <= DIGITS_SHORT {
+                    DIGITS_SHORT
+                } else {
+                    DIGITS_MAX
+                },
                 scale: self.scale,
                 survives_double: self.whole_of_fractions + self.scale <= DIGITS_IN_DOUBLE,
             },
@@ -201,7 +219,11 @@ mod tests {
     }
 
     fn decimal(precision: usize, scale: usize, survives_double: bool) -> Type {
-        Type::Decimal { precision, scale, survives_double }
+        Type::Decimal {
+            precision,
+            scale,
+            survives_double,
+        }
     }
 
     #[test]
@@ -210,7 +232,10 @@ mod tests {
         assert_eq!(judge(&["\"a\"", "null"]), Type::Text);
         assert_eq!(judge(&["true", "false"]), Type::Boolean);
         assert_eq!(judge(&["{}", "[1]"]), Type::Nested);
-        assert_eq!(judge(&["9223372036854775807", "-9223372036854775808"]), Type::Integer);
+        assert_eq!(
+            judge(&["9223372036854775807", "-9223372036854775808"]),
+            Type::Integer
+        );
         assert_eq!(judge(&["1", "9223372036854775808"]), Type::LargeInteger);
         assert_eq!(judge(&[&"9".repeat(38)]), Type::LargeInteger);
         assert_eq!(judge(&[&"9".repeat(39)]), Type::Digits);

@@ -10,10 +10,15 @@ const LONG: usize = 8 << 20;
 pub fn statement(schema: &Schema) -> String {
     let (fields, left_out) = schema.one_of_each_case();
     // A column without a name can't be told to read_json.
-    let (fields, nameless): (Vec<&Field>, Vec<&Field>) =
-        fields.into_iter().partition(|field| !field.column.name.is_empty());
+    let (fields, nameless): (Vec<&Field>, Vec<&Field>) = fields
+        .into_iter()
+        .partition(|field| !field.column.name.is_empty());
     let mut comments = Comments::new("--", schema, "DuckDB");
-    comments.left_out(left_out.into_iter().chain(nameless.iter().map(|_| "\"\", which has no name".to_owned())));
+    comments.left_out(
+        left_out
+            .into_iter()
+            .chain(nameless.iter().map(|_| "\"\", which has no name".to_owned())),
+    );
     let mut out = comments.text;
     out.push_str("SELECT *\nFROM read_json(\n");
     out.push_str(&format!("    [{}],\n", paths(schema).join(", ")));
@@ -23,14 +28,19 @@ pub fn statement(schema: &Schema) -> String {
     }
     if schema.place.current.is_none() {
         let types = DAY.map(|name| format!("'{name}': 'VARCHAR'")).join(", ");
-        out.push_str(&format!("    hive_partitioning = true,\n    hive_types = {{{types}}},\n"));
+        out.push_str(&format!(
+            "    hive_partitioning = true,\n    hive_types = {{{types}}},\n"
+        ));
     }
     out.push_str("    columns = {\n");
     for (i, field) in fields.iter().enumerate() {
         let (ty, remark) = ty(field);
         let comma = if i + 1 < fields.len() { "," } else { "" };
         let remark = remark.map_or_else(String::new, |remark| format!(" -- {remark}"));
-        out.push_str(&format!("        {}: '{ty}'{comma}{remark}\n", text(&field.column.name)));
+        out.push_str(&format!(
+            "        {}: '{ty}'{comma}{remark}\n",
+            text(&field.column.name)
+        ));
     }
     out.push_str("    });\n");
     out
@@ -41,10 +51,19 @@ fn ty(field: &Field) -> (String, Option<String>) {
     let ty = match field.ty {
         Type::Integer => "BIGINT",
         Type::LargeInteger => "HUGEINT",
-        Type::Decimal { precision, scale, survives_double: true } => {
+        Type::Decimal {
+            precision,
+            scale,
+            survives_double: true,
+        } => {
             return (format!("DECIMAL({precision}, {scale})"), remark);
         }
-        Type::Decimal { .. } => return ("DOUBLE".to_owned(), remark.map(|remark| format!("{remark}: {ROUNDED}"))),
+        Type::Decimal { .. } => {
+            return (
+                "DOUBLE".to_owned(),
+                remark.map(|remark| format!("{remark}: {ROUNDED}")),
+            );
+        }
         Type::Double => "DOUBLE",
         Type::Boolean => "BOOLEAN",
         Type::Digits | Type::Text => "VARCHAR",

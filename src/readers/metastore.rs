@@ -12,8 +12,15 @@ pub fn trino(schema: &Schema) -> String {
     let holds = |name: &str| !name.is_empty() && !name.contains(',') && name.trim() == name;
     let (fields, left_out) = columns(schema, &holds);
     comments.left_out(left_out);
-    let mut lines: Vec<(String, Option<String>)> =
-        fields.iter().map(|field| (format!("{} {}", quoted(&field.column.name, '"'), trino_type(field.ty)), field.remark.clone())).collect();
+    let mut lines: Vec<(String, Option<String>)> = fields
+        .iter()
+        .map(|field| {
+            (
+                format!("{} {}", quoted(&field.column.name, '"'), trino_type(field.ty)),
+                field.remark.clone(),
+            )
+        })
+        .collect();
     lines.extend(DAY.map(|name| (format!("\"{name}\" VARCHAR"), None)));
     let table = table_name(&schema.topic);
     format!(
@@ -31,7 +38,9 @@ pub fn hive(schema: &Schema) -> String {
     let mut comments = Comments::new("--", schema, "Hive 4");
     comments.add("Replace the place by your own.");
     if schema.place.has_zstd() {
-        comments.add("There are .json.zst files: Hive needs Hadoop's native libraries for them, and none for gzip.");
+        comments.add(
+            "There are .json.zst files: Hive needs Hadoop's native libraries for them, and none for gzip.",
+        );
     }
     about_tables(schema, &mut comments);
     let holds = |name: &str| !name.is_empty() && !name.contains([',', '.', ':']) && name.trim() == name;
@@ -67,8 +76,10 @@ fn about_tables(schema: &Schema, comments: &mut Comments) {
 
 /// The columns, and those that the metastore has no name for.
 fn columns(schema: &Schema, holds: &dyn Fn(&str) -> bool) -> (Vec<Field>, Vec<String>) {
-    let (fields, others): (Vec<Field>, Vec<Field>) =
-        schema.merged_by_case().into_iter().partition(|field| holds(&field.column.name));
+    let (fields, others): (Vec<Field>, Vec<Field>) = schema
+        .merged_by_case()
+        .into_iter()
+        .partition(|field| holds(&field.column.name));
     let told = |field: Field| format!("{:?}, a name that the metastore can't hold", field.column.name);
     (fields, others.into_iter().map(told).collect())
 }
@@ -77,7 +88,9 @@ fn listed(lines: &[(String, Option<String>)]) -> String {
     let mut out = String::new();
     for (i, (line, remark)) in lines.iter().enumerate() {
         let comma = if i + 1 < lines.len() { "," } else { "" };
-        let remark = remark.as_ref().map_or_else(String::new, |remark| format!(" -- {remark}"));
+        let remark = remark
+            .as_ref()
+            .map_or_else(String::new, |remark| format!(" -- {remark}"));
         out.push_str(&format!("    {line}{comma}{remark}\n"));
     }
     out
@@ -98,9 +111,13 @@ fn trino_type(ty: Type) -> String {
 fn hive_type(field: &Field) -> (String, Option<String>) {
     let remark = field.remark.clone();
     match field.ty {
-        Type::Decimal { survives_double: false, .. } => {
-            ("DOUBLE".to_owned(), remark.map(|remark| format!("{remark}: {ROUNDED}")))
-        }
+        Type::Decimal {
+            survives_double: false,
+            ..
+        } => (
+            "DOUBLE".to_owned(),
+            remark.map(|remark| format!("{remark}: {ROUNDED}")),
+        ),
         Type::Digits | Type::Text | Type::Nested | Type::Mixed => ("STRING".to_owned(), remark),
         ty => (trino_type(ty), remark),
     }

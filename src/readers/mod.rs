@@ -41,7 +41,10 @@ impl Comments {
             text: String::new(),
         };
         let version = env!("CARGO_PKG_VERSION");
-        comments.add(&format!("{} {} for {reader}, by lakectl {version}.", schema.kind, schema.topic));
+        comments.add(&format!(
+            "{} {} for {reader}, by lakectl {version}.",
+            schema.kind, schema.topic
+        ));
         schema.head.iter().for_each(|line| comments.add(line));
         comments
     }

@@ -8,7 +8,8 @@ use super::{Comments, ROUNDED, python};
 pub fn statement(schema: &Schema) -> String {
     let mut comments = Comments::new("#", schema, "Polars");
     if schema.columns.iter().any(|field| field.ty == Type::Digits) {
-        comments.add("Polars reads no line that has a number of more than 38 digits, and such lines were seen.");
+        comments
+            .add("Polars reads no line that has a number of more than 38 digits, and such lines were seen.");
     }
     let is_stream = schema.place.current.is_none();
     let mut out = comments.text;
@@ -17,7 +18,10 @@ pub fn statement(schema: &Schema) -> String {
     for field in &schema.columns {
         let (ty, remark) = ty(field);
         let remark = remark.map_or_else(String::new, |remark| format!("  # {remark}"));
-        out.push_str(&format!("        {}: {ty},{remark}\n", python(&field.column.name)));
+        out.push_str(&format!(
+            "        {}: {ty},{remark}\n",
+            python(&field.column.name)
+        ));
     }
     out.push_str("    },\n");
     let path = path_column(schema);
@@ -30,7 +34,11 @@ pub fn statement(schema: &Schema) -> String {
         out.push_str(&format!("df = df.with_columns(\n{})\n", decimals.concat()));
     }
     if is_stream {
-        out.push_str(&format!("df = df.with_columns(\n{}).drop({})\n", days(&path), python(&path)));
+        out.push_str(&format!(
+            "df = df.with_columns(\n{}).drop({})\n",
+            days(&path),
+            python(&path)
+        ));
     }
     out
 }
@@ -40,7 +48,10 @@ fn ty(field: &Field) -> (&'static str, Option<String>) {
     let ty = match field.ty {
         Type::Integer => "pl.Int64",
         Type::LargeInteger => "pl.Int128",
-        Type::Decimal { survives_double: false, .. } => {
+        Type::Decimal {
+            survives_double: false,
+            ..
+        } => {
             return ("pl.Float64", remark.map(|remark| format!("{remark}: {ROUNDED}")));
         }
         Type::Double => "pl.Float64",
@@ -53,7 +64,11 @@ fn ty(field: &Field) -> (&'static str, Option<String>) {
 /// Polars makes no decimals of numbers, but of their text.
 fn decimal(field: &Field) -> Option<String> {
     match field.ty {
-        Type::Decimal { precision, scale, survives_double: true } => Some(format!(
+        Type::Decimal {
+            precision,
+            scale,
+            survives_double: true,
+        } => Some(format!(
             "    pl.col({}).cast(pl.Decimal({precision}, {scale})),\n",
             python(&field.column.name)
         )),

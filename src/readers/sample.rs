@@ -38,7 +38,11 @@ pub fn look(lake: &Lake<'_>, files: &TopicFiles, all: bool, stop: &Stop) -> Resu
         (Kind::Table, Some((_, path))) => files.files.iter().filter(|file| file.path == *path).collect(),
         (Kind::Table, None) => Vec::new(),
     };
-    let chosen = if all { readable.clone() } else { choose(&readable, LINES_MAX) };
+    let chosen = if all {
+        readable.clone()
+    } else {
+        choose(&readable, LINES_MAX)
+    };
     let mut made = Made {
         records_in_all: readable.iter().map(|file| file.records).sum(),
         files_in_all: readable.len(),
@@ -60,7 +64,8 @@ pub fn look(lake: &Lake<'_>, files: &TopicFiles, all: bool, stop: &Stop) -> Resu
 }
 
 fn add(line: &[u8], columns: &mut Vec<Column>, places: &mut HashMap<String, usize>) -> Result<()> {
-    let fields: Fields<'_> = serde_json::from_slice(line).context("a line is not what lakectl writes; see lake --verify")?;
+    let fields: Fields<'_> =
+        serde_json::from_slice(line).context("a line is not what lakectl writes; see lake --verify")?;
     for (name, value) in fields.0 {
         let place = match places.get(&*name) {
             Some(&place) => place,
@@ -131,7 +136,10 @@ mod tests {
 
     #[test]
     fn of_many_the_newest_and_some_others() {
-        assert_eq!(chosen(&[10; 20], 100), ["0", "3", "6", "9", "12", "15", "16", "17", "18", "19"]);
+        assert_eq!(
+            chosen(&[10; 20], 100),
+            ["0", "3", "6", "9", "12", "15", "16", "17", "18", "19"]
+        );
         // One file at least of each half, however long it is.
         assert_eq!(chosen(&[1000; 5], 100), ["0", "4"]);
         assert_eq!(chosen(&[1000], 100), ["0"]);

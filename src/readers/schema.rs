@@ -58,7 +58,10 @@ impl Place {
     pub fn of(root: &str, topic: &str, files: &TopicFiles) -> Place {
         let root = root.trim_end_matches('/');
         let ends = |extension: &&'static str| files.files.iter().any(|file| file.path.ends_with(*extension));
-        let mut extensions: Vec<_> = [".json", ".json.gz", ".json.zst"].into_iter().filter(ends).collect();
+        let mut extensions: Vec<_> = [".json", ".json.gz", ".json.zst"]
+            .into_iter()
+            .filter(ends)
+            .collect();
         if extensions.is_empty() {
             extensions.push(".json");
         }
@@ -97,7 +100,10 @@ impl Schema {
         ];
         let mut key = ours("key", Type::Text).column;
         let key_bytes = ours("key_base64", Type::Text);
-        let windows = [ours("window_start", Type::Integer), ours("window_end", Type::Integer)];
+        let windows = [
+            ours("window_start", Type::Integer),
+            ours("window_end", Type::Integer),
+        ];
         let headers = ours("headers", Type::Nested);
         let last = [
             ours("value", Type::Mixed),
@@ -131,14 +137,22 @@ impl Schema {
         for fields in self.by_case().into_values() {
             let best = fields.iter().copied().max_by_key(|field| field.column.values);
             kept.extend(best);
-            for other in fields.iter().filter(|field| best.is_some_and(|best| best.column.name != field.column.name)) {
+            for other in fields
+                .iter()
+                .filter(|field| best.is_some_and(|best| best.column.name != field.column.name))
+            {
                 left_out.push(format!(
-                    "{:?}, which differs from a column above in case alone ({} values)",
-                    other.column.name, other.column.values
+                    "{:?} ({}), which differs from another column in case alone",
+                    other.column.name,
+                    count(other.column.values, "value")
                 ));
             }
         }
-        let place = |field: &&Field| self.columns.iter().position(|other| other.column.name == field.column.name);
+        let place = |field: &&Field| {
+            self.columns
+                .iter()
+                .position(|other| other.column.name == field.column.name)
+        };
         kept.sort_by_key(place);
         (kept, left_out)
     }
@@ -166,7 +180,10 @@ impl Schema {
     fn by_case(&self) -> BTreeMap<String, Vec<&Field>> {
         let mut by_case: BTreeMap<String, Vec<&Field>> = BTreeMap::new();
         for field in &self.columns {
-            by_case.entry(field.column.name.to_lowercase()).or_default().push(field);
+            by_case
+                .entry(field.column.name.to_lowercase())
+                .or_default()
+                .push(field);
         }
         by_case
     }

@@ -20,8 +20,14 @@ pub fn statement(schema: &Schema) -> String {
     for field in &schema.columns {
         let (class, ty) = ty(field.ty);
         used.insert(class);
-        let remark = field.remark.as_ref().map_or_else(String::new, |remark| format!("  # {remark}"));
-        fields.push_str(&format!("    StructField({}, {ty}),{remark}\n", python(&field.column.name)));
+        let remark = field
+            .remark
+            .as_ref()
+            .map_or_else(String::new, |remark| format!("  # {remark}"));
+        fields.push_str(&format!(
+            "    StructField({}, {ty}),{remark}\n",
+            python(&field.column.name)
+        ));
     }
     if is_stream {
         used.insert("StringType");
@@ -37,7 +43,9 @@ pub fn statement(schema: &Schema) -> String {
         used.join(", ")
     ));
     if schema.has_case_variants() {
-        out.push_str("spark.conf.set(\"spark.sql.caseSensitive\", \"true\")  # some names differ in case alone\n");
+        out.push_str(
+            "spark.conf.set(\"spark.sql.caseSensitive\", \"true\")  # some names differ in case alone\n",
+        );
     }
     let path = schema.place.current.as_ref().unwrap_or(&schema.place.folder);
     out.push_str(&format!(
