@@ -26,7 +26,7 @@ fn regular(i: usize) -> Record {
     let value = format!(
         "{{\"ID\":\"r{i}\",\"AMOUNT\":{i},\"WIDE\":{i},\"BIG\":{i},\"RATE\":{i},\"FLAG\":{},\"CITY\":\"Orléans\",\
          \"MIX\":{i},\"ITEMS\":[{{\"sku\":\"s{i}\",\"price\":1.50}}],\"EMPTY\":null}}",
-        i % 3 == 0
+        i.is_multiple_of(3)
     );
     record(&format!("k{i}"), &value)
 }
