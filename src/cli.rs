@@ -92,6 +92,9 @@ pub enum Command {
     /// Set, list, revoke, check folder permissions (user_permissions)
     #[command(after_help = exit::GRANT_HELP)]
     Grant(GrantArgs),
+    /// Print what DuckDB, Polars, Spark, Trino or Hive need to read a topic: columns, types and places
+    #[command(after_help = exit::HELP)]
+    Schema(SchemaArgs),
     /// Look at everything that a run needs, before cron does: configuration, Kafka, MySQL, the lake; changes nothing
     #[command(after_help = exit::HELP)]
     Check(CheckArgs),
@@ -112,6 +115,7 @@ impl Command {
             Command::Purge(_) => "purge",
             Command::InitDb(_) => "init-db",
             Command::Grant(_) => "grant",
+            Command::Schema(_) => "schema",
             Command::Check(_) => "check",
             Command::Status(_) => "status",
             Command::Completions(_) => "completions",
@@ -267,6 +271,31 @@ pub struct PurgeArgs {
     pub lake_root: Option<PathBuf>,
     #[command(flatten)]
     pub database: DatabaseArgs,
+}
+
+/// A program that reads the lake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Reader {
+    Duckdb,
+    Polars,
+    Spark,
+    Trino,
+    Hive,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// A topic of the lake
+    pub topic: String,
+    /// The program that shall read it
+    #[arg(long = "for", value_name = "READER")]
+    pub reader: Reader,
+    /// Look at every record, however long it takes [default: up to 1 GiB of lines, the newest and others evenly spread]
+    #[arg(long)]
+    pub all: bool,
+    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
+    #[arg(long, value_name = "DIR")]
+    pub lake_root: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

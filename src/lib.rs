@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod print;
 pub mod progress;
 pub mod purge;
+pub mod readers;
 pub mod record;
 pub mod report;
 pub mod run;

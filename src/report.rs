@@ -31,6 +31,9 @@ pub struct Report {
     /// The same for people, line by line.
     #[serde(skip)]
     pub text: Vec<String>,
+    /// What another program shall read: it goes to stdout as it is, and nothing else does.
+    #[serde(skip)]
+    pub output: Option<String>,
     /// They are what a log wants to know, not the answer that was asked for.
     #[serde(skip)]
     pub text_is_log: bool,
@@ -283,6 +286,7 @@ impl Report {
             totals: Totals::default(),
             outcome: serde_json::Map::new(),
             text: Vec::new(),
+            output: None,
             text_is_log: false,
             is_answer: false,
             began: Instant::now(),

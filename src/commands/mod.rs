@@ -6,6 +6,7 @@ mod init_db;
 mod lake;
 mod pages;
 mod purge;
+mod schema;
 mod status;
 mod verify;
 mod warehouse;
@@ -26,9 +27,10 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
         Command::Grant(args) => grant::execute(&cli.common, args, report),
+        Command::Schema(args) => schema::execute(&cli.common, args, report, stop),
         Command::Check(args) => check::execute(&cli.common, args, report, stop),
         Command::Status(args) => status::execute(&cli.common, args, report),
-        Command::Completions(args) => pages::completions(&cli.common, args, report),
+        Command::Completions(args) => pages::completions(args, report),
         Command::Man(args) => pages::man(&cli.common, args, report),
     }
 }

@@ -8,7 +8,6 @@ use std::path::Path;
 
 use crate::cli::{Cli, Common, CompletionsArgs, ManArgs};
 use crate::exit::usage;
-use crate::print;
 use crate::report::Report;
 
 /// In the report of `--json`, in place of the text itself.
@@ -17,10 +16,10 @@ struct Page {
     page: String,
 }
 
-pub(super) fn completions(common: &Common, args: &CompletionsArgs, report: &mut Report) -> Result<()> {
+pub(super) fn completions(args: &CompletionsArgs, report: &mut Report) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "lakectl", &mut script);
-    show(common, report, script)
+    show(report, script)
 }
 
 pub(super) fn man(common: &Common, args: &ManArgs, report: &mut Report) -> Result<()> {
@@ -31,7 +30,7 @@ pub(super) fn man(common: &Common, args: &ManArgs, report: &mut Report) -> Resul
     program.build();
     let mut page = Vec::new();
     Man::new(named(program, &args.command)?).render(&mut page)?;
-    show(common, report, page)
+    show(report, page)
 }
 
 fn named(program: clap::Command, names: &[String]) -> Result<clap::Command> {
@@ -41,12 +40,10 @@ fn named(program: clap::Command, names: &[String]) -> Result<clap::Command> {
     })
 }
 
-fn show(common: &Common, report: &mut Report, text: Vec<u8>) -> Result<()> {
+fn show(report: &mut Report, text: Vec<u8>) -> Result<()> {
     let text = String::from_utf8(text)?;
-    match common.json {
-        true => report.outcome(&Page { page: text }),
-        false => print::verbatim(&text)?,
-    }
+    report.outcome(&Page { page: text.clone() });
+    report.output = Some(text);
     Ok(())
 }
 

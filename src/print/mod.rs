@@ -23,6 +23,7 @@ pub fn report(report: &Report, common: &Common) -> std::io::Result<()> {
     let mut stdout = std::io::stdout();
     let text = match (common.json, common.quiet) {
         (true, _) => serde_json::to_string(report)? + "\n",
+        _ if let Some(output) = &report.output => output.clone(),
         (false, true) => String::new(),
         _ if log.is_plain() && stdout.is_terminal() => table::of(report, common.verbose),
         _ => plain::of(report, common.verbose, &log),
@@ -77,17 +78,6 @@ fn topic_of<'r>(report: &'r Report, warning: &str) -> Option<&'r str> {
             .is_some_and(|rest| rest.starts_with([':', ' ']))
     });
     begun.next()
-}
-
-/// A text for another program, as it is.
-///
-/// # Errors
-/// Stdout could not take it. A reader that has gone is none.
-pub fn verbatim(text: &str) -> std::io::Result<()> {
-    match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written,
-    }
 }
 
 /// Lines on stdout, now.

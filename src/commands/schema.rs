@@ -1,0 +1,71 @@
+//! `lakectl schema`: how other programs read a topic.
+
+use anyhow::{Result, anyhow};
+use serde_json::json;
+
+use crate::cli::{Common, SchemaArgs};
+use crate::config::{Overrides, Settings, Topic, closest};
+use crate::exit::usage;
+use crate::lake::{Lake, TopicFiles};
+use crate::readers::{self, Place, Schema};
+use crate::report::Report;
+use crate::stop::Stop;
+
+pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+    let overrides = Overrides {
+        lake_root: args.lake_root.clone(),
+        ..Overrides::default()
+    };
+    let settings = super::settings(common, &overrides)?;
+    let lake = open(&settings)?;
+    let files = files_of(&lake, &args.topic)?;
+    let topic = match settings.topics.get(&args.topic) {
+        Some(topic) if topic.kind == files.kind => topic.clone(),
+        _ => Topic::ad_hoc(&args.topic, files.kind, None)?,
+    };
+    let place = Place::of(&absolute_root(&lake)?, &args.topic, &files);
+    let made = readers::look(&lake, &files, args.all, stop)?;
+    let schema = Schema::new(&topic, place, settings.lake.metadata, &settings.lake.prefix, made);
+    let statement = readers::statement(&schema, args.reader);
+    report.outcome(&json!({
+        "topic": args.topic,
+        "kind": files.kind,
+        "columns": schema.report(),
+        "statement": statement,
+    }));
+    report.output = Some(statement);
+    Ok(())
+}
+
+/// The lake that is there.
+pub(super) fn open(settings: &Settings) -> Result<Lake<'_>> {
+    Lake::at(settings, false)?.ok_or_else(|| {
+        usage(format!(
+            "there is no lake at {}: is its disk mounted, and is lake.root right?",
+            settings.lake.root.display()
+        ))
+    })
+}
+
+/// The files of a topic that somebody named.
+pub(super) fn files_of(lake: &Lake<'_>, topic: &str) -> Result<TopicFiles> {
+    crate::config::check_topic_name(topic)?;
+    if let Some(files) = lake.files(topic)? {
+        return Ok(files);
+    }
+    let known = lake.topic_names()?;
+    let near = closest(topic, known.iter().map(String::as_str));
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    Err(usage(format!("the lake has no topic `{topic}`{hint}")))
+}
+
+/// The lake's root as other programs find it, from wherever they are started.
+pub(super) fn absolute_root(lake: &Lake<'_>) -> Result<String> {
+    let path = std::path::absolute(lake.root().path())?;
+    let shown = path.display().to_string();
+    path.into_os_string().into_string().map_err(|_| {
+        anyhow!(
+            "{shown} is not UTF-8, and no text can name it; give the lake another root, or a symlink to it"
+        )
+    })
+}

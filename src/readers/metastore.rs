@@ -1,0 +1,138 @@
+//! Trino and Hive: external tables over the topic's folder, known to a Hive metastore.
+
+use super::column::Type;
+use super::schema::{DAY, Field, Schema};
+use super::{Comments, ROUNDED};
+
+pub fn trino(schema: &Schema) -> String {
+    let mut comments = Comments::new("--", schema, "Trino's Hive connector");
+    comments.add("Replace the catalog `hive`, the schema `default` and the place by your own.");
+    comments.add("OPENX_JSON, because JSON refuses objects and arrays in VARCHAR columns.");
+    about_tables(schema, &mut comments);
+    let holds = |name: &str| !name.is_empty() && !name.contains(',') && name.trim() == name;
+    let (fields, left_out) = columns(schema, &holds);
+    comments.left_out(left_out);
+    let mut lines: Vec<(String, Option<String>)> = fields
+        .iter()
+        .map(|field| {
+            (
+                format!("{} {}", quoted(&field.column.name, '"'), trino_type(field.ty)),
+                field.remark.clone(),
+            )
+        })
+        .collect();
+    lines.extend(DAY.map(|name| (format!("\"{name}\" VARCHAR"), None)));
+    let table = table_name(&schema.topic);
+    format!(
+        "{}CREATE TABLE hive.default.\"{table}\" (\n{})\nWITH (\n    external_location = '{}',\n    format = 'OPENX_JSON',\n    \
+         partitioned_by = ARRAY['year', 'month', 'day']\n);\n\
+         -- And again whenever there are new days:\n\
+         CALL hive.system.sync_partition_metadata('default', '{table}', 'FULL');\n",
+        comments.text,
+        listed(&lines),
+        place(schema).replace('\'', "''"),
+    )
+}
+
+pub fn hive(schema: &Schema) -> String {
+    let mut comments = Comments::new("--", schema, "Hive 4");
+    comments.add("Replace the place by your own.");
+    if schema.place.has_zstd() {
+        comments.add(
+            "There are .json.zst files: Hive needs Hadoop's native libraries for them, and none for gzip.",
+        );
+    }
+    about_tables(schema, &mut comments);
+    let holds = |name: &str| !name.is_empty() && !name.contains([',', '.', ':']) && name.trim() == name;
+    let (fields, left_out) = columns(schema, &holds);
+    comments.left_out(left_out);
+    let line = |field: &Field| {
+        let (ty, remark) = hive_type(field);
+        (format!("{} {ty}", quoted(&field.column.name, '`')), remark)
+    };
+    let lines: Vec<_> = fields.iter().map(line).collect();
+    let table = table_name(&schema.topic);
+    let days = DAY.map(|name| format!("`{name}` STRING")).join(", ");
+    format!(
+        "{}CREATE EXTERNAL TABLE `{table}` (\n{})\nPARTITIONED BY ({days})\n\
+         ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.JsonSerDe'\nSTORED AS TEXTFILE\nLOCATION '{}'\n\
+         TBLPROPERTIES ('json.stringify.complex.fields' = 'true');\n\
+         -- And again whenever there are new days:\n\
+         MSCK REPAIR TABLE `{table}` SYNC PARTITIONS;\n",
+        comments.text,
+        listed(&lines),
+        place(schema).replace('\\', "\\\\").replace('\'', "\\'"),
+    )
+}
+
+fn about_tables(schema: &Schema, comments: &mut Comments) {
+    if schema.place.current.is_some() {
+        comments.add(
+            "The table's snapshot lies in the folder of one day, and moves to another one: sync the partitions after each \
+             run of lakectl. With lake.history there are several, and the newest day counts.",
+        );
+    }
+}
+
+/// The columns, and those that the metastore has no name for.
+fn columns(schema: &Schema, holds: &dyn Fn(&str) -> bool) -> (Vec<Field>, Vec<String>) {
+    let (fields, others): (Vec<Field>, Vec<Field>) = schema
+        .merged_by_case()
+        .into_iter()
+        .partition(|field| holds(&field.column.name));
+    let told = |field: Field| format!("{:?}, a name that the metastore can't hold", field.column.name);
+    (fields, others.into_iter().map(told).collect())
+}
+
+fn listed(lines: &[(String, Option<String>)]) -> String {
+    let mut out = String::new();
+    for (i, (line, remark)) in lines.iter().enumerate() {
+        let comma = if i + 1 < lines.len() { "," } else { "" };
+        let remark = remark
+            .as_ref()
+            .map_or_else(String::new, |remark| format!(" -- {remark}"));
+        out.push_str(&format!("    {line}{comma}{remark}\n"));
+    }
+    out
+}
+
+fn trino_type(ty: Type) -> String {
+    match ty {
+        Type::Integer => "BIGINT".to_owned(),
+        Type::LargeInteger => "DECIMAL(38, 0)".to_owned(),
+        Type::Decimal { precision, scale, .. } => format!("DECIMAL({precision}, {scale})"),
+        Type::Double => "DOUBLE".to_owned(),
+        Type::Boolean => "BOOLEAN".to_owned(),
+        Type::Digits | Type::Text | Type::Nested | Type::Mixed => "VARCHAR".to_owned(),
+    }
+}
+
+/// Hive's reader makes doubles of numbers with a point.
+fn hive_type(field: &Field) -> (String, Option<String>) {
+    let remark = field.remark.clone();
+    match field.ty {
+        Type::Decimal {
+            survives_double: false,
+            ..
+        } => (
+            "DOUBLE".to_owned(),
+            remark.map(|remark| format!("{remark}: {ROUNDED}")),
+        ),
+        Type::Digits | Type::Text | Type::Nested | Type::Mixed => ("STRING".to_owned(), remark),
+        ty => (trino_type(ty), remark),
+    }
+}
+
+/// Metastores know names in lower case only.
+fn quoted(name: &str, quote: char) -> String {
+    let doubled = name.to_lowercase().replace(quote, &format!("{quote}{quote}"));
+    format!("{quote}{doubled}{quote}")
+}
+
+fn table_name(topic: &str) -> String {
+    topic.to_lowercase().replace(['.', '-'], "_")
+}
+
+fn place(schema: &Schema) -> String {
+    format!("file://{}", schema.place.folder)
+}

@@ -1,0 +1,77 @@
+//! What other programs need to read the lake: columns with types that fit every record, in the reader's own words.
+
+mod column;
+mod duckdb;
+mod line;
+mod metastore;
+mod polars;
+mod sample;
+mod schema;
+mod spark;
+
+pub use sample::{Made, look};
+pub use schema::{Place, Schema};
+
+use crate::cli::Reader;
+
+/// Why a decimal is none.
+const ROUNDED: &str = "this reader makes doubles of them, which are exact to 15 digits";
+
+/// The statement that makes `reader` read the topic.
+pub fn statement(schema: &Schema, reader: Reader) -> String {
+    match reader {
+        Reader::Duckdb => duckdb::statement(schema),
+        Reader::Polars => polars::statement(schema),
+        Reader::Spark => spark::statement(schema),
+        Reader::Trino => metastore::trino(schema),
+        Reader::Hive => metastore::hive(schema),
+    }
+}
+
+/// Comments before a statement. What stands in them from outside is escaped, so that each one ends with its line.
+struct Comments {
+    mark: &'static str,
+    text: String,
+}
+
+impl Comments {
+    fn new(mark: &'static str, schema: &Schema, reader: &str) -> Comments {
+        let mut comments = Comments {
+            mark,
+            text: String::new(),
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        comments.add(&format!(
+            "{} {} for {reader}, by lakectl {version}.",
+            schema.kind, schema.topic
+        ));
+        schema.head.iter().for_each(|line| comments.add(line));
+        comments
+    }
+
+    fn add(&mut self, line: &str) {
+        self.text.push_str(&format!("{} {line}\n", self.mark));
+    }
+
+    fn left_out(&mut self, columns: impl IntoIterator<Item = String>) {
+        for column in columns {
+            self.add(&format!("Left out: {column}."));
+        }
+    }
+}
+
+/// A string of Python.
+fn python(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => {
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}

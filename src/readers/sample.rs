@@ -1,0 +1,147 @@
+//! Which records of a topic are looked at, and what they hold.
+
+use anyhow::{Context, Result, bail};
+use std::collections::HashMap;
+
+use super::column::Column;
+use super::line::Fields;
+use crate::config::{Compression, Kind};
+use crate::lake::{DataFile, Lake, TopicFiles};
+use crate::stop::Stop;
+
+/// Lines of this length together are read without being asked to: some seconds.
+const LINES_MAX: u64 = 1 << 30;
+/// How many times longer lines are than what is left of them on disk, about.
+const COMPRESSED: u64 = 8;
+
+/// What a schema was made from.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    pub records: u64,
+    pub records_in_all: u64,
+    pub files: usize,
+    pub files_in_all: usize,
+    /// Bytes of the longest line.
+    pub longest: usize,
+    /// In the order in which they first stood in a line.
+    pub columns: Vec<Column>,
+}
+
+/// Reads a topic's records: all of them where they are few enough or `all` says so, else those of the newest files and
+/// of some others, evenly spread.
+///
+/// # Errors
+/// A file that can't be read, a signal.
+pub fn look(lake: &Lake<'_>, files: &TopicFiles, all: bool, stop: &Stop) -> Result<Made> {
+    let readable: Vec<&DataFile> = match (files.kind, &files.current) {
+        (Kind::Stream, _) => files.files.iter().collect(),
+        (Kind::Table, Some((_, path))) => files.files.iter().filter(|file| file.path == *path).collect(),
+        (Kind::Table, None) => Vec::new(),
+    };
+    let chosen = if all {
+        readable.clone()
+    } else {
+        choose(&readable, LINES_MAX)
+    };
+    let mut made = Made {
+        records_in_all: readable.iter().map(|file| file.records).sum(),
+        files_in_all: readable.len(),
+        ..Made::default()
+    };
+    let mut places = HashMap::new();
+    for file in chosen {
+        if stop.signal().is_some() {
+            bail!("stopped by a signal before all records were looked at");
+        }
+        let there = lake.read_lines(&file.path, &mut |line| {
+            made.longest = made.longest.max(line.len());
+            made.records += 1;
+            add(line, &mut made.columns, &mut places)
+        })?;
+        made.files += usize::from(there);
+    }
+    Ok(made)
+}
+
+fn add(line: &[u8], columns: &mut Vec<Column>, places: &mut HashMap<String, usize>) -> Result<()> {
+    let fields: Fields<'_> =
+        serde_json::from_slice(line).context("a line is not what lakectl writes; see lake --verify")?;
+    for (name, value) in fields.0 {
+        let place = match places.get(&*name) {
+            Some(&place) => place,
+            None => {
+                columns.push(Column::named(&*name));
+                places.insert(name.into_owned(), columns.len() - 1);
+                columns.len() - 1
+            }
+        };
+        columns[place].add(value.get());
+    }
+    Ok(())
+}
+
+/// All files, where their lines together are no longer than `most`. Else half of that from the end, where the newest
+/// days are, and half from the others.
+fn choose<'f>(files: &[&'f DataFile], most: u64) -> Vec<&'f DataFile> {
+    if files.iter().map(|file| length(file)).sum::<u64>() <= most {
+        return files.to_vec();
+    }
+    let mut newest = files.len();
+    let mut taken = 0;
+    while newest > 0 && (taken == 0 || taken + length(files[newest - 1]) <= most / 2) {
+        newest -= 1;
+        taken += length(files[newest]);
+    }
+    let older = &files[..newest];
+    let average = older.iter().map(|file| length(file)).sum::<u64>() / (older.len() as u64).max(1);
+    let number = usize::try_from((most / 2) / average.max(1)).unwrap_or(older.len());
+    let number = number.clamp(older.len().min(1), older.len());
+    let spread = (0..number).map(|i| older[i * older.len() / number]);
+    spread.chain(files[newest..].iter().copied()).collect()
+}
+
+/// Bytes of the file's lines, about.
+fn length(file: &DataFile) -> u64 {
+    match Compression::of(&file.path) {
+        Compression::None => file.bytes,
+        Compression::Gzip | Compression::Zstd => file.bytes * COMPRESSED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(sizes: &[u64]) -> Vec<DataFile> {
+        let file = |(i, &bytes): (usize, &u64)| DataFile {
+            path: format!("{i}.json"),
+            day: String::new(),
+            records: 1,
+            bytes,
+        };
+        sizes.iter().enumerate().map(file).collect()
+    }
+
+    fn chosen(sizes: &[u64], most: u64) -> Vec<String> {
+        let files = files(sizes);
+        let chosen = choose(&files.iter().collect::<Vec<_>>(), most);
+        chosen.iter().map(|file| file.path.replace(".json", "")).collect()
+    }
+
+    #[test]
+    fn few_files_are_read_all() {
+        assert_eq!(chosen(&[10, 10, 10], 30), ["0", "1", "2"]);
+        assert_eq!(chosen(&[], 30), [""; 0]);
+    }
+
+    #[test]
+    fn of_many_the_newest_and_some_others() {
+        assert_eq!(
+            chosen(&[10; 20], 100),
+            ["0", "3", "6", "9", "12", "15", "16", "17", "18", "19"]
+        );
+        // One file at least of each half, however long it is.
+        assert_eq!(chosen(&[1000; 5], 100), ["0", "4"]);
+        assert_eq!(chosen(&[1000], 100), ["0"]);
+    }
+}

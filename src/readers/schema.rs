@@ -1,0 +1,244 @@
+//! A topic as readers shall see it: where its files are, and its columns with their types.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use super::column::{Column, Type};
+use super::sample::Made;
+use crate::config::{Kind, Topic};
+use crate::ksqldb::KeyFormat;
+use crate::lake::TopicFiles;
+use crate::print::count;
+
+/// The folders of the lake, as columns.
+pub const DAY: [&str; 3] = ["year", "month", "day"];
+
+#[derive(Debug, Clone)]
+pub struct Schema {
+    pub topic: String,
+    pub kind: Kind,
+    pub place: Place,
+    pub columns: Vec<Field>,
+    /// What to say of it, before the statement.
+    pub head: Vec<String>,
+    /// Bytes of the longest line.
+    pub longest: usize,
+}
+
+#[derive(Debug, Clone)]
+pub struct Field {
+    pub column: Column,
+    pub ty: Type,
+    pub remark: Option<String>,
+}
+
+/// Where a topic's files are.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The topic's folder, absolute.
+    pub folder: String,
+    /// A table's link in `current/`, absolute.
+    pub current: Option<String>,
+    /// What the data files' names end with: `.json`, `.json.gz`, `.json.zst`.
+    pub extensions: Vec<&'static str>,
+}
+
+/// One column, for scripts.
+#[derive(Debug, Serialize)]
+pub struct ColumnReport<'s> {
+    pub name: &'s str,
+    pub r#type: String,
+    pub values: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remark: Option<&'s str>,
+}
+
+impl Place {
+    /// `root` is the lake's, absolute.
+    pub fn of(root: &str, topic: &str, files: &TopicFiles) -> Place {
+        let root = root.trim_end_matches('/');
+        let ends = |extension: &&'static str| files.files.iter().any(|file| file.path.ends_with(*extension));
+        let mut extensions: Vec<_> = [".json", ".json.gz", ".json.zst"]
+            .into_iter()
+            .filter(ends)
+            .collect();
+        if extensions.is_empty() {
+            extensions.push(".json");
+        }
+        Place {
+            folder: format!("{root}/{}/{topic}", files.kind.folder()),
+            current: files.current.as_ref().map(|(link, _)| format!("{root}/{link}")),
+            extensions,
+        }
+    }
+
+    pub fn has_zstd(&self) -> bool {
+        self.extensions.contains(&".json.zst")
+    }
+}
+
+impl Schema {
+    /// Our own fields are always there, whether or not a record has had them: the first one that does may come late.
+    pub fn new(topic: &Topic, place: Place, metadata: bool, prefix: &str, made: Made) -> Schema {
+        let mut head = vec![made_from(&made)];
+        if !metadata && topic.kind == Kind::Stream {
+            head.push(format!(
+                "lake.metadata is false: only records whose value is no ordinary object have {prefix}partition, \
+                 {prefix}offset and so on."
+            ));
+        }
+        let mut seen = made.columns;
+        let mut ours = |name: &str, ty| Field {
+            column: take(&mut seen, &format!("{prefix}{name}")),
+            ty,
+            remark: None,
+        };
+        let mut columns = vec![
+            ours("partition", Type::Integer),
+            ours("offset", Type::Integer),
+            ours("timestamp", Type::Integer),
+        ];
+        let mut key = ours("key", Type::Text).column;
+        let key_bytes = ours("key_base64", Type::Text);
+        let windows = [
+            ours("window_start", Type::Integer),
+            ours("window_end", Type::Integer),
+        ];
+        let headers = ours("headers", Type::Nested);
+        let last = [
+            ours("value", Type::Mixed),
+            ours("value_text", Type::Text),
+            ours("value_base64", Type::Text),
+            ours("error", Type::Text),
+        ];
+        key.add(like_the_key(topic));
+        columns.extend([Field::of(key), key_bytes]);
+        if topic.key.window.is_some() || windows[0].column.values > 0 {
+            columns.extend(windows);
+        }
+        columns.push(headers);
+        columns.extend(seen.into_iter().map(Field::of));
+        columns.extend(last);
+        Schema {
+            topic: topic.name.clone(),
+            kind: topic.kind,
+            place,
+            columns,
+            head,
+            longest: made.longest,
+        }
+    }
+
+    /// For readers whose column names ignore case while they look for a field of exactly that name: of names that
+    /// differ in case alone the one with the most values, and what had to be left out for it.
+    pub fn one_of_each_case(&self) -> (Vec<&Field>, Vec<String>) {
+        let mut kept = Vec::new();
+        let mut left_out = Vec::new();
+        for fields in self.by_case().into_values() {
+            let best = fields.iter().copied().max_by_key(|field| field.column.values);
+            kept.extend(best);
+            for other in fields
+                .iter()
+                .filter(|field| best.is_some_and(|best| best.column.name != field.column.name))
+            {
+                left_out.push(format!(
+                    "{:?} ({}), which differs from another column in case alone",
+                    other.column.name,
+                    count(other.column.values, "value")
+                ));
+            }
+        }
+        let place = |field: &&Field| {
+            self.columns
+                .iter()
+                .position(|other| other.column.name == field.column.name)
+        };
+        kept.sort_by_key(place);
+        (kept, left_out)
+    }
+
+    /// For readers that ignore case altogether: such fields are one column, of a type that holds the values of all.
+    pub fn merged_by_case(&self) -> Vec<Field> {
+        let mut by_case = self.by_case();
+        let first_of = |field: &Field| by_case.remove(&field.column.name.to_lowercase());
+        let merged = |fields: Vec<&Field>| match fields[..] {
+            [only] => only.clone(),
+            _ => {
+                let mut column = Column::named(&fields[0].column.name);
+                fields.iter().for_each(|field| column.merge(&field.column));
+                Field::of(column)
+            }
+        };
+        self.columns.iter().filter_map(first_of).map(merged).collect()
+    }
+
+    /// Whether any two fields have names that differ in case alone.
+    pub fn has_case_variants(&self) -> bool {
+        self.by_case().len() < self.columns.len()
+    }
+
+    fn by_case(&self) -> BTreeMap<String, Vec<&Field>> {
+        let mut by_case: BTreeMap<String, Vec<&Field>> = BTreeMap::new();
+        for field in &self.columns {
+            by_case
+                .entry(field.column.name.to_lowercase())
+                .or_default()
+                .push(field);
+        }
+        by_case
+    }
+
+    pub fn report(&self) -> Vec<ColumnReport<'_>> {
+        self.columns.iter().map(Field::report).collect()
+    }
+}
+
+impl Field {
+    fn of(column: Column) -> Field {
+        Field {
+            ty: column.judge(),
+            remark: column.remark(),
+            column,
+        }
+    }
+
+    fn report(&self) -> ColumnReport<'_> {
+        ColumnReport {
+            name: &self.column.name,
+            r#type: self.ty.to_string(),
+            values: self.column.values,
+            remark: self.remark.as_deref(),
+        }
+    }
+}
+
+fn take(columns: &mut Vec<Column>, name: &str) -> Column {
+    match columns.iter().position(|column| column.name == *name) {
+        Some(at) => columns.remove(at),
+        None => Column::named(name),
+    }
+}
+
+/// A value as keys of this topic have it, so that the type holds keys that are still to come.
+fn like_the_key(topic: &Topic) -> &'static str {
+    match topic.key.format {
+        KeyFormat::String | KeyFormat::Bytes => "\"\"",
+        KeyFormat::Int | KeyFormat::Bigint => "0",
+        KeyFormat::Double => "0e0",
+        KeyFormat::Delimited if topic.key.columns.len() > 1 => "{}",
+        KeyFormat::Delimited => "\"\"",
+        KeyFormat::Json | KeyFormat::None => "null",
+    }
+}
+
+fn made_from(made: &Made) -> String {
+    let in_files = count(made.files as u64, "file");
+    match made.files == made.files_in_all {
+        true => format!("Made from all {} in {in_files}.", count(made.records, "record")),
+        false => format!(
+            "Made from {} of {} records, in {in_files} of {}: the newest ones, and others evenly spread. Readers round or \
+             refuse what comes later and fits no type below; --all looks at every record.",
+            made.records, made.records_in_all, made.files_in_all
+        ),
+    }
+}

@@ -1,0 +1,84 @@
+//! Spark: a read in Python, with a schema.
+
+use std::collections::BTreeSet;
+
+use super::column::Type;
+use super::schema::{DAY, Schema};
+use super::{Comments, python};
+
+pub fn statement(schema: &Schema) -> String {
+    let mut comments = Comments::new("#", schema, "Spark");
+    if schema.place.has_zstd() {
+        comments.add(
+            "There are .json.zst files: Spark 4.3 reads them, earlier ones only with Hadoop's native libraries. \
+             lake.compression = \"gzip\" suits every Spark.",
+        );
+    }
+    let is_stream = schema.place.current.is_none();
+    let mut used = BTreeSet::from(["StructField", "StructType"]);
+    let mut fields = String::new();
+    for field in &schema.columns {
+        let (class, ty) = ty(field.ty);
+        used.insert(class);
+        let remark = field
+            .remark
+            .as_ref()
+            .map_or_else(String::new, |remark| format!("  # {remark}"));
+        fields.push_str(&format!(
+            "    StructField({}, {ty}),{remark}\n",
+            python(&field.column.name)
+        ));
+    }
+    if is_stream {
+        used.insert("StringType");
+        for name in DAY {
+            fields.push_str(&format!("    StructField({}, StringType()),\n", python(name)));
+        }
+    }
+    let mut out = comments.text;
+    let used: Vec<_> = used.into_iter().collect();
+    out.push_str(&format!(
+        "from pyspark.sql import SparkSession\nfrom pyspark.sql.types import {}\n\n\
+         spark = SparkSession.builder.getOrCreate()\n",
+        used.join(", ")
+    ));
+    if schema.has_case_variants() {
+        out.push_str(
+            "spark.conf.set(\"spark.sql.caseSensitive\", \"true\")  # some names differ in case alone\n",
+        );
+    }
+    let path = schema.place.current.as_ref().unwrap_or(&schema.place.folder);
+    out.push_str(&format!(
+        "schema = StructType([\n{fields}])\n\
+         # Without FAILFAST a value that does not fit its type becomes NULL, silently, and so do those behind it.\n\
+         df = spark.read.schema(schema).option(\"mode\", \"FAILFAST\").json({})\n",
+        python(&literally(path))
+    ));
+    out
+}
+
+fn ty(ty: Type) -> (&'static str, String) {
+    let class = match ty {
+        Type::Integer => "LongType",
+        Type::LargeInteger => return ("DecimalType", "DecimalType(38, 0)".to_owned()),
+        Type::Decimal { precision, scale, .. } => {
+            return ("DecimalType", format!("DecimalType({precision}, {scale})"));
+        }
+        Type::Double => "DoubleType",
+        Type::Boolean => "BooleanType",
+        Type::Digits | Type::Text | Type::Nested | Type::Mixed => "StringType",
+    };
+    (class, format!("{class}()"))
+}
+
+/// A path that matches itself alone.
+fn literally(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for c in path.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}

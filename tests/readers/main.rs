@@ -1,0 +1,10 @@
+//! The lake as DuckDB, Polars and pyarrow read it, compared with a plain reading of its files, value for value.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod documented;
+mod python;
+mod records;
+mod schema;
