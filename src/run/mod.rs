@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::{Settings, Topic};
 use crate::kafka::{self, Client, OffsetRange, PartitionOffsets, TopicList};
 use crate::lake::path::topic_folder;
-use crate::report::{GapReport, PartitionReport, Report, TargetReport, TopicReport};
+use crate::report::{GapReport, PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::select::{self, Selected};
 use crate::sink::{Drained, Progress, Sink, Target};
 pub use options::{FromArg, Options, RebuildArg, overrides};
@@ -76,7 +76,7 @@ impl Run<'_> {
             let mut line = self.line(topic);
             let progress = target.map_or_else(|| Ok(Progress::default()), |target| target.progress(topic));
             match progress.and_then(|progress| self.plan(topic, &seen, &progress, &mut line)) {
-                Ok((plan, _)) => {
+                Ok((plan, rebuild)) => {
                     let part = |range: &OffsetRange| {
                         let start = before_gap(&line.gaps, range.partition, range.start);
                         PartitionReport {
@@ -88,6 +88,7 @@ impl Run<'_> {
                     };
                     line.partitions = plan.ranges.iter().map(part).collect();
                     line.remaining = plan.len();
+                    line.replaces = rebuild.map(|rebuild| rebuild.replaces(&line.into));
                 }
                 Err(error) => line.fail(&error),
             }
@@ -176,6 +177,9 @@ impl Run<'_> {
             for warning in sink.warnings() {
                 self.report.warn(format!("topic {}: {warning}", topic.name));
             }
+            for warning in wants_a_person(&line) {
+                self.report.warn(format!("topic {}: {warning}", topic.name));
+            }
             self.report.topics.push(line);
         }
         Ok(())
@@ -215,6 +219,36 @@ impl Run<'_> {
         account(line, &drained, outcome.before_from);
         Ok(drained)
     }
+}
+
+/// What makes the exit code 3, in words and with the next step to take.
+fn wants_a_person(line: &TopicReport) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let TargetReport::Warehouse(warehouse) = &line.target
+        && warehouse.rejected > 0
+    {
+        warnings.push(format!(
+            "{} rejected, and the rows of those keys left as they were: SELECT `partition`, `offset`, reason FROM \
+             lakectl_rejects WHERE topic = '{}'",
+            match warehouse.rejected {
+                1 => "1 record was".to_owned(),
+                n => format!("{n} records were"),
+            },
+            line.topic
+        ));
+    }
+    let lost: u64 = line
+        .gaps
+        .iter()
+        .map(|gap| (gap.to - gap.from).unsigned_abs())
+        .sum();
+    if lost > 0 && line.status == Status::Ok {
+        warnings.push(format!(
+            "{lost} offsets are lost, Kafka had deleted them before they were read: keep records longer in Kafka \
+             (retention.ms), or run more often"
+        ));
+    }
+    warnings
 }
 
 /// What Kafka said of the run's topics when it began.
