@@ -36,7 +36,10 @@ fn lines_of_a_log_begin_with_the_time() {
     let (topic, lake, both) = lake("times");
     let shown = run(&lake, &["lake", "--topics", &both], &[]).expect(1);
     // As text, stdout is as it always was.
-    assert!(shown.stdout.starts_with(&topic.name), "{shown:?}");
+    assert!(
+        shown.stdout.lines().any(|line| line.starts_with(&topic.name)),
+        "{shown:?}"
+    );
     for line in shown.stderr.lines() {
         assert!(after_the_time(line).starts_with("lakectl: "), "{line}");
     }
@@ -55,10 +58,8 @@ fn lines_of_a_log_begin_with_the_time() {
         for line in shown.stdout.lines().chain(shown.stderr.lines()) {
             after_the_time(line);
         }
-        assert!(
-            after_the_time(shown.stdout.lines().next().unwrap()).starts_with(&topic.name)
-                || both < topic.name
-        );
+        let mut lines = shown.stdout.lines().map(after_the_time);
+        assert!(lines.any(|line| line.starts_with(&topic.name)), "{shown:?}");
     }
 }
 
@@ -157,7 +158,7 @@ fn quiet_is_silent_on_success_and_only_then() {
     topic.send(&[record("P-3", "{\"PURCHASE_COUNT\":\"many\"}")]);
     let rejected = warehouse.lakectl(&["warehouse", "--quiet"]).expect(3);
     assert!(
-        rejected.stdout.is_empty() && rejected.stderr.contains("warning"),
+        rejected.stdout.is_empty() && rejected.stderr.contains("lakectl_rejects"),
         "{rejected:?}"
     );
 }
