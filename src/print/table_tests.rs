@@ -134,5 +134,5 @@ fn words_are_wrapped_and_long_ones_broken() {
     assert_eq!(wrap("one two three", 7), ["one two", "three"]);
     assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
     assert_eq!(wrap("中文", 1), ["中", "文"]);
-    assert_eq!(wrap("", 5), [String::new(); 0]);
+    assert!(wrap("", 5).is_empty());
 }

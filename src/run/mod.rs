@@ -117,7 +117,8 @@ impl Run<'_> {
         }
         self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
         // Progress is safe where it belongs: a mirror that fails is worth a word, not a failure.
-        if let Err(error) = self.client.mirror(&mirror) {
+        let hurry = self.options.limits.stop.signal().is_some();
+        if let Err(error) = self.client.mirror(&mirror, hurry) {
             self.report.warn(format!("{error:#}"));
         }
         Ok(())

@@ -121,7 +121,7 @@ fn what_fails_before_it_begins_is_json_too() {
         (&["--log-format=json", "lake", "--no-such-flag"][..], &[][..]),
         (&["lake", "--no-such-flag"], &env),
         (&["lake", "-c", "nowhere.toml"], &env),
-        (&["lake", "--brokers", "127.0.0.1:1"], &env),
+        (&["lake", "-X", "no.such.option=1"], &env),
     ] {
         let shown = run(&lake, arguments, env);
         let lines = json_lines(&shown.stderr, &shown);
@@ -132,7 +132,7 @@ fn what_fails_before_it_begins_is_json_too() {
         );
     }
     // The report and the log are two things.
-    let shown = run(&lake, &["lake", "--json", "--brokers", "127.0.0.1:1"], &env).expect(1);
+    let shown = run(&lake, &["lake", "--json", "-X", "no.such.option=1"], &env).expect(2);
     assert_eq!(shown.report()["command"], "lake");
     assert_eq!(json_lines(&shown.stderr, &shown).len(), 1);
     run(&lake, &["lake"], &[("LAKECTL_LOG_FORMAT", "xml")]).fails(2, &["LAKECTL_LOG_FORMAT", "xml", "json"]);

@@ -50,11 +50,11 @@ fn what_the_report_says_stands_in_the_file() {
     lakectl(lake.folder(), &["lake", "--dry-run"]).expect(0);
     assert!(!file_of(lake.folder()).exists(), "a dry run wrote something");
     // Never a success so far, and that is said.
-    lakectl(lake.folder(), &["lake", "--brokers", "127.0.0.1:1"]).expect(1);
+    lakectl(lake.folder(), &["lake", "-X", "no.such.option=1"]).expect(2);
     let found = Exposition::of(&file_of(lake.folder()));
     assert_eq!(
         (found.value(SUCCESS, &LAKE), found.value(CODE, &LAKE)),
-        (0.0, 1.0)
+        (0.0, 2.0)
     );
     let report = lakectl(lake.folder(), &["lake", "--from", "earliest"])
         .expect(0)
@@ -130,9 +130,9 @@ fn a_failure_a_lock_and_a_signal_keep_the_last_success() {
     );
     assert_eq!(locked.value("lakectl_topic_read_records", &labels), 100.0);
 
-    lakectl(lake.folder(), &["lake", "--brokers", "127.0.0.1:1"]).expect(1);
+    lakectl(lake.folder(), &["lake", "-X", "no.such.option=1"]).expect(2);
     let failed = Exposition::of(&file_of(lake.folder()));
-    assert_eq!(failed.value(CODE, &LAKE), 1.0);
+    assert_eq!(failed.value(CODE, &LAKE), 2.0);
 
     let (hold, judge) = Hold::after(1);
     let proxy = KafkaProxy::new(brokers(), judge);
@@ -342,10 +342,10 @@ fn a_file_that_cannot_be_written_is_told() {
         "lake",
         "--metrics-file",
         "nowhere/x.prom",
-        "--brokers",
-        "127.0.0.1:1",
+        "-X",
+        "no.such.option=1",
     ];
     start(lake.folder(), &arguments, &[])
         .wait()
-        .fails(1, &["nowhere", "127.0.0.1:1"]);
+        .fails(2, &["nowhere", "no.such.option"]);
 }
