@@ -19,7 +19,7 @@ pub struct Cli {
 }
 
 /// What every command takes.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Common {
     /// Configuration file [default: $LAKECTL_CONFIG, ./lakectl.toml, /etc/lakectl/lakectl.toml]
     #[arg(short, long, global = true, value_name = "FILE")]

@@ -212,7 +212,7 @@ impl Shown {
         let bar = ProgressBar::with_draw_target(Some(offsets), ProgressDrawTarget::stderr());
         let counts = Arc::new(Counts::default());
         let read = Arc::clone(&counts);
-        let template = "{prefix} {wide_bar} {percent:>3}% {read} {left}{msg}{stop}";
+        let template = "{prefix} {wide_bar} {percent:>3}% {read} {left:9}{msg}{stop}";
         let style =
             style(template, stop).with_key("read", move |state: &ProgressState, out: &mut dyn Write| {
                 let (records, bytes) = (
@@ -245,17 +245,30 @@ impl Shown {
     }
 
     fn show(&mut self) {
-        let now = Instant::now();
-        match &mut self.way {
-            Shape::Bar { .. } => self.show_counts(),
-            Shape::Lines { log, told } if now - *told >= LINE_EVERY => {
-                *told = now;
-                let elapsed = now - self.began;
-                let line = told_so_far(self.records, self.bytes, self.passed, self.offsets, elapsed);
-                log.tell(Level::Info, Some(&self.topic), &line);
-            }
-            Shape::Lines { .. } => {}
+        self.show_counts();
+        let line = self.line_due(Instant::now());
+        if let (Shape::Lines { log, .. }, Some(line)) = (&self.way, line) {
+            log.tell(Level::Info, Some(&self.topic), &line);
         }
+    }
+
+    /// What a log should hear by now.
+    fn line_due(&mut self, now: Instant) -> Option<String> {
+        let Shape::Lines { told, .. } = &mut self.way else {
+            return None;
+        };
+        if now - *told < LINE_EVERY {
+            return None;
+        }
+        *told = now;
+        let elapsed = now - self.began;
+        Some(told_so_far(
+            self.records,
+            self.bytes,
+            self.passed,
+            self.offsets,
+            elapsed,
+        ))
     }
 
     fn show_counts(&self) {
@@ -319,6 +332,28 @@ mod tests {
         assert_eq!(
             text,
             "25 % of 2,000,000 offsets, 250,000 records, 25,000/s, 10.00 MiB/s, about 30 seconds left"
+        );
+    }
+
+    #[test]
+    fn a_log_hears_no_more_often_than_it_should() {
+        let log = Log::new(&Common::default(), &Report::new("lake", false));
+        let mut shown = Shown::lines(100, "T", log);
+        (shown.records, shown.passed) = (50, 50);
+        let began = shown.began;
+        let mut heard = Vec::new();
+        for seconds in 0..35 {
+            heard.extend(
+                shown
+                    .line_due(began + Duration::from_secs(seconds))
+                    .map(|line| (seconds, line)),
+            );
+        }
+        let at: Vec<u64> = heard.iter().map(|(seconds, _)| *seconds).collect();
+        assert!(matches!(at[..], [10 | 11, 20..=22, 30..=33]), "{heard:?}");
+        assert!(
+            heard[0].1.starts_with("50 % of 100 offsets, 50 records, "),
+            "{heard:?}"
         );
     }
 

@@ -124,6 +124,9 @@ pub struct TopicReport {
     pub error: Option<String>,
     /// The folder in the lake, or the MySQL table.
     pub into: String,
+    /// What a dry run of a rebuild would replace.
+    #[serde(skip)]
+    pub replaces: Option<String>,
     /// What this topic makes of the run's exit code.
     #[serde(skip)]
     pub exit_code: u8,
@@ -231,6 +234,7 @@ impl TopicReport {
             status: Status::Ok,
             error: None,
             into: String::new(),
+            replaces: None,
             exit_code: exit::DONE,
             partitions: Vec::new(),
             read: 0,

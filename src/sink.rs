@@ -60,6 +60,18 @@ pub enum Rebuild {
     Days { first: NaiveDate, last: NaiveDate },
 }
 
+impl Rebuild {
+    /// What it replaces in a folder or table, for a plan.
+    pub fn replaces(self, into: &str) -> String {
+        match self {
+            Rebuild::DropAbsent => format!("all of {into}"),
+            Rebuild::KeepAbsent => format!("what the topic still holds of {into}"),
+            Rebuild::Days { first, last } if first == last => format!("{first} in {into}"),
+            Rebuild::Days { first, last } => format!("{first} to {last} in {into}"),
+        }
+    }
+}
+
 /// Where records go: the lake or the warehouse.
 pub trait Target {
     type Sink<'t>: Sink

@@ -211,7 +211,7 @@ fn erase_warehouse(
 
 /// What was found and done goes into the report, and with it what a person still has to do.
 fn settle(report: &mut Report, outcome: ErasureOutcome) -> Result<()> {
-    for warning in outcome.warnings() {
+    for warning in outcome.warnings(report.dry_run) {
         report.warn(warning);
     }
     report.exit_code = exit::worst([report.exit_code, outcome.exit_code()]);

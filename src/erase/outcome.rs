@@ -249,13 +249,14 @@ impl ErasureOutcome {
     }
 
     /// What is left for a person.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self, dry_run: bool) -> Vec<String> {
         let erased = &self.erased;
+        let left = if dry_run { "would be left" } else { "were left" };
         let mut warnings = erased.put_back.clone();
         let lines = |files: &[FileReport]| files.iter().map(|file| file.lines).sum::<u64>();
         if !erased.not_searchable.is_empty() {
             warnings.push(format!(
-                "{} in {} can't be read, and hold the subject's bytes: they were left, look at them ({}, …)",
+                "{} in {} can't be read, and hold the subject's bytes: they {left}, look at them ({}, …)",
                 count(lines(&erased.not_searchable), "line"),
                 count(erased.not_searchable.len() as u64, "file"),
                 erased.not_searchable[0].path
@@ -263,7 +264,7 @@ impl ErasureOutcome {
         }
         if !erased.mentions.is_empty() {
             warnings.push(format!(
-                "{} in {} hold the subject in another field, or in a key without a name: they were left, look at them ({}, …)",
+                "{} in {} hold the subject in another field, or in a key without a name: they {left}, look at them ({}, …)",
                 count(lines(&erased.mentions), "line"),
                 count(erased.mentions.len() as u64, "file"),
                 erased.mentions[0].path
@@ -341,14 +342,13 @@ impl ErasureOutcome {
             count(erased.rows, "row")
         ));
         for left in &erased.not_done {
-            text.push(format!("not done: the {} ({})", left.target, left.why));
+            let not_done = if plan { "would not be done" } else { "not done" };
+            text.push(format!("{not_done}: the {} ({})", left.target, left.why));
         }
-        text.extend(
-            erased
-                .unreachable
-                .iter()
-                .map(|what| format!("not reached: {what}")),
-        );
+        text.extend(erased.unreachable.iter().map(|what| match plan {
+            true => format!("would not reach: {}", what.replace("from now on", "then")),
+            false => format!("not reached: {what}"),
+        }));
         text
     }
 

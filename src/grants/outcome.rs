@@ -217,8 +217,9 @@ impl Applied {
                 .user_id
                 .as_ref()
                 .map_or(String::new(), |user| format!("{}: ", cell(user)));
+            let could_not = if dry_run { "can't" } else { "could not" };
             lines.push(format!(
-                "could not: {user}{}: {}",
+                "{could_not}: {user}{}: {}",
                 cell(&failure.subject),
                 cell(&failure.reason)
             ));

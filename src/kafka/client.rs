@@ -23,6 +23,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 /// After this, a broker that refuses us is not asked again: a wrong password stays wrong.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 const CLOSING_TICK: Duration = Duration::from_millis(1);
+/// The same for a run that was told to stop.
+const HURRIED_TIMEOUT: Duration = Duration::from_secs(2);
 const LEADER_PAUSE: Duration = Duration::from_millis(200);
 const MIRROR_TRIES: u32 = 3;
 const MIRROR_PAUSE: Duration = Duration::from_millis(100);
@@ -295,18 +297,21 @@ impl Client {
     }
 
     /// Writes progress into Kafka's group, where the usual lag tools look. Only a mirror: never read as the truth.
-    pub fn mirror(&self, progress: &[(String, i32, i64)]) -> Result<()> {
+    /// In a hurry, because a signal came, a broker that says nothing is not waited for long.
+    pub fn mirror(&self, progress: &[(String, i32, i64)], hurry: bool) -> Result<()> {
         if progress.is_empty() {
             return Ok(());
         }
+        let patience = if hurry { HURRIED_TIMEOUT } else { self.answer_timeout };
         let began = Instant::now();
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.admin().commit(&self.group, progress) {
+            let admin = Admin::new(self.consumer.client().native_ptr(), patience);
+            match admin.commit(&self.group, progress) {
                 Ok(()) => return Ok(()),
                 // A connection that was lost is soon there again; a broker that said nothing was waited for already.
-                Err(_) if tries < MIRROR_TRIES && began.elapsed() < self.answer_timeout / 2 => {
+                Err(_) if tries < MIRROR_TRIES && began.elapsed() < patience / 2 => {
                     std::thread::sleep(MIRROR_PAUSE);
                 }
                 Err(error) => {

@@ -77,12 +77,14 @@ fn metered(command: &Command) -> Option<(&'static str, bool)> {
         }
         Command::Purge(args) if args.history || args.plan_out.is_some() => return None,
         Command::Purge(args) if erase::is_asked_for(args) => ("purge-erase", true),
-        // What was purged of a topic is told until more of it is purged.
-        Command::Purge(args) => match args.only {
-            None => ("purge", false),
-            Some(PurgeOnly::Lake) => ("purge-lake", false),
-            Some(PurgeOnly::Warehouse) => ("purge-warehouse", false),
-        },
+        Command::Purge(args) => {
+            let name = match args.only {
+                None => "purge",
+                Some(PurgeOnly::Lake) => "purge-lake",
+                Some(PurgeOnly::Warehouse) => "purge-warehouse",
+            };
+            (name, args.topics.is_empty())
+        }
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use super::exposition::{Labels, Samples};
+use super::exposition::{FAMILIES, Labels, Samples};
 use crate::exit;
 use crate::report::{Report, Status, TargetReport, TopicReport};
 
@@ -21,9 +21,10 @@ impl Run<'_> {
     /// The samples of other commands stay as they are, and so do those of topics that this run did not come to.
     pub(super) fn over(&self, mut samples: Samples) -> Samples {
         if self.all_topics && self.report.error.is_none() && self.report.status != Status::Interrupted {
+            let purged = |family: usize| FAMILIES[family].0.starts_with("lakectl_purged");
             samples
                 .0
-                .retain(|(_, labels), _| !self.is_ours(labels) || self.has(labels));
+                .retain(|(family, labels), _| !self.is_ours(labels) || self.has(labels) || purged(*family));
         }
         self.command(&mut samples);
         for topic in &self.report.topics {

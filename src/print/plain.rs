@@ -60,16 +60,16 @@ fn what(topic: &TopicReport, dry_run: bool, verbose: bool) -> String {
     let mut parts = Vec::new();
     match (dry_run, untouched, topic.remaining) {
         (true, _, 1..) => parts.push(format!(
-            "would read up to {} into {}",
+            "would read up to {} {}",
             count(topic.remaining, "offset"),
-            topic.into
+            whereto(topic)
         )),
         _ if matches!(topic.target, TargetReport::Verify(_)) => parts.push(done(topic)),
         (_, true, 0) => parts.push("nothing new".to_owned()),
         (_, true, _) => {}
         (..) => parts.push(done(topic)),
     }
-    parts.extend(notes(topic, dry_run));
+    parts.extend(notes(topic, dry_run, |n| n.to_string()));
     let mut text = parts.join(", ");
     if dry_run || verbose {
         text.push_str(&ranges(topic, dry_run));
@@ -77,8 +77,16 @@ fn what(topic: &TopicReport, dry_run: bool, verbose: bool) -> String {
     text
 }
 
+/// What a dry run says of the target.
+pub(super) fn whereto(topic: &TopicReport) -> String {
+    match &topic.replaces {
+        Some(replaced) => format!("again, and replace {replaced}"),
+        None => format!("into {}", topic.into),
+    }
+}
+
 /// What else is to be said of a topic, beside what was read and written.
-pub(super) fn notes(topic: &TopicReport, dry_run: bool) -> Vec<String> {
+pub(super) fn notes(topic: &TopicReport, dry_run: bool, number: impl Fn(u64) -> String) -> Vec<String> {
     let lost = topic
         .gaps
         .iter()
@@ -95,7 +103,7 @@ pub(super) fn notes(topic: &TopicReport, dry_run: bool) -> Vec<String> {
         (if dry_run { 0 } else { topic.remaining }, "left"),
     ];
     let some = extras.iter().filter(|(n, _)| *n > 0);
-    some.map(|(n, name)| format!("{n} {name}")).collect()
+    some.map(|(n, name)| format!("{} {name}", number(*n))).collect()
 }
 
 /// The offsets of each Kafka partition that a run took in, or would.

@@ -13,8 +13,6 @@ use crate::report::{Report, Status, TargetReport, TopicReport, printable};
 const WIDTH_DEFAULT: usize = 80;
 /// A topic's name is never shortened to less.
 const NAME_MIN: usize = 12;
-/// Remarks stand behind their row where so much is left of it, else below.
-const NOTES_MIN: usize = 24;
 const GAP: &str = "  ";
 
 pub(super) fn of(report: &Report, verbose: bool) -> String {
@@ -80,9 +78,7 @@ impl Table {
         let names = names.min(width.saturating_sub(self.numbers_width()).max(NAME_MIN));
         let widths = self.widths();
         let taken = names + self.numbers_width();
-        let longest = self.rows.iter().map(|row| row.notes.width()).max().unwrap_or(0);
         let behind = width.saturating_sub(taken + GAP.len());
-        let beside = longest <= behind || behind >= NOTES_MIN;
         let line = |name: &str, cells: &[String]| {
             let mut line = pad(&shorten(name, names), names, true);
             for ((cell, title), width) in cells.iter().zip(&self.titles).zip(&widths) {
@@ -96,19 +92,18 @@ impl Table {
         out.push(paint.text(Style::new().bold(), &cut(head.trim_end(), width)));
         for row in &self.rows {
             let numbers = line(&row.name, &row.cells);
-            let (indent, room) = match beside {
-                true => (taken + GAP.len(), behind),
-                false => (GAP.len(), width.saturating_sub(GAP.len()).max(1)),
-            };
-            let mut notes = wrap(&row.notes, room).into_iter();
-            let first = match beside {
-                true => notes.next(),
-                false => None,
-            };
-            let first = first.map(|note| format!("{GAP}{}", paint.text(row.style, &note)));
-            let first = first.unwrap_or_default();
-            out.push(format!("{numbers}{first}").trim_end().to_owned());
-            out.extend(notes.map(|note| format!("{:indent$}{}", "", paint.text(row.style, &note))));
+            if row.notes.width() <= behind {
+                let notes = paint.text(row.style, &row.notes);
+                out.push(format!("{numbers}{GAP}{notes}").trim_end().to_owned());
+                continue;
+            }
+            out.push(numbers.trim_end().to_owned());
+            let below = wrap(&row.notes, width.saturating_sub(GAP.len()).max(1));
+            out.extend(
+                below
+                    .iter()
+                    .map(|notes| format!("{GAP}{}", paint.text(row.style, notes))),
+            );
         }
     }
 
@@ -147,8 +142,9 @@ impl Row {
             Status::Locked => notes.push("locked by another run".to_owned()),
             _ if dry_run && topic.remaining > 0 => {
                 cells.push(HumanCount(topic.remaining).to_string());
-                notes.push(format!("into {}", topic.into));
+                notes.push(plain::whereto(topic));
             }
+            _ if untouched && topic.remaining > 0 => {}
             _ => match &topic.target {
                 TargetReport::Verify(found) => {
                     cells.extend(verified(found));
@@ -157,12 +153,12 @@ impl Row {
                         number => count(number as u64, "difference"),
                     });
                 }
-                _ if untouched && topic.remaining == 0 => notes.push("nothing new".to_owned()),
+                _ if untouched => notes.push("nothing new".to_owned()),
                 target => cells.extend(written(topic, target)),
             },
         }
         if matches!(topic.status, Status::Ok) {
-            notes.extend(plain::notes(topic, dry_run));
+            notes.extend(plain::notes(topic, dry_run, |n| HumanCount(n).to_string()));
         }
         let mut notes = notes.join(", ");
         if dry_run || verbose {
@@ -234,6 +230,9 @@ fn last_line(report: &Report, paint: Paint) -> Option<String> {
         (false, true) => {
             let totals = plain::totals(report, |n| HumanCount(n).to_string());
             Some(format!("{totals}: {word}"))
+        }
+        (false, false) if report.text.is_empty() && !report.topics.is_empty() => {
+            Some(format!("{}: {word}", report.command))
         }
         _ => None,
     }

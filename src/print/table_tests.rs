@@ -72,10 +72,10 @@ lake read 1,235,032 records, wrote 1,235,032 in 1.4 s: done
 ";
     assert_eq!(shown(&report, 80), expected);
     let expected = "\
-TOPIC             RECORDS    WRITTEN  FILES
-TRANSA…LISTED         465        465     12
+TOPIC              RECORDS    WRITTEN  FILES
+TRANSAC…KLISTED        465        465     12
   3 irregular
-TRANSA…S_FLAT   1,234,567  1,234,567     12
+TRANSAC…NS_FLAT  1,234,567  1,234,567     12
 ";
     assert!(shown(&report, 44).starts_with(expected), "{}", shown(&report, 44));
 }
@@ -134,5 +134,5 @@ fn words_are_wrapped_and_long_ones_broken() {
     assert_eq!(wrap("one two three", 7), ["one two", "three"]);
     assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
     assert_eq!(wrap("中文", 1), ["中", "文"]);
-    assert_eq!(wrap("", 5), [String::new(); 0]);
+    assert!(wrap("", 5).is_empty());
 }

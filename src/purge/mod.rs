@@ -112,6 +112,7 @@ pub fn execute(
     let refused = plan.check_fraction(args.max_fraction);
     if common.dry_run || args.plan_out.is_some() {
         report.text = plan.text();
+        report.text.extend(amounts("would purge", &planned(&plan)));
         if let Err(error) = refused {
             report.warn(format!("without --dry-run this is refused: {error:#}"));
         }
@@ -400,14 +401,14 @@ fn planned(plan: &Plan) -> PurgeOutcome {
     }
 }
 
-fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
+/// Folders and rows in a line each, where there are any.
+fn amounts(verb: &str, outcome: &PurgeOutcome) -> Vec<String> {
     let sum = |pick: fn(&PurgedFolder) -> u64| outcome.folders.iter().map(pick).sum::<u64>();
     let rows: u64 = outcome.tables.iter().map(|table| table.rows).sum();
-    let left: u64 = outcome.tables.iter().map(|table| table.rows_left).sum();
     let mut lines = Vec::new();
     if !outcome.folders.is_empty() {
         lines.push(format!(
-            "purged {} with {}, {}, {}",
+            "{verb} {} with {}, {}, {}",
             count(outcome.folders.len() as u64, "day folder"),
             count(sum(|f| f.files), "file"),
             count(sum(|f| f.records), "record"),
@@ -415,8 +416,14 @@ fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
         ));
     }
     if rows > 0 {
-        lines.push(format!("purged {}", count(rows, "row")));
+        lines.push(format!("{verb} {}", count(rows, "row")));
     }
+    lines
+}
+
+fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
+    let left: u64 = outcome.tables.iter().map(|table| table.rows_left).sum();
+    let mut lines = amounts("purged", outcome);
     let found = outcome.left.iter().filter(|path| !plan.left.contains(path));
     lines.extend(found.map(|path| {
         format!(

@@ -10,7 +10,7 @@ use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{Client, OffsetRange, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
 use crate::lake::path::topic_folder;
 use crate::progress::Progress as Bar;
-use crate::report::{GapReport, PartitionReport, Report, TargetReport, TopicReport};
+use crate::report::{GapReport, PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::select::{self, Selected};
 use crate::sink::{Drained, Progress, Rebuild, Sink, Target};
 pub use options::{FromArg, Options, RebuildArg, overrides};
@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
             let mut line = self.line(topic);
             let progress = target.map_or_else(|| Ok(Progress::default()), |target| target.progress(topic));
             match progress.and_then(|progress| self.plan(topic, &seen, &progress, &mut line)) {
-                Ok((plan, _)) => {
+                Ok((plan, rebuild)) => {
                     let part = |range: &OffsetRange| {
                         let start = before_gap(&line.gaps, range.partition, range.start);
                         PartitionReport {
@@ -89,6 +89,7 @@ impl<'a> Run<'a> {
                     };
                     line.partitions = plan.ranges.iter().map(part).collect();
                     line.remaining = plan.len();
+                    line.replaces = rebuild.map(|rebuild| rebuild.replaces(&line.into));
                 }
                 Err(error) => line.fail(&error),
             }
@@ -117,7 +118,8 @@ impl<'a> Run<'a> {
         }
         self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
         // Progress is safe where it belongs: a mirror that fails is worth a word, not a failure.
-        if let Err(error) = self.client.mirror(&mirror) {
+        let hurry = self.options.limits.stop.signal().is_some();
+        if let Err(error) = self.client.mirror(&mirror, hurry) {
             self.report.warn(format!("{error:#}"));
         }
         Ok(())
@@ -187,6 +189,9 @@ impl<'a> Run<'a> {
             for warning in turn.sink.warnings() {
                 self.report.warn(format!("topic {}: {warning}", turn.topic.name));
             }
+            for warning in wants_a_person(&turn.line) {
+                self.report.warn(format!("topic {}: {warning}", turn.topic.name));
+            }
             self.report.topics.push(turn.line);
         }
         Ok(())
@@ -249,6 +254,36 @@ impl<S: Sink> Turn<'_, S> {
         account(&mut self.line, &outcome.drained, outcome.before_from);
         Ok(outcome.drained)
     }
+}
+
+/// What makes the exit code 3, in words and with the next step to take.
+fn wants_a_person(line: &TopicReport) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let TargetReport::Warehouse(warehouse) = &line.target
+        && warehouse.rejected > 0
+    {
+        warnings.push(format!(
+            "{} rejected, and the rows of those keys left as they were: SELECT `partition`, `offset`, reason FROM \
+             lakectl_rejects WHERE topic = '{}'",
+            match warehouse.rejected {
+                1 => "1 record was".to_owned(),
+                n => format!("{n} records were"),
+            },
+            line.topic
+        ));
+    }
+    let lost: u64 = line
+        .gaps
+        .iter()
+        .map(|gap| (gap.to - gap.from).unsigned_abs())
+        .sum();
+    if lost > 0 && line.status == Status::Ok {
+        warnings.push(format!(
+            "{lost} offsets are lost, Kafka had deleted them before they were read: keep records longer in Kafka \
+             (retention.ms), or run more often"
+        ));
+    }
+    warnings
 }
 
 /// What Kafka said of the run's topics when it began.

@@ -59,6 +59,12 @@ impl Run<'_> {
         if !plan.gaps.is_empty() || plan.generation > progress.generation.max(1) {
             line.needs_attention();
         }
+        if anew_table || plan.generation > progress.generation.max(1) {
+            self.report.warn(format!(
+                "topic {}: it was deleted and made anew; the new one is read from its start (--accept-recreated)",
+                topic.name
+            ));
+        }
         line.held = plan.held;
         line.gaps.clone_from(&plan.gaps);
         Ok((plan, rebuild))
