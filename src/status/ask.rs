@@ -5,6 +5,7 @@ use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::model::{Source, TopicStatus};
@@ -76,7 +77,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
     let mut status = Status {
         asked,
         today: asked.with_timezone(&settings.lake.timezone).date_naive(),
-        lake_root: settings.lake.root.display().to_string(),
+        lake_root: whole(&settings.lake.root).display().to_string(),
         brokers: settings.kafka.brokers.clone(),
         database: settings.database.as_ref().map(|database| database.shown()),
         lake: Source::Answered,
@@ -129,6 +130,11 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
     status.topics = chosen.iter().map(|topic| facts.of(topic)).collect();
     status.warnings.append(&mut facts.warnings);
     Ok(status)
+}
+
+/// A path that means the same wherever the page is read.
+fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// None: no warehouse is configured.

@@ -20,12 +20,14 @@ const DAYS_DRAWN_MAX: u64 = 40_000;
 const MONTHS_DRAWN_MAX: usize = 12_000;
 
 /// Pixels from one cell to the next, and of the largest square in it.
-const PITCH: u64 = 13;
-const SIDE: u64 = 11;
+const PITCH: u64 = 14;
+const SIDE: u64 = 12;
+/// Of the dot on a day without records.
+const DOT: u64 = 2;
 const LEFT: u64 = 30;
 const TOP: u64 = 16;
 /// Squares grow with the number of records: colour is not the only sign.
-const SIDES: [u64; 5] = [0, 5, 7, 9, 11];
+const SIDES: [u64; 5] = [0, 6, 8, 10, 12];
 const LEVELS: u64 = 4;
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -178,7 +180,7 @@ impl<'a> Calendars<'a> {
     /// Names of weekdays on the left, of months above the week in which they begin.
     fn scale(&self, svg: &mut String) {
         for (row, name) in [(0, "Mon"), (2, "Wed"), (4, "Fri"), (6, "Sun")] {
-            let y = TOP + row * PITCH + 9;
+            let y = TOP + row * PITCH + 10;
             let _ = write!(svg, "<text x=\"0\" y=\"{y}\">{name}</text>");
         }
         for week in 0..self.weeks {
@@ -201,11 +203,12 @@ impl<'a> Calendars<'a> {
     fn empty_days(&self, svg: &mut String, number: usize) {
         let today = (self.today - self.first).num_days().unsigned_abs();
         let (whole, rest) = (self.weeks - 1, today % 7 + 1);
+        let dot = (SIDE - DOT) / 2;
         let (x, width) = (LEFT + whole * PITCH, whole * PITCH);
         let _ = write!(
             svg,
             "<pattern id=\"e{number}\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{PITCH}\" height=\"{PITCH}\" \
-             patternUnits=\"userSpaceOnUse\"><rect class=\"l0\" x=\"4\" y=\"4\" width=\"3\" height=\"3\" rx=\"1\"/></pattern>\
+             patternUnits=\"userSpaceOnUse\"><rect class=\"l0\" x=\"{dot}\" y=\"{dot}\" width=\"{DOT}\" height=\"{DOT}\"/></pattern>\
              <path fill=\"url(#e{number})\" d=\"M{LEFT} {TOP}h{width}v{}h-{width}zM{x} {TOP}h{PITCH}v{}h-{PITCH}z\"/>",
             7 * PITCH,
             rest * PITCH
@@ -287,7 +290,7 @@ fn months(number: usize, name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -
     }
     for (row, year) in years.iter().enumerate() {
         let y = TOP + row as u64 * PITCH;
-        let _ = write!(svg, "<text x=\"0\" y=\"{}\">{year}</text>", y + 9);
+        let _ = write!(svg, "<text x=\"0\" y=\"{}\">{year}</text>", y + 10);
         for month in 1..=12u32 {
             let x = LEFT + u64::from(month - 1) * PITCH;
             match older.get(&(*year, month)) {
@@ -300,10 +303,10 @@ fn months(number: usize, name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -
                     square(&mut svg, (x, y), level(*records, most), &what);
                 }
                 None => {
-                    let (x, y) = (x + 4, y + 4);
+                    let (x, y) = (x + (SIDE - DOT) / 2, y + (SIDE - DOT) / 2);
                     let _ = write!(
                         svg,
-                        "<rect class=\"l0\" x=\"{x}\" y=\"{y}\" width=\"3\" height=\"3\" rx=\"1\"/>"
+                        "<rect class=\"l0\" x=\"{x}\" y=\"{y}\" width=\"{DOT}\" height=\"{DOT}\"/>"
                     );
                 }
             }
@@ -322,7 +325,7 @@ fn years(name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -> String {
 
 fn legend() -> String {
     let mut svg = String::from(
-        "<svg class=\"legend\" aria-hidden=\"true\" width=\"52\" height=\"11\" viewBox=\"0 0 52 11\">",
+        "<svg class=\"legend\" aria-hidden=\"true\" width=\"56\" height=\"12\" viewBox=\"0 0 56 12\">",
     );
     for level in 1..=LEVELS as usize {
         let side = SIDES[level];
