@@ -152,11 +152,13 @@ fn write_rows(conn: &mut Conn, origin: Origin<'_>, rows: &[&Reject]) -> mysql::R
 }
 
 /// By topic and table: how many records were rejected, and why, the most frequent reasons first.
-pub(super) fn read_all(conn: &mut Conn) -> mysql::Result<BTreeMap<(String, String), (u64, Vec<Reason>)>> {
+pub(super) type AllRejects = BTreeMap<(String, String), (u64, Vec<Reason>)>;
+
+pub(super) fn read_all(conn: &mut Conn) -> mysql::Result<AllRejects> {
     let counts: Vec<(String, String, u64)> = conn.query(format!(
         "SELECT topic, table_name, COUNT(*) FROM {TABLE} GROUP BY topic, table_name"
     ))?;
-    let mut all: BTreeMap<_, (u64, Vec<Reason>)> = counts
+    let mut all: AllRejects = counts
         .into_iter()
         .map(|(topic, table, records)| ((topic, table), (records, Vec::new())))
         .collect();

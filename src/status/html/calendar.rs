@@ -327,8 +327,7 @@ fn legend() -> String {
     let mut svg = String::from(
         "<svg class=\"legend\" aria-hidden=\"true\" width=\"56\" height=\"12\" viewBox=\"0 0 56 12\">",
     );
-    for level in 1..=LEVELS as usize {
-        let side = SIDES[level];
+    for (level, side) in SIDES.into_iter().enumerate().skip(1) {
         let (x, y) = ((level as u64 - 1) * PITCH + (SIDE - side) / 2, (SIDE - side) / 2);
         let _ = write!(
             svg,
