@@ -282,3 +282,47 @@ impl Ends {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::model::{DayStatus, LakeStatus};
+    use super::*;
+
+    /// So many streams that all have these days and records.
+    pub(in crate::status) fn of_streams(
+        topics: usize,
+        today: NaiveDate,
+        days: Vec<(NaiveDate, u64)>,
+    ) -> Status {
+        let day = |(day, records): &(NaiveDate, u64)| DayStatus {
+            day: *day,
+            records: *records,
+            files: 1,
+            bytes: 1,
+        };
+        let lake = LakeStatus {
+            by_day: days.iter().map(day).collect(),
+            ..LakeStatus::unknown(None)
+        };
+        let topic = |number| TopicStatus {
+            topic: format!("topic.with-a_name.{number}"),
+            kind: Kind::Stream,
+            configured: true,
+            in_kafka: None,
+            lake: Some(lake.clone()),
+            tables: Vec::new(),
+        };
+        Status {
+            asked: Utc::now(),
+            today,
+            lake_root: "/lake".to_owned(),
+            brokers: "localhost:9092".to_owned(),
+            database: None,
+            lake: Source::Answered,
+            kafka: Source::Silent,
+            warehouse: Source::Absent("no warehouse is configured"),
+            warnings: Vec::new(),
+            topics: (0..topics).map(topic).collect(),
+        }
+    }
+}

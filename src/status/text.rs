@@ -106,13 +106,12 @@ fn in_the_warehouse(status: &Status, verbose: bool) -> Columns {
                 true => table.table.clone(),
                 false => format!("{} <- {}", table.table, topic.topic),
             };
-            let cells = vec![
-                name,
-                lag(table.lag, topic),
-                committed,
-                rows,
-                number(table.rejects),
-            ];
+            // Nothing is behind in a table that the topic went to before.
+            let behind = match table.current {
+                true => lag(table.lag, topic),
+                false => NONE.to_owned(),
+            };
+            let cells = vec![name, behind, committed, rows, number(table.rejects)];
             columns.rows.push((
                 cells,
                 if verbose {

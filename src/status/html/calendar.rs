@@ -340,3 +340,61 @@ fn legend() -> String {
 fn count_grouped(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::ask::tests::of_streams;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_day_more_than_a_year_ago_is_summed_by_month() {
+        let days = [
+            ("2026-11-23", 7),
+            ("2025-11-24", 3),
+            ("2025-11-23", 2),
+            ("2025-11-01", 1),
+            ("2027-01-01", 9),
+        ];
+        let status = of_streams(1, day("2026-11-23"), days.map(|(text, n)| (day(text), n)).into());
+        let page = Calendars::new(&status).section();
+        for told in [
+            "2026-11-23: 7 records",
+            "2025-11-24: 3 records",
+            "2025-11: 3 records on 2 days",
+            "9 records dated after today",
+        ] {
+            assert!(page.contains(told), "no {told:?} in {page}");
+        }
+        assert!(!page.contains(">2025-11-23: ") && !page.contains(">2027-01-01: "));
+    }
+
+    #[test]
+    fn the_flood_of_one_day_does_not_drown_the_others() {
+        assert_eq!([1, 60, 250, 600, 1_000].map(|n| level(n, 1_000)), [1, 1, 2, 4, 4]);
+        assert_eq!(level(0, 0), 1);
+    }
+
+    /// Five thousand days of a few topics, and a few days of thousands of topics: the page stays one that opens.
+    #[test]
+    fn however_much_there_is_the_page_stays_small() {
+        let today = day("2026-11-23");
+        let days: Vec<_> = (0..5_000).map(|n| (before(today, n), n + 1)).collect();
+        for (topics, count, bytes_max) in [
+            (5, 5_000, 1_000_000),
+            (300, 5_000, 10_000_000),
+            (3_000, 30, 20_000_000),
+        ] {
+            let status = of_streams(topics, today, days[..count].to_vec());
+            let page = crate::status::page(&status);
+            assert!(
+                page.len() < bytes_max,
+                "{topics} topics of {count} days: {} bytes",
+                page.len()
+            );
+        }
+    }
+}

@@ -129,9 +129,9 @@ pub(super) fn in_the_warehouse(status: &Status) -> String {
                 }
                 (rows, _) => figure(rows),
             };
-            let behind = match table.partitions.iter().any(|part| part.end.is_some()) {
+            let behind = match table.current {
                 true => lag(table.lag, &table.partitions, topic),
-                false => lag(table.lag, &[], topic),
+                false => NONE.to_owned(),
             };
             vec![
                 name(&table.table),
