@@ -27,7 +27,7 @@ pub struct Reason {
     /// The server's error number.
     pub errno: Option<u32>,
     pub records: u64,
-    /// When the last of them came, in UTC.
+    /// When the last of them came: RFC 3339.
     pub last: String,
 }
 
@@ -166,8 +166,8 @@ pub(super) fn read_all(conn: &mut Conn) -> mysql::Result<AllRejects> {
         return Ok(all);
     }
     let reasons: Vec<(String, String, String, Option<u32>, u64, String)> = conn.query(format!(
-        "SELECT topic, table_name, reason, errno, COUNT(*) AS records, CAST(MAX(rejected_at) AS CHAR) FROM {TABLE} \
-         GROUP BY topic, table_name, reason, errno ORDER BY records DESC LIMIT {REASONS_READ_MAX}"
+        "SELECT topic, table_name, reason, errno, COUNT(*) AS records, DATE_FORMAT(MAX(rejected_at), '%Y-%m-%dT%H:%i:%sZ') \
+         FROM {TABLE}          GROUP BY topic, table_name, reason, errno ORDER BY records DESC LIMIT {REASONS_READ_MAX}"
     ))?;
     for (topic, table, reason, errno, records, last) in reasons {
         let Some((_, reasons)) = all.get_mut(&(topic, table)) else {

@@ -174,7 +174,7 @@ pub(super) fn rejects(status: &Status) -> String {
                     .errno
                     .map_or_else(|| NONE.to_owned(), |errno| errno.to_string()),
                 grouped(reason.records),
-                escape(&reason.last),
+                escape(reason.last.trim_end_matches('Z')).replace('T', " "),
             ]);
         }
         let others = table.rejects.unwrap_or(0).saturating_sub(told);
