@@ -167,7 +167,8 @@ pub(super) fn read_all(conn: &mut Conn) -> mysql::Result<AllRejects> {
     }
     let reasons: Vec<(String, String, String, Option<u32>, u64, String)> = conn.query(format!(
         "SELECT topic, table_name, reason, errno, COUNT(*) AS records, DATE_FORMAT(MAX(rejected_at), '%Y-%m-%dT%H:%i:%sZ') \
-         FROM {TABLE}          GROUP BY topic, table_name, reason, errno ORDER BY records DESC LIMIT {REASONS_READ_MAX}"
+         FROM {TABLE} \
+         GROUP BY topic, table_name, reason, errno ORDER BY records DESC LIMIT {REASONS_READ_MAX}"
     ))?;
     for (topic, table, reason, errno, records, last) in reasons {
         let Some((_, reasons)) = all.get_mut(&(topic, table)) else {
