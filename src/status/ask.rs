@@ -118,6 +118,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
         status.kafka = Source::Silent;
         status.warnings.push(format!("{error:#}"));
     }
+    status.miss_lake(settings, &client, &ends, &chosen);
     let mut facts = Facts {
         settings,
         lake: status.lake.clone(),
@@ -195,6 +196,24 @@ impl Status {
 }
 
 impl Status {
+    /// No lake, though Kafka's group remembers one: an unmounted disk looks like that, and the next run will refuse it.
+    fn miss_lake(&mut self, settings: &Settings, client: &Client, ends: &Ends, chosen: &BTreeSet<String>) {
+        let (Source::Absent(_), Source::Answered) = (&self.lake, &self.kafka) else {
+            return;
+        };
+        let wanted = ends.wanted(chosen);
+        let remembered = !wanted.is_empty() && client.has_mirror(&wanted).unwrap_or(false);
+        // A first run may have begun one meanwhile.
+        if remembered && matches!(Ledger::at(settings), Ok(None)) {
+            self.warnings.push(format!(
+                "there is no lake at {}, but Kafka's group {} has been through these topics: is a disk not mounted, or \
+                 lake.root wrong?",
+                self.lake_root,
+                client.group()
+            ));
+        }
+    }
+
     /// Says once which of the configured topics Kafka lacks: the next runs would fail on them.
     fn miss_topics(&mut self, settings: &Settings, chosen: &BTreeSet<String>, live: Option<&TopicList>) {
         let wanted = chosen.iter().filter(|topic| settings.topics.contains_key(*topic));
@@ -233,16 +252,17 @@ fn choose(
 }
 
 impl Ends {
+    /// Of the chosen topics those that Kafka has.
+    fn wanted(&self, chosen: &BTreeSet<String>) -> TopicList {
+        let live = self.topics.iter().flatten();
+        live.filter(|(topic, _)| chosen.contains(*topic))
+            .map(|(topic, partitions)| (topic.clone(), partitions.clone()))
+            .collect()
+    }
+
     /// Ends and ids of the topics that Kafka has.
     fn fetch(&mut self, client: &Client, chosen: &BTreeSet<String>) -> Result<()> {
-        let Some(live) = &self.topics else {
-            return Ok(());
-        };
-        let wanted: TopicList = live
-            .iter()
-            .filter(|(topic, _)| chosen.contains(*topic))
-            .map(|(topic, partitions)| (topic.clone(), partitions.clone()))
-            .collect();
+        let wanted = self.wanted(chosen);
         let names: Vec<String> = wanted.keys().cloned().collect();
         self.ids = client.topic_ids(&names).unwrap_or_default();
         match client.offsets(&wanted) {

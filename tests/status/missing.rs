@@ -107,6 +107,11 @@ fn a_lake_that_is_not_there_yet_is_not_made() {
     std::fs::create_dir(scene.root()).unwrap();
     assert_eq!(scene.status(0)["lake"]["state"], "none");
     assert_eq!(std::fs::read_dir(scene.root()).unwrap().count(), 0);
+    // One that was there before is missed: its disk may not be mounted.
+    scene.world.lakectl(&["lake"]).expect(0);
+    std::fs::rename(scene.root(), scene.world.folder().join("elsewhere")).unwrap();
+    warns(&scene.status(3), &["is a disk not mounted", &scene.world.group]);
+    assert!(!scene.root().exists());
 }
 
 #[test]
