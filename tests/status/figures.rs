@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::common::kafka::{Topic, record};
 use crate::common::lake::number;
-use crate::scene::{Scene, count, days, on_day, partitions, topic_of};
+use crate::scene::{Scene, checked, count, days, on_day, partitions, topic_of};
+use crate::world::Warehouse;
+use mysql::prelude::Queryable;
 
 /// A topic of a run's report.
 fn reported(report: &Value, topic: &Topic) -> Value {
@@ -272,4 +274,28 @@ fn the_table_for_people_has_the_same_figures() {
         assert!(long.contains(words), "no {words:?} in\n{long}");
     }
     assert_eq!(scene.run(&["-q"]).expect(0).stdout, "");
+}
+
+/// Counting is given up where somebody holds the table, or it is too large; on both servers.
+#[test]
+fn rows_that_cannot_be_counted_in_time_are_estimated() {
+    let table = Topic::compacted("table");
+    table.send(&[count("a", 1), count("b", 2)]);
+    for world in [Warehouse::new(), Warehouse::on_mariadb()] {
+        let world = world.counts(&table);
+        world.lakectl(&["warehouse"]).expect(0);
+        let rows = || {
+            let status = checked(world.lakectl(&["status", "--json"]), 0);
+            let rows = topic_of(&status, &table.name)["tables"][0].clone();
+            (rows["rows"].as_i64(), rows["rows_exact"].as_bool())
+        };
+        assert_eq!(rows(), (Some(2), Some(true)));
+        let mut session = world.session();
+        session
+            .query_drop("LOCK TABLES product_purchase_counts WRITE")
+            .unwrap();
+        let (estimate, exact) = rows();
+        assert!(estimate.is_some() && exact == Some(false), "{estimate:?}");
+        session.query_drop("UNLOCK TABLES").unwrap();
+    }
 }

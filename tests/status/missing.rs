@@ -66,6 +66,10 @@ fn without_mysql_the_tables_are_unknown() {
     for name in ["rows", "lag", "rejects", "committed"] {
         assert_eq!(rows[name], Value::Null, "{name}: {rows}");
     }
+    // One that takes connections and says nothing is not waited for.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("mysql://somebody@{}/nowhere", silent.local_addr().unwrap());
+    warns(&scene.status_with(&["--url", &url], 3), &["no answer", "--url"]);
     // A password that is wrong is not told either.
     let wrong = [("LAKECTL_WAREHOUSE_PASSWORD", "canary-Pw1")];
     let run = scene.world.start_with(&["status", "--json", "-v"], &wrong).wait();
