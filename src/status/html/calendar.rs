@@ -7,7 +7,6 @@ use std::fmt::Write;
 
 use super::{escape, grouped};
 use crate::config::Kind;
-use crate::print::count;
 use crate::status::ask::Status;
 use crate::status::model::{DayStatus, TopicStatus};
 
@@ -120,7 +119,7 @@ impl<'a> Calendars<'a> {
         let total = days.iter().map(|day| day.records).sum();
         let mut text = match days {
             [day] => format!("{} on {}", told(total), day.day),
-            _ => format!("{} on {}", told(total), count(days.len() as u64, "day")),
+            _ => format!("{} on {}", told(total), count_grouped(days.len() as u64, "day")),
         };
         let busiest = days.iter().max_by_key(|day| day.records);
         if let (Some(busiest), true) = (busiest, days.len() > 1) {

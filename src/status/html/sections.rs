@@ -98,9 +98,12 @@ fn lake_committed(lake: &LakeStatus) -> String {
 
 fn days(lake: &LakeStatus) -> String {
     match (lake.days, lake.first_day, lake.last_day) {
-        (Some(1), Some(first), _) => format!("1 <small>{first}</small>"),
+        (Some(1), Some(first), _) => format!("1 <small><time>{first}</time></small>"),
         (Some(days), Some(first), Some(last)) => {
-            format!("{} <small>{first} to {last}</small>", grouped(days))
+            format!(
+                "{} <small><time>{first}</time> to <time>{last}</time></small>",
+                grouped(days)
+            )
         }
         (Some(days), ..) => grouped(days),
         (None, ..) => UNKNOWN.to_owned(),
