@@ -41,7 +41,7 @@ fn hostile_names_and_reasons_are_text() {
         !printed.contains(['\u{1b}', '\u{7}']) && printed.contains("\\u{1b}[31mred"),
         "{printed}"
     );
-    let dom = seen(&scene, &[], 0).dom;
+    let dom = seen(&scene, 0);
     for element in ["<img", "<script", "<b ", "<i>", "onerror=alert(1)>"] {
         assert!(!dom.contains(element), "{element} in the document");
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::net::TcpListener;
 
 use crate::common::lake::number;
+use crate::page::opened;
 use crate::scene::{Scene, checked, on_day, partitions, warns};
 
 /// A port that nobody listens at.
@@ -52,6 +53,10 @@ fn without_kafka_the_lag_is_unknown() {
 #[test]
 fn without_mysql_the_tables_are_unknown() {
     let (scene, ..) = Scene::drained();
+    // One that takes connections and says nothing is not waited for.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("mysql://somebody@{}/nowhere", listener.local_addr().unwrap());
+    let silent = scene.start(&["--json", "--url", &url]);
     let url = format!("mysql://somebody@{}/nowhere", closed());
     let status = scene.status_with(&["--url", &url], 3);
     assert_eq!(status["warnings"].as_array().unwrap().len(), 1, "{status}");
@@ -66,15 +71,12 @@ fn without_mysql_the_tables_are_unknown() {
     for name in ["rows", "lag", "rejects", "committed"] {
         assert_eq!(rows[name], Value::Null, "{name}: {rows}");
     }
-    // One that takes connections and says nothing is not waited for.
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("mysql://somebody@{}/nowhere", silent.local_addr().unwrap());
-    warns(&scene.status_with(&["--url", &url], 3), &["no answer", "--url"]);
     // A password that is wrong is not told either.
     let wrong = [("LAKECTL_WAREHOUSE_PASSWORD", "canary-Pw1")];
     let run = scene.world.start_with(&["status", "--json", "-v"], &wrong).wait();
     assert!(!format!("{run:?}").contains("canary"), "{run:?}");
     warns(&checked(run, 3), &["wrong user or password"]);
+    warns(&checked(silent.wait(), 3), &["no answer", "--url"]);
 }
 
 #[test]
@@ -82,11 +84,28 @@ fn without_both_the_ledger_still_speaks() {
     let (scene, ..) = Scene::drained();
     let (nobody, url) = (closed(), format!("mysql://somebody@{}/nowhere", closed()));
     let nowhere = scene.world.folder().join("nowhere");
-    let both = ["--json", "--brokers", &nobody, "--url", &url];
-    let nothing = scene.start(&[&both[..], &["--lake-root", nowhere.to_str().unwrap()]].concat());
+    let both = [
+        "--json",
+        "--html",
+        "page.html",
+        "--brokers",
+        &nobody,
+        "--url",
+        &url,
+    ];
+    let nothing = scene.start(
+        &[
+            &["--json"],
+            &both[3..],
+            &["--lake-root", nowhere.to_str().unwrap()],
+        ]
+        .concat(),
+    );
     let status = checked(scene.run(&both), 3);
     assert_eq!(status["warnings"].as_array().unwrap().len(), 2, "{status}");
     assert_eq!(number(&scene.stream_of(&status)["lake"], "records"), 13);
+    let page = opened(&scene);
+    assert!(page.contains("2 things need a look") && page.contains("could not be asked"));
     // And with no lake either, nobody is left to tell anything.
     let status = checked(nothing.wait(), 1);
     assert!(

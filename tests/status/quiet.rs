@@ -71,9 +71,8 @@ fn nothing_is_written_anywhere() {
 #[test]
 fn what_is_seen_while_runs_commit_is_one_state() {
     let topic = Topic::with("moving", 2, &[]);
-    for day in 0..12 {
-        topic.send(&on_day(day, (day % 2) as i32, 30));
-    }
+    let records = (0..12).flat_map(|day| on_day(day, (day % 2) as i32, 30));
+    topic.send(&records.collect::<Vec<_>>());
     let world = Warehouse::without_database().stream(&topic);
     let done = std::sync::atomic::AtomicBool::new(false);
     let look = || {

@@ -33,10 +33,9 @@ impl Scene {
     /// Two Kafka partitions over three days, and two products.
     pub fn new() -> Scene {
         let (stream, table) = (Topic::with("stream", 2, &[]), Topic::compacted("table"));
-        for (day, records) in [(0, 3), (1, 5), (40, 2)] {
-            stream.send(&on_day(day, 0, records));
-            stream.send(&on_day(day, 1, 1));
-        }
+        let days = [(0, 3), (1, 5), (40, 2)].into_iter();
+        let records = days.flat_map(|(day, records)| [on_day(day, 0, records), on_day(day, 1, 1)].concat());
+        stream.send(&records.collect::<Vec<_>>());
         table.send(&[count("a", 1), count("b", 2), count("a", 3)]);
         let world = Warehouse::new().stream(&stream).counts(&table);
         Scene { stream, table, world }
