@@ -39,7 +39,7 @@ pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -
         report.needs_attention();
     }
     report.text = match to_stdout {
-        true => vec![status::page(&status)],
+        true => vec![status::page(&status).trim_end().to_owned()],
         false => status::lines(&status, common.verbose),
     };
     match &args.html {

@@ -85,15 +85,17 @@ impl Ledger {
     pub fn standing(&self, topic: &str) -> Result<Option<Standing>> {
         let mut tries = 0;
         loop {
+            tries += 1;
             let before = read_state(&self.root, topic)?;
             let Some((state, committed)) = before.clone() else {
-                for kind in [Kind::Stream, Kind::Table] {
-                    doubts::check_new_topic(&self.root, kind, topic)?;
+                let lost = self.check_nothing_is_lost(topic);
+                // The first run of the topic may have committed meanwhile.
+                if lost.is_err() && tries < TRIES && read_state(&self.root, topic)?.is_some() {
+                    continue;
                 }
-                return Ok(None);
+                return lost.map(|()| None);
             };
             let days = count_days(&self.root, topic, state.pending.as_ref());
-            tries += 1;
             if read_state(&self.root, topic)? != before && tries < TRIES {
                 continue;
             }
@@ -106,6 +108,13 @@ impl Ledger {
                 days: days?,
             }));
         }
+    }
+
+    /// Data without a state is a loss.
+    fn check_nothing_is_lost(&self, topic: &str) -> Result<()> {
+        [Kind::Stream, Kind::Table]
+            .into_iter()
+            .try_for_each(|kind| doubts::check_new_topic(&self.root, kind, topic))
     }
 
     pub fn last_run(&self, topic: &str) -> Option<LastRun> {

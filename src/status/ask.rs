@@ -5,6 +5,7 @@ use anyhow::{Context, Result, anyhow};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::model::{Source, TopicStatus};
@@ -76,7 +77,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
     let mut status = Status {
         asked,
         today: asked.with_timezone(&settings.lake.timezone).date_naive(),
-        lake_root: settings.lake.root.display().to_string(),
+        lake_root: whole(&settings.lake.root).display().to_string(),
         brokers: settings.kafka.brokers.clone(),
         database: settings.database.as_ref().map(|database| database.shown()),
         lake: Source::Answered,
@@ -117,6 +118,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
         status.kafka = Source::Silent;
         status.warnings.push(format!("{error:#}"));
     }
+    status.miss_lake(settings, &client, &ends, &chosen);
     let mut facts = Facts {
         settings,
         lake: status.lake.clone(),
@@ -129,6 +131,11 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
     status.topics = chosen.iter().map(|topic| facts.of(topic)).collect();
     status.warnings.append(&mut facts.warnings);
     Ok(status)
+}
+
+/// A path that means the same wherever the page is read.
+fn whole(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// None: no warehouse is configured.
@@ -189,6 +196,24 @@ impl Status {
 }
 
 impl Status {
+    /// No lake, though Kafka's group remembers one: an unmounted disk looks like that, and the next run will refuse it.
+    fn miss_lake(&mut self, settings: &Settings, client: &Client, ends: &Ends, chosen: &BTreeSet<String>) {
+        let (Source::Absent(_), Source::Answered) = (&self.lake, &self.kafka) else {
+            return;
+        };
+        let wanted = ends.wanted(chosen);
+        let remembered = !wanted.is_empty() && client.has_mirror(&wanted).unwrap_or(false);
+        // A first run may have begun one meanwhile.
+        if remembered && matches!(Ledger::at(settings), Ok(None)) {
+            self.warnings.push(format!(
+                "there is no lake at {}, but Kafka's group {} has been through these topics: is a disk not mounted, or \
+                 lake.root wrong?",
+                self.lake_root,
+                client.group()
+            ));
+        }
+    }
+
     /// Says once which of the configured topics Kafka lacks: the next runs would fail on them.
     fn miss_topics(&mut self, settings: &Settings, chosen: &BTreeSet<String>, live: Option<&TopicList>) {
         let wanted = chosen.iter().filter(|topic| settings.topics.contains_key(*topic));
@@ -227,16 +252,17 @@ fn choose(
 }
 
 impl Ends {
+    /// Of the chosen topics those that Kafka has.
+    fn wanted(&self, chosen: &BTreeSet<String>) -> TopicList {
+        let live = self.topics.iter().flatten();
+        live.filter(|(topic, _)| chosen.contains(*topic))
+            .map(|(topic, partitions)| (topic.clone(), partitions.clone()))
+            .collect()
+    }
+
     /// Ends and ids of the topics that Kafka has.
     fn fetch(&mut self, client: &Client, chosen: &BTreeSet<String>) -> Result<()> {
-        let Some(live) = &self.topics else {
-            return Ok(());
-        };
-        let wanted: TopicList = live
-            .iter()
-            .filter(|(topic, _)| chosen.contains(*topic))
-            .map(|(topic, partitions)| (topic.clone(), partitions.clone()))
-            .collect();
+        let wanted = self.wanted(chosen);
         let names: Vec<String> = wanted.keys().cloned().collect();
         self.ids = client.topic_ids(&names).unwrap_or_default();
         match client.offsets(&wanted) {
@@ -273,6 +299,50 @@ impl Ends {
                 Err(error).context("Kafka gives no ends of topics")
             }
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::model::{DayStatus, LakeStatus};
+    use super::*;
+
+    /// So many streams that all have these days and records.
+    pub(in crate::status) fn of_streams(
+        topics: usize,
+        today: NaiveDate,
+        days: Vec<(NaiveDate, u64)>,
+    ) -> Status {
+        let day = |(day, records): &(NaiveDate, u64)| DayStatus {
+            day: *day,
+            records: *records,
+            files: 1,
+            bytes: 1,
+        };
+        let lake = LakeStatus {
+            by_day: days.iter().map(day).collect(),
+            ..LakeStatus::unknown(None)
+        };
+        let topic = |number| TopicStatus {
+            topic: format!("topic.with-a_name.{number}"),
+            kind: Kind::Stream,
+            configured: true,
+            in_kafka: None,
+            lake: Some(lake.clone()),
+            tables: Vec::new(),
+        };
+        Status {
+            asked: Utc::now(),
+            today,
+            lake_root: "/lake".to_owned(),
+            brokers: "localhost:9092".to_owned(),
+            database: None,
+            lake: Source::Answered,
+            kafka: Source::Silent,
+            warehouse: Source::Absent("no warehouse is configured"),
+            warnings: Vec::new(),
+            topics: (0..topics).map(topic).collect(),
         }
     }
 }

@@ -94,6 +94,8 @@ pub struct DayStatus {
 #[derive(Debug, Clone, Serialize)]
 pub struct TableStatus {
     pub table: String,
+    /// Whether the configuration sends the topic there; else it did so before, and nothing is behind.
+    pub current: bool,
     pub error: Option<String>,
     pub lag: Option<u64>,
     pub partitions: Vec<PartitionStatus>,

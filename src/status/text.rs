@@ -106,13 +106,12 @@ fn in_the_warehouse(status: &Status, verbose: bool) -> Columns {
                 true => table.table.clone(),
                 false => format!("{} <- {}", table.table, topic.topic),
             };
-            let cells = vec![
-                name,
-                lag(table.lag, topic),
-                committed,
-                rows,
-                number(table.rejects),
-            ];
+            // Nothing is behind in a table that the topic went to before.
+            let behind = match table.current {
+                true => lag(table.lag, topic),
+                false => NONE.to_owned(),
+            };
+            let cells = vec![name, behind, committed, rows, number(table.rejects)];
             columns.rows.push((
                 cells,
                 if verbose {
@@ -160,8 +159,10 @@ pub(super) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 
 fn particulars(lake: &LakeStatus) -> Vec<String> {
     let mut lines = vec![offsets(&lake.partitions)];
-    if let (Some(first), Some(last), Some(days)) = (lake.first_day, lake.last_day, lake.days) {
-        lines.push(format!("{} from {first} to {last}", count(days, "day")));
+    match (lake.first_day, lake.last_day, lake.days) {
+        (Some(day), _, Some(1)) => lines.push(format!("1 day, {day}")),
+        (Some(first), Some(last), Some(days)) => lines.push(format!("{days} days from {first} to {last}")),
+        _ => {}
     }
     if let Some(undated) = lake.undated_records.filter(|&undated| undated > 0) {
         lines.push(format!("{} without a usable date", count(undated, "record")));

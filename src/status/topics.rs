@@ -219,7 +219,7 @@ fn progress_alone(progress: &Progress) -> Vec<PartitionStatus> {
 }
 
 impl LakeStatus {
-    fn unknown(configured: Option<&Topic>) -> LakeStatus {
+    pub(super) fn unknown(configured: Option<&Topic>) -> LakeStatus {
         LakeStatus {
             state: LakeState::Unknown,
             error: None,
@@ -287,6 +287,7 @@ impl TableStatus {
         let retention = topic.and_then(|topic| topic.row_retention.as_ref());
         TableStatus {
             table: table.to_owned(),
+            current: topic.is_some(),
             error: None,
             lag: None,
             partitions: Vec::new(),

@@ -188,6 +188,7 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
             let why = why.trim_end_matches([' ', '}', '\'']);
             anyhow!("{shown}: the server's certificate is not to be trusted: {why}; {remedy}")
         }
+        error if is_silence(error) => anyhow!(unreachable(&shown, "no answer")),
         Error::IoError(io) => anyhow!(unreachable(&shown, &io.to_string())),
         Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
             anyhow!(unreachable(&shown, why))
@@ -197,6 +198,23 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
         }
         _ => anyhow::Error::new(error).context(format!("{shown}: cannot connect")),
     }
+}
+
+/// Whether somebody was waited for in vain: a read that ended in its timeout, as the system words it.
+fn is_silence(error: &Error) -> bool {
+    let io = match error {
+        Error::IoError(io) => Some(io),
+        Error::CodecError(codec) => {
+            std::error::Error::source(codec).and_then(|cause| cause.downcast_ref::<std::io::Error>())
+        }
+        _ => None,
+    };
+    io.is_some_and(|io| {
+        matches!(
+            io.kind(),
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+        )
+    })
 }
 
 fn unreachable(shown: &str, why: &str) -> String {

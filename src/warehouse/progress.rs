@@ -39,15 +39,16 @@ pub(super) fn read(conn: &mut Conn, place: Place<'_>, locked: bool) -> mysql::Re
     Ok(progress)
 }
 
-/// Every topic's progress in every table, by topic and table, with the time of its last change in UTC.
-pub(super) fn read_all(
-    conn: &mut Conn,
-) -> mysql::Result<BTreeMap<(String, String), (Progress, Option<String>)>> {
+/// By topic and table: the progress, and the time of its last change in UTC.
+pub(super) type AllProgress = BTreeMap<(String, String), (Progress, Option<String>)>;
+
+/// Every topic's progress in every table.
+pub(super) fn read_all(conn: &mut Conn) -> mysql::Result<AllProgress> {
     let rows: Vec<Row> = conn.query(format!(
         "SELECT topic, table_name, kafka_partition, next_offset, topic_id, generation, complete_ms, \
          CAST(updated_at AS CHAR) AS written FROM {TABLE} WHERE next_offset IS NOT NULL"
     ))?;
-    let mut all: BTreeMap<_, (Progress, Option<String>)> = BTreeMap::new();
+    let mut all = AllProgress::new();
     for row in &rows {
         let (Some(topic), Some(table)) = (field(row, "topic"), field(row, "table_name")) else {
             continue;

@@ -27,7 +27,7 @@ pub struct Reason {
     /// The server's error number.
     pub errno: Option<u32>,
     pub records: u64,
-    /// When the last of them came, in UTC.
+    /// When the last of them came: RFC 3339.
     pub last: String,
 }
 
@@ -152,11 +152,13 @@ fn write_rows(conn: &mut Conn, origin: Origin<'_>, rows: &[&Reject]) -> mysql::R
 }
 
 /// By topic and table: how many records were rejected, and why, the most frequent reasons first.
-pub(super) fn read_all(conn: &mut Conn) -> mysql::Result<BTreeMap<(String, String), (u64, Vec<Reason>)>> {
+pub(super) type AllRejects = BTreeMap<(String, String), (u64, Vec<Reason>)>;
+
+pub(super) fn read_all(conn: &mut Conn) -> mysql::Result<AllRejects> {
     let counts: Vec<(String, String, u64)> = conn.query(format!(
         "SELECT topic, table_name, COUNT(*) FROM {TABLE} GROUP BY topic, table_name"
     ))?;
-    let mut all: BTreeMap<_, (u64, Vec<Reason>)> = counts
+    let mut all: AllRejects = counts
         .into_iter()
         .map(|(topic, table, records)| ((topic, table), (records, Vec::new())))
         .collect();
@@ -164,7 +166,8 @@ pub(super) fn read_all(conn: &mut Conn) -> mysql::Result<BTreeMap<(String, Strin
         return Ok(all);
     }
     let reasons: Vec<(String, String, String, Option<u32>, u64, String)> = conn.query(format!(
-        "SELECT topic, table_name, reason, errno, COUNT(*) AS records, CAST(MAX(rejected_at) AS CHAR) FROM {TABLE} \
+        "SELECT topic, table_name, reason, errno, COUNT(*) AS records, DATE_FORMAT(MAX(rejected_at), '%Y-%m-%dT%H:%i:%sZ') \
+         FROM {TABLE} \
          GROUP BY topic, table_name, reason, errno ORDER BY records DESC LIMIT {REASONS_READ_MAX}"
     ))?;
     for (topic, table, reason, errno, records, last) in reasons {

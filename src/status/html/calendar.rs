@@ -7,7 +7,6 @@ use std::fmt::Write;
 
 use super::{escape, grouped};
 use crate::config::Kind;
-use crate::print::count;
 use crate::status::ask::Status;
 use crate::status::model::{DayStatus, TopicStatus};
 
@@ -20,12 +19,14 @@ const DAYS_DRAWN_MAX: u64 = 40_000;
 const MONTHS_DRAWN_MAX: usize = 12_000;
 
 /// Pixels from one cell to the next, and of the largest square in it.
-const PITCH: u64 = 13;
-const SIDE: u64 = 11;
+const PITCH: u64 = 14;
+const SIDE: u64 = 12;
+/// Of the dot on a day without records.
+const DOT: u64 = 2;
 const LEFT: u64 = 30;
 const TOP: u64 = 16;
 /// Squares grow with the number of records: colour is not the only sign.
-const SIDES: [u64; 5] = [0, 5, 7, 9, 11];
+const SIDES: [u64; 5] = [0, 6, 8, 10, 12];
 const LEVELS: u64 = 4;
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -118,7 +119,7 @@ impl<'a> Calendars<'a> {
         let total = days.iter().map(|day| day.records).sum();
         let mut text = match days {
             [day] => format!("{} on {}", told(total), day.day),
-            _ => format!("{} on {}", told(total), count(days.len() as u64, "day")),
+            _ => format!("{} on {}", told(total), count_grouped(days.len() as u64, "day")),
         };
         let busiest = days.iter().max_by_key(|day| day.records);
         if let (Some(busiest), true) = (busiest, days.len() > 1) {
@@ -178,7 +179,7 @@ impl<'a> Calendars<'a> {
     /// Names of weekdays on the left, of months above the week in which they begin.
     fn scale(&self, svg: &mut String) {
         for (row, name) in [(0, "Mon"), (2, "Wed"), (4, "Fri"), (6, "Sun")] {
-            let y = TOP + row * PITCH + 9;
+            let y = TOP + row * PITCH + 10;
             let _ = write!(svg, "<text x=\"0\" y=\"{y}\">{name}</text>");
         }
         for week in 0..self.weeks {
@@ -201,11 +202,12 @@ impl<'a> Calendars<'a> {
     fn empty_days(&self, svg: &mut String, number: usize) {
         let today = (self.today - self.first).num_days().unsigned_abs();
         let (whole, rest) = (self.weeks - 1, today % 7 + 1);
+        let dot = (SIDE - DOT) / 2;
         let (x, width) = (LEFT + whole * PITCH, whole * PITCH);
         let _ = write!(
             svg,
             "<pattern id=\"e{number}\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{PITCH}\" height=\"{PITCH}\" \
-             patternUnits=\"userSpaceOnUse\"><rect class=\"l0\" x=\"4\" y=\"4\" width=\"3\" height=\"3\" rx=\"1\"/></pattern>\
+             patternUnits=\"userSpaceOnUse\"><rect class=\"l0\" x=\"{dot}\" y=\"{dot}\" width=\"{DOT}\" height=\"{DOT}\"/></pattern>\
              <path fill=\"url(#e{number})\" d=\"M{LEFT} {TOP}h{width}v{}h-{width}zM{x} {TOP}h{PITCH}v{}h-{PITCH}z\"/>",
             7 * PITCH,
             rest * PITCH
@@ -287,7 +289,7 @@ fn months(number: usize, name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -
     }
     for (row, year) in years.iter().enumerate() {
         let y = TOP + row as u64 * PITCH;
-        let _ = write!(svg, "<text x=\"0\" y=\"{}\">{year}</text>", y + 9);
+        let _ = write!(svg, "<text x=\"0\" y=\"{}\">{year}</text>", y + 10);
         for month in 1..=12u32 {
             let x = LEFT + u64::from(month - 1) * PITCH;
             match older.get(&(*year, month)) {
@@ -300,10 +302,10 @@ fn months(number: usize, name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -
                     square(&mut svg, (x, y), level(*records, most), &what);
                 }
                 None => {
-                    let (x, y) = (x + 4, y + 4);
+                    let (x, y) = (x + (SIDE - DOT) / 2, y + (SIDE - DOT) / 2);
                     let _ = write!(
                         svg,
-                        "<rect class=\"l0\" x=\"{x}\" y=\"{y}\" width=\"3\" height=\"3\" rx=\"1\"/>"
+                        "<rect class=\"l0\" x=\"{x}\" y=\"{y}\" width=\"{DOT}\" height=\"{DOT}\"/>"
                     );
                 }
             }
@@ -322,10 +324,9 @@ fn years(name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -> String {
 
 fn legend() -> String {
     let mut svg = String::from(
-        "<svg class=\"legend\" aria-hidden=\"true\" width=\"52\" height=\"11\" viewBox=\"0 0 52 11\">",
+        "<svg class=\"legend\" aria-hidden=\"true\" width=\"56\" height=\"12\" viewBox=\"0 0 56 12\">",
     );
-    for level in 1..=LEVELS as usize {
-        let side = SIDES[level];
+    for (level, side) in SIDES.into_iter().enumerate().skip(1) {
         let (x, y) = ((level as u64 - 1) * PITCH + (SIDE - side) / 2, (SIDE - side) / 2);
         let _ = write!(
             svg,
@@ -337,4 +338,62 @@ fn legend() -> String {
 
 fn count_grouped(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::ask::tests::of_streams;
+
+    fn day(text: &str) -> NaiveDate {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_day_more_than_a_year_ago_is_summed_by_month() {
+        let days = [
+            ("2026-11-23", 7),
+            ("2025-11-24", 3),
+            ("2025-11-23", 2),
+            ("2025-11-01", 1),
+            ("2027-01-01", 9),
+        ];
+        let status = of_streams(1, day("2026-11-23"), days.map(|(text, n)| (day(text), n)).into());
+        let page = Calendars::new(&status).section();
+        for told in [
+            "2026-11-23: 7 records",
+            "2025-11-24: 3 records",
+            "2025-11: 3 records on 2 days",
+            "9 records dated after today",
+        ] {
+            assert!(page.contains(told), "no {told:?} in {page}");
+        }
+        assert!(!page.contains(">2025-11-23: ") && !page.contains(">2027-01-01: "));
+    }
+
+    #[test]
+    fn the_flood_of_one_day_does_not_drown_the_others() {
+        assert_eq!([1, 60, 250, 600, 1_000].map(|n| level(n, 1_000)), [1, 1, 2, 4, 4]);
+        assert_eq!(level(0, 0), 1);
+    }
+
+    /// Five thousand days of a few topics, and a few days of thousands of topics: the page stays one that opens.
+    #[test]
+    fn however_much_there_is_the_page_stays_small() {
+        let today = day("2026-11-23");
+        let days: Vec<_> = (0..5_000).map(|n| (before(today, n), n + 1)).collect();
+        for (topics, count, bytes_max) in [
+            (5, 5_000, 1_000_000),
+            (300, 5_000, 10_000_000),
+            (3_000, 30, 20_000_000),
+        ] {
+            let status = of_streams(topics, today, days[..count].to_vec());
+            let page = crate::status::page(&status);
+            assert!(
+                page.len() < bytes_max,
+                "{topics} topics of {count} days: {} bytes",
+                page.len()
+            );
+        }
+    }
 }

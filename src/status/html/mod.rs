@@ -7,7 +7,7 @@ mod sections;
 use chrono::{DateTime, Utc};
 
 use super::ask::Status;
-use super::model::{Source, TopicStatus, rfc3339};
+use super::model::{Source, rfc3339};
 use crate::report::one_line;
 use calendar::Calendars;
 
@@ -131,60 +131,50 @@ fn header(status: &Status) -> String {
 fn tiles(status: &Status) -> String {
     let lakes = || status.topics.iter().filter_map(|topic| topic.lake.as_ref());
     let tables = || status.topics.iter().flat_map(|topic| &topic.tables);
-    let current = tables().filter(|table| table.lag.is_some());
-    let mut tiles = vec![("topics", Some(grouped(status.topics.len() as u64)))];
+    let bytes = |bytes| indicatif::HumanBytes(bytes).to_string();
+    let mut tiles = vec![("topics", grouped(status.topics.len() as u64))];
     if lakes().next().is_some() {
+        let behind = status.topics.iter().filter(|topic| topic.in_kafka != Some(false));
+        let behind = behind.filter_map(|topic| topic.lake.as_ref());
         tiles.extend([
             (
                 "records in the lake",
-                sum(lakes().map(|lake| lake.records)).map(grouped),
+                sum(lakes().map(|lake| lake.records), grouped),
             ),
-            (
-                "on disk",
-                sum(lakes().map(|lake| lake.bytes)).map(|bytes| indicatif::HumanBytes(bytes).to_string()),
-            ),
-            (
-                "behind Kafka, lake",
-                sum(lakes().filter(|lake| !is_gone(status, lake)).map(|lake| lake.lag)).map(grouped),
-            ),
+            ("on disk", sum(lakes().map(|lake| lake.bytes), bytes)),
+            ("behind Kafka, lake", sum(behind.map(|lake| lake.lag), grouped)),
         ]);
     }
     if tables().next().is_some() {
-        let lag = match status.kafka {
-            Source::Answered => sum(current.map(|table| table.lag)).map(grouped),
-            _ => None,
-        };
+        // Tables that a topic went to before are behind nothing.
+        let current = tables().filter(|table| table.current);
         tiles.extend([
-            ("behind Kafka, warehouse", lag),
+            (
+                "behind Kafka, warehouse",
+                sum(current.map(|table| table.lag), grouped),
+            ),
             (
                 "rejected records",
-                sum(tables().map(|table| table.rejects)).map(grouped),
+                sum(tables().map(|table| table.rejects), grouped),
             ),
         ]);
     }
-    let tile = |(what, number): (&str, Option<String>)| {
-        let number = number.unwrap_or_else(|| UNKNOWN.to_owned());
-        format!("<div><dt>{what}</dt><dd>{number}</dd></div>\n")
-    };
+    let tile = |(what, number)| format!("<div><dt>{what}</dt><dd>{number}</dd></div>\n");
     let tiles: String = tiles.into_iter().map(tile).collect();
     format!("<dl class=\"tiles\">\n{tiles}</dl>\n")
 }
 
 const UNKNOWN: &str = "<abbr title=\"could not be asked\">?</abbr>";
 
-/// Of several parts of which one is unknown, so is the sum.
-fn sum(parts: impl Iterator<Item = Option<u64>>) -> Option<u64> {
-    parts.sum()
-}
-
-/// Kafka has the topic no more: there is nothing to be behind of.
-fn is_gone(status: &Status, lake: &super::model::LakeStatus) -> bool {
-    let of = |topic: &&TopicStatus| topic.lake.as_ref().is_some_and(|it| std::ptr::eq(it, lake));
-    status
-        .topics
-        .iter()
-        .find(of)
-        .is_some_and(|topic| topic.in_kafka == Some(false))
+/// What is known of a sum, and that there is more where a part is unknown.
+fn sum(parts: impl Iterator<Item = Option<u64>>, shown: impl Fn(u64) -> String) -> String {
+    let parts: Vec<Option<u64>> = parts.collect();
+    let known = parts.iter().flatten().sum();
+    match (parts.contains(&None), parts.iter().any(Option::is_some)) {
+        (true, false) => UNKNOWN.to_owned(),
+        (true, true) => format!("{} + {UNKNOWN}", shown(known)),
+        (false, _) => shown(known),
+    }
 }
 
 fn warnings(status: &Status) -> String {

@@ -98,9 +98,12 @@ fn lake_committed(lake: &LakeStatus) -> String {
 
 fn days(lake: &LakeStatus) -> String {
     match (lake.days, lake.first_day, lake.last_day) {
-        (Some(1), Some(first), _) => format!("1 <small>{first}</small>"),
+        (Some(1), Some(first), _) => format!("1 <small><time>{first}</time></small>"),
         (Some(days), Some(first), Some(last)) => {
-            format!("{} <small>{first} to {last}</small>", grouped(days))
+            format!(
+                "{} <small><time>{first}</time> to <time>{last}</time></small>",
+                grouped(days)
+            )
         }
         (Some(days), ..) => grouped(days),
         (None, ..) => UNKNOWN.to_owned(),
@@ -129,9 +132,9 @@ pub(super) fn in_the_warehouse(status: &Status) -> String {
                 }
                 (rows, _) => figure(rows),
             };
-            let behind = match table.partitions.iter().any(|part| part.end.is_some()) {
+            let behind = match table.current {
                 true => lag(table.lag, &table.partitions, topic),
-                false => lag(table.lag, &[], topic),
+                false => NONE.to_owned(),
             };
             vec![
                 name(&table.table),
@@ -174,7 +177,7 @@ pub(super) fn rejects(status: &Status) -> String {
                     .errno
                     .map_or_else(|| NONE.to_owned(), |errno| errno.to_string()),
                 grouped(reason.records),
-                escape(&reason.last),
+                escape(reason.last.trim_end_matches('Z')).replace('T', " "),
             ]);
         }
         let others = table.rejects.unwrap_or(0).saturating_sub(told);
