@@ -31,7 +31,11 @@ pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -
         Ok(broker) => broker,
         Err(error) => {
             checks.error(answer, &error, "look at the broker, and at kafka.options");
-            checks.unknown((KAFKA, "group"), "Kafka does not answer");
+            let topics = count(topics.len() as u64, "topic");
+            checks.unknown(
+                (KAFKA, "topics"),
+                format!("Kafka could not be asked about its group and {topics}"),
+            );
             return None;
         }
     };

@@ -179,7 +179,11 @@ fn tables_that_do_not_fit_their_topics() {
         "table",
         &["engine MyISAM", "run: ALTER TABLE `myisam` ENGINE = InnoDB"],
     );
-    answer.is_wrong(keyless, "table", &["no primary key", "ADD PRIMARY KEY"]);
+    answer.is_wrong(
+        keyless,
+        "table",
+        &["no primary key", "give the table a primary key"],
+    );
     answer.is_wrong(unique, "table", &["second unique index", "DROP INDEX `other`"]);
     answer.is_wrong(unfilled, "table", &["primary-key column place"]);
     answer.is_wrong(

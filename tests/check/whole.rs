@@ -119,8 +119,7 @@ fn kafka_is_down() {
     let world = Warehouse::of_counts(&topic);
     let answer = check(&world, &["--brokers", &nobody()], 3);
     answer.is_wrong("Kafka", "answer", &["Connection refused", "is the broker up"]);
-    answer.unknown("Kafka", "group", &["not checked"]);
-    answer.unknown(&topic.name, "topic", &["not checked: Kafka does not answer"]);
+    answer.unknown("Kafka", "topics", &["not checked", "1 topic"]);
     answer.ok(&topic.name, "table", &["product_purchase_counts"]);
     answer.ok("MySQL", "schema", &[]);
     answer.ok("lake", "root", &[]);

@@ -24,6 +24,9 @@ fn login(protocol: &str, mechanism: &str, user: &str) -> Vec<(&'static str, Stri
     ]
 }
 
+/// What it is about, the brokers, the options, and a part of the remedy.
+type Case<'a> = (&'a str, &'a str, Vec<(&'a str, String)>, &'a str);
+
 #[test]
 fn refused_connections_say_what_to_do() {
     let kafka = Kafka::get();
@@ -39,7 +42,7 @@ fn refused_connections_say_what_to_do() {
     let wrong = ("sasl.password", secret("scram-password"));
     let wrong_scram = ("sasl.password", secret("plain-password"));
     let localhost = kafka.ssl.replace("127.0.0.1", "localhost");
-    let cases: Vec<(&str, &str, Vec<(&str, String)>, &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (
             "a wrong password",
             &kafka.sasl,
@@ -130,7 +133,7 @@ fn a_check_says_the_same() {
     shows_none(&checked, &kafka.secrets());
     let answer = Answer::of(checked, 3);
     answer.is_wrong("Kafka", "answer", &["Authentication failed", "sasl.password"]);
-    answer.unknown("secure-check", "topic", &["not checked"]);
+    answer.unknown("Kafka", "topics", &["not checked"]);
     assert_eq!(answer.wrong(), [("Kafka", "answer")]);
 }
 
