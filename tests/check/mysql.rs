@@ -233,6 +233,26 @@ fn our_own_tables_and_the_database() {
     );
 }
 
+/// The server says no more of it than of a wrong password.
+#[test]
+fn an_account_that_wants_tls() {
+    let world = Warehouse::new();
+    let user = unique("chk").replace('.', "_");
+    let password = "Pass-w0rd-of-the-test";
+    world.execute(&format!(
+        "CREATE USER '{user}'@'%' IDENTIFIED BY '{password}' REQUIRE SSL"
+    ));
+    let url = format!("mysql://{user}@{}/{}", world.address, world.database);
+    let arguments = ["check", "--json", "--only", "warehouse", "--url", &url];
+    let run = world
+        .start_with(&arguments, &[("LAKECTL_WAREHOUSE_PASSWORD", password)])
+        .wait();
+    assert!(!format!("{run:?}").contains(password), "{run:?}");
+    let answer = crate::answer::Answer::of(run, 3);
+    answer.is_wrong("MySQL", "answer", &["wrong user or password", "wants TLS"]);
+    world.execute(&format!("DROP USER '{user}'@'%'"));
+}
+
 #[test]
 fn rights_that_are_missing() {
     rights(Warehouse::new());

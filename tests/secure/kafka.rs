@@ -137,10 +137,22 @@ fn a_check_says_the_same() {
     assert_eq!(answer.wrong(), [("Kafka", "answer")]);
 }
 
+/// The kafka-acls commands of docs/SECURITY.md, without their addresses.
+fn acl_commands() -> Vec<Vec<String>> {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SECURITY.md");
+    let text = std::fs::read_to_string(page).unwrap().replace("\\\n", " ");
+    let commands = text.lines().filter(|line| line.starts_with("kafka-acls "));
+    commands
+        .map(|line| line.replace("--bootstrap-server … ", ""))
+        .map(|line| line.split_whitespace().map(str::to_owned).collect())
+        .collect()
+}
+
+/// A user who may do nothing, and then, one after the other, what the page says that lakectl needs.
 #[test]
-fn a_user_who_may_see_nothing() {
+fn a_user_gets_its_rights() {
     let kafka = Kafka::get();
-    let topic = Topic::new("secure-stranger");
+    let topic = Topic::compacted("TRANSACTIONS_stranger");
     topic.send(&numbered("a", 3, 1));
     let ca = format!("{:?}", kafka.file("ca.pem").display().to_string());
     let password = format!(
@@ -154,8 +166,29 @@ fn a_user_who_may_see_nothing() {
         .map(|(key, value)| (*key, value.as_str()))
         .collect();
     let place = place(&kafka.sasl, &options, &topic.name);
-    let answer = Answer::of(place.run(&["check", "--json"], &[]), 3);
+    let check = |code| Answer::of(place.run(&["check", "--json"], &[]), code);
+    let answer = check(3);
     answer.ok("Kafka", "answer", &["SASL_SSL with PLAIN"]);
     answer.is_wrong(&topic.name, "topic", &["doesn't let us see", "kafka-acls --add"]);
     place.run(&["lake"], &[]).fails(1, &[&topic.name]);
+    let commands = acl_commands();
+    let [topics, groups] = &commands[..] else {
+        panic!("{commands:?}")
+    };
+    let run = |command: &Vec<String>| {
+        let words: Vec<String> = command
+            .iter()
+            .map(|word| word.replace("User:lakectl", "User:stranger"))
+            .collect();
+        kafka.tool(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    run(topics);
+    let answer = check(3);
+    answer.is_wrong("Kafka", "group", &["--group lakectl.lake"]);
+    assert_eq!(answer.wrong(), [("Kafka", "group")]);
+    run(groups);
+    check(0).ok(&topic.name, "kept", &["cleanup.policy compact"]);
+    let drained = place.run(&["lake", "--json"], &[]).expect(0).report();
+    assert_eq!(drained["totals"]["written"], 3, "{drained}");
+    assert!(drained["warnings"].as_array().unwrap().is_empty(), "{drained}");
 }
