@@ -68,11 +68,7 @@ fn group(broker: &Broker, topics: &[Subject], checks: &mut Checks) -> bool {
     match &mirrored {
         Ok(true) => checks.ok(place, format!("{group} mirrors the progress for lag monitors")),
         Ok(false) => checks.ok(place, format!("{group} has no offsets yet")),
-        Err(error) => checks.wrong(
-            place,
-            format!("{error:#}"),
-            format!("kafka-acls --add --allow-principal User:… --operation Read --operation Describe --group {group}"),
-        ),
+        Err(error) => checks.error(place, error, "look at the broker that coordinates the group"),
     }
     mirrored.unwrap_or(false)
 }

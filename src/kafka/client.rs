@@ -270,14 +270,31 @@ impl Client {
                 list.add_partition(topic, partition);
             }
         }
-        let committed = self
-            .consumer
-            .committed_offsets(list, ANSWER_TIMEOUT)
+        let ask = |timeout| self.consumer.committed_offsets(list.clone(), timeout);
+        let committed = ask(REFUSAL_TIMEOUT).or_else(|_| match self.is_group_closed() {
+            true => Err(anyhow!(
+                "Kafka doesn't let us see it; its administrator can: kafka-acls --add --allow-principal User:… \
+                 --operation Read --operation Describe --group {}",
+                self.group
+            )),
+            false => ask(ANSWER_TIMEOUT - REFUSAL_TIMEOUT).map_err(anyhow::Error::new),
+        });
+        let committed = committed
             .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))?;
         Ok(committed
             .elements()
             .iter()
             .any(|entry| matches!(entry.offset(), Offset::Offset(_))))
+    }
+
+    /// Whether Kafka has said that the group is none of our business: the question itself only goes without an answer.
+    fn is_group_closed(&self) -> bool {
+        let mut events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO));
+        events.any(|event| {
+            event.is_err_and(|error| {
+                error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
+            })
+        })
     }
 
     /// Writes progress into Kafka's group, where the usual lag tools look. Only a mirror: never read as the truth.
