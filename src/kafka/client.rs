@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::admin::{Admin, Leaderless, OffsetSpec, TopicPartition};
 use super::plan::PartitionOffsets;
-use super::refusal::{remedy, without_thread};
+use super::refusal::{advice_on_creation, remedy, without_thread};
 use crate::config::Kafka;
 use crate::exit::usage;
 use crate::report::printable;
@@ -104,8 +104,9 @@ impl Client {
                     usage(format!("kafka option `{key}`: {}", printable(&description)))
                 }
                 KafkaError::ClientCreation(description) => usage(format!(
-                    "kafka options: {}",
-                    printable(&redact(&description, kafka))
+                    "kafka options: {}{}",
+                    printable(&redact(&description, kafka)),
+                    advice_on_creation(&description)
                 )),
                 other => anyhow!(other),
             })?;
