@@ -31,7 +31,11 @@ pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -
         Ok(broker) => broker,
         Err(error) => {
             checks.error(answer, &error, "look at the broker, and at kafka.options");
-            checks.unknown((KAFKA, "group"), "Kafka does not answer");
+            let topics = count(topics.len() as u64, "topic");
+            checks.unknown(
+                (KAFKA, "topics"),
+                format!("Kafka could not be asked about its group and {topics}"),
+            );
             return None;
         }
     };
@@ -64,11 +68,7 @@ fn group(broker: &Broker, topics: &[Subject], checks: &mut Checks) -> bool {
     match &mirrored {
         Ok(true) => checks.ok(place, format!("{group} mirrors the progress for lag monitors")),
         Ok(false) => checks.ok(place, format!("{group} has no offsets yet")),
-        Err(error) => checks.wrong(
-            place,
-            format!("{error:#}"),
-            format!("kafka-acls --add --allow-principal User:… --operation Read --operation Describe --group {group}"),
-        ),
+        Err(error) => checks.error(place, error, "look at the broker that coordinates the group"),
     }
     mirrored.unwrap_or(false)
 }

@@ -25,8 +25,8 @@ pub(super) fn begin(warehouse: &Warehouse, subject: &Subject, checks: &mut Check
         }
         Err(error) => {
             let text = super::topic::without_name(subject, &format!("{error:#}"));
-            let otherwise = "give it a primary key of just the record key's columns (and window_start of a windowed one): \
-                             ALTER TABLE … ADD PRIMARY KEY (…)";
+            let otherwise = "have key.columns, window and warehouse.columns fill it, or give the table a primary key of \
+                             just the record key's columns (and window_start of a windowed one)";
             checks.told(place, &text, otherwise);
             checks.unknown((subject.name(), "rows"), "the table does not fit");
             None

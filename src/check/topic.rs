@@ -62,9 +62,6 @@ fn one(scope: &Scope<'_>, subject: &Subject, sides: &Sides<'_>, checks: &mut Che
     let partitions = sides.kafka.and_then(|kafka| exists(kafka, subject, checks));
     let mut trial = warehouse.and_then(|warehouse| table::begin(warehouse, subject, checks));
     let (Some(kafka), Some(partitions)) = (sides.kafka, partitions) else {
-        if sides.kafka.is_none() {
-            checks.unknown((subject.name(), "topic"), "Kafka does not answer");
-        }
         return Ok(ToCome::default());
     };
     kept(kafka, subject, checks);

@@ -59,6 +59,11 @@ impl Database {
         format!("mysql://{user}@{place}/{}", self.name)
     }
 
+    /// Whether TLS is asked for.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls
+    }
+
     pub fn user(&self) -> &str {
         self.opts.get_user().unwrap_or_default()
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::admin::{Admin, Leaderless, OffsetSpec, TopicPartition, TopicSettings};
 use super::plan::PartitionOffsets;
-use super::refusal::{remedy, without_thread};
+use super::refusal::{advice_on_creation, remedy, without_thread};
 use crate::config::Kafka;
 use crate::exit::usage;
 use crate::report::printable;
@@ -109,8 +109,9 @@ impl Client {
                     usage(format!("kafka option `{key}`: {}", printable(&description)))
                 }
                 KafkaError::ClientCreation(description) => usage(format!(
-                    "kafka options: {}",
-                    printable(&redact(&description, kafka))
+                    "kafka options: {}{}",
+                    printable(&redact(&description, kafka)),
+                    advice_on_creation(&description)
                 )),
                 other => anyhow!(other),
             })?;
@@ -286,14 +287,31 @@ impl Client {
                 list.add_partition(topic, partition);
             }
         }
-        let committed = self
-            .consumer
-            .committed_offsets(list, self.answer_timeout)
+        let ask = |timeout| self.consumer.committed_offsets(list.clone(), timeout);
+        let committed = ask(REFUSAL_TIMEOUT.min(self.answer_timeout)).or_else(|_| match self.is_group_closed() {
+            true => Err(anyhow!(
+                "Kafka doesn't let us see it; its administrator can: kafka-acls --add --allow-principal User:… \
+                 --operation Read --operation Describe --group {}",
+                self.group
+            )),
+            false => ask(self.answer_timeout.saturating_sub(REFUSAL_TIMEOUT)).map_err(anyhow::Error::new),
+        });
+        let committed = committed
             .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))?;
         Ok(committed
             .elements()
             .iter()
             .any(|entry| matches!(entry.offset(), Offset::Offset(_))))
+    }
+
+    /// Whether Kafka has said that the group is none of our business: the question itself only goes without an answer.
+    fn is_group_closed(&self) -> bool {
+        let mut events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO));
+        events.any(|event| {
+            event.is_err_and(|error| {
+                error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
+            })
+        })
     }
 
     /// Writes progress into Kafka's group, where the usual lag tools look. Only a mirror: never read as the truth.

@@ -320,6 +320,8 @@ impl<'a> Reading<'a> {
                     | Code::OffsetNotAvailable
                     | Code::KafkaStorageError
                     | Code::UnknownTopicOrPartition
+                    // Only the mirror needs the group, and it says so itself.
+                    | Code::GroupAuthorizationFailed
             )
         );
         if passing {

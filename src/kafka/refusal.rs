@@ -69,6 +69,17 @@ pub(super) fn remedy(reason: &str) -> Remedy {
     known.map_or(UNREACHABLE, |(_, remedy)| *remedy)
 }
 
+/// What to do where librdkafka makes no client of the options at all; empty where it says so itself.
+pub(super) fn advice_on_creation(description: &str) -> &'static str {
+    // Its default is Kerberos, which takes another library.
+    match description.contains("No provider for SASL mechanism") {
+        true => {
+            "; set \"sasl.mechanism\" in [kafka.options] to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+        }
+        false => "",
+    }
+}
+
 /// librdkafka names its thread first, which is nobody's concern.
 pub(super) fn without_thread(reason: &str) -> &str {
     let rest = reason

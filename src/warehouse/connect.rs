@@ -143,8 +143,13 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
         Error::MySqlError(server) => match server.code {
             1045 | 1698 => anyhow!(
                 "{shown}: the server refuses user `{}`: wrong user or password \
-                 (the password comes from LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file)",
-                database.user()
+                 (the password comes from LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file){}",
+                database.user(),
+                // An account with REQUIRE SSL, and MariaDB's require_secure_transport, say the same.
+                match database.is_encrypted() {
+                    true => "",
+                    false => ", or the account wants TLS (warehouse.tls = \"required\")",
+                }
             ),
             1044 => anyhow!(
                 "{shown}: user `{0}` has no rights on database `{1}`; an administrator can give them: \

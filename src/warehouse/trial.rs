@@ -149,12 +149,15 @@ impl Trial {
             deletes: self.deletes,
             ..Tried::default()
         };
+        let refused: u64 = self.refused.values().map(|refused| refused.records).sum();
+        let all = self.upserts + self.deletes + self.keyless + refused;
         for (reason, refused) in &self.refused {
             let (partition, offset) = refused.first;
             tried.wrong.push(Finding {
                 message: format!(
-                    "{} would be rejected: {reason} (the first in Kafka partition {partition} at offset {offset})",
-                    count(refused.records, "record"),
+                    "{} of {} would be rejected: {reason} (the first in Kafka partition {partition} at offset {offset})",
+                    refused.records,
+                    count(all, "record"),
                 ),
                 fix: Some(self.fix(reason)),
             });

@@ -13,5 +13,6 @@ mod world;
 
 mod killed;
 mod mysqld;
+#[allow(dead_code, reason = "where its files lie is asked by other tests")]
 mod private;
 mod wire;

@@ -45,7 +45,7 @@ impl Private {
         service
     }
 
-    fn services(&self, arguments: &[&str]) -> String {
+    pub fn services(&self, arguments: &[&str]) -> String {
         let output = Command::new(SCRIPT)
             .args(["--private".as_ref(), "--dir".as_ref(), self.dir.as_os_str()])
             .args(arguments)

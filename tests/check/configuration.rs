@@ -38,6 +38,18 @@ fn what_cannot_be_read_is_exit_code_2() {
     world.lakectl(&["check", "--only", "both"]).fails(2, &["--only"]);
 }
 
+/// Without a mechanism librdkafka means Kerberos, which is not built in.
+#[test]
+fn a_login_without_a_mechanism() {
+    let topic = Topic::named("check-nowhere".to_owned());
+    let mut world = Warehouse::without_database().stream(&topic);
+    world.kafka = "[kafka.options]\n\"security.protocol\" = \"SASL_SSL\"\n\"sasl.username\" = \"lakectl\"";
+    let words = ["GSSAPI", "set \"sasl.mechanism\"", "SCRAM-SHA-512"];
+    world.lakectl(&["lake"]).fails(2, &words);
+    let answer = check(&world, &["--only", "lake"], 3);
+    answer.is_wrong("Kafka", "answer", &["GSSAPI", "SCRAM-SHA-512"]);
+}
+
 #[test]
 fn secrets_in_an_open_file() {
     let topic = Topic::new("check-secrets");

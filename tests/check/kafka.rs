@@ -1,5 +1,7 @@
 //! Topics, and how long Kafka keeps them.
 
+use rdkafka::mocking::MockCluster;
+
 use crate::answer::check;
 use crate::common::kafka::{Topic, numbered};
 use crate::world::Warehouse;
@@ -94,4 +96,25 @@ fn progress_that_kafka_no_longer_fits() {
         "root",
         &["there is no lake at", "mount its disk", "--new-lake"],
     );
+}
+
+/// The real broker always leads what it has.
+#[test]
+fn kafka_partitions_without_a_leader() {
+    let cluster = MockCluster::new(1).unwrap();
+    for topic in ["led", "leaderless"] {
+        cluster.create_topic(topic, 2, 1).unwrap();
+    }
+    cluster.partition_leader("leaderless", 1, None).unwrap();
+    let mut world = Warehouse::without_database();
+    world.set_topics("[topics.led]\nkind = \"stream\"\n[topics.leaderless]\nkind = \"stream\"\n");
+    let brokers = cluster.bootstrap_servers();
+    let answer = check(&world, &["--only", "lake", "--brokers", &brokers], 3);
+    answer.is_wrong(
+        "leaderless",
+        "topic",
+        &["without a leader: 1", "start the brokers"],
+    );
+    answer.ok("led", "lake", &["nothing new"]);
+    assert_eq!(answer.wrong(), [("leaderless", "topic")]);
 }

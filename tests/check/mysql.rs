@@ -179,7 +179,11 @@ fn tables_that_do_not_fit_their_topics() {
         "table",
         &["engine MyISAM", "run: ALTER TABLE `myisam` ENGINE = InnoDB"],
     );
-    answer.is_wrong(keyless, "table", &["no primary key", "ADD PRIMARY KEY"]);
+    answer.is_wrong(
+        keyless,
+        "table",
+        &["no primary key", "give the table a primary key"],
+    );
     answer.is_wrong(unique, "table", &["second unique index", "DROP INDEX `other`"]);
     answer.is_wrong(unfilled, "table", &["primary-key column place"]);
     answer.is_wrong(
@@ -227,6 +231,26 @@ fn our_own_tables_and_the_database() {
         "table",
         &["no table `lakectl_rejects` yet", "lakectl init-db"],
     );
+}
+
+/// The server says no more of it than of a wrong password.
+#[test]
+fn an_account_that_wants_tls() {
+    let world = Warehouse::new();
+    let user = unique("chk").replace('.', "_");
+    let password = "Pass-w0rd-of-the-test";
+    world.execute(&format!(
+        "CREATE USER '{user}'@'%' IDENTIFIED BY '{password}' REQUIRE SSL"
+    ));
+    let url = format!("mysql://{user}@{}/{}", world.address, world.database);
+    let arguments = ["check", "--json", "--only", "warehouse", "--url", &url];
+    let run = world
+        .start_with(&arguments, &[("LAKECTL_WAREHOUSE_PASSWORD", password)])
+        .wait();
+    assert!(!format!("{run:?}").contains(password), "{run:?}");
+    let answer = crate::answer::Answer::of(run, 3);
+    answer.is_wrong("MySQL", "answer", &["wrong user or password", "wants TLS"]);
+    world.execute(&format!("DROP USER '{user}'@'%'"));
 }
 
 #[test]

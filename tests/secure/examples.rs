@@ -89,7 +89,8 @@ fn kafka_s_examples() {
 
 #[test]
 fn mysql_s_example_end_to_end() {
-    let (kafka, mysql) = (Kafka::get(), Mysql::get());
+    // The other tests start Kafka meanwhile.
+    let (mysql, kafka) = (Mysql::get(), Kafka::get());
     let topic = Topic::compacted("secure-counts");
     topic.send(&[
         record("a", "{\"PURCHASE_COUNT\":1}"),

@@ -24,6 +24,9 @@ fn login(protocol: &str, mechanism: &str, user: &str) -> Vec<(&'static str, Stri
     ]
 }
 
+/// What it is about, the brokers, the options, and a part of the remedy.
+type Case<'a> = (&'a str, &'a str, Vec<(&'a str, String)>, &'a str);
+
 #[test]
 fn refused_connections_say_what_to_do() {
     let kafka = Kafka::get();
@@ -39,7 +42,7 @@ fn refused_connections_say_what_to_do() {
     let wrong = ("sasl.password", secret("scram-password"));
     let wrong_scram = ("sasl.password", secret("plain-password"));
     let localhost = kafka.ssl.replace("127.0.0.1", "localhost");
-    let cases: Vec<(&str, &str, Vec<(&str, String)>, &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (
             "a wrong password",
             &kafka.sasl,
@@ -130,14 +133,26 @@ fn a_check_says_the_same() {
     shows_none(&checked, &kafka.secrets());
     let answer = Answer::of(checked, 3);
     answer.is_wrong("Kafka", "answer", &["Authentication failed", "sasl.password"]);
-    answer.unknown("secure-check", "topic", &["not checked"]);
+    answer.unknown("Kafka", "topics", &["not checked"]);
     assert_eq!(answer.wrong(), [("Kafka", "answer")]);
 }
 
+/// The kafka-acls commands of docs/SECURITY.md, without their addresses.
+fn acl_commands() -> Vec<Vec<String>> {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SECURITY.md");
+    let text = std::fs::read_to_string(page).unwrap().replace("\\\n", " ");
+    let commands = text.lines().filter(|line| line.starts_with("kafka-acls "));
+    commands
+        .map(|line| line.replace("--bootstrap-server … ", ""))
+        .map(|line| line.split_whitespace().map(str::to_owned).collect())
+        .collect()
+}
+
+/// A user who may do nothing, and then, one after the other, what the page says that lakectl needs.
 #[test]
-fn a_user_who_may_see_nothing() {
+fn a_user_gets_its_rights() {
     let kafka = Kafka::get();
-    let topic = Topic::new("secure-stranger");
+    let topic = Topic::compacted("TRANSACTIONS_stranger");
     topic.send(&numbered("a", 3, 1));
     let ca = format!("{:?}", kafka.file("ca.pem").display().to_string());
     let password = format!(
@@ -151,8 +166,44 @@ fn a_user_who_may_see_nothing() {
         .map(|(key, value)| (*key, value.as_str()))
         .collect();
     let place = place(&kafka.sasl, &options, &topic.name);
-    let answer = Answer::of(place.run(&["check", "--json"], &[]), 3);
+    let check = |code| Answer::of(place.run(&["check", "--json"], &[]), code);
+    let answer = check(3);
     answer.ok("Kafka", "answer", &["SASL_SSL with PLAIN"]);
     answer.is_wrong(&topic.name, "topic", &["doesn't let us see", "kafka-acls --add"]);
     place.run(&["lake"], &[]).fails(1, &[&topic.name]);
+    let commands = acl_commands();
+    let [topics, groups] = &commands[..] else {
+        panic!("{commands:?}")
+    };
+    let run = |command: &Vec<String>| {
+        let words: Vec<String> = command
+            .iter()
+            .map(|word| word.replace("User:lakectl", "User:stranger"))
+            .collect();
+        kafka.tool(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    run(topics);
+    let answer = check(3);
+    answer.is_wrong("Kafka", "group", &["--group lakectl.lake"]);
+    assert_eq!(answer.wrong(), [("Kafka", "group")]);
+    // Without the group a first run can't tell a new lake from one that is not mounted; the mirror is only a warning.
+    place
+        .run(&["lake"], &[])
+        .fails(1, &["doesn't let us see it", "--group lakectl.lake"]);
+    let drained = place
+        .run(&["lake", "--json", "--new-lake"], &[])
+        .expect(0)
+        .report();
+    assert_eq!(drained["totals"]["written"], 3, "{drained}");
+    let warnings = drained["warnings"].as_array().unwrap();
+    assert!(
+        warnings.len() == 1 && warnings[0].to_string().contains("mirroring progress"),
+        "{drained}"
+    );
+    run(groups);
+    topic.send(&numbered("b", 1, 1));
+    check(0).ok(&topic.name, "kept", &["cleanup.policy compact"]);
+    let drained = place.run(&["lake", "--json"], &[]).expect(0).report();
+    assert_eq!(drained["totals"]["read"], 1, "{drained}");
+    assert!(drained["warnings"].as_array().unwrap().is_empty(), "{drained}");
 }

@@ -73,7 +73,8 @@ fn refused_connections_say_what_to_do() {
 /// `lakectl check` on a server that is set otherwise than the shared one may be.
 #[test]
 fn servers_that_take_too_little() {
-    let (kafka, mysql) = (Kafka::get(), Mysql::get());
+    // The other tests start Kafka meanwhile.
+    let (mysql, kafka) = (Mysql::get(), Kafka::get());
     let topic = Topic::compacted("secure-packet");
     topic.send(&[record("a", "{\"PURCHASE_COUNT\":1}")]);
     let database = unique("packet").replace('.', "_");

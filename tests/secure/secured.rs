@@ -42,6 +42,11 @@ impl Kafka {
         self.service.dir().join("tls").join(name)
     }
 
+    /// One of Kafka's own tools, as somebody who may do everything.
+    pub fn tool(&self, arguments: &[&str]) {
+        self.service.services(&[&["kafka-tool"], arguments].concat());
+    }
+
     /// All that must never be seen.
     pub fn secrets(&self) -> Vec<String> {
         let read = |name: &str| {
