@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use crate::audit::{CommandLine, names_secret};
 use crate::cli::Common;
 use crate::exit;
-use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport, printable};
+use crate::report::{LakeReport, PartitionReport, Report, Status, TargetReport, TopicReport, printable};
 
 /// Prints what clap found wrong (or the help that was asked for), and says with which code to exit.
 pub fn usage(error: &clap::Error) -> u8 {
@@ -16,7 +16,15 @@ pub fn usage(error: &clap::Error) -> u8 {
     }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--json") {
-        let known = ["lake", "warehouse", "purge", "init-db", "grant", "schema"];
+        let known = [
+            "lake",
+            "warehouse",
+            "purge",
+            "init-db",
+            "grant",
+            "schema",
+            "files",
+        ];
         let named = |argument: &String| known.into_iter().find(|name| argument == name);
         let command = arguments.iter().find_map(named).unwrap_or("");
         let mut report = Report::new(command, false);
@@ -122,6 +130,14 @@ fn table(report: &Report, verbose: bool, out: &mut String) {
     for topic in &report.topics {
         let what = what(topic, report.dry_run, verbose);
         let _ = writeln!(out, "{:width$}  {:6} {what}", topic.topic, topic.kind);
+        if let TargetReport::Lake(LakeReport {
+            paths: Some(paths), ..
+        }) = &topic.target
+        {
+            for (mark, path) in paths.lines() {
+                let _ = writeln!(out, "  {mark} {path}");
+            }
+        }
     }
     let drained = report
         .topics

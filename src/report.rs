@@ -133,6 +133,38 @@ pub struct LakeReport {
     pub days: BTreeSet<String>,
     /// Those of the days that lie in the past: what scripts have to process again.
     pub days_reopened: BTreeSet<String>,
+    /// What the run changed, with `-v`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<PathsReport>,
+}
+
+/// Data files, relative to the lake root.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PathsReport {
+    pub new: Vec<String>,
+    /// Others under the same name.
+    pub replaced: Vec<String>,
+    pub removed: Vec<String>,
+}
+
+impl PathsReport {
+    /// Takes in what a later commit changed.
+    pub fn add(&mut self, later: PathsReport) {
+        self.new.extend(later.new);
+        self.replaced.extend(later.replaced);
+        self.removed.extend(later.removed);
+        for list in [&mut self.new, &mut self.replaced, &mut self.removed] {
+            list.sort_unstable();
+        }
+    }
+
+    /// One line for each: `+` new, `~` replaced, `-` removed.
+    pub fn lines(&self) -> impl Iterator<Item = (char, &str)> {
+        let lists = [('+', &self.new), ('~', &self.replaced), ('-', &self.removed)];
+        lists
+            .into_iter()
+            .flat_map(|(mark, paths)| paths.iter().map(move |path| (mark, path.as_str())))
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize)]

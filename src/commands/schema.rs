@@ -18,7 +18,7 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
     };
     let settings = super::settings(common, &overrides)?;
     let lake = open(&settings)?;
-    let files = files_of(&lake, &args.topic)?;
+    let files = files_of(&lake, &args.topic, None)?;
     let topic = match settings.topics.get(&args.topic) {
         Some(topic) if topic.kind == files.kind => topic.clone(),
         _ => Topic::ad_hoc(&args.topic, files.kind, None)?,
@@ -48,9 +48,9 @@ pub(super) fn open(settings: &Settings) -> Result<Lake<'_>> {
 }
 
 /// The files of a topic that somebody named.
-pub(super) fn files_of(lake: &Lake<'_>, topic: &str) -> Result<TopicFiles> {
+pub(super) fn files_of(lake: &Lake<'_>, topic: &str, since: Option<&str>) -> Result<TopicFiles> {
     crate::config::check_topic_name(topic)?;
-    if let Some(files) = lake.files(topic)? {
+    if let Some(files) = lake.files(topic, since)? {
         return Ok(files);
     }
     let known = lake.topic_names()?;
