@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use serde_json::json;
 
 use crate::cli::{Common, SchemaArgs};
-use crate::config::{Overrides, Settings, Topic, closest};
+use crate::config::{Kind, Overrides, Settings, Topic, closest};
 use crate::exit::usage;
 use crate::lake::{Lake, TopicFiles};
 use crate::readers::{self, Place, Schema};
@@ -19,6 +19,12 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
     let settings = super::settings(common, &overrides)?;
     let lake = open(&settings)?;
     let files = files_of(&lake, &args.topic, None)?;
+    if files.kind == Kind::Table && files.current.is_none() {
+        return Err(usage(format!(
+            "the lake has no snapshot of the table {} yet: lakectl lake makes one",
+            args.topic
+        )));
+    }
     let topic = match settings.topics.get(&args.topic) {
         Some(topic) if topic.kind == files.kind => topic.clone(),
         _ => Topic::ad_hoc(&args.topic, files.kind, None)?,

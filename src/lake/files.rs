@@ -13,7 +13,7 @@ use super::table::link_of;
 use crate::config::{Compression, Kind};
 use crate::report::PathsReport;
 
-/// A commit puts its files in place in less than this; past it, its run is dead.
+/// Most commits put their files in place in less than this.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -65,8 +65,8 @@ impl Lake<'_> {
                 }
             } else if Instant::now() > deadline {
                 bail!(
-                    "topic {topic}: a run was killed after its commit, and not all of its files are in place: run \
-                     lakectl lake --topics {topic}, which finishes it, and try again"
+                    "topic {topic}: a run has committed, and not all of its files are in place yet. If none is at work, it \
+                     was killed: run lakectl lake --topics {topic}, which finishes it, and try again"
                 );
             }
             std::thread::sleep(LOOK_AGAIN);

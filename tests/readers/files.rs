@@ -288,7 +288,7 @@ fn a_half_published_commit_is_no_answer() {
     rewrite_state(&lake, &topic.name, |state| {
         state["pending"] = json!({ "staging": "", "files": [], "link": null });
     });
-    files(&lake, &topic.name, &[]).fails(1, &["killed after its commit", "lakectl lake --topics"]);
+    files(&lake, &topic.name, &[]).fails(1, &["not all of its files are in place", "lakectl lake --topics"]);
     lake.drain();
     files(&lake, &topic.name, &[]).expect(0);
 }
