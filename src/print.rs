@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use crate::audit::{CommandLine, names_secret};
 use crate::cli::Common;
 use crate::exit;
-use crate::report::{LakeReport, PartitionReport, Report, Status, TargetReport, TopicReport, printable};
+use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport, printable};
 
 /// Prints what clap found wrong (or the help that was asked for), and says with which code to exit.
 pub fn usage(error: &clap::Error) -> u8 {
@@ -130,13 +130,8 @@ fn table(report: &Report, verbose: bool, out: &mut String) {
     for topic in &report.topics {
         let what = what(topic, report.dry_run, verbose);
         let _ = writeln!(out, "{:width$}  {:6} {what}", topic.topic, topic.kind);
-        if let TargetReport::Lake(LakeReport {
-            paths: Some(paths), ..
-        }) = &topic.target
-        {
-            for (mark, path) in paths.lines() {
-                let _ = writeln!(out, "  {mark} {path}");
-            }
+        for path in topic.changed_paths() {
+            let _ = writeln!(out, "  {path}");
         }
     }
     let drained = report

@@ -240,6 +240,19 @@ impl TopicReport {
     pub fn needs_attention(&mut self) {
         self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
     }
+
+    /// With `-v`, the files that a run of lake has made, replaced and removed, a line each.
+    pub fn changed_paths(&self) -> Vec<String> {
+        match &self.target {
+            TargetReport::Lake(LakeReport {
+                paths: Some(paths), ..
+            }) => paths
+                .lines()
+                .map(|(mark, path)| format!("{mark} {path}"))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Report {
