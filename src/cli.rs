@@ -95,6 +95,9 @@ pub enum Command {
     /// Print what DuckDB, Polars, Spark, Trino or Hive need to read a topic: columns, types and places
     #[command(after_help = exit::HELP)]
     Schema(SchemaArgs),
+    /// List the data files of a topic, or what has changed of them since a run
+    #[command(after_help = exit::HELP)]
+    Files(FilesArgs),
     /// Look at everything that a run needs, before cron does: configuration, Kafka, MySQL, the lake; changes nothing
     #[command(after_help = exit::HELP)]
     Check(CheckArgs),
@@ -116,6 +119,7 @@ impl Command {
             Command::InitDb(_) => "init-db",
             Command::Grant(_) => "grant",
             Command::Schema(_) => "schema",
+            Command::Files(_) => "files",
             Command::Check(_) => "check",
             Command::Status(_) => "status",
             Command::Completions(_) => "completions",
@@ -293,6 +297,24 @@ pub struct SchemaArgs {
     /// Look at every record, however long it takes [default: up to 1 GiB of lines, the newest and others evenly spread]
     #[arg(long)]
     pub all: bool,
+    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
+    #[arg(long, value_name = "DIR")]
+    pub lake_root: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct FilesArgs {
+    /// A topic of the lake
+    pub topic: String,
+    /// Only what has changed since this run: `+ path` is new, `~ path` replaced under the same name, `- path` gone
+    #[arg(long, value_name = "RUN_ID")]
+    pub since: Option<String>,
+    /// Paths relative to the lake's root [default: absolute]
+    #[arg(long)]
+    pub relative: bool,
+    /// End each path with a NUL byte instead of a line feed, as xargs -0 wants it
+    #[arg(short = '0', long)]
+    pub null: bool,
     /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
     #[arg(long, value_name = "DIR")]
     pub lake_root: Option<PathBuf>,

@@ -194,6 +194,38 @@ pub struct LakeReport {
     pub days: BTreeSet<String>,
     /// Those of the days that lie in the past: what scripts have to process again.
     pub days_reopened: BTreeSet<String>,
+    /// What the run changed, with `-v`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paths: Option<PathsReport>,
+}
+
+/// Data files, relative to the lake root.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PathsReport {
+    pub new: Vec<String>,
+    /// Others under the same name.
+    pub replaced: Vec<String>,
+    pub removed: Vec<String>,
+}
+
+impl PathsReport {
+    /// Takes in what a later commit changed.
+    pub fn add(&mut self, later: PathsReport) {
+        self.new.extend(later.new);
+        self.replaced.extend(later.replaced);
+        self.removed.extend(later.removed);
+        for list in [&mut self.new, &mut self.replaced, &mut self.removed] {
+            list.sort_unstable();
+        }
+    }
+
+    /// One line for each: `+` new, `~` replaced, `-` removed.
+    pub fn lines(&self) -> impl Iterator<Item = (char, &str)> {
+        let lists = [('+', &self.new), ('~', &self.replaced), ('-', &self.removed)];
+        lists
+            .into_iter()
+            .flat_map(|(mark, paths)| paths.iter().map(move |path| (mark, path.as_str())))
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
@@ -269,6 +301,19 @@ impl TopicReport {
     /// Something a person has to look at: exit code 3 unless something is worse.
     pub fn needs_attention(&mut self) {
         self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
+    }
+
+    /// With `-v`, the files that a run of lake has made, replaced and removed, a line each.
+    pub fn changed_paths(&self) -> Vec<String> {
+        match &self.target {
+            TargetReport::Lake(LakeReport {
+                paths: Some(paths), ..
+            }) => paths
+                .lines()
+                .map(|(mark, path)| format!("{mark} {path}"))
+                .collect(),
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -48,11 +48,24 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
         return run.preview(known.as_ref(), &chosen);
     }
     match Lake::at(&settings, true)? {
-        Some(lake) => run.drain(&lake, &chosen),
+        Some(lake) => {
+            let drained = run.drain(&lake, &chosen);
+            show_paths(report, common.verbose);
+            drained
+        }
         None => Err(anyhow::anyhow!(
             "the lake root {} vanished",
             settings.lake.root.display()
         )),
+    }
+}
+
+/// The report of an ordinary run stays small.
+fn show_paths(report: &mut Report, verbose: bool) {
+    for topic in report.topics.iter_mut() {
+        if let TargetReport::Lake(lake) = &mut topic.target {
+            lake.paths = verbose.then(|| lake.paths.take().unwrap_or_default());
+        }
     }
 }
 

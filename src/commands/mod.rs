@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod check;
+mod files;
 mod grant;
 mod init_db;
 mod lake;
@@ -27,6 +28,7 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::InitDb(args) => init_db::execute(&cli.common, args, report),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
         Command::Grant(args) => grant::execute(&cli.common, args, report),
+        Command::Files(args) => files::execute(&cli.common, args, report),
         Command::Schema(args) => schema::execute(&cli.common, args, report, stop),
         Command::Check(args) => check::execute(&cli.common, args, report, stop),
         Command::Status(args) => status::execute(&cli.common, args, report),

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use serde_json::json;
 
 use crate::cli::{Common, SchemaArgs};
-use crate::config::{Overrides, Settings, Topic, closest};
+use crate::config::{Kind, Overrides, Settings, Topic, closest};
 use crate::exit::usage;
 use crate::lake::{Lake, TopicFiles};
 use crate::readers::{self, Place, Schema};
@@ -18,7 +18,13 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
     };
     let settings = super::settings(common, &overrides)?;
     let lake = open(&settings)?;
-    let files = files_of(&lake, &args.topic)?;
+    let files = files_of(&lake, &args.topic, None)?;
+    if files.kind == Kind::Table && files.current.is_none() {
+        return Err(usage(format!(
+            "the lake has no snapshot of the table {} yet: lakectl lake makes one",
+            args.topic
+        )));
+    }
     let topic = match settings.topics.get(&args.topic) {
         Some(topic) if topic.kind == files.kind => topic.clone(),
         _ => Topic::ad_hoc(&args.topic, files.kind, None)?,
@@ -48,9 +54,9 @@ pub(super) fn open(settings: &Settings) -> Result<Lake<'_>> {
 }
 
 /// The files of a topic that somebody named.
-pub(super) fn files_of(lake: &Lake<'_>, topic: &str) -> Result<TopicFiles> {
+pub(super) fn files_of(lake: &Lake<'_>, topic: &str, since: Option<&str>) -> Result<TopicFiles> {
     crate::config::check_topic_name(topic)?;
-    if let Some(files) = lake.files(topic)? {
+    if let Some(files) = lake.files(topic, since)? {
         return Ok(files);
     }
     let known = lake.topic_names()?;

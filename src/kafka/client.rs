@@ -320,7 +320,11 @@ impl Client {
         if progress.is_empty() {
             return Ok(());
         }
-        let patience = if hurry { HURRIED_TIMEOUT } else { self.answer_timeout };
+        let patience = if hurry {
+            HURRIED_TIMEOUT
+        } else {
+            self.answer_timeout
+        };
         let began = Instant::now();
         let mut tries = 0;
         loop {

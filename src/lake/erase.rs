@@ -15,7 +15,7 @@ use super::sink::put_back;
 use super::snapshot::Lines;
 use super::table::{self, TableChange};
 use super::write::{FrameWriter, Scratch};
-use super::{Lake, lock};
+use super::{Lake, changes, lock};
 use crate::config::{Compression, Kind, Topic};
 use crate::erase::matcher::{Matcher, Verdict};
 use crate::stop::Stop;
@@ -295,6 +295,7 @@ impl Change<'_> {
         }
         self.state.pending = Some(pending);
         let lake = self.lake;
+        changes::note(&lake.root, &self.topic.name, &mut self.state, self.run_id)?;
         commit::commit(&lake.root, lake.settings, &self.topic.name, &mut self.state)?;
         self.commits += 1;
         Ok(())

@@ -1,16 +1,19 @@
 //! A topic's data files by its ledger: what readers may open.
 
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Lake;
+use super::changes::{self, Changes};
 use super::ledger::{self, Manifest, TopicState};
 use super::path::day_folder;
 use super::snapshot::Lines;
 use super::table::link_of;
 use crate::config::{Compression, Kind};
+use crate::report::PathsReport;
 
-/// A commit puts its files in place in less than this; past it, its run is dead.
+/// Most commits put their files in place in less than this.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -20,6 +23,10 @@ pub struct TopicFiles {
     pub kind: Kind,
     /// By day and name.
     pub files: Vec<DataFile>,
+    /// The run that changed files last.
+    pub last_run: Option<String>,
+    /// What has changed since the run that was asked about. None: that is not remembered.
+    pub since: Option<PathsReport>,
     /// Of a table: its link in `current/`, and the file behind it; relative to the lake root.
     pub current: Option<(String, String)>,
 }
@@ -45,44 +52,55 @@ impl Lake<'_> {
     ///
     /// # Errors
     /// A commit that a killed run left half published.
-    pub fn files(&self, topic: &str) -> Result<Option<TopicFiles>> {
+    pub fn files(&self, topic: &str, since: Option<&str>) -> Result<Option<TopicFiles>> {
         let deadline = Instant::now() + PUBLISHED_WITHIN;
         loop {
             let Some(state) = TopicState::load(&self.root, topic)? else {
                 return Ok(None);
             };
             if state.pending.is_none() {
-                let files = self.listed(topic, &state)?;
+                let files = self.listed(topic, &state, since)?;
                 if TopicState::load(&self.root, topic)?.as_ref() == Some(&state) {
                     return Ok(Some(files));
                 }
             } else if Instant::now() > deadline {
                 bail!(
-                    "topic {topic}: a run was killed after its commit, and not all of its files are in place: run \
-                     lakectl lake --topics {topic}, which finishes it, and try again"
+                    "topic {topic}: a run has committed, and not all of its files are in place yet. If none is at work, it \
+                     was killed: run lakectl lake --topics {topic}, which finishes it, and try again"
                 );
             }
             std::thread::sleep(LOOK_AGAIN);
         }
     }
 
-    fn listed(&self, topic: &str, state: &TopicState) -> Result<TopicFiles> {
+    fn listed(&self, topic: &str, state: &TopicState, since: Option<&str>) -> Result<TopicFiles> {
         let mut files = Vec::new();
+        let mut entries = BTreeMap::new();
         for day in Manifest::days(&self.root, topic)? {
             let name = day.to_string();
             let folder = day_folder(state.kind, topic, day);
             let known = Manifest::load(&self.root, topic, &name)?.map_or_else(Vec::new, |day| day.files);
-            files.extend(known.into_iter().map(|entry| DataFile {
-                path: format!("{folder}/{}", entry.name),
-                day: name.clone(),
-                records: entry.records,
-                bytes: entry.bytes,
-            }));
+            for entry in known {
+                let path = format!("{folder}/{}", entry.name);
+                files.push(DataFile {
+                    path: path.clone(),
+                    day: name.clone(),
+                    records: entry.records,
+                    bytes: entry.bytes,
+                });
+                entries.insert(path, entry);
+            }
         }
         let current = state.snapshot.as_ref();
         Ok(TopicFiles {
             kind: state.kind,
             files,
+            last_run: state
+                .changes
+                .as_ref()
+                .and_then(Changes::last_run)
+                .map(str::to_owned),
+            since: since.and_then(|run_id| changes::since(topic, state, &entries, run_id)),
             current: current.map(|snapshot| (link_of(topic, &snapshot.path), snapshot.path.clone())),
         })
     }

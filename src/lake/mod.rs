@@ -1,6 +1,7 @@
 //! The lake: files in Hive's layout, and the ledger that says which of them count.
 
 pub mod acl;
+mod changes;
 mod commit;
 mod day;
 mod doubts;

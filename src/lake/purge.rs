@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::commit::{self, Recovered};
 use super::ledger::{self, Manifest, Pending, PendingPurge, TopicState};
 use super::path::{HivePartition, day_folder, topic_folder};
-use super::{Lake, lock};
+use super::{Lake, changes, lock};
 use crate::config::Kind;
 
 /// A topic of the lake, by its ledger.
@@ -168,6 +168,7 @@ impl Lake<'_> {
             purges,
             ..Pending::default()
         });
+        changes::note(&self.root, topic, &mut state, run_id)?;
         let strangers = commit::commit(&self.root, self.settings, topic, &mut state)?;
         purged.strangers.extend(strangers);
         purged.folders = folders;

@@ -14,7 +14,7 @@ use super::root::Root;
 use super::row::Origin;
 use super::stage::Stage;
 use super::table::{self, TableChange};
-use super::{commit, rebuild};
+use super::{changes, commit, rebuild};
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::erase::filter::Filter;
 use crate::kafka::DrainPlan;
@@ -227,7 +227,7 @@ impl<'a> TopicSink<'a> {
             files,
             ..Pending::default()
         });
-        commit::commit(self.root, self.settings, &self.topic.name, &mut self.state)?;
+        self.commit_state()?;
         self.commits += 1;
         Ok(())
     }
@@ -321,6 +321,8 @@ impl<'a> TopicSink<'a> {
     }
 
     fn commit_state(&mut self) -> Result<()> {
+        let paths = changes::note(self.root, &self.topic.name, &mut self.state, &self.run_id)?;
+        self.report.paths.get_or_insert_default().add(paths);
         commit::commit(self.root, self.settings, &self.topic.name, &mut self.state).map(|_| ())
     }
 
@@ -404,6 +406,9 @@ impl Sink for TopicSink<'_> {
             .map(|part| (part.partition, part.next))
             .collect();
         self.state.gaps.extend(&drained.gaps);
+        if let Some(changes) = &mut self.state.changes {
+            changes.seen_by(&self.run_id);
+        }
         if drained.complete {
             self.state.complete_ms = Some(drained.planned_ms);
         }

@@ -453,6 +453,8 @@ impl<'a> Output<'a> {
                 partition: -1,
                 first: 0,
                 last: 0,
+                made: 0,
+                changed: 0,
             })
         };
         Ok(Written {

@@ -222,6 +222,8 @@ impl<'a> Stage<'a> {
                 partition,
                 first: part.first,
                 last: part.last,
+                made: 0,
+                changed: 0,
             },
         };
         self.done.push((part.number, pending));

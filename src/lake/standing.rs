@@ -226,6 +226,8 @@ mod tests {
             partition: 0,
             first: 0,
             last: 0,
+            made: 1,
+            changed: 1,
         };
         let entry = |name: &str, records: u64| ledger::PendingFile {
             staged: name.to_owned(),

@@ -18,6 +18,12 @@ pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
         let what = what(topic, report.dry_run, verbose);
         let line = format!("{:width$}  {:6} {what}", topic.topic, topic.kind);
         lines.push(log.line(Some(&topic.topic), &line));
+        let paths = topic.changed_paths();
+        lines.extend(
+            paths
+                .iter()
+                .map(|path| log.line(Some(&topic.topic), &format!("  {path}"))),
+        );
     }
     if drained(report) {
         lines.push(log.line(None, &totals(report, |n| n.to_string())));

@@ -26,6 +26,7 @@ fn render(report: &Report, verbose: bool, paint: Paint, width: usize) -> String 
     if !report.topics.is_empty() {
         Table::new(report, verbose).lines(paint, width, &mut lines);
     }
+    lines.extend(report.topics.iter().flat_map(TopicReport::changed_paths));
     lines.extend(last_line(report, paint));
     if verbose {
         lines.push(format!("run {}", report.run_id));

@@ -1,5 +1,7 @@
 //! What values a column has had, and the type that holds every one of them.
 
+use crate::print::count;
+
 /// Digits that any reader's decimals can have.
 const DIGITS_MAX: usize = 38;
 /// Decimals of up to so many digits take 8 bytes in every reader, wider ones 16: narrower ones save nothing.
@@ -120,8 +122,9 @@ impl Column {
         let numbers = &self.numbers;
         let seen = |what: &str| {
             format!(
-                "up to {} digits before the point and {} behind it{what}",
-                numbers.whole, numbers.scale
+                "up to {} before the point and {} behind it{what}",
+                count(numbers.whole as u64, "digit"),
+                numbers.scale
             )
         };
         match self.judge() {

@@ -50,7 +50,7 @@ pub fn statement(schema: &Schema) -> String {
     let path = schema.place.current.as_ref().unwrap_or(&schema.place.folder);
     out.push_str(&format!(
         "schema = StructType([\n{fields}])\n\
-         # Without FAILFAST a value that does not fit its type becomes NULL, silently, and so do those behind it.\n\
+         # Without FAILFAST a value that does not fit its type becomes NULL, silently.\n\
          df = spark.read.schema(schema).option(\"mode\", \"FAILFAST\").json({})\n",
         python(&literally(path))
     ));

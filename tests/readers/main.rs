@@ -5,6 +5,7 @@
 mod common;
 
 mod documented;
+mod files;
 mod python;
 mod records;
 mod schema;

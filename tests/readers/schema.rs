@@ -350,6 +350,6 @@ schema = StructType([
     StructField(\"month\", StringType()),
     StructField(\"day\", StringType()),
 ])
-# Without FAILFAST a value that does not fit its type becomes NULL, silently, and so do those behind it.
+# Without FAILFAST a value that does not fit its type becomes NULL, silently.
 df = spark.read.schema(schema).option(\"mode\", \"FAILFAST\").json(\"FOLDER\")
 ";

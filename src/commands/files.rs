@@ -1,0 +1,68 @@
+//! `lakectl files`: a topic's data files, or what has changed of them.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::schema::{absolute_root, files_of, open};
+use crate::cli::{Common, FilesArgs};
+use crate::config::Overrides;
+use crate::exit::usage;
+use crate::report::Report;
+
+pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) -> Result<()> {
+    let overrides = Overrides {
+        lake_root: args.lake_root.clone(),
+        ..Overrides::default()
+    };
+    let settings = super::settings(common, &overrides)?;
+    let lake = open(&settings)?;
+    let files = files_of(&lake, &args.topic, args.since.as_deref())?;
+    let root = absolute_root(&lake)?;
+    let root = root.trim_end_matches('/');
+    let mut listed = json!({
+        "topic": args.topic,
+        "kind": files.kind,
+        "root": root,
+        "last_run": files.last_run,
+    });
+    let mut output = String::new();
+    let mut line = |mark: &str, path: &str| {
+        output.push_str(mark);
+        if !args.relative {
+            output.push_str(root);
+            output.push('/');
+        }
+        output.push_str(path);
+        output.push(if args.null { '\0' } else { '\n' });
+    };
+    match (&args.since, &files.since) {
+        (None, _) => {
+            listed["files"] = files
+                .files
+                .iter()
+                .map(|file| json!({ "path": file.path, "day": file.day, "records": file.records, "bytes": file.bytes }))
+                .collect();
+            files.files.iter().for_each(|file| line("", &file.path));
+        }
+        (Some(since), Some(changed)) => {
+            listed["since"] = json!(since);
+            listed["paths"] = json!(changed);
+            changed
+                .lines()
+                .for_each(|(mark, path)| line(&format!("{mark} "), path));
+        }
+        (Some(since), None) => return Err(unknown(&args.topic, since, files.last_run.as_deref())),
+    }
+    report.outcome(&listed);
+    report.output = Some(output);
+    Ok(())
+}
+
+fn unknown(topic: &str, since: &str, last_run: Option<&str>) -> anyhow::Error {
+    let go_on = last_run.map_or_else(String::new, |run_id| format!(", and go on from run {run_id}"));
+    usage(format!(
+        "--since: what has changed in {topic} since `{}` is not known: the ledger remembers some hundred runs and \
+         some thousand removed files of a topic. Load it anew: `lakectl files {topic}` lists all files{go_on}",
+        since.escape_debug()
+    ))
+}
