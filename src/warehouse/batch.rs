@@ -3,6 +3,7 @@
 use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
+use super::convert::Cell;
 use super::rejects::Reject;
 use crate::record::Record;
 
@@ -309,38 +310,49 @@ fn size_of_pending(pending: &Pending) -> usize {
 pub(super) fn sort_key(values: &[Value]) -> Box<[u8]> {
     let mut out = Vec::with_capacity(values_bytes(values) + values.len());
     for value in values {
-        match value {
-            Value::NULL => out.push(0),
-            Value::Int(number) => push_number(&mut out, i128::from(*number)),
-            Value::UInt(number) => push_number(&mut out, i128::from(*number)),
-            Value::Bytes(bytes) => {
-                out.push(2);
-                for &byte in bytes {
-                    out.push(byte);
-                    if byte == 0 {
-                        out.push(255);
-                    }
-                }
-                // Below every escaped zero: a prefix sorts first and never runs into the next value.
-                out.extend([0, 0]);
-            }
-            Value::Double(number) => push_float(&mut out, *number),
-            Value::Float(number) => push_float(&mut out, f64::from(*number)),
-            Value::Date(year, month, day, hour, minute, second, micros) => {
-                out.push(4);
-                out.extend(year.to_be_bytes());
-                out.extend([*month, *day, *hour, *minute, *second]);
-                out.extend(micros.to_be_bytes());
-            }
-            Value::Time(negative, days, hour, minute, second, micros) => {
-                out.extend([5, u8::from(!negative)]);
-                out.extend(days.to_be_bytes());
-                out.extend([*hour, *minute, *second]);
-                out.extend(micros.to_be_bytes());
-            }
-        }
+        push_cell(&mut out, &Cell::of(value));
     }
     out.into()
+}
+
+/// Adds one value of a key to the bytes that it is sorted by.
+pub(super) fn push_cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
+    match cell {
+        Cell::Null => out.push(0),
+        Cell::Int(number) => push_number(out, i128::from(*number)),
+        Cell::UInt(number) => push_number(out, i128::from(*number)),
+        Cell::Bytes(bytes) => {
+            out.push(2);
+            for &byte in &**bytes {
+                out.push(byte);
+                if byte == 0 {
+                    out.push(255);
+                }
+            }
+            // Below every escaped zero: a prefix sorts first and never runs into the next value.
+            out.extend([0, 0]);
+        }
+        Cell::Double(number) => push_float(out, *number),
+        Cell::Time(value) => push_time(out, value),
+    }
+}
+
+fn push_time(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Date(year, month, day, hour, minute, second, micros) => {
+            out.push(4);
+            out.extend(year.to_be_bytes());
+            out.extend([*month, *day, *hour, *minute, *second]);
+            out.extend(micros.to_be_bytes());
+        }
+        Value::Time(negative, days, hour, minute, second, micros) => {
+            out.extend([5, u8::from(!negative)]);
+            out.extend(days.to_be_bytes());
+            out.extend([*hour, *minute, *second]);
+            out.extend(micros.to_be_bytes());
+        }
+        _ => {}
+    }
 }
 
 fn push_number(out: &mut Vec<u8>, number: i128) {

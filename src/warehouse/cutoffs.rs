@@ -8,6 +8,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
 use super::column::ColumnType;
+use super::convert::Cell;
 use super::schema::TargetTable;
 use crate::exit::usage;
 
@@ -73,12 +74,13 @@ impl Erased {
     }
 
     /// Whether a row of these values is one of those that were erased. `columns[i]` is the column of `values[i]`.
-    pub(super) fn covers(&self, columns: &[usize], values: &[Value]) -> bool {
+    pub(super) fn covers(&self, columns: &[usize], values: &[Cell<'_>]) -> bool {
         self.columns.iter().any(|(erased, cutoff)| {
             let value = columns.iter().zip(values).find(|(column, _)| *column == erased);
-            value
-                .and_then(|(_, value)| moment(value))
-                .is_some_and(|moment| moment < *cutoff)
+            match value {
+                Some((_, Cell::Time(value))) => moment(value).is_some_and(|moment| moment < *cutoff),
+                _ => false,
+            }
         })
     }
 }
@@ -111,7 +113,8 @@ mod tests {
             cutoffs: Cutoffs::default(),
             columns: vec![(3, cutoff)],
         };
-        let covers = |column: usize, value: Value| erased.covers(&[0, column], &[Value::from("k"), value]);
+        let covers =
+            |column: usize, value: Value| erased.covers(&[0, column], &[Cell::Int(7), Cell::of(&value)]);
         assert!(covers(3, Value::Date(2023, 11, 21, 23, 59, 59, 999_999)));
         assert!(!covers(3, Value::Date(2023, 11, 22, 0, 0, 0, 0)));
         assert!(covers(3, Value::Date(2022, 12, 31, 0, 0, 0, 0)));

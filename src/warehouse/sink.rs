@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::batch::{Batch, Write, sort_key, values_bytes};
+use super::batch::{Batch, Write, push_cell};
+use super::convert::Cell;
 use super::cutoffs::{self, Erased};
 use super::erasures;
 use super::link::Link;
@@ -38,6 +39,8 @@ pub struct TableSink {
     link: Link,
     reader: RowReader,
     batch: Batch,
+    /// The key of the last change, kept for its memory.
+    sort_key: Vec<u8>,
     /// What a purge has erased, as it was when the lock was taken.
     erased: Erased,
     /// Who was erased by name, as it was when the lock was taken: they must not come back.
@@ -95,6 +98,7 @@ impl TableSink {
         TableSink {
             topic,
             batch: Batch::new(table.may_refuse),
+            sort_key: Vec::new(),
             table,
             link,
             reader,
@@ -193,16 +197,23 @@ impl TableSink {
         )
     }
 
-    fn put(&mut self, key: &[mysql::Value], record: &Record<'_>, write: Write) {
-        let key = sort_key(key);
+    fn put<'k>(&mut self, key: impl Iterator<Item = Cell<'k>>, record: &Record<'_>, write: Write) {
+        let mut sort_key = std::mem::take(&mut self.sort_key);
+        sort_key.clear();
+        key.for_each(|cell| push_cell(&mut sort_key, &cell));
+        self.put_sorted(&sort_key, record, write);
+        self.sort_key = sort_key;
+    }
+
+    fn put_sorted(&mut self, key: &[u8], record: &Record<'_>, write: Write) {
         let outdated = self
             .rebuild
             .as_ref()
-            .is_some_and(|rebuild| rebuild.is_outdated(&key, record.partition, record.timestamp_ms));
+            .is_some_and(|rebuild| rebuild.is_outdated(key, record.partition, record.timestamp_ms));
         if !outdated {
             let (reader, table) = (&mut self.reader, &self.table);
             self.batch
-                .put(&key, record, write, &mut |record| reader.values(table, record));
+                .put(key, record, write, &mut |record| reader.values(table, record));
         }
     }
 
@@ -218,7 +229,7 @@ impl TableSink {
                 key: None,
                 ..tombstone
             };
-            self.put(&key.clone(), &nameless, Write::Delete { key, erased: false });
+            self.put_deletion(&nameless, key, false);
         }
     }
 
@@ -234,32 +245,41 @@ impl TableSink {
             }
             Change::Delete { key } => {
                 self.tombstones += 1;
-                self.put(&key.clone(), record, Write::Delete { key, erased: false });
+                self.put_deletion(record, key, false);
             }
             Change::Upsert { columns, values } => {
-                let key = &values[..self.table.primary_key.len()];
-                if self.erased.covers(&columns, &values) {
-                    let key = key.to_vec();
-                    self.put(&key.clone(), record, Write::Delete { key, erased: true });
-                    return;
-                }
-                let packet_max = self.link.server.packet_max;
-                let wire_bytes = values_bytes(&values);
-                if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
-                    let reason = format!("larger than the server's max_allowed_packet, {packet_max} bytes");
-                    self.batch
-                        .reject(Reject::of_record(record, &reason), Some(key.to_vec()));
-                    return;
-                }
-                let shape = self.batch.shape(columns);
-                let write = Write::Upsert {
-                    shape,
-                    wire_bytes,
-                    merged: None,
-                };
-                self.put(key, record, write);
+                self.take_upsert(record, columns, &values);
             }
         }
+    }
+
+    fn take_upsert(&mut self, record: &Record<'_>, columns: Vec<usize>, values: &[Cell<'_>]) {
+        let key = values[..self.table.primary_key.len()].iter().cloned();
+        let key_values = || key.clone().map(Cell::into_value).collect();
+        if self.erased.covers(&columns, values) {
+            return self.put_deletion(record, key_values(), true);
+        }
+        let packet_max = self.link.server.packet_max;
+        let wire_bytes = values.iter().map(Cell::wire_bytes).sum();
+        if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
+            let reason = format!("larger than the server's max_allowed_packet, {packet_max} bytes");
+            let reject = Reject::of_record(record, &reason);
+            return self.batch.reject(reject, Some(key_values()));
+        }
+        let write = Write::Upsert {
+            shape: self.batch.shape(columns),
+            wire_bytes,
+            merged: None,
+        };
+        self.put(key, record, write);
+    }
+
+    fn put_deletion(&mut self, record: &Record<'_>, key: Vec<mysql::Value>, erased: bool) {
+        let write = Write::Delete {
+            key: key.clone(),
+            erased,
+        };
+        self.put(key.iter().map(Cell::of), record, write);
     }
 
     /// The configuration's faults that only the records could tell.
