@@ -11,6 +11,7 @@ mod drift;
 mod erase;
 mod erasures;
 mod fault;
+mod fields;
 mod init_db;
 mod link;
 mod load;

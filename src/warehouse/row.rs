@@ -1,14 +1,12 @@
 //! One record becomes one change of one row, or a reason why it can't.
 
 use mysql::Value;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 
 use super::batch::{Pending, Write};
 use super::convert::{Cell, Input, convert};
+use super::fields::{by_name_or_place, top_level};
 use super::mapping::{KeyColumns, KeyPlan, Names};
 use super::schema::TargetTable;
 use crate::json::{Checker, Field, Shape};
@@ -411,83 +409,5 @@ fn key_text<'a>(text: &'a str, table: &TargetTable, plan: &KeyPlan) -> Input<'a>
     match column.map(|&at| &table.columns[at].kind) {
         Some(super::column::ColumnType::Binary { .. }) => Input::Bytes(text.as_bytes()),
         _ => Input::Text(text.into()),
-    }
-}
-
-/// The column of each field: by name where the names are the configured ones, else by place, which renames them.
-fn by_name_or_place(
-    fields: &[(Cow<'_, str>, &str)],
-    names: &[String],
-    columns: &[usize],
-) -> Option<Vec<usize>> {
-    if fields.len() != names.len() {
-        return None;
-    }
-    let find = |field: &str| {
-        let field = field.to_lowercase();
-        names.iter().position(|name| name.to_lowercase() == field)
-    };
-    let by_name: Vec<Option<usize>> = fields
-        .iter()
-        .map(|(field, _)| find(field).map(|at| columns[at]))
-        .collect();
-    match by_name.iter().all(Option::is_none) {
-        true => Some(columns.to_vec()),
-        // Some of the names are the configured ones: what the others mean can't be told.
-        false => by_name.into_iter().collect(),
-    }
-}
-
-/// The fields of an object, their values as they were written.
-fn top_level(object: &str) -> Result<Vec<(Cow<'_, str>, &str)>, String> {
-    struct Fields;
-    impl<'de> Visitor<'de> for Fields {
-        type Value = Vec<(Cow<'de, str>, &'de str)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut fields = Vec::new();
-            while let Some(Name(name)) = map.next_key()? {
-                fields.push((name, map.next_value::<&RawValue>()?.get()));
-            }
-            Ok(fields)
-        }
-    }
-    let mut json = serde_json::Deserializer::from_str(object);
-    json.deserialize_map(Fields).map_err(|e| e.to_string())
-}
-
-/// Borrowed unless it has escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_keep_their_text() {
-        let fields = top_level("{\"A\":12.340,\"b\\u0063\": [1, 2] ,\"c\":null}").unwrap();
-        assert_eq!(
-            fields,
-            [
-                ("A".into(), "12.340"),
-                ("bc".into(), "[1, 2]"),
-                ("c".into(), "null")
-            ]
-        );
-        assert!(matches!(fields[0].0, Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn key_fields_go_by_name_or_by_place() {
-        let names = ["user_id".to_owned(), "type".to_owned()];
-        let columns = |text| by_name_or_place(&top_level(text).unwrap(), &names, &[7, 9]);
-        assert_eq!(columns("{\"TYPE\":1,\"USER_ID\":2}"), Some(vec![9, 7]));
-        assert_eq!(columns("{\"F2\":1,\"F1\":2}"), Some(vec![7, 9]));
-        assert_eq!(columns("{\"USER_ID\":1}"), None);
     }
 }
