@@ -135,6 +135,9 @@ pub(super) struct Batch {
 /// What a change takes beside its data: a place in the map, vectors, allocator.
 const OVERHEAD_BYTES: usize = 192;
 
+/// To give back the memory of fewer is done in a few milliseconds.
+const MANY_CHANGES: usize = 10_000;
+
 /// Reads the values of an update again.
 pub(super) type Reread<'a> = &'a mut dyn FnMut(&Record<'_>) -> Vec<Value>;
 
@@ -159,11 +162,26 @@ impl Batch {
         *self = Batch::new(self.keeps_versions);
     }
 
-    pub(super) fn shape(&mut self, columns: Vec<usize>) -> usize {
+    /// The same, without waiting until the memory of many changes is given back, piece by piece.
+    pub(super) fn clear_aside(&mut self) {
+        let old = std::mem::replace(self, Batch::new(self.keeps_versions));
+        if old.changes.len() > MANY_CHANGES {
+            // Where there is no thread to be had, this one does it.
+            let _ = std::thread::Builder::new().spawn(move || drop(old));
+        }
+    }
+
+    /// The number of a set of columns.
+    pub(super) fn shape(&mut self, columns: impl Iterator<Item = usize> + Clone) -> usize {
         // Most records of a topic have the same fields.
-        if self.shapes.first() == Some(&columns) {
+        if self
+            .shapes
+            .first()
+            .is_some_and(|shape| shape.iter().copied().eq(columns.clone()))
+        {
             return 0;
         }
+        let columns: Vec<usize> = columns.collect();
         if let Some(&shape) = self.shape_of.get(&columns) {
             return shape;
         }
@@ -247,7 +265,7 @@ impl Batch {
                     }
                 }
                 new.write = Write::Upsert {
-                    shape: self.shape(columns),
+                    shape: self.shape(columns.into_iter()),
                     wire_bytes: values_bytes(&values),
                     merged: Some(values),
                 };

@@ -16,11 +16,8 @@ use crate::record::Record;
 /// What a record asks for.
 #[derive(Debug)]
 pub(super) enum Change<'a> {
-    /// The values of the columns named by `columns`, which begin with the primary key.
-    Upsert {
-        columns: Vec<usize>,
-        values: Vec<Cell<'a>>,
-    },
+    /// All of the primary key's columns are filled.
+    Upsert(Slots<'a>),
     /// The primary key's values.
     Delete { key: Vec<Value> },
     /// A table's record without a key says nothing about any row.
@@ -61,7 +58,7 @@ pub(super) struct RowReader {
 }
 
 /// What a record gives each of the table's columns.
-type Slots<'a> = Vec<Option<Cell<'a>>>;
+pub(super) type Slots<'a> = Vec<Option<Cell<'a>>>;
 
 /// Reads again what was taken once.
 #[derive(Debug)]
@@ -133,7 +130,7 @@ impl RowReader {
         let filled = self.fill_fields(table, value, &mut fields, &mut slots);
         self.fields = fields;
         match filled {
-            Ok(()) => upsert(table, slots),
+            Ok(()) => Change::Upsert(slots),
             Err(reason) => refused(reason, Some(key_of(table, &slots))),
         }
     }
@@ -141,7 +138,10 @@ impl RowReader {
     /// Those of a record that made an update before. None at all would be refused as too few, by the driver.
     pub(super) fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
         match self.read(table, record) {
-            Change::Upsert { values, .. } => values.into_iter().map(Cell::into_value).collect(),
+            Change::Upsert(mut slots) => {
+                let filled = table.key_first().filter_map(|at| slots[at].take());
+                filled.map(Cell::into_value).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -381,20 +381,6 @@ fn set<'a>(slots: &mut Slots<'a>, table: &TargetTable, at: usize, input: &Input<
 fn key_of(table: &TargetTable, slots: &Slots<'_>) -> Vec<Value> {
     let filled = |&at: &usize| slots[at].clone().map_or(Value::NULL, Cell::into_value);
     table.primary_key.iter().map(filled).collect()
-}
-
-/// The filled columns, the primary key first.
-fn upsert<'a>(table: &TargetTable, mut slots: Slots<'a>) -> Change<'a> {
-    let rest = (0..table.columns.len()).filter(|&at| !table.columns[at].in_key);
-    let mut columns = Vec::with_capacity(table.columns.len());
-    let mut values = Vec::with_capacity(table.columns.len());
-    for at in table.primary_key.iter().copied().chain(rest) {
-        if let Some(value) = slots[at].take() {
-            columns.push(at);
-            values.push(value);
-        }
-    }
-    Change::Upsert { columns, values }
 }
 
 fn refused(reason: String, key: Option<Vec<Value>>) -> Change<'static> {

@@ -1,20 +1,20 @@
 //! One table topic on its way into its table.
 
+mod take;
+
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::batch::{Batch, Write, push_cell};
-use super::convert::Cell;
+use super::batch::Batch;
 use super::cutoffs::{self, Erased};
 use super::erasures;
 use super::link::Link;
 use super::load::{self, Landed, Work};
 use super::progress::{self, Place};
 use super::rebuild::{self, Rebuild};
-use super::rejects::Reject;
-use super::row::{Change, RowReader};
+use super::row::RowReader;
 use super::schema::TargetTable;
 use crate::config::Topic;
 use crate::erase::filter::Filter;
@@ -26,8 +26,6 @@ use crate::sink::{self, Drained, Progress, Sink};
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
 const BUDGET_BYTES: usize = 96 << 20;
-/// What a statement takes beside the values of its one row.
-const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
 /// The time of the last complete run is only written when nothing else is if it is older than this.
 const COMPLETE_STALE_MS: i64 = 60_000;
 const NAMES_SHOWN: usize = 20;
@@ -39,7 +37,7 @@ pub struct TableSink {
     link: Link,
     reader: RowReader,
     batch: Batch,
-    /// The key of the last change, kept for its memory.
+    /// The key of the change at hand, as the batch wants it.
     sort_key: Vec<u8>,
     /// What a purge has erased, as it was when the lock was taken.
     erased: Erased,
@@ -197,91 +195,6 @@ impl TableSink {
         )
     }
 
-    fn put<'k>(&mut self, key: impl Iterator<Item = Cell<'k>>, record: &Record<'_>, write: Write) {
-        let mut sort_key = std::mem::take(&mut self.sort_key);
-        sort_key.clear();
-        key.for_each(|cell| push_cell(&mut sort_key, &cell));
-        self.put_sorted(&sort_key, record, write);
-        self.sort_key = sort_key;
-    }
-
-    fn put_sorted(&mut self, key: &[u8], record: &Record<'_>, write: Write) {
-        let outdated = self
-            .rebuild
-            .as_ref()
-            .is_some_and(|rebuild| rebuild.is_outdated(key, record.partition, record.timestamp_ms));
-        if !outdated {
-            let (reader, table) = (&mut self.reader, &self.table);
-            self.batch
-                .put(key, record, write, &mut |record| reader.values(table, record));
-        }
-    }
-
-    /// Whatever row the key had before is outdated, so it goes; nothing of the record itself is kept anywhere.
-    fn take_erased(&mut self, record: &Record<'_>) {
-        self.persons_dropped += 1;
-        let tombstone = Record {
-            value: None,
-            ..record.clone()
-        };
-        if let Change::Delete { key } = self.reader.read(&self.table, &tombstone) {
-            let nameless = Record {
-                key: None,
-                ..tombstone
-            };
-            self.put_deletion(&nameless, key, false);
-        }
-    }
-
-    fn take_change(&mut self, record: &Record<'_>) {
-        if self.persons.hits(record) {
-            return self.take_erased(record);
-        }
-        match self.reader.read(&self.table, record) {
-            Change::NoKey => self.irregular += 1,
-            Change::Refused(refusal) => {
-                self.batch
-                    .reject(Reject::of_record(record, &refusal.reason), refusal.key);
-            }
-            Change::Delete { key } => {
-                self.tombstones += 1;
-                self.put_deletion(record, key, false);
-            }
-            Change::Upsert { columns, values } => {
-                self.take_upsert(record, columns, &values);
-            }
-        }
-    }
-
-    fn take_upsert(&mut self, record: &Record<'_>, columns: Vec<usize>, values: &[Cell<'_>]) {
-        let key = values[..self.table.primary_key.len()].iter().cloned();
-        let key_values = || key.clone().map(Cell::into_value).collect();
-        if self.erased.covers(&columns, values) {
-            return self.put_deletion(record, key_values(), true);
-        }
-        let packet_max = self.link.server.packet_max;
-        let wire_bytes = values.iter().map(Cell::wire_bytes).sum();
-        if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
-            let reason = format!("larger than the server's max_allowed_packet, {packet_max} bytes");
-            let reject = Reject::of_record(record, &reason);
-            return self.batch.reject(reject, Some(key_values()));
-        }
-        let write = Write::Upsert {
-            shape: self.batch.shape(columns),
-            wire_bytes,
-            merged: None,
-        };
-        self.put(key, record, write);
-    }
-
-    fn put_deletion(&mut self, record: &Record<'_>, key: Vec<mysql::Value>, erased: bool) {
-        let write = Write::Delete {
-            key: key.clone(),
-            erased,
-        };
-        self.put(key.iter().map(Cell::of), record, write);
-    }
-
     /// The configuration's faults that only the records could tell.
     fn check_fit(&self) -> Result<()> {
         match &self.reader.key_misfit {
@@ -331,7 +244,7 @@ impl TableSink {
                 self.landed += std::mem::take(&mut self.spilled);
                 self.progress = after;
                 self.rebuild = None;
-                self.batch.clear();
+                self.batch.clear_aside();
                 self.taken.clear();
             }
         }
