@@ -9,6 +9,7 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Range;
 
 /// The value without whitespace around it, or what is wrong with it and where.
 pub fn check(bytes: &[u8]) -> Result<&str, String> {
@@ -29,6 +30,15 @@ pub enum Shape {
     /// An object in which a top-level field has a reserved name.
     ReservedObject,
     Other,
+}
+
+/// Where a top-level field of an object is, in [`Readable::text`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    /// Without its quotes; it has no escapes.
+    pub name: Range<usize>,
+    /// With any whitespace around it.
+    pub value: Range<usize>,
 }
 
 /// Checks values one after the other, keeping its buffers.
@@ -55,19 +65,42 @@ impl Checker {
     /// # Errors
     /// The first thing that a reader would choke on.
     pub fn check<'a>(&mut self, bytes: &'a [u8]) -> Result<Readable<'a>, String> {
-        let text =
+        self.read(bytes, None)
+    }
+
+    /// The same, and where the fields of an object are. None of them where a quick look did not do, or there are none.
+    ///
+    /// # Errors
+    /// The first thing that a reader would choke on.
+    pub fn check_fields<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        fields: &mut Vec<Field>,
+    ) -> Result<Readable<'a>, String> {
+        self.read(bytes, Some(fields))
+    }
+
+    fn read<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        mut fields: Option<&mut Vec<Field>>,
+    ) -> Result<Readable<'a>, String> {
+        let whole =
             std::str::from_utf8(bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))?;
-        let readable = |shape| Readable {
-            text: text.trim_matches([' ', '\t', '\n', '\r']),
-            shape,
-        };
-        if let Some(shape) = scan::surely_readable(text, &self.names) {
-            return Ok(readable(shape));
+        let text = whole.trim_matches([' ', '\t', '\n', '\r']);
+        if let Some(fields) = &mut fields {
+            fields.clear();
+        }
+        if let Some(shape) = scan::surely_readable(text, &self.names, fields.as_deref_mut()) {
+            return Ok(Readable { text, shape });
+        }
+        if let Some(fields) = fields {
+            fields.clear();
         }
         self.seen.clear();
         self.names.clear();
         let mut shape = Shape::Other;
-        let mut json = serde_json::Deserializer::from_str(text);
+        let mut json = serde_json::Deserializer::from_str(whole);
         let top = Top {
             checker: self,
             shape: &mut shape,
@@ -75,7 +108,7 @@ impl Checker {
         json.deserialize_any(top)
             .and_then(|()| json.end())
             .map_err(|e| e.to_string())?;
-        Ok(readable(shape))
+        Ok(Readable { text, shape })
     }
 }
 
@@ -240,6 +273,38 @@ mod tests {
         for (bytes, part) in cases {
             let error = check(bytes).unwrap_err();
             assert!(error.contains(part), "{error} for {}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn fields_are_where_they_are_said_to_be() {
+        let mut checker = Checker::default();
+        let mut fields = Vec::new();
+        let mut places = |value: &[u8]| {
+            let text = checker.check_fields(value, &mut fields).unwrap().text;
+            let at = |field: &Field| {
+                (
+                    text[field.name.clone()].to_owned(),
+                    text[field.value.clone()].to_owned(),
+                )
+            };
+            fields.iter().map(at).collect::<Vec<_>>()
+        };
+        let value = b" { \"a\" : [1,{\"b\":2}] ,\"b\":{\"a\":{}},\"c\":\"}\\\",\" }\n";
+        assert_eq!(places(value), [], "the names are not known yet");
+        let found = places(value);
+        let found: Vec<_> = found.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(
+            found,
+            [
+                ("a", " [1,{\"b\":2}] "),
+                ("b", "{\"a\":{}}"),
+                ("c", "\"}\\\",\" ")
+            ]
+        );
+        assert_eq!(places(b"{\"b\":1}"), [("b".to_owned(), "1".to_owned())]);
+        for value in ["{}", "[1,2]", "7", "[{\"a\":1},{\"a\":2}]", "{\"z\":1}"] {
+            assert_eq!(places(value.as_bytes()), [], "{value}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! A quick look at a value, which says yes or nothing: in any doubt serde_json reads it, and decides.
 
-use super::Shape;
+use super::{Field, Shape};
 
 /// Levels that readers can be trusted with.
 const DEPTH_MAX: u32 = 127;
@@ -26,7 +26,8 @@ impl Names {
 }
 
 /// What the value is, where it is surely readable: its top-level names are among `names`, in the same order.
-pub(super) fn surely_readable(text: &str, names: &Names) -> Option<Shape> {
+/// Of an object, `fields` then has those of its top level.
+pub(super) fn surely_readable(text: &str, names: &Names, fields: Option<&mut Vec<Field>>) -> Option<Shape> {
     let mut scan = Scan {
         text: text.as_bytes(),
         at: 0,
@@ -34,6 +35,7 @@ pub(super) fn surely_readable(text: &str, names: &Names) -> Option<Shape> {
         objects: 0,
         names: names.0.iter(),
         reserved: false,
+        fields,
     };
     scan.blanks();
     let is_object = scan.peek()? == b'{';
@@ -55,6 +57,7 @@ struct Scan<'a> {
     /// Those that the next top-level name may be.
     names: std::slice::Iter<'a, (Box<[u8]>, bool)>,
     reserved: bool,
+    fields: Option<&'a mut Vec<Field>>,
 }
 
 /// Each step goes on behind what it has read; None: doubt.
@@ -101,8 +104,10 @@ impl Scan<'_> {
     fn close(&mut self) -> Option<bool> {
         loop {
             self.blanks();
-            if self.depth == 0 {
-                return (self.at == self.text.len()).then_some(false);
+            match self.depth {
+                0 => return (self.at == self.text.len()).then_some(false),
+                1 => self.end_field(),
+                _ => {}
             }
             let object = self.objects & 1 == 1;
             match (self.peek()?, object) {
@@ -134,7 +139,7 @@ impl Scan<'_> {
         let name = self.string()?;
         if self.depth == 1 {
             // Names after which others have gone missing are still all different.
-            let text = &self.text[name];
+            let text = &self.text[name.clone()];
             let (_, reserved) = self.names.find(|(known, _)| **known == *text)?;
             self.reserved |= reserved;
         }
@@ -143,7 +148,18 @@ impl Scan<'_> {
             return None;
         }
         self.at += 1;
+        if let (1, Some(fields)) = (self.depth, &mut self.fields) {
+            let value = self.at..self.at;
+            fields.push(Field { name, value });
+        }
         Some(())
+    }
+
+    /// A value of the top level ends here, in an array too, which has no fields.
+    fn end_field(&mut self) {
+        if let Some(field) = self.fields.as_mut().and_then(|fields| fields.last_mut()) {
+            field.value.end = self.at;
+        }
     }
 
     /// The range between the quotes.

@@ -3,6 +3,7 @@
 use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
+use super::convert::Cell;
 use super::rejects::Reject;
 use crate::record::Record;
 
@@ -134,6 +135,9 @@ pub(super) struct Batch {
 /// What a change takes beside its data: a place in the map, vectors, allocator.
 const OVERHEAD_BYTES: usize = 192;
 
+/// To give back the memory of fewer is done in a few milliseconds.
+const MANY_CHANGES: usize = 10_000;
+
 /// Reads the values of an update again.
 pub(super) type Reread<'a> = &'a mut dyn FnMut(&Record<'_>) -> Vec<Value>;
 
@@ -158,11 +162,26 @@ impl Batch {
         *self = Batch::new(self.keeps_versions);
     }
 
-    pub(super) fn shape(&mut self, columns: Vec<usize>) -> usize {
+    /// The same, without waiting until the memory of many changes is given back, piece by piece.
+    pub(super) fn clear_aside(&mut self) {
+        let old = std::mem::replace(self, Batch::new(self.keeps_versions));
+        if old.changes.len() > MANY_CHANGES {
+            // Where there is no thread to be had, this one does it.
+            let _ = std::thread::Builder::new().spawn(move || drop(old));
+        }
+    }
+
+    /// The number of a set of columns.
+    pub(super) fn shape(&mut self, columns: impl Iterator<Item = usize> + Clone) -> usize {
         // Most records of a topic have the same fields.
-        if self.shapes.first() == Some(&columns) {
+        if self
+            .shapes
+            .first()
+            .is_some_and(|shape| shape.iter().copied().eq(columns.clone()))
+        {
             return 0;
         }
+        let columns: Vec<usize> = columns.collect();
         if let Some(&shape) = self.shape_of.get(&columns) {
             return shape;
         }
@@ -246,7 +265,7 @@ impl Batch {
                     }
                 }
                 new.write = Write::Upsert {
-                    shape: self.shape(columns),
+                    shape: self.shape(columns.into_iter()),
                     wire_bytes: values_bytes(&values),
                     merged: Some(values),
                 };
@@ -309,38 +328,49 @@ fn size_of_pending(pending: &Pending) -> usize {
 pub(super) fn sort_key(values: &[Value]) -> Box<[u8]> {
     let mut out = Vec::with_capacity(values_bytes(values) + values.len());
     for value in values {
-        match value {
-            Value::NULL => out.push(0),
-            Value::Int(number) => push_number(&mut out, i128::from(*number)),
-            Value::UInt(number) => push_number(&mut out, i128::from(*number)),
-            Value::Bytes(bytes) => {
-                out.push(2);
-                for &byte in bytes {
-                    out.push(byte);
-                    if byte == 0 {
-                        out.push(255);
-                    }
-                }
-                // Below every escaped zero: a prefix sorts first and never runs into the next value.
-                out.extend([0, 0]);
-            }
-            Value::Double(number) => push_float(&mut out, *number),
-            Value::Float(number) => push_float(&mut out, f64::from(*number)),
-            Value::Date(year, month, day, hour, minute, second, micros) => {
-                out.push(4);
-                out.extend(year.to_be_bytes());
-                out.extend([*month, *day, *hour, *minute, *second]);
-                out.extend(micros.to_be_bytes());
-            }
-            Value::Time(negative, days, hour, minute, second, micros) => {
-                out.extend([5, u8::from(!negative)]);
-                out.extend(days.to_be_bytes());
-                out.extend([*hour, *minute, *second]);
-                out.extend(micros.to_be_bytes());
-            }
-        }
+        push_cell(&mut out, &Cell::of(value));
     }
     out.into()
+}
+
+/// Adds one value of a key to the bytes that it is sorted by.
+pub(super) fn push_cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
+    match cell {
+        Cell::Null => out.push(0),
+        Cell::Int(number) => push_number(out, i128::from(*number)),
+        Cell::UInt(number) => push_number(out, i128::from(*number)),
+        Cell::Bytes(bytes) => {
+            out.push(2);
+            for &byte in &**bytes {
+                out.push(byte);
+                if byte == 0 {
+                    out.push(255);
+                }
+            }
+            // Below every escaped zero: a prefix sorts first and never runs into the next value.
+            out.extend([0, 0]);
+        }
+        Cell::Double(number) => push_float(out, *number),
+        Cell::Time(value) => push_time(out, value),
+    }
+}
+
+fn push_time(out: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Date(year, month, day, hour, minute, second, micros) => {
+            out.push(4);
+            out.extend(year.to_be_bytes());
+            out.extend([*month, *day, *hour, *minute, *second]);
+            out.extend(micros.to_be_bytes());
+        }
+        Value::Time(negative, days, hour, minute, second, micros) => {
+            out.extend([5, u8::from(!negative)]);
+            out.extend(days.to_be_bytes());
+            out.extend([*hour, *minute, *second]);
+            out.extend(micros.to_be_bytes());
+        }
+        _ => {}
+    }
 }
 
 fn push_number(out: &mut Vec<u8>, number: i128) {

@@ -122,7 +122,9 @@ fn of_field(
         return None;
     }
     // A column that can't hold the value holds no one of it; MySQL's own comparison would be generous.
-    let value = convert(column, &boolean_or_text(column, value)).ok()?;
+    let value = convert(column, &boolean_or_text(column, value))
+        .ok()?
+        .into_value();
     let (sql, values) = equals(column, value);
     Some((sql, values))
 }

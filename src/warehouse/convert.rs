@@ -47,24 +47,35 @@ impl<'a> Input<'a> {
         })
     }
 
-    fn as_json(&self) -> Result<String, String> {
+    fn as_json(&self) -> Result<Cow<'a, str>, String> {
         match self {
-            Input::Null => Ok("null".to_owned()),
-            Input::Bool(value) => Ok(value.to_string()),
-            Input::Number(raw) => Ok(raw.clone().into_owned()),
-            Input::Nested(raw) => Ok((*raw).to_owned()),
-            Input::Text(text) => serde_json::to_string(text).map_err(|e| e.to_string()),
+            Input::Null => Ok("null".into()),
+            Input::Bool(true) => Ok("true".into()),
+            Input::Bool(false) => Ok("false".into()),
+            Input::Number(raw) => Ok(raw.clone()),
+            Input::Nested(raw) => Ok(Cow::Borrowed(raw)),
+            Input::Text(text) => serde_json::to_string(text)
+                .map(Cow::Owned)
+                .map_err(|e| e.to_string()),
             Input::Bytes(_) => Err("bytes are no JSON".to_owned()),
         }
     }
 
-    fn as_text(&self) -> Result<Cow<'_, str>, String> {
+    fn as_text(&self) -> Result<Cow<'a, str>, String> {
         match self {
-            Input::Text(text) | Input::Number(text) => Ok(Cow::Borrowed(text)),
+            Input::Text(text) | Input::Number(text) => Ok(text.clone()),
             Input::Bytes(bytes) => std::str::from_utf8(bytes)
                 .map(Cow::Borrowed)
                 .map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to())),
-            Input::Bool(_) | Input::Nested(_) | Input::Null => self.as_json().map(Cow::Owned),
+            Input::Bool(_) | Input::Nested(_) | Input::Null => self.as_json(),
+        }
+    }
+
+    /// What `as_number` would read, as it was written.
+    fn number_text(&self) -> Option<&str> {
+        match self {
+            Input::Number(text) | Input::Text(text) => Some(text),
+            _ => None,
         }
     }
 
@@ -80,17 +91,70 @@ impl<'a> Input<'a> {
     }
 }
 
+/// A column's value, in the record's own bytes where it can be: most are replaced by a later record before they are
+/// ever written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cell<'a> {
+    Null,
+    Int(i64),
+    UInt(u64),
+    Double(f64),
+    Bytes(Cow<'a, [u8]>),
+    /// A date or time.
+    Time(Value),
+}
+
+impl<'a> Cell<'a> {
+    pub(super) fn of(value: &'a Value) -> Cell<'a> {
+        match value {
+            Value::NULL => Cell::Null,
+            Value::Int(number) => Cell::Int(*number),
+            Value::UInt(number) => Cell::UInt(*number),
+            Value::Double(number) => Cell::Double(*number),
+            Value::Float(number) => Cell::Double(f64::from(*number)),
+            Value::Bytes(bytes) => Cell::Bytes(Cow::Borrowed(bytes)),
+            Value::Date(..) | Value::Time(..) => Cell::Time(value.clone()),
+        }
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        match self {
+            Cell::Null => Value::NULL,
+            Cell::Int(number) => Value::Int(number),
+            Cell::UInt(number) => Value::UInt(number),
+            Cell::Double(number) => Value::Double(number),
+            Cell::Bytes(bytes) => Value::Bytes(bytes.into_owned()),
+            Cell::Time(value) => value,
+        }
+    }
+
+    /// What it takes on the wire, about.
+    pub(super) fn wire_bytes(&self) -> usize {
+        match self {
+            Cell::Bytes(bytes) => bytes.len() + 9,
+            _ => 13,
+        }
+    }
+}
+
+fn text_cell(text: Cow<'_, str>) -> Cell<'_> {
+    Cell::Bytes(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    })
+}
+
 /// The value for `column`, or why it can't hold this one. Reasons never repeat the value.
-pub(super) fn convert(column: &Column, input: &Input<'_>) -> Result<Value, String> {
+pub(super) fn convert<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
     let value = match input {
-        Input::Null if column.nullable => Ok(Value::NULL),
+        Input::Null if column.nullable => Ok(Cell::Null),
         Input::Null => Err("the column is NOT NULL, the value null".to_owned()),
         input => by_type(column, input),
     };
     value.map_err(|reason| format!("column {}: {reason}", column.name))
 }
 
-fn by_type(column: &Column, input: &Input<'_>) -> Result<Value, String> {
+fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
     match &column.kind {
         ColumnType::Integer { min, max } => integer(input, *min, *max),
         ColumnType::Decimal {
@@ -105,42 +169,71 @@ fn by_type(column: &Column, input: &Input<'_>) -> Result<Value, String> {
             fixed,
         } => text(column, input, *chars_max, *bytes_max, *fixed),
         ColumnType::Binary { bytes_max, fixed } => binary(input, *bytes_max, *fixed),
-        ColumnType::Json => input.as_json().map(|text| Value::Bytes(text.into_bytes())),
+        ColumnType::Json => input.as_json().map(text_cell),
         ColumnType::Enum(members) => member(input, members),
-        ColumnType::Date => date(input),
-        ColumnType::Time { places } => clock(column, input, *places),
-        ColumnType::DateTime { places } => moment(column, date_time(input)?, *places),
+        ColumnType::Date => date(input).map(Cell::Time),
+        ColumnType::Time { places } => clock(column, input, *places).map(Cell::Time),
+        ColumnType::DateTime { places } => moment(column, date_time(input)?, *places).map(Cell::Time),
         ColumnType::Timestamp { places, long } => {
             let time = date_time(input)?;
             check_timestamp(time, *long)?;
-            moment(column, time, *places)
+            moment(column, time, *places).map(Cell::Time)
         }
-        ColumnType::Other => Ok(Value::Bytes(input.as_text()?.into_owned().into_bytes())),
+        ColumnType::Other => input.as_text().map(text_cell),
     }
 }
 
-fn integer(input: &Input<'_>, min: i128, max: i128) -> Result<Value, String> {
-    let Some(number) = input.as_number()?.integer() else {
+fn integer(input: &Input<'_>, min: i128, max: i128) -> Result<Cell<'static>, String> {
+    let plain = input.number_text().and_then(plain_integer).map(i128::from);
+    let Some(number) = (match plain {
+        Some(number) => Some(number),
+        None => input.as_number()?.integer(),
+    }) else {
         return Err("no whole number that fits".to_owned());
     };
     if number < min || number > max {
         return Err(format!("out of range {min} to {max}"));
     }
     match i64::try_from(number) {
-        Ok(number) => Ok(Value::Int(number)),
-        Err(_) => u64::try_from(number).map(Value::UInt).map_err(|e| e.to_string()),
+        Ok(number) => Ok(Cell::Int(number)),
+        Err(_) => u64::try_from(number).map(Cell::UInt).map_err(|e| e.to_string()),
     }
 }
 
-fn decimal(input: &Input<'_>, precision: u32, scale: u32, unsigned: bool) -> Result<Value, String> {
+/// Digits that surely fit, which is what most integers are.
+fn plain_integer(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let plain = (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+fn decimal<'a>(input: &Input<'a>, precision: u32, scale: u32, unsigned: bool) -> Result<Cell<'a>, String> {
+    if let Input::Number(text) | Input::Text(text) = input
+        && is_plain_decimal(text, precision, scale)
+    {
+        return Ok(text_cell(text.clone()));
+    }
     match input.as_number()?.fixed(precision, scale) {
         None => Err(format!("out of range for DECIMAL({precision},{scale})")),
         Some(fixed) if unsigned && fixed.negative => Err("negative, but the column is unsigned".to_owned()),
-        Some(fixed) => Ok(Value::Bytes(fixed.to_string().into_bytes())),
+        Some(fixed) => Ok(Cell::Bytes(fixed.to_string().into_bytes().into())),
     }
 }
 
-fn float(input: &Input<'_>, single: bool) -> Result<Value, String> {
+/// Whether it is written as it would be sent: no sign, as many places as the column has, no zeros before it.
+fn is_plain_decimal(text: &str, precision: u32, scale: u32) -> bool {
+    let (whole, places) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    places.len() == scale as usize
+        && (scale > 0) == (whole.len() < text.len())
+        && !whole.is_empty()
+        && !whole.starts_with('0')
+        && whole.len() + places.len() <= precision as usize
+        && digits(whole)
+        && digits(places)
+}
+
+fn float(input: &Input<'_>, single: bool) -> Result<Cell<'static>, String> {
     input.as_number()?;
     let number: f64 = input.as_text()?.parse().or_else(|_| match input {
         Input::Bool(value) => Ok(f64::from(u8::from(*value))),
@@ -149,16 +242,16 @@ fn float(input: &Input<'_>, single: bool) -> Result<Value, String> {
     if !number.is_finite() || (single && number.abs() > f64::from(f32::MAX)) {
         return Err("out of range".to_owned());
     }
-    Ok(Value::Double(number))
+    Ok(Cell::Double(number))
 }
 
-fn text(
+fn text<'a>(
     column: &Column,
-    input: &Input<'_>,
+    input: &Input<'a>,
     chars_max: Option<u64>,
     bytes_max: u64,
     fixed: bool,
-) -> Result<Value, String> {
+) -> Result<Cell<'a>, String> {
     let text = input.as_text()?;
     // MySQL cuts surplus trailing blanks silently, even in strict mode: so the count is ours.
     if let Some(max) = chars_max {
@@ -172,14 +265,15 @@ fn text(
     if fixed && column.in_key && text.ends_with(' ') {
         return Err("a CHAR column loses trailing blanks, and the key with them".to_owned());
     }
-    Ok(Value::Bytes(text.into_owned().into_bytes()))
+    Ok(text_cell(text))
 }
 
-fn binary(input: &Input<'_>, bytes_max: u64, fixed: bool) -> Result<Value, String> {
+fn binary<'a>(input: &Input<'a>, bytes_max: u64, fixed: bool) -> Result<Cell<'a>, String> {
     let mut bytes = match input {
-        Input::Bytes(bytes) => bytes.to_vec(),
+        Input::Bytes(bytes) => Cow::Borrowed(*bytes),
         Input::Text(text) => STANDARD
             .decode(text.as_bytes())
+            .map(Cow::Owned)
             .map_err(|_| "no base64, which is how JSON carries bytes".to_owned())?,
         _ => return Err("no bytes".to_owned()),
     };
@@ -188,12 +282,12 @@ fn binary(input: &Input<'_>, bytes_max: u64, fixed: bool) -> Result<Value, Strin
     }
     if let (true, Ok(length)) = (fixed, usize::try_from(bytes_max)) {
         // As MySQL stores it: what is compared with it must be as long.
-        bytes.resize(length, 0);
+        bytes.to_mut().resize(length, 0);
     }
-    Ok(Value::Bytes(bytes))
+    Ok(Cell::Bytes(bytes))
 }
 
-fn member(input: &Input<'_>, members: &[String]) -> Result<Value, String> {
+fn member(input: &Input<'_>, members: &[String]) -> Result<Cell<'static>, String> {
     let text = input.as_text()?;
     let exact = members.iter().find(|member| **member == text);
     let found = exact.or_else(|| {
@@ -202,7 +296,7 @@ fn member(input: &Input<'_>, members: &[String]) -> Result<Value, String> {
             .find(|member| member.to_lowercase() == text.to_lowercase())
     });
     match found {
-        Some(member) => Ok(Value::Bytes(member.clone().into_bytes())),
+        Some(member) => Ok(Cell::Bytes(member.clone().into_bytes().into())),
         None => Err("none of the ENUM's values".to_owned()),
     }
 }

@@ -22,7 +22,7 @@ fn key(kind: ColumnType) -> Column {
 }
 
 fn json(column: &Column, raw: &str) -> Result<String, String> {
-    convert(column, &Input::from_json(raw).unwrap()).map(|value| value.as_sql(false))
+    convert(column, &Input::from_json(raw).unwrap()).map(|cell| cell.into_value().as_sql(false))
 }
 
 const BIGINT: ColumnType = ColumnType::Integer {
@@ -141,7 +141,7 @@ fn json_columns_keep_the_text() {
         ("1.50", "1.50"),
         ("true", "true"),
     ] {
-        let value = convert(&column, &Input::from_json(raw).unwrap());
+        let value = convert(&column, &Input::from_json(raw).unwrap()).map(Cell::into_value);
         assert_eq!(value, Ok(Value::Bytes(stored.as_bytes().to_vec())), "{raw}");
     }
     assert_eq!(json(&column, "null").as_deref(), Ok("NULL"));
@@ -153,7 +153,7 @@ fn bytes_come_as_base64() {
         bytes_max: 4,
         fixed: false,
     });
-    let bytes = |input| convert(&blob, &input);
+    let bytes = |input| convert(&blob, &input).map(Cell::into_value);
     assert_eq!(
         bytes(Input::from_json("\"AP8=\"").unwrap()),
         Ok(Value::Bytes(vec![0, 255]))
@@ -165,7 +165,7 @@ fn bytes_come_as_base64() {
         fixed: true,
     });
     assert_eq!(
-        convert(&fixed, &Input::Bytes(b"a")),
+        convert(&fixed, &Input::Bytes(b"a")).map(Cell::into_value),
         Ok(Value::Bytes(b"a\0\0\0".to_vec()))
     );
 }
@@ -252,6 +252,27 @@ proptest! {
             ColumnType::Binary { bytes_max: 3, fixed: true },
         ] {
             let _ = json(&column(kind), &raw);
+        }
+    }
+}
+
+proptest! {
+    /// What is recognised at a glance is what the exact reading makes of it.
+    #[test]
+    fn plain_numbers_are_what_they_are_read_as(text in "-?[0-9]{0,5}(0{3,19})?([.][0-9]{0,3})?") {
+        if let Some(decimal) = Decimal::parse(&text) {
+            if let Some(plain) = plain_integer(&text) {
+                prop_assert_eq!(decimal.integer(), Some(i128::from(plain)));
+            }
+            for (precision, scale) in [(5, 2), (9, 0), (3, 3), (20, 1)] {
+                if is_plain_decimal(&text, precision, scale) {
+                    let fixed = decimal.fixed(precision, scale).map(|fixed| fixed.to_string());
+                    prop_assert_eq!(fixed, Some(text.clone()));
+                }
+            }
+        } else {
+            prop_assert_eq!(plain_integer(&text), None);
+            prop_assert!(!is_plain_decimal(&text, 20, 1) && !is_plain_decimal(&text, 20, 0));
         }
     }
 }

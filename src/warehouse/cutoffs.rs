@@ -8,6 +8,8 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
 use super::column::ColumnType;
+use super::convert::Cell;
+use super::row::Slots;
 use super::schema::TargetTable;
 use crate::exit::usage;
 
@@ -85,13 +87,11 @@ impl Erased {
         Ok(Erased { cutoffs, columns })
     }
 
-    /// Whether a row of these values is one of those that were erased. `columns[i]` is the column of `values[i]`.
-    pub(super) fn covers(&self, columns: &[usize], values: &[Value]) -> bool {
-        self.columns.iter().any(|(erased, cutoff)| {
-            let value = columns.iter().zip(values).find(|(column, _)| *column == erased);
-            value
-                .and_then(|(_, value)| moment(value))
-                .is_some_and(|moment| moment < *cutoff)
+    /// Whether a row of these values is one of those that were erased.
+    pub(super) fn covers(&self, row: &Slots<'_>) -> bool {
+        self.columns.iter().any(|(column, cutoff)| match &row[*column] {
+            Some(Cell::Time(value)) => moment(value).is_some_and(|moment| moment < *cutoff),
+            _ => false,
         })
     }
 }
@@ -124,7 +124,11 @@ mod tests {
             cutoffs: Cutoffs::default(),
             columns: vec![(3, cutoff)],
         };
-        let covers = |column: usize, value: Value| erased.covers(&[0, column], &[Value::from("k"), value]);
+        let covers = |column: usize, value: Value| {
+            let mut row = vec![Some(Cell::Int(7)), None, None, None];
+            row[column] = Some(Cell::of(&value));
+            erased.covers(&row)
+        };
         assert!(covers(3, Value::Date(2023, 11, 21, 23, 59, 59, 999_999)));
         assert!(!covers(3, Value::Date(2023, 11, 22, 0, 0, 0, 0)));
         assert!(covers(3, Value::Date(2022, 12, 31, 0, 0, 0, 0)));

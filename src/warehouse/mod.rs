@@ -12,6 +12,7 @@ mod erase;
 mod erasures;
 mod examine;
 mod fault;
+mod fields;
 mod init_db;
 mod link;
 mod load;

@@ -1,25 +1,23 @@
 //! One record becomes one change of one row, or a reason why it can't.
 
 use mysql::Value;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 
 use super::batch::{Pending, Write};
-use super::convert::{Input, convert};
+use super::convert::{Cell, Input, convert};
+use super::fields::{by_name_or_place, top_level};
 use super::mapping::{KeyColumns, KeyPlan, Names};
 use super::schema::TargetTable;
-use crate::json::{Checker, Shape};
+use crate::json::{Checker, Field, Shape};
 use crate::ksqldb::{DecodedKey, Key, KeySchema};
 use crate::record::Record;
 
 /// What a record asks for.
 #[derive(Debug)]
-pub(super) enum Change {
-    /// The values of the columns named by `columns`, which begin with the primary key.
-    Upsert { columns: Vec<usize>, values: Vec<Value> },
+pub(super) enum Change<'a> {
+    /// All of the primary key's columns are filled.
+    Upsert(Slots<'a>),
     /// The primary key's values.
     Delete { key: Vec<Value> },
     /// A table's record without a key says nothing about any row.
@@ -55,8 +53,12 @@ pub(super) struct RowReader {
     /// Whether any key has filled the primary key, and whether the wire's names ever failed to.
     pub(super) key_fitted: bool,
     pub(super) key_misfit: Option<String>,
-    slots: Vec<Option<Value>>,
+    /// Of the value that is being read.
+    fields: Vec<Field>,
 }
+
+/// What a record gives each of the table's columns.
+pub(super) type Slots<'a> = Vec<Option<Cell<'a>>>;
 
 /// Reads again what was taken once.
 #[derive(Debug)]
@@ -92,19 +94,18 @@ impl RowReader {
             without_column: BTreeSet::new(),
             key_fitted: false,
             key_misfit: None,
-            slots: Vec::new(),
+            fields: Vec::new(),
         }
     }
 
-    pub(super) fn read(&mut self, table: &TargetTable, record: &Record<'_>) -> Change {
+    pub(super) fn read<'a>(&mut self, table: &TargetTable, record: &Record<'a>) -> Change<'a> {
         let (key, window) = match self.schema.decode(record.key) {
             DecodedKey::Null => return Change::NoKey,
             DecodedKey::Undecodable(reason) => return refused(reason.into_owned(), None),
             DecodedKey::Key { key, window } => (key, window),
         };
-        self.slots.clear();
-        self.slots.resize(table.columns.len(), None);
-        if let Err(reason) = self.fill_key(table, &key) {
+        let mut slots = vec![None; table.columns.len()];
+        if let Err(reason) = self.fill_key(table, &key, &mut slots) {
             return refused(reason, None);
         }
         if let Some(window) = window {
@@ -114,34 +115,33 @@ impl RowReader {
             ];
             for (column, ms) in bounds {
                 let Some(at) = column else { continue };
-                if let Err(reason) = self.set(table, at, &Input::Number(ms.to_string().into())) {
+                if let Err(reason) = set(&mut slots, table, at, &Input::Number(ms.to_string().into())) {
                     return refused(reason, None);
                 }
             }
         }
         self.key_fitted = true;
         let Some(value) = record.value else {
-            return Change::Delete { key: self.key(table) };
+            return Change::Delete {
+                key: key_of(table, &slots),
+            };
         };
-        match self.fill_fields(table, value) {
-            Ok(()) => self.upsert(table),
-            Err(reason) => refused(reason, Some(self.key(table))),
+        let mut fields = std::mem::take(&mut self.fields);
+        let filled = self.fill_fields(table, value, &mut fields, &mut slots);
+        self.fields = fields;
+        match filled {
+            Ok(()) => Change::Upsert(slots),
+            Err(reason) => refused(reason, Some(key_of(table, &slots))),
         }
-    }
-
-    /// The primary key that was filled; fields don't touch it.
-    fn key(&self, table: &TargetTable) -> Vec<Value> {
-        table
-            .primary_key
-            .iter()
-            .map(|&at| self.slots[at].clone().unwrap_or(Value::NULL))
-            .collect()
     }
 
     /// Those of a record that made an update before. None at all would be refused as too few, by the driver.
     pub(super) fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
         match self.read(table, record) {
-            Change::Upsert { values, .. } => values,
+            Change::Upsert(mut slots) => {
+                let filled = table.key_first().filter_map(|at| slots[at].take());
+                filled.map(Cell::into_value).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -165,11 +165,12 @@ impl RowReader {
         table: &TargetTable,
         key: &Key<'_>,
     ) -> Result<Vec<(usize, Value)>, String> {
-        self.slots.clear();
-        self.slots.resize(table.columns.len(), None);
-        self.fill_key(table, key)?;
-        let filled = self.slots.iter_mut().map(Option::take).enumerate();
-        Ok(filled.filter_map(|(at, value)| Some((at, value?))).collect())
+        let mut slots = vec![None; table.columns.len()];
+        self.fill_key(table, key, &mut slots)?;
+        let filled = slots.into_iter().enumerate();
+        Ok(filled
+            .filter_map(|(at, cell)| Some((at, cell?.into_value())))
+            .collect())
     }
 
     /// Names of fields that no column takes, since last asked.
@@ -185,43 +186,50 @@ impl RowReader {
         !self.without_column.is_empty()
     }
 
-    fn set(&mut self, table: &TargetTable, at: usize, input: &Input<'_>) -> Result<(), String> {
-        self.slots[at] = Some(convert(&table.columns[at], input)?);
-        Ok(())
-    }
-
-    fn fill_key(&mut self, table: &TargetTable, key: &Key<'_>) -> Result<(), String> {
+    fn fill_key<'a>(
+        &mut self,
+        table: &TargetTable,
+        key: &Key<'a>,
+        slots: &mut Slots<'a>,
+    ) -> Result<(), String> {
         if let Key::Json(raw) = key {
             return match raw.starts_with('{') {
-                true => self.fill_key_object(table, raw),
+                true => self.fill_key_object(table, raw, slots),
                 false => {
                     let input = Input::from_json(raw)?;
-                    self.fill_single(table, &input)
+                    self.fill_single(table, &input, slots)
                 }
             };
         }
         if let (Key::Fields(fields), KeyColumns::Named { columns, .. }) = (key, &self.plan.columns) {
-            for (at, field) in columns.clone().into_iter().zip(fields) {
-                self.set(table, at, &Input::Text(field.as_str().into()))?;
+            for (&at, field) in columns.iter().zip(fields) {
+                set(slots, table, at, &Input::Text(field.clone().into()))?;
             }
             return Ok(());
         }
         match key {
-            Key::Text(text) => self.fill_single(table, &key_text(text, table, &self.plan)),
-            Key::Int(number) => self.fill_single(table, &Input::Number(number.to_string().into())),
-            Key::Double(number) => self.fill_single(table, &Input::Number(format!("{number:?}").into())),
-            Key::Bytes(bytes) => self.fill_single(table, &Input::Bytes(bytes)),
+            Key::Text(text) => self.fill_single(table, &key_text(text, table, &self.plan), slots),
+            Key::Int(number) => self.fill_single(table, &Input::Number(number.to_string().into()), slots),
+            Key::Double(number) => {
+                self.fill_single(table, &Input::Number(format!("{number:?}").into()), slots)
+            }
+            Key::Bytes(bytes) => self.fill_single(table, &Input::Bytes(bytes), slots),
             Key::Fields(_) | Key::Json(_) => Err("key: more columns than are configured".to_owned()),
         }
     }
 
     /// A key that is one column.
-    fn fill_single(&mut self, table: &TargetTable, input: &Input<'_>) -> Result<(), String> {
+    fn fill_single<'a>(
+        &mut self,
+        table: &TargetTable,
+        input: &Input<'a>,
+        slots: &mut Slots<'a>,
+    ) -> Result<(), String> {
         let columns = match &self.plan.columns {
             KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns,
         };
         match columns[..] {
-            [at] => self.set(table, at, input),
+            [at] => set(slots, table, at, input),
             _ => {
                 let reason = format!(
                     "the key is one value, but the primary key of `{}` is ({})",
@@ -234,7 +242,12 @@ impl RowReader {
         }
     }
 
-    fn fill_key_object(&mut self, table: &TargetTable, raw: &str) -> Result<(), String> {
+    fn fill_key_object<'a>(
+        &mut self,
+        table: &TargetTable,
+        raw: &'a str,
+        slots: &mut Slots<'a>,
+    ) -> Result<(), String> {
         let fields = top_level(raw)?;
         let targets = match &self.plan.columns {
             KeyColumns::Named { names, columns } => by_name_or_place(&fields, names, columns),
@@ -260,40 +273,68 @@ impl RowReader {
             return Err(format!("key: {reason}"));
         };
         for (at, (_, raw)) in targets.into_iter().zip(&fields) {
-            self.set(table, at, &Input::from_json(raw)?)?;
+            set(slots, table, at, &Input::from_json(raw)?)?;
         }
         Ok(())
     }
 
-    fn fill_fields(&mut self, table: &TargetTable, value: &[u8]) -> Result<(), String> {
+    fn fill_fields<'a>(
+        &mut self,
+        table: &TargetTable,
+        value: &'a [u8],
+        fields: &mut Vec<Field>,
+        slots: &mut Slots<'a>,
+    ) -> Result<(), String> {
         let readable = self
             .checker
-            .check(value)
+            .check_fields(value, fields)
             .map_err(|reason| format!("value: {reason}"))?;
+        let text = readable.text;
         if readable.shape == Shape::Other {
             return Err("value: JSON, but no object, so that no column is named".to_owned());
         }
-        for (place, (name, raw)) in top_level(readable.text)?.into_iter().enumerate() {
-            let Some(at) = self.column_at(place, &name) else {
-                continue;
-            };
-            // The key's word wins over a copy of it in the value.
-            if table.columns[at].in_key || self.is_window(at) {
-                continue;
+        for (place, field) in fields.iter().enumerate() {
+            self.fill_field(
+                table,
+                place,
+                &text[field.name.clone()],
+                &text[field.value.clone()],
+                slots,
+            )?;
+        }
+        if fields.is_empty() {
+            for (place, (name, raw)) in top_level(text)?.into_iter().enumerate() {
+                self.fill_field(table, place, &name, raw, slots)?;
             }
-            self.set(table, at, &Input::from_json(raw)?)?;
         }
         let missing = table
             .columns
             .iter()
-            .enumerate()
-            .find(|(at, column)| column.required && self.slots[*at].is_none());
+            .zip(slots)
+            .find(|(column, slot)| column.required && slot.is_none());
         match missing {
             None => Ok(()),
-            Some((_, column)) => Err(format!(
+            Some((column, _)) => Err(format!(
                 "column {}: NOT NULL, and the record has none",
                 column.name
             )),
+        }
+    }
+
+    fn fill_field<'a>(
+        &mut self,
+        table: &TargetTable,
+        place: usize,
+        name: &str,
+        raw: &'a str,
+        slots: &mut Slots<'a>,
+    ) -> Result<(), String> {
+        match self.column_at(place, name) {
+            // The key's word wins over a copy of it in the value.
+            Some(at) if !table.columns[at].in_key && !self.is_window(at) => {
+                set(slots, table, at, &Input::from_json(raw)?)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -333,23 +374,20 @@ impl RowReader {
         }
         found
     }
-
-    /// The filled columns, the primary key first.
-    fn upsert(&mut self, table: &TargetTable) -> Change {
-        let rest = (0..table.columns.len()).filter(|&at| !table.columns[at].in_key);
-        let mut columns = Vec::with_capacity(table.columns.len());
-        let mut values = Vec::with_capacity(table.columns.len());
-        for at in table.primary_key.iter().copied().chain(rest) {
-            if let Some(value) = self.slots[at].take() {
-                columns.push(at);
-                values.push(value);
-            }
-        }
-        Change::Upsert { columns, values }
-    }
 }
 
-fn refused(reason: String, key: Option<Vec<Value>>) -> Change {
+fn set<'a>(slots: &mut Slots<'a>, table: &TargetTable, at: usize, input: &Input<'a>) -> Result<(), String> {
+    slots[at] = Some(convert(&table.columns[at], input)?);
+    Ok(())
+}
+
+/// The primary key that was filled; fields don't touch it.
+fn key_of(table: &TargetTable, slots: &Slots<'_>) -> Vec<Value> {
+    let filled = |&at: &usize| slots[at].clone().map_or(Value::NULL, Cell::into_value);
+    table.primary_key.iter().map(filled).collect()
+}
+
+fn refused(reason: String, key: Option<Vec<Value>>) -> Change<'static> {
     Change::Refused(Refusal { reason, key })
 }
 
@@ -361,83 +399,5 @@ fn key_text<'a>(text: &'a str, table: &TargetTable, plan: &KeyPlan) -> Input<'a>
     match column.map(|&at| &table.columns[at].kind) {
         Some(super::column::ColumnType::Binary { .. }) => Input::Bytes(text.as_bytes()),
         _ => Input::Text(text.into()),
-    }
-}
-
-/// The column of each field: by name where the names are the configured ones, else by place, which renames them.
-fn by_name_or_place(
-    fields: &[(Cow<'_, str>, &str)],
-    names: &[String],
-    columns: &[usize],
-) -> Option<Vec<usize>> {
-    if fields.len() != names.len() {
-        return None;
-    }
-    let find = |field: &str| {
-        let field = field.to_lowercase();
-        names.iter().position(|name| name.to_lowercase() == field)
-    };
-    let by_name: Vec<Option<usize>> = fields
-        .iter()
-        .map(|(field, _)| find(field).map(|at| columns[at]))
-        .collect();
-    match by_name.iter().all(Option::is_none) {
-        true => Some(columns.to_vec()),
-        // Some of the names are the configured ones: what the others mean can't be told.
-        false => by_name.into_iter().collect(),
-    }
-}
-
-/// The fields of an object, their values as they were written.
-fn top_level(object: &str) -> Result<Vec<(Cow<'_, str>, &str)>, String> {
-    struct Fields;
-    impl<'de> Visitor<'de> for Fields {
-        type Value = Vec<(Cow<'de, str>, &'de str)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut fields = Vec::new();
-            while let Some(Name(name)) = map.next_key()? {
-                fields.push((name, map.next_value::<&RawValue>()?.get()));
-            }
-            Ok(fields)
-        }
-    }
-    let mut json = serde_json::Deserializer::from_str(object);
-    json.deserialize_map(Fields).map_err(|e| e.to_string())
-}
-
-/// Borrowed unless it has escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_keep_their_text() {
-        let fields = top_level("{\"A\":12.340,\"b\\u0063\": [1, 2] ,\"c\":null}").unwrap();
-        assert_eq!(
-            fields,
-            [
-                ("A".into(), "12.340"),
-                ("bc".into(), "[1, 2]"),
-                ("c".into(), "null")
-            ]
-        );
-        assert!(matches!(fields[0].0, Cow::Borrowed(_)));
-    }
-
-    #[test]
-    fn key_fields_go_by_name_or_by_place() {
-        let names = ["user_id".to_owned(), "type".to_owned()];
-        let columns = |text| by_name_or_place(&top_level(text).unwrap(), &names, &[7, 9]);
-        assert_eq!(columns("{\"TYPE\":1,\"USER_ID\":2}"), Some(vec![9, 7]));
-        assert_eq!(columns("{\"F2\":1,\"F1\":2}"), Some(vec![7, 9]));
-        assert_eq!(columns("{\"USER_ID\":1}"), None);
     }
 }

@@ -21,6 +21,12 @@ pub(super) struct TargetTable {
 }
 
 impl TargetTable {
+    /// All columns in the order of statements: the primary key's, then the others.
+    pub(super) fn key_first(&self) -> impl Iterator<Item = usize> + Clone {
+        let rest = (0..self.columns.len()).filter(|&at| !self.columns[at].in_key);
+        self.primary_key.iter().copied().chain(rest)
+    }
+
     pub(super) fn key_names(&self) -> String {
         let names: Vec<&str> = self
             .primary_key

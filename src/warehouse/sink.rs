@@ -1,19 +1,22 @@
 //! One table topic on its way into its table.
 
+mod take;
+
+pub(super) use take::STATEMENT_OVERHEAD_BYTES;
+
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::batch::{Batch, Write, sort_key, values_bytes};
+use super::batch::Batch;
 use super::cutoffs::{self, Erased};
 use super::erasures;
 use super::link::Link;
 use super::load::{self, Landed, Work};
 use super::progress::{self, Place};
 use super::rebuild::{self, Rebuild};
-use super::rejects::Reject;
-use super::row::{Change, RowReader};
+use super::row::RowReader;
 use super::schema::TargetTable;
 use crate::config::Topic;
 use crate::erase::filter::Filter;
@@ -25,8 +28,6 @@ use crate::sink::{self, Drained, Progress, Sink};
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
 const BUDGET_BYTES: usize = 96 << 20;
-/// What a statement takes beside the values of its one row.
-pub(super) const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
 /// The time of the last complete run is only written when nothing else is if it is older than this.
 const COMPLETE_STALE_MS: i64 = 60_000;
 const NAMES_SHOWN: usize = 20;
@@ -38,6 +39,8 @@ pub struct TableSink {
     link: Link,
     reader: RowReader,
     batch: Batch,
+    /// The key of the change at hand, as the batch wants it.
+    sort_key: Vec<u8>,
     /// What a purge has erased, as it was when the lock was taken.
     erased: Erased,
     /// Who was erased by name, as it was when the lock was taken: they must not come back.
@@ -95,6 +98,7 @@ impl TableSink {
         TableSink {
             topic,
             batch: Batch::new(table.may_refuse),
+            sort_key: Vec::new(),
             table,
             link,
             reader,
@@ -193,75 +197,6 @@ impl TableSink {
         )
     }
 
-    fn put(&mut self, key: &[mysql::Value], record: &Record<'_>, write: Write) {
-        let key = sort_key(key);
-        let outdated = self
-            .rebuild
-            .as_ref()
-            .is_some_and(|rebuild| rebuild.is_outdated(&key, record.partition, record.timestamp_ms));
-        if !outdated {
-            let (reader, table) = (&mut self.reader, &self.table);
-            self.batch
-                .put(&key, record, write, &mut |record| reader.values(table, record));
-        }
-    }
-
-    /// Whatever row the key had before is outdated, so it goes; nothing of the record itself is kept anywhere.
-    fn take_erased(&mut self, record: &Record<'_>) {
-        self.persons_dropped += 1;
-        let tombstone = Record {
-            value: None,
-            ..record.clone()
-        };
-        if let Change::Delete { key } = self.reader.read(&self.table, &tombstone) {
-            let nameless = Record {
-                key: None,
-                ..tombstone
-            };
-            self.put(&key.clone(), &nameless, Write::Delete { key, erased: false });
-        }
-    }
-
-    fn take_change(&mut self, record: &Record<'_>) {
-        if self.persons.hits(record) {
-            return self.take_erased(record);
-        }
-        match self.reader.read(&self.table, record) {
-            Change::NoKey => self.irregular += 1,
-            Change::Refused(refusal) => {
-                self.batch
-                    .reject(Reject::of_record(record, &refusal.reason), refusal.key);
-            }
-            Change::Delete { key } => {
-                self.tombstones += 1;
-                self.put(&key.clone(), record, Write::Delete { key, erased: false });
-            }
-            Change::Upsert { columns, values } => {
-                let key = &values[..self.table.primary_key.len()];
-                if self.erased.covers(&columns, &values) {
-                    let key = key.to_vec();
-                    self.put(&key.clone(), record, Write::Delete { key, erased: true });
-                    return;
-                }
-                let packet_max = self.link.server.packet_max;
-                let wire_bytes = values_bytes(&values);
-                if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
-                    let reason = format!("larger than the server's max_allowed_packet, {packet_max} bytes");
-                    self.batch
-                        .reject(Reject::of_record(record, &reason), Some(key.to_vec()));
-                    return;
-                }
-                let shape = self.batch.shape(columns);
-                let write = Write::Upsert {
-                    shape,
-                    wire_bytes,
-                    merged: None,
-                };
-                self.put(key, record, write);
-            }
-        }
-    }
-
     /// The configuration's faults that only the records could tell.
     fn check_fit(&self) -> Result<()> {
         match &self.reader.key_misfit {
@@ -311,7 +246,7 @@ impl TableSink {
                 self.landed += std::mem::take(&mut self.spilled);
                 self.progress = after;
                 self.rebuild = None;
-                self.batch.clear();
+                self.batch.clear_aside();
                 self.taken.clear();
             }
         }

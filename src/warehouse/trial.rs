@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::batch::values_bytes;
 use super::column::{Column, ColumnType};
+use super::convert::Cell;
 use super::row::{Change, RowReader};
 use super::schema::TargetTable;
 use super::sink::STATEMENT_OVERHEAD_BYTES;
@@ -117,8 +118,9 @@ impl Trial {
         match self.reader.read(&self.table, record) {
             Change::NoKey => self.keyless += 1,
             Change::Delete { .. } => self.deletes += 1,
-            Change::Upsert { values, .. } => {
+            Change::Upsert(slots) => {
                 self.upserts += 1;
+                let values: Vec<Value> = slots.into_iter().flatten().map(Cell::into_value).collect();
                 self.largest = self.largest.max(values_bytes(&values));
             }
             Change::Refused(refusal) => {
@@ -131,9 +133,9 @@ impl Trial {
                 refused.records += 1;
             }
         }
-        if let Change::Upsert { columns, values } = self.loose_reader.read(&self.loose, record) {
-            for (at, value) in columns.into_iter().zip(values) {
-                if let Value::Bytes(text) = value {
+        if let Change::Upsert(slots) = self.loose_reader.read(&self.loose, record) {
+            for (at, cell) in slots.into_iter().enumerate() {
+                if let Some(Cell::Bytes(text)) = cell {
                     self.widths
                         .entry(at)
                         .or_default()

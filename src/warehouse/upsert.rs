@@ -1,9 +1,11 @@
 //! The statements that change rows: text once per shape and size, values always bound.
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, MySqlError};
+use mysql::{Conn, MySqlError, Value};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 
 use super::batch::{Batch, Pending, Write};
 use super::connect::Server;
@@ -18,6 +20,8 @@ const ROWS_MAX: usize = 1_024;
 /// A condition over more keys may outgrow the optimizer's memory and scan the table.
 const KEYS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 8 << 20;
+/// Values of a larger statement are not made ready while another is under way: they would be in memory beside it.
+const READY_BYTES_MAX: usize = 2 << 20;
 
 /// In backquotes, as MySQL wants identifiers from outside.
 pub(crate) fn quote(identifier: &str) -> String {
@@ -110,6 +114,7 @@ fn replay<'b>(
     applied: &mut Applied<'b>,
 ) -> mysql::Result<()> {
     let table = rows.table;
+    let rows = Mutex::new(rows);
     let mut last = None;
     for change in versions {
         let (_, version) = change;
@@ -120,7 +125,7 @@ fn replay<'b>(
             Write::Delete { .. } => delete_sql(table, count),
         };
         let mut refused = Vec::new();
-        let affected = run_or_halve(conn, rows, &[change], &statement, &mut refused)?;
+        let affected = run_or_halve(conn, &rows, &[change], None, &statement, &mut refused)?;
         match refused.pop() {
             None => last = Some((version, affected)),
             Some((_, error)) => applied.refused.push((version, error)),
@@ -167,6 +172,7 @@ impl Limits {
     }
 }
 
+/// While the server works on one statement, the values of the next are made ready.
 fn run_all<'b>(
     conn: &mut Conn,
     rows: &mut Rows<'_>,
@@ -175,31 +181,71 @@ fn run_all<'b>(
     statement: &dyn Fn(usize) -> String,
     refused: &mut Vec<(Change<'b>, MySqlError)>,
 ) -> mysql::Result<u64> {
-    let mut affected = 0;
+    let rows = Mutex::new(rows);
+    std::thread::scope(|scope| {
+        let (to, ready) = sync_channel(0);
+        if limits.fit(changes) < changes.len() {
+            // Where there is no thread, nothing is ready, which only costs time.
+            let _ = std::thread::Builder::new()
+                .name("convert".to_owned())
+                .spawn_scoped(scope, || prepare_all(&rows, changes, limits, to));
+        } else {
+            drop(to);
+        }
+        let mut affected = 0;
+        let mut rest = changes;
+        while !rest.is_empty() {
+            let (chunk, later) = rest.split_at(limits.fit(rest));
+            let values = ready.recv().ok().flatten();
+            affected += run_or_halve(conn, &rows, chunk, values, statement, refused)?;
+            rest = later;
+        }
+        Ok(affected)
+    })
+}
+
+/// Gives the values of each statement, and None for those that are too large to lie ready. Ends early when nobody wants
+/// them any more.
+fn prepare_all(
+    rows: &Mutex<&mut Rows<'_>>,
+    changes: &[Change<'_>],
+    limits: &Limits,
+    to: SyncSender<Option<Vec<Value>>>,
+) {
     let mut rest = changes;
     while !rest.is_empty() {
         let (chunk, later) = rest.split_at(limits.fit(rest));
-        affected += run_or_halve(conn, rows, chunk, statement, refused)?;
+        let bytes: usize = chunk.iter().map(|(_, pending)| pending.wire_bytes()).sum();
+        let values = (bytes <= READY_BYTES_MAX).then(|| values_of(rows, chunk));
+        if to.send(values).is_err() {
+            return;
+        }
         rest = later;
     }
-    Ok(affected)
+}
+
+fn values_of(rows: &Mutex<&mut Rows<'_>>, changes: &[Change<'_>]) -> Vec<Value> {
+    let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = Vec::new();
+    for (_, pending) in changes {
+        match rows.values(pending) {
+            Cow::Owned(mut values) => all.append(&mut values),
+            Cow::Borrowed(values) => all.extend_from_slice(values),
+        }
+    }
+    all
 }
 
 /// A refused statement changes nothing by itself: its halves are tried until the one record is found.
 fn run_or_halve<'b>(
     conn: &mut Conn,
-    rows: &mut Rows<'_>,
+    rows: &Mutex<&mut Rows<'_>>,
     changes: &[Change<'b>],
+    values: Option<Vec<Value>>,
     statement: &dyn Fn(usize) -> String,
     refused: &mut Vec<(Change<'b>, MySqlError)>,
 ) -> mysql::Result<u64> {
-    let mut parameters = Vec::new();
-    for (_, pending) in changes {
-        match rows.values(pending) {
-            Cow::Owned(mut values) => parameters.append(&mut values),
-            Cow::Borrowed(values) => parameters.extend_from_slice(values),
-        }
-    }
+    let parameters = values.unwrap_or_else(|| values_of(rows, changes));
     let error = match conn.exec_drop(statement(changes.len()), parameters) {
         Ok(()) => return Ok(conn.affected_rows()),
         Err(error) if fault_of(&error) != Fault::Data => return Err(error),
@@ -213,8 +259,8 @@ fn run_or_halve<'b>(
         ([_], error) => Err(error),
         _ => {
             let (first, second) = changes.split_at(changes.len() / 2);
-            Ok(run_or_halve(conn, rows, first, statement, refused)?
-                + run_or_halve(conn, rows, second, statement, refused)?)
+            Ok(run_or_halve(conn, rows, first, None, statement, refused)?
+                + run_or_halve(conn, rows, second, None, statement, refused)?)
         }
     }
 }
@@ -265,7 +311,6 @@ fn delete_sql(table: &TargetTable, keys: usize) -> String {
 mod tests {
     use super::super::column::{Column, ColumnType};
     use super::*;
-    use mysql::Value;
 
     fn table() -> TargetTable {
         let column = |name: &str, in_key: bool| Column {
