@@ -16,7 +16,10 @@ pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
     let width = width.unwrap_or(0);
     for topic in &report.topics {
         let what = what(topic, report.dry_run, verbose);
-        let line = format!("{:width$}  {:6} {what}", topic.topic, topic.kind);
+        let line = match log.names_the_topic() {
+            true => what,
+            false => format!("{:width$}  {:6} {what}", topic.topic, topic.kind),
+        };
         lines.push(log.line(Some(&topic.topic), &line));
     }
     if drained(report) {
