@@ -120,6 +120,8 @@ fn what_fails_before_it_begins_is_json_too() {
         (&["lake", "--no-such-flag"], &env),
         (&["lake", "-c", "nowhere.toml"], &env),
         (&["lake", "-X", "no.such.option=1"], &env),
+        // Kafka's client has a log of its own, which is nobody's here.
+        (&["lake", "--brokers", "127.0.0.1:1"], &env),
     ] {
         let shown = run(&lake, arguments, env);
         let lines = json_lines(&shown.stderr, &shown);
