@@ -99,11 +99,6 @@ impl Warehouse {
         self
     }
 
-    /// One more line of the topic that was configured last.
-    pub fn add(&mut self, line: &str) {
-        writeln!(self.topics, "{line}").unwrap();
-    }
-
     /// Changes all topics.
     pub fn set_topics(&mut self, entries: &str) {
         self.topics = entries.to_owned();
