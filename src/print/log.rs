@@ -55,6 +55,11 @@ impl Log {
         self.format == LogFormat::Text
     }
 
+    /// Whether a line's topic stands beside its message.
+    pub(super) fn names_the_topic(&self) -> bool {
+        self.format == LogFormat::Json
+    }
+
     /// Writes to stderr, where nobody is told of a stderr that takes nothing.
     pub fn tell(&self, level: Level, topic: Option<&str>, message: &str) {
         let stderr = std::io::stderr();

@@ -14,9 +14,14 @@ pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
     }
     let width = report.topics.iter().map(|topic| topic.topic.len()).max();
     let width = width.unwrap_or(0);
-    for topic in &report.topics {
+    // As JSON, the line of its error says all of a topic that came to nothing.
+    let told = |topic: &&TopicReport| topic.status == Status::Ok || !log.names_the_topic();
+    for topic in report.topics.iter().filter(told) {
         let what = what(topic, report.dry_run, verbose);
-        let line = format!("{:width$}  {:6} {what}", topic.topic, topic.kind);
+        let line = match log.names_the_topic() {
+            true => what,
+            false => format!("{:width$}  {:6} {what}", topic.topic, topic.kind),
+        };
         lines.push(log.line(Some(&topic.topic), &line));
         let paths = topic.changed_paths();
         lines.extend(

@@ -220,6 +220,14 @@ fn commands_share_a_file() {
     assert_eq!(differences, 0.0);
 }
 
+struct Ending<'o>(&'o AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn runs_side_by_side_lose_nothing_and_no_reader_finds_half() {
     let topics: Vec<_> = (0..6).map(|at| Topic::new(&format!("side-{at}"))).collect();
@@ -232,6 +240,8 @@ fn runs_side_by_side_lose_nothing_and_no_reader_finds_half() {
     let file = file_of(lake.folder());
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        // Whatever ends the runs ends the reader.
+        let ending = Ending(&over);
         let reader = scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 if let Ok(text) = std::fs::read_to_string(&file) {
@@ -252,7 +262,7 @@ fn runs_side_by_side_lose_nothing_and_no_reader_finds_half() {
         for run in runs {
             run.wait().expect(0);
         }
-        over.store(true, Ordering::Relaxed);
+        drop(ending);
         reader.join().unwrap();
     });
     let found = Exposition::of(&file);

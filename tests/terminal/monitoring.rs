@@ -27,14 +27,22 @@ fn what_the_document_names_is_written() {
     let (table, old) = (Topic::compacted("documented"), Topic::new("documented-old"));
     table.send(&[record("P-1", "{\"PURCHASE_COUNT\":1}")]);
     old.send(&[record("k", "{}").on("2001-01-01T12:00:00Z"), record("k", "{}")]);
-    let windows = Topic::compacted("documented-rows");
-    let mut warehouse = Warehouse::of_counts(&table).stream(&old);
+    let rows = Topic::compacted("documented-rows");
+    rows.send(&[record("a", "{\"AT\":\"2001-01-01T00:00:00Z\"}")]);
+    let mut warehouse = Warehouse::new();
     warehouse.execute(
         "CREATE TABLE documented (id VARCHAR(20) PRIMARY KEY, at DATETIME, KEY (at)) ENGINE = InnoDB",
     );
-    windows.send(&[record("a", "{\"AT\":\"2001-01-01T00:00:00Z\"}")]);
-    warehouse = warehouse.table(&windows, "documented", "id");
-    warehouse.add("warehouse.retention = { column = \"at\", keep = \"7d\" }");
+    warehouse.set_topics(&format!(
+        "[topics.{old:?}]\nkind = \"stream\"\n\
+         [topics.{table:?}]\nkind = \"table\"\nkey.columns = [\"product_id\"]\n\
+         warehouse.table = \"product_purchase_counts\"\n\
+         [topics.{rows:?}]\nkind = \"table\"\nkey.columns = [\"id\"]\nwarehouse.table = \"documented\"\n\
+         warehouse.retention = {{ column = \"at\", keep = \"7d\" }}\n",
+        old = old.name,
+        table = table.name,
+        rows = rows.name,
+    ));
     let run = |arguments: &[&str]| {
         let env = [("LAKECTL_METRICS_FILE", "lakectl.prom")];
         warehouse.start_with(arguments, &env).wait().expect(0)

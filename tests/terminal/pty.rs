@@ -79,8 +79,8 @@ pub fn start(mut command: Command, columns: u16, on: On) -> AtTerminal {
     // Its copy of the terminal would keep ours open for ever.
     drop(command);
     let mut pipes = Vec::new();
-    pipes.extend(child.stdout.take().map(|pipe| read_all(pipe)));
-    pipes.extend(child.stderr.take().map(|pipe| read_all(pipe)));
+    pipes.extend(child.stdout.take().map(read_all));
+    pipes.extend(child.stderr.take().map(read_all));
     let screen = Arc::new(Mutex::new(Vec::new()));
     let (seen, mut reader) = (Arc::clone(&screen), File::from(master.try_clone().unwrap()));
     let screen_reader = std::thread::spawn(move || {
