@@ -144,15 +144,11 @@ pub struct DrainArgs {
     /// What a topic without a configuration entry is
     #[arg(long, value_name = "KIND")]
     pub kind: Option<KindArg>,
-    /// Kafka bootstrap servers [env: LAKECTL_BROKERS]
-    #[arg(long, value_name = "HOST:PORT,…")]
-    pub brokers: Option<String>,
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
     /// Names the mirror of the progress in Kafka [env: LAKECTL_GROUP]
     #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
-    /// Any librdkafka property; secrets are refused here, they belong in the configuration file
-    #[arg(short = 'X', value_name = "KEY=VALUE", action = ArgAction::Append)]
-    pub options: Vec<String>,
     /// Take at most this many records, in the whole run
     #[arg(long, value_name = "N")]
     pub max_messages: Option<u64>,
@@ -176,6 +172,25 @@ pub struct DrainArgs {
     pub accept_recreated: bool,
 }
 
+/// Which Kafka, and how to talk to it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct KafkaArgs {
+    /// Kafka bootstrap servers [env: LAKECTL_BROKERS]
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub brokers: Option<String>,
+    /// Any librdkafka property; secrets are refused here, they belong in the configuration file
+    #[arg(short = 'X', value_name = "KEY=VALUE", action = ArgAction::Append)]
+    pub options: Vec<String>,
+}
+
+/// Which lake.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RootArgs {
+    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
+    #[arg(long, value_name = "DIR")]
+    pub lake_root: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone, Args)]
 pub struct LakeArgs {
     #[command(flatten)]
@@ -190,9 +205,8 @@ pub struct LakeArgs {
     /// Begin a lake in an empty root although Kafka's group has committed offsets
     #[arg(long)]
     pub new_lake: bool,
-    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
-    #[arg(long, value_name = "DIR")]
-    pub lake_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub root: RootArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -270,9 +284,8 @@ pub struct PurgeArgs {
     /// Erase every record with this field, like USER_ID=USER-00042, from the lake and the warehouse, for good
     #[arg(long = "where", value_name = "FIELD=VALUE", conflicts_with_all = ["plan", "plan_out", "older_than"])]
     pub fields: Vec<String>,
-    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
-    #[arg(long, value_name = "DIR")]
-    pub lake_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub root: RootArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
 }
@@ -297,9 +310,8 @@ pub struct SchemaArgs {
     /// Look at every record, however long it takes [default: up to 1 GiB of lines, the newest and others evenly spread]
     #[arg(long)]
     pub all: bool,
-    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
-    #[arg(long, value_name = "DIR")]
-    pub lake_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub root: RootArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -315,9 +327,8 @@ pub struct FilesArgs {
     /// End each path with a NUL byte instead of a line feed, as xargs -0 wants it
     #[arg(short = '0', long)]
     pub null: bool,
-    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
-    #[arg(long, value_name = "DIR")]
-    pub lake_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub root: RootArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -325,21 +336,16 @@ pub struct StatusArgs {
     /// Topics, by name or glob [default: every topic that configuration, lake or warehouse knows]
     #[arg(short, long, value_name = "A,B,'C_*'", value_delimiter = ',')]
     pub topics: Vec<String>,
-    /// Kafka bootstrap servers [env: LAKECTL_BROKERS]
-    #[arg(long, value_name = "HOST:PORT,…")]
-    pub brokers: Option<String>,
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
     /// Names the mirror of the progress in Kafka [env: LAKECTL_GROUP]
     #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
-    /// Any librdkafka property; secrets are refused here, they belong in the configuration file
-    #[arg(short = 'X', value_name = "KEY=VALUE", action = ArgAction::Append)]
-    pub options: Vec<String>,
     /// Write a page to look at, in one file without anything around it; `-` is stdout
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
-    #[arg(long, value_name = "DIR")]
-    pub lake_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub root: RootArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
 }
@@ -431,15 +437,10 @@ pub struct CheckArgs {
     /// Read about this many of the last records of each topic, and try keys, values and columns on them; 0 reads none
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub sample: u64,
-    /// Kafka bootstrap servers [env: LAKECTL_BROKERS]
-    #[arg(long, value_name = "HOST:PORT,…")]
-    pub brokers: Option<String>,
-    /// Any librdkafka property; secrets are refused here, they belong in the configuration file
-    #[arg(short = 'X', value_name = "KEY=VALUE", action = ArgAction::Append)]
-    pub options: Vec<String>,
-    /// Root folder of the lake [env: LAKECTL_LAKE_ROOT]
-    #[arg(long, value_name = "DIR")]
-    pub lake_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub kafka: KafkaArgs,
+    #[command(flatten)]
+    pub root: RootArgs,
     #[command(flatten)]
     pub database: DatabaseArgs,
 }

@@ -10,9 +10,9 @@ use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &CheckArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let overrides = Overrides {
-        brokers: args.brokers.clone(),
-        kafka_options: args.options.clone(),
-        lake_root: args.lake_root.clone(),
+        brokers: args.kafka.brokers.clone(),
+        kafka_options: args.kafka.options.clone(),
+        lake_root: args.root.lake_root.clone(),
         url: args.database.url.clone(),
         ..Overrides::default()
     };

@@ -11,7 +11,7 @@ use crate::report::Report;
 
 pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) -> Result<()> {
     let overrides = Overrides {
-        lake_root: args.lake_root.clone(),
+        lake_root: args.root.lake_root.clone(),
         ..Overrides::default()
     };
     let settings = super::settings(common, &overrides)?;

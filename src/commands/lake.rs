@@ -14,7 +14,7 @@ use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let overrides = Overrides {
-        lake_root: args.lake_root.clone(),
+        lake_root: args.root.lake_root.clone(),
         ..run::overrides(&args.drain)
     };
     let settings = super::settings(common, &overrides)?;

@@ -15,7 +15,7 @@ pub(super) fn execute(common: &Common, args: &PurgeArgs, report: &mut Report, st
         return Err(usage("--max-fraction must lie between 0 and 1"));
     }
     let overrides = Overrides {
-        lake_root: args.lake_root.clone(),
+        lake_root: args.root.lake_root.clone(),
         url: args.database.url.clone(),
         ..Overrides::default()
     };

@@ -13,7 +13,7 @@ use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let overrides = Overrides {
-        lake_root: args.lake_root.clone(),
+        lake_root: args.root.lake_root.clone(),
         ..Overrides::default()
     };
     let settings = super::settings(common, &overrides)?;

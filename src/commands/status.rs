@@ -24,10 +24,10 @@ pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -
     let settings = super::settings(
         common,
         &Overrides {
-            brokers: args.brokers.clone(),
+            brokers: args.kafka.brokers.clone(),
             group: args.group.clone(),
-            kafka_options: args.options.clone(),
-            lake_root: args.lake_root.clone(),
+            kafka_options: args.kafka.options.clone(),
+            lake_root: args.root.lake_root.clone(),
             url: args.database.url.clone(),
         },
     )?;

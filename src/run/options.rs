@@ -128,9 +128,9 @@ impl Options {
 /// What the flags of lake and warehouse say over the configuration.
 pub fn overrides(args: &DrainArgs) -> Overrides {
     Overrides {
-        brokers: args.brokers.clone(),
+        brokers: args.kafka.brokers.clone(),
         group: args.group.clone(),
-        kafka_options: args.options.clone(),
+        kafka_options: args.kafka.options.clone(),
         ..Overrides::default()
     }
 }
