@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use super::topic::ToCome;
+use super::scope::ToCome;
 use super::{Checks, LAKE, Scope};
 use crate::config::Files;
 use crate::lake::{Lake, ledger};

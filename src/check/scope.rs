@@ -21,6 +21,12 @@ impl Subject {
         &self.topic.name
     }
 
+    /// Of a message what follows the topic, which stands before it already.
+    pub(super) fn without_name(&self, text: &str) -> String {
+        let start = format!("topic {}: ", self.name());
+        text.strip_prefix(&start).unwrap_or(text).to_owned()
+    }
+
     pub(super) fn goes_to_lake(&self, scope: &Scope<'_>) -> bool {
         scope.lake && self.topic.lake_enabled
     }
@@ -28,6 +34,13 @@ impl Subject {
     pub(super) fn goes_to_warehouse(&self, scope: &Scope<'_>) -> bool {
         scope.warehouse && self.topic.warehouse_enabled && self.topic.kind == Kind::Table
     }
+}
+
+/// What the next run of `lake` would write, about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ToCome {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
 }
 
 /// The configured topics, or those that were asked for, by name.

@@ -5,7 +5,7 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 
 use super::broker::Broker;
-use super::scope::Subject;
+use super::scope::{Subject, ToCome};
 use super::{Checks, Scope, sample, table};
 use crate::cli::DrainArgs;
 use crate::config::{Kind, closest};
@@ -30,13 +30,6 @@ pub(super) struct Sides<'a> {
     pub(super) kafka: Option<&'a Broker>,
     pub(super) warehouse: Option<&'a Warehouse>,
     pub(super) lake: Option<&'a super::place::Opened<'a>>,
-}
-
-/// What the next run of `lake` would write, about.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct ToCome {
-    pub(super) records: u64,
-    pub(super) bytes: u64,
 }
 
 pub(super) fn look(
@@ -295,11 +288,11 @@ fn ahead(
         }
     };
     if let Some(error) = &line.error {
-        checks.told(place, &without_name(subject, error), OTHERWISE);
+        checks.told(place, &subject.without_name(error), OTHERWISE);
         return 0;
     }
     if line.exit_code != crate::exit::DONE {
-        checks.told(place, &without_name(subject, &warnings.join("; ")), OTHERWISE);
+        checks.told(place, &subject.without_name(&warnings.join("; ")), OTHERWISE);
         return line.remaining;
     }
     let mut message = match line.remaining {
@@ -311,10 +304,4 @@ fn ahead(
     }
     checks.ok(place, message);
     line.remaining
-}
-
-/// The subject stands before the message already.
-pub(super) fn without_name(subject: &Subject, text: &str) -> String {
-    let start = format!("topic {}: ", subject.name());
-    text.strip_prefix(&start).unwrap_or(text).to_owned()
 }

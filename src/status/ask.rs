@@ -1,25 +1,24 @@
 //! Asks lake, database and Kafka, each within seconds. The targets come before Kafka's ends: a run that commits
 //! meanwhile makes the lag larger than it is, never negative.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::ends::Ends;
 use super::model::{Source, TopicStatus};
 use super::topics::Facts;
 use crate::config::{Kind, Settings};
-use crate::kafka::{Client, PartitionOffsets, TopicList};
+use crate::kafka::{Client, TopicList};
 use crate::lake::Ledger;
 use crate::select;
 use crate::warehouse::{self, TableStanding};
 
 /// How long Kafka, and MySQL, may take over one question.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// How long Kafka's topics may be asked for one by one, where they could not be asked together.
-const ONE_BY_ONE_MAX: Duration = Duration::from_secs(4);
 
 /// What was found, and what could not be asked.
 #[derive(Debug)]
@@ -58,15 +57,6 @@ impl Status {
             "warehouse": { "database": self.database, "state": state(&self.warehouse) },
         })
     }
-}
-
-/// What Kafka says of the topics.
-#[derive(Debug, Default)]
-pub(super) struct Ends {
-    /// None: Kafka could not be asked.
-    pub(super) topics: Option<TopicList>,
-    pub(super) offsets: BTreeMap<String, Result<Vec<PartitionOffsets>, String>>,
-    pub(super) ids: BTreeMap<String, String>,
 }
 
 /// # Errors
@@ -249,58 +239,6 @@ fn choose(
     let matches = select::among(patterns, &known.iter().map(String::as_str).collect::<Vec<_>>())?;
     known.retain(|topic| matches(topic));
     Ok(known)
-}
-
-impl Ends {
-    /// Of the chosen topics those that Kafka has.
-    fn wanted(&self, chosen: &BTreeSet<String>) -> TopicList {
-        let live = self.topics.iter().flatten();
-        live.filter(|(topic, _)| chosen.contains(*topic))
-            .map(|(topic, partitions)| (topic.clone(), partitions.clone()))
-            .collect()
-    }
-
-    /// Ends and ids of the topics that Kafka has.
-    fn fetch(&mut self, client: &Client, chosen: &BTreeSet<String>) -> Result<()> {
-        let wanted = self.wanted(chosen);
-        let names: Vec<String> = wanted.keys().cloned().collect();
-        self.ids = client.topic_ids(&names).unwrap_or_default();
-        match client.offsets(&wanted) {
-            Ok(offsets) => {
-                let answered = offsets.into_iter().map(|(topic, offsets)| (topic, Ok(offsets)));
-                self.offsets.extend(answered);
-                Ok(())
-            }
-            Err(error) => self.fetch_one_by_one(client, wanted, error),
-        }
-    }
-
-    /// One topic that can't be asked must not hide the others.
-    fn fetch_one_by_one(&mut self, client: &Client, wanted: TopicList, error: anyhow::Error) -> Result<()> {
-        let began = Instant::now();
-        let mut answers = 0;
-        for (topic, partitions) in wanted {
-            let answer = match began.elapsed() < ONE_BY_ONE_MAX {
-                true => client.offsets(&TopicList::from([(topic.clone(), partitions)])),
-                false => Err(anyhow!("{error:#}")),
-            };
-            let mut answer = answer.map_err(|error| format!("{error:#}"));
-            answers += u32::from(answer.is_ok());
-            if let Ok(offsets) = &mut answer {
-                let offsets = offsets.remove(&topic).unwrap_or_default();
-                self.offsets.insert(topic, Ok(offsets));
-            } else if let Err(error) = answer {
-                self.offsets.insert(topic, Err(error));
-            }
-        }
-        match answers {
-            0 => {
-                self.offsets.clear();
-                Err(error).context("Kafka gives no ends of topics")
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 #[cfg(test)]

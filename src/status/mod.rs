@@ -1,6 +1,7 @@
 //! How every topic stands: what the lake's ledger, the database and Kafka say, asked side by side, as text and as a page.
 
 mod ask;
+mod ends;
 mod html;
 mod model;
 mod text;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-use super::ask::Ends;
+use super::ends::Ends;
 use super::model::{
     DayStatus, LakeState, LakeStatus, PartitionStatus, RowRetentionStatus, RowsPurgedBefore, RunStatus,
     Source, TableStatus, TopicStatus,
