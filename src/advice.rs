@@ -41,6 +41,10 @@ fn about(errno: Errno) -> Option<&'static str> {
             "the file system is mounted read-only, by somebody or by the kernel after an error (dmesg): \
              mount it for writing, then run again"
         }
+        Errno::ACCESS | Errno::PERM => {
+            "this user may not do that: run as the user that owns the place, or have it given the right there \
+             (ls -ld shows who has it)"
+        }
         Errno::FBIG => {
             "a file may not grow that large: raise the limit of file sizes (ulimit -f) or set lake.max_file_size \
              lower, then run again"

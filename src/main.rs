@@ -15,7 +15,8 @@ fn main() -> ExitCode {
     };
     let mut report = Report::new(cli.command.name(), cli.common.dry_run);
     let stop = Stop::on_signals();
-    let result = cli.common.take_from(&environment).and_then(|()| match &stop {
+    let ready = commands::check_environment().and_then(|()| cli.common.take_from(&environment));
+    let result = ready.and_then(|()| match &stop {
         Ok(stop) => commands::execute(&cli, &mut report, stop),
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
     });

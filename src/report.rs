@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::advice;
 use crate::config::Kind;
 use crate::exit;
+use crate::stop;
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -367,6 +368,12 @@ impl Report {
     /// Adds the topics up and settles status and exit code; `signal` is the one that stopped the run.
     pub fn finish(&mut self, signal: Option<i32>) {
         self.duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if let Some(signal) = signal {
+            let name = stop::name(signal);
+            self.warn(format!(
+                "stopped by {name}: what was committed by then stays, and the next run goes on from there"
+            ));
+        }
         for topic in self.topics.iter() {
             self.totals.read += topic.read;
             self.totals.remaining += topic.remaining;

@@ -10,6 +10,15 @@ use std::time::{Duration, Instant};
 /// How long a signal may go unseen while a run waits for another one.
 const STEP_MAX: Duration = Duration::from_secs(1);
 
+/// As `kill -l` calls it.
+pub fn name(signal: i32) -> &'static str {
+    match signal {
+        SIGINT => "SIGINT (Ctrl-C)",
+        SIGTERM => "SIGTERM",
+        _ => "a signal",
+    }
+}
+
 /// Whether a signal has asked this run to stop.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicUsize>);

@@ -37,6 +37,24 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
     }
 }
 
+/// # Errors
+/// A variable of ours that is no text: passed over in silence, it would let a run go somewhere else. Exit code 2.
+pub fn check_environment() -> Result<()> {
+    let unreadable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let name = name
+            .into_string()
+            .ok()
+            .filter(|name| name.starts_with("LAKECTL_"))?;
+        value.to_str().is_none().then_some(name)
+    };
+    match std::env::vars_os().find_map(unreadable) {
+        None => Ok(()),
+        Some(name) => Err(usage(format!(
+            "{name} is not UTF-8; a path like that can be given by its option, or by a link with another name"
+        ))),
+    }
+}
+
 fn database(settings: &Settings) -> Result<&Database> {
     settings.database.as_ref().ok_or_else(|| {
         usage(

@@ -23,7 +23,8 @@ pub(super) fn completions(args: &CompletionsArgs, report: &mut Report) -> Result
 }
 
 pub(super) fn man(common: &Common, args: &ManArgs, report: &mut Report) -> Result<()> {
-    let mut program = Cli::command();
+    // The foot of a page has room for the number alone.
+    let mut program = Cli::command().version(env!("CARGO_PKG_VERSION"));
     if let Some(folder) = &args.out {
         return write_all(program, folder, common, report);
     }
