@@ -94,8 +94,11 @@ fn moment(time: DateTime<Utc>) -> String {
 
 /// A sign that is told apart without its colour, and what it says.
 fn overall(status: &Status) -> (&'static str, String) {
+    let tables = status.topics.iter().flat_map(|topic| &topic.tables);
+    let rejects: u64 = tables.filter_map(|table| table.rejects).sum();
     match (status.heard_anything(), status.warnings.len()) {
         (false, _) => ("bad", "nothing could be asked".to_owned()),
+        (true, 0) if rejects > 0 => ("warn", "rejected records need a look".to_owned()),
         (true, 0) => ("good", "no warnings".to_owned()),
         (true, 1) => ("warn", "1 thing needs a look".to_owned()),
         (true, number) => ("warn", format!("{number} things need a look")),
