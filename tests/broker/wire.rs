@@ -83,9 +83,12 @@ fn a_spoilt_record_is_an_error() {
     let into_warehouse = warehouse.one(&through, 1);
     for (report, topic) in [(into_lake, &stream), (into_warehouse, &table)] {
         let error = report["error"].as_str().unwrap();
-        for word in [&topic.name, "checksum", "nothing was committed", "at offset 5"] {
+        for word in [&topic.name, "checksum", "nothing was committed"] {
             assert!(error.contains(word), "no {word:?} in {error}");
         }
+        // The producer may put both records into one batch, which is refused as a whole, or each into its own.
+        let places = ["at offset 5", "at offset 6"];
+        assert!(places.iter().any(|place| error.contains(place)), "{error}");
     }
     assert_same(&lake.kept(), &before);
     let next = COUNTS.assert_whole(&warehouse, &table, &table.read());
