@@ -120,6 +120,10 @@ fn every_command_has_a_man_page_with_all_its_options() {
             let roff = format!("\\-\\-{}", long.replace('-', "\\-"));
             assert!(page.contains(&roff), "{name}.1 has no {roff}");
         }
+        assert!(
+            page.contains("EXIT STATUS") || command.get_after_help().is_none(),
+            "{name}.1"
+        );
         seen += 1;
         let below = command
             .get_subcommands()

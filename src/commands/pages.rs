@@ -24,14 +24,21 @@ pub(super) fn completions(args: &CompletionsArgs, report: &mut Report) -> Result
 
 pub(super) fn man(common: &Common, args: &ManArgs, report: &mut Report) -> Result<()> {
     // The foot of a page has room for the number alone.
-    let mut program = Cli::command().version(env!("CARGO_PKG_VERSION"));
-    if let Some(folder) = &args.out {
-        return write_all(program, folder, common, report);
-    }
+    let mut program = Cli::command()
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true);
     program.build();
+    match &args.out {
+        Some(folder) => write_all(&program, folder, common, report),
+        None => show(report, page(named(program, &args.command)?)?.into_bytes()),
+    }
+}
+
+/// What all our commands say after their options is what clap_mangen calls extra, and man pages call otherwise.
+fn page(command: clap::Command) -> Result<String> {
     let mut page = Vec::new();
-    Man::new(named(program, &args.command)?).render(&mut page)?;
-    show(report, page)
+    Man::new(command).render(&mut page)?;
+    Ok(String::from_utf8(page)?.replace("\n.SH EXTRA\n", "\n.SH \"EXIT STATUS\"\n"))
 }
 
 fn named(program: clap::Command, names: &[String]) -> Result<clap::Command> {
@@ -48,10 +55,11 @@ fn show(report: &mut Report, text: Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-fn write_all(program: clap::Command, folder: &Path, common: &Common, report: &mut Report) -> Result<()> {
+fn write_all(program: &clap::Command, folder: &Path, common: &Common, report: &mut Report) -> Result<()> {
     if !common.dry_run {
         std::fs::create_dir_all(folder)
-            .and_then(|()| clap_mangen::generate_to(program, folder))
+            .map_err(anyhow::Error::new)
+            .and_then(|()| write_with_those_below(program, folder))
             .with_context(|| format!("writing man pages into {}", folder.display()))?;
     }
     let would = if common.dry_run { "would write" } else { "wrote" };
@@ -60,4 +68,12 @@ fn write_all(program: clap::Command, folder: &Path, common: &Common, report: &mu
         folder.display()
     ));
     Ok(())
+}
+
+fn write_with_those_below(command: &clap::Command, folder: &Path) -> Result<()> {
+    let name = Man::new(command.clone()).get_filename();
+    std::fs::write(folder.join(name), page(command.clone())?)?;
+    command
+        .get_subcommands()
+        .try_for_each(|below| write_with_those_below(below, folder))
 }
