@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::batch::values_bytes;
 use super::column::{Column, ColumnType};
 use super::convert::Cell;
+use super::modify::Definitions;
 use super::row::{Change, RowReader};
 use super::schema::TargetTable;
 use super::sink::STATEMENT_OVERHEAD_BYTES;
@@ -38,6 +39,7 @@ pub struct Tried {
 #[derive(Debug)]
 pub struct Trial {
     table: TargetTable,
+    definitions: Definitions,
     reader: RowReader,
     /// The same table, whose columns take everything as text: what the records ask of them is measured there.
     loose: TargetTable,
@@ -64,7 +66,8 @@ impl Warehouse {
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
     pub fn trial(&self, topic: &Topic) -> Result<Trial> {
-        let (_, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let (mut conn, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let definitions = Definitions::read(&mut conn, &self.server, &table.name)?;
         let loose = loosened(&table);
         let (names, plan) = mapping::plan(topic, &loose)?;
         Ok(Trial {
@@ -74,6 +77,7 @@ impl Warehouse {
             strict: topic.strict,
             packet_max: self.server.packet_max,
             table,
+            definitions,
             largest: 0,
             keyless: 0,
             upserts: 0,
@@ -287,11 +291,6 @@ impl Trial {
     }
 
     fn modify(&self, column: &Column, wanted: &str) -> String {
-        let null = if column.nullable { "" } else { " NOT NULL" };
-        format!(
-            "ALTER TABLE {} MODIFY {} {wanted}{null}",
-            super::quote(&self.table.name),
-            super::quote(&column.name)
-        )
+        self.definitions.modify(&self.table.name, column, wanted)
     }
 }
