@@ -125,6 +125,7 @@ fn kafka_is_down() {
     answer.ok(&topic.name, "table", &["product_purchase_counts"]);
     answer.ok("MySQL", "schema", &[]);
     answer.ok("lake", "root", &[]);
+    answer.unknown("lake", "room", &["Kafka could not be asked", "free"]);
     assert_eq!(answer.wrong(), [("Kafka", "answer")]);
 }
 
