@@ -99,7 +99,7 @@ pub enum Command {
     #[command(after_help = exit::HELP)]
     Files(FilesArgs),
     /// Look at everything that a run needs, before cron does: configuration, Kafka, MySQL, the lake; changes nothing
-    #[command(after_help = exit::HELP)]
+    #[command(after_help = exit::CHECK_HELP)]
     Check(CheckArgs),
     /// Show how every topic stands: progress, lag, last commit, files, rows, rejects; as text, JSON or a page
     #[command(after_help = exit::STATUS_HELP)]

@@ -44,6 +44,16 @@ pub const STATUS_HELP: &str = "Exit codes:
   3    something is unknown, damaged, or would keep a run from going on: the warnings say what, and what to do
 It takes no lock, changes nothing, and gives up on Kafka and MySQL after a few seconds.";
 
+/// The same for `check`.
+pub const CHECK_HELP: &str = "Exit codes:
+  0    nothing is wrong (what could not be looked at is `unknown`)
+  1    failed before it could answer
+  2    wrong usage or configuration: nothing was looked at
+  3    something needs a person: each line that begins with `wrong` says what, and what to do
+  130  stopped by SIGINT (Ctrl-C)
+  143  stopped by SIGTERM
+It takes no lock and changes nothing.";
+
 /// A mistake of the caller (flags, configuration, a target that does not fit): exit code 2.
 #[derive(Debug)]
 pub struct Usage(pub String);

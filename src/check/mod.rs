@@ -194,7 +194,7 @@ pub fn execute(
     };
     let to_come = topic::look(&scope, &topics, &sides, &mut checks)?;
     if scope.lake {
-        place::room(&scope, to_come, &mut checks);
+        place::room(&scope, kafka.as_ref().map(|_| to_come), &mut checks);
     }
     tell(&checks, common, report);
     Ok(())

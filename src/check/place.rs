@@ -37,7 +37,7 @@ pub(super) fn look<'a>(scope: &Scope<'a>, mirrored: bool, checks: &mut Checks) -
         Ok(lake) => Opened { lake },
         Err(error) => {
             match crate::advice::errno(&error) {
-                Some(errno) => checks.wrong(place, format!("{error:#}"), refused(root, errno).fix),
+                Some(errno) => checks.wrong(place, format!("{error:#}"), refused(root, root, errno).fix),
                 None => checks.error(place, &error, "look at the folder, and at lake.root"),
             }
             checks.unknown((LAKE, "room"), "the lake can't be opened");
@@ -104,7 +104,7 @@ fn writable(root: &Path, base: &Path) -> Result<(), Refused> {
     }
     for folder in folders(root, base) {
         if let Err(error) = fs::accessat(CWD, &folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-            return Err(refused(&folder, error));
+            return Err(refused(root, &folder, error));
         }
     }
     let file = match fs::openat(
@@ -116,9 +116,9 @@ fn writable(root: &Path, base: &Path) -> Result<(), Refused> {
         Ok(file) => file,
         // Not every file system has such files: what the access said must do.
         Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => return Ok(()),
-        Err(error) => return Err(refused(base, error)),
+        Err(error) => return Err(refused(root, base, error)),
     };
-    use_it(&file).map_err(|error| refused(base, error))
+    use_it(&file).map_err(|error| refused(root, base, error))
 }
 
 fn use_it(file: &OwnedFd) -> Result<(), Errno> {
@@ -129,7 +129,7 @@ fn use_it(file: &OwnedFd) -> Result<(), Errno> {
     fs::flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
-fn refused(folder: &Path, error: Errno) -> Refused {
+fn refused(root: &Path, folder: &Path, error: Errno) -> Refused {
     let shown = folder.display();
     let fix = match error {
         Errno::ACCESS | Errno::PERM => {
@@ -138,7 +138,12 @@ fn refused(folder: &Path, error: Errno) -> Refused {
                 .ok()
                 .flatten()
                 .map_or_else(|| user.to_string(), |user| user.name);
-            format!("chown {user} {shown}, or run as the user that it belongs to")
+            // Where one folder of a lake is somebody else's, others may be; above it they are nobody's business.
+            let target = match root.canonicalize() {
+                Ok(root_itself) if folder.starts_with(root) => format!("-R {user} {}", root_itself.display()),
+                _ => format!("{user} {shown}"),
+            };
+            format!("chown {target}, or run as the user that it belongs to")
         }
         Errno::NOTDIR => "set lake.root to a folder".to_owned(),
         Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS => {
@@ -211,7 +216,8 @@ fn file_system(base: &Path, checks: &mut Checks) {
 }
 
 /// Whether the next run finds room: for what it would write, and for a bit more.
-pub(super) fn room(scope: &Scope<'_>, to_come: ToCome, checks: &mut Checks) {
+/// None `to_come`: nobody could be asked.
+pub(super) fn room(scope: &Scope<'_>, to_come: Option<ToCome>, checks: &mut Checks) {
     let place = (LAKE, "room");
     if checks
         .0
@@ -227,6 +233,8 @@ pub(super) fn room(scope: &Scope<'_>, to_come: ToCome, checks: &mut Checks) {
     };
     let free = space.f_bavail.saturating_mul(space.f_frsize);
     let all = space.f_blocks.saturating_mul(space.f_frsize);
+    let asked = to_come.is_some();
+    let to_come = to_come.unwrap_or_default();
     let files = match scope.settings.lake.files {
         Files::Message => to_come.records,
         Files::Batch => 0,
@@ -236,7 +244,10 @@ pub(super) fn room(scope: &Scope<'_>, to_come: ToCome, checks: &mut Checks) {
         "{} of {} free, {} for the next run{}",
         shown(free),
         shown(all),
-        shown(to_come.bytes),
+        match asked {
+            true => shown(to_come.bytes),
+            false => "an unknown amount".to_owned(),
+        },
         match space.f_files {
             0 => String::new(),
             _ => format!(", {} more files", space.f_favail),
@@ -257,6 +268,9 @@ pub(super) fn room(scope: &Scope<'_>, to_come: ToCome, checks: &mut Checks) {
             message,
             "the disk takes no more files (df -i): remove some, or set lake.files = \"batch\"",
         );
+    } else if !asked {
+        let why = format!("Kafka could not be asked what the next run would write; {message}");
+        checks.unknown(place, why);
     } else {
         checks.ok(place, message);
     }

@@ -67,14 +67,19 @@ pub(super) fn finish(trial: Trial, subject: &Subject, checks: &mut Checks) {
     if tried.wrong.is_empty() || !tried.notes.is_empty() {
         let notes: Vec<&str> = tried.notes.iter().map(|note| note.message.as_str()).collect();
         let fixes: Vec<String> = tried.notes.iter().filter_map(|note| note.fix.clone()).collect();
-        let mut message = format!(
+        let fit = format!(
             "{} and {} fit",
             count(tried.upserts, "update"),
             count(tried.deletes, "deletion")
         );
-        if !notes.is_empty() {
-            message = format!("{message}; {}", notes.join("; "));
-        }
+        // Beside what is wrong, that nothing fits would read as if it were all right.
+        let some_fit = tried.wrong.is_empty() || tried.upserts + tried.deletes > 0;
+        let told: Vec<&str> = some_fit
+            .then_some(fit.as_str())
+            .into_iter()
+            .chain(notes)
+            .collect();
+        let message = told.join("; ");
         checks.ok_but(place, message, (!fixes.is_empty()).then(|| fixes.join("; ")));
     }
 }

@@ -4,9 +4,10 @@ use anyhow::Result;
 use std::collections::HashMap;
 
 use super::schema::TargetTable;
+use super::upsert::quote;
 use crate::config::Topic;
 use crate::exit::usage;
-use crate::ksqldb::{KeyFormat, Window};
+use crate::ksqldb::KeyFormat;
 
 pub(super) const WINDOW_START: &str = "window_start";
 pub(super) const WINDOW_END: &str = "window_end";
@@ -92,12 +93,9 @@ pub(super) fn plan(topic: &Topic, table: &TargetTable) -> Result<(Names, KeyPlan
         .flatten()
         .filter(in_key)
         .collect();
-    check_window(
-        topic,
-        table,
-        window_start.filter(in_key),
-        window_end.filter(in_key),
-    )?;
+    if topic.key.window.is_some() && windows.is_empty() {
+        return Err(no_window(table, window_start.or(window_end)));
+    }
     let rest: Vec<usize> = table
         .primary_key
         .iter()
@@ -113,22 +111,27 @@ pub(super) fn plan(topic: &Topic, table: &TargetTable) -> Result<(Names, KeyPlan
     Ok((names, plan))
 }
 
-fn check_window(topic: &Topic, table: &TargetTable, start: Option<usize>, end: Option<usize>) -> Result<()> {
-    let fits = match topic.key.window {
-        None => true,
-        Some(Window::Time { .. }) => start.is_some() || end.is_some(),
-        // Sessions of one key don't overlap: either bound tells them apart.
-        Some(Window::Session) => start.is_some() || end.is_some(),
+/// `column`: one for the window that the table has, outside of its primary key. Either bound of a window tells it apart
+/// from others of its key, which don't overlap or begin at other times.
+fn no_window(table: &TargetTable, column: Option<usize>) -> anyhow::Error {
+    let fix = match column {
+        None => format!("name it: warehouse.columns = {{ {WINDOW_START} = \"…\" }}"),
+        Some(at) => {
+            let key = table.primary_key.iter().chain([&at]);
+            let key: Vec<String> = key.map(|&at| quote(&table.columns[at].name)).collect();
+            format!(
+                "run: ALTER TABLE {} DROP PRIMARY KEY, ADD PRIMARY KEY ({})",
+                quote(&table.name),
+                key.join(", ")
+            )
+        }
     };
-    match fits {
-        true => Ok(()),
-        false => Err(usage(format!(
-            "the topic is windowed, but the primary key of `{0}` ({1}) has no column for the window: all windows of \
-             a key would become one row; name it: warehouse.columns = {{ {WINDOW_START} = \"…\" }}",
-            table.name,
-            table.key_names()
-        ))),
-    }
+    usage(format!(
+        "the topic is windowed, but the primary key of `{}` ({}) has no column for the window: all windows of a key \
+         would become one row; {fix}",
+        table.name,
+        table.key_names()
+    ))
 }
 
 /// `rest`: the primary-key columns that no window fills.
@@ -202,6 +205,7 @@ mod tests {
     use super::super::column::{Column, ColumnType};
     use super::*;
     use crate::config::Kind;
+    use crate::ksqldb::Window;
 
     fn table(columns: &[&str], key: &[usize]) -> TargetTable {
         let columns = columns.iter().enumerate().map(|(at, name)| Column {

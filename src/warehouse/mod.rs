@@ -18,6 +18,7 @@ mod link;
 mod load;
 mod mapping;
 mod migrations;
+mod modify;
 mod progress;
 mod purge;
 mod rebuild;

@@ -9,7 +9,7 @@ use super::connect::{Flavor, Server};
 use crate::exit::usage;
 
 /// A table that rows can be upserted into without surprises.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TargetTable {
     /// As MySQL spells it.
     pub(super) name: String,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::batch::values_bytes;
 use super::column::{Column, ColumnType};
 use super::convert::Cell;
+use super::modify::Definitions;
 use super::row::{Change, RowReader};
 use super::schema::TargetTable;
 use super::sink::STATEMENT_OVERHEAD_BYTES;
@@ -38,6 +39,7 @@ pub struct Tried {
 #[derive(Debug)]
 pub struct Trial {
     table: TargetTable,
+    definitions: Definitions,
     reader: RowReader,
     /// The same table, whose columns take everything as text: what the records ask of them is measured there.
     loose: TargetTable,
@@ -48,6 +50,7 @@ pub struct Trial {
     keyless: u64,
     upserts: u64,
     deletes: u64,
+    rejects: u64,
     refused: BTreeMap<String, Refused>,
     widths: BTreeMap<usize, Width>,
 }
@@ -64,7 +67,8 @@ impl Warehouse {
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
     pub fn trial(&self, topic: &Topic) -> Result<Trial> {
-        let (_, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let (mut conn, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let definitions = Definitions::read(&mut conn, &self.server, &table.name)?;
         let loose = loosened(&table);
         let (names, plan) = mapping::plan(topic, &loose)?;
         Ok(Trial {
@@ -74,18 +78,25 @@ impl Warehouse {
             strict: topic.strict,
             packet_max: self.server.packet_max,
             table,
+            definitions,
             largest: 0,
             keyless: 0,
             upserts: 0,
             deletes: 0,
+            rejects: 0,
             refused: BTreeMap::new(),
             widths: BTreeMap::new(),
         })
     }
 }
 
-fn loosened(table: &TargetTable) -> TargetTable {
-    let loose = |column: &Column| Column {
+/// Of a reason: the column that it is about, and what is wrong there.
+fn named_column(reason: &str) -> Option<(&str, &str)> {
+    reason.strip_prefix("column ")?.split_once(": ")
+}
+
+fn loose(column: &Column) -> Column {
+    Column {
         kind: ColumnType::Text {
             chars_max: None,
             bytes_max: u64::MAX,
@@ -94,7 +105,10 @@ fn loosened(table: &TargetTable) -> TargetTable {
         nullable: true,
         required: false,
         ..column.clone()
-    };
+    }
+}
+
+fn loosened(table: &TargetTable) -> TargetTable {
     TargetTable {
         name: table.name.clone(),
         columns: table.columns.iter().map(loose).collect(),
@@ -124,13 +138,9 @@ impl Trial {
                 self.largest = self.largest.max(values_bytes(&values));
             }
             Change::Refused(refusal) => {
-                // Where in the text it stands differs from record to record.
-                let reason = refusal.reason.split(" at line ").next().unwrap_or_default();
-                let refused = self.refused.entry(reason.to_owned()).or_insert(Refused {
-                    records: 0,
-                    first: (record.partition, record.offset),
-                });
-                refused.records += 1;
+                self.rejects += 1;
+                let reason = refusal.reason;
+                self.refuse(record, &reason);
             }
         }
         if let Change::Upsert(slots) = self.loose_reader.read(&self.loose, record) {
@@ -145,14 +155,43 @@ impl Trial {
         }
     }
 
+    /// Counts the reason, and all others that the record would be refused for once that one was out of the way.
+    fn refuse(&mut self, record: &Record<'_>, reason: &str) {
+        let mut table = self.table.clone();
+        let mut reason = reason.to_owned();
+        loop {
+            // Where in the text it stands differs from record to record.
+            let told = reason.split(" at line ").next().unwrap_or_default();
+            let refused = self.refused.entry(told.to_owned()).or_insert(Refused {
+                records: 0,
+                first: (record.partition, record.offset),
+            });
+            refused.records += 1;
+            let named = named_column(told).map(|(name, _)| name);
+            // Each turn makes one more column loose, or is the last.
+            let tight = |column: &&mut Column| {
+                let made = loose(column);
+                Some(column.name.as_str()) == named
+                    && (&column.kind, column.nullable, column.required) != (&made.kind, true, false)
+            };
+            let Some(column) = table.columns.iter_mut().find(tight) else {
+                return;
+            };
+            *column = loose(column);
+            match self.reader.read(&table, record) {
+                Change::Refused(refusal) => reason = refusal.reason,
+                _ => return,
+            }
+        }
+    }
+
     pub fn finish(mut self) -> Tried {
         let mut tried = Tried {
             upserts: self.upserts,
             deletes: self.deletes,
             ..Tried::default()
         };
-        let refused: u64 = self.refused.values().map(|refused| refused.records).sum();
-        let all = self.upserts + self.deletes + self.keyless + refused;
+        let all = self.upserts + self.deletes + self.keyless + self.rejects;
         for (reason, refused) in &self.refused {
             let (partition, offset) = refused.first;
             tried.wrong.push(Finding {
@@ -247,10 +286,7 @@ impl Trial {
     }
 
     fn fix(&self, reason: &str) -> String {
-        let Some((name, what)) = reason
-            .strip_prefix("column ")
-            .and_then(|rest| rest.split_once(": "))
-        else {
+        let Some((name, what)) = named_column(reason) else {
             return match reason.starts_with("key") {
                 true => "see what is said about the keys".to_owned(),
                 false => "mend what produces them, or leave them in lakectl_rejects".to_owned(),
@@ -287,11 +323,6 @@ impl Trial {
     }
 
     fn modify(&self, column: &Column, wanted: &str) -> String {
-        let null = if column.nullable { "" } else { " NOT NULL" };
-        format!(
-            "ALTER TABLE {} MODIFY {} {wanted}{null}",
-            super::quote(&self.table.name),
-            super::quote(&column.name)
-        )
+        self.definitions.modify(&self.table.name, column, wanted)
     }
 }

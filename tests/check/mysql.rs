@@ -105,6 +105,62 @@ fn records_and_table(mut world: Warehouse) {
 }
 
 #[test]
+fn a_wider_column_keeps_all_else() {
+    wider_columns(Warehouse::new());
+}
+
+#[test]
+fn a_wider_column_keeps_all_else_on_mariadb() {
+    wider_columns(Warehouse::on_mariadb());
+}
+
+/// The fixes are run as they are printed.
+fn wider_columns(mut world: Warehouse) {
+    let topic = Topic::new("check-wider");
+    let collation = match world.value("SELECT VERSION()").contains("MariaDB") {
+        true => "utf8mb4_nopad_bin",
+        false => "utf8mb4_0900_bin",
+    };
+    world.execute(&format!(
+        "CREATE TABLE wider (id VARCHAR(4) CHARACTER SET utf8mb4 COLLATE {collation} PRIMARY KEY COMMENT 'the key''s', \
+         count_of TINYINT NOT NULL DEFAULT 7 COMMENT 'hey', name VARCHAR(3) CHARACTER SET latin1 DEFAULT 'a''s', \
+         sum TINYINT DEFAULT (1 + 2), at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, \
+         seen TIMESTAMP NULL DEFAULT NULL ON UPDATE CURRENT_TIMESTAMP, must INT NOT NULL)"
+    ));
+    let definitions = "SELECT CONCAT_WS('|', COLUMN_NAME, IFNULL(COLLATION_NAME, '-'), IS_NULLABLE, \
+                       IFNULL(COLUMN_DEFAULT, '-'), EXTRA, COLUMN_COMMENT) FROM information_schema.COLUMNS \
+                       WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'wider' ORDER BY ORDINAL_POSITION";
+    let before = world.query(definitions);
+    world.set_topics(&entry(&topic, "wider", ""));
+    let late = "2150-01-01T00:00:00Z";
+    let value = format!(
+        "{{\"COUNT_OF\":300,\"NAME\":\"longer\",\"SUM\":300,\"AT\":\"{late}\",\"SEEN\":\"{late}\",\"NOBODY\":1}}"
+    );
+    topic.send(&[record("longer", &value)]);
+    let only = ["--only", "warehouse"];
+    // All of them at once, though a load would name but the first.
+    let answer = check(&world, &only, 3);
+    assert_eq!(answer.wrong().len(), 7, "{:?}", answer.wrong());
+    answer.is_wrong(&topic.name, "rows", &["1 of 1 record would", "column must"]);
+    answer.is_wrong(
+        &topic.name,
+        "rows",
+        &["column seen", "make `seen` a DATETIME, and keep the rest"],
+    );
+    let nothing_fits = |check: &&serde_json::Value| check["message"].to_string().contains("0 updates");
+    assert!(answer.checks.iter().find(nothing_fits).is_none());
+    let fixes = answer.checks.iter().filter_map(|check| check["fix"].as_str());
+    let statements: Vec<&str> = fixes
+        .filter(|fix| fix.starts_with("ALTER TABLE `wider` MODIFY"))
+        .collect();
+    assert_eq!(statements.len(), 5, "{statements:?}");
+    statements.iter().for_each(|statement| world.execute(statement));
+    assert_eq!(world.query(definitions), before);
+    world.execute("ALTER TABLE wider MODIFY seen DATETIME NULL, MODIFY must INT NULL");
+    check(&world, &only, 0).ok(&topic.name, "rows", &["1 update and 0 deletions fit"]);
+}
+
+#[test]
 fn what_is_left_out_or_rounded_is_told() {
     let topic = Topic::compacted("check-notes");
     let mut world = Warehouse::new();
@@ -133,6 +189,7 @@ fn tables_that_do_not_fit_their_topics() {
         "unique",
         "unfilled",
         "window",
+        "unwindowed",
         "unindexed",
         "column",
     ];
@@ -144,6 +201,7 @@ fn tables_that_do_not_fit_their_topics() {
         "`unique` (id VARCHAR(9) PRIMARY KEY, other INT UNIQUE)",
         "unfilled (id VARCHAR(9), place VARCHAR(9), PRIMARY KEY (id, place))",
         "`window` (id VARCHAR(9) PRIMARY KEY)",
+        "unwindowed (id VARCHAR(9) PRIMARY KEY, window_start BIGINT)",
         "unindexed (id VARCHAR(9) PRIMARY KEY, at DATETIME)",
         "`column` (id VARCHAR(9) PRIMARY KEY, at VARCHAR(9))",
     ] {
@@ -154,7 +212,7 @@ fn tables_that_do_not_fit_their_topics() {
         .zip(labels)
         .map(|(topic, label)| {
             let more = match label {
-                "window" => "window = { type = \"hopping\", size = \"5m\" }",
+                "window" | "unwindowed" => "window = { type = \"hopping\", size = \"5m\" }",
                 "unindexed" | "column" => "warehouse.retention = { column = \"at\", keep = \"7d\" }",
                 _ => "",
             };
@@ -170,6 +228,7 @@ fn tables_that_do_not_fit_their_topics() {
         unique,
         unfilled,
         window,
+        unwindowed,
         unindexed,
         column,
     ] = topics.each_ref().map(|topic| &topic.name);
@@ -191,6 +250,8 @@ fn tables_that_do_not_fit_their_topics() {
         "table",
         &["windowed", "warehouse.columns = { window_start"],
     );
+    let fix = "ALTER TABLE `unwindowed` DROP PRIMARY KEY, ADD PRIMARY KEY (`id`, `window_start`)";
+    answer.is_wrong(unwindowed, "table", &["windowed", fix]);
     answer.is_wrong(
         unindexed,
         "retention",
@@ -201,7 +262,10 @@ fn tables_that_do_not_fit_their_topics() {
     );
     answer.is_wrong(column, "retention", &["no TIMESTAMP, DATETIME or DATE"]);
     answer.unknown(missing, "rows", &["not checked: the table does not fit"]);
-    assert_eq!(answer.wrong().len(), 8, "{:?}", answer.wrong());
+    assert_eq!(answer.wrong().len(), 9, "{:?}", answer.wrong());
+    world.execute(fix);
+    let answer = check(&world, &["--only", "warehouse", "--topics", unwindowed], 0);
+    answer.ok(unwindowed, "table", &["primary key (id, window_start)"]);
 }
 
 #[test]

@@ -109,6 +109,20 @@ fn the_example_is_all_right_and_nothing_is_changed() {
     assert!(told.stdout.is_empty() && told.stderr.is_empty(), "{told:?}");
 }
 
+#[test]
+fn its_exit_codes_are_its_own() {
+    let world = Warehouse::without_database();
+    let help = world.lakectl(&["check", "--help"]).expect(0).stdout;
+    for line in [
+        "0    nothing is wrong",
+        "3    something needs a person: each line",
+        "130  stopped",
+    ] {
+        assert!(help.contains(line), "{help}");
+    }
+    assert!(!help.contains("another run holds a lock"), "{help}");
+}
+
 /// A port of this machine that nobody listens on.
 fn nobody() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -125,6 +139,7 @@ fn kafka_is_down() {
     answer.ok(&topic.name, "table", &["product_purchase_counts"]);
     answer.ok("MySQL", "schema", &[]);
     answer.ok("lake", "root", &[]);
+    answer.unknown("lake", "room", &["Kafka could not be asked", "free"]);
     assert_eq!(answer.wrong(), [("Kafka", "answer")]);
 }
 
