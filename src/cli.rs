@@ -319,8 +319,12 @@ pub struct FilesArgs {
     /// A topic of the lake
     pub topic: String,
     /// Only what has changed since this run: `+ path` is new, `~ path` replaced under the same name, `- path` gone
+    /// [`none`: all files are new]
     #[arg(long, value_name = "RUN_ID")]
     pub since: Option<String>,
+    /// End the changes with a line `= RUN_ID`: where to go on from once they are loaded
+    #[arg(long, requires = "since")]
+    pub last_run: bool,
     /// Paths relative to the lake's root [default: absolute]
     #[arg(long)]
     pub relative: bool,

@@ -50,19 +50,23 @@ pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) ->
             changed
                 .lines()
                 .for_each(|(mark, path)| line(&format!("{mark} "), path));
+            if args.last_run {
+                output.push_str("= ");
+                output.push_str(&files.last_run);
+                output.push(if args.null { '\0' } else { '\n' });
+            }
         }
-        (Some(since), None) => return Err(unknown(&args.topic, since, files.last_run.as_deref())),
+        (Some(since), None) => return Err(unknown(&args.topic, since, &files.last_run)),
     }
     report.outcome(&listed);
     report.output = Some(output);
     Ok(())
 }
 
-fn unknown(topic: &str, since: &str, last_run: Option<&str>) -> anyhow::Error {
-    let go_on = last_run.map_or_else(String::new, |run_id| format!(", and go on from run {run_id}"));
+fn unknown(topic: &str, since: &str, last_run: &str) -> anyhow::Error {
     usage(format!(
         "--since: what has changed in {topic} since `{}` is not known: the ledger remembers some hundred runs and \
-         some thousand removed files of a topic. Load it anew: `lakectl files {topic}` lists all files{go_on}",
+         some thousand removed files of a topic. Load it anew: `lakectl files {topic}` lists all files, and go on from `--since {last_run}`",
         since.escape_debug()
     ))
 }

@@ -17,6 +17,10 @@ use crate::report::PathsReport;
 const RUNS_MAX: usize = 500;
 /// Removed files that are remembered.
 const REMOVED_MAX: usize = 10_000;
+/// In place of a run: before all of them, when there was no file.
+const NONE: &str = "none";
+/// In place of a run: before the first one that was remembered, when there were files.
+const UNCOUNTED: &str = "uncounted";
 
 /// The memory of a topic's commits, counted from 1.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,11 +65,6 @@ impl Changes {
             whole: true,
             ..Changes::default()
         }
-    }
-
-    /// The run that made the last change, where it is remembered.
-    pub fn last_run(&self) -> Option<&str> {
-        self.runs.last().map(|mark| mark.run.as_str())
     }
 
     /// A run that has looked at the topic is between the commits before and after it. Which those are can be told from
@@ -118,6 +117,9 @@ impl Changes {
 
     /// The last commit before which all was as this run has left it. None: that is not remembered.
     fn upto(&self, run_id: &str) -> Option<u64> {
+        if run_id == UNCOUNTED {
+            return (self.forgotten == 0).then_some(0);
+        }
         let began = start_of(run_id).filter(|&began| began <= Utc::now().timestamp_millis())?;
         let by_name = self.runs.iter().rev().find(|mark| mark.run == run_id);
         let by_time = self.runs.iter().rev().find(|mark| mark.at < began);
@@ -251,6 +253,16 @@ fn paths<'n>(kind: Kind, topic: &str, day: &str, names: impl IntoIterator<Item =
     names.into_iter().filter_map(path).collect()
 }
 
+/// Where somebody who has loaded all these files goes on: the run that changed them last, or a word where none did.
+pub(super) fn last_run(state: &TopicState, no_files: bool) -> &str {
+    let last = state.changes.as_ref().and_then(|changes| changes.runs.last());
+    match last {
+        Some(mark) => &mark.run,
+        None if no_files => NONE,
+        None => UNCOUNTED,
+    }
+}
+
 /// What has changed since a run. None: the ledger does not remember that.
 pub(super) fn since(
     topic: &str,
@@ -258,7 +270,14 @@ pub(super) fn since(
     files: &BTreeMap<String, FileEntry>,
     run_id: &str,
 ) -> Option<PathsReport> {
-    let changes = state.changes.as_ref()?;
+    if run_id == NONE {
+        return Some(PathsReport {
+            new: files.keys().cloned().collect(),
+            ..PathsReport::default()
+        });
+    }
+    let none_yet = Changes::default();
+    let changes = state.changes.as_ref().unwrap_or(&none_yet);
     let upto = changes.upto(run_id)?;
     // What went after that run, of what it had left.
     let mut gone = BTreeSet::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Lake;
-use super::changes::{self, Changes};
+use super::changes;
 use super::ledger::{self, Manifest, TopicState};
 use super::path::day_folder;
 use super::snapshot::Lines;
@@ -23,8 +23,8 @@ pub struct TopicFiles {
     pub kind: Kind,
     /// By day and name.
     pub files: Vec<DataFile>,
-    /// The run that changed files last.
-    pub last_run: Option<String>,
+    /// Where who has loaded these files goes on: the run that changed them last, or a word where there was none yet.
+    pub last_run: String,
     /// What has changed since the run that was asked about. None: that is not remembered.
     pub since: Option<PathsReport>,
     /// Of a table: its link in `current/`, and the file behind it; relative to the lake root.
@@ -94,12 +94,8 @@ impl Lake<'_> {
         let current = state.snapshot.as_ref();
         Ok(TopicFiles {
             kind: state.kind,
+            last_run: changes::last_run(state, files.is_empty()).to_owned(),
             files,
-            last_run: state
-                .changes
-                .as_ref()
-                .and_then(Changes::last_run)
-                .map(str::to_owned),
             since: since.and_then(|run_id| changes::since(topic, state, &entries, run_id)),
             current: current.map(|snapshot| (link_of(topic, &snapshot.path), snapshot.path.clone())),
         })

@@ -7,6 +7,8 @@ use super::exposition::{FAMILIES, Labels, Samples};
 use crate::exit;
 use crate::report::{Report, Status, TargetReport, TopicReport};
 
+const TOPIC_SUCCESS: &str = "lakectl_topic_last_success_timestamp_seconds";
+
 /// A run, under the name that tells it from runs of another kind.
 pub(super) struct Run<'r> {
     pub command: &'static str,
@@ -28,7 +30,9 @@ impl Run<'_> {
         }
         self.command(&mut samples);
         for topic in &self.report.topics {
-            self.topic(topic, &mut samples);
+            if self.all_topics || topic.status == Status::Ok || self.knows(&samples, topic) {
+                self.topic(topic, &mut samples);
+            }
         }
         self.purged(&mut samples);
         samples
@@ -46,6 +50,12 @@ impl Run<'_> {
         labels
             .get("topic")
             .is_none_or(|name| topics.any(|topic| topic.topic == *name))
+    }
+
+    /// A name that somebody gave and that was never done may be a slip: it must not stand there as a topic for ever.
+    fn knows(&self, samples: &Samples, topic: &TopicReport) -> bool {
+        let labels = self.labels(Some(("topic", &topic.topic)));
+        samples.get(TOPIC_SUCCESS, &labels).is_some()
     }
 
     fn labels(&self, more: Option<(&str, &str)>) -> Labels {
@@ -73,12 +83,11 @@ impl Run<'_> {
     /// Of a topic that failed or was locked, the numbers stay those of the last run that did it.
     fn topic(&self, topic: &TopicReport, samples: &mut Samples) {
         let labels = self.labels(Some(("topic", &topic.topic)));
-        let success = "lakectl_topic_last_success_timestamp_seconds";
-        let before = samples.get(success, &labels).unwrap_or(0.0);
+        let before = samples.get(TOPIC_SUCCESS, &labels).unwrap_or(0.0);
         let done = topic.status == Status::Ok;
         let cut_short = self.report.status == Status::Interrupted && topic.remaining > 0;
         let mut set = |name: &str, value: f64| samples.set(name, &labels, value);
-        set(success, if done && !cut_short { self.now } else { before });
+        set(TOPIC_SUCCESS, if done && !cut_short { self.now } else { before });
         set("lakectl_topic_last_run_timestamp_seconds", self.now);
         set("lakectl_topic_exit_code", f64::from(topic.exit_code));
         if done {

@@ -121,6 +121,33 @@ fn topics_that_are_configured_no_longer_go_and_others_stay() {
 }
 
 #[test]
+fn a_mistyped_topic_leaves_no_samples() {
+    let failed = |name| {
+        let mut failed = topic(name, 0);
+        failed.fail(&anyhow::anyhow!("there is no such topic"));
+        report(vec![failed], None)
+    };
+    let named = |name, before: Samples| {
+        let run = Run {
+            command: "lake",
+            report: &failed(name),
+            all_topics: false,
+            now: 200.0,
+        };
+        run.over(before)
+    };
+    let code = |samples: &Samples, topic| value(samples, "lakectl_topic_exit_code", Some(topic));
+    let first = over(Samples::default(), &report(vec![topic("a", 5)], None), 100.0);
+    let slip = named("aa", first.clone());
+    assert_eq!((code(&slip, "aa"), code(&slip, "a")), (None, Some(0.0)));
+    assert_eq!(value(&slip, "lakectl_last_run_exit_code", None), Some(1.0));
+    // One that is known, because it was done before or is configured, does.
+    assert_eq!(code(&named("a", first.clone()), "a"), Some(1.0));
+    let configured = over(first, &failed("b"), 200.0);
+    assert_eq!(code(&configured, "b"), Some(1.0));
+}
+
+#[test]
 fn a_topic_that_a_signal_cut_short_has_not_succeeded() {
     let mut cut = topic("a", 3);
     cut.remaining = 2;

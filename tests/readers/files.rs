@@ -285,7 +285,7 @@ fn a_half_published_commit_is_no_answer() {
     let lake = Lake::of_stream(&topic);
     topic.send(&[record("a", "{}")]);
     lake.drain();
-    rewrite_state(&lake, &topic.name, |state| {
+    rewrite(&lake, &topic.name, "state", |state| {
         state["pending"] = json!({ "staging": "", "files": [], "link": null });
     });
     files(&lake, &topic.name, &[]).fails(1, &["not all of its files are in place", "lakectl lake --topics"]);
@@ -309,10 +309,21 @@ fn runs_that_nobody_remembers_are_told() {
         .stdout;
     assert!(all.starts_with("+ /") && all.lines().count() == 1, "{all}");
     // A ledger from before any of this was remembered.
-    rewrite_state(&lake, &topic.name, |state| {
+    rewrite(&lake, &topic.name, "state", |state| {
         drop(state.as_object_mut().unwrap().remove("changes"))
     });
+    rewrite(&lake, &topic.name, "days/2025-10-30", |day| {
+        let file = day["files"][0].as_object_mut().unwrap();
+        file.retain(|name, _| name != "made" && name != "changed");
+    });
     files(&lake, &topic.name, &["--since", &first]).fails(2, &["Load it anew"]);
+    // Who has loaded what there is has missed nothing; whoever has nothing, all of it.
+    let shown = |since: &str| {
+        let run = files(&lake, &topic.name, &["--since", since, "--last-run"]);
+        run.expect(0).stdout
+    };
+    assert_eq!(shown("uncounted"), "= uncounted\n");
+    assert_eq!(shown("none"), format!("{all}= uncounted\n"));
     topic.send(&[record("b", "{}")]);
     let second = lake.drain()["run_id"].as_str().unwrap().to_owned();
     files(&lake, &topic.name, &["--since", &first]).fails(2, &["Load it anew", &second]);
@@ -320,12 +331,15 @@ fn runs_that_nobody_remembers_are_told() {
         files(&lake, &topic.name, &["--since", &second]).expect(0).stdout,
         ""
     );
+    let of_both = shown("uncounted");
+    assert!(of_both.starts_with("+ /") && of_both.ends_with(&format!("\n= {second}\n")));
+    assert_eq!((of_both.lines().count(), shown("none").lines().count()), (2, 3));
     lake.verify(0);
 }
 
-/// Changes a topic's state, sealed as lakectl does it.
-fn rewrite_state(lake: &Lake, topic: &str, change: impl FnOnce(&mut Value)) {
-    let path = lake.root().join(".lakectl/topics").join(topic).join("state");
+/// Changes a file of a topic's ledger, sealed as lakectl does it.
+fn rewrite(lake: &Lake, topic: &str, name: &str, change: impl FnOnce(&mut Value)) {
+    let path = lake.root().join(".lakectl/topics").join(topic).join(name);
     let text = std::fs::read_to_string(&path).unwrap();
     let mut state: Value = serde_json::from_str(text.split_once('\n').unwrap().1).unwrap();
     change(&mut state);

@@ -7,5 +7,6 @@ mod common;
 mod documented;
 mod files;
 mod python;
+mod recipe;
 mod records;
 mod schema;
