@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     };
     let mut report = Report::new(cli.command.name(), cli.common.dry_run);
     let stop = Stop::on_signals();
-    let ready = commands::check_environment().and_then(|()| cli.common.take_from(&environment));
+    let ready = commands::check_environment().and_then(|()| cli.common.take_from(&commands::environment));
     let result = ready.and_then(|()| match &stop {
         Ok(stop) => commands::execute(&cli, &mut report, stop),
         Err(error) => Err(anyhow::anyhow!("{error:#}")),
@@ -30,9 +30,4 @@ fn main() -> ExitCode {
         exit::DONE | exit::ATTENTION if printed.is_err() => exit::FAILED,
         code => code,
     })
-}
-
-/// A variable that is set and says something.
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|text| !text.is_empty())
 }

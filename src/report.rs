@@ -1,6 +1,6 @@
 //! What a run did: the table for people, the JSON for scripts.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeSet;
@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::advice;
 use crate::config::Kind;
 use crate::exit;
+use crate::run_id;
 use crate::stop;
 
 #[derive(Debug, Clone, Serialize)]
@@ -323,7 +324,7 @@ impl Report {
         let started = Utc::now();
         Report {
             version: 1,
-            run_id: new_run_id(started),
+            run_id: run_id::new(started),
             command,
             status: Status::Ok,
             exit_code: exit::DONE,
@@ -404,22 +405,6 @@ impl Report {
             _ => Status::Failed,
         };
     }
-}
-
-fn new_run_id(started: DateTime<Utc>) -> String {
-    let mut random = [0u8; 4];
-    // Without the kernel's randomness the process id still tells runs apart.
-    if std::fs::File::open("/dev/urandom")
-        .and_then(|mut source| std::io::Read::read_exact(&mut source, &mut random))
-        .is_err()
-    {
-        random = std::process::id().to_be_bytes();
-    }
-    format!(
-        "{}-{:08x}",
-        started.format("%Y%m%dT%H%M%S%3fZ"),
-        u32::from_be_bytes(random)
-    )
 }
 
 /// An error with all that led to it, and what to do where its own text doesn't say.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use globset::{Glob, GlobMatcher};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{Kind, Settings, Topic, check_topic_name, closest};
+use crate::config::{Kind, Settings, Topic, check_topic_name, closest, did_you_mean};
 use crate::exit::usage;
 use crate::kafka::{Client, TopicList, TopicSettings};
 
@@ -108,8 +108,7 @@ pub fn among(patterns: &[String], known: &[&str]) -> Result<impl Fn(&str) -> boo
         let glob = Glob::new(pattern).map_err(|e| usage(format!("`{pattern}` is no glob: {e}")))?;
         let glob = glob.compile_matcher();
         if !known.iter().any(|name| glob.is_match(name)) {
-            let hint = closest(pattern, known.iter().copied());
-            let hint = hint.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let hint = did_you_mean(pattern, known.iter().copied());
             return Err(usage(format!(
                 "neither lake nor configuration knows a topic `{pattern}`{hint}"
             )));

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use serde_json::json;
 
-use super::schema::{absolute_root, files_of, open};
+use super::schema::{absolute_root, files_of};
 use crate::cli::{Common, FilesArgs};
 use crate::config::Overrides;
 use crate::exit::usage;
+use crate::lake::Lake;
 use crate::report::Report;
 
 pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) -> Result<()> {
@@ -15,7 +16,7 @@ pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) ->
         ..Overrides::default()
     };
     let settings = super::settings(common, &overrides)?;
-    let lake = open(&settings)?;
+    let lake = Lake::existing(&settings)?;
     let files = files_of(&lake, &args.topic, args.since.as_deref())?;
     let root = absolute_root(&lake)?;
     let root = root.trim_end_matches('/');

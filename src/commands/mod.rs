@@ -37,6 +37,11 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
     }
 }
 
+/// A variable that is set and says something.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
 /// # Errors
 /// A variable of ours that is no text: passed over in silence, it would let a run go somewhere else. Exit code 2.
 pub fn check_environment() -> Result<()> {
@@ -65,7 +70,5 @@ fn database(settings: &Settings) -> Result<&Database> {
 }
 
 fn settings(cli: &crate::cli::Common, overrides: &Overrides) -> Result<Settings> {
-    config::load(cli.config.as_deref(), overrides, &|name| {
-        std::env::var(name).ok().filter(|text| !text.is_empty())
-    })
+    config::load(cli.config.as_deref(), overrides, &environment)
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use serde_json::json;
 
 use crate::cli::{Common, SchemaArgs};
-use crate::config::{Kind, Overrides, Settings, Topic, closest};
+use crate::config::{Kind, Overrides, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::lake::{Lake, TopicFiles};
 use crate::readers::{self, Place, Schema};
@@ -17,7 +17,7 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
         ..Overrides::default()
     };
     let settings = super::settings(common, &overrides)?;
-    let lake = open(&settings)?;
+    let lake = Lake::existing(&settings)?;
     let files = files_of(&lake, &args.topic, None)?;
     if files.kind == Kind::Table && files.current.is_none() {
         return Err(usage(format!(
@@ -43,16 +43,6 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
     Ok(())
 }
 
-/// The lake that is there.
-pub(super) fn open(settings: &Settings) -> Result<Lake<'_>> {
-    Lake::at(settings, false)?.ok_or_else(|| {
-        usage(format!(
-            "there is no lake at {}: is its disk mounted, and is lake.root right?",
-            settings.lake.root.display()
-        ))
-    })
-}
-
 /// The files of a topic that somebody named.
 pub(super) fn files_of(lake: &Lake<'_>, topic: &str, since: Option<&str>) -> Result<TopicFiles> {
     crate::config::check_topic_name(topic)?;
@@ -60,8 +50,7 @@ pub(super) fn files_of(lake: &Lake<'_>, topic: &str, since: Option<&str>) -> Res
         return Ok(files);
     }
     let known = lake.topic_names()?;
-    let near = closest(topic, known.iter().map(String::as_str));
-    let hint = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let hint = did_you_mean(topic, known.iter().map(String::as_str));
     Err(usage(format!("the lake has no topic `{topic}`{hint}")))
 }
 

@@ -1,13 +1,12 @@
 //! `lakectl status`: how every topic stands, as text, as JSON, or as a page.
 
 use anyhow::{Context, Result, bail};
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cli::{Common, StatusArgs};
 use crate::config::Overrides;
 use crate::exit::usage;
+use crate::replace::replace;
 use crate::report::Report;
 use crate::status;
 
@@ -57,27 +56,9 @@ pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -
     }
 }
 
-/// Whoever has the page open finds the old one or the new one, never a half.
 fn write_page(path: &Path, page: &str) -> Result<()> {
-    let failed = || format!("writing the page {}", path.display());
-    let Some(name) = path.file_name() else {
+    if path.file_name().is_none() {
         return Err(usage(format!("--html {}: name a file", path.display())));
-    };
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", std::process::id()));
-    let beside = path.with_file_name(hidden);
-    let written = write_new(&beside, page).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // What is left of it is nobody's page.
-        let _ = fs::remove_file(&beside);
     }
-    written.with_context(failed)?;
-    Ok(())
-}
-
-fn write_new(path: &PathBuf, page: &str) -> std::io::Result<()> {
-    let mut file: File = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(page.as_bytes())?;
-    file.sync_all()
+    replace(path, page, None).with_context(|| format!("writing the page {}", path.display()))
 }

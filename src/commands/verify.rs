@@ -19,12 +19,7 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
     let wait = wait
         .map_err(|e| usage(format!("--wait: {e}")))?
         .unwrap_or_default();
-    let lake = Lake::at(settings, false)?.ok_or_else(|| {
-        usage(format!(
-            "there is no lake at {}: is its disk mounted, and is lake.root right?",
-            settings.lake.root.display()
-        ))
-    })?;
+    let lake = Lake::existing(settings)?;
     let known = lake.topics_to_verify()?;
     let chosen = select::among(
         &args.topics,

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
-pub use file::closest;
+pub use file::{closest, did_you_mean};
 pub use kafka::{Kafka, names_secret_option};
 pub use secret::Secret;
 pub use topic::{PartitionTime, RowRetention, Topic, check_topic_name};

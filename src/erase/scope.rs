@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::subject::Subject;
 use crate::cli::{PurgeArgs, PurgeOnly};
-use crate::config::{Settings, Topic, closest};
+use crate::config::{Settings, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::lake::Lake;
 use crate::select;
@@ -164,8 +164,7 @@ fn check_known(topic: &str, known: &BTreeSet<String>) -> Result<()> {
     if known.contains(topic) {
         return Ok(());
     }
-    let near = closest(topic, known.iter().map(String::as_str));
-    let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    let hint = did_you_mean(topic, known.iter().map(String::as_str));
     Err(usage(format!(
         "topic {topic} is neither in the lake, nor in the warehouse, nor configured{hint}"
     )))

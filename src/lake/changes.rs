@@ -3,7 +3,7 @@
 //! It stands in the topic's state and in the manifests' entries, and so moves in the moment of the commit like all else.
 
 use anyhow::Result;
-use chrono::{NaiveDateTime, Utc};
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +12,7 @@ use super::path::{HivePartition, day_folder};
 use super::root::Root;
 use crate::config::Kind;
 use crate::report::PathsReport;
+use crate::run_id;
 
 /// Runs that are remembered by name.
 const RUNS_MAX: usize = 500;
@@ -70,7 +71,7 @@ impl Changes {
     /// A run that has looked at the topic is between the commits before and after it. Which those are can be told from
     /// its start alone, unless somebody else has committed since: then it leaves a mark.
     pub fn seen_by(&mut self, run_id: &str) {
-        let Some(began) = start_of(run_id) else { return };
+        let Some(began) = began_ms(run_id) else { return };
         if self
             .runs
             .last()
@@ -120,7 +121,7 @@ impl Changes {
         if run_id == UNCOUNTED {
             return (self.forgotten == 0).then_some(0);
         }
-        let began = start_of(run_id).filter(|&began| began <= Utc::now().timestamp_millis())?;
+        let began = began_ms(run_id).filter(|&began| began <= Utc::now().timestamp_millis())?;
         let by_name = self.runs.iter().rev().find(|mark| mark.run == run_id);
         let by_time = self.runs.iter().rev().find(|mark| mark.at < began);
         let commit = match (by_name.or(by_time), self.whole) {
@@ -132,12 +133,9 @@ impl Changes {
     }
 }
 
-/// When a run began, by its id: milliseconds since 1970. None: that is no run's id.
-fn start_of(run_id: &str) -> Option<i64> {
-    let (time, random) = run_id.split_once('-')?;
-    let is_id = random.len() == 8 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let time = NaiveDateTime::parse_from_str(time, "%Y%m%dT%H%M%S%3fZ").ok()?;
-    is_id.then(|| time.and_utc().timestamp_millis())
+/// Milliseconds since 1970.
+fn began_ms(run_id: &str) -> Option<i64> {
+    run_id::began(run_id).map(|began| began.timestamp_millis())
 }
 
 /// Counts the commit that is about to be made of `state`, and says what it changes; paths are relative to the lake root.
@@ -212,8 +210,7 @@ impl Change<'_> {
     }
 
     fn files_of(&self, day: &str) -> Result<BTreeMap<String, FileEntry>> {
-        let manifest = Manifest::load(self.root, self.topic, day)?;
-        let files = manifest.map_or_else(Vec::new, |manifest| manifest.files);
+        let files = Manifest::files_of(self.root, self.topic, day)?;
         Ok(files.into_iter().map(|file| (file.name.clone(), file)).collect())
     }
 
@@ -315,7 +312,7 @@ mod tests {
         Mark {
             run: run.to_owned(),
             commit,
-            at: start_of(at).unwrap(),
+            at: began_ms(at).unwrap(),
         }
     }
 

@@ -75,7 +75,7 @@ fn count(root: &Root, topic: &str, state: &mut TopicState) -> Result<()> {
         .chain(whole.iter().copied())
         .collect();
     for day in days {
-        let known = Manifest::load(root, topic, day)?.map_or_else(Vec::new, |manifest| manifest.files);
+        let known = Manifest::files_of(root, topic, day)?;
         let goes = |file: &&FileEntry| whole.contains(day) || files.contains(&(day, file.name.as_str()));
         for (partition, number) in by_partition(known.iter().filter(goes)) {
             let left = records.entry(partition).or_default();
@@ -91,9 +91,7 @@ fn count(root: &Root, topic: &str, state: &mut TopicState) -> Result<()> {
 fn counted(root: &Root, topic: &str) -> Result<BTreeMap<i32, u64>> {
     let mut files = Vec::new();
     for day in Manifest::days(root, topic)? {
-        files.extend(
-            Manifest::load(root, topic, &day.to_string())?.map_or_else(Vec::new, |manifest| manifest.files),
-        );
+        files.extend(Manifest::files_of(root, topic, &day.to_string())?);
     }
     Ok(by_partition(&files))
 }

@@ -69,10 +69,9 @@ pub(super) fn check_days(root: &Root, topic: &str, state: &TopicState) -> Result
         }
     }
     for (day, new) in days {
-        let manifest = Manifest::load(root, topic, day)?;
-        let known = manifest.as_ref().map_or(&[][..], |manifest| &manifest.files);
-        check_folder(root, topic, state.kind, day, known)?;
-        check_offsets(root, topic, day, known, &new)?;
+        let known = Manifest::files_of(root, topic, day)?;
+        check_folder(root, topic, state.kind, day, &known)?;
+        check_offsets(root, topic, day, &known, &new)?;
     }
     Ok(())
 }

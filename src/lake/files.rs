@@ -79,7 +79,7 @@ impl Lake<'_> {
         for day in Manifest::days(&self.root, topic)? {
             let name = day.to_string();
             let folder = day_folder(state.kind, topic, day);
-            let known = Manifest::load(&self.root, topic, &name)?.map_or_else(Vec::new, |day| day.files);
+            let known = Manifest::files_of(&self.root, topic, &name)?;
             for entry in known {
                 let path = format!("{folder}/{}", entry.name);
                 files.push(DataFile {

@@ -356,6 +356,11 @@ impl Manifest {
         }
     }
 
+    /// The files of a day; none of one that the ledger doesn't know.
+    pub fn files_of(root: &Root, topic: &str, day: &str) -> Result<Vec<FileEntry>> {
+        Ok(Self::load(root, topic, day)?.map_or_else(Vec::new, |manifest| manifest.files))
+    }
+
     pub fn load(root: &Root, topic: &str, day: &str) -> Result<Option<Manifest>> {
         let path = Self::path(topic, day);
         let manifest =

@@ -71,6 +71,19 @@ impl<'a> Lake<'a> {
         Ok(Some(Lake { root, settings }))
     }
 
+    /// Opens the lake that must be there.
+    ///
+    /// # Errors
+    /// There is none: exit code 2.
+    pub fn existing(settings: &'a Settings) -> Result<Lake<'a>> {
+        Lake::at(settings, false)?.ok_or_else(|| {
+            usage(format!(
+                "there is no lake at {}: is its disk mounted, and is lake.root right?",
+                settings.lake.root.display()
+            ))
+        })
+    }
+
     pub fn root(&self) -> &Root {
         &self.root
     }

@@ -58,8 +58,8 @@ fn check(
     let mut fewer = Vec::new();
     // Per Kafka partition: what one of them gained must not hide what another lost.
     for day in days {
-        let manifest = Manifest::load(root, topic, &day.to_string())?;
-        let before = by_partition(manifest.iter().flat_map(|manifest| &manifest.files));
+        let known = Manifest::files_of(root, topic, &day.to_string())?;
+        let before = by_partition(&known);
         let now = by_partition(found.get(day).into_iter().flatten().map(|file| &file.file));
         for (partition, before) in before {
             let now = now.get(&partition).copied().unwrap_or(0);
@@ -69,11 +69,7 @@ fn check(
                 ));
             }
         }
-        let ours: BTreeSet<_> = manifest
-            .iter()
-            .flat_map(|m| &m.files)
-            .map(|file| file.name.as_str())
-            .collect();
+        let ours: BTreeSet<_> = known.iter().map(|file| file.name.as_str()).collect();
         let folder = day_folder(Kind::Stream, topic, *day);
         if let Some((name, _)) = root
             .list(&folder)?

@@ -1,7 +1,7 @@
 //! How topics stand by the ledger alone: read without a lock, while runs may commit, and without leaving a trace.
 
 use anyhow::Result;
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -10,6 +10,7 @@ use super::path::HivePartition;
 use super::root::Root;
 use super::{Lake, doubts};
 use crate::config::{Kind, Settings, check_topic_name};
+use crate::run_id;
 use crate::sink::Progress;
 
 /// How often a topic is read again because a run committed meanwhile; what is seen then may be a commit too old.
@@ -128,12 +129,9 @@ impl Ledger {
 /// Of lines like `run 20261122T225650682Z-8d494fa1, process 4711`.
 fn last_run(text: &str) -> Option<LastRun> {
     let (run_id, _) = text.strip_prefix("run ")?.split_once(',')?;
-    let (at, random) = run_id.split_once('-')?;
-    let started = NaiveDateTime::parse_from_str(at, "%Y%m%dT%H%M%S%3fZ").ok()?;
-    let ours = random.len() == 8 && random.bytes().all(|byte| byte.is_ascii_hexdigit());
-    ours.then(|| LastRun {
+    Some(LastRun {
+        started: run_id::began(run_id)?,
         run_id: run_id.to_owned(),
-        started: started.and_utc(),
     })
 }
 
@@ -161,7 +159,7 @@ fn count_days(
     let mut counts = BTreeMap::new();
     for day in days {
         let name = day.to_string();
-        let known = Manifest::load(root, topic, &name)?.map_or_else(Vec::new, |manifest| manifest.files);
+        let known = Manifest::files_of(root, topic, &name)?;
         let files = settled(&name, known, pending);
         let count = DayCount {
             files: files.len() as u64,

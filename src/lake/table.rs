@@ -66,12 +66,12 @@ pub(super) fn stage(
         sidecar: format!("{}/keys-{}", ledger::topic_home(topic), change.run_id),
         sidecar_checksum: written.sidecar.checksum.clone(),
     };
-    let known = Manifest::load(root, topic, &snapshot.day)?;
+    let known = Manifest::files_of(root, topic, &snapshot.day)?;
     let data = PendingFile {
         staged: "snapshot".to_owned(),
         folder,
         day: Some(snapshot.day.clone()),
-        replaces: known.is_some_and(|manifest| manifest.files.iter().any(|file| file.name == name)),
+        replaces: known.iter().any(|file| file.name == name),
         file: FileEntry {
             name,
             ..written.snapshot

@@ -8,8 +8,8 @@ mod run;
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use crate::cli::{Cli, Command, PurgeOnly};
 use crate::erase;
 use crate::exit;
+use crate::replace::replace;
 use crate::report::{Report, Status};
 use exposition::Samples;
 use run::Run;
@@ -44,7 +45,7 @@ pub fn write(cli: &Cli, report: &mut Report) {
         // To the millisecond, as all times in reports.
         now: now.as_millis() as f64 / 1000.0,
     };
-    if let Err(error) = replace(path, &run) {
+    if let Err(error) = write_over(path, &run) {
         report.warn(format!(
             "the metrics file {} could not be written: {error:#}; the run itself is as this report says",
             path.display()
@@ -89,7 +90,7 @@ fn metered(command: &Command) -> Option<(&'static str, bool)> {
     })
 }
 
-fn replace(path: &Path, run: &Run<'_>) -> Result<()> {
+fn write_over(path: &Path, run: &Run<'_>) -> Result<()> {
     // A link stays one: what it leads to is replaced.
     let path = match fs::canonicalize(path) {
         Ok(path) => path,
@@ -102,14 +103,8 @@ fn replace(path: &Path, run: &Run<'_>) -> Result<()> {
     };
     let _lock = lock(&folder)?;
     let text = run.over(before(&path)?).render();
-    let name = path.file_name().context("it names no file")?.to_string_lossy();
-    // Collectors take whatever ends in .prom.
-    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = write_new(&temporary, &text).and_then(|()| fs::rename(&temporary, &path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written.map_err(Into::into)
+    replace(&path, &text, Some(Permissions::from_mode(MODE)))?;
+    Ok(())
 }
 
 /// What the file says so far.
@@ -135,15 +130,4 @@ fn lock(folder: &Path) -> Result<File> {
         std::thread::sleep(LOOK_AGAIN);
     }
     Ok(file)
-}
-
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    if let Err(error) = fs::remove_file(path)
-        && error.kind() != ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.set_permissions(Permissions::from_mode(MODE))
 }

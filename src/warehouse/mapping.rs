@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::schema::TargetTable;
 use super::upsert::quote;
-use crate::config::Topic;
+use crate::config::{Topic, did_you_mean};
 use crate::exit::usage;
 use crate::ksqldb::KeyFormat;
 
@@ -50,8 +50,7 @@ impl Names {
         for (field, column) in &topic.columns {
             let Some(&at) = columns.get(&column.to_lowercase()) else {
                 let known = table.columns.iter().map(|column| column.name.as_str());
-                let near = crate::config::closest(column, known);
-                let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let hint = did_you_mean(column, known);
                 return Err(usage(format!(
                     "warehouse.columns: table `{}` has no column `{column}`{hint}",
                     table.name

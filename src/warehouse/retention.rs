@@ -13,7 +13,7 @@ use super::connect::{self, Server};
 use super::schema::{self, field};
 use super::upsert::quote;
 use super::{Warehouse, check_own_tables, cutoffs, time};
-use crate::config::{Topic, closest, units};
+use crate::config::{Topic, did_you_mean, units};
 use crate::exit::usage;
 use crate::purge::TablePlan;
 
@@ -98,8 +98,7 @@ impl Aged {
             .iter()
             .position(|known| known.name.to_lowercase() == lower)
         else {
-            let near = closest(column, columns.iter().map(|known| known.name.as_str()));
-            let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            let hint = did_you_mean(column, columns.iter().map(|known| known.name.as_str()));
             return Err(usage(format!(
                 "table `{table}` has no column `{column}` to tell old rows by{hint}"
             )));

@@ -1,10 +1,8 @@
 //! The ten topics of examples/lakectl.toml, as examples/produce_transactions fills them.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use crate::common::compare::{Compare, Key};
-use crate::common::kafka::{Topic, brokers};
+use crate::common::example::{entries, produce};
+use crate::common::kafka::Topic;
 use crate::common::lake::{Lake, number};
 use crate::common::unique;
 
@@ -34,45 +32,6 @@ const TABLES: [(&str, Keys); 5] = [
 
 fn text(key: &[u8]) -> Key {
     (std::str::from_utf8(key).unwrap().into(), None)
-}
-
-/// cargo builds examples beside the binary when it builds all tests.
-fn generator() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_lakectl")).with_file_name("examples/produce_transactions");
-    assert!(
-        path.exists(),
-        "run `cargo build --example produce_transactions` first"
-    );
-    path
-}
-
-fn produce(prefix: &str, seed: &str) {
-    let output = Command::new(generator())
-        .args(["--brokers", brokers(), "--prefix", prefix, "--seed", seed])
-        .args(["--topic", &format!("{prefix}transaction_log")])
-        .args(["--threads", "4", "--messages", "100", "--sleep", "0"])
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-/// The example's own entries, with `prefix` before each name.
-fn entries(prefix: &str) -> String {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lakectl.toml");
-    let text = std::fs::read_to_string(example).unwrap();
-    let topics = text.lines().skip_while(|line| !line.starts_with("[topics."));
-    let named = |line: &str| match line
-        .strip_prefix("[topics.")
-        .and_then(|rest| rest.strip_suffix(']'))
-    {
-        Some(name) => format!("[topics.\"{prefix}{name}\"]"),
-        None => line.to_owned(),
-    };
-    topics.map(named).collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -1,0 +1,42 @@
+//! A file outside the lake, written anew: whoever opens it finds the old one or the new one, never a half.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+/// Writes beside `path`, under a hidden name that ends like nobody's file, and takes its place with one rename.
+/// Without `permissions` it gets what the umask leaves.
+///
+/// # Errors
+/// `path` names no file, or the folder could not take it: what was there stays.
+pub fn replace(path: &Path, text: &str, permissions: Option<Permissions>) -> io::Result<()> {
+    let Some(name) = path.file_name() else {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it names no file"));
+    };
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}.tmp", std::process::id()));
+    let beside = path.with_file_name(hidden);
+    let written = write_new(&beside, text, permissions).and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        // What is left of it is of no use to anybody.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+fn write_new(path: &Path, text: &str, permissions: Option<Permissions>) -> io::Result<()> {
+    // A killed process of the same number may have left one.
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = File::create_new(path)?;
+    file.write_all(text.as_bytes())?;
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
+    }
+    file.sync_all()
+}
