@@ -85,8 +85,8 @@ impl Checker {
         bytes: &'a [u8],
         mut fields: Option<&mut Vec<Field>>,
     ) -> Result<Readable<'a>, String> {
-        let whole =
-            std::str::from_utf8(bytes).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))?;
+        let whole = simdutf8::compat::from_utf8(bytes)
+            .map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))?;
         let text = whole.trim_matches([' ', '\t', '\n', '\r']);
         if let Some(fields) = &mut fields {
             fields.clear();

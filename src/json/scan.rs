@@ -18,8 +18,8 @@ impl Names {
 
     /// Adds the next name of a value that was read through and found good.
     pub(super) fn push(&mut self, name: &str, reserved: bool) {
-        // Behind a backslash the same bytes may mean another name.
-        if !name.contains('\\') {
+        // One that has to be escaped never stands between quotes as it is.
+        if plain(name.as_bytes()) == name.len() {
             self.0.push((name.as_bytes().into(), reserved));
         }
     }
@@ -136,13 +136,10 @@ impl Scan<'_> {
         if self.peek()? != b'"' {
             return None;
         }
-        let name = self.string()?;
-        if self.depth == 1 {
-            // Names after which others have gone missing are still all different.
-            let text = &self.text[name.clone()];
-            let (_, reserved) = self.names.find(|(known, _)| **known == *text)?;
-            self.reserved |= reserved;
-        }
+        let name = match self.depth {
+            1 => self.known_name()?,
+            _ => self.string()?,
+        };
         self.blanks();
         if self.peek()? != b':' {
             return None;
@@ -153,6 +150,18 @@ impl Scan<'_> {
             fields.push(Field { name, value });
         }
         Some(())
+    }
+
+    /// The range between the quotes.
+    fn known_name(&mut self) -> Option<std::ops::Range<usize>> {
+        let start = self.at + 1;
+        let text = &self.text[start..];
+        // Names after which others have gone missing are still all different.
+        let stands = |known: &[u8]| text.starts_with(known) && text.get(known.len()) == Some(&b'"');
+        let (known, reserved) = self.names.find(|(known, _)| stands(known))?;
+        self.reserved |= reserved;
+        self.at = start + known.len() + 1;
+        Some(start..self.at - 1)
     }
 
     /// A value of the top level ends here, in an array too, which has no fields.

@@ -33,7 +33,7 @@ const MIRROR_PAUSE: Duration = Duration::from_millis(100);
 const DEFAULTS: [(&str, &str); 8] = [
     ("client.id", "lakectl"),
     // Bounds memory whatever the topic's size; a bounded queue stalls on the backoff unless that is short.
-    ("queued.max.messages.kbytes", "32768"),
+    ("queued.max.messages.kbytes", "16384"),
     ("fetch.queue.backoff.ms", "5"),
     // A fetch at the end of a topic should come back at once.
     ("fetch.wait.max.ms", "10"),

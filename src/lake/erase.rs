@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::commit::{self, Recovered};
 use super::day::RecordDay;
-use super::fold::{Fold, Order};
 use super::found::{Counts, Found};
 use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState};
+use super::merge::Merge;
 use super::path::{HivePartition, day_folder};
 use super::root::Root;
 use super::sink::put_back;
@@ -276,10 +276,9 @@ impl Change<'_> {
         let mut clock = RecordDay::new(zone, self.topic.partition_time.clone());
         // Where each day's last snapshot is kept, it must neither leave its day nor take another's place.
         let stays = HivePartition::parse(&snapshot.day).filter(|_| self.topic.history);
-        let (mut pending, written) =
-            table::stage(root, change, Fold::new(root, staging, Order::Offsets)?, |ms| {
-                stays.unwrap_or_else(|| clock.of_time(ms))
-            })?;
+        let (mut pending, written) = table::stage(root, change, Merge::nothing(), |ms| {
+            stays.unwrap_or_else(|| clock.of_time(ms))
+        })?;
         self.pending.files.append(&mut pending.files);
         self.pending.forget.append(&mut pending.forget);
         self.pending.remove.append(&mut pending.remove);

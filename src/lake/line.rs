@@ -2,10 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use std::io::Write;
+use std::borrow::Cow;
 
+use super::line_head::{LineHead, splice, string};
 use crate::json::{Checker, Readable, Shape};
-use crate::ksqldb::{DecodedKey, Key, KeySchema};
+use crate::ksqldb::KeySchema;
 use crate::record::{Header, Record};
 
 /// Our fields, without the prefix; a value that has any of these names is nested instead of spliced.
@@ -42,8 +43,7 @@ pub struct Written {
 /// Writes the lines of one topic.
 #[derive(Debug)]
 pub struct LineWriter {
-    prefix: String,
-    key: KeySchema,
+    head: LineHead,
     /// Whether an ordinary object's line carries our fields.
     metadata: bool,
     checker: Checker,
@@ -52,52 +52,64 @@ pub struct LineWriter {
 impl LineWriter {
     pub fn new(prefix: &str, key: KeySchema, metadata: bool) -> Self {
         LineWriter {
-            prefix: prefix.to_owned(),
-            key,
+            head: LineHead::new(prefix, key),
             metadata,
             checker: Checker::with_reserved(reserved_names(prefix)),
         }
     }
 
+    pub fn head(&self) -> &LineHead {
+        &self.head
+    }
+
     /// Appends one line with its line feed. Never fails: what can't be read goes as text.
     pub fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Written {
-        let value = record.value.map(|bytes| (bytes, self.checker.check(bytes)));
-        if let (
-            false,
-            Some((
-                _,
-                Ok(Readable {
-                    text,
-                    shape: Shape::Object,
-                }),
-            )),
-        ) = (self.metadata, &value)
+        let value = record.value.map(|bytes| self.checker.check(bytes));
+        if !self.metadata
+            && let Some(Ok(value)) = &value
+            && value.shape == Shape::Object
         {
-            splice(text.as_bytes(), out);
+            splice(value.text.as_bytes(), out);
             out.push(b'\n');
             // The line has no key, but a key that does not decode counts all the same.
-            let irregular = matches!(self.key.decode(record.key), DecodedKey::Undecodable(_));
+            let irregular = self.head.fault(record.key).is_some();
             return Written { irregular };
         }
-        let mut errors: Vec<String> = Vec::new();
-        self.name(out, b'{', "partition");
-        print(out, record.partition);
-        self.name(out, b',', "offset");
-        print(out, record.offset);
-        self.name(out, b',', "timestamp");
-        print(out, record.timestamp_ms);
-        self.key(record.key, out, &mut errors);
+        let place = (record.partition, record.offset, record.timestamp_ms);
+        let fault = self.head.write(place, record.key, out);
+        self.end(record, value, fault, out)
+    }
+
+    /// Appends the rest of a line, which its head does not tell, with its line feed.
+    pub fn write_rest(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Written {
+        let value = record.value.map(|bytes| self.checker.check(bytes));
+        self.end(record, value, self.head.fault(record.key), out)
+    }
+
+    /// `fault`: what is wrong with the key.
+    fn end(
+        &self,
+        record: &Record<'_>,
+        value: Option<Result<Readable<'_>, String>>,
+        fault: Option<Cow<'static, str>>,
+        out: &mut Vec<u8>,
+    ) -> Written {
+        let reason = match &value {
+            Some(Err(reason)) => Some(format!("value: {reason}")),
+            _ => None,
+        };
+        let errors: Vec<&str> = fault.as_deref().into_iter().chain(reason.as_deref()).collect();
         self.headers(&record.headers, out);
-        match value {
-            None => {
-                self.errors(&errors, out);
-                self.name(out, b',', "value");
+        if !errors.is_empty() {
+            self.head.name(out, b',', "error");
+            string(out, &errors.join("; "));
+        }
+        match (record.value, value) {
+            (_, Some(Ok(value))) => self.value(&value, out),
+            (Some(bytes), _) => self.unreadable(bytes, out),
+            (None, _) => {
+                self.head.name(out, b',', "value");
                 out.extend_from_slice(b"null}");
-            }
-            Some((_, Ok(value))) => self.value(&value, &errors, out),
-            Some((bytes, Err(reason))) => {
-                errors.push(format!("value: {reason}"));
-                self.unreadable(bytes, &errors, out);
             }
         }
         out.push(b'\n');
@@ -106,56 +118,11 @@ impl LineWriter {
         }
     }
 
-    fn key(&self, key: Option<&[u8]>, out: &mut Vec<u8>, errors: &mut Vec<String>) {
-        let (key, window) = match self.key.decode(key) {
-            DecodedKey::Null => {
-                self.name(out, b',', "key");
-                out.extend_from_slice(b"null");
-                return;
-            }
-            DecodedKey::Undecodable(reason) => {
-                self.name(out, b',', "key_base64");
-                string(out, &BASE64.encode(key.unwrap_or_default()));
-                errors.push(reason.into_owned());
-                return;
-            }
-            DecodedKey::Key { key, window } => (key, window),
-        };
-        self.name(out, b',', "key");
-        match key {
-            Key::Text(text) => string(out, text),
-            Key::Int(number) => print(out, number),
-            Key::Double(number) => print(out, serde_json::Value::from(number)),
-            Key::Json(text) => splice(text.as_bytes(), out),
-            Key::Bytes(bytes) => string(out, &BASE64.encode(bytes)),
-            Key::Fields(fields) => self.fields(&fields, out),
-        }
-        if let Some(window) = window {
-            self.name(out, b',', "window_start");
-            print(out, window.start_ms);
-            self.name(out, b',', "window_end");
-            print(out, window.end_ms);
-        }
-    }
-
-    fn fields(&self, fields: &[String], out: &mut Vec<u8>) {
-        if let [field] = fields {
-            return string(out, field);
-        }
-        for (i, (column, field)) in self.key.columns.iter().zip(fields).enumerate() {
-            out.push(if i == 0 { b'{' } else { b',' });
-            string(out, column);
-            out.push(b':');
-            string(out, field);
-        }
-        out.push(b'}');
-    }
-
     fn headers(&self, headers: &[Header<'_>], out: &mut Vec<u8>) {
         if headers.is_empty() {
             return;
         }
-        self.name(out, b',', "headers");
+        self.head.name(out, b',', "headers");
         for (i, header) in headers.iter().enumerate() {
             out.push(if i == 0 { b'[' } else { b',' });
             out.push(b'{');
@@ -171,8 +138,7 @@ impl LineWriter {
     }
 
     /// A readable value ends the line: spliced where it is an ordinary object, nested otherwise.
-    fn value(&self, value: &Readable<'_>, errors: &[String], out: &mut Vec<u8>) {
-        self.errors(errors, out);
+    fn value(&self, value: &Readable<'_>, out: &mut Vec<u8>) {
         match value.shape {
             Shape::Object => {
                 let inner = &value.text[1..];
@@ -184,71 +150,43 @@ impl LineWriter {
                 }
             }
             Shape::ReservedObject | Shape::Other => {
-                self.name(out, b',', "value");
+                self.head.name(out, b',', "value");
                 splice(value.text.as_bytes(), out);
                 out.push(b'}');
             }
         }
     }
 
-    fn unreadable(&self, bytes: &[u8], errors: &[String], out: &mut Vec<u8>) {
-        self.errors(errors, out);
+    fn unreadable(&self, bytes: &[u8], out: &mut Vec<u8>) {
         match std::str::from_utf8(bytes) {
             Ok(text) => {
-                self.name(out, b',', "value_text");
+                self.head.name(out, b',', "value_text");
                 string(out, text);
             }
             Err(_) => {
-                self.name(out, b',', "value_base64");
+                self.head.name(out, b',', "value_base64");
                 string(out, &BASE64.encode(bytes));
             }
         }
         out.push(b'}');
     }
-
-    fn errors(&self, errors: &[String], out: &mut Vec<u8>) {
-        if !errors.is_empty() {
-            self.name(out, b',', "error");
-            string(out, &errors.join("; "));
-        }
-    }
-
-    fn name(&self, out: &mut Vec<u8>, before: u8, name: &str) {
-        out.push(before);
-        out.push(b'"');
-        out.extend_from_slice(self.prefix.as_bytes());
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\":");
-    }
 }
 
-/// Readable JSON as it is; a raw line end, which can only stand between tokens, becomes a blank.
-fn splice(text: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(text);
-    for at in memchr::memchr2_iter(b'\n', b'\r', text) {
-        out[start + at] = b' ';
-    }
-}
-
-fn print(out: &mut Vec<u8>, number: impl std::fmt::Display) {
-    // Writing to memory does not fail.
-    let _ = write!(out, "{number}");
-}
-
-fn string(out: &mut Vec<u8>, text: &str) {
-    // Neither does serialising a string to memory.
-    let _ = serde_json::to_writer(out, text);
+fn field(out: &mut Vec<u8>, name: &str, suffix: &str) {
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(suffix.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 fn text_or_base64(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
     match std::str::from_utf8(bytes) {
         Ok(text) => {
-            print(out, format_args!("\"{name}\":"));
+            field(out, name, "");
             string(out, text);
         }
         Err(_) => {
-            print(out, format_args!("\"{name}_base64\":"));
+            field(out, name, "_base64");
             string(out, &BASE64.encode(bytes));
         }
     }

@@ -129,6 +129,13 @@ fn written(writer: &mut LineWriter, record: &Record<'_>) -> (Vec<u8>, bool) {
     let mut out = b"before\n".to_vec();
     let irregular = writer.write(record, &mut out).irregular;
     assert!(out.starts_with(b"before\n"));
+    if writer.metadata {
+        // A table writes the same line in two parts.
+        let (mut parts, place) = (Vec::new(), (record.partition, record.offset, record.timestamp_ms));
+        writer.head().write(place, record.key, &mut parts);
+        let rest = writer.write_rest(record, &mut parts);
+        assert_eq!((rest.irregular, &*parts), (irregular, &out[7..]));
+    }
     (out.split_off(7), irregular)
 }
 

@@ -1,6 +1,7 @@
 //! The lake: files in Hive's layout, and the ledger that says which of them count.
 
 pub mod acl;
+mod arena;
 mod changes;
 mod commit;
 mod day;
@@ -13,7 +14,9 @@ mod found;
 pub mod inherit;
 pub mod ledger;
 pub mod line;
+mod line_head;
 pub mod lock;
+mod merge;
 pub mod path;
 mod purge;
 mod rebuild;

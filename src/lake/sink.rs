@@ -28,6 +28,9 @@ const FILES_PER_COMMIT: usize = 10_000;
 /// How far the ledger's time of a table's last complete drain may lag behind runs that found nothing new.
 const COMPLETE_LAG_MAX_MS: i64 = 600_000;
 
+/// Bytes that stay reserved for the next line of a table.
+const REST_KEPT: usize = 1024 * 1024;
+
 /// A topic's lock is held as long as this lives.
 #[derive(Debug)]
 pub struct TopicSink<'a> {
@@ -40,8 +43,8 @@ pub struct TopicSink<'a> {
     rebuild: Option<Rebuild>,
     taking: Option<Taking<'a>>,
     lines: LineWriter,
-    /// A table's line, on its way into the fold.
-    line: Vec<u8>,
+    /// The rest of a table's line, on its way into the fold.
+    rest: Vec<u8>,
     day: RecordDay,
     /// Commits of this run so far.
     commits: u32,
@@ -92,7 +95,7 @@ impl<'a> TopicSink<'a> {
             rebuild: None,
             taking: None,
             lines: LineWriter::new(&settings.lake.prefix, topic.key.clone(), metadata),
-            line: Vec::new(),
+            rest: Vec::new(),
             day: RecordDay::new(settings.lake.timezone, topic.partition_time.clone()),
             commits: 0,
             report: LakeReport::default(),
@@ -193,8 +196,7 @@ impl<'a> TopicSink<'a> {
         } else if record.value.is_none() {
             self.tombstones += 1;
         } else {
-            self.line.clear();
-            let written = self.lines.write(record, &mut self.line);
+            let written = self.lines.write_rest(record, &mut self.rest);
             self.irregular += u64::from(written.irregular);
             is_row = true;
         }
@@ -206,11 +208,13 @@ impl<'a> TopicSink<'a> {
             day_ms,
         };
         self.start_taking()?;
-        let line = is_row.then_some(&self.line[..]);
-        match &mut self.taking {
-            Some(Taking::Table(fold)) => fold.add(key, origin, line),
-            _ => Ok(()),
+        if let Some(Taking::Table(fold)) = &mut self.taking {
+            fold.add(key, origin, is_row.then_some(&self.rest[..]))?;
         }
+        // What one very large line needed is not kept.
+        self.rest.clear();
+        self.rest.shrink_to(REST_KEPT);
+        Ok(())
     }
 
     fn commit_files(&mut self, files: Vec<PendingFile>) -> Result<()> {
@@ -251,7 +255,8 @@ impl<'a> TopicSink<'a> {
             cutoff: self.state.cutoff.map(HivePartition::Day),
             erase: None,
         };
-        let (pending, snapshot) = table::stage(self.root, change, fold, |ms| self.day.of_time(ms))?;
+        let rows = fold.into_sorted(self.lines.head().clone())?;
+        let (pending, snapshot) = table::stage(self.root, change, rows, |ms| self.day.of_time(ms))?;
         self.report.written = snapshot.rows;
         self.report.files = 1;
         self.report.bytes = snapshot.bytes;

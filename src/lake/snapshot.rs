@@ -7,10 +7,10 @@ use std::ops::Range;
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::fold::Merge;
 use super::ledger::{FileEntry, Snapshot};
+use super::merge::Merge;
 use super::root::Root;
-use super::row::{self, Head, Line, Row};
+use super::row::{self, Head};
 use super::writer::{Chunk, Writer};
 use crate::config::Compression;
 use crate::erase::matcher::{Matcher, Verdict};
@@ -37,28 +37,28 @@ pub fn merge(
     erase: Option<&Matcher>,
 ) -> Result<Written> {
     let mut out = Output::new(root, folder, compression)?;
-    let mut new = fold.next()?;
+    let mut more = fold.advance()?;
     if let Some(snapshot) = previous {
         let mut old = Previous::open(root, snapshot)?;
         while old.advance()? {
-            while let Some(row) = new.take_if(|row| row.key.as_slice() < old.key()) {
+            while more && fold.key() < old.key() {
                 old.copy_lines(&mut out)?;
-                out.add(&row)?;
-                new = fold.next()?;
+                out.add(&mut fold)?;
+                more = fold.advance()?;
             }
             // Of a key that both have, the old row is passed over.
-            match (&new, erase) {
-                (Some(row), _) if row.key == old.key() => old.drop_line(&mut out)?,
-                (_, Some(matcher)) => old.keep_unless(matcher, &mut out)?,
-                (_, None) => old.keep(&mut out)?,
+            match erase {
+                _ if more && fold.key() == old.key() => old.drop_line(&mut out)?,
+                Some(matcher) => old.keep_unless(matcher, &mut out)?,
+                None => old.keep(&mut out)?,
             }
         }
         old.copy_lines(&mut out)?;
         old.check(snapshot)?;
     }
-    while let Some(row) = new {
-        out.add(&row)?;
-        new = fold.next()?;
+    while more {
+        out.add(&mut fold)?;
+        more = fold.advance()?;
     }
     out.finish()
 }
@@ -380,14 +380,18 @@ impl<'a> Output<'a> {
         })
     }
 
-    /// Adds a row of the fold; a tombstone has no line to add.
-    fn add(&mut self, row: &Row) -> Result<()> {
-        let Line::Here(line) = &row.line else {
+    /// Adds the present row of the fold; a tombstone has no line to add.
+    fn add(&mut self, fold: &mut Merge) -> Result<()> {
+        if fold.is_tombstone() {
             return Ok(());
-        };
-        self.lines.extend_from_slice(line);
-        row::write(&mut self.sidecar, &row.key, &row.origin, &row.line, false)?;
-        self.count(row.origin.day_ms);
+        }
+        let before = self.lines.len();
+        fold.write_line(&mut self.lines)?;
+        let (key, origin) = (fold.key(), fold.origin());
+        let head = Head::new(key.len(), Some(self.lines.len() - before), origin)?;
+        self.sidecar.extend_from_slice(&head.bytes());
+        self.sidecar.extend_from_slice(key);
+        self.count(origin.day_ms);
         self.flush_full()
     }
 

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use super::fold::Fold;
 use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot};
+use super::merge::Merge;
 use super::path::{HivePartition, day_folder, snapshot_name};
 use super::root::Root;
 use super::snapshot;
@@ -33,14 +33,14 @@ pub(super) struct TableChange<'c> {
 pub(super) fn stage(
     root: &Root,
     change: TableChange<'_>,
-    fold: Fold<'_>,
+    rows: Merge,
     day_of: impl FnOnce(i64) -> HivePartition,
 ) -> Result<(Pending, Snapshot)> {
     let base = change.previous.filter(|_| change.merge);
     let written = snapshot::merge(
         root,
         base,
-        fold.into_sorted()?,
+        rows,
         &change.staging,
         change.compression,
         change.erase,

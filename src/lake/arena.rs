@@ -1,0 +1,299 @@
+//! Rows of a fold in one piece of memory, which is reserved once and used again: a row costs no allocation, an update
+//! goes where the key's last one was, and what is full is known to the byte.
+
+use anyhow::Result;
+use hashbrown::HashTable;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::row::{HEADER, Head, Origin};
+
+/// Before a row's header stands the room that its line has, with a bit for rows that are outdated.
+const ROOM: usize = 4;
+const DEAD: u32 = 1 << 31;
+/// What a row costs beside its bytes, in the index and while rows are put in order.
+const ROW_OVERHEAD: usize = 32;
+/// A capacity is less than what `DEAD` leaves of a number.
+const CAPACITY_MAX: usize = (1 << 31) - 1;
+
+pub(super) struct Arena {
+    /// Rows one behind the other: room, header, key, line, and what is left of the room.
+    bytes: Vec<u8>,
+    index: HashTable<Entry>,
+    /// Keys come from outside: nobody shall know beforehand which ones meet.
+    seed: u64,
+    capacity: usize,
+    /// Bytes that the rows would take without what is outdated or left.
+    needed: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u32,
+    at: u32,
+}
+
+/// A key's hash, as the index has it.
+#[derive(Clone, Copy)]
+pub(super) struct Hash(u32);
+
+/// Where a row begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct At(u32);
+
+impl std::fmt::Debug for Arena {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} rows, {} bytes", self.index.len(), self.bytes.len())
+    }
+}
+
+impl Arena {
+    pub(super) fn new(capacity: usize) -> Self {
+        let capacity = capacity.min(CAPACITY_MAX);
+        Arena {
+            // The kernel gives memory when it is written to.
+            bytes: Vec::with_capacity(capacity),
+            index: HashTable::new(),
+            seed: RandomState::new().hash_one(0),
+            capacity,
+            needed: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    pub(super) fn hash(&self, key: &[u8]) -> Hash {
+        let hash = xxh3_64_with_seed(key, self.seed);
+        Hash((hash >> 32) as u32)
+    }
+
+    pub(super) fn find(&self, hash: Hash, key: &[u8]) -> Option<At> {
+        let same = |entry: &Entry| entry.hash == hash.0 && self.key(At(entry.at)) == key;
+        let found = self.index.find(spread(hash.0), same);
+        found.map(|entry| At(entry.at))
+    }
+
+    /// Whether a row can be added.
+    pub(super) fn has_room(&self, key: usize, line: usize) -> bool {
+        let overhead = (self.index.len() + 1) * ROW_OVERHEAD;
+        self.bytes.len() + size(key, line) + overhead <= self.capacity
+    }
+
+    /// Whether any arena of this capacity could hold such a row.
+    pub(super) fn can_hold(&self, key: usize, line: usize) -> bool {
+        size(key, line) + ROW_OVERHEAD <= self.capacity
+    }
+
+    /// Adds a row whose key is not here; there is room for it.
+    pub(super) fn push(
+        &mut self,
+        hash: Hash,
+        key: &[u8],
+        origin: Origin,
+        line: Option<&[u8]>,
+        spare: usize,
+    ) -> Result<()> {
+        let at = self.bytes.len();
+        let text = line.unwrap_or_default();
+        let head = Head::new(key.len(), line.map(<[u8]>::len), origin)?;
+        let size = size(key.len(), text.len() + spare);
+        let room = (size - ROOM - HEADER - key.len()) as u32;
+        self.bytes.extend_from_slice(&room.to_le_bytes());
+        self.bytes.extend_from_slice(&head.bytes());
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(text);
+        self.bytes.resize(at + size, 0);
+        self.insert(hash, at);
+        Ok(())
+    }
+
+    fn insert(&mut self, hash: Hash, at: usize) {
+        let entry = Entry {
+            hash: hash.0,
+            at: at as u32,
+        };
+        self.index
+            .insert_unique(spread(hash.0), entry, |entry| spread(entry.hash));
+        self.needed += self.needs(At(at as u32));
+    }
+
+    /// Puts an update where the row is; false: its line is too long for that.
+    pub(super) fn replace(&mut self, at: At, origin: Origin, line: Option<&[u8]>) -> Result<bool> {
+        let text = line.unwrap_or_default();
+        if text.len() > self.room(at) {
+            return Ok(false);
+        }
+        self.needed -= self.needs(at);
+        let key_length = self.head(at).key_length as usize;
+        let head = Head::new(key_length, line.map(<[u8]>::len), origin)?;
+        let start = at.0 as usize + ROOM;
+        self.bytes[start..start + HEADER].copy_from_slice(&head.bytes());
+        let start = start + HEADER + key_length;
+        self.bytes[start..start + text.len()].copy_from_slice(text);
+        self.needed += self.needs(at);
+        Ok(true)
+    }
+
+    /// Forgets a row, whose bytes stay until the next `compact`.
+    pub(super) fn remove(&mut self, hash: Hash, at: At) {
+        if let Ok(entry) = self.index.find_entry(spread(hash.0), |entry| entry.at == at.0) {
+            entry.remove();
+        }
+        self.needed -= self.needs(at);
+        let room = self.room(at) as u32 | DEAD;
+        self.bytes[at.0 as usize..][..ROOM].copy_from_slice(&room.to_le_bytes());
+    }
+
+    /// Bytes that `compact` would give back.
+    pub(super) fn wasted(&self) -> usize {
+        self.bytes.len() - self.needed
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Bytes of memory that its rows take, and will take while they are put in order.
+    #[cfg(test)]
+    pub(super) fn taken(&self) -> usize {
+        let order = self.index.len() * size_of::<(u64, At)>();
+        self.bytes.len() + self.index.allocation_size().max(order)
+    }
+
+    /// Moves the rows together.
+    pub(super) fn compact(&mut self) {
+        self.index.clear();
+        self.needed = 0;
+        let (mut from, mut to) = (0, 0);
+        while from < self.bytes.len() {
+            let at = At(from as u32);
+            let next = from + self.size(at);
+            if !self.is_dead(at) {
+                let (needs, row) = (self.needs(at), ROOM + self.row(at).len());
+                self.bytes.copy_within(from..from + row, to);
+                let key_length = self.head(At(to as u32)).key_length as usize;
+                let room = (needs - ROOM - HEADER - key_length) as u32;
+                self.bytes[to..to + ROOM].copy_from_slice(&room.to_le_bytes());
+                let hash = self.hash(self.key(At(to as u32)));
+                self.insert(hash, to);
+                to += needs;
+            }
+            from = next;
+        }
+        self.bytes.truncate(to);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.index.clear();
+        self.needed = 0;
+    }
+
+    /// The rows in the order of their keys, none of which is found any more.
+    pub(super) fn sorted(&mut self) -> Vec<At> {
+        let count = std::mem::take(&mut self.index).len();
+        let shared = self.shared_prefix();
+        let mut order: Vec<(u64, At)> = Vec::with_capacity(count);
+        order.extend(self.all().map(|at| (prefix(&self.key(at)[shared..]), at)));
+        order.sort_unstable_by(|a, b| {
+            a.0.cmp(&b.0)
+                .then_with(|| self.key(a.1)[shared..].cmp(&self.key(b.1)[shared..]))
+        });
+        order.into_iter().map(|(_, at)| at).collect()
+    }
+
+    /// Bytes that all keys begin with: they say nothing about the order.
+    fn shared_prefix(&self) -> usize {
+        let mut all = self.all().map(|at| self.key(at));
+        let Some(first) = all.next() else { return 0 };
+        all.fold(first.len(), |shared, key| {
+            let same = first[..shared].iter().zip(key);
+            same.take_while(|(a, b)| a == b).count()
+        })
+    }
+
+    /// The rows in the order in which they lie here.
+    fn all(&self) -> impl Iterator<Item = At> {
+        let mut from = 0;
+        std::iter::from_fn(move || {
+            while from < self.bytes.len() {
+                let at = At(from as u32);
+                from += self.size(at);
+                if !self.is_dead(at) {
+                    return Some(at);
+                }
+            }
+            None
+        })
+    }
+
+    /// A row as runs have it: header, key, line.
+    pub(super) fn row(&self, at: At) -> &[u8] {
+        let head = self.head(at);
+        let length = HEADER + head.key_length as usize + head.line_length.unwrap_or(0) as usize;
+        &self.bytes[at.0 as usize + ROOM..][..length]
+    }
+
+    pub(super) fn head(&self, at: At) -> Head {
+        let mut header = [0; HEADER];
+        header.copy_from_slice(&self.bytes[at.0 as usize + ROOM..][..HEADER]);
+        Head::parse(&header)
+    }
+
+    pub(super) fn key(&self, at: At) -> &[u8] {
+        let start = at.0 as usize + ROOM;
+        let mut length = [0; 4];
+        length.copy_from_slice(&self.bytes[start..start + 4]);
+        &self.bytes[start + HEADER..][..u32::from_le_bytes(length) as usize]
+    }
+
+    /// Bytes that the row takes.
+    fn size(&self, at: At) -> usize {
+        ROOM + HEADER + self.head(at).key_length as usize + self.room(at)
+    }
+
+    /// Bytes that the row would take if it were added anew.
+    fn needs(&self, at: At) -> usize {
+        let head = self.head(at);
+        size(head.key_length as usize, head.line_length.unwrap_or(0) as usize)
+    }
+
+    fn room_and_bit(&self, at: At) -> u32 {
+        let mut room = [0; ROOM];
+        room.copy_from_slice(&self.bytes[at.0 as usize..][..ROOM]);
+        u32::from_le_bytes(room)
+    }
+
+    fn room(&self, at: At) -> usize {
+        (self.room_and_bit(at) & !DEAD) as usize
+    }
+
+    fn is_dead(&self, at: At) -> bool {
+        self.room_and_bit(at) & DEAD != 0
+    }
+}
+
+/// Bytes of a row. Rounded up, so that many a longer line still finds room.
+fn size(key: usize, line: usize) -> usize {
+    (ROOM + HEADER + key + line).next_multiple_of(16)
+}
+
+/// The index wants the bits that differ at both ends.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+/// The first bytes of a key as a number of the same order.
+fn prefix(key: &[u8]) -> u64 {
+    match key.first_chunk::<8>() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => {
+            let mut padded = [0; 8];
+            padded[..key.len()].copy_from_slice(key);
+            u64::from_be_bytes(padded)
+        }
+    }
+}
