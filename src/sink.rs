@@ -90,8 +90,8 @@ pub trait Target {
     fn progress(&self, topic: &Topic) -> Result<Progress>;
 }
 
-/// One topic on its way into one target, under that target's lock.
-pub trait Sink {
+/// One topic on its way into one target, under that target's lock. It may be committed by another thread than filled it.
+pub trait Sink: Send {
     fn progress(&self) -> Progress;
 
     /// Told once, before the first record: which offsets will come, and whether to start afresh.

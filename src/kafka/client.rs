@@ -35,8 +35,9 @@ const DEFAULTS: [(&str, &str); 8] = [
     // Bounds memory whatever the topic's size; a bounded queue stalls on the backoff unless that is short.
     ("queued.max.messages.kbytes", "16384"),
     ("fetch.queue.backoff.ms", "5"),
-    // A fetch at the end of a topic should come back at once.
-    ("fetch.wait.max.ms", "10"),
+    // A fetch at the end of a topic should come back at once: the next topic's waits behind it. Yet while a commit takes
+    // its time, a topic that is ready must not be asked for in vain without a pause.
+    ("fetch.wait.max.ms", "2"),
     ("fetch.error.backoff.ms", "100"),
     // A single batch may be larger than the default of 100 MB; then librdkafka would reconnect without end.
     ("receive.message.max.bytes", "2147483647"),

@@ -48,6 +48,8 @@ impl Limits {
 pub struct Outcome {
     pub drained: Drained,
     pub before_from: u64,
+    /// Of keys and values.
+    pub bytes: u64,
 }
 
 /// A bounded read that Kafka has begun to send. While it lives, no other is begun.
@@ -59,6 +61,7 @@ pub struct Reading<'a> {
     /// Kafka partitions whose `next` is not known yet.
     open: usize,
     before_from: u64,
+    bytes: u64,
 }
 
 impl std::fmt::Debug for Reading<'_> {
@@ -110,6 +113,7 @@ impl<'a> Reading<'a> {
             parts,
             open,
             before_from: 0,
+            bytes: 0,
         };
         if limits.reached() {
             reading.leave_the_rest();
@@ -240,6 +244,7 @@ impl<'a> Reading<'a> {
         }
         part.read += 1;
         part.after_taken = offset + 1;
+        self.bytes += (message.payload_len() + message.key_len()) as u64;
         limits.records_left = limits.records_left.map(|left| left - 1);
         let (end, at_end) = (part.end, offset + 1 >= part.end);
         if self.plan.from_ms.is_some_and(|from| timestamp_ms < from) {
@@ -378,6 +383,7 @@ impl<'a> Reading<'a> {
         Outcome {
             drained,
             before_from: self.before_from,
+            bytes: self.bytes,
         }
     }
 }

@@ -5,16 +5,17 @@
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::FileType;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::folder::Folder;
 use super::inherit::{self, Heirs};
 use super::ledger::{
     self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState, by_partition,
 };
 use super::path::{HivePartition, day_folder, parent};
-use super::root::Root;
+use super::root::{Found, Root};
 use super::{doubts, sealed, trash};
 use crate::config::{Kind, Settings};
 
@@ -39,8 +40,7 @@ pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicSt
         make_durable(root, pending)?;
     }
     count(root, topic, state)?;
-    sealed::prepare(root, &path, state)?;
-    sealed::switch(root, &path)?;
+    sealed::prepare(root, &path, state)?.switch()?;
     publish(root, settings, topic, state, false)
 }
 
@@ -128,46 +128,32 @@ fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
     if pending.files.len() + exchanged > SYNC_EACH_MAX {
         return root.sync_filesystem();
     }
-    let files = pending.files.iter().map(|file| file.staged.clone());
-    let in_folders = pending.exchanges.iter().flat_map(|exchange| {
-        exchange
-            .files
-            .iter()
-            .map(move |file| format!("{}/{}", exchange.staged, file.name))
-    });
-    let paths: Vec<String> = files
-        .chain(in_folders)
-        .map(|staged| format!("{}/{staged}", pending.staging))
-        .collect();
-    sync_files(root, &paths)?;
+    if pending.staging.is_empty() {
+        return Ok(());
+    }
+    let staging = root.open_folder(&pending.staging)?;
+    let staged: Vec<&str> = pending.files.iter().map(|file| &*file.staged).collect();
+    sync_files(&staging, &staged)?;
     for exchange in &pending.exchanges {
-        root.sync_dir(&format!("{}/{}", pending.staging, exchange.staged))?;
+        let day = root.open_folder(&format!("{}/{}", pending.staging, exchange.staged))?;
+        let names: Vec<&str> = exchange.files.iter().map(|file| &*file.name).collect();
+        sync_files(&day, &names)?;
+        day.sync()?;
     }
-    match pending.staging.is_empty() {
-        true => Ok(()),
-        false => root.sync_dir(&pending.staging),
-    }
+    staging.sync()
 }
 
 /// Makes files durable, some of them side by side: the filesystem then writes its journal once for several of them.
-fn sync_files(root: &Root, paths: &[String]) -> Result<()> {
-    let sync = |paths: &[String]| {
-        paths.iter().try_for_each(|path| {
-            let opened = root.read(path)?;
-            let opened = opened.with_context(|| format!("{} is gone", root.shown(path)))?;
-            opened
-                .sync_all()
-                .with_context(|| format!("syncing {}", root.shown(path)))
-        })
-    };
-    if paths.len() < SYNC_TOGETHER_MIN {
-        return sync(paths);
+fn sync_files(folder: &Folder<'_>, names: &[&str]) -> Result<()> {
+    let sync = |names: &[&str]| names.iter().try_for_each(|name| folder.sync_file(name));
+    if names.len() < SYNC_TOGETHER_MIN {
+        return sync(names);
     }
     std::thread::scope(|scope| {
-        let share = paths.len().div_ceil(SYNC_THREADS);
-        let threads: Vec<_> = paths
+        let share = names.len().div_ceil(SYNC_THREADS);
+        let threads: Vec<_> = names
             .chunks(share)
-            .map(|paths| scope.spawn(move || sync(paths)))
+            .map(|names| scope.spawn(move || sync(names)))
             .collect();
         // All of them end before the first failure is told: no fsync may go on behind it.
         let ends: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
@@ -188,29 +174,7 @@ fn publish(
     let Some(pending) = &state.pending else {
         return Ok(Vec::new());
     };
-    for folder in pending
-        .files
-        .iter()
-        .map(|file| &file.folder)
-        .collect::<BTreeSet<_>>()
-    {
-        root.make_dirs(folder)?;
-    }
-    let mut heirs = Heirs::new(root);
-    for file in &pending.files {
-        heirs.endow(&format!("{}/{}", pending.staging, file.staged), &file.folder)?;
-        publish_file(root, &pending.staging, file, recovering)?;
-    }
-    let published = pending.files.iter();
-    heirs.mend(published.map(|file| (file.folder.as_str(), file.file.name.as_str())))?;
-    for folder in pending
-        .files
-        .iter()
-        .map(|file| &file.folder)
-        .collect::<BTreeSet<_>>()
-    {
-        root.sync_dir(folder)?;
-    }
+    publish_files(root, pending, recovering)?;
     for exchange in &pending.exchanges {
         publish_exchange(root, &pending.staging, exchange)?;
     }
@@ -268,41 +232,81 @@ fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange) -> R
     root.sync_dir(staging)
 }
 
-fn publish_file(root: &Root, staging: &str, file: &PendingFile, recovering: bool) -> Result<()> {
-    let staged = format!("{staging}/{}", file.staged);
-    let target = file.target();
-    match (root.stat(&staged)?, root.stat(&target)?) {
-        (Some(_), found) => {
-            check(root, &staged, file, recovering)?;
+/// Moves staged files to their folders, one folder after the other, and makes that durable.
+fn publish_files(root: &Root, pending: &Pending, recovering: bool) -> Result<()> {
+    let mut by_folder: HashMap<&str, Vec<&PendingFile>> = HashMap::new();
+    let mut folders: Vec<&str> = Vec::new();
+    for file in &pending.files {
+        let files = by_folder.entry(&file.folder).or_default();
+        if files.is_empty() {
+            folders.push(&file.folder);
+        }
+        files.push(file);
+    }
+    if folders.is_empty() {
+        return Ok(());
+    }
+    root.make_all(folders.iter().copied())?;
+    // A run that was killed may have emptied and removed it.
+    let staging = match root.stat(&pending.staging)? {
+        Some(_) => Some(root.open_folder(&pending.staging)?),
+        None => None,
+    };
+    for path in &folders {
+        let folder = root.open_folder(path)?;
+        let (files, heirs) = (&by_folder[path], Heirs::new(&folder)?);
+        for file in files {
+            publish_file(staging.as_ref(), &folder, &heirs, file, recovering)?;
+        }
+        heirs.mend(files.iter().map(|file| &*file.file.name))?;
+    }
+    folders.iter().try_for_each(|folder| root.sync_dir(folder))
+}
+
+fn publish_file(
+    staging: Option<&Folder<'_>>,
+    folder: &Folder<'_>,
+    heirs: &Heirs<'_>,
+    file: &PendingFile,
+    recovering: bool,
+) -> Result<()> {
+    let name = &file.file.name;
+    let found = folder.stat(name)?;
+    let staged = match staging {
+        Some(staging) => staging.stat(&file.staged)?.map(|staged| (staging, staged)),
+        None => None,
+    };
+    match (staged, found) {
+        (Some((staging, staged)), found) => {
+            check(staging, &file.staged, staged, file, recovering)?;
+            heirs.endow(staging, &file.staged)?;
             if file.replaces && found.is_none_or(|found| found.kind == FileType::RegularFile) {
-                return root.rename_over(&staged, &target);
+                return staging.rename_over(&file.staged, folder, name);
             }
-            match root.rename_new(&staged, &target)? {
+            match staging.rename_new(&file.staged, folder, name)? {
                 true => Ok(()),
                 false => bail!(
                     "{} stands where a committed file belongs, and the ledger doesn't know it; move it away and run again",
-                    root.shown(&target)
+                    folder.shown(name)
                 ),
             }
         }
-        (None, Some(_)) => check(root, &target, file, recovering),
+        (None, Some(found)) => check(folder, name, found, file, recovering),
         (None, None) => bail!(
             "{} was committed, but it is neither there nor staged; was it deleted? Restore it from a backup and run again",
-            root.shown(&target)
+            folder.shown(name)
         ),
     }
 }
 
 /// A run that staged the file itself knows its checksum; a later one reads it again.
-fn check(root: &Root, path: &str, file: &PendingFile, read_it: bool) -> Result<()> {
-    let found = root.stat(path)?;
-    let right_size =
-        found.is_some_and(|found| found.kind == FileType::RegularFile && found.bytes == file.file.bytes);
-    if !right_size || (read_it && checksum(root, path)? != file.file.checksum) {
+fn check(folder: &Folder<'_>, name: &str, found: Found, file: &PendingFile, read_it: bool) -> Result<()> {
+    let right_size = found.kind == FileType::RegularFile && found.bytes == file.file.bytes;
+    if !right_size || (read_it && checksum_in(folder, name)? != file.file.checksum) {
         bail!(
             "{} is not what was committed ({} bytes, checksum {}); it was changed or the disk lost it. \
              Restore it from a backup and run again",
-            root.shown(path),
+            folder.shown(name),
             file.file.bytes,
             file.file.checksum
         );
@@ -312,15 +316,18 @@ fn check(root: &Root, path: &str, file: &PendingFile, read_it: bool) -> Result<(
 
 /// XXH3-128 of a file, as the ledger writes it.
 pub fn checksum(root: &Root, path: &str) -> Result<String> {
-    let mut file = root
-        .read(path)?
-        .with_context(|| format!("{} is gone", root.shown(path)))?;
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    checksum_in(&root.open_folder(folder)?, name)
+}
+
+fn checksum_in(folder: &Folder<'_>, name: &str) -> Result<String> {
+    let mut file = folder.read(name)?;
     let mut hasher = Xxh3::new();
     let mut buffer = vec![0; 256 * 1024];
     loop {
         match file
             .read(&mut buffer)
-            .with_context(|| format!("reading {}", root.shown(path)))?
+            .with_context(|| format!("reading {}", folder.shown(name)))?
         {
             0 => return Ok(format!("{:032x}", hasher.digest128())),
             n => hasher.update(&buffer[..n]),

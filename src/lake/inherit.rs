@@ -2,27 +2,22 @@
 //! made in the folder; what is staged elsewhere and renamed into it is given its list here.
 
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use super::acl::{self, Acl};
+use super::folder::Folder;
 use super::root::Root;
 
 impl Root {
     /// What is made in a folder begins with this list; None where its mode is all.
     pub fn default_acl(&self, folder: &str) -> Result<Option<Acl>> {
-        let dir = self.needed(folder)?;
-        acl::read_default(dir).with_context(|| format!("reading the ACL of {}", self.shown(folder)))
+        self.open_folder(folder)?.default_acl()
     }
 
     /// Gives a file what it would have inherited in a folder with this default; a missing file is no error.
     pub fn inherit(&self, file: &str, default: Option<&Acl>) -> Result<()> {
-        let Some(opened) = self.read(file)? else {
-            return Ok(());
-        };
-        let mode = self.file_mode.as_raw_mode();
-        let acl = default.map_or_else(|| Acl::from_mode(mode), |acl| acl.inherited(mode, false));
-        acl::write_access(&opened, &acl).with_context(|| format!("setting the ACL of {}", self.shown(file)))
+        let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+        self.open_folder(folder)?.inherit(name, default)
     }
 
     /// Gives a folder what it would have inherited in one with this default.
@@ -54,48 +49,34 @@ impl Root {
     }
 }
 
-/// The folders that files are being moved into, and the defaults found on them.
+/// A folder that files are being moved into, and the default found on it.
 #[derive(Debug)]
-pub(super) struct Heirs<'r> {
-    root: &'r Root,
-    defaults: BTreeMap<String, Option<Acl>>,
+pub(super) struct Heirs<'f> {
+    folder: &'f Folder<'f>,
+    default: Option<Acl>,
 }
 
-impl<'r> Heirs<'r> {
-    pub(super) fn new(root: &'r Root) -> Heirs<'r> {
-        Heirs {
-            root,
-            defaults: BTreeMap::new(),
-        }
+impl<'f> Heirs<'f> {
+    pub(super) fn new(folder: &'f Folder<'f>) -> Result<Heirs<'f>> {
+        let default = folder.default_acl()?;
+        Ok(Heirs { folder, default })
     }
 
     /// Gives a staged file the list of the folder that it is about to be moved to.
-    pub(super) fn endow(&mut self, staged: &str, folder: &str) -> Result<()> {
-        if !self.defaults.contains_key(folder) {
-            self.defaults
-                .insert(folder.to_owned(), self.root.default_acl(folder)?);
-        }
-        match self.defaults.get(folder) {
-            Some(Some(default)) => self.root.inherit(staged, Some(default)),
-            _ => Ok(()),
+    pub(super) fn endow(&self, staging: &Folder<'_>, staged: &str) -> Result<()> {
+        match &self.default {
+            None => Ok(()),
+            default => staging.inherit(staged, default.as_ref()),
         }
     }
 
-    /// Mends the files, given as folder and name, of folders whose list was changed while they were moved there.
-    pub(super) fn mend<'f>(&self, files: impl Iterator<Item = (&'f str, &'f str)>) -> Result<()> {
-        let mut changed = BTreeMap::new();
-        for (folder, default) in &self.defaults {
-            let now = self.root.default_acl(folder)?;
-            if now != *default {
-                changed.insert(folder.as_str(), now);
-            }
+    /// Mends the files of these names, should the folder's list have been changed while they were moved there.
+    pub(super) fn mend<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> Result<()> {
+        let now = self.folder.default_acl()?;
+        if now == self.default {
+            return Ok(());
         }
-        for (folder, name) in files {
-            if let Some(default) = changed.get(folder) {
-                self.root.inherit(&format!("{folder}/{name}"), default.as_ref())?;
-            }
-        }
-        Ok(())
+        names.try_for_each(|name| self.folder.inherit(name, now.as_ref()))
     }
 }
 
@@ -125,6 +106,7 @@ pub fn like(root: &Root, staged: &str, place: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use std::fs::File;
 
     fn default() -> Acl {
@@ -163,14 +145,18 @@ mod tests {
     fn a_file_that_is_moved_in_inherits_and_is_mended() {
         let (dir, root) = lake();
         root.create("staging/f").unwrap();
-        let mut heirs = Heirs::new(&root);
-        heirs.endow("staging/f", "streams/T").unwrap();
-        heirs.endow("staging/gone", "streams/T").unwrap();
+        let (staging, place) = (
+            root.open_folder("staging").unwrap(),
+            root.open_folder("streams/T").unwrap(),
+        );
+        let heirs = Heirs::new(&place).unwrap();
+        heirs.endow(&staging, "f").unwrap();
+        heirs.endow(&staging, "gone").unwrap();
         assert!(root.rename_new("staging/f", "streams/T/f").unwrap());
         assert_eq!(users(&dir, "streams/T/f"), [Some(4), Some(6)]);
         let folder = File::open(dir.path().join("streams/T")).unwrap();
         acl::write_default(folder, None).unwrap();
-        heirs.mend([("streams/T", "f")].into_iter()).unwrap();
+        heirs.mend(["f"].into_iter()).unwrap();
         assert_eq!(users(&dir, "streams/T/f"), [None, None]);
     }
 

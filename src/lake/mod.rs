@@ -10,6 +10,7 @@ mod erase;
 mod erasures;
 mod files;
 mod fold;
+mod folder;
 mod found;
 pub mod inherit;
 pub mod ledger;

@@ -4,13 +4,14 @@
 use anyhow::{Context, Result, bail};
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use super::acl;
+use super::path::parent;
 use crate::report::one_line;
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -63,9 +64,22 @@ impl Root {
 
     /// Makes a folder and those above it, and makes each new one durable.
     pub fn make_dirs(&self, rel: &str) -> Result<()> {
-        self.walk(rel, true)
-            .map(|_| ())
-            .with_context(|| format!("making the folder {}", self.shown(rel)))
+        self.make_all([rel])
+    }
+
+    /// The same for several: all that is new in a folder is made durable by one sync of it.
+    pub fn make_all<'f>(&self, folders: impl IntoIterator<Item = &'f str>) -> Result<()> {
+        let mut grown = BTreeSet::new();
+        for rel in folders {
+            self.walk_and_make(rel, &mut |dir, name, above| {
+                grown.insert(above.to_owned());
+                // Found, it may be so new that whoever made it has not made that durable yet.
+                grown.insert(parent(above).to_owned());
+                self.make_dir(dir, name)
+            })
+            .with_context(|| format!("making the folder {}", self.shown(rel)))?;
+        }
+        grown.iter().try_for_each(|folder| self.sync_dir(folder))
     }
 
     /// A new file for writing; it must not exist.
@@ -117,7 +131,7 @@ impl Root {
     /// What stands at a path, symlinks not followed.
     pub fn stat(&self, rel: &str) -> Result<Option<Found>> {
         let found = self
-            .parent(rel, false)
+            .parent(rel)
             .and_then(|(dir, name)| Ok(fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?));
         match found {
             Ok(stat) => Ok(Some(found_from(&stat))),
@@ -159,14 +173,14 @@ impl Root {
     }
 
     fn rename_with(&self, from: &str, to: &str, flags: RenameFlags) -> Result<()> {
-        let (from_dir, from_name) = self.parent(from, false)?;
-        let (to_dir, to_name) = self.parent(to, false)?;
+        let (from_dir, from_name) = self.parent(from)?;
+        let (to_dir, to_name) = self.parent(to)?;
         Ok(fs::renameat_with(from_dir, from_name, to_dir, to_name, flags)?)
     }
 
     /// A relative symlink, for readers only: we never follow it.
     pub fn symlink(&self, target: &str, rel: &str) -> Result<()> {
-        self.parent(rel, false)
+        self.parent(rel)
             .and_then(|(dir, name)| Ok(fs::symlinkat(target, dir, name)?))
             .with_context(|| format!("making the link {}", self.shown(rel)))
     }
@@ -174,7 +188,7 @@ impl Root {
     /// Where a symlink points; None where there is none.
     pub fn link_target(&self, rel: &str) -> Result<Option<String>> {
         let target = self
-            .parent(rel, false)
+            .parent(rel)
             .and_then(|(dir, name)| Ok(fs::readlinkat(dir, name, Vec::new())?));
         match target {
             Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
@@ -199,7 +213,7 @@ impl Root {
 
     fn unlink(&self, rel: &str, flags: AtFlags) -> Result<()> {
         match self
-            .parent(rel, false)
+            .parent(rel)
             .and_then(|(dir, name)| Ok(fs::unlinkat(dir, name, flags)?))
         {
             Ok(()) => Ok(()),
@@ -210,7 +224,7 @@ impl Root {
 
     /// Removes a folder with all that is in it; symlinks in it are removed, never followed.
     pub fn remove_tree(&self, rel: &str) -> Result<()> {
-        match self.walk(rel, false) {
+        match self.walk(rel) {
             Ok(dir) => {
                 remove_contents(dir.as_fd()).with_context(|| format!("removing {}", self.shown(rel)))?
             }
@@ -224,7 +238,7 @@ impl Root {
     /// Returns the paths of the latter, and whether the folder is empty now: what finds its place taken stays.
     pub fn remove_known(&self, rel: &str, known: &HashSet<&[u8]>, home: &str) -> Result<(Vec<String>, bool)> {
         let failed = || format!("removing {}", self.shown(rel));
-        let dir = match self.walk(rel, false) {
+        let dir = match self.walk(rel) {
             Ok(dir) => dir,
             Err(error) if is_missing(&error) => return Ok((Vec::new(), true)),
             Err(error) => return Err(error).with_context(failed),
@@ -241,7 +255,8 @@ impl Root {
         if strangers.is_empty() {
             return Ok((Vec::new(), true));
         }
-        let home_dir = self.walk(home, true).with_context(failed)?;
+        self.make_dirs(home)?;
+        let home_dir = self.walk(home).with_context(failed)?;
         let (mut paths, mut empty) = (Vec::new(), true);
         for name in strangers {
             let moved = fs::renameat_with(&dir, &name, &home_dir, &name, RenameFlags::NOREPLACE);
@@ -259,7 +274,7 @@ impl Root {
 
     /// The names in a folder, sorted, with what they are; none where the folder is missing.
     pub fn list(&self, rel: &str) -> Result<Vec<(String, FileType)>> {
-        let dir = match self.walk(rel, false) {
+        let dir = match self.walk(rel) {
             Ok(dir) => dir,
             Err(error) if is_missing(&error) => return Ok(Vec::new()),
             Err(error) => return Err(error).with_context(|| format!("listing {}", self.shown(rel))),
@@ -274,7 +289,7 @@ impl Root {
 
     /// An open folder, for what only its descriptor can tell; the empty path is the root. None: it is missing.
     pub fn folder(&self, rel: &str) -> Result<Option<OwnedFd>> {
-        match self.walk(rel, false) {
+        match self.walk(rel) {
             Ok(dir) => Ok(Some(dir)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error).with_context(|| format!("opening the folder {}", self.shown(rel))),
@@ -283,7 +298,7 @@ impl Root {
 
     /// Makes the names in a folder durable.
     pub fn sync_dir(&self, rel: &str) -> Result<()> {
-        self.walk(rel, false)
+        self.walk(rel)
             .and_then(|dir| Ok(fs::fsync(dir)?))
             .with_context(|| format!("syncing the folder {}", self.shown(rel)))
     }
@@ -299,7 +314,7 @@ impl Root {
     }
 
     fn open_or_create(&self, rel: &str, flags: OFlags, mode: Mode) -> Result<File> {
-        let (dir, name) = self.parent(rel, false)?;
+        let (dir, name) = self.parent(rel)?;
         match open_regular(&dir, name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
             // Who makes it gives it its mode, whatever umask the shell has.
             Ok(new) => {
@@ -314,8 +329,13 @@ impl Root {
     }
 
     fn open_file(&self, rel: &str, flags: OFlags) -> Result<File> {
-        let (dir, name) = self.parent(rel, false)?;
-        let file = open_regular(&dir, name, flags, self.file_mode)?;
+        let (dir, name) = self.parent(rel)?;
+        self.open_in(&dir, name, flags)
+    }
+
+    pub(super) fn open_in(&self, dir: &OwnedFd, name: &str, flags: OFlags) -> Result<File> {
+        check_name(name)?;
+        let file = open_regular(dir, name, flags, self.file_mode)?;
         if flags.contains(OFlags::CREATE | OFlags::EXCL) {
             // The configured mode is meant as it stands, whatever umask the shell has.
             fs::fchmod(&file, self.file_mode)?;
@@ -323,18 +343,29 @@ impl Root {
         Ok(file)
     }
 
-    fn parent<'r>(&self, rel: &'r str, create: bool) -> Result<(OwnedFd, &'r str)> {
+    fn parent<'r>(&self, rel: &'r str) -> Result<(OwnedFd, &'r str)> {
         let (folder, name) = rel.rsplit_once('/').unwrap_or(("", rel));
         check_name(name)?;
-        Ok((self.walk(folder, create)?, name))
+        Ok((self.walk(folder)?, name))
     }
 
-    fn walk(&self, rel: &str, create: bool) -> Result<OwnedFd> {
-        let mut dir = fs::openat(&self.dir, ".", FOLDER, Mode::empty())?;
+    pub(super) fn walk(&self, rel: &str) -> Result<OwnedFd> {
+        self.walk_and_make(rel, &mut |_, _, _| Err(Errno::NOENT.into()))
+    }
+
+    /// `missing` is told the folder in which a name is missing, the name, and that folder's path.
+    fn walk_and_make(
+        &self,
+        rel: &str,
+        missing: &mut dyn FnMut(&OwnedFd, &str, &str) -> Result<OwnedFd>,
+    ) -> Result<OwnedFd> {
+        let mut reached = None;
+        let mut above = 0;
         for name in rel.split('/').filter(|name| !name.is_empty()) {
             check_name(name)?;
-            dir = match fs::openat(&dir, name, FOLDER, Mode::empty()) {
-                Err(Errno::NOENT) if create => self.make_dir(&dir, name)?,
+            let dir = reached.as_ref().unwrap_or(&self.dir);
+            let next = match fs::openat(dir, name, FOLDER, Mode::empty()) {
+                Err(Errno::NOENT) => missing(dir, name, rel[..above].trim_end_matches('/'))?,
                 Err(error @ (Errno::LOOP | Errno::NOTDIR)) => {
                     return Err(error).context(format!(
                         "`{name}` is no folder, or a symlink, which is never followed"
@@ -342,8 +373,13 @@ impl Root {
                 }
                 opened => opened?,
             };
+            reached = Some(next);
+            above += name.len() + 1;
         }
-        Ok(dir)
+        match reached {
+            Some(dir) => Ok(dir),
+            None => Ok(fs::openat(&self.dir, ".", FOLDER, Mode::empty())?),
+        }
     }
 
     fn make_dir(&self, parent: &OwnedFd, name: &str) -> Result<OwnedFd> {
@@ -357,7 +393,6 @@ impl Root {
             // The mode's group bits are the mask now, which would cut what was inherited.
             acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))?;
         }
-        fs::fsync(parent)?;
         Ok(dir)
     }
 }
@@ -399,14 +434,14 @@ fn make_root(path: &Path, mode: u32) -> Result<()> {
     Ok(())
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
         bail!("`{}` is no name of a file in the lake", name.escape_debug());
     }
     Ok(())
 }
 
-fn found_from(stat: &Stat) -> Found {
+pub(super) fn found_from(stat: &Stat) -> Found {
     Found {
         kind: FileType::from_raw_mode(stat.st_mode),
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
@@ -414,7 +449,7 @@ fn found_from(stat: &Stat) -> Found {
     }
 }
 
-fn is_missing(error: &anyhow::Error) -> bool {
+pub(super) fn is_missing(error: &anyhow::Error) -> bool {
     error.downcast_ref() == Some(&Errno::NOENT)
 }
 

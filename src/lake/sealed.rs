@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::path::parent;
+use super::folder::Folder;
 use super::root::Root;
 
 const MAGIC: &str = "lakectl 1 ";
@@ -16,41 +16,60 @@ const MAGIC: &str = "lakectl 1 ";
 /// Writes a sealed file and makes it durable; readers see the old one or the new one.
 /// An error from `rename` or after it leaves open which of them will be there.
 pub fn write(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
-    prepare(root, path, content)?;
-    root.rename_over(&temporary(path), path)?;
-    sync_folder(root, path)
+    prepare(root, path, content)?.switch()
 }
 
 /// The same for what is nobody else's business: mode 0600.
 pub fn write_secret(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
-    prepare_with(root, path, content, Some(0o600))?;
-    switch(root, path)
+    prepare_with(root, path, content, Some(0o600))?.switch()
 }
 
 /// The first half of `write`: the new content, durable beside the old one.
-pub fn prepare(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
+pub fn prepare<'r>(root: &'r Root, path: &str, content: &impl Serialize) -> Result<Prepared<'r>> {
     prepare_with(root, path, content, None)
 }
 
-fn prepare_with(root: &Root, path: &str, content: &impl Serialize, mode: Option<u32>) -> Result<()> {
+/// New content that waits for the moment in which it counts.
+#[must_use]
+pub struct Prepared<'r> {
+    folder: Folder<'r>,
+    temporary: String,
+    name: String,
+}
+
+impl Prepared<'_> {
+    /// The second half of `write`: the one moment in which the new content counts.
+    pub fn switch(self) -> Result<()> {
+        self.folder
+            .rename_over(&self.temporary, &self.folder, &self.name)?;
+        self.folder.sync()
+    }
+}
+
+fn prepare_with<'r>(
+    root: &'r Root,
+    path: &str,
+    content: &impl Serialize,
+    mode: Option<u32>,
+) -> Result<Prepared<'r>> {
     let json = serde_json::to_vec(content).with_context(|| format!("writing {}", root.shown(path)))?;
-    let temporary = temporary(path);
-    root.remove_file(&temporary)?;
-    let mut file = root.create(&temporary)?;
+    let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let (folder, temporary) = (root.open_folder(folder)?, format!("{name}.new"));
+    folder.remove_file(&temporary)?;
+    let mut file = folder.create(&temporary)?;
     if let Some(mode) = mode {
         file.set_permissions(Permissions::from_mode(mode))
-            .with_context(|| format!("protecting {}", root.shown(&temporary)))?;
+            .with_context(|| format!("protecting {}", folder.shown(&temporary)))?;
     }
     let header = format!("{MAGIC}{:032x}\n", xxh3_128(&json));
     file.write_all(&[header.as_bytes(), &json, b"\n"].concat())
         .and_then(|()| file.sync_all())
-        .with_context(|| format!("writing {}", root.shown(&temporary)))
-}
-
-/// The second half of `write`: the one moment in which the new content counts.
-pub fn switch(root: &Root, path: &str) -> Result<()> {
-    root.rename_over(&temporary(path), path)?;
-    sync_folder(root, path)
+        .with_context(|| format!("writing {}", folder.shown(&temporary)))?;
+    Ok(Prepared {
+        folder,
+        temporary,
+        name: name.to_owned(),
+    })
 }
 
 /// Reads a sealed file; None where there is none.
@@ -83,14 +102,6 @@ fn open<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         bail!("its checksum is wrong");
     }
     Ok(serde_json::from_slice(json)?)
-}
-
-fn temporary(path: &str) -> String {
-    format!("{path}.new")
-}
-
-fn sync_folder(root: &Root, path: &str) -> Result<()> {
-    root.sync_dir(parent(path))
 }
 
 #[cfg(test)]

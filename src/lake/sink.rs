@@ -129,7 +129,7 @@ impl<'a> TopicSink<'a> {
                         &self.settings.lake,
                         &self.topic.name,
                         self.state.generation,
-                        folder,
+                        &folder,
                     )?),
                     seen: Seen::new(),
                 },

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
+use super::folder::Folder;
 use super::ledger::{FileEntry, PendingFile};
 use super::line::LineWriter;
 use super::path::{HivePartition, batch_name, day_folder, message_name};
@@ -23,11 +24,10 @@ const OPEN_FILES_MAX: usize = 128;
 /// One run's files of one stream topic.
 #[derive(Debug)]
 pub struct Stage<'a> {
-    root: &'a Root,
     lake: &'a Lake,
     topic: &'a str,
     generation: u32,
-    folder: String,
+    folder: Folder<'a>,
     /// The file of the last record; neighbours mostly share it.
     current: Option<(Place, Part)>,
     others: HashMap<Place, Part>,
@@ -62,15 +62,14 @@ impl<'a> Stage<'a> {
         lake: &'a Lake,
         topic: &'a str,
         generation: u32,
-        folder: String,
+        folder: &str,
     ) -> Result<Self> {
-        root.make_dirs(&folder)?;
+        root.make_dirs(folder)?;
         Ok(Stage {
-            root,
             lake,
             topic,
             generation,
-            folder,
+            folder: root.open_folder(folder)?,
             current: None,
             others: HashMap::new(),
             done: Vec::new(),
@@ -173,14 +172,14 @@ impl<'a> Stage<'a> {
         if part.buffer.is_empty() {
             return Ok(());
         }
-        let path = format!("{}/{:08}", self.folder, part.number);
+        let name = staged_name(part.number);
         let file = match part.file.take() {
             Some(file) => {
                 self.open_files -= 1;
                 file
             }
-            None if part.exists => Arc::new(self.root.append(&path)?),
-            None => Arc::new(self.root.create(&path)?),
+            None if part.exists => Arc::new(self.folder.append(&name)?),
+            None => Arc::new(self.folder.create(&name)?),
         };
         part.exists = true;
         if self.open_files < OPEN_FILES_MAX {
@@ -191,7 +190,7 @@ impl<'a> Stage<'a> {
         self.writer.write(Chunk {
             number: part.number,
             file,
-            shown: self.root.shown(&path),
+            shown: self.folder.shown(&name),
             compression: self.lake.compression,
             // Memory must not stay with files that are seldom written.
             lines: std::mem::take(&mut part.buffer),
@@ -210,7 +209,7 @@ impl<'a> Stage<'a> {
             Files::Message => message_name(partition, part.first, generation, compression),
         };
         let pending = PendingFile {
-            staged: format!("{:08}", part.number),
+            staged: staged_name(part.number),
             folder: day_folder(Kind::Stream, self.topic, day),
             day: Some(day.to_string()),
             replaces: false,
@@ -229,4 +228,8 @@ impl<'a> Stage<'a> {
         self.done.push((part.number, pending));
         Ok(())
     }
+}
+
+fn staged_name(number: u32) -> String {
+    format!("{number:08}")
 }

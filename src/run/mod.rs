@@ -1,5 +1,6 @@
 //! The way of a run: lock -> plan -> drain -> commit -> mirror -> report, the same for lake and warehouse.
 
+mod committing;
 mod options;
 mod planning;
 
@@ -12,7 +13,8 @@ use crate::lake::path::topic_folder;
 use crate::progress::Progress as Bar;
 use crate::report::{GapReport, PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::select::{self, Selected};
-use crate::sink::{Drained, Progress, Rebuild, Sink, Target};
+use crate::sink::{Progress, Rebuild, Sink, Target};
+use committing::{Commits, Ended};
 pub use options::{FromArg, Options, RebuildArg, overrides};
 
 /// A run of lake or warehouse.
@@ -165,36 +167,38 @@ impl<'a> Run<'a> {
             self.client,
             opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions)),
         )?;
-        let mut turns = opened.into_iter().map(|(topic, _, sink, line)| Turn {
-            topic,
-            sink,
-            line,
-            bar: None,
-        });
-        let mut coming = self.start(turns.next(), &seen);
-        while let Some((mut turn, started)) = coming {
-            let outcome = started.and_then(|started| self.read(&mut turn, started));
-            // Kafka sends the next topic's records while this one's are committed.
-            coming = self.start(turns.next(), &seen);
-            match outcome.and_then(|outcome| turn.commit(outcome)) {
-                Ok(drained) => {
-                    let next = drained
-                        .partitions
-                        .iter()
-                        .map(|at| (turn.topic.name.clone(), at.partition, at.next));
-                    mirror.extend(next);
+        let beside = opened.len() >= committing::TOPICS_MIN;
+        let mut turns = opened
+            .into_iter()
+            .map(|(topic, _, sink, line)| Turn { topic, sink, line });
+        std::thread::scope(|scope| {
+            let mut commits = Commits::new(scope);
+            // Shown until the next topic's, or until all commits are through.
+            let mut bar = None;
+            let mut coming = self.start(turns.next(), &seen);
+            while let Some((mut turn, started)) = coming {
+                drop(bar.take());
+                let outcome = started.and_then(|started| self.read(&mut turn, started, &mut bar));
+                // Kafka sends the next topic's records while this one's are committed.
+                coming = self.start(turns.next(), &seen);
+                for ended in commits.add(turn, outcome, beside) {
+                    self.settle(ended, mirror);
                 }
-                Err(error) => turn.line.fail(&error),
             }
-            for warning in turn.sink.warnings() {
-                self.report.warn(format!("topic {}: {warning}", turn.topic.name));
+            for ended in commits.rest() {
+                self.settle(ended, mirror);
             }
-            for warning in wants_a_person(&turn.line) {
-                self.report.warn(format!("topic {}: {warning}", turn.topic.name));
-            }
-            self.report.topics.push(turn.line);
-        }
+        });
         Ok(())
+    }
+
+    /// Puts what came of a topic into the report.
+    fn settle(&mut self, ended: Ended, mirror: &mut Vec<(String, i32, i64)>) {
+        for warning in ended.warnings.into_iter().chain(wants_a_person(&ended.line)) {
+            self.report.warn(format!("topic {}: {warning}", ended.line.topic));
+        }
+        mirror.extend(ended.next);
+        self.report.topics.push(ended.line);
     }
 
     /// Plans a topic's drain and lets Kafka begin to send it.
@@ -215,16 +219,20 @@ impl<'a> Run<'a> {
         Some((turn, started))
     }
 
-    fn read<S: Sink>(&mut self, turn: &mut Turn<'_, S>, (reading, rebuild): Started<'_>) -> Result<Outcome> {
+    fn read<S: Sink>(
+        &mut self,
+        turn: &mut Turn<'_, S>,
+        (reading, rebuild): Started<'_>,
+        bar: &mut Option<Bar>,
+    ) -> Result<Outcome> {
         let topic = &turn.topic.name;
         turn.sink.begin(reading.plan(), rebuild)?;
-        let mut bar = self.options.display.topic(topic, reading.plan());
+        let bar = bar.insert(self.options.display.topic(topic, reading.plan()));
         let mut outcome = reading.read(&mut self.options.limits, &mut |record| {
             bar.advance(record);
             turn.sink.take(record)
         })?;
         bar.committing();
-        turn.bar = Some(bar);
         if rebuild.is_some() && !outcome.drained.complete {
             return Err(anyhow!(
                 "topic {topic}: the rebuild was stopped before its end; nothing was replaced"
@@ -241,20 +249,10 @@ struct Turn<'t, S> {
     topic: &'t Topic,
     sink: S,
     line: TopicReport,
-    /// Shown until the commit is through.
-    bar: Option<Bar>,
 }
 
 /// A topic's read that Kafka has begun to send, and whether it starts the topic afresh.
 type Started<'t> = (Reading<'t>, Option<Rebuild>);
-
-impl<S: Sink> Turn<'_, S> {
-    fn commit(&mut self, outcome: Outcome) -> Result<Drained> {
-        self.sink.commit(&outcome.drained, &mut self.line)?;
-        account(&mut self.line, &outcome.drained, outcome.before_from);
-        Ok(outcome.drained)
-    }
-}
 
 /// What makes the exit code 3, in words and with the next step to take.
 fn wants_a_person(line: &TopicReport) -> Vec<String> {
@@ -331,20 +329,4 @@ fn before_gap(gaps: &[GapReport], partition: i32, start: i64) -> i64 {
     gaps.iter()
         .find(|gap| gap.partition == partition)
         .map_or(start, |gap| gap.from)
-}
-
-/// The report's numbers that follow from offsets alone.
-fn account(line: &mut TopicReport, drained: &Drained, before_from: u64) {
-    line.before_from = before_from;
-    for part in &drained.partitions {
-        line.read += part.read;
-        line.skipped_offsets += (part.next - part.start).unsigned_abs() - part.read;
-        line.remaining += (part.end - part.next).max(0).unsigned_abs();
-        line.partitions.push(PartitionReport {
-            partition: part.partition,
-            start: before_gap(&line.gaps, part.partition, part.start),
-            next: part.next,
-            end: part.end,
-        });
-    }
 }

@@ -18,6 +18,7 @@ mod database;
 mod governance;
 mod init_db;
 mod lake;
+mod many;
 mod picture;
 mod random;
 mod source;

@@ -10,6 +10,7 @@ mod example;
 mod incidents;
 mod kafka_ends;
 mod limits;
+mod many;
 mod runs;
 mod selection;
 mod streams;
