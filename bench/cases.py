@@ -7,7 +7,7 @@ import time
 
 from measure import (
     BROKERS, LAKECTL, MEMORY, RELEASE, REPO, WORK, Figure, by_hand, data, forget, forget_topics, in_turn, kcat, lake,
-    new_lake, run)
+    new_lake, run, small_topics)
 
 WINDOW = 'kind = "table"\nkey = { columns = ["k"] }\nwindow = { type = "tumbling", size = "5m" }'
 SPARK = ["--driver-memory", "2g", "--conf", "spark.ui.enabled=false"]
@@ -99,11 +99,9 @@ def snapshot(size, rounds, also):
 
 
 def idle(size, rounds, also):
-    topics = {}
-    for number in range(10):
-        shape, entry, more = [("stream", 'kind = "stream"', []), ("table", 'kind = "table"', [100])][number % 2]
-        topics[data(f"bench-idle-{number}", shape, 1000, *more)] = entry
-    new_lake(topics)()
+    streams = small_topics((f"bench-idle-{number}", "stream", 1000) for number in range(0, 10, 2))
+    tables = small_topics((f"bench-idle-{number}", "table", 1000, 100) for number in range(1, 10, 2))
+    new_lake({topic: f'kind = "{kind}"' for kind, topics in [("stream", streams), ("table", tables)] for topic in topics})()
     lake()
     [ours] = in_turn(rounds, [("lakectl lake, ten topics, nothing new", lambda: None, lake)])
     ours.within(seconds=0.15, megabytes=40)
@@ -112,10 +110,8 @@ def idle(size, rounds, also):
 
 def many(size, rounds, also):
     number = max(10, size // 5000)
-    topics = {
-        data(f"bench-many-{at}", "stream", 120, "--partitions", 12, "--days", 1, "--bytes", 300): 'kind = "stream"'
-        for at in range(number)
-    }
+    small = ["stream", 120, "--partitions", 12, "--days", 1, "--bytes", 300]
+    topics = {topic: 'kind = "stream"' for topic in small_topics((f"bench-many-{at}", *small) for at in range(number))}
 
     def files():
         for topic in topics:

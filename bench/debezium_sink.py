@@ -13,7 +13,7 @@ import urllib.parse
 
 from measure import BROKERS, WORK, ended, forget
 
-BATCH = int(os.environ.get("B", "5000"))
+BATCH = 5000
 TASKS = 3
 DEADLINE_SECONDS = 900
 STARTED = "Sink task finished initialization and start"
@@ -50,7 +50,7 @@ def connector(topic, table):
         "connector.class": "io.debezium.connector.jdbc.JdbcSinkConnector",
         "topics": topic,
         "tasks.max": TASKS,
-        "connection.url": f"jdbc:mysql://{place}?rewriteBatchedStatements={os.environ.get('R','true')}&sslMode=DISABLED&allowPublicKeyRetrieval=true",
+        "connection.url": f"jdbc:mysql://{place}?rewriteBatchedStatements=true&sslMode=DISABLED&allowPublicKeyRetrieval=true",
         "connection.username": urllib.parse.unquote(url.username or ""),
         **password,
         "insert.mode": "upsert",

@@ -1,5 +1,6 @@
 """What all cases stand on: commands measured and contenders in turn, figures and their targets, data in Kafka."""
 
+import concurrent.futures
 import os
 import pathlib
 import resource
@@ -12,7 +13,8 @@ import time
 from typing import NamedTuple
 
 REPO = pathlib.Path(__file__).resolve().parent.parent
-RELEASE = REPO / "target/release"
+# Tests of the cases themselves take a build that is there already.
+RELEASE = REPO / os.environ.get("LAKECTL_BENCH_BUILD", "target/release")
 LAKECTL = RELEASE / "lakectl"
 WORK = REPO / "target/bench"
 BROKERS = os.environ.get("LAKECTL_BROKERS", "")
@@ -130,6 +132,12 @@ def data(topic, shape, records, *more):
     made.add(topic)
     run([RELEASE / "examples/bench_data", topic, shape, records, *more])
     return topic
+
+
+def small_topics(each):
+    """Many small topics, some at a time: most of making one is waiting. Each is what `data` takes."""
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda arguments: data(*arguments), each))
 
 
 def forget_topics(topics):

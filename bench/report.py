@@ -4,6 +4,7 @@ import datetime
 import os
 import platform
 import re
+import shutil
 import subprocess
 
 from measure import LAKECTL
@@ -42,7 +43,7 @@ def conditions(size, rounds, also):
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     machine = f"{os.cpu_count()} cores ({model}), {memory:.0f} GB, Linux {platform.release()}"
     turns = f"{rounds} round{'s' if rounds > 1 else ''}"
-    return f"{day}, {turns}, size {size:,}; {'; '.join([version(), kcat(), *also])}; {machine}."
+    return f"{day}, {turns}, size {size:,}; {'; '.join([version(), *kcat(), *also])}; {machine}."
 
 
 def version():
@@ -51,8 +52,8 @@ def version():
 
 def kcat():
     """kcat's version, from lines of which one is `Version 1.7.1 (JSON, …, librdkafka 2.0.2 …)`."""
-    found = re.search(r"Version (\S+)", said("kcat", "-V"))
-    return f"kcat {found[1] if found else '?'}"
+    found = shutil.which("kcat") and re.search(r"Version (\S+)", said("kcat", "-V"))
+    return [f"kcat {found[1]}"] if found else []
 
 
 def said(*command):

@@ -41,7 +41,8 @@ CASES = {
     "purge": Case(cases.purge, 1, 0.4 * KB, 9 * KB, 2.1, topics=("bench-files-",)),
     "linear": Case(cases.linear, 2, 12 * KB, 6 * KB, topics=("bench-linear-",)),
 }
-OPTIONAL = ["spark", "debezium"]
+# Contenders that --with adds, and the case that they take part in.
+OPTIONAL = {"spark": "stream", "debezium": "warehouse"}
 GIGABYTE = 1_000_000_000
 # Kafka removes the files of a deleted topic a minute later.
 SPACE_DEADLINE_SECONDS = 90
@@ -49,7 +50,6 @@ SPACE_DEADLINE_SECONDS = 90
 
 def main():
     args = arguments()
-    also = report_names(args.also)
     WORK.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     for at, name in enumerate(args.only):
@@ -58,7 +58,8 @@ def main():
         rounds = args.rounds or min(case.rounds, 2 if args.quick else case.rounds)
         since = time.monotonic()
         figures = case.work(args.size, rounds, args.also)
-        text = report.section(name, figures, report.conditions(args.size, rounds, also))
+        others = [os.environ[f"LAKECTL_BENCH_{other.upper()}_VERSION"] for other in args.also if OPTIONAL[other] == name]
+        text = report.section(name, figures, report.conditions(args.size, rounds, others))
         print(f"\n{text}\n({time.monotonic() - since:.0f} s)", flush=True)
         if args.out:
             report.replace(args.out, name, text, list(CASES))
@@ -97,10 +98,6 @@ def names(known):
         return wanted
 
     return read
-
-
-def report_names(also):
-    return [os.environ[f"LAKECTL_BENCH_{name.upper()}_VERSION"] for name in also]
 
 
 def enough_space(name, case, size):

@@ -128,5 +128,5 @@ def debezium(topic):
 
 def checksum(table):
     """How many rows, and a sum over all columns of all of them."""
-    return sql(f"SELECT COUNT(*), SUM(CAST(CONV(LEFT(MD5(CONCAT_WS('|',{','.join(COLUMNS)})),15),16,10) AS UNSIGNED)) FROM {table}",
+    return sql(f"SELECT COUNT(*), SUM(CAST(CONV(LEFT(SHA2(CONCAT_WS('|',{','.join(COLUMNS)}),256),15),16,10) AS UNSIGNED)) FROM {table}",
                DATABASE).split()
