@@ -1,411 +1,134 @@
-"""What scripts/bench runs: contenders in turn, medians, ratios. Standard library only."""
+"""What scripts/bench runs: the cases one after another, each reported as soon as it is done. Standard library only."""
 
 import argparse
-import json
 import os
 import pathlib
-import platform
 import shutil
-import statistics
-import subprocess
 import sys
-import threading
 import time
-
-REPO = pathlib.Path(__file__).resolve().parent.parent
-RELEASE = REPO / "target/release"
-LAKECTL = RELEASE / "lakectl"
-WORK = REPO / "target/bench"
-BROKERS = os.environ["LAKECTL_BROKERS"]
-NAMES = ["stream", "table", "snapshot", "windowed", "warehouse", "idle", "many", "memory", "purge", "linear"]
-
-
-class Figure:
-    """One contender's runs."""
-
-    def __init__(self, name):
-        self.name, self.seconds, self.megabytes = name, [], []
-
-    def median(self):
-        return statistics.median(self.seconds)
-
-    def memory(self):
-        return max(self.megabytes)
-
-
-def run(command, out=None, stdin=None, watch=None):
-    """Runs a command: seconds, peak memory in MB. It must end well."""
-    sink = open(out, "wb") if out else subprocess.DEVNULL
-    began = time.perf_counter()
-    process = subprocess.Popen(
-        [str(word) for word in command],
-        cwd=WORK,
-        stdin=open(stdin, "rb") if stdin else subprocess.DEVNULL,
-        stdout=sink,
-        stderr=open(WORK / "stderr", "wb"),
-    )
-    if watch:
-        threading.Thread(target=watch, args=(process.pid,), daemon=True).start()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = status
-    if status != 0:
-        said = (WORK / "stderr").read_text(errors="replace")
-        sys.exit(f"{' '.join(map(str, command))}: status {status}\n{said}")
-    return seconds, usage.ru_maxrss / 1024
-
-
-def in_turn(rounds, contenders):
-    """Each contender is (name, prepare, command): A B A B, after a sync so that nobody writes for another."""
-    figures = [Figure(name) for name, _, _ in contenders]
-    for _ in range(rounds):
-        for figure, (_, prepare, measured) in zip(figures, contenders):
-            prepare()
-            os.sync()
-            seconds, megabytes = measured()
-            figure.seconds.append(seconds)
-            figure.megabytes.append(megabytes)
-    return figures
-
-
-def data(topic, shape, records, *more):
-    run([RELEASE / "examples/bench_data", topic, shape, records, *more])
-    return topic
-
-
-def forget(*paths):
-    for path in paths:
-        shutil.rmtree(WORK / path, ignore_errors=True)
-        (WORK / path).unlink(missing_ok=True)
-
-
-def configuration(topics, lake="", warehouse=""):
-    """Writes a configuration; topics is name -> TOML lines."""
-    text = f'[kafka]\nbrokers = "{BROKERS}"\ngroup = "bench"\n[lake]\nroot = "lake"\n{lake}\n{warehouse}\n'
-    for name, lines in topics.items():
-        text += f'[topics."{name}"]\n{lines}\n'
-    (WORK / "lakectl.toml").write_text(text)
-
-
-def lake(*more, **watch):
-    return run([LAKECTL, "lake", "-q", "--new-lake", "-c", "lakectl.toml", *more], **watch)
-
-
-def kcat(topic):
-    return run(["kcat", "-C", "-b", BROKERS, "-t", topic, "-o", "beginning", "-e", "-q"], out=WORK / "kcat.out")
-
-
-def new_lake(topics, **more):
-    def prepare():
-        forget("lake", "kcat.out")
-        configuration(topics, **more)
-
-    return prepare
-
-
-WINDOW = 'kind = "table"\nkey = { columns = ["k"] }\nwindow = { type = "tumbling", size = "5m" }'
-
-
-def stream(size, rounds):
-    topic = data(f"bench-stream-{size}", "stream", size)
-    entry = {topic: 'kind = "stream"'}
-    return in_turn(rounds, [
-        ("kcat to one file", new_lake(entry), lambda: kcat(topic)),
-        ("bare poll loop", new_lake(entry), lambda: run([RELEASE / "examples/poll_floor", topic])),
-        ("lakectl lake", new_lake(entry), lake),
-        ("lakectl lake, zstd", new_lake(entry, lake='compression = "zstd"'), lake),
-    ])
-
-
-def table(size, rounds):
-    topic = data(f"bench-table-{size}", "table", size, size // 5)
-    entry = {topic: 'kind = "table"'}
-    return in_turn(rounds, [
-        ("kcat to one file", new_lake(entry), lambda: kcat(topic)),
-        ("lakectl lake", new_lake(entry), lake),
-    ])
-
-
-def windowed(size, rounds):
-    topic = data(f"bench-windowed-{size}", "windowed", size, size // 5)
-    entry = {topic: WINDOW}
-    return in_turn(rounds, [
-        ("kcat to one file", new_lake(entry), lambda: kcat(topic)),
-        ("lakectl lake", new_lake(entry), lake),
-    ])
-
-
-def snapshot(size, rounds):
-    """A large snapshot, and then a few updates: what it costs beside copying the file."""
-    keys = 10 * size
-    topic = data(f"bench-keys-{os.getpid()}", "keys", keys, keys)
-    configuration({topic: 'kind = "table"'})
-    forget("lake", "kept", "copy")
-    first = Figure("the first run, all keys")
-    seconds, megabytes = lake("--max-messages", keys)
-    first.seconds.append(seconds)
-    first.megabytes.append(megabytes)
-    current = (WORK / "lake/current" / f"{topic}.json").resolve()
-    size_mb = current.stat().st_size / 1e6
-
-    updates = [0]
-
-    def update():
-        forget("copy")
-        updates[0] += 1
-        data(topic, "keys", keys + 1000 * updates[0], keys)
-
-    def copied():
-        at = (WORK / "lake/current" / f"{topic}.json").resolve()
-        return run(["sh", "-c", f"cp '{at}' copy && sync copy"])
-
-    figures = in_turn(rounds, [
-        (f"cp and sync of the snapshot ({size_mb:.0f} MB)", lambda: forget("copy"), copied),
-        ("lakectl lake, 1,000 updates", update, lake),
-    ])
-    forget("copy")
-    return [*figures, first]
-
-
-def idle(size, rounds):
-    topics = {}
-    for number in range(10):
-        shape, entry = [("stream", 'kind = "stream"'), ("table", 'kind = "table"')][number % 2]
-        more = [100] if shape == "table" else []
-        topics[data(f"bench-idle-{number}", shape, 1000, *more)] = entry
-    configuration(topics)
-    forget("lake")
-    lake()
-    return in_turn(2 * rounds, [("lakectl lake, ten topics, nothing new", lambda: None, lake)])
-
-
-def many(size, rounds):
-    number = max(10, size // 5000)
-    topics = {
-        data(f"bench-many-{at}", "stream", 120, "--partitions", 12, "--days", 1, "--bytes", 300): 'kind = "stream"'
-        for at in range(number)
-    }
-
-    def by_hand():
-        """As many files and folders, each synced, in one thread: what the filesystem alone costs."""
-        began = time.perf_counter()
-        for topic in topics:
-            day = WORK / "lake" / topic / "year=2025/month=10/day=01"
-            day.mkdir(parents=True)
-            for partition in range(12):
-                with open(day / f"part-{partition:05}.json", "wb") as file:
-                    file.write(b"x" * 3600)
-                    os.fsync(file.fileno())
-            folder = os.open(day, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-        return time.perf_counter() - began, 0
-
-    old = []
-
-    def fresh():
-        """The lake before is moved aside, not removed: ext4 passes over inodes that were deleted in the last minutes
-        one by one, and that costs several times what is measured here."""
-        if (WORK / "lake").exists():
-            old.append(f"old-{len(old)}")
-            (WORK / "lake").rename(WORK / old[-1])
-        configuration(topics)
-
-    forget("lake")
-    figures = in_turn(rounds, [
-        (f"{number * 12:,} files in {number * 4} folders, made and synced by hand", fresh, by_hand),
-        (f"lakectl lake, {number} topics of 12 Kafka partitions", fresh, lake),
-    ])
-    forget("lake", *old)
-    return figures
-
-
-def memory(size, rounds):
-    """Peak memory where it could grow: much data, many days, very large records."""
-    figures = []
-    open_files = [0]
-
-    def watch(pid):
-        try:
-            while True:
-                open_files[0] = max(open_files[0], len(os.listdir(f"/proc/{pid}/fd")))
-                time.sleep(0.01)
-        except OSError:
-            pass
-
-    cases = [
-        (f"{10 * size * 1000 / 1e9:.0f} GB drained", f"bench-large-{size}", [10 * size, "--bytes", 1000], ""),
-        ("5,000 day folders in one run", f"bench-days-{size}", [size // 10, "--days", 5000], ""),
-        ("records of 64 MiB", "bench-huge", [8, "--bytes", 64 << 20, "--partitions", 1], ""),
-    ]
-    for name, topic, arguments, settings in cases:
-        data(topic, "stream", *arguments)
-        open_files[0] = 0
-        for figure in in_turn(1, [(name, new_lake({topic: 'kind = "stream"'}, lake=settings), lambda: lake(watch=watch))]):
-            figure.name += f" ({open_files[0]} open files)"
-            figures.append(figure)
-        forget("lake")
-    return figures
-
-
-def linear(size, rounds):
-    figures = []
-    for times in [1, 2, 4, 8]:
-        topic = data(f"bench-linear-{times * size}", "stream", times * size, "--bytes", 700)
-        figures += in_turn(rounds, [(f"lakectl lake, {times * size:,} records", new_lake({topic: 'kind = "stream"'}), lake)])
-    return figures
-
-
-def purge(size, rounds):
-    """As many files as records; each copy of the lake is purged, or removed by rm."""
-    topic = data(f"bench-files-{size}", "stream", size, "--days", 1000, "--bytes", 200)
-    configuration({topic: 'kind = "stream"'}, lake='files = "message"')
-    forget("lake", "kept")
-    lake()
-    (WORK / "lake").rename(WORK / "kept")
-
-    def copy():
-        forget("lake")
-        run(["cp", "-a", "kept", "lake"])
-
-    figures = in_turn(min(rounds, 3), [
-        (f"rm -rf of {size:,} files in 1,000 day folders", copy, lambda: run(["rm", "-rf", f"lake/streams/{topic}"])),
-        ("lakectl purge", copy, lambda: run(
-            [LAKECTL, "purge", "-q", "-c", "lakectl.toml", "--only", "lake", "--yes", "--older-than", "1d", "--max-fraction", 1])),
-    ])
-    forget("lake", "kept")
-    return figures
-
-
-def sql(statement, database=None):
-    words = [REPO / "scripts/services", "mysql-client", "--local-infile=1", "-N"]
-    done = subprocess.run([*map(str, words), *([database] if database else []), "-e", statement], capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(done.stderr)
-    return done.stdout
-
-
-def warehouse(size, rounds):
-    """The same final rows by upserts from a file, by LOAD DATA, and by lakectl from the updates."""
-    topic = data(f"bench-table-{size}", "table", size, size // 5)
-    configuration({topic: 'kind = "table"'})
-    forget("lake")
-    lake()
-    rows = []
-    with open(WORK / "lake/current" / f"{topic}.json", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line, parse_float=str)
-            rows.append((row["_key"], row["COUNT_OF"], row["TOTAL"], row["NAME"], row["UPDATED_MS"], row["NOTE"]))
-    columns = "k VARCHAR(64) NOT NULL PRIMARY KEY, count_of BIGINT, total DECIMAL(20,2), name VARCHAR(64), updated_ms BIGINT, note TEXT"
-    head = "INSERT INTO bench_rows (k,count_of,total,name,updated_ms,note) VALUES "
-    tail = " AS n ON DUPLICATE KEY UPDATE " + ",".join(
-        f"{c}=n.{c}" for c in ["count_of", "total", "name", "updated_ms", "note"])
-    quoted = lambda text: "'" + str(text).replace("\\", "\\\\").replace("'", "''") + "'"
-    with open(WORK / "rows.sql", "w", encoding="utf-8") as out:
-        out.write("SET NAMES utf8mb4; START TRANSACTION;\n")
-        for at in range(0, len(rows), 1000):
-            values = ",".join("(" + ",".join(map(quoted, row)) + ")" for row in rows[at:at + 1000])
-            out.write(f"{head}{values}{tail};\n")
-        out.write("COMMIT;\n")
-    with open(WORK / "rows.tsv", "w", encoding="utf-8") as out:
-        out.writelines("\t".join(map(str, row)) + "\n" for row in rows)
-    database = os.environ["LAKECTL_WAREHOUSE_URL"].rsplit("/", 1)[1]
-    client = [REPO / "scripts/services", "mysql-client", "--local-infile=1", database]
-    (WORK / "load.sql").write_text(
-        f"LOAD DATA LOCAL INFILE '{WORK}/rows.tsv' REPLACE INTO TABLE bench_rows CHARACTER SET utf8mb4;")
-    url = os.environ["LAKECTL_WAREHOUSE_URL"]
-    entry = {topic: 'kind = "table"\nkey = { columns = ["k"] }\nwarehouse.table = "bench_rows"'}
-    configuration(entry, warehouse=f'[warehouse]\nurl = "{url}"')
-    run([LAKECTL, "init-db", "-q", "-c", "lakectl.toml"])
-
-    def empty():
-        sql(f"DROP TABLE IF EXISTS bench_rows; CREATE TABLE bench_rows ({columns}) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin", database)
-        no_progress()
-
-    def no_progress():
-        sql(f"DELETE FROM lakectl_progress WHERE topic = '{topic}'", database)
-
-    def from_file(name):
-        return lambda: run(client, stdin=WORK / name)
-
-    def load():
-        return run([LAKECTL, "warehouse", "-q", "-c", "lakectl.toml", "--topics", topic])
-
-    figures = in_turn(rounds, [
-        (f"upserts of {len(rows):,} rows, empty table", empty, from_file("rows.sql")),
-        ("upserts, rows exist", no_progress, from_file("rows.sql")),
-        ("LOAD DATA, empty table", empty, from_file("load.sql")),
-        ("LOAD DATA REPLACE, rows exist", no_progress, from_file("load.sql")),
-        (f"lakectl warehouse, {size:,} updates, empty table", empty, load),
-        ("lakectl warehouse, rows exist", no_progress, load),
-    ])
-    sql("DROP TABLE bench_rows", database)
-    no_progress()
-    return figures
-
-
-# Case -> (contender, what it is compared with, at most this ratio), by position; limits in seconds and MB.
-TARGETS = {
-    "stream": [(2, 0, 1.0), (3, 0, 1.0)],
-    "table": [(1, 0, 1.5)],
-    "windowed": [(1, 0, None)],
-    "snapshot": [(1, 0, 1.5)],
-    "warehouse": [(4, 0, 1.3), (5, 1, 1.3)],
-    "purge": [(1, 0, 1.1)],
-    "linear": [(1, 0, 2.2), (2, 0, 4.4), (3, 0, 8.8)],
+from typing import Callable, NamedTuple
+
+sys.dont_write_bytecode = True
+
+import cases
+import report
+from measure import REPO, WORK, forget, forget_topics, made
+from warehouse import warehouse
+
+
+class Case(NamedTuple):
+    """A case: its rounds, and what it needs for each record of the size, in Kafka, in its folder, and in inodes."""
+
+    work: Callable
+    rounds: int
+    kafka: float
+    folder: float
+    inodes: float = 0
+    # Topics by how their names begin.
+    topics: tuple = ()
+
+
+KB = 1000
+CASES = {
+    "stream": Case(cases.stream, 5, 0.8 * KB, 1.6 * KB, topics=("bench-stream-",)),
+    "table": Case(cases.table, 5, 0.3 * KB, 0.6 * KB, topics=("bench-table-",)),
+    "snapshot": Case(cases.snapshot, 3, 3 * KB, 12 * KB),
+    "windowed": Case(cases.windowed, 5, 0.3 * KB, 0.6 * KB, topics=("bench-windowed-",)),
+    "warehouse": Case(warehouse, 5, 1.3 * KB, 0.5 * KB, topics=("bench-table-", "bench-enveloped-")),
+    "idle": Case(cases.idle, 10, 0, 0, topics=("bench-idle-",)),
+    "many": Case(cases.many, 5, 0.2 * KB, 0.1 * KB, 0.02, topics=("bench-many-",)),
+    "memory": Case(cases.memory, 1, 12 * KB, 11 * KB, 0.05, topics=("bench-large-", "bench-days-", "bench-huge")),
+    "purge": Case(cases.purge, 1, 0.4 * KB, 9 * KB, 2.1, topics=("bench-files-",)),
+    "linear": Case(cases.linear, 2, 12 * KB, 6 * KB, topics=("bench-linear-",)),
 }
-
-
-def section(name, figures):
-    ratios = {at: (base, limit) for at, base, limit in TARGETS.get(name, [])}
-    lines = [f"## {name}", "", "| contender | median s | min | max | peak MB | ratio | target |", "|---|---|---|---|---|---|---|"]
-    for at, figure in enumerate(figures):
-        ratio = target = ""
-        if at in ratios:
-            base, limit = ratios[at]
-            ratio = f"{figure.median() / figures[base].median():.2f}"
-            target = f"≤ {limit}" if limit else ""
-        lines.append(
-            f"| {figure.name} | {figure.median():.2f} | {min(figure.seconds):.2f} | {max(figure.seconds):.2f} "
-            f"| {figure.memory():.0f} | {ratio} | {target} |")
-    return "\n".join(lines) + "\n"
-
-
-def machine():
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    version = subprocess.run([LAKECTL, "--version"], capture_output=True, text=True).stdout.strip()
-    kcat_version = subprocess.run(["kcat", "-V"], capture_output=True, text=True).stdout.split("\n")[3:4]
-    return (f"{os.cpu_count()} cores ({model}), {memory:.0f} GB, Linux {platform.release()}; "
-            f"{version}; kcat {' '.join(kcat_version).split('(')[0].strip()}")
+# Contenders that --with adds, and the case that they take part in.
+OPTIONAL = {"spark": "stream", "debezium": "warehouse"}
+GIGABYTE = 1_000_000_000
+# Kafka removes the files of a deleted topic a minute later.
+SPACE_DEADLINE_SECONDS = 90
 
 
 def main():
+    args = arguments()
+    WORK.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    for at, name in enumerate(args.only):
+        case = CASES[name]
+        enough_space(name, case, args.size)
+        rounds = args.rounds or min(case.rounds, 2 if args.quick else case.rounds)
+        since = time.monotonic()
+        figures = case.work(args.size, rounds, args.also)
+        others = [os.environ[f"LAKECTL_BENCH_{other.upper()}_VERSION"] for other in args.also if OPTIONAL[other] == name]
+        text = report.section(name, figures, report.conditions(args.size, rounds, others))
+        print(f"\n{text}\n({time.monotonic() - since:.0f} s)", flush=True)
+        if args.out:
+            report.replace(args.out, name, text, list(CASES))
+        if not args.keep:
+            clear(case, [CASES[later] for later in args.only[at + 1:]])
+    print(f"\nAll in {(time.monotonic() - began) / 60:.1f} minutes.", flush=True)
+
+
+def arguments():
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--size", type=int)
-    parser.add_argument("--only", default=",".join(NAMES))
+    parser.add_argument("--only", type=names(CASES), default=list(CASES))
+    parser.add_argument("--with", type=names(OPTIONAL), default=[], dest="also")
     parser.add_argument("--keep", action="store_true")
-    parser.add_argument("--out")
+    parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
-    chosen = args.only.split(",")
-    if unknown := set(chosen) - set(NAMES):
-        parser.error(f"no such case: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    size, rounds = (100_000, 2) if args.quick else (1_000_000, 5)
-    size, rounds = args.size or size, args.rounds or rounds
-    WORK.mkdir(parents=True, exist_ok=True)
-    text = f"# Benchmarks\n\nMade by `scripts/bench`. Only ratios within one run travel.\n\n{machine()}. {rounds} rounds, {size:,} records.\n"
-    for name in chosen:
-        result = section(name, globals()[name](size, rounds))
-        print("\n" + result, flush=True)
-        text += "\n" + result
-    forget("lake", "kcat.out", "rows.sql", "rows.tsv", "load.sql", "stderr", "lakectl.toml")
-    if not args.keep:
-        run([RELEASE / "examples/bench_data", "--forget"])
-    out = args.out or (None if args.quick or args.size or chosen != NAMES else REPO / "bench/RESULTS.md")
-    if out:
-        pathlib.Path(out).write_text(text)
+    if "LAKECTL_BROKERS" not in os.environ or "LAKECTL_WAREHOUSE_URL" not in os.environ:
+        parser.error("LAKECTL_BROKERS or LAKECTL_WAREHOUSE_URL is not set; run scripts/bench")
+    for name in args.also:
+        if f"LAKECTL_BENCH_{name.upper()}" not in os.environ:
+            parser.error(f"{name} is not there; run scripts/bench --with {name}")
+    usual = not (args.quick or args.size) and args.only == list(CASES)
+    args.size = args.size or (100_000 if args.quick else 1_000_000)
+    args.out = args.out or (REPO / "bench/RESULTS.md" if usual else None)
+    return args
+
+
+def names(known):
+    """Reads a list of names, each of which must be known."""
+    def read(text):
+        wanted = text.split(",")
+        if unknown := sorted(set(wanted) - set(known)):
+            raise argparse.ArgumentTypeError(f"no {', '.join(unknown)}; there are {', '.join(known)}")
+        return wanted
+
+    return read
+
+
+def enough_space(name, case, size):
+    """Stops before a case for which there is too little space, and waits a little for what the case before it left."""
+    folders = {WORK: case.folder * size}
+    services = pathlib.Path(os.environ.get("LAKECTL_SERVICES_DIR", WORK))
+    kafka = services if services.is_dir() else WORK
+    if kafka.stat().st_dev == WORK.stat().st_dev:
+        folders[WORK] += case.kafka * size
+    else:
+        folders[kafka] = case.kafka * size
+    until = time.monotonic() + SPACE_DEADLINE_SECONDS
+    for folder, needed in folders.items():
+        needed += GIGABYTE
+        while (free := shutil.disk_usage(folder).free) < needed:
+            if time.monotonic() > until:
+                sys.exit(f"{name} needs {needed / GIGABYTE:.0f} GB on the disk of {folder}, where {free / GIGABYTE:.0f} are free; "
+                         f"make room, or take --size or --only")
+            time.sleep(1)
+    inodes, free = case.inodes * size, os.statvfs(WORK).f_favail
+    # Some file systems count none.
+    if os.statvfs(WORK).f_files and free < inodes:
+        sys.exit(f"{name} makes {inodes:,.0f} files and folders on the disk of {WORK}, which has inodes for {free:,} more; "
+                 f"take --size or --only")
+
+
+def clear(case, later):
+    """Frees what no later case needs."""
+    needed = tuple(begin for other in later for begin in other.topics)
+    forget_topics([topic for topic in made if topic.startswith(case.topics) and not topic.startswith(needed)])
+    forget("lake", "spark", "connect", "kcat.out", "rows.sql", "rows.tsv", "load.sql", "stderr", "lakectl.toml")
 
 
 main()

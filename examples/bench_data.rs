@@ -1,8 +1,9 @@
 //! Fills Kafka with the same records every time, for `scripts/bench`: values of a given size over some days, or updates
 //! of a given number of keys. A topic that holds fewer records is filled up, one that holds as many is left as it is.
 //!
-//! `bench_data TOPIC stream RECORDS`, `bench_data TOPIC table|windowed|keys RECORDS KEYS` (keys: each of them once, then
-//! updates), with `--partitions N`, `--days N` and `--bytes N`; `bench_data --forget` deletes what it made.
+//! `bench_data TOPIC stream RECORDS`, `bench_data TOPIC table|enveloped|windowed|keys RECORDS KEYS` (enveloped: a table's
+//! updates as Kafka Connect's JsonConverter takes them, each with its schema; keys: each of them once, then updates),
+//! with `--partitions N`, `--days N` and `--bytes N`; `bench_data --forget [TOPIC ...]` deletes those, or all it made.
 //! The broker is `$LAKECTL_BROKERS`.
 
 use anyhow::{Context, Result, bail};
@@ -35,6 +36,7 @@ struct Load {
 enum Shape {
     Stream,
     Table { keys: i64 },
+    Enveloped { keys: i64 },
     Windowed { keys: i64 },
     Keys { keys: i64 },
 }
@@ -43,8 +45,8 @@ fn main() -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
     let brokers = std::env::var("LAKECTL_BROKERS")
         .context("LAKECTL_BROKERS is not set; scripts/services starts one")?;
-    if given == ["--forget"] {
-        return futures_executor::block_on(forget(&brokers));
+    if let Some(("--forget", topics)) = given.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return futures_executor::block_on(forget(&brokers, topics));
     }
     let load = arguments(given)?;
     let before = count(&brokers, &load.topic)?;
@@ -72,8 +74,7 @@ fn main() -> Result<()> {
 }
 
 fn arguments(given: Vec<String>) -> Result<Load> {
-    let usage =
-        "bench_data TOPIC stream|table|windowed|keys RECORDS [KEYS] [--partitions N] [--days N] [--bytes N]";
+    let usage = "bench_data TOPIC stream|table|enveloped|windowed|keys RECORDS [KEYS] [--partitions N] [--days N] [--bytes N]";
     let (mut plain, mut options) = (Vec::new(), std::collections::HashMap::new());
     let mut rest = given.into_iter();
     while let Some(word) = rest.next() {
@@ -92,6 +93,7 @@ fn arguments(given: Vec<String>) -> Result<Load> {
     let shape = match plain.get(1).map(String::as_str) {
         Some("stream") => Shape::Stream,
         Some("table") => Shape::Table { keys: number(3)? },
+        Some("enveloped") => Shape::Enveloped { keys: number(3)? },
         Some("windowed") => Shape::Windowed { keys: number(3)? },
         Some("keys") => Shape::Keys { keys: number(3)? },
         _ => bail!(usage),
@@ -121,10 +123,12 @@ fn count(brokers: &str, topic: &str) -> Result<i64> {
     Ok(records)
 }
 
-async fn forget(brokers: &str) -> Result<()> {
+async fn forget(brokers: &str, wanted: &[String]) -> Result<()> {
     let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", brokers).create()?;
     let metadata = consumer.fetch_metadata(None, ANSWER)?;
-    let ours = |name: &&str| name.starts_with("bench-");
+    let ours = |name: &&str| {
+        name.starts_with("bench-") && (wanted.is_empty() || wanted.iter().any(|topic| topic == name))
+    };
     let names: Vec<&str> = metadata
         .topics()
         .iter()
@@ -212,9 +216,10 @@ fn key_of(shape: Shape, number: i64) -> i64 {
     match shape {
         Shape::Stream => number,
         Shape::Keys { keys } if number < keys => number,
-        Shape::Table { keys } | Shape::Windowed { keys } | Shape::Keys { keys } => {
-            (number.wrapping_mul(2_654_435_761) & i64::from(u32::MAX)) % keys
-        }
+        Shape::Table { keys }
+        | Shape::Enveloped { keys }
+        | Shape::Windowed { keys }
+        | Shape::Keys { keys } => (number.wrapping_mul(2_654_435_761) & i64::from(u32::MAX)) % keys,
     }
 }
 
@@ -226,12 +231,23 @@ fn write_key(load: &Load, number: i64, at: i64, key: &mut Vec<u8>) {
     let _ = match load.shape {
         Shape::Stream => write!(key, "TXN-{which:012}"),
         Shape::Table { .. } | Shape::Keys { .. } => write!(key, "KEY-{which:09}"),
+        Shape::Enveloped { .. } => write!(key, "{KEY_SCHEMA}{{\"k\":\"KEY-{which:09}\"}}}}"),
         Shape::Windowed { .. } => write!(key, "TYPE-{which:06}"),
     };
     if matches!(load.shape, Shape::Windowed { .. }) {
         key.extend_from_slice(&(at - at % WINDOW_MS).to_be_bytes());
     }
 }
+
+// What stands before the payload, with a brace after it, where Kafka Connect's JsonConverter wants the schema, too.
+const KEY_SCHEMA: &str = r#"{"schema":{"type":"struct","optional":false,"fields":[{"field":"k","type":"string","optional":false}]},"payload":"#;
+const VALUE_SCHEMA: &str = concat!(
+    r#"{"schema":{"type":"struct","optional":false,"fields":[{"field":"COUNT_OF","type":"int64","optional":true},"#,
+    r#"{"field":"TOTAL","type":"bytes","name":"org.apache.kafka.connect.data.Decimal","version":1,"#,
+    r#""parameters":{"scale":"2"},"optional":true},{"field":"NAME","type":"string","optional":true},"#,
+    r#"{"field":"UPDATED_MS","type":"int64","optional":true},{"field":"NOTE","type":"string","optional":true}]},"#,
+    r#""payload":"#
+);
 
 const WORDS: [&str; 24] = [
     "payment",
@@ -284,7 +300,12 @@ fn write_value(load: &Load, number: i64, at: i64, value: &mut Vec<u8>) {
     );
     let (whole, part) = (cents / 100, cents % 100);
     let (city, kind) = (pick(&CITIES, id / 3), pick(&TYPES, id / 7));
-    let target = match load.shape {
+    let enveloped = matches!(load.shape, Shape::Enveloped { .. });
+    if enveloped {
+        value.extend_from_slice(VALUE_SCHEMA.as_bytes());
+    }
+    let head = value.len();
+    let bytes = match load.shape {
         Shape::Stream => {
             let _ = write!(
                 value,
@@ -306,7 +327,7 @@ fn write_value(load: &Load, number: i64, at: i64, value: &mut Vec<u8>) {
             );
             load.value_bytes
         }
-        Shape::Table { .. } | Shape::Windowed { .. } | Shape::Keys { .. } => {
+        Shape::Table { .. } | Shape::Enveloped { .. } | Shape::Windowed { .. } | Shape::Keys { .. } => {
             let _ = write!(
                 value,
                 "{{\"COUNT_OF\":{number},\"TOTAL\":{whole}.{part:02},\"NAME\":\"User {id}\",\"UPDATED_MS\":{at},\"NOTE\":\""
@@ -315,7 +336,7 @@ fn write_value(load: &Load, number: i64, at: i64, value: &mut Vec<u8>) {
         }
     };
     let mut seed = u64::from_ne_bytes(number.to_ne_bytes()).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    while value.len() + 2 < target {
+    while value.len() - head + 2 < bytes {
         // xorshift: the same words every time, in no order.
         seed ^= seed << 13;
         seed ^= seed >> 7;
@@ -324,4 +345,7 @@ fn write_value(load: &Load, number: i64, at: i64, value: &mut Vec<u8>) {
         value.push(b' ');
     }
     value.extend_from_slice(b"\"}");
+    if enveloped {
+        value.push(b'}');
+    }
 }

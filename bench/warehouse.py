@@ -1,0 +1,132 @@
+"""The case `warehouse`: the same final rows by upserts from a file, by LOAD DATA, by lakectl from the updates, and by Debezium."""
+
+import json
+import os
+import subprocess
+import sys
+
+import debezium_sink
+from measure import LAKECTL, MEMORY, REPO, WORK, configuration, data, forget, in_turn, lake, new_lake, run
+
+COLUMNS = ["k", "count_of", "total", "name", "updated_ms", "note"]
+TYPES = ["VARCHAR(64) NOT NULL PRIMARY KEY", "BIGINT", "DECIMAL(20,2)", "VARCHAR(64)", "BIGINT", "TEXT"]
+CLIENT = [str(REPO / "scripts/services"), "mysql-client", "--local-infile=1", "-N"]
+DATABASE = os.environ.get("LAKECTL_WAREHOUSE_URL", "").rsplit("/", 1)[-1]
+
+
+def sql(statement, *database):
+    done = subprocess.run([*CLIENT, *database, "-e", statement], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(done.stderr)
+    return done.stdout
+
+
+def warehouse(size, rounds, also):
+    topic = data(f"bench-table-{size}", "table", size, size // 5)
+    rows = write_floor(topic)
+    url = os.environ["LAKECTL_WAREHOUSE_URL"]
+    entry = {topic: 'kind = "table"\nkey = { columns = ["k"] }\nwarehouse.table = "bench_rows"'}
+    configuration(entry, warehouse=f'[warehouse]\nurl = "{url}"')
+    run([LAKECTL, "init-db", "-q", "-c", "lakectl.toml"])
+
+    def no_progress():
+        sql(f"DELETE FROM lakectl_progress WHERE topic = '{topic}'", DATABASE)
+
+    def empty():
+        new_table("bench_rows")
+        no_progress()
+
+    def from_file(name):
+        return lambda: run([*CLIENT, DATABASE], stdin=WORK / name)
+
+    def load():
+        return run([LAKECTL, "warehouse", "-q", "-c", "lakectl.toml", "--topics", topic])
+
+    contenders = [
+        (f"upserts of {rows:,} rows, empty table", empty, from_file("rows.sql")),
+        ("upserts, rows exist", no_progress, from_file("rows.sql")),
+        ("LOAD DATA, empty table", empty, from_file("load.sql")),
+        ("LOAD DATA REPLACE, rows exist", no_progress, from_file("load.sql")),
+        (f"lakectl warehouse, {size:,} updates, empty table", empty, load),
+        ("lakectl warehouse, rows exist", no_progress, load),
+    ]
+    if "debezium" in also:
+        enveloped = data(f"bench-enveloped-{size}", "enveloped", size, size // 5)
+        contenders.append((f"Debezium's JDBC sink, {size:,} updates, empty table",
+                           lambda: new_table("bench_debezium"), lambda: debezium(enveloped)))
+    figures = in_turn(rounds, contenders)
+    for floor, ours in (0, 4), (1, 5):
+        figures[ours].beside(figures[floor], at_most=1.3, named="upserts")
+        figures[ours].within(megabytes=MEMORY)
+    for sink in figures[6:]:
+        sink.beside(figures[4], at_least=8, named="lakectl")
+        started = sink.without_start("Debezium's JDBC sink, without the start of Java and Connect")
+        started.beside(figures[4], at_least=8, named="lakectl")
+        figures.append(started)
+    sql("DROP TABLE IF EXISTS bench_rows, bench_debezium", DATABASE)
+    no_progress()
+    return figures
+
+
+def new_table(name):
+    columns = ", ".join(map(" ".join, zip(COLUMNS, TYPES)))
+    sql(f"DROP TABLE IF EXISTS {name}; CREATE TABLE {name} ({columns}) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin", DATABASE)
+
+
+def write_floor(topic):
+    """The final rows, as lakectl's own snapshot has them, as statements and as a file to load."""
+    new_lake({topic: 'kind = "table"'})()
+    lake()
+    rows = []
+    with open(WORK / "lake/current" / f"{topic}.json", encoding="utf-8") as lines:
+        for line in lines:
+            row = json.loads(line, parse_float=str)
+            rows.append((row["_key"], row["COUNT_OF"], row["TOTAL"], row["NAME"], row["UPDATED_MS"], row["NOTE"]))
+    forget("lake")
+    head = f"INSERT INTO bench_rows ({','.join(COLUMNS)}) VALUES "
+    tail = " AS n ON DUPLICATE KEY UPDATE " + ",".join(f"{c}=n.{c}" for c in COLUMNS[1:])
+    quoted = lambda text: "'" + str(text).replace("\\", "\\\\").replace("'", "''") + "'"
+    with open(WORK / "rows.sql", "w", encoding="utf-8") as out:
+        out.write("SET NAMES utf8mb4; START TRANSACTION;\n")
+        for at in range(0, len(rows), 1000):
+            values = ",".join("(" + ",".join(map(quoted, row)) + ")" for row in rows[at:at + 1000])
+            out.write(f"{head}{values}{tail};\n")
+        out.write("COMMIT;\n")
+    with open(WORK / "rows.tsv", "w", encoding="utf-8") as out:
+        out.writelines("\t".join(map(str, row)) + "\n" for row in rows)
+    (WORK / "load.sql").write_text(
+        f"LOAD DATA LOCAL INFILE '{WORK}/rows.tsv' REPLACE INTO TABLE bench_rows CHARACTER SET utf8mb4;")
+    return len(rows)
+
+
+def debezium(topic):
+    """Done when it has each Kafka partition's last update; then both must have made the same rows."""
+    last = sql(f"SELECT MAX(count_of) FROM bench_rows GROUP BY SUBSTRING(k, 5) % {debezium_sink.TASKS}", DATABASE).split()
+    keys = sql(f"SELECT CONCAT('(k = ''', k, ''' AND count_of = ', count_of, ')') FROM bench_rows WHERE count_of IN ({','.join(last)})",
+               DATABASE).splitlines()
+    # One client that stays: starting one for each question would take a core from those who are measured.
+    client = subprocess.Popen([*CLIENT, "--unbuffered", DATABASE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(question):
+        client.stdin.write(question + ";\n")
+        client.stdin.flush()
+        return client.stdout.readline()
+
+    def arrived():
+        return int(ask(f"SELECT COUNT(*) FROM bench_debezium WHERE {' OR '.join(keys)}")) == len(keys)
+
+    try:
+        took = debezium_sink.drain(topic, "bench_debezium", arrived)
+    finally:
+        client.stdin.close()
+        client.wait()
+    ours, theirs = checksum("bench_rows"), checksum("bench_debezium")
+    if ours != theirs:
+        sys.exit(f"Debezium made other rows than lakectl: {theirs}, not {ours} (count and checksum)")
+    return took
+
+
+def checksum(table):
+    """How many rows, and a sum over all columns of all of them."""
+    return sql(f"SELECT COUNT(*), SUM(CAST(CONV(LEFT(SHA2(CONCAT_WS('|',{','.join(COLUMNS)}),256),15),16,10) AS UNSIGNED)) FROM {table}",
+               DATABASE).split()
