@@ -94,6 +94,11 @@ pub trait Target {
 pub trait Sink {
     fn progress(&self) -> Progress;
 
+    /// Whether Kafka partitions should come in turns: what was read of some can be written while others are read.
+    fn in_turns(&self) -> bool {
+        false
+    }
+
     /// Told once, before the first record: which offsets will come, and whether to start afresh.
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()>;
 

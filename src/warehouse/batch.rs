@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::convert::Cell;
 use super::rejects::Reject;
+use super::written::Written;
 use crate::record::Record;
 
 /// What one row is to become, and the record that says so.
@@ -129,6 +130,8 @@ pub(super) struct Batch {
     pub(super) rejects: Vec<Reject>,
     /// Primary keys of refused records: a rebuild keeps their rows.
     pub(super) kept: BTreeMap<Box<[u8]>, Vec<Value>>,
+    /// What batches before this one have held.
+    pub(super) written: Written,
     bytes: usize,
 }
 
@@ -158,16 +161,19 @@ impl Batch {
         self.bytes
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Batch::new(self.keeps_versions);
+    /// Gives away what is to be written; what comes next is another batch.
+    pub(super) fn hand_over(&mut self) -> Batch {
+        let mut given = std::mem::replace(self, Batch::new(self.keeps_versions));
+        self.written = std::mem::take(&mut given.written);
+        self.written.add(&given);
+        given
     }
 
-    /// The same, without waiting until the memory of many changes is given back, piece by piece.
-    pub(super) fn clear_aside(&mut self) {
-        let old = std::mem::replace(self, Batch::new(self.keeps_versions));
-        if old.changes.len() > MANY_CHANGES {
+    /// Without waiting until the memory of many changes is given back, piece by piece.
+    pub(super) fn drop_aside(self) {
+        if self.changes.len() > MANY_CHANGES {
             // Where there is no thread to be had, this one does it.
-            let _ = std::thread::Builder::new().spawn(move || drop(old));
+            let _ = std::thread::Builder::new().spawn(move || drop(self));
         }
     }
 
@@ -205,7 +211,11 @@ impl Batch {
     /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
     pub(super) fn put(&mut self, key: &[u8], record: &Record<'_>, write: Write, reread: Reread<'_>) {
         let Some(old) = self.changes.get_mut(key) else {
-            return self.insert(key, Box::new(Pending::new(record, write)));
+            let outdated = self.written.is_newer(key, record.partition, record.timestamp_ms);
+            if !outdated {
+                self.insert(key, Box::new(Pending::new(record, write)));
+            }
+            return;
         };
         if old.partition != record.partition && old.timestamp_ms > record.timestamp_ms {
             return;

@@ -34,6 +34,7 @@ mod time;
 mod trial;
 mod upsert;
 mod width;
+mod written;
 
 use anyhow::{Context, Result};
 use mysql::Conn;

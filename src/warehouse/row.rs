@@ -39,7 +39,7 @@ const ORDER_MAX: usize = 1_000;
 const ORDER_NAME_MAX: usize = 256;
 
 /// Reads the records of one topic for one table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RowReader {
     schema: KeySchema,
     names: Names,
