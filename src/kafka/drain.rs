@@ -295,7 +295,11 @@ impl<'a> Reading<'a> {
         if self.open == 0 {
             return Ok(());
         }
-        if self.parts.values().all(|part| part.next.is_some() || part.turn > self.turn) {
+        if self
+            .parts
+            .values()
+            .all(|part| part.next.is_some() || part.turn > self.turn)
+        {
             return self.next_turn();
         }
         let mut list = TopicPartitionList::new();

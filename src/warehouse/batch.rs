@@ -4,6 +4,7 @@ use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
 use super::convert::Cell;
+use super::key_hash::KeyHash;
 use super::rejects::Reject;
 use super::written::Written;
 use crate::record::Record;
@@ -117,7 +118,7 @@ pub(super) fn values_bytes(values: &[Value]) -> usize {
 /// Pending changes and rejects, with the memory they take.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) changes: HashMap<Box<[u8]>, Box<Pending>>,
+    pub(super) changes: HashMap<Box<[u8]>, Box<Pending>, KeyHash>,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
     pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
     /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
@@ -198,13 +199,15 @@ impl Batch {
 
     /// The changes in the primary key's order.
     pub(super) fn in_order(&self) -> Vec<(&[u8], &Pending)> {
-        let mut changes: Vec<_> = self
-            .changes
-            .iter()
-            .map(|(key, pending)| (&**key, &**pending))
+        let changes = self.changes.iter();
+        let mut changes: Vec<_> = changes
+            .map(|(key, pending)| (first_bytes(key), &**key, &**pending))
             .collect();
-        changes.sort_unstable_by_key(|(key, _)| *key);
+        changes.sort_unstable_by_key(|&(first, key, _)| (first, key));
         changes
+            .into_iter()
+            .map(|(_, key, pending)| (key, pending))
+            .collect()
     }
 
     /// The later record of a key wins: by offset, or by time where its Kafka partition changed. Fields that it lacks keep
@@ -308,6 +311,14 @@ impl Pending {
             has_value: false,
         }
     }
+}
+
+/// As a number that sorts as they do: most keys need no further look.
+fn first_bytes(key: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    let length = key.len().min(16);
+    first[..length].copy_from_slice(&key[..length]);
+    u128::from_be_bytes(first)
 }
 
 fn is_same_shape(old: &Write, new: &Write) -> bool {

@@ -14,6 +14,7 @@ mod examine;
 mod fault;
 mod fields;
 mod init_db;
+mod key_hash;
 mod link;
 mod load;
 mod mapping;

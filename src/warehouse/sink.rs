@@ -285,7 +285,11 @@ impl Sink for TableSink {
     }
 
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<sink::Rebuild>) -> Result<()> {
-        self.starts = plan.ranges.iter().map(|range| (range.partition, range.start)).collect();
+        self.starts = plan
+            .ranges
+            .iter()
+            .map(|range| (range.partition, range.start))
+            .collect();
         self.turn = 0;
         let turns = plan.turns.iter().enumerate();
         self.turns = turns

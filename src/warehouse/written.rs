@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::batch::Batch;
+use super::key_hash::KeyHash;
 
 /// About as many as a batch can hold: what is forgotten would not have stood in one batch with what comes.
 const KEYS_MAX: usize = 400_000;
@@ -13,7 +14,7 @@ const KEYS_MAX: usize = 400_000;
 /// Hash of a key -> Kafka partition and timestamp of its newest record.
 #[derive(Debug)]
 pub(super) struct Written {
-    keys: HashMap<u128, (i32, i64)>,
+    keys: HashMap<u128, (i32, i64), KeyHash>,
     /// Keys come from outside: nobody shall know beforehand which collide.
     seed: u64,
     keys_max: usize,
@@ -22,7 +23,7 @@ pub(super) struct Written {
 impl Default for Written {
     fn default() -> Self {
         Written {
-            keys: HashMap::new(),
+            keys: HashMap::default(),
             seed: RandomState::new().hash_one(0),
             keys_max: KEYS_MAX,
         }

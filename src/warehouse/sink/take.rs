@@ -50,7 +50,10 @@ impl TableSink {
                 self.tombstones += 1;
                 self.put_deletion(record, key, false);
             }
-            Change::Upsert(row) => self.take_upsert(record, &row),
+            Change::Upsert(row) => {
+                self.take_upsert(record, &row);
+                self.reader.take_back(row);
+            }
         }
     }
 

@@ -22,9 +22,9 @@ impl TableSink {
             return Ok(());
         }
         self.check_fit()?;
+        let batch = self.batch.hand_over();
         self.rejoin()?;
         let after = self.halfway();
-        let batch = self.batch.hand_over();
         self.taken.clear();
         let parcel = self.parcel(batch, after);
         self.loader.send(parcel)
