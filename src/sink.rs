@@ -94,9 +94,9 @@ pub trait Target {
 pub trait Sink {
     fn progress(&self) -> Progress;
 
-    /// Whether Kafka partitions should come in turns: what was read of some can be written while others are read.
-    fn in_turns(&self) -> bool {
-        false
+    /// The same plan, to be read as it suits the target.
+    fn suit(&self, plan: DrainPlan, _rebuild: Option<Rebuild>) -> DrainPlan {
+        plan
     }
 
     /// Told once, before the first record: which offsets will come, and whether to start afresh.

@@ -145,7 +145,7 @@ impl<'a> Reading<'a> {
     ) -> Result<Outcome> {
         if self.open > 0 {
             std::thread::scope(|scope| {
-                let (giver, taker) = handover::pair();
+                let (giver, taker) = handover::pair(!self.plan.without_headers);
                 let polling = std::thread::Builder::new()
                     .name("poll".to_owned())
                     .spawn_scoped(scope, || self.run(limits, giver))

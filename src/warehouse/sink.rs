@@ -280,8 +280,16 @@ impl Sink for TableSink {
         self.progress.clone()
     }
 
-    fn in_turns(&self) -> bool {
-        true
+    /// What was read of some Kafka partitions is written while others are read, unless all is one transaction.
+    fn suit(&self, plan: DrainPlan, rebuild: Option<sink::Rebuild>) -> DrainPlan {
+        let plan = DrainPlan {
+            without_headers: true,
+            ..plan
+        };
+        match rebuild {
+            None => plan.in_turns(),
+            Some(_) => plan,
+        }
     }
 
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<sink::Rebuild>) -> Result<()> {
