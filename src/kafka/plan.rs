@@ -26,9 +26,6 @@ pub struct OffsetRange {
     pub end: i64,
 }
 
-/// Fewer offsets are not worth a turn of their own.
-const TURN_OFFSETS: u64 = 100_000;
-
 /// The bounded read of one topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DrainPlan {
@@ -59,26 +56,6 @@ impl DrainPlan {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// The same, in turns of enough records where there are enough for two.
-    pub fn in_turns(mut self) -> DrainPlan {
-        let (mut turns, mut turn, mut offsets) = (Vec::new(), Vec::new(), 0);
-        for range in &self.ranges {
-            turn.push(range.partition);
-            offsets += (range.end - range.start).unsigned_abs();
-            if offsets >= TURN_OFFSETS {
-                turns.push(std::mem::take(&mut turn));
-                offsets = 0;
-            }
-        }
-        if let Some(last) = turns.last_mut() {
-            last.append(&mut turn);
-        }
-        if turns.len() > 1 {
-            self.turns = turns;
-        }
-        self
     }
 }
 

@@ -64,11 +64,14 @@ impl Parcel {
     }
 }
 
+/// What a transaction made durable, and the progress it moved to.
+type Loaded = Result<(Landed, Progress)>;
+
 /// Where the loader is.
 pub(super) enum Seat {
     Here(Box<Loader>),
     Away {
-        thread: JoinHandle<(Box<Loader>, Result<(Landed, Progress)>)>,
+        thread: JoinHandle<(Box<Loader>, Loaded)>,
         /// Memory of what it writes.
         bytes: usize,
     },
