@@ -42,7 +42,7 @@ pub struct Field {
 }
 
 /// Checks values one after the other, keeping its buffers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Checker {
     /// In lower case.
     reserved: HashSet<String>,

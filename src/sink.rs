@@ -94,6 +94,11 @@ pub trait Target {
 pub trait Sink: Send {
     fn progress(&self) -> Progress;
 
+    /// The same plan, to be read as it suits the target.
+    fn suit(&self, plan: DrainPlan, _rebuild: Option<Rebuild>) -> DrainPlan {
+        plan
+    }
+
     /// Told once, before the first record: which offsets will come, and whether to start afresh.
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()>;
 

@@ -8,7 +8,7 @@ const DEPTH_MAX: u32 = 127;
 const DIGITS_MAX: usize = 300;
 
 /// Top-level names of an earlier value in their order, all different; whether one of them is reserved.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Names(Vec<(Box<[u8]>, bool)>);
 
 impl Names {

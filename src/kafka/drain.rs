@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::admin::OffsetSpec;
 use super::client::Client;
 use super::handover::{self, Giver, Refused};
-use super::plan::DrainPlan;
+use super::plan::{DrainPlan, OffsetRange};
 use crate::record::Record;
 use crate::sink::{Drained, DrainedPartition};
 use crate::stop::Stop;
@@ -60,6 +60,8 @@ pub struct Reading<'a> {
     parts: BTreeMap<i32, Part>,
     /// Kafka partitions whose `next` is not known yet.
     open: usize,
+    /// Which of the plan's turns Kafka sends now.
+    turn: usize,
     before_from: u64,
     bytes: u64,
 }
@@ -80,6 +82,7 @@ impl Drop for Reading<'_> {
 struct Part {
     start: i64,
     end: i64,
+    turn: usize,
     /// After the last record taken.
     after_taken: i64,
     read: u64,
@@ -92,18 +95,24 @@ impl<'a> Reading<'a> {
     ///
     /// # Errors
     /// librdkafka does not take the assignment.
-    pub fn start(client: &'a Client, topic: &'a str, plan: DrainPlan, limits: &Limits) -> Result<Self> {
-        let part = |start, end| Part {
-            start,
-            end,
-            after_taken: start,
+    pub fn start(client: &'a Client, topic: &'a str, mut plan: DrainPlan, limits: &Limits) -> Result<Self> {
+        // Run after run, a limit would always fall on the same turns.
+        if limits.records_left.is_some() || limits.deadline.is_some() {
+            plan.turns.clear();
+        }
+        let turn = |partition| plan.turns.iter().position(|turn| turn.contains(&partition));
+        let part = |range: &OffsetRange| Part {
+            start: range.start,
+            end: range.end,
+            turn: turn(range.partition).unwrap_or(0),
+            after_taken: range.start,
             read: 0,
-            next: (start >= end).then_some(end),
+            next: (range.start >= range.end).then_some(range.end),
         };
         let parts: BTreeMap<_, _> = plan
             .ranges
             .iter()
-            .map(|r| (r.partition, part(r.start, r.end)))
+            .map(|range| (range.partition, part(range)))
             .collect();
         let open = parts.values().filter(|part| part.next.is_none()).count();
         let mut reading = Reading {
@@ -112,14 +121,15 @@ impl<'a> Reading<'a> {
             plan,
             parts,
             open,
+            turn: 0,
             before_from: 0,
             bytes: 0,
         };
         if limits.reached() {
-            reading.leave_the_rest();
+            reading.leave(|_, _| true);
         }
         if reading.open > 0 {
-            reading.assign()?;
+            reading.next_turn()?;
         }
         Ok(reading)
     }
@@ -139,7 +149,7 @@ impl<'a> Reading<'a> {
     ) -> Result<Outcome> {
         if self.open > 0 {
             std::thread::scope(|scope| {
-                let (giver, taker) = handover::pair();
+                let (giver, taker) = handover::pair(!self.plan.without_headers);
                 let polling = std::thread::Builder::new()
                     .name("poll".to_owned())
                     .spawn_scoped(scope, || self.run(limits, giver))
@@ -152,11 +162,15 @@ impl<'a> Reading<'a> {
         Ok(self.outcome())
     }
 
-    fn assign(&self) -> Result<()> {
+    /// Lets Kafka send the first turn that has anything left.
+    fn next_turn(&mut self) -> Result<()> {
+        let open = || self.parts.iter().filter(|(_, part)| part.next.is_none());
+        let turn = open().map(|(_, part)| part.turn).min().unwrap_or(self.turn);
         let mut list = TopicPartitionList::new();
-        for (&partition, part) in self.parts.iter().filter(|(_, part)| part.next.is_none()) {
+        for (&partition, part) in open().filter(|(_, part)| part.turn == turn) {
             list.add_partition_offset(self.topic, partition, Offset::Offset(part.start))?;
         }
+        self.turn = turn;
         self.client
             .consumer
             .assign(&list)
@@ -186,10 +200,11 @@ impl<'a> Reading<'a> {
             }
             if closing.is_none() && limits.reached() {
                 closing = Some(Instant::now());
+                self.leave(|part, turn| part.turn > turn);
             }
             // What was taken gets committed even where the broker is too slow to name what comes next.
             if closing.is_some_and(|since| since.elapsed() > CLOSING_GRACE) {
-                self.leave_the_rest();
+                self.leave(|_, _| true);
             }
             if silence > limits.silence_max {
                 return Err(self.silent(limits.silence_max));
@@ -282,23 +297,30 @@ impl<'a> Reading<'a> {
             part.next = Some(next);
             self.open -= 1;
         }
-        if self.open > 0 {
-            let mut list = TopicPartitionList::new();
-            list.add_partition(self.topic, partition);
-            self.client
-                .consumer
-                .pause(&list)
-                .map_err(|e| anyhow!("topic {}: {e}", self.topic))?;
+        if self.open == 0 {
+            return Ok(());
         }
-        Ok(())
+        if self
+            .parts
+            .values()
+            .all(|part| part.next.is_some() || part.turn > self.turn)
+        {
+            return self.next_turn();
+        }
+        let mut list = TopicPartitionList::new();
+        list.add_partition(self.topic, partition);
+        self.client
+            .consumer
+            .pause(&list)
+            .map_err(|e| anyhow!("topic {}: {e}", self.topic))
     }
 
-    /// Ends all Kafka partitions where they stand.
-    fn leave_the_rest(&mut self) {
-        for part in self.parts.values_mut() {
+    /// Ends Kafka partitions where they stand; `which` is told the turn that Kafka sends now.
+    fn leave(&mut self, which: impl Fn(&Part, usize) -> bool) {
+        for part in self.parts.values_mut().filter(|part| which(part, self.turn)) {
             part.next.get_or_insert(part.after_taken);
         }
-        self.open = 0;
+        self.open = self.parts.values().filter(|part| part.next.is_none()).count();
     }
 
     /// Errors that librdkafka mends by itself are waited out; the others end the topic.

@@ -23,6 +23,7 @@ pub(super) struct Giver<'m> {
 
 /// The side that takes.
 pub(super) struct Taker<'m> {
+    with_headers: bool,
     from: Receiver<Vec<BorrowedMessage<'m>>>,
 }
 
@@ -30,14 +31,14 @@ pub(super) struct Taker<'m> {
 #[derive(Debug)]
 pub(super) struct Refused;
 
-pub(super) fn pair<'m>() -> (Giver<'m>, Taker<'m>) {
+pub(super) fn pair<'m>(with_headers: bool) -> (Giver<'m>, Taker<'m>) {
     let (to, from) = sync_channel(0);
     let giver = Giver {
         batch: Vec::new(),
         bytes: 0,
         to,
     };
-    (giver, Taker { from })
+    (giver, Taker { with_headers, from })
 }
 
 impl<'m> Giver<'m> {
@@ -74,7 +75,10 @@ impl Taker<'_> {
                     timestamp_ms: timestamp_ms(message),
                     key: message.key(),
                     value: message.payload(),
-                    headers: native_headers::of(message),
+                    headers: match self.with_headers {
+                        true => native_headers::of(message),
+                        false => Vec::new(),
+                    },
                 })?;
             }
         }

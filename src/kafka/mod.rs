@@ -8,6 +8,7 @@ mod native_headers;
 mod plan;
 mod refusal;
 mod survey;
+mod turns;
 
 pub use admin::TopicSettings;
 pub use client::{Client, TopicList};

@@ -30,6 +30,10 @@ pub struct OffsetRange {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DrainPlan {
     pub ranges: Vec<OffsetRange>,
+    /// Kafka partitions that are read together, one group after the other. Empty: all of them at once.
+    pub turns: Vec<Vec<i32>>,
+    /// Records come without their headers: librdkafka takes its time to look for some, even where there are none.
+    pub without_headers: bool,
     pub gaps: Vec<GapReport>,
     /// Offsets that an open transaction holds back.
     pub held: u64,

@@ -213,6 +213,7 @@ impl<'a> Run<'a> {
         let mut turn = turn?;
         let planned = self.plan(turn.topic, seen, &turn.sink.progress(), &mut turn.line);
         let started = planned.and_then(|(plan, rebuild)| {
+            let plan = turn.sink.suit(plan, rebuild);
             let reading = Reading::start(self.client, &turn.topic.name, plan, &self.options.limits)?;
             Ok((reading, rebuild))
         });

@@ -4,7 +4,9 @@ use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
 use super::convert::Cell;
+use super::key_hash::KeyHash;
 use super::rejects::Reject;
+use super::written::Written;
 use crate::record::Record;
 
 /// What one row is to become, and the record that says so.
@@ -116,7 +118,7 @@ pub(super) fn values_bytes(values: &[Value]) -> usize {
 /// Pending changes and rejects, with the memory they take.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) changes: HashMap<Box<[u8]>, Box<Pending>>,
+    pub(super) changes: HashMap<Box<[u8]>, Box<Pending>, KeyHash>,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
     pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
     /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
@@ -129,6 +131,8 @@ pub(super) struct Batch {
     pub(super) rejects: Vec<Reject>,
     /// Primary keys of refused records: a rebuild keeps their rows.
     pub(super) kept: BTreeMap<Box<[u8]>, Vec<Value>>,
+    /// What batches before this one have held.
+    pub(super) written: Written,
     bytes: usize,
 }
 
@@ -158,16 +162,19 @@ impl Batch {
         self.bytes
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Batch::new(self.keeps_versions);
+    /// Gives away what is to be written; what comes next is another batch.
+    pub(super) fn hand_over(&mut self) -> Batch {
+        let mut given = std::mem::replace(self, Batch::new(self.keeps_versions));
+        self.written = std::mem::take(&mut given.written);
+        self.written.add(&given);
+        given
     }
 
-    /// The same, without waiting until the memory of many changes is given back, piece by piece.
-    pub(super) fn clear_aside(&mut self) {
-        let old = std::mem::replace(self, Batch::new(self.keeps_versions));
-        if old.changes.len() > MANY_CHANGES {
+    /// Without waiting until the memory of many changes is given back, piece by piece.
+    pub(super) fn drop_aside(self) {
+        if self.changes.len() > MANY_CHANGES {
             // Where there is no thread to be had, this one does it.
-            let _ = std::thread::Builder::new().spawn(move || drop(old));
+            let _ = std::thread::Builder::new().spawn(move || drop(self));
         }
     }
 
@@ -192,20 +199,26 @@ impl Batch {
 
     /// The changes in the primary key's order.
     pub(super) fn in_order(&self) -> Vec<(&[u8], &Pending)> {
-        let mut changes: Vec<_> = self
-            .changes
-            .iter()
-            .map(|(key, pending)| (&**key, &**pending))
+        let changes = self.changes.iter();
+        let mut changes: Vec<_> = changes
+            .map(|(key, pending)| (first_bytes(key), &**key, &**pending))
             .collect();
-        changes.sort_unstable_by_key(|(key, _)| *key);
+        changes.sort_unstable_by_key(|&(first, key, _)| (first, key));
         changes
+            .into_iter()
+            .map(|(_, key, pending)| (key, pending))
+            .collect()
     }
 
     /// The later record of a key wins: by offset, or by time where its Kafka partition changed. Fields that it lacks keep
     /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
     pub(super) fn put(&mut self, key: &[u8], record: &Record<'_>, write: Write, reread: Reread<'_>) {
         let Some(old) = self.changes.get_mut(key) else {
-            return self.insert(key, Box::new(Pending::new(record, write)));
+            let outdated = self.written.is_newer(key, record.partition, record.timestamp_ms);
+            if !outdated {
+                self.insert(key, Box::new(Pending::new(record, write)));
+            }
+            return;
         };
         if old.partition != record.partition && old.timestamp_ms > record.timestamp_ms {
             return;
@@ -298,6 +311,14 @@ impl Pending {
             has_value: false,
         }
     }
+}
+
+/// As a number that sorts as they do: most keys need no further look.
+fn first_bytes(key: &[u8]) -> u128 {
+    let mut first = [0; 16];
+    let length = key.len().min(16);
+    first[..length].copy_from_slice(&key[..length]);
+    u128::from_be_bytes(first)
 }
 
 fn is_same_shape(old: &Write, new: &Write) -> bool {

@@ -268,7 +268,7 @@ impl<'a> Work<'a> {
         };
         match result.and_then(|_| self.change(link, reader, Some(rebuild))) {
             Ok(landed) => {
-                rebuild.set_spilled(self.batch);
+                rebuild.set_spilled();
                 Ok(landed)
             }
             Err(Failure::Stranger(found)) => Err(self.stranger(&found)),

@@ -13,7 +13,7 @@ pub(super) const WINDOW_START: &str = "window_start";
 pub(super) const WINDOW_END: &str = "window_end";
 
 /// Names in records -> columns of one table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Names {
     /// Lower-case name in the record -> column.
     columns: HashMap<String, usize>,
@@ -29,7 +29,7 @@ pub(super) enum KeyColumns {
 }
 
 /// The whole plan for a topic's keys.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct KeyPlan {
     pub(super) columns: KeyColumns,
     pub(super) window_start: Option<usize>,

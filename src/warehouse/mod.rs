@@ -14,6 +14,7 @@ mod examine;
 mod fault;
 mod fields;
 mod init_db;
+mod key_hash;
 mod link;
 mod load;
 mod mapping;
@@ -34,6 +35,7 @@ mod time;
 mod trial;
 mod upsert;
 mod width;
+mod written;
 
 use anyhow::{Context, Result};
 use mysql::Conn;

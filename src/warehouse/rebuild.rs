@@ -5,9 +5,7 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::time::Duration;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::batch::Batch;
 use super::row::Rows;
@@ -25,9 +23,6 @@ const KEYS_PER_STATEMENT: usize = 512;
 pub(super) struct Rebuild {
     absent: sink::Rebuild,
     spilled: bool,
-    /// Hash of a key that was written already -> Kafka partition and timestamp of its record: where the number of
-    /// Kafka partitions has grown, a key's older record may come later.
-    written: HashMap<u128, (i32, i64)>,
 }
 
 impl Rebuild {
@@ -35,7 +30,6 @@ impl Rebuild {
         Rebuild {
             absent,
             spilled: false,
-            written: HashMap::new(),
         }
     }
 
@@ -44,21 +38,8 @@ impl Rebuild {
         self.spilled
     }
 
-    pub(super) fn set_spilled(&mut self, batch: &Batch) {
+    pub(super) fn set_spilled(&mut self) {
         self.spilled = true;
-        for (key, pending) in &batch.changes {
-            self.written
-                .insert(xxh3_128(key), (pending.partition, pending.timestamp_ms));
-        }
-    }
-
-    /// Whether a record of another Kafka partition, written before, is the newer one.
-    pub(super) fn is_outdated(&self, key: &[u8], partition: i32, timestamp_ms: i64) -> bool {
-        self.spilled
-            && self
-                .written
-                .get(&xxh3_128(key))
-                .is_some_and(|&(other, time)| other != partition && time > timestamp_ms)
     }
 
     /// An empty table of keys, made outside of the transaction.

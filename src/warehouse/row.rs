@@ -39,7 +39,7 @@ const ORDER_MAX: usize = 1_000;
 const ORDER_NAME_MAX: usize = 256;
 
 /// Reads the records of one topic for one table.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RowReader {
     schema: KeySchema,
     names: Names,
@@ -55,6 +55,8 @@ pub(super) struct RowReader {
     pub(super) key_misfit: Option<String>,
     /// Of the value that is being read.
     fields: Vec<Field>,
+    /// Memory for the next record's.
+    slots: Slots<'static>,
 }
 
 /// What a record gives each of the table's columns.
@@ -95,7 +97,13 @@ impl RowReader {
             key_fitted: false,
             key_misfit: None,
             fields: Vec::new(),
+            slots: Slots::new(),
         }
+    }
+
+    /// Takes the memory of what was read back, for the next record.
+    pub(super) fn take_back(&mut self, slots: Slots<'_>) {
+        self.slots = emptied(slots);
     }
 
     pub(super) fn read<'a>(&mut self, table: &TargetTable, record: &Record<'a>) -> Change<'a> {
@@ -104,7 +112,8 @@ impl RowReader {
             DecodedKey::Undecodable(reason) => return refused(reason.into_owned(), None),
             DecodedKey::Key { key, window } => (key, window),
         };
-        let mut slots = vec![None; table.columns.len()];
+        let mut slots = emptied(std::mem::take(&mut self.slots));
+        slots.resize(table.columns.len(), None);
         if let Err(reason) = self.fill_key(table, &key, &mut slots) {
             return refused(reason, None);
         }
@@ -140,7 +149,10 @@ impl RowReader {
         match self.read(table, record) {
             Change::Upsert(mut slots) => {
                 let filled = table.key_first().filter_map(|at| slots[at].take());
-                filled.map(Cell::into_value).collect()
+                let mut values = Vec::with_capacity(table.columns.len());
+                values.extend(filled.map(Cell::into_value));
+                self.take_back(slots);
+                values
             }
             _ => Vec::new(),
         }
@@ -374,6 +386,12 @@ impl RowReader {
         }
         found
     }
+}
+
+/// The same memory, holding nothing of the record before.
+fn emptied<'a>(mut slots: Slots<'_>) -> Slots<'a> {
+    slots.clear();
+    slots.into_iter().map(|_| None).collect()
 }
 
 fn set<'a>(slots: &mut Slots<'a>, table: &TargetTable, at: usize, input: &Input<'a>) -> Result<(), String> {

@@ -1,19 +1,22 @@
 //! One table topic on its way into its table.
 
+mod loader;
 mod take;
+mod write;
 
 pub(super) use take::STATEMENT_OVERHEAD_BYTES;
 
 use anyhow::{Result, anyhow};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::batch::Batch;
 use super::cutoffs::{self, Erased};
 use super::erasures;
 use super::link::Link;
-use super::load::{self, Landed, Work};
+use super::load::{self, Landed};
 use super::progress::{self, Place};
 use super::rebuild::{self, Rebuild};
 use super::row::RowReader;
@@ -25,18 +28,19 @@ use crate::kafka::DrainPlan;
 use crate::record::Record;
 use crate::report::{TargetReport, TopicReport};
 use crate::sink::{self, Drained, Progress, Sink};
+use loader::{Loader, Seat};
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
 const BUDGET_BYTES: usize = 96 << 20;
-/// The time of the last complete run is only written when nothing else is if it is older than this.
-const COMPLETE_STALE_MS: i64 = 60_000;
 const NAMES_SHOWN: usize = 20;
 
 /// A table under its lock, ready to take a topic's records.
 pub struct TableSink {
     topic: Topic,
-    table: TargetTable,
-    link: Link,
+    table: Arc<TargetTable>,
+    loader: Seat,
+    /// What the server takes in one packet, in bytes.
+    packet_max: usize,
     reader: RowReader,
     batch: Batch,
     /// The key of the change at hand, as the batch wants it.
@@ -46,8 +50,13 @@ pub struct TableSink {
     /// Who was erased by name, as it was when the lock was taken: they must not come back.
     persons: Filter,
     persons_dropped: u64,
-    /// As it is in the database.
+    /// As it is in the database, but for what is written beside.
     progress: Progress,
+    /// Kafka partition -> where the plan begins.
+    starts: BTreeMap<i32, i64>,
+    /// Kafka partition -> the turn it is read in.
+    turns: BTreeMap<i32, usize>,
+    turn: usize,
     /// Kafka partition -> offset after the last record taken since.
     taken: BTreeMap<i32, i64>,
     /// What intermediate transactions record beside offsets.
@@ -61,7 +70,6 @@ pub struct TableSink {
     warnings: Vec<String>,
     broken: bool,
     budget_bytes: usize,
-    patience: Duration,
 }
 
 impl fmt::Debug for TableSink {
@@ -95,17 +103,28 @@ impl TableSink {
                 folding.join(", ")
             ));
         }
+        let table = Arc::new(table);
         TableSink {
-            topic,
             batch: Batch::new(table.may_refuse),
+            packet_max: link.server.packet_max,
+            loader: Seat::Here(Box::new(Loader {
+                topic: topic.name.clone(),
+                table: Arc::clone(&table),
+                link,
+                reader: reader.clone(),
+                patience: load::PATIENCE,
+            })),
+            topic,
             sort_key: Vec::new(),
             table,
-            link,
             reader,
             erased,
             persons,
             persons_dropped: 0,
             progress,
+            starts: BTreeMap::new(),
+            turns: BTreeMap::new(),
+            turn: 0,
             taken: BTreeMap::new(),
             identity: None,
             rebuild: None,
@@ -116,7 +135,6 @@ impl TableSink {
             warnings,
             broken: false,
             budget_bytes: BUDGET_BYTES,
-            patience: load::PATIENCE,
         }
     }
 
@@ -145,7 +163,8 @@ impl TableSink {
             table: &self.table.name,
             topic: &self.topic.name,
         };
-        let others = progress::other_topics(&mut self.link.conn, place)?;
+        let link = &mut self.loader.here()?.link;
+        let others = progress::other_topics(&mut link.conn, place)?;
         if !others.is_empty() {
             return Err(usage(format!(
                 "table `{}` is also filled by {}: a rebuild from one topic would delete the other's rows",
@@ -153,16 +172,25 @@ impl TableSink {
                 others.join(", ")
             )));
         }
-        self.link.reopen(rebuild::READ_TIMEOUT)?;
-        self.progress = progress::read(&mut self.link.conn, place, false)?;
-        self.erased = Erased::new(cutoffs::read(&mut self.link.conn, place.table)?, &self.table)?;
-        self.persons = erasures::filter(&mut self.link.conn, &self.topic, &self.reader)?;
+        link.reopen(rebuild::READ_TIMEOUT)?;
+        self.progress = progress::read(&mut link.conn, place, false)?;
+        self.erased = Erased::new(cutoffs::read(&mut link.conn, place.table)?, &self.table)?;
+        self.persons = erasures::filter(&mut link.conn, &self.topic, &self.reader)?;
+        self.batch.written.forget_none();
         self.rebuild = Some(Rebuild::new(rebuild));
         Ok(())
     }
 
     /// What a person should know of, since last asked.
     pub fn warnings(&mut self) -> Vec<String> {
+        // Nothing is away after a commit; where the read failed, what is beside it may still land.
+        if let Err(error) = self.rejoin() {
+            self.warnings.push(format!("{error:#}"));
+        }
+        if self.landed != Landed::default() {
+            let stands = self.stands();
+            self.warnings.push(stands);
+        }
         let names = self.reader.take_names_without_column();
         if !names.is_empty() {
             self.warnings.push(self.without_column(&names));
@@ -177,7 +205,19 @@ impl TableSink {
 
     /// How long a transaction is replayed against locks and lost connections, in place of a minute.
     pub fn set_patience(&mut self, patience: Duration) {
-        self.patience = patience;
+        if let Ok(loader) = self.loader.here() {
+            loader.patience = patience;
+        }
+    }
+
+    /// What transactions before the one that failed have done.
+    fn stands(&mut self) -> String {
+        let landed = std::mem::take(&mut self.landed);
+        format!(
+            "table `{}`: earlier transactions of this run stand, with {} rows upserted, {} deleted and {} records \
+             rejected; the next run goes on after them",
+            self.table.name, landed.upserted, landed.deleted, landed.rejected
+        )
     }
 
     fn without_column(&self, names: &[String]) -> String {
@@ -197,111 +237,11 @@ impl TableSink {
         )
     }
 
-    /// The configuration's faults that only the records could tell.
-    fn check_fit(&self) -> Result<()> {
-        match &self.reader.key_misfit {
-            Some(reason) if !self.reader.key_fitted => {
-                Err(usage(format!("topic {}: {reason}", self.topic.name)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes what was taken so far; the progress stands after the last record of each Kafka partition.
-    fn flush(&mut self) -> Result<()> {
-        self.check_fit()?;
-        let mut after = self.progress.clone();
-        let (topic_id, generation) = match &self.identity {
-            Some((topic_id, generation)) => (topic_id.clone().or(after.topic_id.take()), *generation),
-            None => (after.topic_id.take(), after.generation.max(1)),
-        };
-        if generation != after.generation {
-            after.next.clear();
-        }
-        after.next.extend(&self.taken);
-        after.topic_id = topic_id;
-        after.generation = generation;
-        self.write(after, false)
-    }
-
-    /// Runs the transaction that leads to `after`; a rebuild's stays open unless this is its `end`.
-    fn write(&mut self, after: Progress, end: bool) -> Result<()> {
-        let work = Work {
-            table: &self.table,
-            topic: &self.topic.name,
-            batch: &self.batch,
-            before: &self.progress,
-            after: &after,
-            cutoffs: &self.erased.cutoffs,
-            persons_listed: self.persons.listed(),
-            patience: self.patience,
-        };
-        match (&mut self.rebuild, end) {
-            (Some(rebuild), false) => {
-                self.spilled += work.spill(&mut self.link, &mut self.reader, rebuild)?;
-                self.batch.clear();
-            }
-            (rebuild, _) => {
-                self.landed += work.run(&mut self.link, &mut self.reader, rebuild.as_mut())?;
-                self.landed += std::mem::take(&mut self.spilled);
-                self.progress = after;
-                self.rebuild = None;
-                self.batch.clear_aside();
-                self.taken.clear();
-            }
-        }
-        Ok(())
-    }
-
-    /// Where the table is to stand after `drained`.
-    fn target(&self, drained: &Drained) -> Progress {
-        let mut after = self.progress.clone();
-        if drained.generation != after.generation {
-            after.next.clear();
-        }
-        after.next.extend(
-            drained
-                .partitions
-                .iter()
-                .map(|partition| (partition.partition, partition.next)),
-        );
-        after.generation = drained.generation.max(1);
-        after.topic_id = drained.topic_id.clone().or(after.topic_id);
-        if drained.complete {
-            after.complete_ms = Some(drained.planned_ms);
-        }
-        after
-    }
-
-    fn settle(&mut self, drained: &Drained) -> Result<()> {
-        self.check_fit()?;
-        if self.rebuild.is_some() && !drained.complete {
-            return Err(anyhow!(
-                "table `{}`: a rebuild needs the topic from its start to its end, or rows would be deleted that it never \
-                 came to; nothing was changed",
-                self.table.name
-            ));
-        }
-        let after = self.target(drained);
-        let moved = after.next != self.progress.next
-            || after.topic_id != self.progress.topic_id
-            || (after.generation != self.progress.generation && !after.next.is_empty());
-        if moved || !self.batch.is_empty() || self.rebuild.is_some() {
-            return self.write(after, true);
-        }
-        let stale = match (self.progress.complete_ms, after.complete_ms) {
-            (Some(before), Some(after)) => after - before > COMPLETE_STALE_MS,
-            (before, after) => before.is_none() && after.is_some(),
-        };
-        if stale && !after.next.is_empty() {
-            let place = Place {
-                table: &self.table.name,
-                topic: &self.topic.name,
-            };
-            load::touch_complete(&mut self.link, place, &after)?;
-            self.progress = after;
-        }
-        Ok(())
+    /// After an error nothing more is taken.
+    fn unless_broken(&mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let done = step(self);
+        self.broken |= done.is_err();
+        done
     }
 
     /// What landed counts, also where the last transaction failed after others.
@@ -325,9 +265,12 @@ impl TableSink {
 
 impl Drop for TableSink {
     fn drop(&mut self) {
-        // A broken load may have a server that no longer answers.
-        if !self.broken {
-            self.link.release();
+        // What is written beside comes to its end. A broken load may have a server that no longer answers.
+        if self.rejoin().is_ok()
+            && !self.broken
+            && let Ok(loader) = self.loader.here()
+        {
+            loader.link.release();
         }
     }
 }
@@ -337,7 +280,29 @@ impl Sink for TableSink {
         self.progress.clone()
     }
 
+    /// What was read of some Kafka partitions is written while others are read, unless all is one transaction.
+    fn suit(&self, plan: DrainPlan, rebuild: Option<sink::Rebuild>) -> DrainPlan {
+        let plan = DrainPlan {
+            without_headers: true,
+            ..plan
+        };
+        match rebuild {
+            None => plan.in_turns(),
+            Some(_) => plan,
+        }
+    }
+
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<sink::Rebuild>) -> Result<()> {
+        self.starts = plan
+            .ranges
+            .iter()
+            .map(|range| (range.partition, range.start))
+            .collect();
+        self.turn = 0;
+        let turns = plan.turns.iter().enumerate();
+        self.turns = turns
+            .flat_map(|(at, turn)| turn.iter().map(move |&partition| (partition, at)))
+            .collect();
         TableSink::begin(self, plan.topic_id.as_deref(), plan.generation);
         match rebuild {
             Some(rebuild) => self.rebuild(rebuild),
@@ -356,6 +321,12 @@ impl Sink for TableSink {
                 self.table.name
             ));
         }
+        if let Some(&turn) = self.turns.get(&record.partition)
+            && turn > self.turn
+        {
+            self.turn = turn;
+            self.unless_broken(TableSink::end_turn)?;
+        }
         self.taken.insert(record.partition, record.offset + 1);
         self.take_change(record);
         if self.topic.strict && self.reader.has_names_without_column() {
@@ -366,12 +337,7 @@ impl Sink for TableSink {
                 self.without_column(&names)
             )));
         }
-        if self.batch.bytes() > self.budget_bytes {
-            let flushed = self.flush();
-            self.broken = flushed.is_err();
-            flushed?;
-        }
-        Ok(())
+        self.unless_broken(TableSink::make_room)
     }
 
     /// `upserted` counts rows after folding: many records of one key are one row.
@@ -382,8 +348,7 @@ impl Sink for TableSink {
                 self.table.name
             ));
         }
-        let settled = self.settle(drained);
-        self.broken = settled.is_err();
+        let settled = self.unless_broken(|sink| sink.settle(drained));
         self.fill(report);
         settled
     }

@@ -17,4 +17,5 @@ mod records;
 mod refused;
 mod runs;
 mod tables;
+mod turns;
 mod world;

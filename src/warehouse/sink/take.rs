@@ -14,16 +14,10 @@ pub(in crate::warehouse) const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
 impl TableSink {
     /// A change of the key that `sort_key` holds.
     fn put(&mut self, record: &Record<'_>, write: Write) {
-        let key = &self.sort_key;
-        let outdated = self
-            .rebuild
-            .as_ref()
-            .is_some_and(|rebuild| rebuild.is_outdated(key, record.partition, record.timestamp_ms));
-        if !outdated {
-            let (reader, table) = (&mut self.reader, &self.table);
-            self.batch
-                .put(key, record, write, &mut |record| reader.values(table, record));
-        }
+        let (reader, table) = (&mut self.reader, &self.table);
+        self.batch.put(&self.sort_key, record, write, &mut |record| {
+            reader.values(table, record)
+        });
     }
 
     /// Whatever row the key had before is outdated, so it goes; nothing of the record itself is kept anywhere.
@@ -56,7 +50,10 @@ impl TableSink {
                 self.tombstones += 1;
                 self.put_deletion(record, key, false);
             }
-            Change::Upsert(row) => self.take_upsert(record, &row),
+            Change::Upsert(row) => {
+                self.take_upsert(record, &row);
+                self.reader.take_back(row);
+            }
         }
     }
 
@@ -68,7 +65,7 @@ impl TableSink {
         if self.erased.covers(row) {
             return self.put_deletion(record, key_values(&self.table), true);
         }
-        let packet_max = self.link.server.packet_max;
+        let packet_max = self.packet_max;
         let wire_bytes = row.iter().flatten().map(Cell::wire_bytes).sum();
         if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
             let reason = format!("larger than the server's max_allowed_packet, {packet_max} bytes");

@@ -1,0 +1,274 @@
+//! Kafka partitions that come in turns: what was read of one is written, by a transaction of its own, while the next is
+//! read. On a real MySQL.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "common/mysql.rs"]
+mod service;
+
+use lakectl::kafka::{DrainPlan, OffsetRange};
+use lakectl::record::Record;
+use lakectl::sink::{Drained, DrainedPartition, Sink};
+use lakectl::warehouse::TableSink;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use service::*;
+use std::ops::Range;
+use std::time::Duration;
+
+const TOPIC: &str = "PRODUCT_PURCHASE_COUNTS";
+const TOPICS: &str = r#"
+[topics.PRODUCT_PURCHASE_COUNTS]
+kind = "table"
+key = { format = "string", columns = ["product_id"] }
+[topics.TOTAL_PAR_TRANSACTION_TYPE]
+kind = "table"
+"#;
+/// A few kilobytes are much: every turn of these tests is written by itself.
+const BUDGET: usize = 100_000;
+const PROGRESS: &str = "SELECT kafka_partition, next_offset FROM lakectl_progress ORDER BY 1";
+const VALUE: &str = r#"{"PURCHASE_COUNT":1}"#;
+
+fn fresh() -> TestDatabase {
+    TestDatabase::new(&mysql_service(), TOPICS)
+}
+
+/// Each of these Kafka partitions is a turn, in which offsets 10 to 110 are to come.
+fn in_turns(partitions: Range<i32>) -> DrainPlan {
+    let range = |partition| OffsetRange {
+        partition,
+        start: 10,
+        end: 110,
+    };
+    DrainPlan {
+        ranges: partitions.clone().map(range).collect(),
+        turns: partitions.map(|partition| vec![partition]).collect(),
+        generation: 1,
+        topic_id: Some("id-1".to_owned()),
+        planned_ms: 1_761_868_800_000,
+        ..DrainPlan::default()
+    }
+}
+
+fn read_all(plan: &DrainPlan) -> Drained {
+    let part = |range: &OffsetRange| DrainedPartition {
+        partition: range.partition,
+        start: range.start,
+        next: range.end,
+        end: range.end,
+        read: 100,
+    };
+    Drained {
+        partitions: plan.ranges.iter().map(part).collect(),
+        ..drained(0, 0)
+    }
+}
+
+fn take(sink: &mut TableSink, partition: i32, offsets: Range<i64>) -> anyhow::Result<()> {
+    for offset in offsets {
+        let key = format!("P{partition}-{offset}");
+        let record = record(offset, key.as_bytes(), Some(VALUE));
+        sink.take(&Record { partition, ..record })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_turn_is_a_transaction_of_its_own() {
+    let test = fresh();
+    let plan = in_turns(0..3);
+    let mut sink = test.open(TOPIC);
+    sink.set_budget(BUDGET);
+    Sink::begin(&mut sink, &plan, None).unwrap();
+    take(&mut sink, 0, 10..110).unwrap();
+    assert_eq!(test.rows(PROGRESS), [""; 0]);
+    // Written beside, while the next turn is under way.
+    take(&mut sink, 1, 10..11).unwrap();
+    until("the first turn's transaction", || {
+        (test.rows(PROGRESS) == ["0|110", "1|10", "2|10"]).then_some(())
+    });
+    take(&mut sink, 1, 11..60).unwrap();
+    // A run that dies now has its first turn behind it, and its other Kafka partitions don't look new to the next.
+    drop(sink);
+    let count = "SELECT COUNT(*) FROM product_purchase_counts";
+    assert_eq!(
+        (test.one(count), test.rows(PROGRESS).len()),
+        ("100".to_owned(), 3)
+    );
+    let mut sink = test.open(TOPIC);
+    sink.set_budget(BUDGET);
+    assert_eq!(sink.progress().next, [(0, 110), (1, 10), (2, 10)].into());
+    Sink::begin(&mut sink, &plan, None).unwrap();
+    take(&mut sink, 1, 10..110).unwrap();
+    take(&mut sink, 2, 10..110).unwrap();
+    let mut report = report("T");
+    sink.commit(&read_all(&plan), &mut report).unwrap();
+    assert_eq!((counts(&report), sink.warnings()), ((200, 0, 0), vec![]));
+    assert_eq!(
+        (test.one(count), test.rows(PROGRESS)),
+        (
+            "300".to_owned(),
+            vec!["0|110".to_owned(), "1|110".to_owned(), "2|110".to_owned()]
+        )
+    );
+    assert_eq!(
+        test.one("SELECT COUNT(*) FROM lakectl_progress WHERE complete_ms = 1761868800000"),
+        "3"
+    );
+}
+
+#[test]
+fn few_rows_need_no_transaction_of_their_own() {
+    let test = fresh();
+    let plan = in_turns(0..3);
+    let mut sink = test.open(TOPIC);
+    Sink::begin(&mut sink, &plan, None).unwrap();
+    for partition in 0..3 {
+        take(&mut sink, partition, 10..110).unwrap();
+    }
+    assert_eq!(sink.progress().next, [].into());
+    sink.commit(&read_all(&plan), &mut report("T")).unwrap();
+    assert_eq!(test.rows(PROGRESS), ["0|110", "1|110", "2|110"]);
+}
+
+/// The transaction that fails takes the run with it; what stands is told, and nothing later is written.
+#[test]
+fn a_turn_that_fails_ends_the_run() {
+    let test = fresh();
+    let mut sink = test.open(TOPIC);
+    sink.set_budget(BUDGET);
+    Sink::begin(&mut sink, &in_turns(0..4), None).unwrap();
+    take(&mut sink, 0, 10..110).unwrap();
+    take(&mut sink, 1, 10..110).unwrap();
+    until("the first turn's transaction", || {
+        (test.rows(PROGRESS).first()? == "0|110").then_some(())
+    });
+    test.execute("ALTER TABLE product_purchase_counts RENAME TO elsewhere");
+    // The second turn is written now, and the third would be next.
+    take(&mut sink, 2, 10..110).unwrap();
+    let error = take(&mut sink, 3, 10..110).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(
+        error.contains("loading table `product_purchase_counts`: nothing of this transaction"),
+        "{error}"
+    );
+    assert!(sink.commit(&read_all(&in_turns(0..4)), &mut report("T")).is_err());
+    let warnings = sink.warnings().join("\n");
+    assert!(
+        warnings.contains("earlier transactions of this run stand, with 100 rows upserted"),
+        "{warnings}"
+    );
+    drop(sink);
+    assert_eq!(test.one("SELECT COUNT(*) FROM elsewhere"), "100");
+    assert_eq!(test.rows(PROGRESS), ["0|110", "1|10", "2|10", "3|10"]);
+}
+
+/// Where the read fails, nobody comes to commit: the transaction beside is waited for, and told all the same.
+#[test]
+fn what_is_beside_a_read_that_fails_comes_to_its_end() {
+    let test = fresh();
+    let mut sink = test.open(TOPIC);
+    sink.set_budget(BUDGET);
+    Sink::begin(&mut sink, &in_turns(0..2), None).unwrap();
+    take(&mut sink, 0, 10..110).unwrap();
+    take(&mut sink, 1, 10..11).unwrap();
+    let warnings = sink.warnings().join("\n");
+    assert!(warnings.contains("with 100 rows upserted"), "{warnings}");
+    drop(sink);
+    assert_eq!(test.rows(PROGRESS), ["0|110", "1|10"]);
+    // The lock is free again.
+    drop(test.open(TOPIC));
+}
+
+/// Two turns that change the same row don't wait for each other: one is through before the next begins.
+#[test]
+fn a_transaction_beside_is_replayed() {
+    let test = fresh();
+    let mut sink = test.open(TOPIC);
+    sink.set_budget(BUDGET);
+    sink.set_patience(Duration::from_secs(60));
+    Sink::begin(&mut sink, &in_turns(0..2), None).unwrap();
+    take(&mut sink, 0, 10..110).unwrap();
+    let mut other = test.session();
+    use mysql::prelude::Queryable;
+    other
+        .query_drop("BEGIN; ")
+        .and_then(|()| other.query_drop("INSERT INTO product_purchase_counts (product_id) VALUES ('P0-50')"))
+        .unwrap();
+    take(&mut sink, 1, 10..60).unwrap();
+    let mut watcher = test.session();
+    let (session, _) = until("the turn's transaction to wait", || {
+        waiting_transaction(&mut watcher, &test.name)
+    });
+    watcher.query_drop(format!("KILL {session}")).unwrap();
+    other.query_drop("ROLLBACK").unwrap();
+    take(&mut sink, 1, 60..110).unwrap();
+    let mut report = report("T");
+    sink.commit(&read_all(&in_turns(0..2)), &mut report).unwrap();
+    assert_eq!(counts(&report), (200, 0, 0));
+    assert_eq!(test.one("SELECT COUNT(*) FROM product_purchase_counts"), "200");
+}
+
+/// Kafka partition, key, milliseconds, and what the record says.
+type Change = (i32, u8, i64, Option<(Option<u8>, Option<u8>)>);
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let value = proptest::option::weighted(0.8, (any::<Option<u8>>(), any::<Option<u8>>()));
+    let changes = proptest::collection::vec((0..3, 0..6u8, 0..8i64, value), 1..60);
+    changes.prop_map(|mut changes| {
+        changes.sort_by_key(|(partition, ..)| *partition);
+        changes
+    })
+}
+
+/// The rows after all that; in turns or not, and with this much memory.
+fn rows_of(test: &TestDatabase, changes: &[Change], turns: bool, budget: usize) -> Vec<String> {
+    test.execute("DELETE FROM total_par_transaction_type");
+    test.execute("DELETE FROM lakectl_progress");
+    let mut plan = in_turns(0..3);
+    if !turns {
+        plan.turns.clear();
+    }
+    let mut sink = test.open("TOTAL_PAR_TRANSACTION_TYPE");
+    sink.set_budget(budget);
+    Sink::begin(&mut sink, &plan, None).unwrap();
+    for (offset, (partition, key, time, value)) in (10..).zip(changes) {
+        let key = format!("K{key}");
+        let value = value.as_ref().map(|(total, count)| {
+            let field = |name: &str, number: &Option<u8>| number.map(|number| format!("\"{name}\":{number}"));
+            let fields = [field("TOTAL_AMOUNT", total), field("TRANSACTION_COUNT", count)];
+            format!(
+                "{{{}}}",
+                fields.into_iter().flatten().collect::<Vec<_>>().join(",")
+            )
+        });
+        let record = Record {
+            partition: *partition,
+            timestamp_ms: 1_761_868_799_000 + time,
+            ..record(offset, key.as_bytes(), value.as_deref())
+        };
+        sink.take(&record).unwrap();
+    }
+    sink.commit(&read_all(&plan), &mut report("T")).unwrap();
+    test.rows(
+        "SELECT transaction_type, total_amount, transaction_count FROM total_par_transaction_type ORDER BY 1",
+    )
+}
+
+/// Keys move between Kafka partitions, and records come late: where one transaction ends makes no difference.
+#[test]
+fn turns_come_out_as_one_transaction() {
+    let test = fresh();
+    let mut runner = TestRunner::new(Config {
+        cases: 40,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let budgets = prop_oneof![Just(1), Just(600), Just(3_000), Just(20_000)];
+    let property = |(changes, budget): (Vec<Change>, usize)| {
+        let one = rows_of(&test, &changes, false, usize::MAX);
+        prop_assert_eq!(&rows_of(&test, &changes, true, budget), &one);
+        prop_assert_eq!(&rows_of(&test, &changes, false, budget), &one);
+        Ok(())
+    };
+    runner.run(&(changes(), budgets), property).unwrap();
+}
