@@ -21,10 +21,10 @@ use crate::config::{Kind, Settings};
 
 /// Past this many files one syncfs is cheaper than an fsync each.
 const SYNC_EACH_MAX: usize = 1_000;
-/// From this many files on they are synced side by side.
-const SYNC_TOGETHER_MIN: usize = 8;
-/// Files that are synced side by side.
-const SYNC_THREADS: usize = 4;
+/// From this many files or folders on, they are written and synced side by side.
+const TOGETHER_MIN: usize = 8;
+/// How many at a time.
+const THREADS: usize = 4;
 
 /// Makes `state`, which owes `state.pending`, the topic's truth, and then publishes what it owes.
 /// The staged files must be complete; this makes them durable.
@@ -132,33 +132,35 @@ fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
         return Ok(());
     }
     let staging = root.open_folder(&pending.staging)?;
-    let staged: Vec<&str> = pending.files.iter().map(|file| &*file.staged).collect();
-    sync_files(&staging, &staged)?;
-    for exchange in &pending.exchanges {
+    side_by_side(&pending.files, |file| staging.sync_file(&file.staged))?;
+    side_by_side(&pending.exchanges, |exchange| {
         let day = root.open_folder(&format!("{}/{}", pending.staging, exchange.staged))?;
-        let names: Vec<&str> = exchange.files.iter().map(|file| &*file.name).collect();
-        sync_files(&day, &names)?;
-        day.sync()?;
-    }
+        exchange
+            .files
+            .iter()
+            .try_for_each(|file| day.sync_file(&file.name))?;
+        day.sync()
+    })?;
     staging.sync()
 }
 
-/// Makes files durable, some of them side by side: the filesystem then writes its journal once for several of them.
-fn sync_files(folder: &Folder<'_>, names: &[&str]) -> Result<()> {
-    let sync = |names: &[&str]| names.iter().try_for_each(|name| folder.sync_file(name));
-    if names.len() < SYNC_TOGETHER_MIN {
-        return sync(names);
+/// Does something for each of these, several at a time where they are many: the filesystem then writes for several of
+/// them at once.
+fn side_by_side<T: Sync>(these: &[T], each: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
+    let in_turn = |these: &[T]| these.iter().try_for_each(&each);
+    if these.len() < TOGETHER_MIN {
+        return in_turn(these);
     }
     std::thread::scope(|scope| {
-        let share = names.len().div_ceil(SYNC_THREADS);
-        let threads: Vec<_> = names
+        let share = these.len().div_ceil(THREADS);
+        let threads: Vec<_> = these
             .chunks(share)
-            .map(|names| scope.spawn(move || sync(names)))
+            .map(|these| scope.spawn(move || in_turn(these)))
             .collect();
         // All of them end before the first failure is told: no fsync may go on behind it.
         let ends: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
         ends.into_iter().try_for_each(|end| {
-            end.unwrap_or_else(|_| bail!("syncing failed unexpectedly; please report it"))
+            end.unwrap_or_else(|_| bail!("writing failed unexpectedly; please report it"))
         })
     })
 }
@@ -260,7 +262,7 @@ fn publish_files(root: &Root, pending: &Pending, recovering: bool) -> Result<()>
         }
         heirs.mend(files.iter().map(|file| &*file.file.name))?;
     }
-    folders.iter().try_for_each(|folder| root.sync_dir(folder))
+    side_by_side(&folders, |folder| root.sync_dir(folder))
 }
 
 fn publish_file(
@@ -345,10 +347,11 @@ fn write_manifests(
     let (zone, by) = (settings.lake.timezone, &state.partition_time);
     let new = |day: &str| Manifest::new(topic, day, state.kind, zone, by);
     root.make_dirs(&Manifest::home(topic))?;
+    let home = root.open_folder(&Manifest::home(topic))?;
     for exchange in &pending.exchanges {
         let mut manifest = new(&exchange.day);
         manifest.add(exchange.files.clone());
-        manifest.save(root, topic, &exchange.day)?;
+        manifest.save(&home)?;
     }
     let mut added: BTreeMap<&str, Vec<FileEntry>> = BTreeMap::new();
     for file in &pending.files {
@@ -361,16 +364,17 @@ fn write_manifests(
         added.entry(day).or_default();
         forgotten.entry(day).or_default().insert(name);
     }
-    for (day, files) in added {
+    let added: Vec<_> = added.into_iter().collect();
+    side_by_side(&added, |(day, files)| {
         let mut manifest = Manifest::load(root, topic, day)?.unwrap_or_else(|| new(day));
         manifest.forget(forgotten.get(day).unwrap_or(&BTreeSet::new()));
-        manifest.add(files);
+        manifest.add(files.iter().cloned());
         match manifest.files.is_empty() {
-            true => root.remove_file(&Manifest::path(topic, day))?,
-            false => manifest.save(root, topic, day)?,
+            true => home.remove_file(day),
+            false => manifest.save(&home),
         }
-    }
-    Ok(())
+    })?;
+    home.sync()
 }
 
 /// Readers that open the link find the old target or the new one, never none.

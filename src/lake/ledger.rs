@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::Changes;
+use super::folder::Folder;
 use super::lock;
 use super::path::{HivePartition, generation_of};
 use super::root::Root;
@@ -376,8 +377,9 @@ impl Manifest {
             .transpose()
     }
 
-    pub fn save(&self, root: &Root, topic: &str, day: &str) -> Result<()> {
-        sealed::write(root, &Self::path(topic, day), self)
+    /// Writes it into the folder of the topic's manifests, whose names the caller makes durable.
+    pub fn save(&self, home: &Folder<'_>) -> Result<()> {
+        sealed::write_in(home, &self.day, self)
     }
 
     /// Adds files, or replaces the entries of those whose names it knows.

@@ -24,6 +24,12 @@ pub fn write_secret(root: &Root, path: &str, content: &impl Serialize) -> Result
     prepare_with(root, path, content, Some(0o600))?.switch()
 }
 
+/// The same for one of many in a folder, whose names the caller makes durable when all are there.
+pub fn write_in(folder: &Folder<'_>, name: &str, content: &impl Serialize) -> Result<()> {
+    stage(folder, name, content, None)?;
+    folder.rename_over(&temporary(name), folder, name)
+}
+
 /// The first half of `write`: the new content, durable beside the old one.
 pub fn prepare<'r>(root: &'r Root, path: &str, content: &impl Serialize) -> Result<Prepared<'r>> {
     prepare_with(root, path, content, None)
@@ -33,7 +39,6 @@ pub fn prepare<'r>(root: &'r Root, path: &str, content: &impl Serialize) -> Resu
 #[must_use]
 pub struct Prepared<'r> {
     folder: Folder<'r>,
-    temporary: String,
     name: String,
 }
 
@@ -41,7 +46,7 @@ impl Prepared<'_> {
     /// The second half of `write`: the one moment in which the new content counts.
     pub fn switch(self) -> Result<()> {
         self.folder
-            .rename_over(&self.temporary, &self.folder, &self.name)?;
+            .rename_over(&temporary(&self.name), &self.folder, &self.name)?;
         self.folder.sync()
     }
 }
@@ -52,9 +57,18 @@ fn prepare_with<'r>(
     content: &impl Serialize,
     mode: Option<u32>,
 ) -> Result<Prepared<'r>> {
-    let json = serde_json::to_vec(content).with_context(|| format!("writing {}", root.shown(path)))?;
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let (folder, temporary) = (root.open_folder(folder)?, format!("{name}.new"));
+    let folder = root.open_folder(folder)?;
+    stage(&folder, name, content, mode)?;
+    Ok(Prepared {
+        folder,
+        name: name.to_owned(),
+    })
+}
+
+fn stage(folder: &Folder<'_>, name: &str, content: &impl Serialize, mode: Option<u32>) -> Result<()> {
+    let json = serde_json::to_vec(content).with_context(|| format!("writing {}", folder.shown(name)))?;
+    let temporary = temporary(name);
     folder.remove_file(&temporary)?;
     let mut file = folder.create(&temporary)?;
     if let Some(mode) = mode {
@@ -64,12 +78,11 @@ fn prepare_with<'r>(
     let header = format!("{MAGIC}{:032x}\n", xxh3_128(&json));
     file.write_all(&[header.as_bytes(), &json, b"\n"].concat())
         .and_then(|()| file.sync_all())
-        .with_context(|| format!("writing {}", folder.shown(&temporary)))?;
-    Ok(Prepared {
-        folder,
-        temporary,
-        name: name.to_owned(),
-    })
+        .with_context(|| format!("writing {}", folder.shown(&temporary)))
+}
+
+fn temporary(name: &str) -> String {
+    format!("{name}.new")
 }
 
 /// Reads a sealed file; None where there is none.
