@@ -408,17 +408,18 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// Each file by itself: two chunks at once, and nothing would be made ready while the writer writes them.
     fn flush_full(&mut self) -> Result<()> {
-        match self.lines.len() >= CHUNK || self.sidecar.len() >= CHUNK {
-            true => self.flush(),
-            false => Ok(()),
-        }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        if !self.lines.is_empty() {
+        if self.lines.len() >= CHUNK {
             self.write_lines()?;
         }
+        if self.sidecar.len() >= CHUNK {
+            self.write_sidecar()?;
+        }
+        Ok(())
+    }
+
+    fn write_sidecar(&mut self) -> Result<()> {
         self.writer.write(Chunk {
             number: SIDECAR,
             file: Arc::clone(&self.sidecar_file),
@@ -439,11 +440,11 @@ impl<'a> Output<'a> {
     }
 
     fn finish(mut self) -> Result<Written> {
-        self.flush()?;
-        if self.rows == 0 {
+        if !self.lines.is_empty() || self.rows == 0 {
             // Nothing but an empty frame is an empty compressed file to every reader.
             self.write_lines()?;
         }
+        self.write_sidecar()?;
         let written = self.writer.finish()?;
         let entry = |name: &str, number: u32| {
             let (bytes, checksum) = written
