@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 
 use super::write::{FrameWriter, Scratch};
@@ -14,6 +14,9 @@ use crate::config::Compression;
 
 /// Bytes of lines from which on threads are worth it.
 const THREADS_FROM: usize = 4 * 1024 * 1024;
+/// Bytes of lines that may be on their way; more of them only as one chunk by itself, which is a very large line.
+/// Files mostly fill at the same pace: what they become at once must not keep the next lines waiting.
+const AHEAD_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of one file that are worth a sync before the commit's own.
 const SYNC_BYTES: u64 = 4 * 1024 * 1024;
 /// Files that may wait for it; what finds no place waits for the commit.
@@ -40,7 +43,11 @@ pub(super) enum Writer {
         bytes: usize,
     },
     Threads {
-        chunks: SyncSender<Chunk>,
+        chunks: Sender<Chunk>,
+        /// Bytes of each chunk that is written.
+        done: Receiver<usize>,
+        /// Bytes of the others.
+        ahead: usize,
         thread: JoinHandle<Result<Written>>,
     },
     Ended,
@@ -54,7 +61,7 @@ impl Writer {
         }
     }
 
-    /// Writes a chunk, or hands it over once the one before is written.
+    /// Writes a chunk, or hands it over once there is room for it.
     ///
     /// # Errors
     /// What went wrong, be it with an earlier one.
@@ -69,9 +76,11 @@ impl Writer {
                 }
                 Ok(())
             }
-            Writer::Threads { chunks, .. } => match chunks.send(chunk) {
+            Writer::Threads {
+                chunks, done, ahead, ..
+            } => match hand_over(chunk, chunks, done, ahead) {
                 Ok(()) => Ok(()),
-                Err(_) => Err(self
+                Err(Refused) => Err(self
                     .finish()
                     .err()
                     .unwrap_or_else(|| anyhow!("the writer has ended"))),
@@ -84,7 +93,7 @@ impl Writer {
     pub(super) fn finish(&mut self) -> Result<Written> {
         match std::mem::replace(self, Writer::Ended) {
             Writer::Here { files, .. } => Ok(files),
-            Writer::Threads { chunks, thread } => {
+            Writer::Threads { chunks, thread, .. } => {
                 drop(chunks);
                 join(thread)
             }
@@ -94,12 +103,33 @@ impl Writer {
 
     fn start_threads(&mut self) -> Result<()> {
         let mut files = self.finish()?;
-        // Nothing waits in between: a chunk may be one very large line.
-        let (chunks, from) = sync_channel(0);
-        let thread = spawn("write", move || files.write_all(&from).map(|()| files))?;
-        *self = Writer::Threads { chunks, thread };
+        let (chunks, from) = channel();
+        let (written, done) = channel();
+        let thread = spawn("write", move || files.write_all(&from, &written).map(|()| files))?;
+        *self = Writer::Threads {
+            chunks,
+            done,
+            ahead: 0,
+            thread,
+        };
         Ok(())
     }
+}
+
+/// The thread that writes has ended, and says why when it is joined.
+struct Refused;
+
+fn hand_over(
+    chunk: Chunk,
+    chunks: &Sender<Chunk>,
+    done: &Receiver<usize>,
+    ahead: &mut usize,
+) -> Result<(), Refused> {
+    while *ahead > 0 && *ahead + chunk.lines.len() > AHEAD_MAX {
+        *ahead -= done.recv().map_err(|_| Refused)?;
+    }
+    *ahead += chunk.lines.len();
+    chunks.send(chunk).map_err(|_| Refused)
 }
 
 /// Files and what came to lie in them.
@@ -140,15 +170,18 @@ impl Written {
         Ok(part)
     }
 
-    fn write_all(&mut self, chunks: &Receiver<Chunk>) -> Result<()> {
+    fn write_all(&mut self, chunks: &Receiver<Chunk>, done: &Sender<usize>) -> Result<()> {
         let (syncs, from) = sync_channel::<(Arc<File>, String)>(SYNCS_AHEAD);
         let syncing = spawn("sync", move || sync_all(&from))?;
         for chunk in chunks {
+            let length = chunk.lines.len();
             let part = self.write(&chunk)?;
             let bytes = part.frames.bytes();
             if bytes - part.synced >= SYNC_BYTES && syncs.try_send((chunk.file, chunk.shown)).is_ok() {
                 part.synced = bytes;
             }
+            // A writer that nobody waits for any more has its last chunks to write all the same.
+            let _ = done.send(length);
         }
         drop(syncs);
         join(syncing)
