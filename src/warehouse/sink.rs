@@ -31,7 +31,7 @@ use crate::sink::{self, Drained, Progress, Sink};
 use loader::{Loader, Seat};
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
-const BUDGET_BYTES: usize = 96 << 20;
+const BUDGET_BYTES: usize = 80 << 20;
 const NAMES_SHOWN: usize = 20;
 
 /// A table under its lock, ready to take a topic's records.
@@ -198,7 +198,7 @@ impl TableSink {
         std::mem::take(&mut self.warnings)
     }
 
-    /// Bytes of memory for what is not yet written, in place of 96 MiB.
+    /// Bytes of memory for what is not yet written, in place of 80 MiB.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget_bytes = bytes;
     }

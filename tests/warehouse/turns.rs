@@ -50,8 +50,8 @@ fn stopped_amid_a_turn_and_limited() {
     let records = topic.read();
     let warehouse = Warehouse::of_counts(&topic);
     // A limit takes of both: turns would leave the second out, run after run.
-    let report = warehouse.one(&["--max-messages", "150000"], 0);
-    assert_eq!(number(&report, "read"), 150_000);
+    let report = warehouse.one(&["--max-messages", "80000"], 0);
+    assert_eq!(number(&report, "read"), 80_000);
     let next = COUNTS.assert_whole(&warehouse, &topic, &records);
     assert!(next[&0] > 0 && next[&1] > 0, "{next:?}");
     for _ in 0..2 {
