@@ -37,7 +37,7 @@ const DEFAULTS: [(&str, &str); 8] = [
     ("fetch.queue.backoff.ms", "5"),
     // A fetch at the end of a topic should come back at once: the next topic's waits behind it. Yet while a commit takes
     // its time, a topic that is ready must not be asked for in vain without a pause.
-    ("fetch.wait.max.ms", "2"),
+    ("fetch.wait.max.ms", "5"),
     ("fetch.error.backoff.ms", "100"),
     // A single batch may be larger than the default of 100 MB; then librdkafka would reconnect without end.
     ("receive.message.max.bytes", "2147483647"),

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
-use super::arena::Arena;
+use super::arena::{Arena, FETCH_AHEAD};
 use super::line_head::LineHead;
 use super::merge::{Memory, Merge, Run, Source};
 use super::root::Root;
@@ -123,7 +123,12 @@ impl<'a> Fold<'a> {
         let order = self.rows.sorted();
         let rows = &self.rows;
         write_run(self.root, &self.path(self.runs), |out| {
-            order.iter().try_for_each(|&at| out.write_all(rows.row(at)))
+            order.iter().enumerate().try_for_each(|(i, &at)| {
+                if let Some(&soon) = order.get(i + FETCH_AHEAD) {
+                    rows.fetch(soon);
+                }
+                out.write_all(rows.row(at))
+            })
         })?;
         self.runs += 1;
         self.rows.clear();

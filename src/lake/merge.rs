@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 
-use super::arena::{Arena, At};
+use super::arena::{Arena, At, FETCH_AHEAD};
 use super::fold::Order;
 use super::line_head::LineHead;
 use super::row::{HEADER, Head, Origin};
@@ -227,6 +227,9 @@ impl Memory {
     fn advance(&mut self, key: &mut Vec<u8>) -> bool {
         self.at = self.order.next();
         let Some(at) = self.at else { return false };
+        if let Some(&soon) = self.order.as_slice().get(FETCH_AHEAD) {
+            self.rows.fetch(soon);
+        }
         key.extend_from_slice(self.rows.key(at));
         self.head = self.rows.head(at);
         true
