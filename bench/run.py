@@ -4,6 +4,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import time
 from typing import Callable, NamedTuple
@@ -49,6 +50,8 @@ SPACE_DEADLINE_SECONDS = 90
 
 
 def main():
+    # Whoever ends this ends what it runs, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     args = arguments()
     WORK.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
