@@ -13,6 +13,7 @@ mod init_db;
 mod kills;
 mod large;
 mod locks;
+mod many;
 mod records;
 mod refused;
 mod runs;
