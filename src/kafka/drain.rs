@@ -16,6 +16,8 @@ use crate::record::Record;
 use crate::sink::{Drained, DrainedPartition};
 use crate::stop::Stop;
 
+/// What a record takes in a sink's memory beside its key and value, in bytes, about.
+const RECORD_OVERHEAD: usize = 100;
 /// How often a silent broker lets us look at the clock and at signals.
 const TICK: Duration = Duration::from_millis(50);
 /// How long a run that was told to stop still looks for the next record of each Kafka partition.
@@ -48,7 +50,7 @@ impl Limits {
 pub struct Outcome {
     pub drained: Drained,
     pub before_from: u64,
-    /// Of keys and values.
+    /// About what its records take in a sink's memory.
     pub bytes: u64,
 }
 
@@ -259,7 +261,7 @@ impl<'a> Reading<'a> {
         }
         part.read += 1;
         part.after_taken = offset + 1;
-        self.bytes += (message.payload_len() + message.key_len()) as u64;
+        self.bytes += (message.payload_len() + message.key_len() + RECORD_OVERHEAD) as u64;
         limits.records_left = limits.records_left.map(|left| left - 1);
         let (end, at_end) = (part.end, offset + 1 >= part.end);
         if self.plan.from_ms.is_some_and(|from| timestamp_ms < from) {

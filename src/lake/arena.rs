@@ -1,7 +1,7 @@
 //! Rows of a fold in one piece of memory, which is reserved once and used again: a row costs no allocation, an update
 //! goes where the key's last one was, and what is full is known to the byte.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use hashbrown::HashTable;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -54,16 +54,22 @@ impl std::fmt::Debug for Arena {
 }
 
 impl Arena {
-    pub(super) fn new(capacity: usize) -> Self {
+    /// # Errors
+    /// So much memory can't be reserved.
+    pub(super) fn new(capacity: usize) -> Result<Self> {
         let capacity = capacity.min(CAPACITY_MAX);
-        Arena {
-            // The kernel gives memory when it is written to.
-            bytes: Vec::with_capacity(capacity),
+        let mut bytes = Vec::new();
+        // The kernel gives it when it is written to.
+        bytes
+            .try_reserve_exact(capacity)
+            .with_context(|| format!("reserving {} MiB of memory for a table's rows", capacity >> 20))?;
+        Ok(Arena {
+            bytes,
             index: HashTable::new(),
             seed: RandomState::new().hash_one(0),
             capacity,
             needed: 0,
-        }
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -111,6 +117,7 @@ impl Arena {
         self.bytes.extend_from_slice(key);
         self.bytes.extend_from_slice(text);
         self.bytes.resize(at + size, 0);
+        debug_assert!(self.bytes.len() <= self.capacity);
         self.insert(hash, at);
         Ok(())
     }

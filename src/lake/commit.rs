@@ -3,10 +3,11 @@
 //! Before that moment any failure drops the staging; from it on nothing is deleted, and whatever is still owed to the
 //! readers is finished by this run or by the next one.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::fs::FileType;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
+use std::thread::Builder;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::folder::Folder;
@@ -155,13 +156,23 @@ fn side_by_side<T: Sync>(these: &[T], each: impl Fn(&T) -> Result<()> + Sync) ->
         let share = these.len().div_ceil(THREADS);
         let threads: Vec<_> = these
             .chunks(share)
-            .map(|these| scope.spawn(move || in_turn(these)))
+            .map(|these| {
+                let thread = Builder::new().spawn_scoped(scope, move || in_turn(these));
+                // Where there is no thread to be had, this one does it.
+                thread.map_err(|_| these)
+            })
             .collect();
         // All of them end before the first failure is told: no fsync may go on behind it.
-        let ends: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
-        ends.into_iter().try_for_each(|end| {
-            end.unwrap_or_else(|_| bail!("writing failed unexpectedly; please report it"))
-        })
+        let ends: Vec<_> = threads
+            .into_iter()
+            .map(|thread| match thread {
+                Ok(thread) => thread
+                    .join()
+                    .unwrap_or_else(|_| Err(anyhow!("writing failed unexpectedly; please report it"))),
+                Err(these) => in_turn(these),
+            })
+            .collect();
+        ends.into_iter().collect()
     })
 }
 
@@ -249,6 +260,11 @@ fn publish_files(root: &Root, pending: &Pending, recovering: bool) -> Result<()>
         return Ok(());
     }
     root.make_all(folders.iter().copied())?;
+    if recovering {
+        // The run that was killed may have made some of them, and not made that durable.
+        let above: BTreeSet<&str> = folders.iter().flat_map(|folder| ancestors(folder)).collect();
+        above.into_iter().try_for_each(|folder| root.sync_dir(folder))?;
+    }
     // A run that was killed may have emptied and removed it.
     let staging = match root.stat(&pending.staging)? {
         Some(_) => Some(root.open_folder(&pending.staging)?),
@@ -263,6 +279,11 @@ fn publish_files(root: &Root, pending: &Pending, recovering: bool) -> Result<()>
         heirs.mend(files.iter().map(|file| &*file.file.name))?;
     }
     side_by_side(&folders, |folder| root.sync_dir(folder))
+}
+
+/// The folders above one, up to the root.
+fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder), |below| (!below.is_empty()).then(|| parent(below))).skip(1)
 }
 
 fn publish_file(
@@ -386,6 +407,8 @@ fn switch_link(root: &Root, staging: &str, link: &str, target: &str) -> Result<(
     let temporary = format!("{staging}/link");
     root.make_dirs(staging)?;
     root.make_dirs(folder)?;
+    // All tables share it: another one's commit may have made it a moment ago.
+    root.sync_dir(parent(folder))?;
     root.remove_file(&temporary)?;
     root.symlink(target, &temporary)?;
     root.rename_over(&temporary, link)?;

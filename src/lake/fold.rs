@@ -58,7 +58,7 @@ impl<'a> Fold<'a> {
             root,
             folder,
             order,
-            rows: Arena::new(memory),
+            rows: Arena::new(memory)?,
             runs: 0,
         })
     }
@@ -110,7 +110,7 @@ impl<'a> Fold<'a> {
 
     /// Empties the memory, unless it gets room enough by moving rows together.
     fn make_room(&mut self, key: usize, rest: usize) -> Result<()> {
-        if self.rows.wasted() >= self.rows.capacity() / WASTE_WORTH {
+        if self.rows.is_empty() || self.rows.wasted() >= self.rows.capacity() / WASTE_WORTH {
             self.rows.compact();
         }
         match self.rows.has_room(key, rest) || self.rows.is_empty() {

@@ -105,7 +105,7 @@ fn updates_of_few_keys_are_not_spilled() {
 #[test]
 fn tiny_rows_count_with_what_they_need() {
     let capacity = 1024 * 1024;
-    let mut arena = Arena::new(capacity);
+    let mut arena = Arena::new(capacity).unwrap();
     let mut count = 0u32;
     while arena.has_room(4, 0) {
         let key = count.to_be_bytes();

@@ -34,7 +34,10 @@ impl Root {
 impl Folder<'_> {
     /// As people see it.
     pub fn shown(&self, name: &str) -> String {
-        self.root.shown(&format!("{}/{name}", self.path))
+        match self.path.is_empty() {
+            true => self.root.shown(name),
+            false => self.root.shown(&format!("{}/{name}", self.path)),
+        }
     }
 
     /// A new file for writing; it must not exist.

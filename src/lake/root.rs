@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::acl;
 use super::path::parent;
@@ -21,6 +22,8 @@ const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::C
 pub struct Root {
     dir: OwnedFd,
     path: PathBuf,
+    /// A sync of the whole filesystem has failed.
+    sync_failed: Mutex<bool>,
     pub(super) file_mode: Mode,
     pub(super) dir_mode: Mode,
 }
@@ -45,6 +48,7 @@ impl Root {
             Ok(dir) => Ok(Some(Root {
                 dir,
                 path: path.to_owned(),
+                sync_failed: Mutex::new(false),
                 file_mode: Mode::from_raw_mode(file_mode),
                 dir_mode: Mode::from_raw_mode(dir_mode),
             })),
@@ -304,9 +308,22 @@ impl Root {
     }
 
     /// Makes everything on the lake's filesystem durable.
+    ///
+    /// # Errors
+    /// It failed now, or did before: the kernel tells once of a write that went wrong, and it may have been one of the
+    /// files that another topic's commit asks about next.
     pub fn sync_filesystem(&self) -> Result<()> {
+        let mut failed = self.sync_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *failed {
+            bail!(
+                "an earlier sync of the filesystem of {} failed in this run, and these files may be among what was lost; \
+                 run again",
+                self.path.display()
+            );
+        }
         #[cfg(target_os = "linux")]
         fs::syncfs(&self.dir)
+            .inspect_err(|_| *failed = true)
             .with_context(|| format!("syncing the filesystem of {}", self.path.display()))?;
         #[cfg(not(target_os = "linux"))]
         rustix::fs::sync();
@@ -511,6 +528,15 @@ mod tests {
 
     fn root(dir: &Path) -> Root {
         Root::open(dir, 0o640, 0o750, true).unwrap().unwrap()
+    }
+
+    #[test]
+    fn after_a_failed_sync_of_the_filesystem_none_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = root(dir.path());
+        root.sync_filesystem().unwrap();
+        *root.sync_failed.lock().unwrap() = true;
+        root.sync_filesystem().unwrap_err();
     }
 
     #[test]
