@@ -99,6 +99,12 @@ pub trait Sink: Send {
         plan
     }
 
+    /// Whether it must come after what was taken before it, and before what is taken later: targets may depend on each
+    /// other.
+    fn wants_to_be_alone(&self) -> bool {
+        false
+    }
+
     /// Told once, before the first record: which offsets will come, and whether to start afresh.
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()>;
 

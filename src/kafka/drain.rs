@@ -16,8 +16,8 @@ use crate::record::Record;
 use crate::sink::{Drained, DrainedPartition};
 use crate::stop::Stop;
 
-/// What a record takes in a sink's memory beside its key and value, in bytes, about.
-const RECORD_OVERHEAD: usize = 100;
+/// What a record may take in a sink's memory beside its key and value, in bytes.
+const RECORD_OVERHEAD: usize = 256;
 /// How often a silent broker lets us look at the clock and at signals.
 const TICK: Duration = Duration::from_millis(50);
 /// How long a run that was told to stop still looks for the next record of each Kafka partition.
@@ -287,7 +287,7 @@ impl<'a> Reading<'a> {
         if found < end {
             return Err(anyhow!(
                 "topic {} Kafka partition {partition}: its end moved back from offset {end} to {found} while it was \
-                 read (at {reached}); nothing was committed, run again",
+                 read (at {reached}); nothing of that was committed, run again",
                 self.topic
             ));
         }
@@ -358,10 +358,10 @@ impl<'a> Reading<'a> {
         }
         let hint = match code {
             Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
-                ": Kafka deleted records while they were read; nothing was committed, run again to see which"
+                ": Kafka deleted records while they were read; nothing of these was committed, run again to see which"
             }
             Some(Code::BadMessage) => {
-                ": a record's checksum is wrong; nothing was committed, look at the broker's disk"
+                ": a record's checksum is wrong; nothing of these was committed, look at the broker's disk"
             }
             _ => "",
         };

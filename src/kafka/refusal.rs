@@ -14,7 +14,7 @@ const UNREACHABLE: Remedy = Remedy {
 };
 
 /// A part of the reason, and its remedy; the first that is found counts.
-const KNOWN: [(&str, Remedy); 8] = [
+const KNOWN: [(&str, Remedy); 9] = [
     ("uthentication", LOGIN),
     ("UNSUPPORTED_SASL_MECHANISM", LOGIN),
     (
@@ -41,6 +41,14 @@ const KNOWN: [(&str, Remedy); 8] = [
             advice: "is the broker up, and does this port want TLS? Then set \"security.protocol\" in [kafka.options] to \
                      SSL or SASL_SSL",
             lasts: false,
+        },
+    ),
+    // Who takes TLS for nonsense may just hang up; so may a broker that is about to end.
+    (
+        "in state SSL_HANDSHAKE",
+        Remedy {
+            lasts: false,
+            ..NO_TLS
         },
     ),
     (
@@ -103,6 +111,11 @@ mod tests {
         let ours =
             "Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42";
         assert!(remedy(ours).advice.contains("ssl.key.location"));
+        let hung_up = "Disconnected: SSL connection closed by peer (after 8ms in state SSL_HANDSHAKE)";
+        assert_eq!(
+            (remedy(hung_up).advice, remedy(hung_up).lasts),
+            (NO_TLS.advice, false)
+        );
         let refused = "Connect to ipv4#127.0.0.1:1 failed: Connection refused";
         assert_eq!((remedy(refused), without_thread(refused)), (UNREACHABLE, refused));
     }

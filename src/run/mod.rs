@@ -178,10 +178,17 @@ impl<'a> Run<'a> {
             let mut coming = self.start(turns.next(), &seen);
             while let Some((mut turn, started)) = coming {
                 drop(bar.take());
+                let rebuilds = started.as_ref().is_ok_and(|(_, rebuild)| rebuild.is_some());
+                let alone = rebuilds || turn.sink.wants_to_be_alone();
+                if alone {
+                    for ended in commits.rest() {
+                        self.settle(ended, mirror);
+                    }
+                }
                 let outcome = started.and_then(|started| self.read(&mut turn, started, &mut bar));
                 // Kafka sends the next topic's records while this one's are committed.
                 coming = self.start(turns.next(), &seen);
-                for ended in commits.add(turn, outcome, beside) {
+                for ended in commits.add(turn, outcome, beside && !alone) {
                     self.settle(ended, mirror);
                 }
             }

@@ -187,10 +187,8 @@ impl TableSink {
         if let Err(error) = self.rejoin() {
             self.warnings.push(format!("{error:#}"));
         }
-        if self.landed != Landed::default() {
-            let stands = self.stands();
-            self.warnings.push(stands);
-        }
+        self.warn_of_landed();
+        self.landed = Landed::default();
         let names = self.reader.take_names_without_column();
         if !names.is_empty() {
             self.warnings.push(self.without_column(&names));
@@ -210,14 +208,16 @@ impl TableSink {
         }
     }
 
-    /// What transactions before the one that failed have done.
-    fn stands(&mut self) -> String {
-        let landed = std::mem::take(&mut self.landed);
-        format!(
-            "table `{}`: earlier transactions of this run stand, with {} rows upserted, {} deleted and {} records \
-             rejected; the next run goes on after them",
-            self.table.name, landed.upserted, landed.deleted, landed.rejected
-        )
+    /// Tells what transactions before the one that failed have done.
+    fn warn_of_landed(&mut self) {
+        let landed = self.landed;
+        if landed != Landed::default() {
+            self.warnings.push(format!(
+                "table `{}`: earlier transactions of this run stand, with {} rows upserted, {} deleted and {} records \
+                 rejected; the next run goes on after them",
+                self.table.name, landed.upserted, landed.deleted, landed.rejected
+            ));
+        }
     }
 
     fn without_column(&self, names: &[String]) -> String {
@@ -286,10 +286,16 @@ impl Sink for TableSink {
             without_headers: true,
             ..plan
         };
-        match rebuild {
-            None => plan.in_turns(),
-            Some(_) => plan,
+        // After a run that died between turns, nobody could tell of which records `--from` had left some out.
+        match rebuild.is_some() || plan.from_ms.is_some() {
+            true => plan,
+            false => plan.in_turns(),
         }
+    }
+
+    /// What a foreign key refers to must be there first.
+    fn wants_to_be_alone(&self) -> bool {
+        self.table.may_refuse
     }
 
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<sink::Rebuild>) -> Result<()> {
@@ -304,6 +310,14 @@ impl Sink for TableSink {
             .flat_map(|(at, turn)| turn.iter().map(move |&partition| (partition, at)))
             .collect();
         TableSink::begin(self, plan.topic_id.as_deref(), plan.generation);
+        if rebuild.is_none() && !self.progress.next.is_empty() && self.progress.complete_ms.is_none() {
+            self.warnings.push(format!(
+                "table `{}`: its first load has not come to its end yet, and goes on; only a rebuild would tell of keys \
+                 that had moved between Kafka partitions before, or that were deleted long ago meanwhile \
+                 (--rebuild --topics {})",
+                self.table.name, self.topic.name
+            ));
+        }
         match rebuild {
             Some(rebuild) => self.rebuild(rebuild),
             None => Ok(()),
@@ -349,6 +363,9 @@ impl Sink for TableSink {
             ));
         }
         let settled = self.unless_broken(|sink| sink.settle(drained));
+        if settled.is_err() {
+            self.warn_of_landed();
+        }
         self.fill(report);
         settled
     }

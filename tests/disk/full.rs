@@ -70,7 +70,7 @@ fn a_disk_without_inodes_takes_all_once_there_are_some() {
 fn a_table_that_finds_no_room_for_its_spill_is_taken_later() {
     let topic = Topic::new("table");
     let filling = "x".repeat(950_000);
-    for ten in 0..5 {
+    for ten in 0..11 {
         let rows = (0..9).map(|n| record(&format!("k{ten}{n}"), &format!("{{\"T\":\"{filling}\"}}")));
         topic.send(&rows.collect::<Vec<_>>());
     }
@@ -80,7 +80,7 @@ fn a_table_that_finds_no_room_for_its_spill_is_taken_later() {
     let said = errors(&lake.run(&[]).expect(1));
     assert!(said.contains("/run-0: No space left"), "{said}");
     assert!(tree::visible(&lake.root()).is_empty());
-    volume.remount("size=300M");
+    volume.remount("size=600M");
     lake.drain();
     crate::common::compare::assert_table(&lake, &topic);
 }

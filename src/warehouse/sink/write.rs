@@ -21,7 +21,10 @@ impl TableSink {
         if self.batch.bytes() < self.budget_bytes / TURN_PART || self.rebuild.is_some() {
             return Ok(());
         }
-        self.check_fit()?;
+        if self.check_fit().is_err() {
+            // Keys of later Kafka partitions may fit.
+            return Ok(());
+        }
         let batch = self.batch.hand_over();
         self.rejoin()?;
         let after = self.halfway();
