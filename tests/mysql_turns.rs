@@ -102,7 +102,12 @@ fn a_turn_is_a_transaction_of_its_own() {
     take(&mut sink, 2, 10..110).unwrap();
     let mut report = report("T");
     sink.commit(&read_all(&plan), &mut report).unwrap();
-    assert_eq!((counts(&report), sink.warnings()), ((200, 0, 0), vec![]));
+    assert_eq!(counts(&report), (200, 0, 0));
+    let warnings = sink.warnings();
+    assert!(
+        warnings[0].contains("its first load has not come to its end yet") && warnings.len() == 1,
+        "{warnings:?}"
+    );
     assert_eq!(
         (test.one(count), test.rows(PROGRESS)),
         (
