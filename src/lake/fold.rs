@@ -8,7 +8,7 @@ use super::arena::{Arena, FETCH_AHEAD};
 use super::line_head::LineHead;
 use super::merge::{Memory, Merge, Run, Source};
 use super::root::Root;
-use super::row::{Head, Origin};
+use super::row::{Head, Order, Origin};
 
 /// Bytes of rows that are held in memory before a sorted run of them is spilled.
 const MEMORY_MAX: usize = 80 * 1024 * 1024;
@@ -16,26 +16,6 @@ const MEMORY_MAX: usize = 80 * 1024 * 1024;
 const WASTE_WORTH: usize = 8;
 /// All runs together may read as many bytes ahead.
 const READ_AHEAD: usize = 16 * 1024 * 1024;
-
-/// Which of two updates of a key is the newer one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// A key lives in one Kafka partition: what comes later is newer.
-    Offsets,
-    /// Kafka partitions were added and keys may have moved: between partitions the later timestamp wins.
-    Timestamps,
-}
-
-impl Order {
-    pub(super) fn replaces(self, new: &Origin, old: &Origin) -> bool {
-        match self {
-            Order::Timestamps if new.partition != old.partition => {
-                (new.timestamp_ms, new.partition) > (old.timestamp_ms, old.partition)
-            }
-            _ => true,
-        }
-    }
-}
 
 /// One run's newest row per key. Of lines it keeps the rest, which their heads don't tell.
 #[derive(Debug)]

@@ -7,9 +7,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 
 use super::arena::{Arena, At, FETCH_AHEAD};
-use super::fold::Order;
 use super::line_head::LineHead;
-use super::row::{HEADER, Head, Origin};
+use super::row::{HEADER, Head, Order, Origin};
 
 /// The rows of all sources, the older source first: the newest row of each key, in the order of keys.
 #[derive(Debug)]

@@ -14,6 +14,26 @@ pub struct Origin {
     pub day_ms: i64,
 }
 
+/// Which of two updates of a key is the newer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// A key lives in one Kafka partition: what comes later is newer.
+    Offsets,
+    /// Kafka partitions were added and keys may have moved: between partitions the later timestamp wins.
+    Timestamps,
+}
+
+impl Order {
+    pub(super) fn replaces(self, new: &Origin, old: &Origin) -> bool {
+        match self {
+            Order::Timestamps if new.partition != old.partition => {
+                (new.timestamp_ms, new.partition) > (old.timestamp_ms, old.partition)
+            }
+            _ => true,
+        }
+    }
+}
+
 const TOMBSTONE: u32 = u32::MAX;
 /// Bytes of a row before its key.
 pub const HEADER: usize = 36;

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::fs::File;
 
 use super::day::RecordDay;
-use super::fold::{Fold, Order};
+use super::fold::Fold;
 use super::ledger::{self, Pending, PendingFile, TopicState};
 use super::line::LineWriter;
 use super::path::HivePartition;
 use super::root::Root;
-use super::row::Origin;
+use super::row::{Order, Origin};
 use super::stage::Stage;
 use super::table::{self, TableChange};
 use super::{changes, commit, rebuild};

@@ -166,7 +166,9 @@ impl Batch {
     pub(super) fn hand_over(&mut self) -> Batch {
         let mut given = std::mem::replace(self, Batch::new(self.keeps_versions));
         self.written = std::mem::take(&mut given.written);
-        self.written.add(&given);
+        let changes = given.changes.iter();
+        self.written
+            .add(changes.map(|(key, change)| (&**key, change.partition, change.timestamp_ms)));
         given
     }
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::batch::Batch;
 use super::key_hash::KeyHash;
 
 /// About as many as a batch can hold: what is forgotten would not have stood in one batch with what comes.
@@ -36,13 +35,13 @@ impl Written {
         self.keys_max = usize::MAX;
     }
 
-    pub(super) fn add(&mut self, batch: &Batch) {
-        if self.keys.len() + batch.changes.len() > self.keys_max {
+    /// Keys of a batch, each with its Kafka partition and timestamp.
+    pub(super) fn add<'k>(&mut self, batch: impl ExactSizeIterator<Item = (&'k [u8], i32, i64)>) {
+        if self.keys.len() + batch.len() > self.keys_max {
             self.keys.clear();
         }
-        for (key, pending) in &batch.changes {
-            self.keys
-                .insert(self.hash(key), (pending.partition, pending.timestamp_ms));
+        for (key, partition, timestamp_ms) in batch {
+            self.keys.insert(self.hash(key), (partition, timestamp_ms));
         }
     }
 
