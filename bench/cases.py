@@ -6,8 +6,8 @@ import sys
 import time
 
 from measure import (
-    BROKERS, LAKECTL, MEMORY, RELEASE, REPO, WORK, Figure, by_hand, data, forget, forget_topics, in_turn, kcat, lake,
-    new_lake, run, small_topics)
+    BROKERS, LAKECTL, MEMORY, RELEASE, REPO, WORK, Figure, by_hand, configuration, data, forget, forget_topics, in_turn, kcat,
+    lake, new_lake, run, small_topics)
 
 WINDOW = 'kind = "table"\nkey = { columns = ["k"] }\nwindow = { type = "tumbling", size = "5m" }'
 SPARK = ["--driver-memory", "2g", "--conf", "spark.ui.enabled=false"]
