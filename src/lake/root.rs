@@ -1,18 +1,18 @@
 //! The lake's root folder, opened once. Every path below it is walked folder by folder without following
 //! symlinks, so that nothing is ever read, written or deleted outside of it.
 
+mod make;
+mod remove;
+
 use anyhow::{Context, Result, bail};
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
-use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::acl;
-use super::path::parent;
 use crate::report::one_line;
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -40,7 +40,7 @@ impl Root {
     /// Opens the root; `create` makes it where it is missing. None: it is missing.
     pub fn open(path: &Path, file_mode: u32, dir_mode: u32, create: bool) -> Result<Option<Root>> {
         if create {
-            make_root(path, dir_mode)?;
+            make::make_root(path, dir_mode)?;
         }
         // The root itself may be a symlink: that is the user's own word.
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -64,26 +64,6 @@ impl Root {
 
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Makes a folder and those above it, and makes each new one durable.
-    pub fn make_dirs(&self, rel: &str) -> Result<()> {
-        self.make_all([rel])
-    }
-
-    /// The same for several: all that is new in a folder is made durable by one sync of it.
-    pub fn make_all<'f>(&self, folders: impl IntoIterator<Item = &'f str>) -> Result<()> {
-        let mut grown = BTreeSet::new();
-        for rel in folders {
-            self.walk_and_make(rel, &mut |dir, name, above| {
-                grown.insert(above.to_owned());
-                // Found, it may be so new that whoever made it has not made that durable yet.
-                grown.insert(parent(above).to_owned());
-                self.make_dir(dir, name)
-            })
-            .with_context(|| format!("making the folder {}", self.shown(rel)))?;
-        }
-        grown.iter().try_for_each(|folder| self.sync_dir(folder))
     }
 
     /// A new file for writing; it must not exist.
@@ -199,81 +179,6 @@ impl Root {
             Err(error) if is_missing(&error) || error.downcast_ref() == Some(&Errno::INVAL) => Ok(None),
             Err(error) => Err(error).with_context(|| format!("reading the link {}", self.shown(rel))),
         }
-    }
-
-    /// Removes a file or a symlink; one that is not there is no error.
-    pub fn remove_file(&self, rel: &str) -> Result<()> {
-        self.unlink(rel, AtFlags::empty())
-    }
-
-    /// Removes a folder if it is empty. False: it isn't.
-    pub fn remove_empty_dir(&self, rel: &str) -> Result<bool> {
-        match self.unlink(rel, AtFlags::REMOVEDIR) {
-            Ok(()) => Ok(true),
-            Err(error) if matches!(error.downcast_ref(), Some(&Errno::NOTEMPTY | &Errno::EXIST)) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn unlink(&self, rel: &str, flags: AtFlags) -> Result<()> {
-        match self
-            .parent(rel)
-            .and_then(|(dir, name)| Ok(fs::unlinkat(dir, name, flags)?))
-        {
-            Ok(()) => Ok(()),
-            Err(error) if is_missing(&error) => Ok(()),
-            Err(error) => Err(error).with_context(|| format!("removing {}", self.shown(rel))),
-        }
-    }
-
-    /// Removes a folder with all that is in it; symlinks in it are removed, never followed.
-    pub fn remove_tree(&self, rel: &str) -> Result<()> {
-        match self.walk(rel) {
-            Ok(dir) => {
-                remove_contents(dir.as_fd()).with_context(|| format!("removing {}", self.shown(rel)))?
-            }
-            Err(error) if is_missing(&error) => return Ok(()),
-            Err(error) => return Err(error).with_context(|| format!("removing {}", self.shown(rel))),
-        }
-        self.unlink(rel, AtFlags::REMOVEDIR)
-    }
-
-    /// Removes the files in a folder that have one of these names, and moves whatever else is in it to `home`.
-    /// Returns the paths of the latter, and whether the folder is empty now: what finds its place taken stays.
-    pub fn remove_known(&self, rel: &str, known: &HashSet<&[u8]>, home: &str) -> Result<(Vec<String>, bool)> {
-        let failed = || format!("removing {}", self.shown(rel));
-        let dir = match self.walk(rel) {
-            Ok(dir) => dir,
-            Err(error) if is_missing(&error) => return Ok((Vec::new(), true)),
-            Err(error) => return Err(error).with_context(failed),
-        };
-        let mut strangers = Vec::new();
-        for entry in Dir::read_from(&dir).with_context(failed)? {
-            let name = entry.with_context(failed)?.file_name().to_owned();
-            if known.contains(name.to_bytes()) {
-                fs::unlinkat(&dir, &name, AtFlags::empty()).with_context(failed)?;
-            } else if !matches!(name.to_bytes(), b"." | b"..") {
-                strangers.push(name);
-            }
-        }
-        if strangers.is_empty() {
-            return Ok((Vec::new(), true));
-        }
-        self.make_dirs(home)?;
-        let home_dir = self.walk(home).with_context(failed)?;
-        let (mut paths, mut empty) = (Vec::new(), true);
-        for name in strangers {
-            let moved = fs::renameat_with(&dir, &name, &home_dir, &name, RenameFlags::NOREPLACE);
-            let place = match moved {
-                Ok(()) => home,
-                Err(Errno::EXIST) => rel,
-                Err(error) => return Err(error).with_context(failed),
-            };
-            empty &= place == home;
-            paths.push(format!("{place}/{}", name.to_string_lossy()));
-        }
-        fs::fsync(&home_dir).with_context(failed)?;
-        Ok((paths, empty))
     }
 
     /// The names in a folder, sorted, with what they are; none where the folder is missing.
@@ -398,20 +303,6 @@ impl Root {
             None => Ok(fs::openat(&self.dir, ".", FOLDER, Mode::empty())?),
         }
     }
-
-    fn make_dir(&self, parent: &OwnedFd, name: &str) -> Result<OwnedFd> {
-        match fs::mkdirat(parent, name, self.dir_mode) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let dir = fs::openat(parent, name, FOLDER, Mode::empty())?;
-        fs::fchmod(&dir, self.dir_mode)?;
-        if let Some(default) = acl::read_default(&dir)? {
-            // The mode's group bits are the mask now, which would cut what was inherited.
-            acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))?;
-        }
-        Ok(dir)
-    }
 }
 
 /// A file of ours, or an error: what somebody else put in its place is neither followed nor waited for.
@@ -426,29 +317,6 @@ fn open_regular(dir: &OwnedFd, name: &str, flags: OFlags, mode: Mode) -> Result<
         FileType::RegularFile => Ok(file),
         _ => bail!("it is no regular file"),
     }
-}
-
-fn make_root(path: &Path, mode: u32) -> Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-    let failed = || format!("making the lake root {}", path.display());
-    let named = path.ancestors().filter(|folder| !folder.as_os_str().is_empty());
-    let new: Vec<&Path> = named.take_while(|folder| !folder.exists()).collect();
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(path)
-        .with_context(failed)?;
-    if !new.is_empty() {
-        // The configured mode is meant as it stands, whatever umask the shell has.
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).with_context(failed)?;
-    }
-    for folder in new {
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))
-            .and_then(|parent| parent.sync_all())
-            .with_context(failed)?;
-    }
-    Ok(())
 }
 
 pub(super) fn check_name(name: &str) -> Result<()> {
@@ -490,34 +358,6 @@ fn entries(dir: impl AsFd) -> Result<Vec<(String, u32)>> {
         ));
     }
     Ok(names)
-}
-
-fn remove_contents(dir: impl AsFd) -> Result<()> {
-    let dir = dir.as_fd();
-    // A removed name may hide others from the same listing: list again until nothing is left.
-    loop {
-        let mut removed = 0;
-        for entry in Dir::read_from(dir)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            match fs::unlinkat(dir, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(Errno::ISDIR | Errno::PERM) => {
-                    let inner = fs::openat(dir, name, FOLDER, Mode::empty())?;
-                    remove_contents(&inner)?;
-                    fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?;
-                }
-                Err(error) => return Err(error.into()),
-            }
-            removed += 1;
-        }
-        if removed == 0 {
-            return Ok(());
-        }
-    }
 }
 
 #[cfg(test)]

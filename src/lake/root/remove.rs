@@ -1,0 +1,114 @@
+//! What goes from the lake: symlinks are removed, never followed.
+
+use anyhow::{Context, Result};
+use rustix::fs::{self, AtFlags, Dir, Mode, RenameFlags};
+use rustix::io::Errno;
+use std::collections::HashSet;
+use std::os::fd::AsFd;
+
+use super::{FOLDER, Root, is_missing};
+
+impl Root {
+    /// Removes a file or a symlink; one that is not there is no error.
+    pub fn remove_file(&self, rel: &str) -> Result<()> {
+        self.unlink(rel, AtFlags::empty())
+    }
+
+    /// Removes a folder if it is empty. False: it isn't.
+    pub fn remove_empty_dir(&self, rel: &str) -> Result<bool> {
+        match self.unlink(rel, AtFlags::REMOVEDIR) {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.downcast_ref(), Some(&Errno::NOTEMPTY | &Errno::EXIST)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn unlink(&self, rel: &str, flags: AtFlags) -> Result<()> {
+        match self
+            .parent(rel)
+            .and_then(|(dir, name)| Ok(fs::unlinkat(dir, name, flags)?))
+        {
+            Ok(()) => Ok(()),
+            Err(error) if is_missing(&error) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("removing {}", self.shown(rel))),
+        }
+    }
+
+    /// Removes a folder with all that is in it; symlinks in it are removed, never followed.
+    pub fn remove_tree(&self, rel: &str) -> Result<()> {
+        match self.walk(rel) {
+            Ok(dir) => {
+                remove_contents(dir.as_fd()).with_context(|| format!("removing {}", self.shown(rel)))?
+            }
+            Err(error) if is_missing(&error) => return Ok(()),
+            Err(error) => return Err(error).with_context(|| format!("removing {}", self.shown(rel))),
+        }
+        self.unlink(rel, AtFlags::REMOVEDIR)
+    }
+
+    /// Removes the files in a folder that have one of these names, and moves whatever else is in it to `home`.
+    /// Returns the paths of the latter, and whether the folder is empty now: what finds its place taken stays.
+    pub fn remove_known(&self, rel: &str, known: &HashSet<&[u8]>, home: &str) -> Result<(Vec<String>, bool)> {
+        let failed = || format!("removing {}", self.shown(rel));
+        let dir = match self.walk(rel) {
+            Ok(dir) => dir,
+            Err(error) if is_missing(&error) => return Ok((Vec::new(), true)),
+            Err(error) => return Err(error).with_context(failed),
+        };
+        let mut strangers = Vec::new();
+        for entry in Dir::read_from(&dir).with_context(failed)? {
+            let name = entry.with_context(failed)?.file_name().to_owned();
+            if known.contains(name.to_bytes()) {
+                fs::unlinkat(&dir, &name, AtFlags::empty()).with_context(failed)?;
+            } else if !matches!(name.to_bytes(), b"." | b"..") {
+                strangers.push(name);
+            }
+        }
+        if strangers.is_empty() {
+            return Ok((Vec::new(), true));
+        }
+        self.make_dirs(home)?;
+        let home_dir = self.walk(home).with_context(failed)?;
+        let (mut paths, mut empty) = (Vec::new(), true);
+        for name in strangers {
+            let moved = fs::renameat_with(&dir, &name, &home_dir, &name, RenameFlags::NOREPLACE);
+            let place = match moved {
+                Ok(()) => home,
+                Err(Errno::EXIST) => rel,
+                Err(error) => return Err(error).with_context(failed),
+            };
+            empty &= place == home;
+            paths.push(format!("{place}/{}", name.to_string_lossy()));
+        }
+        fs::fsync(&home_dir).with_context(failed)?;
+        Ok((paths, empty))
+    }
+}
+
+fn remove_contents(dir: impl AsFd) -> Result<()> {
+    let dir = dir.as_fd();
+    // A removed name may hide others from the same listing: list again until nothing is left.
+    loop {
+        let mut removed = 0;
+        for entry in Dir::read_from(dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            match fs::unlinkat(dir, name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(Errno::ISDIR | Errno::PERM) => {
+                    let inner = fs::openat(dir, name, FOLDER, Mode::empty())?;
+                    remove_contents(&inner)?;
+                    fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            removed += 1;
+        }
+        if removed == 0 {
+            return Ok(());
+        }
+    }
+}
