@@ -3,7 +3,26 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The folder of a file that is to be written.
+///
+/// # Errors
+/// There is none.
+pub fn folder_of(path: &Path) -> io::Result<PathBuf> {
+    let named = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = named.unwrap_or(Path::new("."));
+    match folder.try_exists()? {
+        true => Ok(folder.to_owned()),
+        false => Err(io::Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "there is no folder {}; make it first (mkdir -p)",
+                folder.display()
+            ),
+        )),
+    }
+}
 
 /// Writes beside `path`, under a hidden name that ends like nobody's file, and takes its place with one rename.
 /// Without `permissions` it gets what the umask leaves.
@@ -17,7 +36,7 @@ pub fn replace(path: &Path, text: &str, permissions: Option<Permissions>) -> io:
     let mut hidden = OsString::from(".");
     hidden.push(name);
     hidden.push(format!(".{}.tmp", std::process::id()));
-    let beside = path.with_file_name(hidden);
+    let beside = folder_of(path)?.join(hidden);
     let written = write_new(&beside, text, permissions).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // What is left of it is of no use to anybody.

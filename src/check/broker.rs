@@ -7,6 +7,10 @@ use crate::kafka::{Client, TopicList};
 use crate::print::count;
 
 /// A broker that answers.
+/// Where nobody was asked yet, the broker is not to blame.
+const OPTIONS_ADVICE: &str =
+    "mend [kafka.options]: librdkafka's CONFIGURATION.md has all properties and their values";
+
 #[derive(Debug)]
 pub(super) struct Broker {
     pub(super) client: Client,
@@ -19,18 +23,19 @@ pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -
     let answer = (KAFKA, "answer");
     let kafka = &scope.settings.kafka;
     let target = if scope.lake { "lake" } else { "warehouse" };
-    let connected = Client::new(kafka, target).and_then(|client| {
-        let live = client.topics()?;
-        Ok(Broker {
+    let made = Client::new(kafka, target).map_err(|error| (error, OPTIONS_ADVICE));
+    let connected = made.and_then(|client| match client.topics() {
+        Ok(live) => Ok(Broker {
             client,
             live,
             mirrored: false,
-        })
+        }),
+        Err(error) => Err((error, "look at the broker, and at kafka.options")),
     });
     let mut broker = match connected {
         Ok(broker) => broker,
-        Err(error) => {
-            checks.error(answer, &error, "look at the broker, and at kafka.options");
+        Err((error, fix)) => {
+            checks.error(answer, &error, fix);
             let topics = count(topics.len() as u64, "topic");
             checks.unknown(
                 (KAFKA, "topics"),

@@ -11,13 +11,13 @@ use rustix::fs::{FlockOperation, flock};
 use std::fs::{self, File, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::cli::{Cli, Command, PurgeOnly};
 use crate::erase;
 use crate::exit;
-use crate::replace::replace;
+use crate::replace::{folder_of, replace};
 use crate::report::{Report, Status};
 use exposition::Samples;
 use run::Run;
@@ -97,11 +97,7 @@ fn write_over(path: &Path, run: &Run<'_>) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
         Err(error) => return Err(error.into()),
     };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let _lock = lock(&folder)?;
+    let _lock = lock(&folder_of(&path)?)?;
     let text = run.over(before(&path)?).render();
     replace(&path, &text, Some(Permissions::from_mode(MODE)))?;
     Ok(())

@@ -51,6 +51,27 @@ fn a_login_without_a_mechanism() {
 }
 
 #[test]
+fn properties_that_librdkafka_does_not_take() {
+    let topic = Topic::named("check-nowhere".to_owned());
+    let mut world = Warehouse::without_database().stream(&topic);
+    for (options, named) in [
+        ("[kafka.options]\n\"fetch.mni.bytes\" = \"1\"", "fetch.mni.bytes"),
+        (
+            "[kafka.options]\n\"client.dns.lookup\" = \"never\"",
+            "client.dns.lookup",
+        ),
+    ] {
+        world.kafka = options;
+        let answer = check(&world, &["--only", "lake"], 3);
+        answer.is_wrong(
+            "Kafka",
+            "answer",
+            &[named, "mend [kafka.options]", "CONFIGURATION.md"],
+        );
+    }
+}
+
+#[test]
 fn secrets_in_an_open_file() {
     let topic = Topic::new("check-secrets");
     topic.send(&[record("a", "{\"A\":1}")]);

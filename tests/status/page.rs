@@ -195,9 +195,10 @@ fn the_page_is_replaced_as_a_whole_and_stands_alone() {
     let printed = scene.run(&["--html", "-"]).expect(0).stdout;
     assert!(printed.starts_with("<!DOCTYPE html>") && printed.ends_with("</html>\n"));
     // Where it can't be written, that is said, and the status all the same.
-    let run = scene
-        .run(&["--html", "missing/page.html"])
-        .fails(1, &["missing/page.html"]);
+    let run = scene.run(&["--html", "missing/page.html"]).fails(
+        1,
+        &["missing/page.html", "there is no folder missing", "mkdir -p"],
+    );
     assert!(run.stdout.contains(&scene.stream.name));
     scene.run(&["--html", "-", "--json"]).fails(2, &["--html"]);
     assert!(!scene.world.password.is_empty() && !page.contains(&scene.world.password));

@@ -322,7 +322,7 @@ fn a_file_that_cannot_be_written_is_told() {
     std::fs::write(&foreign, "node_load1{a=\"b\"} 1\n").unwrap();
     std::fs::create_dir(lake.folder().join("folder.prom")).unwrap();
     for (file, word) in [
-        ("nowhere/lakectl.prom", "nowhere"),
+        ("nowhere/lakectl.prom", "make it first (mkdir -p)"),
         ("node.prom", "move it away"),
         ("folder.prom", "no regular file"),
         ("/dev/null", "no regular file"),
