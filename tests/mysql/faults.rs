@@ -1,37 +1,22 @@
 //! The warehouse against a MySQL that locks, dies, cuts the wire or says no.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "common/proxy.rs"]
-mod proxy;
-#[path = "common/mysql.rs"]
-mod service;
-
+use crate::service::*;
+use crate::{COUNTS, TOPICS, fresh};
 use lakectl::exit;
 use lakectl::sink::Sink;
 use lakectl::warehouse::{TableSink, Warehouse};
 use mysql::prelude::Queryable;
-use service::*;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-const TOPICS: &str = r#"
-[topics.PRODUCT_PURCHASE_COUNTS]
-kind = "table"
-key = { format = "string", columns = ["product_id"] }
-"#;
 const CUSTOM: &str = r#"
 [topics.CUSTOM]
 kind = "table"
 key = { format = "string", columns = ["id"] }
 "#;
 const TOPIC: &str = "PRODUCT_PURCHASE_COUNTS";
-const COUNTS: &str = "SELECT product_id, purchase_count FROM product_purchase_counts ORDER BY product_id";
 const NEXT: &str = "SELECT next_offset FROM lakectl_progress";
-
-fn fresh() -> TestDatabase {
-    TestDatabase::new(&mysql_service(), TOPICS)
-}
 
 /// Rows A and B at 1, progress at 2; then a load of A and B at 2, not committed yet.
 fn two_rows(test: &TestDatabase) -> TableSink {
@@ -153,10 +138,10 @@ fn a_session_killed_while_idle_is_replayed() {
 /// Whether COMMIT arrived or not: the progress rows tell, and nothing is done twice.
 #[test]
 fn a_commit_without_an_answer_is_looked_up() {
-    for cut in [proxy::Cut::Before, proxy::Cut::After] {
+    for cut in [crate::proxy::Cut::Before, crate::proxy::Cut::After] {
         let test = fresh();
         drop(two_rows(&test));
-        let (port, left) = proxy::start(test.port(), cut, 1);
+        let (port, left) = crate::proxy::start(test.port(), cut, 1);
         let settings = test.settings_at(TOPICS, port);
         let warehouse = Warehouse::connect(settings.database.as_ref().unwrap()).unwrap();
         let mut sink = warehouse

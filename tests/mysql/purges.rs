@@ -1,9 +1,7 @@
 //! Retention in the warehouse on real servers: what a purge takes, how it is interrupted, and that it stays gone.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "common/mysql.rs"]
-mod service;
-
+use crate::service::*;
+use crate::{TOPICS, fresh};
 use chrono::NaiveDate;
 use chrono_tz::{America, Europe, Tz, UTC};
 use lakectl::exit;
@@ -11,32 +9,12 @@ use lakectl::purge::TablePlan;
 use lakectl::stop::Stop;
 use lakectl::warehouse::RowsPurged;
 use mysql::prelude::Queryable;
-use service::*;
 use std::time::{Duration, Instant};
 
-const TOPICS: &str = r#"
-[topics.TRANSACTION_LIFECYCLE]
-kind = "table"
-key = { format = "string", columns = ["transaction_id"] }
-warehouse.retention = { column = "last_update_time", keep = "3y" }
-[topics.TOTAL_PAR_TYPE_5MIN_SLIDING]
-kind = "table"
-key = { format = "string", columns = ["transaction_type"] }
-window = { type = "hopping", size = "5m" }
-warehouse.columns = { window_start = "window_start_time" }
-warehouse.retention = { column = "window_start_time", keep = "7d" }
-[topics.CUSTOM]
-kind = "table"
-key = { format = "string", columns = ["id"] }
-"#;
 const LIFECYCLE: &str = "TRANSACTION_LIFECYCLE";
 const AT: &str = "last_update_time";
 const IDS: &str = "SELECT transaction_id FROM transaction_lifecycle ORDER BY 1";
 const CUTOFFS: &str = "SELECT cutoff FROM lakectl_cutoffs";
-
-fn fresh() -> TestDatabase {
-    TestDatabase::new(&mysql_service(), TOPICS)
-}
 
 fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()

@@ -1,36 +1,22 @@
 //! Kafka partitions that come in turns: what was read of one is written, by a transaction of its own, while the next is
 //! read. On a real MySQL.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "common/mysql.rs"]
-mod service;
-
+use crate::fresh;
+use crate::service::*;
 use lakectl::kafka::{DrainPlan, OffsetRange};
 use lakectl::record::Record;
 use lakectl::sink::{Drained, DrainedPartition, Sink};
 use lakectl::warehouse::TableSink;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use service::*;
 use std::ops::Range;
 use std::time::Duration;
 
 const TOPIC: &str = "PRODUCT_PURCHASE_COUNTS";
-const TOPICS: &str = r#"
-[topics.PRODUCT_PURCHASE_COUNTS]
-kind = "table"
-key = { format = "string", columns = ["product_id"] }
-[topics.TOTAL_PAR_TRANSACTION_TYPE]
-kind = "table"
-"#;
 /// A few kilobytes are much: every turn of these tests is written by itself.
 const BUDGET: usize = 100_000;
 const PROGRESS: &str = "SELECT kafka_partition, next_offset FROM lakectl_progress ORDER BY 1";
 const VALUE: &str = r#"{"PURCHASE_COUNT":1}"#;
-
-fn fresh() -> TestDatabase {
-    TestDatabase::new(&mysql_service(), TOPICS)
-}
 
 /// Each of these Kafka partitions is a turn, in which offsets 10 to 110 are to come.
 fn in_turns(partitions: Range<i32>) -> DrainPlan {

@@ -1,15 +1,11 @@
 //! `init-db` against a real MySQL: made, repeated, compared.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "common/mysql.rs"]
-mod service;
-
+use crate::service::*;
 use lakectl::cli::{DatabaseArgs, InitDbArgs};
 use lakectl::exit;
 use lakectl::warehouse::{InitDbOutcome, Warehouse, init_db};
 use mysql::Conn;
 use mysql::prelude::Queryable;
-use service::*;
 use std::sync::Barrier;
 
 const CHECK: InitDbArgs = InitDbArgs {

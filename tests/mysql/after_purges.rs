@@ -1,33 +1,15 @@
 //! What was erased stays erased: loads after a purge of rows.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "common/mysql.rs"]
-mod service;
-
+use crate::service::*;
+use crate::{TOPICS, fresh};
 use chrono_tz::UTC;
 use lakectl::exit;
 use lakectl::record::Record;
 use lakectl::sink::{Rebuild, Sink};
 use lakectl::stop::Stop;
 use lakectl::warehouse::TableSink;
-use service::*;
 use std::time::Duration;
 
-const TOPICS: &str = r#"
-[topics.TRANSACTION_LIFECYCLE]
-kind = "table"
-key = { format = "string", columns = ["transaction_id"] }
-warehouse.retention = { column = "last_update_time", keep = "3y" }
-[topics.TOTAL_PAR_TYPE_5MIN_SLIDING]
-kind = "table"
-key = { format = "string", columns = ["transaction_type"] }
-window = { type = "hopping", size = "5m" }
-warehouse.columns = { window_start = "window_start_time" }
-warehouse.retention = { column = "window_start_time", keep = "7d" }
-[topics.CUSTOM]
-kind = "table"
-key = { format = "string", columns = ["id"] }
-"#;
 const LIFECYCLE: &str = "TRANSACTION_LIFECYCLE";
 const ROWS: &str = "SELECT transaction_id, last_update_time FROM transaction_lifecycle ORDER BY 1";
 
@@ -35,10 +17,6 @@ const OLD: &str = r#"{"LAST_UPDATE_TIME":"2022-12-31T23:59:59.999Z"}"#;
 /// The same instant as the cutoff, written in another zone.
 const EDGE: &str = r#"{"LAST_UPDATE_TIME":"2023-01-01T01:00:00+01:00"}"#;
 const NEW: &str = r#"{"LAST_UPDATE_TIME":1700000000000}"#;
-
-fn fresh() -> TestDatabase {
-    TestDatabase::new(&mysql_service(), TOPICS)
-}
 
 /// Rows of `topic` before 2023; answers with how many went.
 fn purge(test: &TestDatabase, topic: &str, column: &str) -> u64 {

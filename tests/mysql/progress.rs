@@ -1,36 +1,11 @@
 //! The warehouse's progress, locks, rebuilds and sizes on a real MySQL.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
-#[path = "common/mysql.rs"]
-mod service;
-
+use crate::service::{self, *};
+use crate::{COUNTS, PROGRESS, TOPICS, fresh};
 use lakectl::exit;
 use lakectl::record::Record;
 use lakectl::sink::{DrainedPartition, Rebuild, Sink};
-use service::*;
 use std::time::Duration;
-
-const TOPICS: &str = r#"
-[topics.PRODUCT_PURCHASE_COUNTS]
-kind = "table"
-key = { format = "string", columns = ["product_id"] }
-[topics.TOTAL_PAR_TRANSACTION_TYPE]
-kind = "table"
-[topics.TRANSACTION_LIFECYCLE]
-kind = "table"
-key = { format = "string", columns = ["transaction_id"] }
-[topics.CUSTOM]
-kind = "table"
-key = { format = "string", columns = ["id"] }
-"#;
-
-const COUNTS: &str = "SELECT product_id, purchase_count FROM product_purchase_counts ORDER BY product_id";
-const PROGRESS: &str = "SELECT table_name, topic, kafka_partition, next_offset, topic_id, generation, complete_ms \
-     FROM lakectl_progress ORDER BY 1, 2, 3";
-
-fn fresh() -> TestDatabase {
-    TestDatabase::new(&mysql_service(), TOPICS)
-}
 
 #[test]
 fn nothing_moved_is_nothing_done() {
@@ -59,7 +34,7 @@ fn nothing_moved_is_nothing_done() {
 fn an_empty_topic_is_known_afterwards() {
     let test = fresh();
     let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
-    sink.commit(&drained(0, 0), &mut report("T")).unwrap();
+    sink.commit(&drained(0, 0), &mut service::report("T")).unwrap();
     drop(sink);
     let progress = test
         .warehouse()
@@ -84,12 +59,12 @@ fn a_topic_made_anew_replaces_its_progress() {
         next: 100,
         ..before.partitions[0]
     });
-    sink.commit(&before, &mut report("T")).unwrap();
+    sink.commit(&before, &mut service::report("T")).unwrap();
     sink.begin(Some("id-2"), 2);
     sink.take(&record(3, b"P1", Some(value))).unwrap();
     let mut anew = drained(0, 4);
     (anew.generation, anew.topic_id) = (2, Some("id-2".to_owned()));
-    sink.commit(&anew, &mut report("T")).unwrap();
+    sink.commit(&anew, &mut service::report("T")).unwrap();
     assert_eq!(
         test.rows(PROGRESS),
         ["product_purchase_counts|PRODUCT_PURCHASE_COUNTS|0|4|id-2|2|1761868800000"]
@@ -177,7 +152,7 @@ fn a_rebuild_goes_by_time_across_kafka_partitions() {
         sink.take(&newer).unwrap();
         sink.take(&record(9, b"P1", Some(r#"{"PURCHASE_COUNT":1}"#)))
             .unwrap();
-        sink.commit(&drained(0, 10), &mut report("T")).unwrap();
+        sink.commit(&drained(0, 10), &mut service::report("T")).unwrap();
         assert_eq!(test.rows(COUNTS), ["P1|2"], "{budget}");
     }
 }
