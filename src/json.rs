@@ -22,6 +22,8 @@ pub struct Readable<'a> {
     /// Without whitespace around it.
     pub text: &'a str,
     pub shape: Shape,
+    /// Whether it stands on more than one line: there are line ends between its tokens.
+    pub line_ends: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +93,8 @@ impl Checker {
         if let Some(fields) = &mut fields {
             fields.clear();
         }
-        if let Some(shape) = scan::surely_readable(text, &self.names, fields.as_deref_mut()) {
-            return Ok(Readable { text, shape });
+        if let Some(readable) = scan::surely_readable(text, &self.names, fields.as_deref_mut()) {
+            return Ok(readable);
         }
         if let Some(fields) = fields {
             fields.clear();
@@ -108,7 +110,11 @@ impl Checker {
         json.deserialize_any(top)
             .and_then(|()| json.end())
             .map_err(|e| e.to_string())?;
-        Ok(Readable { text, shape })
+        Ok(Readable {
+            text,
+            shape,
+            line_ends: memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some(),
+        })
     }
 }
 
@@ -338,6 +344,8 @@ mod tests {
         // What it saw before must make no difference.
         let _ = checker.check(b"{\"a\":1,\"b\":{");
         let found = checker.check(bytes);
+        // Nor must its own names, which it knows by then.
+        assert_eq!(checker.check(bytes), found, "{}", bytes.escape_ascii());
         let expected = oracle::read(bytes).map(|value| {
             let is_reserved = |name: &String| reserved.contains(&&*name.to_lowercase());
             let shape = match &value.names {
@@ -348,6 +356,7 @@ mod tests {
             Readable {
                 text: value.text,
                 shape,
+                line_ends: value.text.contains(['\n', '\r']),
             }
         });
         assert_eq!(

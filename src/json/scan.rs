@@ -1,15 +1,28 @@
 //! A quick look at a value, which says yes or nothing: in any doubt serde_json reads it, and decides.
 
-use super::{Field, Shape};
+use super::{Field, Readable, Shape};
 
 /// Levels that readers can be trusted with.
 const DEPTH_MAX: u32 = 127;
 /// More digits than this in a row may make a number that no double holds.
 const DIGITS_MAX: usize = 300;
 
-/// Top-level names of an earlier value in their order, all different; whether one of them is reserved.
+/// Top-level names of an earlier value in their order, all different.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names(Vec<(Box<[u8]>, bool)>);
+pub(super) struct Names(Vec<Name>);
+
+#[derive(Debug, Clone)]
+struct Name {
+    /// As it mostly stands: behind a comma, quoted, and with its colon.
+    whole: Box<[u8]>,
+    reserved: bool,
+}
+
+impl Name {
+    fn quoted(&self) -> &[u8] {
+        &self.whole[1..self.whole.len() - 1]
+    }
+}
 
 impl Names {
     pub(super) fn clear(&mut self) {
@@ -20,14 +33,19 @@ impl Names {
     pub(super) fn push(&mut self, name: &str, reserved: bool) {
         // One that has to be escaped never stands between quotes as it is.
         if plain(name.as_bytes()) == name.len() {
-            self.0.push((name.as_bytes().into(), reserved));
+            let whole = [b",\"", name.as_bytes(), b"\":"].concat().into();
+            self.0.push(Name { whole, reserved });
         }
     }
 }
 
-/// What the value is, where it is surely readable: its top-level names are among `names`, in the same order.
+/// The value, where it is surely readable: its top-level names are among `names`, in the same order.
 /// Of an object, `fields` then has those of its top level.
-pub(super) fn surely_readable(text: &str, names: &Names, fields: Option<&mut Vec<Field>>) -> Option<Shape> {
+pub(super) fn surely_readable<'a>(
+    text: &'a str,
+    names: &Names,
+    fields: Option<&mut Vec<Field>>,
+) -> Option<Readable<'a>> {
     let mut scan = Scan {
         text: text.as_bytes(),
         at: 0,
@@ -35,15 +53,22 @@ pub(super) fn surely_readable(text: &str, names: &Names, fields: Option<&mut Vec
         objects: 0,
         names: names.0.iter(),
         reserved: false,
+        line_ends: false,
         fields,
     };
     scan.blanks();
     let is_object = scan.peek()? == b'{';
     scan.document()?;
-    Some(match (is_object, scan.reserved) {
+    let shape = match (is_object, scan.reserved) {
         (true, true) => Shape::ReservedObject,
         (true, false) => Shape::Object,
         (false, _) => Shape::Other,
+    };
+    let line_ends = scan.line_ends;
+    Some(Readable {
+        text,
+        shape,
+        line_ends,
     })
 }
 
@@ -55,8 +80,9 @@ struct Scan<'a> {
     /// A bit for each of them: whether it is an object.
     objects: u128,
     /// Those that the next top-level name may be.
-    names: std::slice::Iter<'a, (Box<[u8]>, bool)>,
+    names: std::slice::Iter<'a, Name>,
     reserved: bool,
+    line_ends: bool,
     fields: Option<&'a mut Vec<Field>>,
 }
 
@@ -103,6 +129,9 @@ impl Scan<'_> {
     /// Goes over what follows a value: true where that is another one, false at the end of the text.
     fn close(&mut self) -> Option<bool> {
         loop {
+            if self.next_known_name() {
+                return Some(true);
+            }
             self.blanks();
             match self.depth {
                 0 => return (self.at == self.text.len()).then_some(false),
@@ -154,14 +183,33 @@ impl Scan<'_> {
 
     /// The range between the quotes.
     fn known_name(&mut self) -> Option<std::ops::Range<usize>> {
-        let start = self.at + 1;
-        let text = &self.text[start..];
+        let text = &self.text[self.at..];
         // Names after which others have gone missing are still all different.
-        let stands = |known: &[u8]| text.starts_with(known) && text.get(known.len()) == Some(&b'"');
-        let (known, reserved) = self.names.find(|(known, _)| stands(known))?;
-        self.reserved |= reserved;
-        self.at = start + known.len() + 1;
+        let known = self.names.find(|known| text.starts_with(known.quoted()))?;
+        self.reserved |= known.reserved;
+        let start = self.at + 1;
+        self.at += known.quoted().len();
         Some(start..self.at - 1)
+    }
+
+    /// What nearly always follows a field, in one step: the next one's name, without any blanks.
+    fn next_known_name(&mut self) -> bool {
+        let (1, 1, Some(known)) = (self.depth, self.objects, self.names.as_slice().first()) else {
+            return false;
+        };
+        if !begins(&self.text[self.at..], &known.whole) {
+            return false;
+        }
+        self.names.next();
+        self.reserved |= known.reserved;
+        self.end_field();
+        let start = self.at + 2;
+        self.at += known.whole.len();
+        if let Some(fields) = &mut self.fields {
+            let (name, value) = (start..self.at - 2, self.at..self.at);
+            fields.push(Field { name, value });
+        }
+        true
     }
 
     /// A value of the top level ends here, in an array too, which has no fields.
@@ -237,7 +285,8 @@ impl Scan<'_> {
     }
 
     fn blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+        while let Some(byte @ (b' ' | b'\t' | b'\n' | b'\r')) = self.peek() {
+            self.line_ends |= matches!(byte, b'\n' | b'\r');
             self.at += 1;
         }
     }
@@ -245,6 +294,25 @@ impl Scan<'_> {
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
+}
+
+/// Whether the text begins so; short ones don't go through memcmp, which takes longer to call than to run.
+#[inline]
+fn begins(text: &[u8], known: &[u8]) -> bool {
+    let Some(text) = text.get(..known.len()) else {
+        return false;
+    };
+    match known.len() {
+        8..=16 => same_ends::<8>(text, known),
+        17..=32 => same_ends::<16>(text, known),
+        _ => text == known,
+    }
+}
+
+/// The first and the last bytes, which may overlap.
+#[inline]
+fn same_ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+    a.first_chunk::<N>() == b.first_chunk() && a.last_chunk::<N>() == b.last_chunk()
 }
 
 /// How many bytes go by before a quote, a backslash or a control character.
@@ -269,4 +337,55 @@ fn plain(text: &[u8]) -> usize {
     let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
     let rest = &text[words.len() * 8..];
     words.len() * 8 + rest.iter().position(ends).unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(known: &[&str]) -> Names {
+        let mut names = Names::default();
+        known.iter().for_each(|name| names.push(name, false));
+        names
+    }
+
+    #[test]
+    fn a_name_is_known_by_all_its_bytes() {
+        for length in 0..50 {
+            let name = "x".repeat(length);
+            let names = names(&["a", &name]);
+            let value = |name: &str| format!("{{\"a\":1,\"{name}\":2}}");
+            assert!(surely_readable(&value(&name), &names, None).is_some(), "{length}");
+            for other in 0..length {
+                let mut name = name.clone();
+                name.replace_range(other..=other, "y");
+                assert_eq!(surely_readable(&value(&name), &names, None), None, "{name}");
+            }
+            assert_eq!(
+                surely_readable(&value(&format!("{name}x")), &names, None),
+                None,
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_names_of_the_top_level_are_known() {
+        let names = names(&["a", "name"]);
+        for (value, found) in [
+            ("{\"a\":{\"b\":1,\"name\":2},\"name\":3}", 2),
+            ("{\"a\":[1,{\"b\":1,\"name\":2}],\"name\":3}", 2),
+            ("[{\"b\":1,\"a\":2},{\"b\":1,\"a\":2}]", 0),
+        ] {
+            let mut fields = Vec::new();
+            assert!(
+                surely_readable(value, &names, Some(&mut fields)).is_some(),
+                "{value}"
+            );
+            assert_eq!(fields.len(), found, "{value}");
+        }
+        for value in ["[1,\"a\":2]", "{\"a\":[1,\"name\":2]}", "1,\"a\":2"] {
+            assert_eq!(surely_readable(value, &names, None), None, "{value}");
+        }
+    }
 }

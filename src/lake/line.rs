@@ -69,7 +69,7 @@ impl LineWriter {
             && let Some(Ok(value)) = &value
             && value.shape == Shape::Object
         {
-            splice(value.text.as_bytes(), out);
+            spliced(value, 0, out);
             out.push(b'\n');
             // The line has no key, but a key that does not decode counts all the same.
             let irregular = self.head.fault(record.key).is_some();
@@ -146,12 +146,12 @@ impl LineWriter {
                     out.push(b'}');
                 } else {
                     out.push(b',');
-                    splice(inner.as_bytes(), out);
+                    spliced(value, 1, out);
                 }
             }
             Shape::ReservedObject | Shape::Other => {
                 self.head.name(out, b',', "value");
-                splice(value.text.as_bytes(), out);
+                spliced(value, 0, out);
                 out.push(b'}');
             }
         }
@@ -169,6 +169,15 @@ impl LineWriter {
             }
         }
         out.push(b'}');
+    }
+}
+
+/// The value from there on, on one line.
+fn spliced(value: &Readable<'_>, from: usize, out: &mut Vec<u8>) {
+    let text = &value.text.as_bytes()[from..];
+    match value.line_ends {
+        true => splice(text, out),
+        false => out.extend_from_slice(text),
     }
 }
 

@@ -16,6 +16,8 @@ use crate::record::Record;
 
 /// Bytes of lines that one file may hold back before they are written.
 const FILE_BUFFER_MAX: usize = 512 * 1024;
+/// The same, and room for the line that makes it full.
+const FILE_BUFFER: usize = FILE_BUFFER_MAX + 64 * 1024;
 /// Bytes of lines that all files together may hold back.
 const BUFFERS_MAX: usize = 24 * 1024 * 1024;
 /// Files that stay open between writes; the others are opened again.
@@ -187,13 +189,17 @@ impl<'a> Stage<'a> {
             self.open_files += 1;
         }
         self.buffered -= part.buffer.len();
+        // What filled up will most likely do so again. Memory must not stay with files that are seldom written.
+        let next = match part.buffer.len() >= FILE_BUFFER_MAX {
+            true => Vec::with_capacity(FILE_BUFFER),
+            false => Vec::new(),
+        };
         self.writer.write(Chunk {
             number: part.number,
             file,
             shown: self.folder.shown(&name),
             compression: self.lake.compression,
-            // Memory must not stay with files that are seldom written.
-            lines: std::mem::take(&mut part.buffer),
+            lines: std::mem::replace(&mut part.buffer, next),
         })
     }
 
