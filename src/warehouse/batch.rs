@@ -91,8 +91,11 @@ impl Batch {
         given
     }
 
-    /// Nothing more is put from here on.
+    /// Nothing more is put from here on. What is in order already stays so.
     pub(super) fn put_in_order(&mut self) {
+        if self.order.len() == self.changes.len() {
+            return;
+        }
         self.index = HashTable::new();
         let changes = (0..).zip(&self.changes);
         let mut order: Vec<_> = changes
@@ -296,5 +299,36 @@ mod tests {
         assert_eq!(newest(&batch), (1, 1));
         put(&mut batch, &record(0, 901, 500));
         assert_eq!(newest(&batch), (0, 901));
+    }
+
+    #[test]
+    fn what_is_handed_over_is_all_there_in_order() {
+        let mut batch = Batch::default();
+        let key = |n: i64| {
+            vec![
+                Value::from(n * 7919 % 1000),
+                Value::from("one that goes on and on"),
+            ]
+        };
+        for n in (0..1000).chain(0..1000) {
+            let write = Write::Delete {
+                key: key(n),
+                erased: false,
+            };
+            batch.put(&sort_key(&key(n)), &record(0, n, 0), write, &mut |_| Vec::new());
+        }
+        let mut given = batch.hand_over();
+        assert!(batch.is_empty());
+        given.put_in_order();
+        let keys: Vec<&[u8]> = given.in_order().map(|(key, _)| key).collect();
+        assert_eq!(keys.len(), 1000);
+        assert!(keys.is_sorted());
+        // Of another Kafka partition, and older than what was handed over.
+        let late = Write::Delete {
+            key: key(1),
+            erased: false,
+        };
+        batch.put(&sort_key(&key(1)), &record(1, 0, -1), late, &mut |_| Vec::new());
+        assert!(batch.is_empty());
     }
 }

@@ -109,7 +109,9 @@ impl TableSink {
         progress
     }
 
-    fn parcel(&self, batch: Batch, after: Progress) -> Parcel {
+    fn parcel(&self, mut batch: Batch, after: Progress) -> Parcel {
+        // Whichever way it came here: what is in no order would not be written.
+        batch.put_in_order();
         Parcel {
             batch,
             before: self.progress.clone(),
