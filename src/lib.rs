@@ -13,6 +13,7 @@ pub mod exit;
 pub mod grants;
 pub mod json;
 pub mod kafka;
+pub mod key_hash;
 pub mod ksqldb;
 pub mod lake;
 pub mod metrics;

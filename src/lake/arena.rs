@@ -3,11 +3,9 @@
 
 use anyhow::{Context, Result};
 use hashbrown::HashTable;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::row::{HEADER, Head, Origin};
+use crate::key_hash::{Seed, spread};
 
 /// Before a row's header stands the room that its line has, with a bit for rows that are outdated.
 const ROOM: usize = 4;
@@ -26,8 +24,7 @@ pub(super) struct Arena {
     /// Rows one behind the other: room, header, key, line, and what is left of the room.
     bytes: Vec<u8>,
     index: HashTable<Entry>,
-    /// Keys come from outside: nobody shall know beforehand which ones meet.
-    seed: u64,
+    seed: Seed,
     capacity: usize,
     /// Bytes that the rows would take without what is outdated or left.
     needed: usize,
@@ -66,7 +63,7 @@ impl Arena {
         Ok(Arena {
             bytes,
             index: HashTable::new(),
-            seed: RandomState::new().hash_one(0),
+            seed: Seed::default(),
             capacity,
             needed: 0,
         })
@@ -77,8 +74,7 @@ impl Arena {
     }
 
     pub(super) fn hash(&self, key: &[u8]) -> Hash {
-        let hash = xxh3_64_with_seed(key, self.seed);
-        Hash((hash >> 32) as u32)
+        Hash((self.seed.hash(key) >> 32) as u32)
     }
 
     pub(super) fn find(&self, hash: Hash, key: &[u8]) -> Option<At> {
@@ -298,11 +294,6 @@ impl Arena {
 /// Bytes of a row. Rounded up, so that many a longer line still finds room.
 fn size(key: usize, line: usize) -> usize {
     (ROOM + HEADER + key + line).next_multiple_of(16)
-}
-
-/// The index wants the bits that differ at both ends.
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
 }
 
 /// The first bytes of a key as a number of the same order.

@@ -1,124 +1,27 @@
 //! What was read and not yet written: the newest change per primary key.
 
+use hashbrown::HashTable;
 use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
-use super::convert::Cell;
-use super::key_hash::KeyHash;
+use super::convert::Slots;
+use super::pending::{OVERHEAD_BYTES, Pending, Write, values_bytes};
 use super::rejects::Reject;
-use super::written::Written;
+use super::schema::TargetTable;
+use super::sort_key::{first_bytes, sort_key};
+use super::written::{Newest, Written};
+use crate::key_hash::{Seed, spread};
 use crate::record::Record;
-
-/// What one row is to become, and the record that says so.
-///
-/// The record's bytes are all that is kept of an update: they are needed for `lakectl_rejects`, should the server refuse
-/// the row, and what was taken once is read again when it is written. Most updates are followed by another before that.
-#[derive(Debug, Clone)]
-pub(super) struct Pending {
-    pub(super) partition: i32,
-    pub(super) offset: i64,
-    pub(super) timestamp_ms: i64,
-    pub(super) write: Write,
-    /// The record's key, then its value.
-    raw: Vec<u8>,
-    key_length: Option<usize>,
-    has_value: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Write {
-    Upsert {
-        /// Index into [`Batch::shapes`].
-        shape: usize,
-        /// About what its values take on the wire.
-        wire_bytes: usize,
-        /// The values of the shape's columns, the primary key's first, where they come from several records.
-        merged: Option<Vec<Value>>,
-    },
-    Delete {
-        key: Vec<Value>,
-        /// The record has a row for the key, but one that a purge has erased.
-        erased: bool,
-    },
-}
-
-impl Pending {
-    fn new(record: &Record<'_>, write: Write) -> Pending {
-        let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
-        let mut raw = Vec::with_capacity(key.len() + value.len());
-        raw.extend_from_slice(key);
-        raw.extend_from_slice(value);
-        Pending {
-            partition: record.partition,
-            offset: record.offset,
-            timestamp_ms: record.timestamp_ms,
-            write,
-            raw,
-            key_length: record.key.map(<[u8]>::len),
-            has_value: record.value.is_some(),
-        }
-    }
-
-    /// In the memory of the one before, where it has the room.
-    fn replace(&mut self, record: &Record<'_>, write: Write) {
-        let (key, value) = (record.key.unwrap_or_default(), record.value.unwrap_or_default());
-        let length = key.len() + value.len();
-        if self.raw.capacity() < length || self.raw.capacity() / 2 > length {
-            *self = Pending::new(record, write);
-            return;
-        }
-        self.partition = record.partition;
-        self.offset = record.offset;
-        self.timestamp_ms = record.timestamp_ms;
-        self.write = write;
-        self.raw.clear();
-        self.raw.extend_from_slice(key);
-        self.raw.extend_from_slice(value);
-        self.key_length = record.key.map(<[u8]>::len);
-        self.has_value = record.value.is_some();
-    }
-
-    /// As it came, but for its headers.
-    pub(super) fn record(&self) -> Record<'_> {
-        let (key, value) = self.raw.split_at(self.key_length.unwrap_or(0));
-        Record {
-            partition: self.partition,
-            offset: self.offset,
-            timestamp_ms: self.timestamp_ms,
-            key: self.key_length.map(|_| key),
-            value: self.has_value.then_some(value),
-            headers: Vec::new(),
-        }
-    }
-
-    /// What its parameters take on the wire, in bytes, about.
-    pub(super) fn wire_bytes(&self) -> usize {
-        match &self.write {
-            Write::Upsert { wire_bytes, .. } => *wire_bytes,
-            Write::Delete { key, .. } => values_bytes(key),
-        }
-    }
-
-    /// Whether it would have brought back what a purge has erased.
-    pub(super) fn is_erased(&self) -> bool {
-        matches!(self.write, Write::Delete { erased: true, .. })
-    }
-}
-
-pub(super) fn values_bytes(values: &[Value]) -> usize {
-    values
-        .iter()
-        .map(|value| match value {
-            Value::Bytes(bytes) => bytes.len() + 9,
-            _ => 13,
-        })
-        .sum()
-}
 
 /// Pending changes and rejects, with the memory they take.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) changes: HashMap<Box<[u8]>, Box<Pending>, KeyHash>,
+    /// One for each key.
+    changes: Vec<Pending>,
+    index: HashTable<Place>,
+    seed: Seed,
+    /// Of a batch that was handed over: the changes in the primary key's order.
+    order: Vec<u32>,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
     pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
     /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
@@ -128,6 +31,9 @@ pub(super) struct Batch {
     /// Distinct sets of columns.
     pub(super) shapes: Vec<Vec<usize>>,
     shape_of: HashMap<Vec<usize>, usize>,
+    /// Which columns the row before filled, and the number of that set.
+    filled: Vec<bool>,
+    filled_shape: usize,
     pub(super) rejects: Vec<Reject>,
     /// Primary keys of refused records: a rebuild keeps their rows.
     pub(super) kept: BTreeMap<Box<[u8]>, Vec<Value>>,
@@ -136,8 +42,12 @@ pub(super) struct Batch {
     bytes: usize,
 }
 
-/// What a change takes beside its data: a place in the map, vectors, allocator.
-const OVERHEAD_BYTES: usize = 192;
+/// Where the change of a key is, and a part of the key's hash, so that no other key need be looked at.
+#[derive(Debug)]
+struct Place {
+    hash: u32,
+    at: u32,
+}
 
 /// To give back the memory of fewer is done in a few milliseconds.
 const MANY_CHANGES: usize = 10_000;
@@ -162,14 +72,38 @@ impl Batch {
         self.bytes
     }
 
-    /// Gives away what is to be written; what comes next is another batch.
+    /// Gives away what is to be written, in order; what comes next is another batch.
     pub(super) fn hand_over(&mut self) -> Batch {
-        let mut given = std::mem::replace(self, Batch::new(self.keeps_versions));
-        self.written = std::mem::take(&mut given.written);
+        let next = Batch {
+            keeps_versions: self.keeps_versions,
+            seed: self.seed,
+            written: std::mem::take(&mut self.written),
+            ..Batch::default()
+        };
+        let mut given = std::mem::replace(self, next);
         let changes = given.changes.iter();
-        self.written
-            .add(changes.map(|(key, change)| (&**key, change.partition, change.timestamp_ms)));
+        self.written.add(changes.map(|change| Newest {
+            key: self.seed.long_hash(change.sort_key()),
+            partition: change.partition,
+            timestamp_ms: change.timestamp_ms,
+        }));
+        given.put_in_order();
         given
+    }
+
+    /// Nothing more is put from here on. What is in order already stays so.
+    pub(super) fn put_in_order(&mut self) {
+        if self.order.len() == self.changes.len() {
+            return;
+        }
+        self.index = HashTable::new();
+        let changes = (0..).zip(&self.changes);
+        let mut order: Vec<_> = changes
+            .map(|(at, change)| (first_bytes(change.sort_key()), at))
+            .collect();
+        let key = |at: u32| self.changes[at as usize].sort_key();
+        order.sort_unstable_by(|&(a, at), &(b, other)| a.cmp(&b).then_with(|| key(at).cmp(key(other))));
+        self.order = order.into_iter().map(|(_, at)| at).collect();
     }
 
     /// Without waiting until the memory of many changes is given back, piece by piece.
@@ -180,17 +114,20 @@ impl Batch {
         }
     }
 
-    /// The number of a set of columns.
-    pub(super) fn shape(&mut self, columns: impl Iterator<Item = usize> + Clone) -> usize {
+    /// The number of the set of columns that a row fills.
+    pub(super) fn shape_of_row(&mut self, table: &TargetTable, row: &Slots<'_>) -> usize {
         // Most records of a topic have the same fields.
-        if self
-            .shapes
-            .first()
-            .is_some_and(|shape| shape.iter().copied().eq(columns.clone()))
-        {
-            return 0;
+        if row.iter().map(Option::is_some).eq(self.filled.iter().copied()) {
+            return self.filled_shape;
         }
-        let columns: Vec<usize> = columns.collect();
+        let columns = table.key_first().filter(|&at| row[at].is_some());
+        self.filled_shape = self.shape(columns.collect());
+        self.filled = row.iter().map(Option::is_some).collect();
+        self.filled_shape
+    }
+
+    /// The number of a set of columns.
+    fn shape(&mut self, columns: Vec<usize>) -> usize {
         if let Some(&shape) = self.shape_of.get(&columns) {
             return shape;
         }
@@ -199,76 +136,82 @@ impl Batch {
         self.shapes.len() - 1
     }
 
-    /// The changes in the primary key's order.
-    pub(super) fn in_order(&self) -> Vec<(&[u8], &Pending)> {
-        let changes = self.changes.iter();
-        let mut changes: Vec<_> = changes
-            .map(|(key, pending)| (first_bytes(key), &**key, &**pending))
-            .collect();
-        changes.sort_unstable_by_key(|&(first, key, _)| (first, key));
-        changes
-            .into_iter()
-            .map(|(_, key, pending)| (key, pending))
-            .collect()
+    /// The changes of a batch that was handed over, in the primary key's order.
+    pub(super) fn in_order(&self) -> impl ExactSizeIterator<Item = (&[u8], &Pending)> {
+        let changes = self.order.iter().map(|&at| &self.changes[at as usize]);
+        changes.map(|change| (change.sort_key(), change))
     }
 
     /// The later record of a key wins: by offset, or by time where its Kafka partition changed. Fields that it lacks keep
     /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
     pub(super) fn put(&mut self, key: &[u8], record: &Record<'_>, write: Write, reread: Reread<'_>) {
-        let Some(old) = self.changes.get_mut(key) else {
-            let outdated = self.written.is_newer(key, record.partition, record.timestamp_ms);
-            if !outdated {
-                self.insert(key, Box::new(Pending::new(record, write)));
+        let long_hash = self.seed.long_hash(key);
+        let hash = long_hash as u32;
+        let is_it = |place: &Place| place.hash == hash && self.changes[place.at as usize].sort_key() == key;
+        let Some(at) = self
+            .index
+            .find(spread(hash), is_it)
+            .map(|place| place.at as usize)
+        else {
+            if !self
+                .written
+                .is_newer(long_hash, record.partition, record.timestamp_ms)
+            {
+                self.insert(hash, Pending::new(key, record, write));
             }
             return;
         };
+        let old = &mut self.changes[at];
         if old.partition != record.partition && old.timestamp_ms > record.timestamp_ms {
             return;
         }
-        if !self.keeps_versions && is_same_shape(&old.write, &write) {
-            self.bytes -= size_of_pending(old);
+        self.bytes -= old.size();
+        if !self.keeps_versions && old.is_like(&write) {
             old.replace(record, write);
-            self.bytes += size_of_pending(old);
-            return;
-        }
-        let mut pending = Box::new(Pending::new(record, write));
-        if let Some(old) = self.changes.remove(key) {
+        } else {
+            let old = std::mem::replace(old, Pending::new(key, record, write));
             if self.keeps_versions {
-                self.keep_versions(key, &old, &pending);
+                self.keep_versions(&old, at);
             }
-            self.bytes -= size_of_pending(&old) + key.len();
-            self.follow(key, *old, &mut pending, reread);
+            self.follow(old, at, reread);
         }
-        self.insert(key, pending);
+        self.bytes += self.changes[at].size();
     }
 
-    fn insert(&mut self, key: &[u8], pending: Box<Pending>) {
-        self.bytes += size_of_pending(&pending) + key.len();
-        self.changes.insert(key.into(), pending);
+    fn insert(&mut self, hash: u32, pending: Pending) {
+        self.bytes += pending.size();
+        // A batch is bounded by its bytes long before.
+        let at = self.changes.len() as u32;
+        self.changes.push(pending);
+        self.index
+            .insert_unique(spread(hash), Place { hash, at }, |place| spread(place.hash));
     }
 
-    /// `old` is as its record has it the first time that a key comes again; later on it is there already.
-    fn keep_versions(&mut self, key: &[u8], old: &Pending, new: &Pending) {
-        let versions = self.versions.entry(key.into()).or_default();
+    /// `old`, in whose place is the later one, is as its record has it the first time that a key comes again; later on it is
+    /// there already.
+    fn keep_versions(&mut self, old: &Pending, at: usize) {
+        let new = &self.changes[at];
+        let versions = self.versions.entry(old.sort_key().into()).or_default();
         if versions.is_empty() {
-            self.bytes += size_of_pending(old) + key.len();
+            self.bytes += old.size() + old.sort_key().len();
             versions.push(old.clone());
         }
-        self.bytes += size_of_pending(new);
+        self.bytes += new.size();
         versions.push(new.clone());
     }
 
-    /// What of the earlier change of a key still counts beside the later one.
-    fn follow(&mut self, key: &[u8], old: Pending, new: &mut Pending, reread: Reread<'_>) {
+    /// What of the earlier change of a key still counts beside the later one, which is in its place.
+    fn follow(&mut self, old: Pending, at: usize, reread: Reread<'_>) {
+        let new = &self.changes[at];
         match (&old.write, &new.write) {
             (_, Write::Delete { .. }) => {
-                if let Some(tombstone) = self.reborn.remove(key) {
-                    self.bytes -= size_of_pending(&tombstone) + key.len();
+                if let Some(tombstone) = self.reborn.remove(old.sort_key()) {
+                    self.bytes -= tombstone.size() + old.sort_key().len();
                 }
             }
             (Write::Delete { .. }, Write::Upsert { .. }) => {
-                self.bytes += size_of_pending(&old) + key.len();
-                self.reborn.insert(key.into(), old);
+                self.bytes += old.size() + old.sort_key().len();
+                self.reborn.insert(old.sort_key().into(), old);
             }
             (Write::Upsert { shape: before, .. }, Write::Upsert { shape, .. }) if before != shape => {
                 let mut columns = self.shapes[*shape].clone();
@@ -279,8 +222,8 @@ impl Batch {
                         values.push(value);
                     }
                 }
-                new.write = Write::Upsert {
-                    shape: self.shape(columns.into_iter()),
+                self.changes[at].write = Write::Upsert {
+                    shape: self.shape(columns),
                     wire_bytes: values_bytes(&values),
                     merged: Some(values),
                 };
@@ -300,36 +243,6 @@ impl Batch {
     }
 }
 
-#[cfg(test)]
-impl Pending {
-    pub(super) fn for_tests(key: Vec<Value>) -> Pending {
-        Pending {
-            partition: 0,
-            offset: 0,
-            timestamp_ms: 0,
-            write: Write::Delete { key, erased: false },
-            raw: Vec::new(),
-            key_length: None,
-            has_value: false,
-        }
-    }
-}
-
-/// As a number that sorts as they do: most keys need no further look.
-fn first_bytes(key: &[u8]) -> u128 {
-    let mut first = [0; 16];
-    let length = key.len().min(16);
-    first[..length].copy_from_slice(&key[..length]);
-    u128::from_be_bytes(first)
-}
-
-fn is_same_shape(old: &Write, new: &Write) -> bool {
-    match (old, new) {
-        (Write::Upsert { shape: old, .. }, Write::Upsert { shape: new, .. }) => old == new,
-        _ => false,
-    }
-}
-
 fn values_of(pending: &Pending, reread: Reread<'_>) -> Vec<Value> {
     match &pending.write {
         Write::Upsert {
@@ -339,80 +252,9 @@ fn values_of(pending: &Pending, reread: Reread<'_>) -> Vec<Value> {
     }
 }
 
-fn size_of_pending(pending: &Pending) -> usize {
-    let values = match &pending.write {
-        Write::Upsert { merged, .. } => merged.as_deref().unwrap_or_default(),
-        Write::Delete { key, .. } => key,
-    };
-    OVERHEAD_BYTES + pending.raw.capacity() + values_bytes(values) + size_of_val(values)
-}
-
-/// Bytes that are equal for equal keys and sort as the key's values do, so that locks are taken in one order.
-pub(super) fn sort_key(values: &[Value]) -> Box<[u8]> {
-    let mut out = Vec::with_capacity(values_bytes(values) + values.len());
-    for value in values {
-        push_cell(&mut out, &Cell::of(value));
-    }
-    out.into()
-}
-
-/// Adds one value of a key to the bytes that it is sorted by.
-pub(super) fn push_cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
-    match cell {
-        Cell::Null => out.push(0),
-        Cell::Int(number) => push_number(out, i128::from(*number)),
-        Cell::UInt(number) => push_number(out, i128::from(*number)),
-        Cell::Bytes(bytes) => {
-            out.push(2);
-            for &byte in &**bytes {
-                out.push(byte);
-                if byte == 0 {
-                    out.push(255);
-                }
-            }
-            // Below every escaped zero: a prefix sorts first and never runs into the next value.
-            out.extend([0, 0]);
-        }
-        Cell::Double(number) => push_float(out, *number),
-        Cell::Time(value) => push_time(out, value),
-    }
-}
-
-fn push_time(out: &mut Vec<u8>, value: &Value) {
-    match value {
-        Value::Date(year, month, day, hour, minute, second, micros) => {
-            out.push(4);
-            out.extend(year.to_be_bytes());
-            out.extend([*month, *day, *hour, *minute, *second]);
-            out.extend(micros.to_be_bytes());
-        }
-        Value::Time(negative, days, hour, minute, second, micros) => {
-            out.extend([5, u8::from(!negative)]);
-            out.extend(days.to_be_bytes());
-            out.extend([*hour, *minute, *second]);
-            out.extend(micros.to_be_bytes());
-        }
-        _ => {}
-    }
-}
-
-fn push_number(out: &mut Vec<u8>, number: i128) {
-    out.push(1);
-    out.extend((number.cast_unsigned() ^ (1 << 127)).to_be_bytes());
-}
-
-fn push_float(out: &mut Vec<u8>, number: f64) {
-    // -0.0 and 0.0 are one key to MySQL.
-    let bits = (if number == 0.0 { 0.0 } else { number }).to_bits();
-    let ordered = if bits >> 63 == 1 { !bits } else { bits | 1 << 63 };
-    out.push(3);
-    out.extend(ordered.to_be_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     fn record(partition: i32, offset: i64, timestamp: i64) -> Record<'static> {
         Record {
@@ -436,7 +278,7 @@ mod tests {
     }
 
     fn newest(batch: &Batch) -> (i32, i64) {
-        let pending = batch.changes.values().next().unwrap();
+        let pending = batch.changes.first().unwrap();
         (pending.partition, pending.offset)
     }
 
@@ -459,16 +301,34 @@ mod tests {
         assert_eq!(newest(&batch), (0, 901));
     }
 
-    proptest! {
-        #[test]
-        fn keys_sort_as_their_values(
-            a in (any::<i64>(), proptest::collection::vec(0u8..3, 0..5), any::<i32>()),
-            b in (any::<i64>(), proptest::collection::vec(0u8..3, 0..5), any::<i32>()),
-        ) {
-            let key = |(n, bytes, m): &(i64, Vec<u8>, i32)| {
-                sort_key(&[Value::Int(*n), Value::Bytes(bytes.clone()), Value::Double(f64::from(*m))])
+    #[test]
+    fn what_is_handed_over_is_all_there_in_order() {
+        let mut batch = Batch::default();
+        let key = |n: i64| {
+            vec![
+                Value::from(n * 7919 % 1000),
+                Value::from("one that goes on and on"),
+            ]
+        };
+        for n in (0..1000).chain(0..1000) {
+            let write = Write::Delete {
+                key: key(n),
+                erased: false,
             };
-            prop_assert_eq!(key(&a).cmp(&key(&b)), a.cmp(&b));
+            batch.put(&sort_key(&key(n)), &record(0, n, 0), write, &mut |_| Vec::new());
         }
+        let mut given = batch.hand_over();
+        assert!(batch.is_empty());
+        given.put_in_order();
+        let keys: Vec<&[u8]> = given.in_order().map(|(key, _)| key).collect();
+        assert_eq!(keys.len(), 1000);
+        assert!(keys.is_sorted());
+        // Of another Kafka partition, and older than what was handed over.
+        let late = Write::Delete {
+            key: key(1),
+            erased: false,
+        };
+        batch.put(&sort_key(&key(1)), &record(1, 0, -1), late, &mut |_| Vec::new());
+        assert!(batch.is_empty());
     }
 }

@@ -29,13 +29,13 @@ pub(super) enum Input<'a> {
 impl<'a> Input<'a> {
     /// Of one valid JSON value.
     pub(super) fn from_json(raw: &'a str) -> Result<Input<'a>, String> {
-        let raw = raw.trim_matches([' ', '\t', '\n', '\r']);
+        let raw = without_blanks(raw);
         Ok(match raw.as_bytes().first() {
             Some(b'{' | b'[') => Input::Nested(raw),
             Some(b't') => Input::Bool(true),
             Some(b'f') => Input::Bool(false),
             Some(b'n') => Input::Null,
-            Some(b'"') if !raw.contains('\\') && raw.len() >= 2 => {
+            Some(b'"') if !has_escapes(raw) && raw.len() >= 2 => {
                 Input::Text(Cow::Borrowed(&raw[1..raw.len() - 1]))
             }
             Some(b'"') => Input::Text(
@@ -135,6 +135,22 @@ impl<'a> Cell<'a> {
             _ => 13,
         }
     }
+}
+
+/// What a record gives each of the table's columns.
+pub(super) type Slots<'a> = Vec<Option<Cell<'a>>>;
+
+fn without_blanks(raw: &str) -> &str {
+    match raw.as_bytes() {
+        // Mostly there are none.
+        [first, .., last] if *first > b' ' && *last > b' ' => raw,
+        _ => raw.trim_matches([' ', '\t', '\n', '\r']),
+    }
+}
+
+/// Without a look at each byte whether it is the last: the processor compares many at once.
+fn has_escapes(raw: &str) -> bool {
+    raw.bytes().fold(false, |found, byte| found | (byte == b'\\'))
 }
 
 fn text_cell(text: Cow<'_, str>) -> Cell<'_> {

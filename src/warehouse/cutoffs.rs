@@ -8,8 +8,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
 use super::column::ColumnType;
-use super::convert::Cell;
-use super::row::Slots;
+use super::convert::{Cell, Slots};
 use super::schema::TargetTable;
 use crate::exit::usage;
 

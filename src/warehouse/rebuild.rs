@@ -62,7 +62,7 @@ impl Rebuild {
         }
         let table = rows.table;
         let width = table.primary_key.len();
-        let changes = batch.in_order();
+        let changes: Vec<_> = batch.in_order().collect();
         for chunk in changes.chunks(KEYS_PER_STATEMENT) {
             let keys: Vec<Cow<'_, [Value]>> = chunk.iter().map(|(_, pending)| rows.values(pending)).collect();
             remember_keys(

@@ -5,7 +5,7 @@ use mysql::{Conn, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-use super::batch::Pending;
+use super::pending::Pending;
 use crate::record::Record;
 
 pub(super) const TABLE: &str = "lakectl_rejects";

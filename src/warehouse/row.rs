@@ -4,10 +4,10 @@ use mysql::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use super::batch::{Pending, Write};
-use super::convert::{Cell, Input, convert};
+use super::convert::{Cell, Input, Slots, convert};
 use super::fields::{by_name_or_place, top_level};
 use super::mapping::{KeyColumns, KeyPlan, Names};
+use super::pending::{Pending, Write};
 use super::schema::TargetTable;
 use crate::json::{Checker, Field, Shape};
 use crate::ksqldb::{DecodedKey, Key, KeySchema};
@@ -47,7 +47,7 @@ pub(super) struct RowReader {
     checker: Checker,
     /// Exact names seen so far.
     known: HashMap<String, Option<usize>>,
-    /// Those of the record before, in its order, with their columns.
+    /// Those of the record before, in its order, with the columns that take them.
     order: Vec<(String, Option<usize>)>,
     without_column: BTreeSet<String>,
     /// Whether any key has filled the primary key, and whether the wire's names ever failed to.
@@ -58,9 +58,6 @@ pub(super) struct RowReader {
     /// Memory for the next record's.
     slots: Slots<'static>,
 }
-
-/// What a record gives each of the table's columns.
-pub(super) type Slots<'a> = Vec<Option<Cell<'a>>>;
 
 /// Reads again what was taken once.
 #[derive(Debug)]
@@ -113,7 +110,7 @@ impl RowReader {
             DecodedKey::Key { key, window } => (key, window),
         };
         let mut slots = emptied(std::mem::take(&mut self.slots));
-        slots.resize(table.columns.len(), None);
+        slots.resize_with(table.columns.len(), || None);
         if let Err(reason) = self.fill_key(table, &key, &mut slots) {
             return refused(reason, None);
         }
@@ -341,12 +338,9 @@ impl RowReader {
         raw: &'a str,
         slots: &mut Slots<'a>,
     ) -> Result<(), String> {
-        match self.column_at(place, name) {
-            // The key's word wins over a copy of it in the value.
-            Some(at) if !table.columns[at].in_key && !self.is_window(at) => {
-                set(slots, table, at, &Input::from_json(raw)?)
-            }
-            _ => Ok(()),
+        match self.column_at(table, place, name) {
+            Some(at) => set(slots, table, at, &Input::from_json(raw)?),
+            None => Ok(()),
         }
     }
 
@@ -355,13 +349,16 @@ impl RowReader {
     }
 
     /// Fields mostly come in the order of the record before: comparing is cheaper than looking up.
-    fn column_at(&mut self, place: usize, name: &str) -> Option<usize> {
+    fn column_at(&mut self, table: &TargetTable, place: usize, name: &str) -> Option<usize> {
         if let Some((expected, column)) = self.order.get(place)
             && expected == name
         {
             return *column;
         }
-        let column = self.column_of(name);
+        // The key's word wins over a copy of it in the value.
+        let column = self
+            .column_of(name)
+            .filter(|&at| !table.columns[at].in_key && !self.is_window(at));
         if name.len() <= ORDER_NAME_MAX {
             let found = (name.to_owned(), column);
             if place < self.order.len() {

@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 use mysql::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::batch::values_bytes;
 use super::column::{Column, ColumnType};
 use super::convert::Cell;
 use super::modify::Definitions;
+use super::pending::values_bytes;
 use super::row::{Change, RowReader};
 use super::schema::TargetTable;
 use super::sink::STATEMENT_OVERHEAD_BYTES;

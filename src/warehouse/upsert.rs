@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use super::batch::{Batch, Pending, Write};
+use super::batch::Batch;
 use super::connect::Server;
 use super::fault::{Fault, fault_of};
+use super::pending::{Pending, Write};
 use super::row::Rows;
 use super::schema::TargetTable;
 

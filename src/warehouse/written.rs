@@ -1,29 +1,31 @@
 //! Keys that this run has written already: where the number of Kafka partitions has grown, a key's older record may
 //! come later.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
-use xxhash_rust::xxh3::xxh3_128_with_seed;
-
-use super::key_hash::KeyHash;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// About as many as a batch can hold: what is forgotten would not have stood in one batch with what comes.
 const KEYS_MAX: usize = 400_000;
 
-/// Hash of a key -> Kafka partition and timestamp of its newest record.
+/// The newest records of keys.
 #[derive(Debug)]
 pub(super) struct Written {
-    keys: HashMap<u128, (i32, i64), KeyHash>,
-    /// Keys come from outside: nobody shall know beforehand which collide.
-    seed: u64,
+    keys: HashTable<Newest>,
     keys_max: usize,
+}
+
+/// The key is told by a hash so long that no two have the same.
+#[derive(Debug)]
+pub(super) struct Newest {
+    pub(super) key: u128,
+    pub(super) partition: i32,
+    pub(super) timestamp_ms: i64,
 }
 
 impl Default for Written {
     fn default() -> Self {
         Written {
-            keys: HashMap::default(),
-            seed: RandomState::new().hash_one(0),
+            keys: HashTable::new(),
             keys_max: KEYS_MAX,
         }
     }
@@ -35,26 +37,29 @@ impl Written {
         self.keys_max = usize::MAX;
     }
 
-    /// Keys of a batch, each with its Kafka partition and timestamp.
-    pub(super) fn add<'k>(&mut self, batch: impl ExactSizeIterator<Item = (&'k [u8], i32, i64)>) {
+    /// Those of a batch.
+    pub(super) fn add(&mut self, batch: impl ExactSizeIterator<Item = Newest>) {
         if self.keys.len() + batch.len() > self.keys_max {
             self.keys.clear();
         }
-        for (key, partition, timestamp_ms) in batch {
-            self.keys.insert(self.hash(key), (partition, timestamp_ms));
+        for newest in batch {
+            let same = |other: &Newest| other.key == newest.key;
+            match self.keys.entry(short(newest.key), same, |other| short(other.key)) {
+                Entry::Occupied(mut place) => *place.get_mut() = newest,
+                Entry::Vacant(place) => {
+                    place.insert(newest);
+                }
+            }
         }
     }
 
     /// Whether a record of another Kafka partition, written before, is the newer one.
-    pub(super) fn is_newer(&self, key: &[u8], partition: i32, timestamp_ms: i64) -> bool {
-        !self.keys.is_empty()
-            && self
-                .keys
-                .get(&self.hash(key))
-                .is_some_and(|&(other, time)| other != partition && time > timestamp_ms)
+    pub(super) fn is_newer(&self, key: u128, partition: i32, timestamp_ms: i64) -> bool {
+        let found = self.keys.find(short(key), |newest| newest.key == key);
+        found.is_some_and(|newest| newest.partition != partition && newest.timestamp_ms > timestamp_ms)
     }
+}
 
-    fn hash(&self, key: &[u8]) -> u128 {
-        xxh3_128_with_seed(key, self.seed)
-    }
+fn short(key: u128) -> u64 {
+    key as u64
 }

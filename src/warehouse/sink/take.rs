@@ -2,11 +2,12 @@
 
 use super::TableSink;
 use crate::record::Record;
-use crate::warehouse::batch::{Write, push_cell};
-use crate::warehouse::convert::Cell;
+use crate::warehouse::convert::{Cell, Slots};
+use crate::warehouse::pending::Write;
 use crate::warehouse::rejects::Reject;
-use crate::warehouse::row::{Change, Slots};
+use crate::warehouse::row::Change;
 use crate::warehouse::schema::TargetTable;
+use crate::warehouse::sort_key::push_cell;
 
 /// What a statement takes beside the values of its one row.
 pub(in crate::warehouse) const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
@@ -73,9 +74,7 @@ impl TableSink {
             return self.batch.reject(reject, Some(key_values(&self.table)));
         }
         let write = Write::Upsert {
-            shape: self
-                .batch
-                .shape(self.table.key_first().filter(|&at| row[at].is_some())),
+            shape: self.batch.shape_of_row(&self.table, row),
             wire_bytes,
             merged: None,
         };

@@ -83,26 +83,35 @@ impl TableSink {
         }
     }
 
+    /// Where the table is to stand after what was taken so far.
     fn halfway(&self) -> Progress {
-        let mut after = self.progress.clone();
         let (topic_id, generation) = match &self.identity {
-            Some((topic_id, generation)) => (topic_id.clone().or(after.topic_id.take()), *generation),
-            None => (after.topic_id.take(), after.generation.max(1)),
+            Some((topic_id, generation)) => (topic_id.as_ref(), *generation),
+            None => (None, self.progress.generation),
         };
-        if generation != after.generation {
-            after.next.clear();
-        }
+        let mut after = self.progress_of(topic_id, generation);
         // A Kafka partition that had no turn yet would look like one that the topic gained since.
         for (&partition, &start) in &self.starts {
             after.next.entry(partition).or_insert(start);
         }
         after.next.extend(&self.taken);
-        after.topic_id = topic_id;
-        after.generation = generation;
         after
     }
 
-    fn parcel(&self, batch: Batch, after: Progress) -> Parcel {
+    /// The progress as it is, but for offsets of another generation.
+    fn progress_of(&self, topic_id: Option<&String>, generation: u32) -> Progress {
+        let mut progress = self.progress.clone();
+        if generation != progress.generation {
+            progress.next.clear();
+        }
+        progress.generation = generation.max(1);
+        progress.topic_id = topic_id.cloned().or(progress.topic_id);
+        progress
+    }
+
+    fn parcel(&self, mut batch: Batch, after: Progress) -> Parcel {
+        // Whichever way it came here: what is in no order would not be written.
+        batch.put_in_order();
         Parcel {
             batch,
             before: self.progress.clone(),
@@ -136,18 +145,11 @@ impl TableSink {
 
     /// Where the table is to stand after `drained`.
     fn target(&self, drained: &Drained) -> Progress {
-        let mut after = self.progress.clone();
-        if drained.generation != after.generation {
-            after.next.clear();
-        }
-        after.next.extend(
-            drained
-                .partitions
-                .iter()
-                .map(|partition| (partition.partition, partition.next)),
-        );
-        after.generation = drained.generation.max(1);
-        after.topic_id = drained.topic_id.clone().or(after.topic_id);
+        let mut after = self.progress_of(drained.topic_id.as_ref(), drained.generation);
+        let partitions = drained.partitions.iter();
+        after
+            .next
+            .extend(partitions.map(|partition| (partition.partition, partition.next)));
         if drained.complete {
             after.complete_ms = Some(drained.planned_ms);
         }
@@ -155,6 +157,8 @@ impl TableSink {
     }
 
     pub(super) fn settle(&mut self, drained: &Drained) -> Result<()> {
+        // While what was read before is written.
+        self.batch.put_in_order();
         self.rejoin()?;
         self.check_fit()?;
         if self.rebuild.is_some() && !drained.complete {
