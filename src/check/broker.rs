@@ -6,11 +6,11 @@ use crate::config::Kafka;
 use crate::kafka::{Client, TopicList};
 use crate::print::count;
 
-/// A broker that answers.
 /// Where nobody was asked yet, the broker is not to blame.
 const OPTIONS_ADVICE: &str =
     "mend [kafka.options]: librdkafka's CONFIGURATION.md has all properties and their values";
 
+/// A broker that answers.
 #[derive(Debug)]
 pub(super) struct Broker {
     pub(super) client: Client,

@@ -213,13 +213,13 @@ impl Sidecar {
     fn read(&mut self) -> Result<bool> {
         let done = self.kept.min(self.last);
         self.buffer.copy_within(done..self.end, 0);
-        let places = [
+        for place in [
             &mut self.kept,
             &mut self.last,
             &mut self.row.start,
             &mut self.row.end,
-        ];
-        for place in places.into_iter().chain([&mut self.end]) {
+            &mut self.end,
+        ] {
             *place -= done;
         }
         if self.buffer.len() < self.end + CHUNK {
