@@ -8,7 +8,8 @@ use super::ledger::Snapshot;
 use super::lines::{Hashing, Lines};
 use super::root::Root;
 use super::row::{self, Head};
-use super::snapshot::{CHUNK, Output};
+use super::snapshot::Output;
+use super::writer::CHUNK;
 use crate::config::Compression;
 use crate::erase::matcher::{Matcher, Verdict};
 

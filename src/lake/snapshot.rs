@@ -10,14 +10,9 @@ use super::merge::Merge;
 use super::previous::Previous;
 use super::root::Root;
 use super::row::Head;
-use super::writer::{Chunk, Writer};
+use super::writer::{CHUNK, Chunk, Writer};
 use crate::config::Compression;
 use crate::erase::matcher::Matcher;
-
-/// Bytes of a file that are handed over to the writer at once.
-pub(super) const CHUNK: usize = 512 * 1024;
-/// What was made ready and not quite full, and what is added to it at once.
-const BUFFER: usize = 2 * CHUNK;
 
 /// A snapshot in staging, and its sidecar.
 #[derive(Debug)]
@@ -141,22 +136,24 @@ impl<'a> Output<'a> {
     }
 
     fn write_sidecar(&mut self) -> Result<()> {
+        let buffer = self.writer.buffer();
         self.writer.write(Chunk {
             number: SIDECAR,
             file: Arc::clone(&self.sidecar_file),
             shown: self.root.shown(&format!("{}/sidecar", self.folder)),
             compression: Compression::None,
-            lines: std::mem::replace(&mut self.sidecar, Vec::with_capacity(BUFFER)),
+            lines: std::mem::replace(&mut self.sidecar, buffer),
         })
     }
 
     fn write_lines(&mut self) -> Result<()> {
+        let buffer = self.writer.buffer();
         self.writer.write(Chunk {
             number: SNAPSHOT,
             file: Arc::clone(&self.file),
             shown: self.root.shown(&format!("{}/snapshot", self.folder)),
             compression: self.compression,
-            lines: std::mem::replace(&mut self.lines, Vec::with_capacity(BUFFER)),
+            lines: std::mem::replace(&mut self.lines, buffer),
         })
     }
 

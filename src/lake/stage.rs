@@ -10,14 +10,10 @@ use super::ledger::{FileEntry, PendingFile};
 use super::line::LineWriter;
 use super::path::{HivePartition, batch_name, day_folder, message_name};
 use super::root::Root;
-use super::writer::{Chunk, Writer};
+use super::writer::{CHUNK, Chunk, Writer};
 use crate::config::{Files, Kind, Lake};
 use crate::record::Record;
 
-/// Bytes of lines that one file may hold back before they are written.
-const FILE_BUFFER_MAX: usize = 512 * 1024;
-/// The same, and room for the line that makes it full.
-const FILE_BUFFER: usize = FILE_BUFFER_MAX + 64 * 1024;
 /// Bytes of lines that all files together may hold back.
 const BUFFERS_MAX: usize = 24 * 1024 * 1024;
 /// Files that stay open between writes; the others are opened again.
@@ -96,7 +92,7 @@ impl<'a> Stage<'a> {
             self.finish(place, part)?;
             return Ok(written.irregular);
         }
-        if part.buffer.len() >= FILE_BUFFER_MAX {
+        if part.buffer.len() >= CHUNK {
             self.flush(&mut part)?;
         }
         self.current = Some((place, part));
@@ -190,8 +186,8 @@ impl<'a> Stage<'a> {
         }
         self.buffered -= part.buffer.len();
         // What filled up will most likely do so again. Memory must not stay with files that are seldom written.
-        let next = match part.buffer.len() >= FILE_BUFFER_MAX {
-            true => Vec::with_capacity(FILE_BUFFER),
+        let next = match part.buffer.len() >= CHUNK {
+            true => self.writer.buffer(),
             false => Vec::new(),
         };
         self.writer.write(Chunk {

@@ -12,6 +12,10 @@ use std::thread::JoinHandle;
 use super::write::{FrameWriter, Scratch};
 use crate::config::Compression;
 
+/// Bytes of a file's lines that are worth handing over.
+pub(super) const CHUNK: usize = 512 * 1024;
+/// What is made ready and not quite full, and what is added to it at once.
+const BUFFER: usize = 2 * CHUNK;
 /// Bytes of lines from which on threads are worth it.
 const THREADS_FROM: usize = 4 * 1024 * 1024;
 /// Bytes of lines that may be on their way; more of them only as one chunk by itself, which is a very large line.
@@ -21,6 +25,8 @@ const AHEAD_MAX: usize = 4 * 1024 * 1024;
 const SYNC_BYTES: u64 = 4 * 1024 * 1024;
 /// Files that may wait for it; what finds no place waits for the commit.
 const SYNCS_AHEAD: usize = 16;
+/// Buffers that wait for lines: as many as may be on their way.
+const SPARE_MAX: usize = AHEAD_MAX / CHUNK;
 
 /// Lines for the end of a file.
 #[derive(Debug)]
@@ -38,18 +44,8 @@ pub(super) struct Chunk {
 /// hearing of it: the run is lost then anyway.
 #[derive(Debug)]
 pub(super) enum Writer {
-    Here {
-        files: Written,
-        bytes: usize,
-    },
-    Threads {
-        chunks: Sender<Chunk>,
-        /// Bytes of each chunk that is written.
-        done: Receiver<usize>,
-        /// Bytes of the others.
-        ahead: usize,
-        thread: JoinHandle<Result<Written>>,
-    },
+    Here { files: Written, bytes: usize },
+    Threads(Threads),
     Ended,
 }
 
@@ -76,9 +72,7 @@ impl Writer {
                 }
                 Ok(())
             }
-            Writer::Threads {
-                chunks, done, ahead, ..
-            } => match hand_over(chunk, chunks, done, ahead) {
+            Writer::Threads(threads) => match threads.hand_over(chunk) {
                 Ok(()) => Ok(()),
                 Err(Refused) => Err(self
                     .finish()
@@ -89,11 +83,20 @@ impl Writer {
         }
     }
 
+    /// An empty buffer for the next lines.
+    pub(super) fn buffer(&mut self) -> Vec<u8> {
+        let spare = match self {
+            Writer::Threads(threads) => threads.spare.pop(),
+            _ => None,
+        };
+        spare.unwrap_or_else(|| Vec::with_capacity(BUFFER))
+    }
+
     /// Waits for all chunks to be written, and says what came of them.
     pub(super) fn finish(&mut self) -> Result<Written> {
         match std::mem::replace(self, Writer::Ended) {
             Writer::Here { files, .. } => Ok(files),
-            Writer::Threads { chunks, thread, .. } => {
+            Writer::Threads(Threads { chunks, thread, .. }) => {
                 drop(chunks);
                 join(thread)
             }
@@ -106,30 +109,54 @@ impl Writer {
         let (chunks, from) = channel();
         let (written, done) = channel();
         let thread = spawn("write", move || files.write_all(&from, &written).map(|()| files))?;
-        *self = Writer::Threads {
+        *self = Writer::Threads(Threads {
             chunks,
             done,
             ahead: 0,
+            spare: Vec::new(),
             thread,
-        };
+        });
         Ok(())
     }
+}
+
+/// The thread that writes, seen from where lines are made.
+#[derive(Debug)]
+pub(super) struct Threads {
+    chunks: Sender<Chunk>,
+    /// The lines that are written.
+    done: Receiver<Vec<u8>>,
+    /// Bytes of the others.
+    ahead: usize,
+    /// Buffers of lines that are written, for others: fresh memory costs more than what is done with it.
+    spare: Vec<Vec<u8>>,
+    thread: JoinHandle<Result<Written>>,
 }
 
 /// The thread that writes has ended, and says why when it is joined.
 struct Refused;
 
-fn hand_over(
-    chunk: Chunk,
-    chunks: &Sender<Chunk>,
-    done: &Receiver<usize>,
-    ahead: &mut usize,
-) -> Result<(), Refused> {
-    while *ahead > 0 && *ahead + chunk.lines.len() > AHEAD_MAX {
-        *ahead -= done.recv().map_err(|_| Refused)?;
+impl Threads {
+    fn hand_over(&mut self, chunk: Chunk) -> Result<(), Refused> {
+        while self.ahead > 0 && self.ahead + chunk.lines.len() > AHEAD_MAX {
+            let lines = self.done.recv().map_err(|_| Refused)?;
+            self.take_back(lines);
+        }
+        while let Ok(lines) = self.done.try_recv() {
+            self.take_back(lines);
+        }
+        self.ahead += chunk.lines.len();
+        self.chunks.send(chunk).map_err(|_| Refused)
     }
-    *ahead += chunk.lines.len();
-    chunks.send(chunk).map_err(|_| Refused)
+
+    /// Keeps a buffer of the usual size; what a very large line made of one is given back.
+    fn take_back(&mut self, mut lines: Vec<u8>) {
+        self.ahead -= lines.len();
+        if self.spare.len() < SPARE_MAX && lines.capacity() == BUFFER {
+            lines.clear();
+            self.spare.push(lines);
+        }
+    }
 }
 
 /// Files and what came to lie in them.
@@ -170,18 +197,17 @@ impl Written {
         Ok(part)
     }
 
-    fn write_all(&mut self, chunks: &Receiver<Chunk>, done: &Sender<usize>) -> Result<()> {
+    fn write_all(&mut self, chunks: &Receiver<Chunk>, done: &Sender<Vec<u8>>) -> Result<()> {
         let (syncs, from) = sync_channel::<(Arc<File>, String)>(SYNCS_AHEAD);
         let syncing = spawn("sync", move || sync_all(&from))?;
         for chunk in chunks {
-            let length = chunk.lines.len();
             let part = self.write(&chunk)?;
             let bytes = part.frames.bytes();
             if bytes - part.synced >= SYNC_BYTES && syncs.try_send((chunk.file, chunk.shown)).is_ok() {
                 part.synced = bytes;
             }
             // A writer that nobody waits for any more has its last chunks to write all the same.
-            let _ = done.send(length);
+            let _ = done.send(chunk.lines);
         }
         drop(syncs);
         join(syncing)
@@ -207,4 +233,45 @@ fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
     thread
         .join()
         .unwrap_or_else(|_| Err(anyhow!("writing failed unexpectedly; please report it")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_come_back_empty_and_none_of_a_very_large_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lines");
+        let file = Arc::new(File::create(&path).unwrap());
+        let mut writer = Writer::new();
+        let mut expected = Vec::new();
+        for n in 0..100_u8 {
+            let mut lines = writer.buffer();
+            assert_eq!((lines.len(), lines.capacity()), (0, BUFFER));
+            let length = if n % 10 == 0 { 3 * BUFFER } else { CHUNK + 1 };
+            lines.resize(length, n);
+            expected.extend_from_slice(&lines);
+            let chunk = Chunk {
+                number: 0,
+                file: Arc::clone(&file),
+                shown: "lines".to_owned(),
+                compression: Compression::None,
+                lines,
+            };
+            writer.write(chunk).unwrap();
+        }
+
+        let Writer::Threads(threads) = &mut writer else {
+            panic!("so many bytes are worth threads");
+        };
+        while threads.ahead > 0 {
+            let lines = threads.done.recv().unwrap();
+            threads.take_back(lines);
+        }
+        assert!(!threads.spare.is_empty() && threads.spare.len() <= SPARE_MAX);
+        let written = writer.finish().unwrap();
+        assert!(std::fs::read(&path).unwrap() == expected);
+        assert_eq!(written.of(0).unwrap().0, expected.len() as u64);
+    }
 }
