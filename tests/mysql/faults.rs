@@ -49,16 +49,21 @@ fn landed_once(test: &TestDatabase, committed: JoinHandle<anyhow::Result<(u64, u
     assert_eq!(test.one(NEXT), "4");
 }
 
+/// Begins a transaction that keeps others from the second row.
+fn hold_b(session: &mut mysql::Conn) {
+    session.query_drop("BEGIN").unwrap();
+    session
+        .query_drop("UPDATE product_purchase_counts SET purchase_count = 7 WHERE product_id = 'B'")
+        .unwrap();
+}
+
 /// Error 1205 takes back only the statement: the whole transaction is replayed.
 #[test]
 fn a_lock_wait_timeout_is_replayed() {
     let test = fresh();
     let sink = two_rows(&test);
     let mut holder = test.session();
-    holder.query_drop("BEGIN").unwrap();
-    holder
-        .query_drop("UPDATE product_purchase_counts SET purchase_count = 7 WHERE product_id = 'B'")
-        .unwrap();
+    hold_b(&mut holder);
     let committed = commit(sink);
     let mut watcher = test.session();
     let first = until("a lock wait", || waiting_transaction(&mut watcher, &test.name));
@@ -76,13 +81,10 @@ fn a_deadlock_is_replayed() {
     let sink = two_rows(&test);
     test.execute("CREATE TABLE heavy (n INT PRIMARY KEY)");
     let mut other = test.session();
-    other.query_drop("BEGIN").unwrap();
+    hold_b(&mut other);
     let many: Vec<String> = (0..500).map(|n| format!("({n})")).collect();
     other
         .query_drop(format!("INSERT INTO heavy VALUES {}", many.join(",")))
-        .unwrap();
-    other
-        .query_drop("UPDATE product_purchase_counts SET purchase_count = 7 WHERE product_id = 'B'")
         .unwrap();
     let committed = commit(sink);
     let mut watcher = test.session();
@@ -100,10 +102,7 @@ fn a_session_killed_in_the_middle_is_replayed() {
     let test = fresh();
     let sink = two_rows(&test);
     let mut holder = test.session();
-    holder.query_drop("BEGIN").unwrap();
-    holder
-        .query_drop("UPDATE product_purchase_counts SET purchase_count = 7 WHERE product_id = 'B'")
-        .unwrap();
+    hold_b(&mut holder);
     let committed = commit(sink);
     let mut watcher = test.session();
     let (session, _) = until("a lock wait", || waiting_transaction(&mut watcher, &test.name));
