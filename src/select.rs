@@ -101,17 +101,15 @@ pub fn select(
 /// The topics of a lake or a configuration that were asked for, by name or glob; all of them where nothing was.
 ///
 /// # Errors
-/// A pattern that fits none of `known`: exit code 2.
-pub fn among(patterns: &[String], known: &[&str]) -> Result<impl Fn(&str) -> bool + use<>> {
+/// A pattern that fits none of `known`, which `nobody` says: exit code 2.
+pub fn among(patterns: &[String], known: &[&str], nobody: &str) -> Result<impl Fn(&str) -> bool + use<>> {
     let mut globs = Vec::new();
     for pattern in patterns {
         let glob = Glob::new(pattern).map_err(|e| usage(format!("`{pattern}` is no glob: {e}")))?;
         let glob = glob.compile_matcher();
         if !known.iter().any(|name| glob.is_match(name)) {
             let hint = did_you_mean(pattern, known.iter().copied());
-            return Err(usage(format!(
-                "neither lake nor configuration knows a topic `{pattern}`{hint}"
-            )));
+            return Err(usage(format!("{nobody} a topic `{pattern}`{hint}")));
         }
         globs.push(glob);
     }

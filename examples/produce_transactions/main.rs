@@ -19,6 +19,7 @@ mod topics;
 mod transaction;
 mod wire;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -89,7 +90,7 @@ fn run(options: &Options) -> Result<()> {
     } else {
         Some(derive(&plan, &sink, options, earlier)?)
     };
-    summarise(&plan, &sink, in_log, began.elapsed());
+    summarise(&plan, &sink, in_log, began.elapsed()).context("all was sent, but could not be summed up")?;
     Ok(())
 }
 
@@ -223,7 +224,8 @@ fn derive_one(
     Ok(())
 }
 
-fn summarise(plan: &Plan, sink: &Sink, in_log: Option<Cents>, elapsed: Duration) {
+fn summarise(plan: &Plan, sink: &Sink, in_log: Option<Cents>, elapsed: Duration) -> io::Result<()> {
+    let mut out = io::stdout().lock();
     let width = sink
         .targets()
         .iter()
@@ -233,19 +235,24 @@ fn summarise(plan: &Plan, sink: &Sink, in_log: Option<Cents>, elapsed: Duration)
     let mut total = 0;
     for (index, target) in sink.targets().iter().enumerate() {
         let delivered = sink.delivered(index);
-        println!("{:<width$}  {delivered:>9} records", target.name);
+        writeln!(out, "{:<width$}  {delivered:>9} records", target.name)?;
         total += delivered;
     }
-    println!(
+    writeln!(
+        out,
         "{:<width$}  {total:>9} records in {:.1} s",
         "total",
         elapsed.as_secs_f64()
-    );
+    )?;
     let sent: Cents = plan.merged().map(|event| event.transaction.amount_usd).sum();
-    println!("amount_usd sent by this run: {sent}");
+    writeln!(out, "amount_usd sent by this run: {sent}")?;
     if let Some(in_log) = in_log {
-        println!("amount_usd over all of transaction_log, the sum of TOTAL_DEPENSE_USD: {in_log}");
+        writeln!(
+            out,
+            "amount_usd over all of transaction_log, the sum of TOTAL_DEPENSE_USD: {in_log}"
+        )?;
     }
+    Ok(())
 }
 
 /// On stderr where it is a terminal, otherwise nothing.

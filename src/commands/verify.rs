@@ -24,6 +24,7 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
     let chosen = select::among(
         &args.topics,
         &known.iter().map(String::as_str).collect::<Vec<_>>(),
+        "the lake does not have",
     )?;
     let mut shown = Vec::new();
     for topic in known.iter().filter(|topic| chosen(topic)) {

@@ -247,7 +247,11 @@ impl<'a> Targets<'a> {
         }
         let known = survey.iter().map(|days| days.topic.as_str());
         let known = known.chain(self.settings.topics.keys().map(String::as_str));
-        let chosen = select::among(&args.topics, &known.collect::<Vec<_>>())?;
+        let chosen = select::among(
+            &args.topics,
+            &known.collect::<Vec<_>>(),
+            "neither lake nor configuration knows",
+        )?;
         let mut plan = Plan {
             version: 1,
             made: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),

@@ -236,7 +236,11 @@ fn choose(
         .iter()
         .filter(|pattern| live.is_some_and(|live| live.contains_key(*pattern)));
     known.extend(named.cloned());
-    let matches = select::among(patterns, &known.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let matches = select::among(
+        patterns,
+        &known.iter().map(String::as_str).collect::<Vec<_>>(),
+        "neither configuration, lake, warehouse nor Kafka knows",
+    )?;
     known.retain(|topic| matches(topic));
     Ok(known)
 }

@@ -196,7 +196,7 @@ fn topics_are_chosen_by_name_and_kafka_is_not_needed() {
     let run = |arguments: &[&str]| lake.start(&[&["--verify"], arguments].concat()).wait();
     let report = run(&["--topics", &stream.name]).expect(0).report();
     assert_eq!(report["topics"].as_array().unwrap().len(), 1, "{report}");
-    run(&["--topics", "NOBODY"]).fails(2, &["NOBODY"]);
+    run(&["--topics", "NOBODY"]).fails(2, &["the lake does not have a topic `NOBODY`"]);
     run(&["--from", "earliest"]).expect(2);
     std::fs::remove_dir_all(lake.root()).unwrap();
     run(&[]).fails(2, &["there is no lake at"]);
