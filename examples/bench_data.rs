@@ -135,6 +135,9 @@ async fn forget(brokers: &str, wanted: &[String]) -> Result<()> {
         .map(|topic| topic.name())
         .filter(ours)
         .collect();
+    if names.is_empty() {
+        return Ok(());
+    }
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", brokers).create()?;
     for result in admin.delete_topics(&names, &AdminOptions::new()).await? {
