@@ -172,10 +172,11 @@ fn check_merge(world: &mut World, first: &Snapshot, later: &[Update], to: Compre
     }
 }
 
+/// More sidecar rows stay one behind the other than are copied at once.
 #[test]
 fn erasing_is_the_same_as_folding_tombstones() {
-    let (mut world, keys) = (World::new(), [0, 8_000, 8_002, 10_000, 2 * KEYS - 2]);
-    let later = [value(5, "new"), value(8_000, "came back")];
+    let (mut world, keys) = (World::new(), [0, 8, 200, 2 * KEYS - 2]);
+    let later = [value(5, "new"), value(8, "came back")];
     let tombstones: Vec<Update> = keys.map(|key| (key, None)).into();
     let topic = Topic::ad_hoc("T", Kind::Table, None).unwrap();
     let subjects = keys.map(|key| Subject::key(&format!("T=KEY-{key:09}")).unwrap());
@@ -183,7 +184,7 @@ fn erasing_is_the_same_as_folding_tombstones() {
         let first = world.first(Compression::None);
         world.erase = Some(Matcher::new(&topic, &subjects));
         let merged = world
-            .merge(Some(&first), later, KEYS + 5, Compression::None)
+            .merge(Some(&first), later, KEYS + 4, Compression::None)
             .unwrap();
         world.erase = None;
         let updates = [&old(), &tombstones, later].concat();
