@@ -3,6 +3,10 @@
 use std::hash::{BuildHasher, RandomState};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
+/// Bytes of a key up to which XXH3 is used for long hashes. Beyond, it works in stripes of 64 bytes, and there are keys that
+/// meet whatever the seed is.
+const XXH3_MAX: usize = 240;
+
 /// Keys come from outside: nobody shall know beforehand which of them meet.
 #[derive(Debug, Clone, Copy)]
 pub struct Seed(u64);
@@ -20,11 +24,37 @@ impl Seed {
 
     /// So long that no two keys have the same one.
     pub fn long_hash(self, key: &[u8]) -> u128 {
-        xxh3_128_with_seed(key, self.0)
+        if key.len() <= XXH3_MAX {
+            return xxh3_128_with_seed(key, self.0);
+        }
+        let mut secret = [0; 32];
+        secret[..8].copy_from_slice(&self.0.to_le_bytes());
+        let hash = blake3::keyed_hash(&secret, key);
+        u128::from_le_bytes(std::array::from_fn(|at| hash.as_bytes()[at]))
     }
 }
 
 /// A table of short hashes wants the bits that differ at both ends.
 pub fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_any_length_have_long_hashes_of_their_own() {
+        let (seed, other) = (Seed(1), Seed(2));
+        let mut seen = std::collections::BTreeSet::new();
+        for length in (0..600).chain([10_000]) {
+            let mut key = vec![7; length];
+            assert_eq!(seed.long_hash(&key), seed.long_hash(&key.clone()));
+            assert!(seen.insert(seed.long_hash(&key)) && seen.insert(other.long_hash(&key)));
+            if let Some(last) = key.last_mut() {
+                *last = 8;
+                assert!(seen.insert(seed.long_hash(&key)));
+            }
+        }
+    }
 }

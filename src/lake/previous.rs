@@ -213,15 +213,17 @@ impl Sidecar {
     /// more memory than the file has bytes.
     fn read(&mut self) -> Result<bool> {
         let done = self.kept.min(self.last);
-        self.buffer.copy_within(done..self.end, 0);
-        for place in [
-            &mut self.kept,
-            &mut self.last,
-            &mut self.row.start,
-            &mut self.row.end,
-            &mut self.end,
-        ] {
-            *place -= done;
+        if done > 0 {
+            self.buffer.copy_within(done..self.end, 0);
+            for place in [
+                &mut self.kept,
+                &mut self.last,
+                &mut self.row.start,
+                &mut self.row.end,
+                &mut self.end,
+            ] {
+                *place -= done;
+            }
         }
         if self.buffer.len() < self.end + CHUNK {
             self.buffer.resize(self.end + CHUNK, 0);

@@ -14,6 +14,9 @@ use super::writer::{CHUNK, Chunk, Writer};
 use crate::config::Compression;
 use crate::erase::matcher::Matcher;
 
+/// What was made ready and not quite full, and what is added to it at once.
+const BUFFER: usize = 2 * CHUNK;
+
 /// A snapshot in staging, and its sidecar.
 #[derive(Debug)]
 pub struct Written {
@@ -95,7 +98,7 @@ impl<'a> Output<'a> {
             file: Arc::new(root.create(&format!("{folder}/snapshot"))?),
             sidecar: Vec::new(),
             sidecar_file: Arc::new(root.create(&format!("{folder}/sidecar"))?),
-            writer: Writer::new(),
+            writer: Writer::new(BUFFER),
             rows: 0,
             day_ms: None,
         })

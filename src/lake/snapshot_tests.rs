@@ -1,6 +1,8 @@
 //! Snapshots that were merged, against the same updates folded at once; and damage, which must be found.
 
 use super::*;
+use crate::config::{Kind, Topic};
+use crate::erase::subject::Subject;
 use crate::ksqldb::KeySchema;
 use crate::lake::fold::Fold;
 use crate::lake::line::LineWriter;
@@ -21,14 +23,20 @@ struct World {
     dir: tempfile::TempDir,
     root: Root,
     merges: u32,
+    /// What of a previous snapshot is left out.
+    erase: Option<Matcher>,
 }
 
 impl World {
     fn new() -> World {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::open(dir.path(), 0o640, 0o750, true).unwrap().unwrap();
-        let merges = 0;
-        World { dir, root, merges }
+        World {
+            dir,
+            root,
+            merges: 0,
+            erase: None,
+        }
     }
 
     fn fold(&mut self, updates: &[Update], first_offset: i64) -> (String, Merge) {
@@ -59,7 +67,8 @@ impl World {
         compression: Compression,
     ) -> Result<Snapshot> {
         let (folder, fold) = self.fold(updates, first_offset);
-        let written = merge(&self.root, previous, fold, &folder, compression, None)?;
+        let erase = self.erase.as_ref();
+        let written = merge(&self.root, previous, fold, &folder, compression, erase)?;
         let path = format!(
             "{folder}/data.json{}",
             compression.extension().trim_start_matches(".json")
@@ -67,7 +76,7 @@ impl World {
         fs::rename(self.at(&format!("{folder}/snapshot")), self.at(&path)).unwrap();
         Ok(Snapshot {
             path,
-            day: String::new(),
+            day: format!("{:?}", written.day_ms),
             rows: written.snapshot.records,
             bytes: written.snapshot.bytes,
             checksum: written.snapshot.checksum,
@@ -151,7 +160,7 @@ fn check_merge(world: &mut World, first: &Snapshot, later: &[Update], to: Compre
         .merge(None, &[old(), later.to_vec()].concat(), 0, to)
         .unwrap();
     assert!(world.lines(&merged) == world.lines(&folded));
-    assert_eq!(merged.rows, folded.rows);
+    assert_eq!((merged.rows, &merged.day), (folded.rows, &folded.day));
     // Sidecars are the same however they came about; frames may begin elsewhere.
     assert_eq!(merged.sidecar_checksum, folded.sidecar_checksum);
     for (path, checksum) in [
@@ -160,6 +169,29 @@ fn check_merge(world: &mut World, first: &Snapshot, later: &[Update], to: Compre
     ] {
         let bytes = fs::read(world.at(path)).unwrap();
         assert_eq!(*checksum, format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes)));
+    }
+}
+
+/// More sidecar rows stay one behind the other than are copied at once.
+#[test]
+fn erasing_is_the_same_as_folding_tombstones() {
+    let (mut world, keys) = (World::new(), [0, 8, 200, 2 * KEYS - 2]);
+    let later = [value(5, "new"), value(8, "came back")];
+    let tombstones: Vec<Update> = keys.map(|key| (key, None)).into();
+    let topic = Topic::ad_hoc("T", Kind::Table, None).unwrap();
+    let subjects = keys.map(|key| Subject::key(&format!("T=KEY-{key:09}")).unwrap());
+    for later in [&[], &later[..]] {
+        let first = world.first(Compression::None);
+        world.erase = Some(Matcher::new(&topic, &subjects));
+        let merged = world
+            .merge(Some(&first), later, KEYS + 4, Compression::None)
+            .unwrap();
+        world.erase = None;
+        let updates = [&old(), &tombstones, later].concat();
+        let folded = world.merge(None, &updates, 0, Compression::None).unwrap();
+        assert!(world.lines(&merged) == world.lines(&folded));
+        assert_eq!((merged.rows, &merged.day), (folded.rows, &folded.day));
+        assert_eq!(merged.sidecar_checksum, folded.sidecar_checksum);
     }
 }
 
@@ -207,6 +239,10 @@ fn what_is_wrong_with_a_snapshot_is_told() {
     let error = world.damaged(&snapshot, sidecar, |file| {
         let (one, other) = file[6_000 * row..6_002 * row].split_at_mut(row);
         one.swap_with_slice(other);
+    });
+    assert!(error.contains("its keys are not sorted"), "{error}");
+    let error = world.damaged(&snapshot, sidecar, |file| {
+        file.copy_within(6_000 * row + HEADER..6_001 * row, 6_001 * row + HEADER);
     });
     assert!(error.contains("its keys are not sorted"), "{error}");
     let error = world.damaged(&snapshot, sidecar, |file| file.truncate(file.len() - 1));

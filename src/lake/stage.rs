@@ -14,7 +14,9 @@ use super::writer::{CHUNK, Chunk, Writer};
 use crate::config::{Files, Kind, Lake};
 use crate::record::Record;
 
-/// Bytes of lines that all files together may hold back.
+/// Bytes of lines that one file may hold back before they are written, and room for the line that makes it full.
+const FILE_BUFFER: usize = CHUNK + 64 * 1024;
+/// Bytes of memory that all files together may hold for such lines.
 const BUFFERS_MAX: usize = 24 * 1024 * 1024;
 /// Files that stay open between writes; the others are opened again.
 const OPEN_FILES_MAX: usize = 128;
@@ -31,7 +33,8 @@ pub struct Stage<'a> {
     others: HashMap<Place, Part>,
     done: Vec<(u32, PendingFile)>,
     sequence: u32,
-    buffered: usize,
+    /// Bytes of memory that all buffers take, full or not.
+    held: usize,
     open_files: usize,
     writer: Writer,
 }
@@ -72,31 +75,33 @@ impl<'a> Stage<'a> {
             others: HashMap::new(),
             done: Vec::new(),
             sequence: 0,
-            buffered: 0,
+            held: 0,
             open_files: 0,
-            writer: Writer::new(),
+            writer: Writer::new(FILE_BUFFER),
         })
     }
 
     /// Adds a record to the file of its Kafka partition and day. True: its line is irregular.
     pub fn add(&mut self, day: HivePartition, record: &Record<'_>, lines: &mut LineWriter) -> Result<bool> {
         let (place, mut part) = self.part((record.partition, day), record.offset);
-        let before = part.buffer.len();
+        let (before, held) = (part.buffer.len(), part.buffer.capacity());
         let written = lines.write(record, &mut part.buffer);
-        let added = part.buffer.len() - before;
-        part.line_bytes += added as u64;
+        part.line_bytes += (part.buffer.len() - before) as u64;
         part.records += 1;
         part.last = record.offset;
-        self.buffered += added;
+        self.held += part.buffer.capacity() - held;
         if part.line_bytes >= self.lake.max_file_bytes || self.lake.files == Files::Message {
             self.finish(place, part)?;
             return Ok(written.irregular);
         }
         if part.buffer.len() >= CHUNK {
             self.flush(&mut part)?;
+            // What filled up will most likely do so again.
+            part.buffer = self.writer.buffer();
+            self.held += part.buffer.capacity();
         }
         self.current = Some((place, part));
-        if self.buffered >= BUFFERS_MAX {
+        if self.held >= BUFFERS_MAX {
             self.flush_all()?;
         }
         Ok(written.irregular)
@@ -166,8 +171,11 @@ impl<'a> Stage<'a> {
         flushed
     }
 
+    /// Memory must not stay with files that are seldom written.
     fn flush(&mut self, part: &mut Part) -> Result<()> {
-        if part.buffer.is_empty() {
+        let lines = std::mem::take(&mut part.buffer);
+        self.held -= lines.capacity();
+        if lines.is_empty() {
             return Ok(());
         }
         let name = staged_name(part.number);
@@ -184,18 +192,12 @@ impl<'a> Stage<'a> {
             part.file = Some(Arc::clone(&file));
             self.open_files += 1;
         }
-        self.buffered -= part.buffer.len();
-        // What filled up will most likely do so again. Memory must not stay with files that are seldom written.
-        let next = match part.buffer.len() >= CHUNK {
-            true => self.writer.buffer(),
-            false => Vec::new(),
-        };
         self.writer.write(Chunk {
             number: part.number,
             file,
             shown: self.folder.shown(&name),
             compression: self.lake.compression,
-            lines: std::mem::replace(&mut part.buffer, next),
+            lines,
         })
     }
 
@@ -234,4 +236,56 @@ impl<'a> Stage<'a> {
 
 fn staged_name(number: u32) -> String {
     format!("{number:08}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Compression;
+    use crate::ksqldb::KeySchema;
+    use chrono::{Days, NaiveDate};
+
+    /// Days that came to a little more than one buffer must not keep another one each.
+    #[test]
+    fn memory_does_not_grow_with_days() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path(), 0o640, 0o750, true).unwrap().unwrap();
+        let lake = Lake {
+            root: dir.path().to_owned(),
+            timezone: chrono_tz::UTC,
+            files: Files::Batch,
+            max_file_bytes: u64::MAX,
+            metadata: true,
+            prefix: "_".to_owned(),
+            compression: Compression::None,
+            retention: None,
+            file_mode: 0o640,
+            dir_mode: 0o750,
+        };
+        let mut stage = Stage::new(&root, &lake, "T", 0, "staging").unwrap();
+        let mut lines = LineWriter::new("_", KeySchema::default(), true);
+        let large = format!("\"{}\"", "x".repeat(CHUNK));
+        for (offset, value) in (0..).zip([large.as_str(), "1"].repeat(60)) {
+            let record = Record {
+                partition: 0,
+                offset,
+                timestamp_ms: 0,
+                key: None,
+                value: Some(value.as_bytes()),
+                headers: Vec::new(),
+            };
+            let day = NaiveDate::default() + Days::new(offset as u64 / 2);
+            stage.add(HivePartition::Day(day), &record, &mut lines).unwrap();
+            let parts = stage
+                .others
+                .values()
+                .chain(stage.current.iter().map(|(_, part)| part));
+            let held: usize = parts.map(|part| part.buffer.capacity()).sum();
+            assert_eq!(held, stage.held);
+            assert!(held < BUFFERS_MAX, "{held} bytes after {offset} records");
+        }
+        let files = stage.take_files().unwrap();
+        assert_eq!(files.iter().map(|file| file.file.records).sum::<u64>(), 120);
+        assert_eq!((files.len(), stage.held), (60, 0));
+    }
 }

@@ -14,8 +14,6 @@ use crate::config::Compression;
 
 /// Bytes of a file's lines that are worth handing over.
 pub(super) const CHUNK: usize = 512 * 1024;
-/// What is made ready and not quite full, and what is added to it at once.
-const BUFFER: usize = 2 * CHUNK;
 /// Bytes of lines from which on threads are worth it.
 const THREADS_FROM: usize = 4 * 1024 * 1024;
 /// Bytes of lines that may be on their way; more of them only as one chunk by itself, which is a very large line.
@@ -43,18 +41,36 @@ pub(super) struct Chunk {
 /// Writes chunks: here, until there is so much that threads are worth it. Dropped, the threads end without anyone
 /// hearing of it: the run is lost then anyway.
 #[derive(Debug)]
-pub(super) enum Writer {
+pub(super) struct Writer {
+    way: Way,
+    spare: Spare,
+}
+
+#[derive(Debug)]
+enum Way {
     Here { files: Written, bytes: usize },
     Threads(Threads),
     Ended,
 }
 
 impl Writer {
-    pub(super) fn new() -> Writer {
-        Writer::Here {
-            files: Written::default(),
-            bytes: 0,
+    /// Of chunks that are made ready in buffers of `buffer` bytes, as a rule.
+    pub(super) fn new(buffer: usize) -> Writer {
+        Writer {
+            way: Way::Here {
+                files: Written::default(),
+                bytes: 0,
+            },
+            spare: Spare {
+                size: buffer,
+                buffers: Vec::new(),
+            },
         }
+    }
+
+    /// An empty buffer for the next lines.
+    pub(super) fn buffer(&mut self) -> Vec<u8> {
+        self.spare.take()
     }
 
     /// Writes a chunk, or hands it over once there is room for it.
@@ -62,45 +78,37 @@ impl Writer {
     /// # Errors
     /// What went wrong, be it with an earlier one.
     pub(super) fn write(&mut self, chunk: Chunk) -> Result<()> {
-        match self {
-            Writer::Here { files, bytes } => {
+        match &mut self.way {
+            Way::Here { files, bytes } => {
                 *bytes += chunk.lines.len();
                 let many = *bytes >= THREADS_FROM;
                 files.write(&chunk)?;
+                self.spare.keep(chunk.lines);
                 if many {
                     self.start_threads()?;
                 }
                 Ok(())
             }
-            Writer::Threads(threads) => match threads.hand_over(chunk) {
+            Way::Threads(threads) => match threads.hand_over(chunk, &mut self.spare) {
                 Ok(()) => Ok(()),
                 Err(Refused) => Err(self
                     .finish()
                     .err()
                     .unwrap_or_else(|| anyhow!("the writer has ended"))),
             },
-            Writer::Ended => Err(anyhow!("the writer has ended")),
+            Way::Ended => Err(anyhow!("the writer has ended")),
         }
-    }
-
-    /// An empty buffer for the next lines.
-    pub(super) fn buffer(&mut self) -> Vec<u8> {
-        let spare = match self {
-            Writer::Threads(threads) => threads.spare.pop(),
-            _ => None,
-        };
-        spare.unwrap_or_else(|| Vec::with_capacity(BUFFER))
     }
 
     /// Waits for all chunks to be written, and says what came of them.
     pub(super) fn finish(&mut self) -> Result<Written> {
-        match std::mem::replace(self, Writer::Ended) {
-            Writer::Here { files, .. } => Ok(files),
-            Writer::Threads(Threads { chunks, thread, .. }) => {
+        match std::mem::replace(&mut self.way, Way::Ended) {
+            Way::Here { files, .. } => Ok(files),
+            Way::Threads(Threads { chunks, thread, .. }) => {
                 drop(chunks);
                 join(thread)
             }
-            Writer::Ended => Err(anyhow!("the writer has ended")),
+            Way::Ended => Err(anyhow!("the writer has ended")),
         }
     }
 
@@ -109,27 +117,48 @@ impl Writer {
         let (chunks, from) = channel();
         let (written, done) = channel();
         let thread = spawn("write", move || files.write_all(&from, &written).map(|()| files))?;
-        *self = Writer::Threads(Threads {
+        self.way = Way::Threads(Threads {
             chunks,
             done,
             ahead: 0,
-            spare: Vec::new(),
             thread,
         });
         Ok(())
     }
 }
 
+/// Buffers of lines that are written, for others: fresh memory costs more than what is done with it.
+#[derive(Debug)]
+struct Spare {
+    /// Bytes of each.
+    size: usize,
+    buffers: Vec<Vec<u8>>,
+}
+
+impl Spare {
+    fn take(&mut self) -> Vec<u8> {
+        self.buffers
+            .pop()
+            .unwrap_or_else(|| Vec::with_capacity(self.size))
+    }
+
+    /// What is of another size, as very large lines make it, is given back.
+    fn keep(&mut self, mut buffer: Vec<u8>) {
+        if self.buffers.len() < SPARE_MAX && buffer.capacity() == self.size {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+}
+
 /// The thread that writes, seen from where lines are made.
 #[derive(Debug)]
-pub(super) struct Threads {
+struct Threads {
     chunks: Sender<Chunk>,
     /// The lines that are written.
     done: Receiver<Vec<u8>>,
     /// Bytes of the others.
     ahead: usize,
-    /// Buffers of lines that are written, for others: fresh memory costs more than what is done with it.
-    spare: Vec<Vec<u8>>,
     thread: JoinHandle<Result<Written>>,
 }
 
@@ -137,25 +166,21 @@ pub(super) struct Threads {
 struct Refused;
 
 impl Threads {
-    fn hand_over(&mut self, chunk: Chunk) -> Result<(), Refused> {
+    fn hand_over(&mut self, chunk: Chunk, spare: &mut Spare) -> Result<(), Refused> {
         while self.ahead > 0 && self.ahead + chunk.lines.len() > AHEAD_MAX {
             let lines = self.done.recv().map_err(|_| Refused)?;
-            self.take_back(lines);
+            self.take_back(lines, spare);
         }
         while let Ok(lines) = self.done.try_recv() {
-            self.take_back(lines);
+            self.take_back(lines, spare);
         }
         self.ahead += chunk.lines.len();
         self.chunks.send(chunk).map_err(|_| Refused)
     }
 
-    /// Keeps a buffer of the usual size; what a very large line made of one is given back.
-    fn take_back(&mut self, mut lines: Vec<u8>) {
+    fn take_back(&mut self, lines: Vec<u8>, spare: &mut Spare) {
         self.ahead -= lines.len();
-        if self.spare.len() < SPARE_MAX && lines.capacity() == BUFFER {
-            lines.clear();
-            self.spare.push(lines);
-        }
+        spare.keep(lines);
     }
 }
 
@@ -239,12 +264,14 @@ fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
 mod tests {
     use super::*;
 
+    const BUFFER: usize = CHUNK + 1000;
+
     #[test]
     fn buffers_come_back_empty_and_none_of_a_very_large_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lines");
         let file = Arc::new(File::create(&path).unwrap());
-        let mut writer = Writer::new();
+        let mut writer = Writer::new(BUFFER);
         let mut expected = Vec::new();
         for n in 0..100_u8 {
             let mut lines = writer.buffer();
@@ -262,14 +289,14 @@ mod tests {
             writer.write(chunk).unwrap();
         }
 
-        let Writer::Threads(threads) = &mut writer else {
+        let Way::Threads(threads) = &mut writer.way else {
             panic!("so many bytes are worth threads");
         };
         while threads.ahead > 0 {
             let lines = threads.done.recv().unwrap();
-            threads.take_back(lines);
+            threads.take_back(lines, &mut writer.spare);
         }
-        assert!(!threads.spare.is_empty() && threads.spare.len() <= SPARE_MAX);
+        assert!((1..=SPARE_MAX).contains(&writer.spare.buffers.len()));
         let written = writer.finish().unwrap();
         assert!(std::fs::read(&path).unwrap() == expected);
         assert_eq!(written.of(0).unwrap().0, expected.len() as u64);
