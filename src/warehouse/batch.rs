@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
-use super::convert::Slots;
+use super::cell::Row;
 use super::pending::{OVERHEAD_BYTES, Pending, Write, values_bytes};
 use super::rejects::Reject;
 use super::schema::TargetTable;
@@ -115,14 +115,15 @@ impl Batch {
     }
 
     /// The number of the set of columns that a row fills.
-    pub(super) fn shape_of_row(&mut self, table: &TargetTable, row: &Slots<'_>) -> usize {
+    pub(super) fn shape_of_row(&mut self, table: &TargetTable, row: &Row<'_>) -> usize {
+        let filled = row.sizes.iter().map(|&size| size > 0);
         // Most records of a topic have the same fields.
-        if row.iter().map(Option::is_some).eq(self.filled.iter().copied()) {
+        if filled.clone().eq(self.filled.iter().copied()) {
             return self.filled_shape;
         }
-        let columns = table.key_first().filter(|&at| row[at].is_some());
+        let columns = table.key_first().filter(|&at| row.sizes[at] > 0);
         self.filled_shape = self.shape(columns.collect());
-        self.filled = row.iter().map(Option::is_some).collect();
+        self.filled = filled.collect();
         self.filled_shape
     }
 
@@ -142,10 +143,29 @@ impl Batch {
         changes.map(|change| (change.sort_key(), change))
     }
 
+    /// What a key is found by.
+    pub(super) fn hash(&self, key: &[u8]) -> u128 {
+        self.seed.long_hash(key)
+    }
+
+    /// Has the processor fetch the change of a key that will be put soon.
+    pub(super) fn fetch(&self, hash: u128) {
+        let hash = hash as u32;
+        if let Some(place) = self.index.find(spread(hash), |place| place.hash == hash) {
+            self.changes[place.at as usize].fetch();
+        }
+    }
+
     /// The later record of a key wins: by offset, or by time where its Kafka partition changed. Fields that it lacks keep
     /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
-    pub(super) fn put(&mut self, key: &[u8], record: &Record<'_>, write: Write, reread: Reread<'_>) {
-        let long_hash = self.seed.long_hash(key);
+    pub(super) fn put(
+        &mut self,
+        key: &[u8],
+        long_hash: u128,
+        record: &Record<'_>,
+        write: Write,
+        reread: Reread<'_>,
+    ) {
         let hash = long_hash as u32;
         let is_it = |place: &Place| place.hash == hash && self.changes[place.at as usize].sort_key() == key;
         let Some(at) = self
@@ -271,6 +291,7 @@ mod tests {
         let key = vec![Value::from("k")];
         batch.put(
             &sort_key(&key),
+            batch.hash(&sort_key(&key)),
             record,
             Write::Delete { key, erased: false },
             &mut |_| Vec::new(),
@@ -315,7 +336,10 @@ mod tests {
                 key: key(n),
                 erased: false,
             };
-            batch.put(&sort_key(&key(n)), &record(0, n, 0), write, &mut |_| Vec::new());
+            let key = sort_key(&key(n));
+            batch.put(&key, batch.hash(&key), &record(0, n, 0), write, &mut |_| {
+                Vec::new()
+            });
         }
         let mut given = batch.hand_over();
         assert!(batch.is_empty());
@@ -328,7 +352,10 @@ mod tests {
             key: key(1),
             erased: false,
         };
-        batch.put(&sort_key(&key(1)), &record(1, 0, -1), late, &mut |_| Vec::new());
+        let key = sort_key(&key(1));
+        batch.put(&key, batch.hash(&key), &record(1, 0, -1), late, &mut |_| {
+            Vec::new()
+        });
         assert!(batch.is_empty());
     }
 }

@@ -276,3 +276,50 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// What surely fits is converted, and takes as much.
+    #[test]
+    fn what_surely_fits_is_taken(
+        raw in prop_oneof![
+            "-?[0-9]{1,20}([.][0-9]{0,3})?",
+            "[1-9][0-9]{0,4}([.][0-9]{2})?",
+            "\"([a-z0-9é ]|\\\\[n\"]){0,12}\"",
+            "true|null|\\[1\\]|\\{\\}| *7 *",
+        ],
+    ) {
+        let text = |chars_max, bytes_max| ColumnType::Text { chars_max, bytes_max, fixed: false };
+        for kind in [
+            BIGINT, TINYINT, MONEY, varchar(5), text(None, 7), TIMESTAMP, ColumnType::Json, ColumnType::Other,
+            ColumnType::Integer { min: 0, max: u64::MAX.into() },
+            ColumnType::Decimal { precision: 3, scale: 0, unsigned: true },
+        ] {
+            let column = column(kind);
+            if let Some(size) = surely_fits(&column, &raw) {
+                let cell = convert(&column, &Input::from_json(&raw).unwrap()).unwrap();
+                prop_assert_eq!(cell.wire_bytes(), size);
+                prop_assert!(!matches!(cell, Cell::Time(_)));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_records_mostly_hold_surely_fits() {
+    for (kind, raw) in [
+        (BIGINT, "-17"),
+        (MONEY, "12.50"),
+        (varchar(5), "\"abcde\""),
+        (TINYINT, "127"),
+    ] {
+        assert!(surely_fits(&column(kind), raw).is_some(), "{raw}");
+    }
+    for (kind, raw) in [
+        (MONEY, "12.5"),
+        (varchar(5), "\"abcdef\""),
+        (TINYINT, "128"),
+        (varchar(5), "\"\\n\""),
+    ] {
+        assert_eq!(surely_fits(&column(kind), raw), None, "{raw}");
+    }
+}

@@ -29,6 +29,7 @@ use crate::record::Record;
 use crate::report::{TargetReport, TopicReport};
 use crate::sink::{self, Drained, Progress, Sink};
 use loader::{Loader, Seat};
+use take::Coming;
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
 const BUDGET_BYTES: usize = 80 << 20;
@@ -43,8 +44,8 @@ pub struct TableSink {
     packet_max: usize,
     reader: RowReader,
     batch: Batch,
-    /// The key of the change at hand, as the batch wants it.
-    sort_key: Vec<u8>,
+    /// Memory for what is taken together.
+    coming: Coming,
     /// What a purge has erased, as it was when the lock was taken.
     erased: Erased,
     /// Who was erased by name, as it was when the lock was taken: they must not come back.
@@ -115,7 +116,7 @@ impl TableSink {
                 patience: load::PATIENCE,
             })),
             topic,
-            sort_key: Vec::new(),
+            coming: Coming::default(),
             table,
             reader,
             erased,
@@ -237,6 +238,36 @@ impl TableSink {
         )
     }
 
+    /// Takes records of one Kafka partition.
+    fn take_of_one(&mut self, records: &[Record<'_>]) -> Result<()> {
+        let Some(last) = records.last() else {
+            return Ok(());
+        };
+        if self.broken {
+            return Err(anyhow!(
+                "table `{}`: an earlier error ended this load",
+                self.table.name
+            ));
+        }
+        if let Some(&turn) = self.turns.get(&last.partition)
+            && turn > self.turn
+        {
+            self.turn = turn;
+            self.unless_broken(TableSink::end_turn)?;
+        }
+        self.taken.insert(last.partition, last.offset + 1);
+        self.take_changes(records);
+        if self.topic.strict && self.reader.has_names_without_column() {
+            self.broken = true;
+            let names = self.reader.take_names_without_column();
+            return Err(usage(format!(
+                "{} (warehouse.strict = true)",
+                self.without_column(&names)
+            )));
+        }
+        self.unless_broken(TableSink::make_room)
+    }
+
     /// After an error nothing more is taken.
     fn unless_broken(&mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let done = step(self);
@@ -329,29 +360,13 @@ impl Sink for TableSink {
     }
 
     fn take(&mut self, record: &Record<'_>) -> Result<()> {
-        if self.broken {
-            return Err(anyhow!(
-                "table `{}`: an earlier error ended this load",
-                self.table.name
-            ));
-        }
-        if let Some(&turn) = self.turns.get(&record.partition)
-            && turn > self.turn
-        {
-            self.turn = turn;
-            self.unless_broken(TableSink::end_turn)?;
-        }
-        self.taken.insert(record.partition, record.offset + 1);
-        self.take_change(record);
-        if self.topic.strict && self.reader.has_names_without_column() {
-            self.broken = true;
-            let names = self.reader.take_names_without_column();
-            return Err(usage(format!(
-                "{} (warehouse.strict = true)",
-                self.without_column(&names)
-            )));
-        }
-        self.unless_broken(TableSink::make_room)
+        self.take_all(std::slice::from_ref(record))
+    }
+
+    fn take_all(&mut self, records: &[Record<'_>]) -> Result<()> {
+        // What is of one Kafka partition is of one turn.
+        let mut turns = records.chunk_by(|one, next| one.partition == next.partition);
+        turns.try_for_each(|records| self.take_of_one(records))
     }
 
     /// `upserted` counts rows after folding: many records of one key are one row.

@@ -16,11 +16,13 @@ use super::schema::TargetTable;
 
 /// MySQL's own limit: error 1390 beyond it.
 const PLACEHOLDERS_MAX: usize = 65_535;
-/// Larger statements were not faster.
-const ROWS_MAX: usize = 1_024;
+/// Larger statements take the server longer: what it keeps of their parameters no longer fits into the processor's cache.
+const ROWS_MAX: usize = 512;
 /// A condition over more keys may outgrow the optimizer's memory and scan the table.
 const KEYS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 8 << 20;
+/// So many changes beforehand is soon enough for `fetch`.
+const AHEAD: usize = 8;
 /// Values of a larger statement are not made ready while another is under way: they would be in memory beside it.
 const READY_BYTES_MAX: usize = 2 << 20;
 
@@ -228,7 +230,10 @@ fn prepare_all(
 fn values_of(rows: &Mutex<&mut Rows<'_>>, changes: &[Change<'_>]) -> Vec<Value> {
     let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all = Vec::new();
-    for (_, pending) in changes {
+    for (at, (_, pending)) in changes.iter().enumerate() {
+        if let Some((_, soon)) = changes.get(at + AHEAD) {
+            soon.fetch();
+        }
         match rows.values(pending) {
             Cow::Owned(mut values) => all.append(&mut values),
             Cow::Borrowed(values) => all.extend_from_slice(values),
