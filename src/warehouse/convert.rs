@@ -4,7 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, NaiveDateTime, NaiveTime};
 use mysql::Value;
 use std::borrow::Cow;
 
@@ -163,7 +163,7 @@ fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
         ColumnType::Binary { bytes_max, fixed } => binary(input, *bytes_max, *fixed),
         ColumnType::Json => input.as_json().map(text_cell),
         ColumnType::Enum(members) => member(input, members),
-        ColumnType::Date => date(input).map(Cell::Time),
+        ColumnType::Date => date(column, input).map(Cell::Time),
         ColumnType::Time { places } => clock(column, input, *places).map(Cell::Time),
         ColumnType::DateTime { places } => moment(column, date_time(input)?, *places).map(Cell::Time),
         ColumnType::Timestamp { places, long } => {
@@ -311,11 +311,16 @@ fn date_time(input: &Input<'_>) -> Result<NaiveDateTime, String> {
     }
 }
 
-fn date(input: &Input<'_>) -> Result<Value, String> {
-    match input {
-        Input::Number(_) => time::date_value(time::from_epoch_days(&input.as_number()?)?),
-        _ => time::date_value(date_time(input)?.date()),
+fn date(column: &Column, input: &Input<'_>) -> Result<Value, String> {
+    if let Input::Number(_) = input {
+        return time::date_value(time::from_epoch_days(&input.as_number()?)?);
     }
+    let time = date_time(input)?;
+    if column.in_key && time.time() != NaiveTime::MIN {
+        // Two keys would become one row.
+        return Err("a primary-key column without a time of day can't hold this time".to_owned());
+    }
+    time::date_value(time.date())
 }
 
 fn clock(column: &Column, input: &Input<'_>, places: u32) -> Result<Value, String> {

@@ -216,6 +216,10 @@ fn a_key_column_that_would_merge_two_times_refuses() {
         .is_ok()
     );
     assert!(json(&key(TIMESTAMP), "null").unwrap_err().contains("NOT NULL"));
+    let error = json(&key(ColumnType::Date), "\"2026-01-02T03:04:05Z\"").unwrap_err();
+    assert!(error.contains("primary-key"), "{error}");
+    assert!(json(&key(ColumnType::Date), "\"2026-01-02T00:00:00Z\"").is_ok());
+    assert!(json(&column(ColumnType::Date), "\"2026-01-02T03:04:05Z\"").is_ok());
 }
 
 #[test]

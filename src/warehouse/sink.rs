@@ -32,7 +32,7 @@ use loader::{Loader, Seat};
 use take::Coming;
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
-const BUDGET_BYTES: usize = 80 << 20;
+const BUDGET_BYTES: usize = 64 << 20;
 const NAMES_SHOWN: usize = 20;
 
 /// A table under its lock, ready to take a topic's records.
@@ -177,7 +177,10 @@ impl TableSink {
         self.progress = progress::read(&mut link.conn, place, false)?;
         self.erased = Erased::new(cutoffs::read(&mut link.conn, place.table)?, &self.table)?;
         self.persons = erasures::filter(&mut link.conn, &self.topic, &self.reader)?;
-        self.batch.written.forget_none();
+        // Keys of a single Kafka partition have nowhere to move.
+        if self.starts.len() != 1 {
+            self.batch.written.set_keys_max(usize::MAX);
+        }
         self.rebuild = Some(Rebuild::new(rebuild));
         Ok(())
     }
@@ -197,9 +200,14 @@ impl TableSink {
         std::mem::take(&mut self.warnings)
     }
 
-    /// Bytes of memory for what is not yet written, in place of 80 MiB.
+    /// Bytes of memory for what is not yet written, in place of 64 MiB.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget_bytes = bytes;
+    }
+
+    /// Keys that are remembered once they are written, in place of 400,000.
+    pub fn set_keys_remembered(&mut self, keys: usize) {
+        self.batch.written.set_keys_max(keys);
     }
 
     /// How long a transaction is replayed against locks and lost connections, in place of a minute.
@@ -219,6 +227,15 @@ impl TableSink {
                 self.table.name, landed.upserted, landed.deleted, landed.rejected
             ));
         }
+    }
+
+    fn warn_of_moved_keys(&mut self) {
+        self.warnings.push(format!(
+            "table `{}`: keys of topic {} are in several Kafka partitions each, as after their number was changed, and this run \
+             had more keys than it can remember: of some, an older record may have been written last; \
+             lakectl warehouse --rebuild --topics {} puts the table in order",
+            self.table.name, self.topic.name, self.topic.name
+        ));
     }
 
     fn without_column(&self, names: &[String]) -> String {
@@ -377,7 +394,12 @@ impl Sink for TableSink {
                 self.table.name
             ));
         }
+        let missed = self.batch.written.has_missed_some();
         let settled = self.unless_broken(|sink| sink.settle(drained));
+        if missed {
+            self.warn_of_moved_keys();
+            report.needs_attention();
+        }
         if settled.is_err() {
             self.warn_of_landed();
         }
