@@ -10,6 +10,7 @@ pub mod commands;
 pub mod config;
 pub mod erase;
 pub mod exit;
+mod fetch;
 pub mod grants;
 pub mod json;
 pub mod kafka;

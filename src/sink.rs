@@ -111,6 +111,11 @@ pub trait Sink: Send {
     /// Takes one record; per Kafka partition they come in the order of their offsets.
     fn take(&mut self, record: &Record<'_>) -> Result<()>;
 
+    /// Takes some records, one after the other.
+    fn take_all(&mut self, records: &[Record<'_>]) -> Result<()> {
+        records.iter().try_for_each(|record| self.take(record))
+    }
+
     /// Makes what was taken, and `drained.next`, durable in one moment, and fills in the report.
     /// An error means that nothing of it counts: the next run reads it again.
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()>;

@@ -74,9 +74,9 @@ pub(super) fn read(
             .zip(offsets)
             .all(|(range, at)| range.start == at.low);
         let mut read = 0;
-        Reading::start(client, &subject.topic.name, plan, &limits)?.read(&mut limits, &mut |record| {
-            read += 1;
-            take(record)
+        Reading::start(client, &subject.topic.name, plan, &limits)?.read(&mut limits, &mut |records| {
+            read += records.len();
+            records.iter().try_for_each(&mut take)
         })?;
         if read > 0 || whole {
             break;

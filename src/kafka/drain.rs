@@ -140,14 +140,14 @@ impl<'a> Reading<'a> {
         &self.plan
     }
 
-    /// Gives each record to `take`, in the order of offsets per Kafka partition.
+    /// Gives all records to `take`, some at a time, in the order of offsets per Kafka partition.
     ///
     /// # Errors
     /// What `take` returns; a broker that stays silent; records that Kafka deleted or damaged while we read.
     pub fn read(
         mut self,
         limits: &mut Limits,
-        take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
+        take: &mut dyn FnMut(&[Record<'_>]) -> Result<()>,
     ) -> Result<Outcome> {
         if self.open > 0 {
             std::thread::scope(|scope| {

@@ -3,9 +3,10 @@
 
 use anyhow::{Result, anyhow};
 use rdkafka::message::{BorrowedMessage, Message};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use super::native_headers;
+use crate::fetch::fetch;
 use crate::record::Record;
 
 /// Bytes of records that go over at once. One batch is filled while another is taken, and none waits between them:
@@ -13,18 +14,23 @@ use crate::record::Record;
 const BATCH_BYTES: usize = 1024 * 1024;
 /// So that a topic of empty records comes along too.
 const BATCH_RECORDS: usize = 4_000;
+/// Records that are taken together: so few that they stay in the processor's cache meanwhile.
+const TOGETHER: usize = 16;
 
 /// The side that polls.
 pub(super) struct Giver<'m> {
     batch: Vec<BorrowedMessage<'m>>,
     bytes: usize,
     to: SyncSender<Vec<BorrowedMessage<'m>>>,
+    done: Receiver<Vec<BorrowedMessage<'m>>>,
 }
 
 /// The side that takes.
 pub(super) struct Taker<'m> {
     with_headers: bool,
     from: Receiver<Vec<BorrowedMessage<'m>>>,
+    /// To give back a message takes its time, and the side that polls has less to do.
+    done: Sender<Vec<BorrowedMessage<'m>>>,
 }
 
 /// The other side failed, and says why when it is joined.
@@ -33,12 +39,19 @@ pub(super) struct Refused;
 
 pub(super) fn pair<'m>(with_headers: bool) -> (Giver<'m>, Taker<'m>) {
     let (to, from) = sync_channel(0);
+    let (give_back, done) = channel();
     let giver = Giver {
         batch: Vec::new(),
         bytes: 0,
         to,
+        done,
     };
-    (giver, Taker { with_headers, from })
+    let taker = Taker {
+        with_headers,
+        from,
+        done: give_back,
+    };
+    (giver, taker)
 }
 
 impl<'m> Giver<'m> {
@@ -57,7 +70,10 @@ impl<'m> Giver<'m> {
             return Ok(());
         }
         self.bytes = 0;
-        self.to.send(std::mem::take(&mut self.batch)).map_err(|_| Refused)
+        let taken = self.to.send(std::mem::take(&mut self.batch));
+        // Before others come: by now the batch before is there.
+        self.done.try_iter().for_each(drop);
+        taken.map_err(|_| Refused)
     }
 }
 
@@ -66,23 +82,36 @@ impl Taker<'_> {
     ///
     /// # Errors
     /// What `take` returns: the other side is refused from then on.
-    pub(super) fn run(self, take: &mut dyn FnMut(&Record<'_>) -> Result<()>) -> Result<()> {
+    pub(super) fn run(self, take: &mut dyn FnMut(&[Record<'_>]) -> Result<()>) -> Result<()> {
         for batch in self.from {
-            for message in &batch {
-                take(&Record {
-                    partition: message.partition(),
-                    offset: message.offset(),
-                    timestamp_ms: timestamp_ms(message),
-                    key: message.key(),
-                    value: message.payload(),
-                    headers: match self.with_headers {
-                        true => native_headers::of(message),
-                        false => Vec::new(),
-                    },
-                })?;
+            let mut records = Vec::with_capacity(TOGETHER.min(batch.len()));
+            for messages in batch.chunks(TOGETHER) {
+                records.extend(messages.iter().map(|message| record(message, self.with_headers)));
+                for record in &records {
+                    // Nobody has looked at it yet.
+                    record.key.into_iter().chain(record.value).for_each(fetch);
+                }
+                take(&records)?;
+                records.clear();
             }
+            // Where nobody takes it back any more, it ends here.
+            let _ = self.done.send(batch);
         }
         Ok(())
+    }
+}
+
+fn record<'a>(message: &'a BorrowedMessage<'_>, with_headers: bool) -> Record<'a> {
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: timestamp_ms(message),
+        key: message.key(),
+        value: message.payload(),
+        headers: match with_headers {
+            true => native_headers::of(message),
+            false => Vec::new(),
+        },
     }
 }
 

@@ -236,9 +236,9 @@ impl<'a> Run<'a> {
         let topic = &turn.topic.name;
         turn.sink.begin(reading.plan(), rebuild)?;
         let bar = bar.insert(self.options.display.topic(topic, reading.plan()));
-        let mut outcome = reading.read(&mut self.options.limits, &mut |record| {
-            bar.advance(record);
-            turn.sink.take(record)
+        let mut outcome = reading.read(&mut self.options.limits, &mut |records| {
+            records.iter().for_each(|record| bar.advance(record));
+            turn.sink.take_all(records)
         })?;
         bar.committing();
         if rebuild.is_some() && !outcome.drained.complete {

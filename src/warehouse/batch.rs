@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
-use super::convert::Slots;
+use super::cell::Row;
 use super::pending::{OVERHEAD_BYTES, Pending, Write, values_bytes};
 use super::rejects::Reject;
 use super::schema::TargetTable;
@@ -20,7 +20,7 @@ pub(super) struct Batch {
     changes: Vec<Pending>,
     index: HashTable<Place>,
     seed: Seed,
-    /// Of a batch that was handed over: the changes in the primary key's order.
+    /// The changes in the primary key's order, once nothing more is put.
     order: Vec<u32>,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
     pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
@@ -48,9 +48,6 @@ struct Place {
     hash: u32,
     at: u32,
 }
-
-/// To give back the memory of fewer is done in a few milliseconds.
-const MANY_CHANGES: usize = 10_000;
 
 /// Reads the values of an update again.
 pub(super) type Reread<'a> = &'a mut dyn FnMut(&Record<'_>) -> Vec<Value>;
@@ -106,23 +103,16 @@ impl Batch {
         self.order = order.into_iter().map(|(_, at)| at).collect();
     }
 
-    /// Without waiting until the memory of many changes is given back, piece by piece.
-    pub(super) fn drop_aside(self) {
-        if self.changes.len() > MANY_CHANGES {
-            // Where there is no thread to be had, this one does it.
-            let _ = std::thread::Builder::new().spawn(move || drop(self));
-        }
-    }
-
     /// The number of the set of columns that a row fills.
-    pub(super) fn shape_of_row(&mut self, table: &TargetTable, row: &Slots<'_>) -> usize {
+    pub(super) fn shape_of_row(&mut self, table: &TargetTable, row: &Row<'_>) -> usize {
+        let filled = row.sizes.iter().map(|&size| size > 0);
         // Most records of a topic have the same fields.
-        if row.iter().map(Option::is_some).eq(self.filled.iter().copied()) {
+        if filled.clone().eq(self.filled.iter().copied()) {
             return self.filled_shape;
         }
-        let columns = table.key_first().filter(|&at| row[at].is_some());
+        let columns = table.key_first().filter(|&at| row.sizes[at] > 0);
         self.filled_shape = self.shape(columns.collect());
-        self.filled = row.iter().map(Option::is_some).collect();
+        self.filled = filled.collect();
         self.filled_shape
     }
 
@@ -136,16 +126,35 @@ impl Batch {
         self.shapes.len() - 1
     }
 
-    /// The changes of a batch that was handed over, in the primary key's order.
+    /// The changes of a batch that was put in order.
     pub(super) fn in_order(&self) -> impl ExactSizeIterator<Item = (&[u8], &Pending)> {
         let changes = self.order.iter().map(|&at| &self.changes[at as usize]);
         changes.map(|change| (change.sort_key(), change))
     }
 
+    /// What a key is found by.
+    pub(super) fn hash(&self, key: &[u8]) -> u128 {
+        self.seed.long_hash(key)
+    }
+
+    /// Has the processor fetch the change of a key that will be put soon.
+    pub(super) fn fetch(&self, hash: u128) {
+        let hash = hash as u32;
+        if let Some(place) = self.index.find(spread(hash), |place| place.hash == hash) {
+            self.changes[place.at as usize].fetch();
+        }
+    }
+
     /// The later record of a key wins: by offset, or by time where its Kafka partition changed. Fields that it lacks keep
     /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
-    pub(super) fn put(&mut self, key: &[u8], record: &Record<'_>, write: Write, reread: Reread<'_>) {
-        let long_hash = self.seed.long_hash(key);
+    pub(super) fn put(
+        &mut self,
+        key: &[u8],
+        long_hash: u128,
+        record: &Record<'_>,
+        write: Write,
+        reread: Reread<'_>,
+    ) {
         let hash = long_hash as u32;
         let is_it = |place: &Place| place.hash == hash && self.changes[place.at as usize].sort_key() == key;
         let Some(at) = self
@@ -162,8 +171,11 @@ impl Batch {
             return;
         };
         let old = &mut self.changes[at];
-        if old.partition != record.partition && old.timestamp_ms > record.timestamp_ms {
-            return;
+        if old.partition != record.partition {
+            self.written.note_moved();
+            if old.timestamp_ms > record.timestamp_ms {
+                return;
+            }
         }
         self.bytes -= old.size();
         if !self.keeps_versions && old.is_like(&write) {
@@ -271,6 +283,7 @@ mod tests {
         let key = vec![Value::from("k")];
         batch.put(
             &sort_key(&key),
+            batch.hash(&sort_key(&key)),
             record,
             Write::Delete { key, erased: false },
             &mut |_| Vec::new(),
@@ -315,7 +328,10 @@ mod tests {
                 key: key(n),
                 erased: false,
             };
-            batch.put(&sort_key(&key(n)), &record(0, n, 0), write, &mut |_| Vec::new());
+            let key = sort_key(&key(n));
+            batch.put(&key, batch.hash(&key), &record(0, n, 0), write, &mut |_| {
+                Vec::new()
+            });
         }
         let mut given = batch.hand_over();
         assert!(batch.is_empty());
@@ -328,7 +344,64 @@ mod tests {
             key: key(1),
             erased: false,
         };
-        batch.put(&sort_key(&key(1)), &record(1, 0, -1), late, &mut |_| Vec::new());
+        let key = sort_key(&key(1));
+        batch.put(&key, batch.hash(&key), &record(1, 0, -1), late, &mut |_| {
+            Vec::new()
+        });
         assert!(batch.is_empty());
+    }
+
+    /// Some ten pairs of so many keys share the part of their hash that they are found by.
+    #[test]
+    fn keys_whose_short_hashes_meet_stay_apart() {
+        const KEYS: i64 = 300_000;
+        let mut batch = Batch::default();
+        for n in 0..KEYS {
+            let key = n.to_be_bytes();
+            let write = Write::Upsert {
+                shape: 0,
+                wire_bytes: 0,
+                merged: None,
+            };
+            batch.put(&key, batch.hash(&key), &record(0, n, 0), write, &mut |_| {
+                Vec::new()
+            });
+        }
+        let given = batch.hand_over();
+        let found = given.in_order().map(|(key, change)| (key, change.offset));
+        assert!(
+            found.eq((0..KEYS)
+                .map(|n| n.to_be_bytes())
+                .collect::<Vec<_>>()
+                .iter()
+                .zip(0..)
+                .map(|(key, n)| (&key[..], n)))
+        );
+    }
+
+    /// A number that is spelled in several ways is one row, whose record has the last spelling.
+    #[test]
+    fn a_change_has_the_record_that_made_it() {
+        let mut batch = Batch::default();
+        let row = sort_key(&[Value::from(7)]);
+        for (offset, key, value) in [(0, "7", "a"), (1, "7.000", "bcd"), (2, "07", "")] {
+            let record = Record {
+                key: Some(key.as_bytes()),
+                value: Some(value.as_bytes()),
+                ..record(0, offset, 0)
+            };
+            let write = Write::Upsert {
+                shape: 0,
+                wire_bytes: 0,
+                merged: None,
+            };
+            batch.put(&row, batch.hash(&row), &record, write, &mut |_| Vec::new());
+            let kept = batch.changes[0].record();
+            assert_eq!(
+                (kept.offset, kept.key, kept.value),
+                (offset, record.key, record.value)
+            );
+        }
+        assert_eq!(batch.changes.len(), 1);
     }
 }

@@ -4,10 +4,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, NaiveDateTime};
+use chrono::{DateTime, NaiveDateTime, NaiveTime};
 use mysql::Value;
 use std::borrow::Cow;
 
+use super::cell::{Cell, FIXED_ON_WIRE, bytes_on_wire};
 use super::column::{Column, ColumnType};
 use super::decimal::Decimal;
 use super::time;
@@ -91,54 +92,29 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A column's value, in the record's own bytes where it can be: most are replaced by a later record before they are
-/// ever written.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell<'a> {
-    Null,
-    Int(i64),
-    UInt(u64),
-    Double(f64),
-    Bytes(Cow<'a, [u8]>),
-    /// A date or time.
-    Time(Value),
-}
-
-impl<'a> Cell<'a> {
-    pub(super) fn of(value: &'a Value) -> Cell<'a> {
-        match value {
-            Value::NULL => Cell::Null,
-            Value::Int(number) => Cell::Int(*number),
-            Value::UInt(number) => Cell::UInt(*number),
-            Value::Double(number) => Cell::Double(*number),
-            Value::Float(number) => Cell::Double(f64::from(*number)),
-            Value::Bytes(bytes) => Cell::Bytes(Cow::Borrowed(bytes)),
-            Value::Date(..) | Value::Time(..) => Cell::Time(value.clone()),
+/// What a JSON value takes on the wire, about, where a column that is no part of the key surely holds it as it is. None:
+/// `convert` knows. Times are always its.
+pub(super) fn surely_fits(column: &Column, raw: &str) -> Option<usize> {
+    match (&column.kind, raw.as_bytes()) {
+        (
+            ColumnType::Text {
+                chars_max, bytes_max, ..
+            },
+            [b'"', text @ .., b'"'],
+        ) => {
+            let fits = text.len() as u64 <= chars_max.unwrap_or(*bytes_max);
+            (fits && !has_escapes(raw)).then(|| bytes_on_wire(text.len()))
         }
-    }
-
-    pub(super) fn into_value(self) -> Value {
-        match self {
-            Cell::Null => Value::NULL,
-            Cell::Int(number) => Value::Int(number),
-            Cell::UInt(number) => Value::UInt(number),
-            Cell::Double(number) => Value::Double(number),
-            Cell::Bytes(bytes) => Value::Bytes(bytes.into_owned()),
-            Cell::Time(value) => value,
+        (ColumnType::Integer { min, max }, _) => {
+            let number = i128::from(plain_integer(raw)?);
+            (*min <= number && number <= *max).then_some(FIXED_ON_WIRE)
         }
-    }
-
-    /// What it takes on the wire, about.
-    pub(super) fn wire_bytes(&self) -> usize {
-        match self {
-            Cell::Bytes(bytes) => bytes.len() + 9,
-            _ => 13,
+        (ColumnType::Decimal { precision, scale, .. }, _) => {
+            is_plain_decimal(raw, *precision, *scale).then(|| bytes_on_wire(raw.len()))
         }
+        _ => None,
     }
 }
-
-/// What a record gives each of the table's columns.
-pub(super) type Slots<'a> = Vec<Option<Cell<'a>>>;
 
 fn without_blanks(raw: &str) -> &str {
     match raw.as_bytes() {
@@ -187,7 +163,7 @@ fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
         ColumnType::Binary { bytes_max, fixed } => binary(input, *bytes_max, *fixed),
         ColumnType::Json => input.as_json().map(text_cell),
         ColumnType::Enum(members) => member(input, members),
-        ColumnType::Date => date(input).map(Cell::Time),
+        ColumnType::Date => date(column, input).map(Cell::Time),
         ColumnType::Time { places } => clock(column, input, *places).map(Cell::Time),
         ColumnType::DateTime { places } => moment(column, date_time(input)?, *places).map(Cell::Time),
         ColumnType::Timestamp { places, long } => {
@@ -238,15 +214,17 @@ fn decimal<'a>(input: &Input<'a>, precision: u32, scale: u32, unsigned: bool) ->
 
 /// Whether it is written as it would be sent: no sign, as many places as the column has, no zeros before it.
 fn is_plain_decimal(text: &str, precision: u32, scale: u32) -> bool {
-    let (whole, places) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    places.len() == scale as usize
-        && (scale > 0) == (whole.len() < text.len())
-        && !whole.is_empty()
-        && !whole.starts_with('0')
-        && whole.len() + places.len() <= precision as usize
+    let (text, scale) = (text.as_bytes(), scale as usize);
+    let point = usize::from(scale > 0);
+    let Some((whole, rest)) = text.split_at_checked(text.len().wrapping_sub(scale + point)) else {
+        return false;
+    };
+    let digits = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+    rest.first().is_none_or(|&byte| byte == b'.')
+        && whole.first().is_some_and(|&byte| byte != b'0')
+        && whole.len() + scale <= precision as usize
         && digits(whole)
-        && digits(places)
+        && digits(&rest[point..])
 }
 
 fn float(input: &Input<'_>, single: bool) -> Result<Cell<'static>, String> {
@@ -333,11 +311,16 @@ fn date_time(input: &Input<'_>) -> Result<NaiveDateTime, String> {
     }
 }
 
-fn date(input: &Input<'_>) -> Result<Value, String> {
-    match input {
-        Input::Number(_) => time::date_value(time::from_epoch_days(&input.as_number()?)?),
-        _ => time::date_value(date_time(input)?.date()),
+fn date(column: &Column, input: &Input<'_>) -> Result<Value, String> {
+    if let Input::Number(_) = input {
+        return time::date_value(time::from_epoch_days(&input.as_number()?)?);
     }
+    let time = date_time(input)?;
+    if column.in_key && time.time() != NaiveTime::MIN {
+        // Two keys would become one row.
+        return Err("a primary-key column without a time of day can't hold this time".to_owned());
+    }
+    time::date_value(time.date())
 }
 
 fn clock(column: &Column, input: &Input<'_>, places: u32) -> Result<Value, String> {

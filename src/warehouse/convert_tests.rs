@@ -216,6 +216,10 @@ fn a_key_column_that_would_merge_two_times_refuses() {
         .is_ok()
     );
     assert!(json(&key(TIMESTAMP), "null").unwrap_err().contains("NOT NULL"));
+    let error = json(&key(ColumnType::Date), "\"2026-01-02T03:04:05Z\"").unwrap_err();
+    assert!(error.contains("primary-key"), "{error}");
+    assert!(json(&key(ColumnType::Date), "\"2026-01-02T00:00:00Z\"").is_ok());
+    assert!(json(&column(ColumnType::Date), "\"2026-01-02T03:04:05Z\"").is_ok());
 }
 
 #[test]
@@ -274,5 +278,52 @@ proptest! {
             prop_assert_eq!(plain_integer(&text), None);
             prop_assert!(!is_plain_decimal(&text, 20, 1) && !is_plain_decimal(&text, 20, 0));
         }
+    }
+}
+
+proptest! {
+    /// What surely fits is converted, and takes as much.
+    #[test]
+    fn what_surely_fits_is_taken(
+        raw in prop_oneof![
+            "-?[0-9]{1,20}([.][0-9]{0,3})?",
+            "[1-9][0-9]{0,4}([.][0-9]{2})?",
+            "\"([a-z0-9é ]|\\\\[n\"]){0,12}\"",
+            "true|null|\\[1\\]|\\{\\}| *7 *",
+        ],
+    ) {
+        let text = |chars_max, bytes_max| ColumnType::Text { chars_max, bytes_max, fixed: false };
+        for kind in [
+            BIGINT, TINYINT, MONEY, varchar(5), text(None, 7), TIMESTAMP, ColumnType::Json, ColumnType::Other,
+            ColumnType::Integer { min: 0, max: u64::MAX.into() },
+            ColumnType::Decimal { precision: 3, scale: 0, unsigned: true },
+        ] {
+            let column = column(kind);
+            if let Some(size) = surely_fits(&column, &raw) {
+                let cell = convert(&column, &Input::from_json(&raw).unwrap()).unwrap();
+                prop_assert_eq!(cell.wire_bytes(), size);
+                prop_assert!(!matches!(cell, Cell::Time(_)));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_records_mostly_hold_surely_fits() {
+    for (kind, raw) in [
+        (BIGINT, "-17"),
+        (MONEY, "12.50"),
+        (varchar(5), "\"abcde\""),
+        (TINYINT, "127"),
+    ] {
+        assert!(surely_fits(&column(kind), raw).is_some(), "{raw}");
+    }
+    for (kind, raw) in [
+        (MONEY, "12.5"),
+        (varchar(5), "\"abcdef\""),
+        (TINYINT, "128"),
+        (varchar(5), "\"\\n\""),
+    ] {
+        assert_eq!(surely_fits(&column(kind), raw), None, "{raw}");
     }
 }

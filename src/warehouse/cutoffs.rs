@@ -7,8 +7,8 @@ use anyhow::Result;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
+use super::cell::{Cell, Row};
 use super::column::ColumnType;
-use super::convert::{Cell, Slots};
 use super::schema::TargetTable;
 use crate::exit::usage;
 
@@ -87,11 +87,13 @@ impl Erased {
     }
 
     /// Whether a row of these values is one of those that were erased.
-    pub(super) fn covers(&self, row: &Slots<'_>) -> bool {
-        self.columns.iter().any(|(column, cutoff)| match &row[*column] {
-            Some(Cell::Time(value)) => moment(value).is_some_and(|moment| moment < *cutoff),
-            _ => false,
-        })
+    pub(super) fn covers(&self, row: &Row<'_>) -> bool {
+        self.columns
+            .iter()
+            .any(|(column, cutoff)| match &row.cells[*column] {
+                Some(Cell::Time(value)) => moment(value).is_some_and(|moment| moment < *cutoff),
+                _ => false,
+            })
     }
 }
 
@@ -124,8 +126,11 @@ mod tests {
             columns: vec![(3, cutoff)],
         };
         let covers = |column: usize, value: Value| {
-            let mut row = vec![Some(Cell::Int(7)), None, None, None];
-            row[column] = Some(Cell::of(&value));
+            let mut row = Row {
+                cells: vec![Some(Cell::Int(7)), None, None, None],
+                ..Row::default()
+            };
+            row.cells[column] = Some(Cell::of(&value));
             erased.covers(&row)
         };
         assert!(covers(3, Value::Date(2023, 11, 21, 23, 59, 59, 999_999)));

@@ -1,6 +1,7 @@
 //! Table topics as rows of MySQL tables: upserts, deletes, rejects and progress in one transaction.
 
 mod batch;
+mod cell;
 mod column;
 mod condition;
 mod connect;

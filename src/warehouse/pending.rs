@@ -2,6 +2,7 @@
 
 use mysql::Value;
 
+use crate::fetch::fetch;
 use crate::record::Record;
 
 /// What a change takes beside its data: places in the vector, the index and the order, allocator.
@@ -48,7 +49,7 @@ impl Pending {
             offset: 0,
             timestamp_ms: 0,
             write,
-            raw: Vec::with_capacity(raw_length(sort_key, record)),
+            raw: Vec::with_capacity(room(raw_length(sort_key, record))),
             sort_key_length: sort_key.len(),
             key_length: None,
             has_value: false,
@@ -61,7 +62,7 @@ impl Pending {
     /// In the memory of the one before, where it has the room.
     pub(super) fn replace(&mut self, record: &Record<'_>, write: Write) {
         let length = raw_length(self.sort_key(), record);
-        if self.raw.capacity() < length || self.raw.capacity() / 2 > length {
+        if self.raw.capacity() < length || self.raw.capacity() / 2 > room(length) {
             *self = Pending::new(self.sort_key(), record, write);
             return;
         }
@@ -83,6 +84,11 @@ impl Pending {
     /// Equal for records of the same row, and in the order of the primary key.
     pub(super) fn sort_key(&self) -> &[u8] {
         &self.raw[..self.sort_key_length]
+    }
+
+    /// Has the processor fetch it into its cache.
+    pub(super) fn fetch(&self) {
+        fetch(&self.raw);
     }
 
     /// As it came, but for its headers.
@@ -128,6 +134,11 @@ impl Pending {
     pub(super) fn is_erased(&self) -> bool {
         matches!(self.write, Write::Delete { erased: true, .. })
     }
+}
+
+/// What follows a record is often a little longer, and shall fit as well.
+fn room(length: usize) -> usize {
+    length.next_multiple_of(32)
 }
 
 fn raw_length(sort_key: &[u8], record: &Record<'_>) -> usize {

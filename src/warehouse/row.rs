@@ -4,7 +4,8 @@ use mysql::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use super::convert::{Cell, Input, Slots, convert};
+use super::cell::{Cell, Row, Wanted};
+use super::convert::Input;
 use super::fields::{by_name_or_place, top_level};
 use super::mapping::{KeyColumns, KeyPlan, Names};
 use super::pending::{Pending, Write};
@@ -17,7 +18,7 @@ use crate::record::Record;
 #[derive(Debug)]
 pub(super) enum Change<'a> {
     /// All of the primary key's columns are filled.
-    Upsert(Slots<'a>),
+    Upsert(Row<'a>),
     /// The primary key's values.
     Delete { key: Vec<Value> },
     /// A table's record without a key says nothing about any row.
@@ -56,7 +57,7 @@ pub(super) struct RowReader {
     /// Of the value that is being read.
     fields: Vec<Field>,
     /// Memory for the next record's.
-    slots: Slots<'static>,
+    row: Row<'static>,
 }
 
 /// Reads again what was taken once.
@@ -94,24 +95,29 @@ impl RowReader {
             key_fitted: false,
             key_misfit: None,
             fields: Vec::new(),
-            slots: Slots::new(),
+            row: Row::default(),
         }
     }
 
     /// Takes the memory of what was read back, for the next record.
-    pub(super) fn take_back(&mut self, slots: Slots<'_>) {
-        self.slots = emptied(slots);
+    pub(super) fn take_back(&mut self, row: Row<'_>) {
+        self.row = row.emptied();
     }
 
-    pub(super) fn read<'a>(&mut self, table: &TargetTable, record: &Record<'a>) -> Change<'a> {
+    pub(super) fn read<'a>(
+        &mut self,
+        table: &TargetTable,
+        record: &Record<'a>,
+        wanted: Wanted,
+    ) -> Change<'a> {
         let (key, window) = match self.schema.decode(record.key) {
             DecodedKey::Null => return Change::NoKey,
             DecodedKey::Undecodable(reason) => return refused(reason.into_owned(), None),
             DecodedKey::Key { key, window } => (key, window),
         };
-        let mut slots = emptied(std::mem::take(&mut self.slots));
-        slots.resize_with(table.columns.len(), || None);
-        if let Err(reason) = self.fill_key(table, &key, &mut slots) {
+        let mut row = std::mem::take(&mut self.row).emptied();
+        row.make_room(table.columns.len());
+        if let Err(reason) = self.fill_key(table, &key, &mut row) {
             return refused(reason, None);
         }
         if let Some(window) = window {
@@ -121,34 +127,32 @@ impl RowReader {
             ];
             for (column, ms) in bounds {
                 let Some(at) = column else { continue };
-                if let Err(reason) = set(&mut slots, table, at, &Input::Number(ms.to_string().into())) {
+                if let Err(reason) = row.set(table, at, &Input::Number(ms.to_string().into())) {
                     return refused(reason, None);
                 }
             }
         }
         self.key_fitted = true;
         let Some(value) = record.value else {
-            return Change::Delete {
-                key: key_of(table, &slots),
-            };
+            return Change::Delete { key: row.key(table) };
         };
         let mut fields = std::mem::take(&mut self.fields);
-        let filled = self.fill_fields(table, value, &mut fields, &mut slots);
+        let filled = self.fill_fields(table, value, &mut fields, &mut row, wanted);
         self.fields = fields;
         match filled {
-            Ok(()) => Change::Upsert(slots),
-            Err(reason) => refused(reason, Some(key_of(table, &slots))),
+            Ok(()) => Change::Upsert(row),
+            Err(reason) => refused(reason, Some(row.key(table))),
         }
     }
 
     /// Those of a record that made an update before. None at all would be refused as too few, by the driver.
     pub(super) fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
-        match self.read(table, record) {
-            Change::Upsert(mut slots) => {
-                let filled = table.key_first().filter_map(|at| slots[at].take());
+        match self.read(table, record, Wanted::Values) {
+            Change::Upsert(mut row) => {
+                let filled = table.key_first().filter_map(|at| row.cells[at].take());
                 let mut values = Vec::with_capacity(table.columns.len());
                 values.extend(filled.map(Cell::into_value));
-                self.take_back(slots);
+                self.take_back(row);
                 values
             }
             _ => Vec::new(),
@@ -174,9 +178,10 @@ impl RowReader {
         table: &TargetTable,
         key: &Key<'_>,
     ) -> Result<Vec<(usize, Value)>, String> {
-        let mut slots = vec![None; table.columns.len()];
-        self.fill_key(table, key, &mut slots)?;
-        let filled = slots.into_iter().enumerate();
+        let mut row = Row::default();
+        row.make_room(table.columns.len());
+        self.fill_key(table, key, &mut row)?;
+        let filled = row.cells.into_iter().enumerate();
         Ok(filled
             .filter_map(|(at, cell)| Some((at, cell?.into_value())))
             .collect())
@@ -195,34 +200,27 @@ impl RowReader {
         !self.without_column.is_empty()
     }
 
-    fn fill_key<'a>(
-        &mut self,
-        table: &TargetTable,
-        key: &Key<'a>,
-        slots: &mut Slots<'a>,
-    ) -> Result<(), String> {
+    fn fill_key<'a>(&mut self, table: &TargetTable, key: &Key<'a>, row: &mut Row<'a>) -> Result<(), String> {
         if let Key::Json(raw) = key {
             return match raw.starts_with('{') {
-                true => self.fill_key_object(table, raw, slots),
+                true => self.fill_key_object(table, raw, row),
                 false => {
                     let input = Input::from_json(raw)?;
-                    self.fill_single(table, &input, slots)
+                    self.fill_single(table, &input, row)
                 }
             };
         }
         if let (Key::Fields(fields), KeyColumns::Named { columns, .. }) = (key, &self.plan.columns) {
             for (&at, field) in columns.iter().zip(fields) {
-                set(slots, table, at, &Input::Text(field.clone().into()))?;
+                row.set(table, at, &Input::Text(field.clone().into()))?;
             }
             return Ok(());
         }
         match key {
-            Key::Text(text) => self.fill_single(table, &key_text(text, table, &self.plan), slots),
-            Key::Int(number) => self.fill_single(table, &Input::Number(number.to_string().into()), slots),
-            Key::Double(number) => {
-                self.fill_single(table, &Input::Number(format!("{number:?}").into()), slots)
-            }
-            Key::Bytes(bytes) => self.fill_single(table, &Input::Bytes(bytes), slots),
+            Key::Text(text) => self.fill_single(table, &key_text(text, table, &self.plan), row),
+            Key::Int(number) => self.fill_single(table, &Input::Number(number.to_string().into()), row),
+            Key::Double(number) => self.fill_single(table, &Input::Number(format!("{number:?}").into()), row),
+            Key::Bytes(bytes) => self.fill_single(table, &Input::Bytes(bytes), row),
             Key::Fields(_) | Key::Json(_) => Err("key: more columns than are configured".to_owned()),
         }
     }
@@ -232,13 +230,13 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         input: &Input<'a>,
-        slots: &mut Slots<'a>,
+        row: &mut Row<'a>,
     ) -> Result<(), String> {
         let columns = match &self.plan.columns {
             KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns,
         };
         match columns[..] {
-            [at] => set(slots, table, at, input),
+            [at] => row.set(table, at, input),
             _ => {
                 let reason = format!(
                     "the key is one value, but the primary key of `{}` is ({})",
@@ -255,7 +253,7 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         raw: &'a str,
-        slots: &mut Slots<'a>,
+        row: &mut Row<'a>,
     ) -> Result<(), String> {
         let fields = top_level(raw)?;
         let targets = match &self.plan.columns {
@@ -282,7 +280,7 @@ impl RowReader {
             return Err(format!("key: {reason}"));
         };
         for (at, (_, raw)) in targets.into_iter().zip(&fields) {
-            set(slots, table, at, &Input::from_json(raw)?)?;
+            row.set(table, at, &Input::from_json(raw)?)?;
         }
         Ok(())
     }
@@ -292,7 +290,8 @@ impl RowReader {
         table: &TargetTable,
         value: &'a [u8],
         fields: &mut Vec<Field>,
-        slots: &mut Slots<'a>,
+        row: &mut Row<'a>,
+        wanted: Wanted,
     ) -> Result<(), String> {
         let readable = self
             .checker
@@ -308,19 +307,20 @@ impl RowReader {
                 place,
                 &text[field.name.clone()],
                 &text[field.value.clone()],
-                slots,
+                row,
+                wanted,
             )?;
         }
         if fields.is_empty() {
             for (place, (name, raw)) in top_level(text)?.into_iter().enumerate() {
-                self.fill_field(table, place, &name, raw, slots)?;
+                self.fill_field(table, place, &name, raw, row, wanted)?;
             }
         }
         let missing = table
             .columns
             .iter()
-            .zip(slots)
-            .find(|(column, slot)| column.required && slot.is_none());
+            .zip(&row.sizes)
+            .find(|(column, size)| column.required && **size == 0);
         match missing {
             None => Ok(()),
             Some((column, _)) => Err(format!(
@@ -336,12 +336,13 @@ impl RowReader {
         place: usize,
         name: &str,
         raw: &'a str,
-        slots: &mut Slots<'a>,
+        row: &mut Row<'a>,
+        wanted: Wanted,
     ) -> Result<(), String> {
-        match self.column_at(table, place, name) {
-            Some(at) => set(slots, table, at, &Input::from_json(raw)?),
-            None => Ok(()),
-        }
+        let Some(at) = self.column_at(table, place, name) else {
+            return Ok(());
+        };
+        row.set_field(table, at, raw, wanted)
     }
 
     fn is_window(&self, at: usize) -> bool {
@@ -383,23 +384,6 @@ impl RowReader {
         }
         found
     }
-}
-
-/// The same memory, holding nothing of the record before.
-fn emptied<'a>(mut slots: Slots<'_>) -> Slots<'a> {
-    slots.clear();
-    slots.into_iter().map(|_| None).collect()
-}
-
-fn set<'a>(slots: &mut Slots<'a>, table: &TargetTable, at: usize, input: &Input<'a>) -> Result<(), String> {
-    slots[at] = Some(convert(&table.columns[at], input)?);
-    Ok(())
-}
-
-/// The primary key that was filled; fields don't touch it.
-fn key_of(table: &TargetTable, slots: &Slots<'_>) -> Vec<Value> {
-    let filled = |&at: &usize| slots[at].clone().map_or(Value::NULL, Cell::into_value);
-    table.primary_key.iter().map(filled).collect()
 }
 
 fn refused(reason: String, key: Option<Vec<Value>>) -> Change<'static> {

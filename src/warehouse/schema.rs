@@ -213,6 +213,12 @@ fn read_primary_key(conn: &mut Conn, table: &str, columns: &mut [Column]) -> Res
             .iter()
             .position(|column| column.name == name)
             .with_context(|| format!("`{table}`: no column {name}"))?;
+        if columns[at].kind == (ColumnType::Float { single: true }) {
+            return Err(usage(format!(
+                "`{name}` in the primary key of `{table}` is a FLOAT, which MySQL rounds when it looks for a row: a deletion \
+                 would not find it; run: ALTER TABLE `{table}` MODIFY `{name}` DOUBLE NOT NULL"
+            )));
+        }
         columns[at].in_key = true;
         primary_key.push(at);
     }

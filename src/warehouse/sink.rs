@@ -29,9 +29,10 @@ use crate::record::Record;
 use crate::report::{TargetReport, TopicReport};
 use crate::sink::{self, Drained, Progress, Sink};
 use loader::{Loader, Seat};
+use take::Coming;
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
-const BUDGET_BYTES: usize = 80 << 20;
+const BUDGET_BYTES: usize = 64 << 20;
 const NAMES_SHOWN: usize = 20;
 
 /// A table under its lock, ready to take a topic's records.
@@ -43,8 +44,8 @@ pub struct TableSink {
     packet_max: usize,
     reader: RowReader,
     batch: Batch,
-    /// The key of the change at hand, as the batch wants it.
-    sort_key: Vec<u8>,
+    /// Memory for what is taken together.
+    coming: Coming,
     /// What a purge has erased, as it was when the lock was taken.
     erased: Erased,
     /// Who was erased by name, as it was when the lock was taken: they must not come back.
@@ -115,7 +116,7 @@ impl TableSink {
                 patience: load::PATIENCE,
             })),
             topic,
-            sort_key: Vec::new(),
+            coming: Coming::default(),
             table,
             reader,
             erased,
@@ -176,7 +177,10 @@ impl TableSink {
         self.progress = progress::read(&mut link.conn, place, false)?;
         self.erased = Erased::new(cutoffs::read(&mut link.conn, place.table)?, &self.table)?;
         self.persons = erasures::filter(&mut link.conn, &self.topic, &self.reader)?;
-        self.batch.written.forget_none();
+        // Keys of a single Kafka partition have nowhere to move.
+        if self.starts.len() != 1 {
+            self.batch.written.set_keys_max(usize::MAX);
+        }
         self.rebuild = Some(Rebuild::new(rebuild));
         Ok(())
     }
@@ -196,9 +200,14 @@ impl TableSink {
         std::mem::take(&mut self.warnings)
     }
 
-    /// Bytes of memory for what is not yet written, in place of 80 MiB.
+    /// Bytes of memory for what is not yet written, in place of 64 MiB.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget_bytes = bytes;
+    }
+
+    /// Keys that are remembered once they are written, in place of 400,000.
+    pub fn set_keys_remembered(&mut self, keys: usize) {
+        self.batch.written.set_keys_max(keys);
     }
 
     /// How long a transaction is replayed against locks and lost connections, in place of a minute.
@@ -220,6 +229,15 @@ impl TableSink {
         }
     }
 
+    fn warn_of_moved_keys(&mut self) {
+        self.warnings.push(format!(
+            "table `{}`: keys of topic {} are in several Kafka partitions each, as after their number was changed, and this run \
+             had more keys than it can remember: of some, an older record may have been written last; \
+             lakectl warehouse --rebuild --topics {} puts the table in order",
+            self.table.name, self.topic.name, self.topic.name
+        ));
+    }
+
     fn without_column(&self, names: &[String]) -> String {
         let shown = names
             .iter()
@@ -235,6 +253,36 @@ impl TableSink {
             "fields without a column in table `{}`, left out: {shown}{more}",
             self.table.name
         )
+    }
+
+    /// Takes records of one Kafka partition.
+    fn take_of_one(&mut self, records: &[Record<'_>]) -> Result<()> {
+        let Some(last) = records.last() else {
+            return Ok(());
+        };
+        if self.broken {
+            return Err(anyhow!(
+                "table `{}`: an earlier error ended this load",
+                self.table.name
+            ));
+        }
+        if let Some(&turn) = self.turns.get(&last.partition)
+            && turn > self.turn
+        {
+            self.turn = turn;
+            self.unless_broken(TableSink::end_turn)?;
+        }
+        self.taken.insert(last.partition, last.offset + 1);
+        self.take_changes(records);
+        if self.topic.strict && self.reader.has_names_without_column() {
+            self.broken = true;
+            let names = self.reader.take_names_without_column();
+            return Err(usage(format!(
+                "{} (warehouse.strict = true)",
+                self.without_column(&names)
+            )));
+        }
+        self.unless_broken(TableSink::make_room)
     }
 
     /// After an error nothing more is taken.
@@ -329,29 +377,13 @@ impl Sink for TableSink {
     }
 
     fn take(&mut self, record: &Record<'_>) -> Result<()> {
-        if self.broken {
-            return Err(anyhow!(
-                "table `{}`: an earlier error ended this load",
-                self.table.name
-            ));
-        }
-        if let Some(&turn) = self.turns.get(&record.partition)
-            && turn > self.turn
-        {
-            self.turn = turn;
-            self.unless_broken(TableSink::end_turn)?;
-        }
-        self.taken.insert(record.partition, record.offset + 1);
-        self.take_change(record);
-        if self.topic.strict && self.reader.has_names_without_column() {
-            self.broken = true;
-            let names = self.reader.take_names_without_column();
-            return Err(usage(format!(
-                "{} (warehouse.strict = true)",
-                self.without_column(&names)
-            )));
-        }
-        self.unless_broken(TableSink::make_room)
+        self.take_all(std::slice::from_ref(record))
+    }
+
+    fn take_all(&mut self, records: &[Record<'_>]) -> Result<()> {
+        // What is of one Kafka partition is of one turn.
+        let mut turns = records.chunk_by(|one, next| one.partition == next.partition);
+        turns.try_for_each(|records| self.take_of_one(records))
     }
 
     /// `upserted` counts rows after folding: many records of one key are one row.
@@ -362,7 +394,12 @@ impl Sink for TableSink {
                 self.table.name
             ));
         }
+        let missed = self.batch.written.has_missed_some();
         let settled = self.unless_broken(|sink| sink.settle(drained));
+        if missed {
+            self.warn_of_moved_keys();
+            report.needs_attention();
+        }
         if settled.is_err() {
             self.warn_of_landed();
         }

@@ -2,7 +2,7 @@
 
 use mysql::Value;
 
-use super::convert::Cell;
+use super::cell::Cell;
 use super::pending::values_bytes;
 
 /// Bytes that are equal for equal keys and sort as the key's values do, so that locks are taken in one order.

@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use mysql::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cell::{Cell, Wanted};
 use super::column::{Column, ColumnType};
-use super::convert::Cell;
 use super::modify::Definitions;
 use super::pending::values_bytes;
 use super::row::{Change, RowReader};
@@ -129,12 +129,12 @@ impl Trial {
     }
 
     pub fn take(&mut self, record: &Record<'_>) {
-        match self.reader.read(&self.table, record) {
+        match self.reader.read(&self.table, record, Wanted::Values) {
             Change::NoKey => self.keyless += 1,
             Change::Delete { .. } => self.deletes += 1,
-            Change::Upsert(slots) => {
+            Change::Upsert(row) => {
                 self.upserts += 1;
-                let values: Vec<Value> = slots.into_iter().flatten().map(Cell::into_value).collect();
+                let values: Vec<Value> = row.cells.into_iter().flatten().map(Cell::into_value).collect();
                 self.largest = self.largest.max(values_bytes(&values));
             }
             Change::Refused(refusal) => {
@@ -143,8 +143,8 @@ impl Trial {
                 self.refuse(record, &reason);
             }
         }
-        if let Change::Upsert(slots) = self.loose_reader.read(&self.loose, record) {
-            for (at, cell) in slots.into_iter().enumerate() {
+        if let Change::Upsert(row) = self.loose_reader.read(&self.loose, record, Wanted::Values) {
+            for (at, cell) in row.cells.into_iter().enumerate() {
                 if let Some(Cell::Bytes(text)) = cell {
                     self.widths
                         .entry(at)
@@ -178,7 +178,7 @@ impl Trial {
                 return;
             };
             *column = loose(column);
-            match self.reader.read(&table, record) {
+            match self.reader.read(&table, record, Wanted::Values) {
                 Change::Refused(refusal) => reason = refusal.reason,
                 _ => return,
             }

@@ -16,11 +16,13 @@ use super::schema::TargetTable;
 
 /// MySQL's own limit: error 1390 beyond it.
 const PLACEHOLDERS_MAX: usize = 65_535;
-/// Larger statements were not faster.
-const ROWS_MAX: usize = 1_024;
+/// Larger statements take the server longer: what it keeps of their parameters no longer fits into the processor's cache.
+const ROWS_MAX: usize = 512;
 /// A condition over more keys may outgrow the optimizer's memory and scan the table.
 const KEYS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 8 << 20;
+/// Changes that are read together: in the order of their keys they lie here and there in memory.
+const TOGETHER: usize = 16;
 /// Values of a larger statement are not made ready while another is under way: they would be in memory beside it.
 const READY_BYTES_MAX: usize = 2 << 20;
 
@@ -196,8 +198,8 @@ fn run_all<'b>(
         let mut affected = 0;
         let mut rest = changes;
         while !rest.is_empty() {
-            let (chunk, later) = rest.split_at(limits.fit(rest));
-            let values = ready.recv().ok().flatten();
+            let (count, values) = ready.recv().unwrap_or_else(|_| (limits.fit(rest), None));
+            let (chunk, later) = rest.split_at(count);
             affected += run_or_halve(conn, &rows, chunk, values, statement, refused)?;
             rest = later;
         }
@@ -205,20 +207,20 @@ fn run_all<'b>(
     })
 }
 
-/// Gives the values of each statement, and None for those that are too large to lie ready. Ends early when nobody wants
-/// them any more.
+/// Says how many changes go into each statement, and gives their values unless they are too large to lie ready. Ends early
+/// when nobody wants them any more.
 fn prepare_all(
     rows: &Mutex<&mut Rows<'_>>,
     changes: &[Change<'_>],
     limits: &Limits,
-    to: SyncSender<Option<Vec<Value>>>,
+    to: SyncSender<(usize, Option<Vec<Value>>)>,
 ) {
     let mut rest = changes;
     while !rest.is_empty() {
         let (chunk, later) = rest.split_at(limits.fit(rest));
         let bytes: usize = chunk.iter().map(|(_, pending)| pending.wire_bytes()).sum();
         let values = (bytes <= READY_BYTES_MAX).then(|| values_of(rows, chunk));
-        if to.send(values).is_err() {
+        if to.send((chunk.len(), values)).is_err() {
             return;
         }
         rest = later;
@@ -228,10 +230,13 @@ fn prepare_all(
 fn values_of(rows: &Mutex<&mut Rows<'_>>, changes: &[Change<'_>]) -> Vec<Value> {
     let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all = Vec::new();
-    for (_, pending) in changes {
-        match rows.values(pending) {
-            Cow::Owned(mut values) => all.append(&mut values),
-            Cow::Borrowed(values) => all.extend_from_slice(values),
+    for changes in changes.chunks(TOGETHER) {
+        changes.iter().for_each(|(_, pending)| pending.fetch());
+        for (_, pending) in changes {
+            match rows.values(pending) {
+                Cow::Owned(mut values) => all.append(&mut values),
+                Cow::Borrowed(values) => all.extend_from_slice(values),
+            }
         }
     }
     all

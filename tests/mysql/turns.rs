@@ -5,7 +5,7 @@ use crate::fresh;
 use crate::service::*;
 use lakectl::kafka::{DrainPlan, OffsetRange};
 use lakectl::record::Record;
-use lakectl::sink::{Drained, DrainedPartition, Sink};
+use lakectl::sink::{Drained, DrainedPartition, Rebuild, Sink};
 use lakectl::warehouse::TableSink;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -262,4 +262,47 @@ fn turns_come_out_as_one_transaction() {
         Ok(())
     };
     runner.run(&(changes(), budgets), property).unwrap();
+}
+
+/// Where the number of Kafka partitions was changed, a key has records in several, and the newest by its time counts. A run
+/// with more keys than are remembered can't promise that: it says so. A rebuild remembers all.
+#[test]
+fn keys_that_moved_and_are_too_many_to_remember_are_told() {
+    const COUNT: &str = "SELECT COUNT(*) FROM product_purchase_counts WHERE purchase_count = 1";
+    let newer = format!(r#"{{"PURCHASE_COUNT":1,"PAD":"{}"}}"#, "x".repeat(100));
+    let older = newer.replace(":1,", ":2,");
+    let load = |remembered: Option<usize>, rebuild: Option<Rebuild>| {
+        let test = fresh();
+        let plan = in_turns(0..2);
+        let mut sink = test.open(TOPIC);
+        sink.set_budget(BUDGET);
+        if let Some(keys) = remembered {
+            sink.set_keys_remembered(keys);
+        }
+        Sink::begin(&mut sink, &plan, rebuild).unwrap();
+        for (partition, value, timestamp_ms) in [(0, &newer, 2000), (1, &older, 1000)] {
+            for offset in 10..110 {
+                let key = format!("K{offset}");
+                let record = record(offset, key.as_bytes(), Some(value));
+                let record = Record {
+                    partition,
+                    timestamp_ms,
+                    ..record
+                };
+                sink.take(&record).unwrap();
+            }
+        }
+        let mut report = report("T");
+        sink.commit(&read_all(&plan), &mut report).unwrap();
+        let newest: u64 = test.one(COUNT).parse().unwrap();
+        let told = sink
+            .warnings()
+            .iter()
+            .any(|warning| warning.contains("several Kafka partitions each"));
+        (newest, told, report.exit_code)
+    };
+    assert_eq!(load(None, None), (100, false, 0));
+    let (newest, told, code) = load(Some(50), None);
+    assert!(newest < 100 && told && code == 3, "{newest} {told} {code}");
+    assert_eq!(load(Some(50), Some(Rebuild::KeepAbsent)), (100, false, 0));
 }

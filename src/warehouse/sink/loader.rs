@@ -103,7 +103,6 @@ impl Seat {
         let bytes = parcel.batch.bytes();
         let load = move || {
             let landed = loader.load(&parcel, None);
-            parcel.batch.drop_aside();
             (loader, landed.map(|landed| (landed, parcel.after)))
         };
         let thread = std::thread::Builder::new()

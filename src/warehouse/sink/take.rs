@@ -1,95 +1,172 @@
-//! One record of the topic becomes a change in the batch.
+//! Records of the topic become changes in the batch.
+
+use mysql::Value;
+use std::ops::Range;
 
 use super::TableSink;
 use crate::record::Record;
-use crate::warehouse::convert::{Cell, Slots};
+use crate::warehouse::cell::{Cell, Row, Wanted};
 use crate::warehouse::pending::Write;
 use crate::warehouse::rejects::Reject;
-use crate::warehouse::row::Change;
-use crate::warehouse::schema::TargetTable;
+use crate::warehouse::row::{Change, Refusal};
 use crate::warehouse::sort_key::push_cell;
 
 /// What a statement takes beside the values of its one row.
 pub(in crate::warehouse) const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
 
+/// What came of a record when it was read.
+pub(super) enum Taken {
+    Nothing,
+    NoKey,
+    Refused(Refusal),
+    Change {
+        write: Write,
+        /// Where in [`Coming::sort_keys`] its key is.
+        sort_key: Range<usize>,
+        hash: u128,
+        whose: Whose,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    Anyones,
+    /// Of someone who was erased: nothing of the record itself is kept anywhere.
+    Erased,
+}
+
+/// Records that are taken together, and the memory for the next ones.
+#[derive(Default)]
+pub(super) struct Coming {
+    taken: Vec<Taken>,
+    sort_keys: Vec<u8>,
+}
+
 impl TableSink {
-    /// A change of the key that `sort_key` holds.
-    fn put(&mut self, record: &Record<'_>, write: Write) {
-        let (reader, table) = (&mut self.reader, &self.table);
-        self.batch.put(&self.sort_key, record, write, &mut |record| {
-            reader.values(table, record)
-        });
+    /// All of them are read before the first is put into the batch: what the batch knows of their keys is mostly not in the
+    /// processor's cache, and is fetched for all of them at once.
+    pub(super) fn take_changes(&mut self, records: &[Record<'_>]) {
+        let mut coming = std::mem::take(&mut self.coming);
+        for record in records {
+            let taken = self.look(record, &mut coming.sort_keys);
+            coming.taken.push(taken);
+        }
+        for taken in &coming.taken {
+            if let Taken::Change { hash, .. } = taken {
+                self.batch.fetch(*hash);
+            }
+        }
+        for (record, taken) in records.iter().zip(coming.taken.drain(..)) {
+            self.put(record, taken, &coming.sort_keys);
+        }
+        coming.sort_keys.clear();
+        self.coming = coming;
     }
 
-    /// Whatever row the key had before is outdated, so it goes; nothing of the record itself is kept anywhere.
-    fn take_erased(&mut self, record: &Record<'_>) {
+    fn put(&mut self, record: &Record<'_>, taken: Taken, sort_keys: &[u8]) {
+        match taken {
+            Taken::Nothing => {}
+            Taken::NoKey => self.irregular += 1,
+            Taken::Refused(refusal) => {
+                let reject = Reject::of_record(record, &refusal.reason);
+                self.batch.reject(reject, refusal.key);
+            }
+            Taken::Change {
+                write,
+                sort_key,
+                hash,
+                whose,
+            } => {
+                let (reader, table) = (&mut self.reader, &self.table);
+                let nameless = Record {
+                    key: None,
+                    value: None,
+                    ..record.clone()
+                };
+                let record = match whose {
+                    Whose::Anyones => record,
+                    Whose::Erased => &nameless,
+                };
+                self.batch
+                    .put(&sort_keys[sort_key], hash, record, write, &mut |record| {
+                        reader.values(table, record)
+                    });
+            }
+        }
+    }
+
+    /// What a record asks for; its key is added to `sort_keys`.
+    fn look(&mut self, record: &Record<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+        if self.persons.hits(record) {
+            return self.look_at_erased(record, sort_keys);
+        }
+        match self.reader.read(&self.table, record, Wanted::Fold) {
+            Change::NoKey => Taken::NoKey,
+            Change::Refused(refusal) => Taken::Refused(refusal),
+            Change::Delete { key } => {
+                self.tombstones += 1;
+                self.deletion(key, false, Whose::Anyones, sort_keys)
+            }
+            Change::Upsert(row) => {
+                let taken = self.upsert(&row, sort_keys);
+                self.reader.take_back(row);
+                taken
+            }
+        }
+    }
+
+    /// Whatever row the key had before is outdated, so it goes.
+    fn look_at_erased(&mut self, record: &Record<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         self.persons_dropped += 1;
         let tombstone = Record {
             value: None,
             ..record.clone()
         };
-        if let Change::Delete { key } = self.reader.read(&self.table, &tombstone) {
-            let nameless = Record {
-                key: None,
-                ..tombstone
-            };
-            self.put_deletion(&nameless, key, false);
+        match self.reader.read(&self.table, &tombstone, Wanted::Fold) {
+            Change::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
+            // No row is its.
+            _ => Taken::Nothing,
         }
     }
 
-    pub(super) fn take_change(&mut self, record: &Record<'_>) {
-        if self.persons.hits(record) {
-            return self.take_erased(record);
-        }
-        match self.reader.read(&self.table, record) {
-            Change::NoKey => self.irregular += 1,
-            Change::Refused(refusal) => {
-                self.batch
-                    .reject(Reject::of_record(record, &refusal.reason), refusal.key);
-            }
-            Change::Delete { key } => {
-                self.tombstones += 1;
-                self.put_deletion(record, key, false);
-            }
-            Change::Upsert(row) => {
-                self.take_upsert(record, &row);
-                self.reader.take_back(row);
-            }
-        }
-    }
-
-    fn take_upsert(&mut self, record: &Record<'_>, row: &Slots<'_>) {
-        let key_values = |table: &TargetTable| {
-            let filled = table.primary_key.iter().filter_map(|&at| row[at].clone());
-            filled.map(Cell::into_value).collect()
-        };
+    fn upsert(&mut self, row: &Row<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         if self.erased.covers(row) {
-            return self.put_deletion(record, key_values(&self.table), true);
+            return self.deletion(row.key(&self.table), true, Whose::Anyones, sort_keys);
         }
-        let packet_max = self.packet_max;
-        let wire_bytes = row.iter().flatten().map(Cell::wire_bytes).sum();
+        let (wire_bytes, packet_max) = (row.sizes.iter().sum(), self.packet_max);
         if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
-            let reason = format!("larger than the server's max_allowed_packet, {packet_max} bytes");
-            let reject = Reject::of_record(record, &reason);
-            return self.batch.reject(reject, Some(key_values(&self.table)));
+            return Taken::Refused(Refusal {
+                reason: format!("larger than the server's max_allowed_packet, {packet_max} bytes"),
+                key: Some(row.key(&self.table)),
+            });
         }
         let write = Write::Upsert {
             shape: self.batch.shape_of_row(&self.table, row),
             wire_bytes,
             merged: None,
         };
-        self.sort_key.clear();
+        let start = sort_keys.len();
         for &at in &self.table.primary_key {
-            push_cell(&mut self.sort_key, row[at].as_ref().unwrap_or(&Cell::Null));
+            push_cell(sort_keys, row.cells[at].as_ref().unwrap_or(&Cell::Null));
         }
-        self.put(record, write);
+        self.change(write, start, Whose::Anyones, sort_keys)
     }
 
-    fn put_deletion(&mut self, record: &Record<'_>, key: Vec<mysql::Value>, erased: bool) {
-        self.sort_key.clear();
+    fn deletion(&self, key: Vec<Value>, erased: bool, whose: Whose, sort_keys: &mut Vec<u8>) -> Taken {
+        let start = sort_keys.len();
         for value in &key {
-            push_cell(&mut self.sort_key, &Cell::of(value));
+            push_cell(sort_keys, &Cell::of(value));
         }
-        self.put(record, Write::Delete { key, erased });
+        self.change(Write::Delete { key, erased }, start, whose, sort_keys)
+    }
+
+    /// Of the key that begins at `start`.
+    fn change(&self, write: Write, start: usize, whose: Whose, sort_keys: &[u8]) -> Taken {
+        Taken::Change {
+            write,
+            hash: self.batch.hash(&sort_keys[start..]),
+            sort_key: start..sort_keys.len(),
+            whose,
+        }
     }
 }

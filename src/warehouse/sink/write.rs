@@ -139,7 +139,6 @@ impl TableSink {
         self.progress = parcel.after;
         self.rebuild = None;
         self.taken.clear();
-        parcel.batch.drop_aside();
         Ok(())
     }
 
