@@ -254,8 +254,9 @@ impl<'a> Reading<'a> {
             let end = part.end;
             return self.settle(partition, end).map(Ok);
         }
-        let timestamp_ms = handover::timestamp_ms(&message);
-        let past_until = limits.until_ms.is_some_and(|until| timestamp_ms >= until);
+        let past_until = limits
+            .until_ms
+            .is_some_and(|until| handover::timestamp_ms(&message) >= until);
         if closing || past_until || limits.records_left == Some(0) {
             return self.settle(partition, offset).map(Ok);
         }
@@ -264,7 +265,8 @@ impl<'a> Reading<'a> {
         self.bytes += (message.payload_len() + message.key_len() + RECORD_OVERHEAD) as u64;
         limits.records_left = limits.records_left.map(|left| left - 1);
         let (end, at_end) = (part.end, offset + 1 >= part.end);
-        if self.plan.from_ms.is_some_and(|from| timestamp_ms < from) {
+        let before = |from| handover::timestamp_ms(&message) < from;
+        if self.plan.from_ms.is_some_and(before) {
             self.before_from += 1;
         } else if let Err(refused) = giver.give(message) {
             return Ok(Err(refused));

@@ -16,12 +16,11 @@ use crate::record::Record;
 /// Pending changes and rejects, with the memory they take.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    /// One for each key.
+    /// One for each key; in the primary key's order once nothing more is put.
     changes: Vec<Pending>,
     index: HashTable<Place>,
     seed: Seed,
-    /// The changes in the primary key's order, once nothing more is put.
-    order: Vec<u32>,
+    in_order: bool,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
     pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
     /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
@@ -90,7 +89,7 @@ impl Batch {
 
     /// Nothing more is put from here on. What is in order already stays so.
     pub(super) fn put_in_order(&mut self) {
-        if self.order.len() == self.changes.len() {
+        if std::mem::replace(&mut self.in_order, true) {
             return;
         }
         self.index = HashTable::new();
@@ -100,7 +99,19 @@ impl Batch {
             .collect();
         let key = |at: u32| self.changes[at as usize].sort_key();
         order.sort_unstable_by(|&(a, at), &(b, other)| a.cmp(&b).then_with(|| key(at).cmp(key(other))));
-        self.order = order.into_iter().map(|(_, at)| at).collect();
+        let mut order: Vec<u32> = order.into_iter().map(|(_, at)| at).collect();
+        // From each place on to where its change comes from: what had to make room waits there for its own.
+        for start in 0..order.len() {
+            let mut place = start;
+            loop {
+                let from = std::mem::replace(&mut order[place], place as u32) as usize;
+                if from == start {
+                    break;
+                }
+                self.changes.swap(place, from);
+                place = from;
+            }
+        }
     }
 
     /// The number of the set of columns that a row fills.
@@ -128,8 +139,8 @@ impl Batch {
 
     /// The changes of a batch that was put in order.
     pub(super) fn in_order(&self) -> impl ExactSizeIterator<Item = (&[u8], &Pending)> {
-        let changes = self.order.iter().map(|&at| &self.changes[at as usize]);
-        changes.map(|change| (change.sort_key(), change))
+        debug_assert!(self.in_order, "put in order before");
+        self.changes.iter().map(|change| (change.sort_key(), change))
     }
 
     /// What a key is found by.

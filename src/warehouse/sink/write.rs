@@ -110,7 +110,7 @@ impl TableSink {
     }
 
     fn parcel(&self, mut batch: Batch, after: Progress) -> Parcel {
-        // Whichever way it came here: what is in no order would not be written.
+        // Whichever way it came here.
         batch.put_in_order();
         Parcel {
             batch,
