@@ -42,6 +42,7 @@ impl Written {
         if self.keys.len() + batch.len() > self.keys_max {
             self.keys.clear();
         }
+        self.keys.reserve(batch.len(), |other| short(other.key));
         for newest in batch {
             let same = |other: &Newest| other.key == newest.key;
             match self.keys.entry(short(newest.key), same, |other| short(other.key)) {
