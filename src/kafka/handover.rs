@@ -29,7 +29,7 @@ pub(super) struct Giver<'m> {
 pub(super) struct Taker<'m> {
     with_headers: bool,
     from: Receiver<Vec<BorrowedMessage<'m>>>,
-    /// To give back a message takes its time, and the side that polls has less to do.
+    /// Messages that were taken: to free them takes its time, and the side that polls has less to do.
     done: Sender<Vec<BorrowedMessage<'m>>>,
 }
 
@@ -66,14 +66,14 @@ impl<'m> Giver<'m> {
 
     /// Hands over what has come together.
     pub(super) fn flush(&mut self) -> Result<(), Refused> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
         self.bytes = 0;
-        let taken = self.to.send(std::mem::take(&mut self.batch));
-        // Before others come: by now the batch before is there.
+        let handed_over = match self.batch.is_empty() {
+            true => Ok(()),
+            false => self.to.send(std::mem::take(&mut self.batch)),
+        };
+        // By now the batch before is there, and is not to be in memory beside the next.
         self.done.try_iter().for_each(drop);
-        taken.map_err(|_| Refused)
+        handed_over.map_err(|_| Refused)
     }
 }
 
@@ -83,7 +83,7 @@ impl Taker<'_> {
     /// # Errors
     /// What `take` returns: the other side is refused from then on.
     pub(super) fn run(self, take: &mut dyn FnMut(&[Record<'_>]) -> Result<()>) -> Result<()> {
-        for batch in self.from {
+        for mut batch in self.from {
             let mut records = Vec::with_capacity(TOGETHER.min(batch.len()));
             for messages in batch.chunks(TOGETHER) {
                 records.extend(messages.iter().map(|message| record(message, self.with_headers)));
@@ -94,7 +94,8 @@ impl Taker<'_> {
                 take(&records)?;
                 records.clear();
             }
-            // Where nobody takes it back any more, it ends here.
+            // Only the last can be large, and is freed at once; so are the others where nobody polls any more.
+            batch.pop();
             let _ = self.done.send(batch);
         }
         Ok(())

@@ -44,7 +44,10 @@ impl Written {
     }
 
     /// Those of a batch.
-    pub(super) fn add(&mut self, batch: impl Iterator<Item = Newest>) {
+    pub(super) fn add(&mut self, batch: impl ExactSizeIterator<Item = Newest>) {
+        let room = self.keys_max.saturating_sub(self.keys.len());
+        self.keys
+            .reserve(batch.len().min(room), |newest| short(newest.key));
         for newest in batch {
             let same = |other: &Newest| other.key == newest.key;
             if newest.key.leading_zeros() < self.zeros {
@@ -106,7 +109,7 @@ mod tests {
     fn what_is_not_remembered_is_not_missed_where_no_key_has_moved() {
         let (mut written, seed) = (Written::default(), Seed::default());
         written.set_keys_max(1000);
-        written.add((0..50_000).map(|n| newest(n, &seed)));
+        written.add((0..50_000_u32).map(|n| newest(n.into(), &seed)));
         assert!(
             (300..=1000).contains(&written.keys.len()),
             "{}",
@@ -128,7 +131,7 @@ mod tests {
     fn all_that_fit_are_remembered() {
         let (mut written, seed) = (Written::default(), Seed::default());
         written.set_keys_max(1000);
-        written.add((0..1000).map(|n| newest(n, &seed)));
+        written.add((0..1000_u32).map(|n| newest(n.into(), &seed)));
         assert!((0..1000).all(|n| written.is_newer(newest(n, &seed).key, 1, 50)));
         assert!((0..1000).all(|n| !written.is_newer(newest(n, &seed).key, 1, 200)));
         assert!(!written.has_missed_some());

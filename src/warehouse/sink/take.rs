@@ -16,6 +16,7 @@ pub(in crate::warehouse) const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
 
 /// What came of a record when it was read.
 pub(super) enum Taken {
+    /// It is of someone who was erased, and of no row.
     Nothing,
     NoKey,
     Refused(Refusal),
@@ -78,14 +79,17 @@ impl TableSink {
                 whose,
             } => {
                 let (reader, table) = (&mut self.reader, &self.table);
-                let nameless = Record {
-                    key: None,
-                    value: None,
-                    ..record.clone()
-                };
+                let nameless;
                 let record = match whose {
                     Whose::Anyones => record,
-                    Whose::Erased => &nameless,
+                    Whose::Erased => {
+                        nameless = Record {
+                            key: None,
+                            value: None,
+                            ..record.clone()
+                        };
+                        &nameless
+                    }
                 };
                 self.batch
                     .put(&sort_keys[sort_key], hash, record, write, &mut |record| {
@@ -124,7 +128,6 @@ impl TableSink {
         };
         match self.reader.read(&self.table, &tombstone, Wanted::Fold) {
             Change::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
-            // No row is its.
             _ => Taken::Nothing,
         }
     }
