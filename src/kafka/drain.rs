@@ -102,11 +102,10 @@ impl<'a> Reading<'a> {
         if limits.records_left.is_some() || limits.deadline.is_some() {
             plan.turns.clear();
         }
-        let turn = |partition| plan.turns.iter().position(|turn| turn.contains(&partition));
         let part = |range: &OffsetRange| Part {
             start: range.start,
             end: range.end,
-            turn: turn(range.partition).unwrap_or(0),
+            turn: plan.turn_of(range.partition),
             after_taken: range.start,
             read: 0,
             next: (range.start >= range.end).then_some(range.end),

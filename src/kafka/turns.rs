@@ -25,6 +25,12 @@ impl DrainPlan {
         }
         self
     }
+
+    /// Which of the turns a Kafka partition is read in.
+    pub fn turn_of(&self, partition: i32) -> usize {
+        let turn = self.turns.iter().position(|turn| turn.contains(&partition));
+        turn.unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +57,12 @@ mod tests {
             turns(&[100_000, 99_999, 1, 100_000]),
             [vec![0], vec![1, 2], vec![3]]
         );
+        let plan = DrainPlan {
+            turns: vec![vec![0], vec![1, 2]],
+            ..DrainPlan::default()
+        };
+        assert_eq!([0, 1, 2].map(|partition| plan.turn_of(partition)), [0, 1, 1]);
+        assert_eq!(DrainPlan::default().turn_of(7), 0);
         // What is left goes with the last.
         assert_eq!(turns(&[0, 100_000, 300_000, 5, 0]), [vec![0, 1], vec![2, 3, 4]]);
     }

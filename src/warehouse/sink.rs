@@ -347,16 +347,15 @@ impl Sink for TableSink {
     }
 
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<sink::Rebuild>) -> Result<()> {
-        self.starts = plan
-            .ranges
-            .iter()
+        let ranges = plan.ranges.iter();
+        self.starts = ranges
+            .clone()
             .map(|range| (range.partition, range.start))
             .collect();
-        self.turn = 0;
-        let turns = plan.turns.iter().enumerate();
-        self.turns = turns
-            .flat_map(|(at, turn)| turn.iter().map(move |&partition| (partition, at)))
+        self.turns = ranges
+            .map(|range| (range.partition, plan.turn_of(range.partition)))
             .collect();
+        self.turn = 0;
         TableSink::begin(self, plan.topic_id.as_deref(), plan.generation);
         if rebuild.is_none() && !self.progress.next.is_empty() && self.progress.complete_ms.is_none() {
             self.warnings.push(format!(
