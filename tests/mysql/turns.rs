@@ -170,6 +170,28 @@ fn what_is_beside_a_read_that_fails_comes_to_its_end() {
     drop(test.open(TOPIC));
 }
 
+/// Also of keys that moved and were not all remembered: what stands may have older rows, and the next run has forgotten all.
+#[test]
+fn keys_that_moved_are_told_where_the_read_fails_too() {
+    let test = fresh();
+    let mut sink = test.open(TOPIC);
+    sink.set_budget(BUDGET);
+    sink.set_keys_remembered(50);
+    Sink::begin(&mut sink, &in_turns(0..2), None).unwrap();
+    for partition in 0..2 {
+        for offset in 10..110 {
+            let key = format!("K{offset}");
+            let record = record(offset, key.as_bytes(), Some(VALUE));
+            sink.take(&Record { partition, ..record }).unwrap();
+        }
+    }
+    let warnings = sink.warnings().join("\n");
+    assert!(
+        warnings.contains("with 100 rows upserted") && warnings.contains("several Kafka partitions each"),
+        "{warnings}"
+    );
+}
+
 /// Two turns that change the same row don't wait for each other: one is through before the next begins.
 #[test]
 fn a_transaction_beside_is_replayed() {
