@@ -191,6 +191,9 @@ impl TableSink {
         if let Err(error) = self.rejoin() {
             self.warnings.push(format!("{error:#}"));
         }
+        if self.landed != Landed::default() && self.batch.written.has_missed_some() {
+            self.warn_of_moved_keys();
+        }
         self.warn_of_landed();
         self.landed = Landed::default();
         let names = self.reader.take_names_without_column();

@@ -3,6 +3,8 @@
 use crate::service::*;
 use crate::{TOPICS, fresh};
 use chrono_tz::UTC;
+use lakectl::erase::registry::{Secret, entries};
+use lakectl::erase::subject::Subject;
 use lakectl::exit;
 use lakectl::record::Record;
 use lakectl::sink::{Rebuild, Sink};
@@ -236,4 +238,29 @@ fn the_same_on_mariadb() {
     for check in [erased_rows_stay_away, erased_windows_stay_away] {
         check(&TestDatabase::new(&service, TOPICS));
     }
+}
+
+/// A late record of someone who was erased takes the row away. Where the server does not let it go, that is told without the
+/// record.
+#[test]
+fn rejects_hold_nothing_of_the_erased() {
+    let test = fresh();
+    load(&mut test.open(LIFECYCLE), &records(&[("PERSON", Some(NEW))]));
+    let persons = [Subject::key("TRANSACTION_LIFECYCLE=PERSON").unwrap()];
+    test.warehouse()
+        .register(&Secret::random().unwrap(), &|secret| {
+            entries(&persons, None, secret, "run")
+        })
+        .unwrap();
+    test.execute(
+        "CREATE TRIGGER t BEFORE DELETE ON transaction_lifecycle FOR EACH ROW \
+         SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'it stays'",
+    );
+    let late = record(1, b"PERSON", Some(NEW));
+    let report = load(&mut test.open(LIFECYCLE), &[late]);
+    assert_eq!((counts(&report), report.erased), ((0, 0, 1), 1));
+    assert_eq!(
+        test.one("SELECT `offset`, reason, `key`, `value` FROM lakectl_rejects"),
+        "1|it stays|NULL|NULL"
+    );
 }

@@ -16,6 +16,8 @@ const TOPIC: &str = "PRODUCT_PURCHASE_COUNTS";
 /// A few kilobytes are much: every turn of these tests is written by itself.
 const BUDGET: usize = 100_000;
 const PROGRESS: &str = "SELECT kafka_partition, next_offset FROM lakectl_progress ORDER BY 1";
+/// Records that are taken together, of which no turn of these tests is a multiple.
+const TOGETHER: usize = 16;
 const VALUE: &str = r#"{"PURCHASE_COUNT":1}"#;
 
 /// Each of these Kafka partitions is a turn, in which offsets 10 to 110 are to come.
@@ -121,6 +123,35 @@ fn few_rows_need_no_transaction_of_their_own() {
     assert_eq!(test.rows(PROGRESS), ["0|110", "1|110", "2|110"]);
 }
 
+/// Records come some at a time, also where one turn ends and the next begins.
+#[test]
+fn a_turn_ends_among_records_that_are_taken_together() {
+    let test = fresh();
+    let mut sink = test.open(TOPIC);
+    sink.set_budget(BUDGET);
+    Sink::begin(&mut sink, &in_turns(0..2), None).unwrap();
+    let of = |partition: i32, offsets: Range<i64>| offsets.map(move |offset| (partition, offset));
+    let places: Vec<_> = of(0, 10..110).chain(of(1, 10..50)).collect();
+    let key = |(partition, offset): &(i32, i64)| format!("P{partition}-{offset}").into_bytes();
+    let keys: Vec<_> = places.iter().map(key).collect();
+    let records = places
+        .iter()
+        .zip(&keys)
+        .map(|(&(partition, offset), key)| Record {
+            partition,
+            ..record(offset, key, Some(VALUE))
+        });
+    for together in records.collect::<Vec<_>>().chunks(TOGETHER) {
+        sink.take_all(together).unwrap();
+    }
+    until("the first turn's transaction", || {
+        (!test.rows(PROGRESS).is_empty()).then_some(())
+    });
+    drop(sink);
+    assert_eq!(test.rows(PROGRESS), ["0|110", "1|10"]);
+    assert_eq!(test.one("SELECT COUNT(*) FROM product_purchase_counts"), "100");
+}
+
 /// The transaction that fails takes the run with it; what stands is told, and nothing later is written.
 #[test]
 fn a_turn_that_fails_ends_the_run() {
@@ -170,6 +201,28 @@ fn what_is_beside_a_read_that_fails_comes_to_its_end() {
     drop(test.open(TOPIC));
 }
 
+/// Also of keys that moved and were not all remembered: what stands may have older rows, and the next run has forgotten all.
+#[test]
+fn keys_that_moved_are_told_where_the_read_fails_too() {
+    let test = fresh();
+    let mut sink = test.open(TOPIC);
+    sink.set_budget(BUDGET);
+    sink.set_keys_remembered(50);
+    Sink::begin(&mut sink, &in_turns(0..2), None).unwrap();
+    for partition in 0..2 {
+        for offset in 10..110 {
+            let key = format!("K{offset}");
+            let record = record(offset, key.as_bytes(), Some(VALUE));
+            sink.take(&Record { partition, ..record }).unwrap();
+        }
+    }
+    let warnings = sink.warnings().join("\n");
+    assert!(
+        warnings.contains("with 100 rows upserted") && warnings.contains("several Kafka partitions each"),
+        "{warnings}"
+    );
+}
+
 /// Two turns that change the same row don't wait for each other: one is through before the next begins.
 #[test]
 fn a_transaction_beside_is_replayed() {
@@ -211,8 +264,14 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
     })
 }
 
-/// The rows after all that; in turns or not, and with this much memory.
-fn rows_of(test: &TestDatabase, changes: &[Change], turns: bool, budget: usize) -> Vec<String> {
+/// The rows after all that; in turns or not, with this much memory, and so many records taken together.
+fn rows_of(
+    test: &TestDatabase,
+    changes: &[Change],
+    turns: bool,
+    budget: usize,
+    together: usize,
+) -> Vec<String> {
     test.execute("DELETE FROM total_par_transaction_type");
     test.execute("DELETE FROM lakectl_progress");
     let mut plan = in_turns(0..3);
@@ -222,8 +281,7 @@ fn rows_of(test: &TestDatabase, changes: &[Change], turns: bool, budget: usize) 
     let mut sink = test.open("TOTAL_PAR_TRANSACTION_TYPE");
     sink.set_budget(budget);
     Sink::begin(&mut sink, &plan, None).unwrap();
-    for (offset, (partition, key, time, value)) in (10..).zip(changes) {
-        let key = format!("K{key}");
+    let texts = changes.iter().map(|(_, key, _, value)| {
         let value = value.as_ref().map(|(total, count)| {
             let field = |name: &str, number: &Option<u8>| number.map(|number| format!("\"{name}\":{number}"));
             let fields = [field("TOTAL_AMOUNT", total), field("TRANSACTION_COUNT", count)];
@@ -232,12 +290,17 @@ fn rows_of(test: &TestDatabase, changes: &[Change], turns: bool, budget: usize) 
                 fields.into_iter().flatten().collect::<Vec<_>>().join(",")
             )
         });
-        let record = Record {
-            partition: *partition,
-            timestamp_ms: 1_761_868_799_000 + time,
-            ..record(offset, key.as_bytes(), value.as_deref())
-        };
-        sink.take(&record).unwrap();
+        (format!("K{key}"), value)
+    });
+    let texts: Vec<_> = texts.collect();
+    let records = (10..).zip(changes).zip(&texts);
+    let records = records.map(|((offset, (partition, _, time, _)), (key, value))| Record {
+        partition: *partition,
+        timestamp_ms: 1_761_868_799_000 + time,
+        ..record(offset, key.as_bytes(), value.as_deref())
+    });
+    for records in records.collect::<Vec<_>>().chunks(together) {
+        sink.take_all(records).unwrap();
     }
     sink.commit(&read_all(&plan), &mut report("T")).unwrap();
     test.rows(
@@ -245,7 +308,8 @@ fn rows_of(test: &TestDatabase, changes: &[Change], turns: bool, budget: usize) 
     )
 }
 
-/// Keys move between Kafka partitions, and records come late: where one transaction ends makes no difference.
+/// Keys move between Kafka partitions, and records come late: where one transaction ends makes no difference, nor how many
+/// records are taken together.
 #[test]
 fn turns_come_out_as_one_transaction() {
     let test = fresh();
@@ -256,9 +320,9 @@ fn turns_come_out_as_one_transaction() {
     });
     let budgets = prop_oneof![Just(1), Just(600), Just(3_000), Just(20_000)];
     let property = |(changes, budget): (Vec<Change>, usize)| {
-        let one = rows_of(&test, &changes, false, usize::MAX);
-        prop_assert_eq!(&rows_of(&test, &changes, true, budget), &one);
-        prop_assert_eq!(&rows_of(&test, &changes, false, budget), &one);
+        let one = rows_of(&test, &changes, false, usize::MAX, 1);
+        prop_assert_eq!(&rows_of(&test, &changes, true, budget, TOGETHER), &one);
+        prop_assert_eq!(&rows_of(&test, &changes, false, budget, TOGETHER), &one);
         Ok(())
     };
     runner.run(&(changes(), budgets), property).unwrap();
