@@ -40,9 +40,13 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
     if let Some(rebuild) = run.options.rebuild {
         keep_rebuildable(rebuild, !run.options.patterns.is_empty(), &mut chosen)?;
     }
-    let known = Lake::at(&settings, false)?;
-    if known.is_none() && !args.new_lake {
-        refuse_an_unmounted_lake(&client, &chosen, &settings.lake.root)?;
+    let mut known = Lake::at(&settings, false)?;
+    if known.is_none() && !args.new_lake && has_mirror(&client, &chosen)? {
+        // Another run may have begun the lake, and told Kafka of it, since that look.
+        known = Lake::at(&settings, false)?;
+        if known.is_none() {
+            return Err(unmounted(&client, &settings.lake.root));
+        }
     }
     if common.dry_run {
         return run.preview(known.as_ref(), &chosen);
@@ -97,19 +101,20 @@ fn keep_rebuildable(rebuild: RebuildArg, named: bool, chosen: &mut Chosen) -> Re
     }
 }
 
-/// A root without a ledger while Kafka remembers a lake: an unmounted disk or a wrong path, and a second copy of all.
-fn refuse_an_unmounted_lake(client: &Client, chosen: &Chosen, root: &std::path::Path) -> Result<()> {
+fn has_mirror(client: &Client, chosen: &Chosen) -> Result<bool> {
     let partitions = chosen
         .iter()
         .map(|(topic, partitions)| (topic.name.clone(), partitions.clone()))
         .collect();
-    if !client.has_mirror(&partitions)? {
-        return Ok(());
-    }
-    Err(usage(format!(
+    client.has_mirror(&partitions)
+}
+
+/// A root without a ledger while Kafka remembers a lake: an unmounted disk or a wrong path, and a second copy of all.
+fn unmounted(client: &Client, root: &std::path::Path) -> anyhow::Error {
+    usage(format!(
         "there is no lake at {}, but Kafka's group {} has been through these topics: is a disk not mounted, or \
          lake.root wrong? To begin a new lake there, say --new-lake",
         root.display(),
         client.group()
-    )))
+    ))
 }

@@ -205,6 +205,7 @@ impl Batch {
         self.bytes += pending.size();
         // A batch is bounded by its bytes long before.
         let at = self.changes.len() as u32;
+        self.in_order = false;
         self.changes.push(pending);
         self.index
             .insert_unique(spread(hash), Place { hash, at }, |place| spread(place.hash));

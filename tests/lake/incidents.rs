@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::common::compare::{Compare, assert_stream, assert_table};
 use crate::common::files::data_files;
+use crate::common::inject;
 use crate::common::kafka::{NOON_MS, Topic, commit_offset, numbered, record};
 use crate::common::lake::{Lake, assert_same, number};
 
@@ -226,6 +227,23 @@ fn a_lake_that_is_not_there_is_not_begun_again() {
         assert_eq!(lake.root().exists(), mount_point);
     }
     assert_eq!(number(&lake.one(&["--new-lake"], 0), "read"), 5);
+    assert_stream(&lake, &topic);
+}
+
+/// Another run makes the lake, and tells Kafka of it, after this one found none and before it asks Kafka.
+#[test]
+fn a_lake_that_another_run_begins_meanwhile_is_there() {
+    let topic = Topic::new("meanwhile");
+    topic.send(&numbered("a", 5, 1));
+    let lake = Lake::of_stream(&topic);
+    lake.drain();
+    let away = lake.folder().join("away");
+    std::fs::rename(lake.root(), &away).unwrap();
+    lake.run(&[]).fails(2, &["there is no lake"]);
+    // Its first look, and the only call of this name before.
+    let stopped = inject::stop_at(&lake, &["lake"], "open", 1);
+    std::fs::rename(&away, lake.root()).unwrap();
+    stopped.go_on().expect(0);
     assert_stream(&lake, &topic);
 }
 
