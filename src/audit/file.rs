@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::{Entry, History};
-use crate::lake::ledger::HOME;
+use crate::lake::path::HOME;
 use crate::lake::root::Root;
 
 /// Relative to the lake root.

@@ -201,13 +201,13 @@ fn publish(
     }
     for path in &pending.remove {
         root.remove_file(path)?;
-        remove_empty_parents(root, path)?;
+        trash::remove_empty_parents(root, path)?;
     }
     for (day, name) in &pending.forget {
         let day = HivePartition::parse(day).with_context(|| format!("topic {topic}: `{day}` is no day"))?;
         let path = format!("{}/{name}", day_folder(state.kind, topic, day));
         root.remove_file(&path)?;
-        remove_empty_parents(root, &path)?;
+        trash::remove_empty_parents(root, &path)?;
     }
     let strangers = trash::empty(root, &pending.purges)?;
     let staging = pending.staging.clone();
@@ -413,30 +413,4 @@ fn switch_link(root: &Root, staging: &str, link: &str, target: &str) -> Result<(
     root.symlink(target, &temporary)?;
     root.rename_over(&temporary, link)?;
     root.sync_dir(folder)
-}
-
-/// Removes the day, month and year folders that a removed file has left empty, and makes that durable.
-pub(super) fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
-    let left = remove_empty_dirs(root, path)?;
-    match root.stat(left)? {
-        Some(_) => root.sync_dir(left),
-        None => Ok(()),
-    }
-}
-
-/// The same, not yet durable: an empty folder that comes back after a power cut harms nobody. Returns the first folder
-/// that stays.
-pub(super) fn remove_empty_dirs<'p>(root: &Root, path: &'p str) -> Result<&'p str> {
-    let mut folder = path;
-    while let Some((parent, _)) = folder.rsplit_once('/') {
-        let name = parent.rsplit_once('/').map_or(parent, |(_, name)| name);
-        let ours = ["year=", "month=", "day="]
-            .iter()
-            .any(|prefix| name.starts_with(prefix));
-        if !ours || !root.remove_empty_dir(parent)? {
-            return Ok(parent);
-        }
-        folder = parent;
-    }
-    Ok("")
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
 
-use super::ledger::HOME;
+use super::path::HOME;
 use super::root::Root;
 use super::{Lake, lock, sealed};
 use crate::erase::registry::{Entry, Registry, Secret};

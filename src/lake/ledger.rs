@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::changes::Changes;
 use super::folder::Folder;
 use super::lock;
-use super::path::{HivePartition, generation_of};
+use super::path::{HOME, HivePartition, generation_of};
 use super::root::Root;
 use super::sealed;
 use crate::config::Kind;
@@ -17,7 +17,6 @@ use crate::exit::usage;
 use crate::report::GapReport;
 use crate::sink::Progress;
 
-pub const HOME: &str = ".lakectl";
 const LAKE: &str = ".lakectl/lake";
 const LAKE_LOCK: &str = ".lakectl/lake.lock";
 

@@ -8,7 +8,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
-use super::ledger::HOME;
+use super::path::HOME;
 use super::root::Root;
 
 /// How often a waiting run looks again.

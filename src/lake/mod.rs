@@ -28,6 +28,7 @@ mod row;
 pub(crate) mod sealed;
 mod sink;
 mod snapshot;
+mod snapshot_output;
 mod stage;
 mod standing;
 mod table;

@@ -6,6 +6,9 @@ use std::fmt;
 
 use crate::config::{Compression, Kind, units};
 
+/// Where the ledger, locks and whatever is on its way are: nothing for readers.
+pub const HOME: &str = ".lakectl";
+
 /// Hive's own name for rows without a partition value.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 

@@ -8,7 +8,7 @@ use super::ledger::Snapshot;
 use super::lines::{Hashing, Lines};
 use super::root::Root;
 use super::row::{self, Head};
-use super::snapshot::Output;
+use super::snapshot_output::Output;
 use super::writer::CHUNK;
 use crate::config::Compression;
 use crate::erase::matcher::{Matcher, Verdict};

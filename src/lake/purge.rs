@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::commit::{self, Recovered};
 use super::ledger::{self, Manifest, Pending, PendingPurge, TopicState};
-use super::path::{HivePartition, day_folder, topic_folder};
+use super::path::{HOME, HivePartition, day_folder, topic_folder};
 use super::{Lake, changes, lock};
 use crate::config::Kind;
 
@@ -161,7 +161,7 @@ impl Lake<'_> {
         let purge = |(number, folder): (usize, &DayFolder)| PendingPurge {
             folder: folder.path.clone(),
             day: folder.day.to_string(),
-            trash: format!("{}/trash/{topic}/{run_id}-{number}", ledger::HOME),
+            trash: format!("{}/trash/{topic}/{run_id}-{number}", HOME),
         };
         let purges: Vec<_> = folders.iter().enumerate().map(purge).collect();
         state.pending = Some(Pending {

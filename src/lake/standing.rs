@@ -5,8 +5,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::ledger::{self, FileEntry, HOME, Manifest, Pending, TopicState};
-use super::path::HivePartition;
+use super::ledger::{self, FileEntry, Manifest, Pending, TopicState};
+use super::path::{HOME, HivePartition};
 use super::root::Root;
 use super::{Lake, doubts};
 use crate::config::{Kind, Settings, check_topic_name};

@@ -3,7 +3,6 @@
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeSet, HashSet};
 
-use super::commit::remove_empty_dirs;
 use super::ledger::{Manifest, PendingPurge};
 use super::path::parent;
 use super::root::Root;
@@ -61,4 +60,30 @@ pub(super) fn empty(root: &Root, purges: &[PendingPurge]) -> Result<Vec<String>>
 
 fn manifest_in_trash(purge: &PendingPurge) -> String {
     format!("{}.manifest", purge.trash)
+}
+
+/// Removes the day, month and year folders that a removed file has left empty, and makes that durable.
+pub(super) fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
+    let left = remove_empty_dirs(root, path)?;
+    match root.stat(left)? {
+        Some(_) => root.sync_dir(left),
+        None => Ok(()),
+    }
+}
+
+/// The same, not yet durable: an empty folder that comes back after a power cut harms nobody. Returns the first folder
+/// that stays.
+fn remove_empty_dirs<'p>(root: &Root, path: &'p str) -> Result<&'p str> {
+    let mut folder = path;
+    while let Some((parent, _)) = folder.rsplit_once('/') {
+        let name = parent.rsplit_once('/').map_or(parent, |(_, name)| name);
+        let ours = ["year=", "month=", "day="]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
+        if !ours || !root.remove_empty_dir(parent)? {
+            return Ok(parent);
+        }
+        folder = parent;
+    }
+    Ok("")
 }

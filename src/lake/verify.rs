@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::time::Duration;
 
-use super::ledger::{self, FileEntry, HOME, Manifest, TopicState, by_partition, topic_home};
+use super::ledger::{self, FileEntry, Manifest, TopicState, by_partition, topic_home};
 use super::lines::Lines;
-use super::path::{day_folder, topic_folder};
+use super::path::{HOME, day_folder, topic_folder};
 use super::table::link_of;
 use super::{Lake, commit, doubts, lock};
 use crate::advice;

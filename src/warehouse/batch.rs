@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
-use super::cell::Row;
+use super::cells::Row;
 use super::pending::{OVERHEAD_BYTES, Pending, Write, values_bytes};
 use super::rejects::Reject;
 use super::schema::TargetTable;

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use super::column::{Column, ColumnType};
 use super::convert::{Input, convert};
+use super::identifier::quote;
 use super::row::RowReader;
 use super::schema::TargetTable;
-use super::upsert::quote;
 use crate::config::Topic;
 use crate::erase::subject::Subject;
 use crate::ksqldb::{Key, KeyFormat};

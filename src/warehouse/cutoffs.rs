@@ -7,7 +7,8 @@ use anyhow::Result;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
-use super::cell::{Cell, Row};
+use super::cell::Cell;
+use super::cells::Row;
 use super::column::ColumnType;
 use super::schema::TargetTable;
 use crate::exit::usage;

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::condition::Condition;
 use super::fault::{Fault, fault_of};
+use super::identifier::quote;
 use super::link::Link;
-use super::upsert::quote;
 use super::{Warehouse, connect, load, progress, rebuild, rejects};
 use crate::config::{Kind, Settings, Topic};
 use crate::erase::matcher::Matcher;

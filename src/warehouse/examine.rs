@@ -5,9 +5,9 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::connect;
+use super::identifier::quote;
 use super::retention::Aged;
 use super::schema::read_columns;
-use super::upsert::quote;
 use super::{Warehouse, drift};
 use crate::config::Topic;
 

@@ -8,8 +8,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::connect::{self, Flavor, Server};
+use super::identifier::quote;
 use super::link::{get_lock, lock_name};
-use super::upsert::quote;
 use super::{drift, migrations};
 use crate::cli::InitDbArgs;
 use crate::config::Database;

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use std::collections::HashMap;
 
+use super::identifier::quote;
 use super::schema::TargetTable;
-use super::upsert::quote;
 use crate::config::{Topic, did_you_mean};
 use crate::exit::usage;
 use crate::ksqldb::KeyFormat;

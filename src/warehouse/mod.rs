@@ -2,6 +2,7 @@
 
 mod batch;
 mod cell;
+mod cells;
 mod column;
 mod condition;
 mod connect;
@@ -14,6 +15,7 @@ mod erasures;
 mod examine;
 mod fault;
 mod fields;
+mod identifier;
 mod init_db;
 mod link;
 mod load;
@@ -56,6 +58,7 @@ use schema::TargetTable;
 
 pub use erase::TableHits;
 pub use examine::{Facts, Rights};
+pub(crate) use identifier::quote;
 pub use init_db::{InitDbOutcome, init_db};
 pub use purge::{ROWS_WITHOUT_INDEX_MAX, RowsPurged};
 pub use rejects::Reason;
@@ -63,7 +66,6 @@ pub use session::Session;
 pub use sink::TableSink;
 pub use standing::{RowCount, TableStanding, standing};
 pub use trial::{Finding, Trial, Tried};
-pub(crate) use upsert::quote;
 
 /// A database that was reached and logged in to.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use super::column::Column;
 use super::connect::{Flavor, Server};
+use super::identifier::quote;
 use super::schema::field;
-use super::upsert::quote;
 
 /// What a MODIFY that doesn't repeat it would take from a column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
 
 use super::fault::{Fault, fault_of};
+use super::identifier::quote;
 use super::link::Link;
 use super::load::PATIENCE;
 use super::retention::{self, Aged};
-use super::upsert::quote;
 use super::{Warehouse, check_own_tables, connect, cutoffs, held};
 use crate::config::Database;
 use crate::exit::usage;

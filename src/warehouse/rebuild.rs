@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::batch::Batch;
+use super::identifier::quote;
 use super::row::Rows;
 use super::schema::TargetTable;
-use super::upsert::quote;
 use crate::sink;
 
 /// Deleting what is absent reads the whole table in one statement.

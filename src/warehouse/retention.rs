@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::column::ColumnType;
 use super::connect::{self, Server};
+use super::identifier::quote;
 use super::schema::{self, field};
-use super::upsert::quote;
 use super::{Warehouse, check_own_tables, cutoffs, time};
 use crate::config::{Topic, did_you_mean, units};
 use crate::exit::usage;

@@ -4,7 +4,8 @@ use mysql::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use super::cell::{Cell, Row, Wanted};
+use super::cell::Cell;
+use super::cells::{Row, Wanted};
 use super::convert::Input;
 use super::fields::{by_name_or_place, top_level};
 use super::mapping::{KeyColumns, KeyPlan, Names};

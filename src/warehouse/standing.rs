@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::connect::{self, Flavor, Server};
+use super::identifier::quote;
 use super::rejects::{self, Reason};
-use super::upsert::quote;
 use super::{check_own_tables, cutoffs, progress};
 use crate::config::Database;
 use crate::sink::Progress;

@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use mysql::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cell::{Cell, Wanted};
+use super::cell::Cell;
+use super::cells::Wanted;
 use super::column::{Column, ColumnType};
 use super::modify::Definitions;
 use super::pending::values_bytes;

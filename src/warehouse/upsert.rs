@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use super::batch::Batch;
 use super::connect::Server;
 use super::fault::{Fault, fault_of};
+use super::identifier::quote;
 use super::pending::{Pending, Write};
 use super::row::Rows;
 use super::schema::TargetTable;
@@ -25,11 +26,6 @@ const STATEMENT_BYTES_MAX: usize = 8 << 20;
 const TOGETHER: usize = 16;
 /// Values of a larger statement are not made ready while another is under way: they would be in memory beside it.
 const READY_BYTES_MAX: usize = 2 << 20;
-
-/// In backquotes, as MySQL wants identifiers from outside.
-pub(crate) fn quote(identifier: &str) -> String {
-    format!("`{}`", identifier.replace('`', "``"))
-}
 
 /// What one transaction did to the table.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use super::groups::Groups;
 use super::people::{People, Person};
 use super::{Applied, Permission, Rules, TOLD_MAX, path, wanted};
 use crate::lake::acl::{self, Acl, Bits};
-use crate::lake::ledger::HOME;
+use crate::lake::path::HOME;
 use crate::lake::root::Root;
 
 /// A tree that goes deeper is none of ours.

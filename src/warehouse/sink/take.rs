@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::TableSink;
 use crate::record::Record;
-use crate::warehouse::cell::{Cell, Row, Wanted};
+use crate::warehouse::cell::Cell;
+use crate::warehouse::cells::{Row, Wanted};
 use crate::warehouse::pending::Write;
 use crate::warehouse::rejects::Reject;
 use crate::warehouse::row::{Change, Refusal};
