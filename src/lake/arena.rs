@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use hashbrown::HashTable;
 
 use super::row::{HEADER, Head, Origin};
+use crate::fetch::fetch;
 use crate::key_hash::{Seed, spread};
 
 /// Before a row's header stands the room that its line has, with a bit for rows that are outdated.
@@ -12,9 +13,6 @@ const ROOM: usize = 4;
 const DEAD: u32 = 1 << 31;
 /// So many rows beforehand is soon enough for `fetch`.
 pub(super) const FETCH_AHEAD: usize = 8;
-/// Bytes that the processor fetches at once, and how many of them a row mostly has.
-const CACHE_LINE: usize = 64;
-const CACHE_LINES: usize = 4;
 /// What a row costs beside its bytes, in the index and while rows are put in order.
 const ROW_OVERHEAD: usize = 32;
 /// A capacity is less than what `DEAD` leaves of a number.
@@ -240,9 +238,7 @@ impl Arena {
 
     /// Has the processor fetch a row that is wanted soon, instead of waiting for it then.
     pub(super) fn fetch(&self, at: At) {
-        for line in 0..CACHE_LINES {
-            std::hint::black_box(self.bytes.get(at.0 as usize + CACHE_LINE * line).copied());
-        }
+        fetch(self.bytes.get(at.0 as usize..).unwrap_or_default());
     }
 
     /// A row as runs have it: header, key, line.

@@ -15,6 +15,7 @@ use super::root::Root;
 use super::sink::put_back;
 use super::table::{self, TableChange};
 use super::write::{FrameWriter, Scratch};
+use super::writer::CHUNK;
 use super::{Lake, changes, lock};
 use crate::config::{Compression, Kind, Topic};
 use crate::erase::matcher::{Matcher, Verdict};
@@ -22,8 +23,6 @@ use crate::stop::Stop;
 
 /// Files of one commit: the ledger's state names them all.
 const FILES_PER_COMMIT: usize = 10_000;
-/// Bytes of lines that are compressed and written at once.
-const CHUNK: usize = 512 * 1024;
 
 /// A data file and its day.
 struct DataFile {

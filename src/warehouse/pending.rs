@@ -2,10 +2,11 @@
 
 use mysql::Value;
 
+use super::cell::{FIXED_ON_WIRE, bytes_on_wire};
 use crate::fetch::fetch;
 use crate::record::Record;
 
-/// What a change takes beside its data: places in the vector, the index and the order, allocator.
+/// What a change takes beside its data: places in the vector and the index, and in the order while it is made, allocator.
 pub(super) const OVERHEAD_BYTES: usize = 192;
 
 /// What one row is to become, and the record that says so.
@@ -145,12 +146,13 @@ fn raw_length(sort_key: &[u8], record: &Record<'_>) -> usize {
     sort_key.len() + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
 }
 
+/// What values take on the wire, in bytes, about.
 pub(super) fn values_bytes(values: &[Value]) -> usize {
     values
         .iter()
         .map(|value| match value {
-            Value::Bytes(bytes) => bytes.len() + 9,
-            _ => 13,
+            Value::Bytes(bytes) => bytes_on_wire(bytes.len()),
+            _ => FIXED_ON_WIRE,
         })
         .sum()
 }
