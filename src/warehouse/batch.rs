@@ -36,8 +36,8 @@ pub(super) struct Batch {
     pub(super) rejects: Vec<Reject>,
     /// Primary keys of refused records: a rebuild keeps their rows.
     pub(super) kept: BTreeMap<Box<[u8]>, Vec<Value>>,
-    /// What batches before this one have held.
-    pub(super) written: Written,
+    /// What batches before this one have held, where keys can move between the Kafka partitions of a run.
+    written: Option<Written>,
     bytes: usize,
 }
 
@@ -55,8 +55,19 @@ impl Batch {
     pub(super) fn new(keeps_versions: bool) -> Batch {
         Batch {
             keeps_versions,
+            written: Some(Written::default()),
             ..Batch::default()
         }
+    }
+
+    /// From now on the order of batches decides which change of a key is the last.
+    pub(super) fn forget_written(&mut self) {
+        self.written = None;
+    }
+
+    /// Whether keys came from several Kafka partitions each, and of some an older record may have been written last.
+    pub(super) fn has_missed_some(&self) -> bool {
+        self.written.as_ref().is_some_and(Written::has_missed_some)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -68,21 +79,29 @@ impl Batch {
         self.bytes
     }
 
+    /// Keys that are remembered once they are written, in place of 400,000.
+    pub(super) fn set_keys_remembered(&mut self, keys: usize) {
+        if let Some(written) = &mut self.written {
+            written.set_keys_max(keys);
+        }
+    }
+
     /// Gives away what is to be written, in order; what comes next is another batch.
     pub(super) fn hand_over(&mut self) -> Batch {
         let next = Batch {
             keeps_versions: self.keeps_versions,
             seed: self.seed,
-            written: std::mem::take(&mut self.written),
+            written: self.written.take(),
             ..Batch::default()
         };
         let mut given = std::mem::replace(self, next);
-        let changes = given.changes.iter();
-        self.written.add(changes.map(|change| Newest {
-            key: self.seed.long_hash(change.sort_key()),
-            partition: change.partition,
-            timestamp_ms: change.timestamp_ms,
-        }));
+        if let Some(written) = &mut self.written {
+            written.add(given.changes.iter().map(|change| Newest {
+                key: self.seed.long_hash(change.sort_key()),
+                partition: change.partition,
+                timestamp_ms: change.timestamp_ms,
+            }));
+        }
         given.put_in_order();
         given
     }
@@ -173,17 +192,20 @@ impl Batch {
             .find(spread(hash), is_it)
             .map(|place| place.at as usize)
         else {
-            if !self
+            let outdated = self
                 .written
-                .is_newer(long_hash, record.partition, record.timestamp_ms)
-            {
+                .as_mut()
+                .is_some_and(|written| written.is_newer(long_hash, record.partition, record.timestamp_ms));
+            if !outdated {
                 self.insert(hash, Pending::new(key, record, write));
             }
             return;
         };
         let old = &mut self.changes[at];
         if old.partition != record.partition {
-            self.written.note_moved();
+            if let Some(written) = &mut self.written {
+                written.note_moved();
+            }
             if old.timestamp_ms > record.timestamp_ms {
                 return;
             }
@@ -328,7 +350,7 @@ mod tests {
 
     #[test]
     fn what_is_handed_over_is_all_there_in_order() {
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(false);
         let key = |n: i64| {
             vec![
                 Value::from(n * 7919 % 1000),

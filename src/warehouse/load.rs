@@ -6,6 +6,7 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use mysql::prelude::Queryable;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
@@ -232,10 +233,11 @@ impl<'a> Work<'a> {
             reader,
             table: self.table,
         };
-        if let Some(rebuild) = rebuild {
-            rebuild.remember(&mut link.conn, &mut rows, self.batch)?;
-        }
-        let applied = upsert::apply(&mut link.conn, &link.server, &mut rows, self.batch)?;
+        let outdated = match rebuild {
+            Some(rebuild) => rebuild.remember(&mut link.conn, &mut rows, self.batch)?,
+            None => BTreeSet::new(),
+        };
+        let applied = upsert::apply(&mut link.conn, &link.server, &mut rows, self.batch, &outdated)?;
         let refused: Vec<Reject> = applied
             .refused
             .iter()

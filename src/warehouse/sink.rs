@@ -58,6 +58,8 @@ pub struct TableSink {
     /// Kafka partition -> the turn it is read in.
     turns: BTreeMap<i32, usize>,
     turn: usize,
+    /// Whether several Kafka partitions have records: keys of a single one have nowhere to move.
+    keys_may_move: bool,
     /// Kafka partition -> offset after the last record taken since.
     taken: BTreeMap<i32, i64>,
     /// What intermediate transactions record beside offsets.
@@ -126,6 +128,7 @@ impl TableSink {
             starts: BTreeMap::new(),
             turns: BTreeMap::new(),
             turn: 0,
+            keys_may_move: true,
             taken: BTreeMap::new(),
             identity: None,
             rebuild: None,
@@ -177,11 +180,9 @@ impl TableSink {
         self.progress = progress::read(&mut link.conn, place, false)?;
         self.erased = Erased::new(cutoffs::read(&mut link.conn, place.table)?, &self.table)?;
         self.persons = erasures::filter(&mut link.conn, &self.topic, &self.reader)?;
-        // Keys of a single Kafka partition have nowhere to move.
-        if self.starts.len() != 1 {
-            self.batch.written.set_keys_max(usize::MAX);
-        }
-        self.rebuild = Some(Rebuild::new(rebuild));
+        // Its own table knows of all keys.
+        self.batch.forget_written();
+        self.rebuild = Some(Rebuild::new(rebuild, self.keys_may_move));
         Ok(())
     }
 
@@ -191,7 +192,7 @@ impl TableSink {
         if let Err(error) = self.rejoin() {
             self.warnings.push(format!("{error:#}"));
         }
-        if self.landed != Landed::default() && self.batch.written.has_missed_some() {
+        if self.landed != Landed::default() && self.batch.has_missed_some() {
             self.warn_of_moved_keys();
         }
         self.warn_of_landed();
@@ -210,7 +211,7 @@ impl TableSink {
 
     /// Keys that are remembered once they are written, in place of 400,000.
     pub fn set_keys_remembered(&mut self, keys: usize) {
-        self.batch.written.set_keys_max(keys);
+        self.batch.set_keys_remembered(keys);
     }
 
     /// How long a transaction is replayed against locks and lost connections, in place of a minute.
@@ -359,6 +360,11 @@ impl Sink for TableSink {
             .map(|range| (range.partition, plan.turn_of(range.partition)))
             .collect();
         self.turn = 0;
+        let to_read = plan.ranges.iter().filter(|range| range.start < range.end);
+        self.keys_may_move = to_read.count() > 1;
+        if !self.keys_may_move {
+            self.batch.forget_written();
+        }
         TableSink::begin(self, plan.topic_id.as_deref(), plan.generation);
         if rebuild.is_none() && !self.progress.next.is_empty() && self.progress.complete_ms.is_none() {
             self.warnings.push(format!(
@@ -396,7 +402,7 @@ impl Sink for TableSink {
                 self.table.name
             ));
         }
-        let missed = self.batch.written.has_missed_some();
+        let missed = self.batch.has_missed_some();
         let settled = self.unless_broken(|sink| sink.settle(drained));
         if missed {
             self.warn_of_moved_keys();

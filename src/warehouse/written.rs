@@ -63,6 +63,8 @@ impl Written {
                 self.zeros += 1;
                 self.keys
                     .retain(|newest| newest.key.leading_zeros() >= self.zeros);
+                // The places of those that are gone would not all be taken again, and the table would grow instead.
+                self.keys.shrink_to_fit(|newest| short(newest.key));
             }
         }
     }
@@ -115,6 +117,8 @@ mod tests {
             "{}",
             written.keys.len()
         );
+        // Places of those that are gone are taken again.
+        assert!(written.keys.capacity() < 2000, "{}", written.keys.capacity());
         for n in 0..50_000 {
             let key = newest(n, &seed).key;
             assert!(!written.is_newer(key, 0, 50), "the offset decides");

@@ -9,6 +9,7 @@ mod progress;
 #[path = "../common/proxy.rs"]
 mod proxy;
 mod purges;
+mod rebuilds;
 #[path = "../common/mysql.rs"]
 mod service;
 mod turns;

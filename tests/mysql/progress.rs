@@ -1,10 +1,10 @@
-//! The warehouse's progress, locks, rebuilds and sizes on a real MySQL.
+//! The warehouse's progress, locks and sizes on a real MySQL.
 
 use crate::service::{self, *};
-use crate::{COUNTS, PROGRESS, TOPICS, fresh};
+use crate::{PROGRESS, fresh};
 use lakectl::exit;
 use lakectl::record::Record;
-use lakectl::sink::{DrainedPartition, Rebuild, Sink};
+use lakectl::sink::{DrainedPartition, Sink};
 use std::time::Duration;
 
 #[test]
@@ -69,92 +69,6 @@ fn a_topic_made_anew_replaces_its_progress() {
         test.rows(PROGRESS),
         ["product_purchase_counts|PRODUCT_PURCHASE_COUNTS|0|4|id-2|2|1761868800000"]
     );
-}
-
-fn a_rebuild_removes_what_the_fold_lacks(test: &TestDatabase) {
-    let value = |n: usize| format!(r#"{{"PURCHASE_COUNT":{n}}}"#);
-    for (budget, round) in [(usize::MAX, 0), (20_000, 100)] {
-        let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
-        load(
-            &mut sink,
-            &[
-                record(1_000 + round, b"ghost", Some("{}")),
-                record(1_001 + round, b"P00001", Some("{}")),
-            ],
-        );
-        sink.rebuild(Rebuild::DropAbsent).unwrap();
-        sink.set_budget(budget);
-        for n in 0..500 {
-            let (key, value) = (format!("P{n:05}"), value(n));
-            sink.take(&record(n as i64, key.as_bytes(), Some(&value)))
-                .unwrap();
-        }
-        sink.take(&record(500, b"P00002", None)).unwrap();
-        sink.take(&record(501, b"P00003", Some("no JSON"))).unwrap();
-        let mut open = drained(0, 1_002 + round);
-        // Others see the old rows until the moment of the commit.
-        assert_eq!(
-            test.one("SELECT COUNT(*) FROM product_purchase_counts WHERE product_id = 'ghost'"),
-            "1"
-        );
-        open.planned_ms += round;
-        let mut report = report("T");
-        sink.commit(&open, &mut report).unwrap();
-        assert_eq!(counts(&report).2, 1);
-        assert_eq!(
-            test.one("SELECT COUNT(*), SUM(purchase_count), SUM(product_id = 'P00003') FROM product_purchase_counts"),
-            format!("499|{}|1", (0..500).sum::<usize>() - 2)
-        );
-    }
-}
-
-#[test]
-fn a_rebuild_removes_what_the_fold_lacks_on_mysql() {
-    let test = fresh();
-    a_rebuild_removes_what_the_fold_lacks(&test);
-    let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
-    sink.rebuild(Rebuild::DropAbsent).unwrap();
-    let mut half = drained(0, 10);
-    half.complete = false;
-    assert!(sink.commit(&half, &mut report("T")).is_err());
-    drop(sink);
-    assert_eq!(test.one("SELECT COUNT(*) FROM product_purchase_counts"), "499");
-}
-
-/// Windows that Kafka let expire stay: nobody deleted them.
-#[test]
-fn a_rebuild_may_keep_what_the_fold_lacks() {
-    let test = fresh();
-    let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
-    let value = r#"{"PURCHASE_COUNT":2}"#;
-    load(
-        &mut sink,
-        &records(&[("expired", Some("{}")), ("P1", Some("{}"))]),
-    );
-    sink.rebuild(Rebuild::KeepAbsent).unwrap();
-    load(&mut sink, &[record(1, b"P1", Some(value))]);
-    assert_eq!(test.rows(COUNTS), ["P1|2", "expired|NULL"]);
-}
-
-/// Where the number of Kafka partitions grew, a key may have records in two: the later time wins.
-#[test]
-fn a_rebuild_goes_by_time_across_kafka_partitions() {
-    let test = fresh();
-    for budget in [usize::MAX, 1] {
-        let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
-        sink.rebuild(Rebuild::DropAbsent).unwrap();
-        sink.set_budget(budget);
-        let newer = Record {
-            partition: 1,
-            timestamp_ms: 2_000_000_000_000,
-            ..record(0, b"P1", Some(r#"{"PURCHASE_COUNT":2}"#))
-        };
-        sink.take(&newer).unwrap();
-        sink.take(&record(9, b"P1", Some(r#"{"PURCHASE_COUNT":1}"#)))
-            .unwrap();
-        sink.commit(&drained(0, 10), &mut service::report("T")).unwrap();
-        assert_eq!(test.rows(COUNTS), ["P1|2"], "{budget}");
-    }
 }
 
 #[test]
@@ -279,9 +193,4 @@ fn only_one_run_at_a_time() {
     });
     drop(first);
     assert!(waiter.join().unwrap());
-}
-
-#[test]
-fn rebuilds_on_mariadb() {
-    a_rebuild_removes_what_the_fold_lacks(&TestDatabase::new(&mariadb_service(), TOPICS));
 }

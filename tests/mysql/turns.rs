@@ -329,7 +329,7 @@ fn turns_come_out_as_one_transaction() {
 }
 
 /// Where the number of Kafka partitions was changed, a key has records in several, and the newest by its time counts. A run
-/// with more keys than are remembered can't promise that: it says so. A rebuild remembers all.
+/// with more keys than are remembered can't promise that: it says so. A rebuild can.
 #[test]
 fn keys_that_moved_and_are_too_many_to_remember_are_told() {
     const COUNT: &str = "SELECT COUNT(*) FROM product_purchase_counts WHERE purchase_count = 1";
