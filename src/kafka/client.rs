@@ -30,10 +30,13 @@ const MIRROR_TRIES: u32 = 3;
 const MIRROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Set before the user's own options, which may change them.
-const DEFAULTS: [(&str, &str); 8] = [
+const DEFAULTS: [(&str, &str); 10] = [
     ("client.id", "lakectl"),
-    // Bounds memory whatever the topic's size; a bounded queue stalls on the backoff unless that is short.
+    // Bounds memory whatever the topic's size; a bounded queue stalls on the backoff unless that is short. What a record takes
+    // beside its bytes is not counted, nor that all of an answer is there at once, and is larger than it was on the wire.
     ("queued.max.messages.kbytes", "16384"),
+    ("queued.min.messages", "20000"),
+    ("fetch.max.bytes", "1048576"),
     ("fetch.queue.backoff.ms", "5"),
     // A fetch at the end of a topic should come back at once: the next topic's waits behind it. Yet while a commit takes
     // its time, a topic that is ready must not be asked for in vain without a pause.
