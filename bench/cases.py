@@ -161,6 +161,8 @@ def memory(size, rounds, also):
 
     cases = [
         (f"{10 * size * 1000 / 1e9:.0f} GB drained", f"bench-large-{size}", [10 * size, "--bytes", 1000], MEMORY),
+        (f"{size:,} records in 50 Kafka partitions, compressed", f"bench-zstd-{size}",
+         [size, "--partitions", 50, "--bytes", 300, "--zstd", 1], MEMORY),
         ("5,000 day folders in one run", f"bench-days-{size}", [size // 10, "--days", 5000], MEMORY),
         # Three times the record is what a run may take more.
         ("records of 64 MiB", "bench-huge", [8, "--bytes", 64 << 20, "--partitions", 1], MEMORY + 3 * 64),

@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 import cases
 import report
 from measure import REPO, WORK, forget, forget_topics, made
-from warehouse import warehouse
+from warehouse import keys, warehouse
 
 
 class Case(NamedTuple):
@@ -36,9 +36,10 @@ CASES = {
     "snapshot": Case(cases.snapshot, 3, 3 * KB, 12 * KB),
     "windowed": Case(cases.windowed, 5, 0.3 * KB, 0.6 * KB, topics=("bench-windowed-",)),
     "warehouse": Case(warehouse, 5, 1.3 * KB, 0.5 * KB, topics=("bench-table-", "bench-enveloped-")),
+    "keys": Case(keys, 1, 6 * KB, 0, topics=("bench-keys-",)),
     "idle": Case(cases.idle, 10, 0, 0, topics=("bench-idle-",)),
     "many": Case(cases.many, 5, 0.2 * KB, 0.1 * KB, 0.02, topics=("bench-many-",)),
-    "memory": Case(cases.memory, 1, 12 * KB, 11 * KB, 0.05, topics=("bench-large-", "bench-days-", "bench-huge")),
+    "memory": Case(cases.memory, 1, 12 * KB, 11 * KB, 0.05, topics=("bench-large-", "bench-zstd-", "bench-days-", "bench-huge")),
     "purge": Case(cases.purge, 1, 0.4 * KB, 9 * KB, 2.1, topics=("bench-files-",)),
     "linear": Case(cases.linear, 2, 12 * KB, 6 * KB, topics=("bench-linear-",)),
 }

@@ -1,4 +1,5 @@
-"""The case `warehouse`: the same final rows by upserts from a file, by LOAD DATA, by lakectl from the updates, and by Debezium."""
+"""The cases `warehouse`: the same final rows by upserts from a file, by LOAD DATA, by lakectl from the updates, and by Debezium;
+and `keys`: how much memory many rows take."""
 
 import itertools
 import json
@@ -27,32 +28,22 @@ def sql(statement, *database):
 def warehouse(size, rounds, also):
     topic = data(f"bench-table-{size}", "table", size, size // 5)
     rows = write_floor(topic)
-    entry = {topic: 'kind = "table"\nkey = { columns = ["k"] }\nwarehouse.table = "bench_rows"'}
-    configuration(entry, warehouse=f'[warehouse]\nurl = "{URL}"')
-    # Variables win over files.
-    os.environ["LAKECTL_WAREHOUSE_URL"] = URL
-    run([LAKECTL, "init-db", "-q", "-c", "lakectl.toml"])
-
-    def no_progress():
-        sql(f"DELETE FROM lakectl_progress WHERE topic = '{topic}'", DATABASE)
+    configure(topic)
 
     def empty():
         new_table("bench_rows")
-        no_progress()
+        no_progress(topic)
 
     def from_file(name):
         return lambda: run([*CLIENT, DATABASE], stdin=WORK / name)
 
-    def load():
-        return run([LAKECTL, "warehouse", "-q", "-c", "lakectl.toml", "--topics", topic])
-
     contenders = [
         (f"upserts of {rows:,} rows, empty table", empty, from_file("rows.sql")),
-        ("upserts, rows exist", no_progress, from_file("rows.sql")),
+        ("upserts, rows exist", lambda: no_progress(topic), from_file("rows.sql")),
         ("LOAD DATA, empty table", empty, from_file("load.sql")),
-        ("LOAD DATA REPLACE, rows exist", no_progress, from_file("load.sql")),
-        (f"lakectl warehouse, {size:,} updates, empty table", empty, load),
-        ("lakectl warehouse, rows exist", no_progress, load),
+        ("LOAD DATA REPLACE, rows exist", lambda: no_progress(topic), from_file("load.sql")),
+        (f"lakectl warehouse, {size:,} updates, empty table", empty, lambda: load(topic)),
+        ("lakectl warehouse, rows exist", lambda: no_progress(topic), lambda: load(topic)),
     ]
     if "debezium" in also:
         enveloped = data(f"bench-enveloped-{size}", "enveloped", size, size // 5)
@@ -69,6 +60,42 @@ def warehouse(size, rounds, also):
         figures.append(started)
     sql(f"DROP DATABASE {DATABASE}")
     return figures
+
+
+def keys(size, rounds, also):
+    """Peak memory with many keys, none of which is updated: a first load, and a rebuild of the same."""
+    number = 10 * size
+    topic = data(f"bench-keys-{number}", "keys", number, number, "--partitions", 4)
+    configure(topic)
+
+    def fresh():
+        new_table("bench_rows")
+        no_progress(topic)
+
+    figures = in_turn(rounds, [
+        (f"lakectl warehouse, {number:,} keys, empty table", fresh, lambda: load(topic)),
+        (f"lakectl warehouse --rebuild, {number:,} keys", lambda: None, lambda: load(topic, "--rebuild")),
+    ])
+    for figure in figures:
+        figure.within(megabytes=MEMORY)
+    sql(f"DROP DATABASE {DATABASE}")
+    return figures
+
+
+def configure(topic):
+    entry = {topic: 'kind = "table"\nkey = { columns = ["k"] }\nwarehouse.table = "bench_rows"'}
+    configuration(entry, warehouse=f'[warehouse]\nurl = "{URL}"')
+    # Variables win over files.
+    os.environ["LAKECTL_WAREHOUSE_URL"] = URL
+    run([LAKECTL, "init-db", "-q", "-c", "lakectl.toml"])
+
+
+def load(topic, *more):
+    return run([LAKECTL, "warehouse", "-q", "-c", "lakectl.toml", "--topics", topic, *more])
+
+
+def no_progress(topic):
+    sql(f"DELETE FROM lakectl_progress WHERE topic = '{topic}'", DATABASE)
 
 
 def new_table(name):

@@ -30,6 +30,8 @@ struct Load {
     partitions: i32,
     days: i64,
     value_bytes: usize,
+    /// Whether the producer compresses, as most do.
+    zstd: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -74,7 +76,7 @@ fn main() -> Result<()> {
 }
 
 fn arguments(given: Vec<String>) -> Result<Load> {
-    let usage = "bench_data TOPIC stream|table|enveloped|windowed|keys RECORDS [KEYS] [--partitions N] [--days N] [--bytes N]";
+    let usage = "bench_data TOPIC stream|table|enveloped|windowed|keys RECORDS [KEYS] [--partitions N] [--days N] [--bytes N] [--zstd 1]";
     let (mut plain, mut options) = (Vec::new(), std::collections::HashMap::new());
     let mut rest = given.into_iter();
     while let Some(word) = rest.next() {
@@ -105,6 +107,7 @@ fn arguments(given: Vec<String>) -> Result<Load> {
         partitions: i32::try_from(option("partitions", 3))?,
         days: option("days", 30),
         value_bytes: usize::try_from(option("bytes", 700))?,
+        zstd: option("zstd", 0) != 0,
     })
 }
 
@@ -172,6 +175,7 @@ fn produce(brokers: &str, load: &Load, before: i64) -> Result<()> {
         .set("enable.idempotence", "true")
         .set("queue.buffering.max.messages", "1000000")
         .set("message.max.bytes", MESSAGE_MAX)
+        .set("compression.codec", if load.zstd { "zstd" } else { "none" })
         .create()?;
     let (mut key, mut value) = (Vec::new(), Vec::new());
     for number in before..load.records {

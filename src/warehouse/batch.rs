@@ -228,6 +228,10 @@ impl Batch {
         // A batch is bounded by its bytes long before.
         let at = self.changes.len() as u32;
         self.in_order = false;
+        if self.changes.len() == self.changes.capacity() {
+            // Not by as many again: what has no room where it is, the kernel moves without a copy.
+            self.changes.reserve_exact(self.changes.len() / 4 + 64);
+        }
         self.changes.push(pending);
         self.index
             .insert_unique(spread(hash), Place { hash, at }, |place| spread(place.hash));
