@@ -6,7 +6,7 @@ use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::commits::{Changes, Removed, UNCOUNTED};
-use super::ledger::{FileEntry, Manifest, Pending, TopicState};
+use super::ledger::{FileEntry, Manifest, Pending, TopicState, by_partition};
 use super::path::{HivePartition, day_folder};
 use super::root::Root;
 use crate::config::Kind;
@@ -15,7 +15,8 @@ use crate::report::PathsReport;
 /// In place of a run: before all of them, when there was no file.
 const NONE: &str = "none";
 
-/// Counts the commit that is about to be made of `state`, and says what it changes; paths are relative to the lake root.
+/// Counts the commit that is about to be made of `state`, and its records, and says what it changes; paths are relative to
+/// the lake root.
 pub(super) fn note(root: &Root, topic: &str, state: &mut TopicState, run_id: &str) -> Result<PathsReport> {
     let Some(mut pending) = state.pending.take() else {
         return Ok(PathsReport::default());
@@ -29,10 +30,27 @@ pub(super) fn note(root: &Root, topic: &str, state: &mut TopicState, run_id: &st
         commit: changes.commit,
         paths: PathsReport::default(),
         removed: Vec::new(),
+        come: BTreeMap::new(),
+        gone: BTreeMap::new(),
     };
     let noted = change.of(&mut pending);
     state.pending = Some(pending);
     noted?;
+    if state.kind == Kind::Stream {
+        let mut records = match state.records.take() {
+            Some(records) => records,
+            None => counted(root, topic)?,
+        };
+        for (partition, number) in change.come {
+            *records.entry(partition).or_default() += number;
+        }
+        for (partition, number) in change.gone {
+            let left = records.entry(partition).or_default();
+            *left = left.saturating_sub(number);
+        }
+        records.retain(|_, number| *number > 0);
+        state.records = Some(records);
+    }
     changes.remove(change.removed);
     changes.mark(run_id);
     Ok(change.paths)
@@ -45,6 +63,9 @@ struct Change<'c> {
     commit: u64,
     paths: PathsReport,
     removed: Vec<Removed>,
+    /// Kafka partition -> records of the files that come, and of those that go or are replaced.
+    come: BTreeMap<i32, u64>,
+    gone: BTreeMap<i32, u64>,
 }
 
 impl Change<'_> {
@@ -92,6 +113,10 @@ impl Change<'_> {
     }
 
     fn comes(&mut self, file: &mut FileEntry, before: Option<&FileEntry>, path: String) {
+        *self.come.entry(file.partition).or_default() += file.records;
+        if let Some(before) = before {
+            *self.gone.entry(before.partition).or_default() += before.records;
+        }
         match before {
             None => {
                 (file.made, file.changed) = (self.commit, self.commit);
@@ -106,7 +131,11 @@ impl Change<'_> {
     }
 
     fn go(&mut self, day: &str, files: impl IntoIterator<Item = FileEntry>) {
-        let files: Vec<_> = files.into_iter().map(|file| (file.name, file.made)).collect();
+        let files = files.into_iter().map(|file| {
+            *self.gone.entry(file.partition).or_default() += file.records;
+            (file.name, file.made)
+        });
+        let files: Vec<_> = files.collect();
         let names = files.iter().map(|(name, _)| name.as_str());
         self.paths
             .removed
@@ -119,6 +148,15 @@ impl Change<'_> {
             });
         }
     }
+}
+
+/// Records of a stream by its days' manifests.
+fn counted(root: &Root, topic: &str) -> Result<BTreeMap<i32, u64>> {
+    let mut files = Vec::new();
+    for day in Manifest::days(root, topic)? {
+        files.extend(Manifest::files_of(root, topic, &day.to_string())?);
+    }
+    Ok(by_partition(&files))
 }
 
 fn paths<'n>(kind: Kind, topic: &str, day: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
