@@ -1,5 +1,6 @@
 //! How keys are found in memory: cheaper than the standard library's hash, and as hard to foresee from outside.
 
+use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
@@ -34,8 +35,31 @@ impl Seed {
     }
 }
 
-/// A table of short hashes wants the bits that differ at both ends.
-pub fn spread(hash: u32) -> u64 {
+/// Where the rows of keys are found: a part of each key's hash, so that hardly any other key is looked at, and the row's place.
+#[derive(Debug, Default)]
+pub struct Places(pub HashTable<(u32, u32)>);
+
+impl Places {
+    pub fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        let is_it = |&(other, at): &(u32, u32)| other == hash && is_it(at);
+        self.0.find(spread(hash), is_it).map(|&(_, at)| at)
+    }
+
+    /// Adds a row whose key is not here.
+    pub fn insert(&mut self, hash: u32, at: u32) {
+        self.0
+            .insert_unique(spread(hash), (hash, at), |&(hash, _)| spread(hash));
+    }
+
+    pub fn remove(&mut self, hash: u32, at: u32) {
+        if let Ok(place) = self.0.find_entry(spread(hash), |place| place.1 == at) {
+            place.remove();
+        }
+    }
+}
+
+/// The table wants the bits that differ at both ends.
+fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
 

@@ -2,11 +2,10 @@
 //! goes where the key's last one was, and what is full is known to the byte.
 
 use anyhow::{Context, Result};
-use hashbrown::HashTable;
 
 use super::row::{HEADER, Head, Origin};
 use crate::fetch::fetch;
-use crate::key_hash::{Seed, spread};
+use crate::key_hash::{Places, Seed};
 
 /// Before a row's header stands the room that its line has, with a bit for rows that are outdated.
 const ROOM: usize = 4;
@@ -21,17 +20,11 @@ const CAPACITY_MAX: usize = (1 << 31) - 1;
 pub(super) struct Arena {
     /// Rows one behind the other: room, header, key, line, and what is left of the room.
     bytes: Vec<u8>,
-    index: HashTable<Entry>,
+    index: Places,
     seed: Seed,
     capacity: usize,
     /// Bytes that the rows would take without what is outdated or left.
     needed: usize,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    hash: u32,
-    at: u32,
 }
 
 /// A key's hash, as the index has it.
@@ -44,7 +37,7 @@ pub(super) struct At(u32);
 
 impl std::fmt::Debug for Arena {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} rows, {} bytes", self.index.len(), self.bytes.len())
+        write!(f, "{} rows, {} bytes", self.index.0.len(), self.bytes.len())
     }
 }
 
@@ -60,7 +53,7 @@ impl Arena {
             .with_context(|| format!("reserving {} MiB of memory for a table's rows", capacity >> 20))?;
         Ok(Arena {
             bytes,
-            index: HashTable::new(),
+            index: Places::default(),
             seed: Seed::default(),
             capacity,
             needed: 0,
@@ -68,7 +61,7 @@ impl Arena {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.index.0.is_empty()
     }
 
     pub(super) fn hash(&self, key: &[u8]) -> Hash {
@@ -76,14 +69,12 @@ impl Arena {
     }
 
     pub(super) fn find(&self, hash: Hash, key: &[u8]) -> Option<At> {
-        let same = |entry: &Entry| entry.hash == hash.0 && self.key(At(entry.at)) == key;
-        let found = self.index.find(spread(hash.0), same);
-        found.map(|entry| At(entry.at))
+        self.index.find(hash.0, |at| self.key(At(at)) == key).map(At)
     }
 
     /// Whether a row can be added.
     pub(super) fn has_room(&self, key: usize, line: usize) -> bool {
-        let overhead = (self.index.len() + 1) * ROW_OVERHEAD;
+        let overhead = (self.index.0.len() + 1) * ROW_OVERHEAD;
         self.bytes.len() + size(key, line) + overhead <= self.capacity
     }
 
@@ -112,18 +103,13 @@ impl Arena {
         self.bytes.extend_from_slice(text);
         self.bytes.resize(at + size, 0);
         debug_assert!(self.bytes.len() <= self.capacity);
-        self.insert(hash, at);
+        self.insert(hash, At(at as u32));
         Ok(())
     }
 
-    fn insert(&mut self, hash: Hash, at: usize) {
-        let entry = Entry {
-            hash: hash.0,
-            at: at as u32,
-        };
-        self.index
-            .insert_unique(spread(hash.0), entry, |entry| spread(entry.hash));
-        self.needed += self.needs(At(at as u32));
+    fn insert(&mut self, hash: Hash, at: At) {
+        self.index.insert(hash.0, at.0);
+        self.needed += self.needs(at);
     }
 
     /// Puts an update where the row is; false: its line is too long for that.
@@ -145,9 +131,7 @@ impl Arena {
 
     /// Forgets a row, whose bytes stay until the next `compact`.
     pub(super) fn remove(&mut self, hash: Hash, at: At) {
-        if let Ok(entry) = self.index.find_entry(spread(hash.0), |entry| entry.at == at.0) {
-            entry.remove();
-        }
+        self.index.remove(hash.0, at.0);
         self.needed -= self.needs(at);
         let room = self.room(at) as u32 | DEAD;
         self.bytes[at.0 as usize..][..ROOM].copy_from_slice(&room.to_le_bytes());
@@ -165,13 +149,13 @@ impl Arena {
     /// Bytes of memory that its rows take, and will take while they are put in order.
     #[cfg(test)]
     pub(super) fn taken(&self) -> usize {
-        let order = self.index.len() * size_of::<(u64, At)>();
-        self.bytes.len() + self.index.allocation_size().max(order)
+        let order = self.index.0.len() * size_of::<(u64, At)>();
+        self.bytes.len() + self.index.0.allocation_size().max(order)
     }
 
     /// Moves the rows together.
     pub(super) fn compact(&mut self) {
-        self.index.clear();
+        self.index.0.clear();
         self.needed = 0;
         let (mut from, mut to) = (0, 0);
         while from < self.bytes.len() {
@@ -180,11 +164,11 @@ impl Arena {
             if !self.is_dead(at) {
                 let (needs, row) = (self.needs(at), ROOM + self.row(at).len());
                 self.bytes.copy_within(from..from + row, to);
-                let key_length = self.head(At(to as u32)).key_length as usize;
+                let at = At(to as u32);
+                let key_length = self.head(at).key_length as usize;
                 let room = (needs - ROOM - HEADER - key_length) as u32;
                 self.bytes[to..to + ROOM].copy_from_slice(&room.to_le_bytes());
-                let hash = self.hash(self.key(At(to as u32)));
-                self.insert(hash, to);
+                self.insert(self.hash(self.key(at)), at);
                 to += needs;
             }
             from = next;
@@ -194,13 +178,13 @@ impl Arena {
 
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
-        self.index.clear();
+        self.index.0.clear();
         self.needed = 0;
     }
 
     /// The rows in the order of their keys, none of which is found any more.
     pub(super) fn sorted(&mut self) -> Vec<At> {
-        let count = std::mem::take(&mut self.index).len();
+        let count = std::mem::take(&mut self.index.0).len();
         let shared = self.shared_prefix();
         let mut order: Vec<(u64, At)> = Vec::with_capacity(count);
         order.extend(self.all().map(|at| (prefix(&self.key(at)[shared..]), at)));

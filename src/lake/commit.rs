@@ -12,13 +12,11 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::folder::Folder;
 use super::inherit::{self, Heirs};
-use super::ledger::{
-    self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState, by_partition,
-};
+use super::ledger::{self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState};
 use super::path::{HivePartition, day_folder, parent};
 use super::root::{Found, Root};
 use super::{doubts, sealed, trash};
-use crate::config::{Kind, Settings};
+use crate::config::Settings;
 
 /// Past this many files one syncfs is cheaper than an fsync each.
 const SYNC_EACH_MAX: usize = 1_000;
@@ -40,61 +38,8 @@ pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicSt
     if let Some(pending) = &state.pending {
         make_durable(root, pending)?;
     }
-    count(root, topic, state)?;
     sealed::prepare(root, &path, state)?.switch()?;
     publish(root, settings, topic, state, false)
-}
-
-/// Brings a stream's count of records to what it will be once `state.pending` is published.
-fn count(root: &Root, topic: &str, state: &mut TopicState) -> Result<()> {
-    let (Kind::Stream, Some(pending)) = (state.kind, &state.pending) else {
-        return Ok(());
-    };
-    let entries = pending.files.iter().filter(|file| file.day.is_some());
-    let comes = entries.map(|file| &file.file);
-    let comes = comes.chain(pending.exchanges.iter().flat_map(|exchange| &exchange.files));
-    let replaced = pending.files.iter().filter(|file| file.replaces);
-    let replaced = replaced.filter_map(|file| Some((file.day.as_deref()?, file.file.name.as_str())));
-    let forgotten = pending
-        .forget
-        .iter()
-        .map(|(day, name)| (day.as_str(), name.as_str()));
-    let files: BTreeSet<(&str, &str)> = replaced.chain(forgotten).collect();
-    let exchanged = pending.exchanges.iter().map(|exchange| exchange.day.as_str());
-    let purged = pending.purges.iter().map(|purge| purge.day.as_str());
-    let whole: BTreeSet<&str> = exchanged.chain(purged).collect();
-    let mut records = match &state.records {
-        Some(records) => records.clone(),
-        None => counted(root, topic)?,
-    };
-    for (partition, number) in by_partition(comes) {
-        *records.entry(partition).or_default() += number;
-    }
-    let days: BTreeSet<&str> = files
-        .iter()
-        .map(|(day, _)| *day)
-        .chain(whole.iter().copied())
-        .collect();
-    for day in days {
-        let known = Manifest::files_of(root, topic, day)?;
-        let goes = |file: &&FileEntry| whole.contains(day) || files.contains(&(day, file.name.as_str()));
-        for (partition, number) in by_partition(known.iter().filter(goes)) {
-            let left = records.entry(partition).or_default();
-            *left = left.saturating_sub(number);
-        }
-    }
-    records.retain(|_, number| *number > 0);
-    state.records = Some(records);
-    Ok(())
-}
-
-/// Records of a stream by its days' manifests.
-fn counted(root: &Root, topic: &str) -> Result<BTreeMap<i32, u64>> {
-    let mut files = Vec::new();
-    for day in Manifest::days(root, topic)? {
-        files.extend(Manifest::files_of(root, topic, &day.to_string())?);
-    }
-    Ok(by_partition(&files))
 }
 
 /// What an earlier run left, put in order.

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::changes::Changes;
+use super::commits::Changes;
 use super::folder::Folder;
 use super::lock;
 use super::path::{HOME, HivePartition, generation_of};

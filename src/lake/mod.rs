@@ -4,6 +4,7 @@ pub mod acl;
 mod arena;
 mod changes;
 mod commit;
+mod commits;
 mod day;
 mod doubts;
 mod erase;

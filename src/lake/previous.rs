@@ -62,7 +62,7 @@ impl Previous {
     }
 
     /// The present row stays. It is copied with its neighbours.
-    pub(super) fn keep(&mut self, out: &mut Output<'_>) -> Result<()> {
+    pub(super) fn keep(&mut self, out: &mut Output) -> Result<()> {
         if self.due >= CHUNK as u64 || self.sidecar.kept() >= CHUNK {
             self.copy_kept(out)?;
         }
@@ -72,7 +72,7 @@ impl Previous {
     }
 
     /// The present row stays, unless it is to be erased: its line must be looked at.
-    pub(super) fn keep_unless(&mut self, matcher: &Matcher, out: &mut Output<'_>) -> Result<()> {
+    pub(super) fn keep_unless(&mut self, matcher: &Matcher, out: &mut Output) -> Result<()> {
         self.take_line()?;
         if matcher.judge(&self.line) == Verdict::Erase {
             return self.leave_out(out);
@@ -80,29 +80,29 @@ impl Previous {
         if self.sidecar.kept() >= CHUNK {
             self.copy_kept(out)?;
         }
-        out.lines.extend_from_slice(&self.line);
+        out.snapshot.buffer.extend_from_slice(&self.line);
         out.count(self.sidecar.day_ms);
         out.flush_full()
     }
 
     /// The present row goes.
-    pub(super) fn drop_row(&mut self, out: &mut Output<'_>) -> Result<()> {
+    pub(super) fn drop_row(&mut self, out: &mut Output) -> Result<()> {
         self.leave_out(out)?;
         self.take_line()
     }
 
-    fn leave_out(&mut self, out: &mut Output<'_>) -> Result<()> {
+    fn leave_out(&mut self, out: &mut Output) -> Result<()> {
         self.copy_kept(out)?;
         self.sidecar.pass();
         Ok(())
     }
 
     /// Copies the rows before the present one that stay, and those of their lines that are still to come.
-    pub(super) fn copy_kept(&mut self, out: &mut Output<'_>) -> Result<()> {
-        out.sidecar.extend_from_slice(self.sidecar.take_kept());
+    pub(super) fn copy_kept(&mut self, out: &mut Output) -> Result<()> {
+        out.sidecar.buffer.extend_from_slice(self.sidecar.take_kept());
         let due = std::mem::take(&mut self.due);
         if due > 0 {
-            let taken = self.lines.take(due, &mut out.lines);
+            let taken = self.lines.take(due, &mut out.snapshot.buffer);
             taken.with_context(|| self.mismatch())?;
         }
         out.flush_full()

@@ -24,33 +24,41 @@ pub struct Written {
 }
 
 /// The new snapshot and its sidecar, in staging.
-pub(super) struct Output<'a> {
-    root: &'a Root,
-    folder: &'a str,
-    compression: Compression,
-    pub(super) lines: Vec<u8>,
-    file: Arc<File>,
-    pub(super) sidecar: Vec<u8>,
-    sidecar_file: Arc<File>,
+pub(super) struct Output {
+    pub(super) snapshot: Staged,
+    pub(super) sidecar: Staged,
     writer: Writer,
     rows: u64,
     day_ms: Option<i64>,
 }
 
-/// The two files, as the writer tells them apart.
-const SNAPSHOT: u32 = 0;
-const SIDECAR: u32 = 1;
+/// One of the two files, and what is not written of it yet.
+pub(super) struct Staged {
+    /// How the writer tells it from the other one.
+    number: u32,
+    name: &'static str,
+    shown: String,
+    file: Arc<File>,
+    compression: Compression,
+    pub(super) buffer: Vec<u8>,
+}
 
-impl<'a> Output<'a> {
-    pub(super) fn new(root: &'a Root, folder: &'a str, compression: Compression) -> Result<Self> {
+impl Output {
+    pub(super) fn new(root: &Root, folder: &str, compression: Compression) -> Result<Self> {
+        let staged = |number, name, compression| {
+            let path = format!("{folder}/{name}");
+            anyhow::Ok(Staged {
+                number,
+                name,
+                shown: root.shown(&path),
+                file: Arc::new(root.create(&path)?),
+                compression,
+                buffer: Vec::new(),
+            })
+        };
         Ok(Output {
-            root,
-            folder,
-            compression,
-            lines: Vec::new(),
-            file: Arc::new(root.create(&format!("{folder}/snapshot"))?),
-            sidecar: Vec::new(),
-            sidecar_file: Arc::new(root.create(&format!("{folder}/sidecar"))?),
+            snapshot: staged(0, "snapshot", compression)?,
+            sidecar: staged(1, "sidecar", Compression::None)?,
             writer: Writer::new(BUFFER),
             rows: 0,
             day_ms: None,
@@ -62,12 +70,13 @@ impl<'a> Output<'a> {
         if fold.is_tombstone() {
             return Ok(());
         }
-        let before = self.lines.len();
-        fold.write_line(&mut self.lines)?;
+        let lines = &mut self.snapshot.buffer;
+        let before = lines.len();
+        fold.write_line(lines)?;
         let (key, origin) = (fold.key(), fold.origin());
-        let head = Head::new(key.len(), Some(self.lines.len() - before), origin)?;
-        self.sidecar.extend_from_slice(&head.bytes());
-        self.sidecar.extend_from_slice(key);
+        let head = Head::new(key.len(), Some(lines.len() - before), origin)?;
+        self.sidecar.buffer.extend_from_slice(&head.bytes());
+        self.sidecar.buffer.extend_from_slice(key);
         self.count(origin.day_ms);
         self.flush_full()
     }
@@ -82,50 +91,27 @@ impl<'a> Output<'a> {
 
     /// Each file by itself: two chunks at once, and nothing would be made ready while the writer writes them.
     pub(super) fn flush_full(&mut self) -> Result<()> {
-        if self.lines.len() >= CHUNK {
-            self.write_lines()?;
-        }
-        if self.sidecar.len() >= CHUNK {
-            self.write_sidecar()?;
+        for staged in [&mut self.snapshot, &mut self.sidecar] {
+            if staged.buffer.len() >= CHUNK {
+                staged.write(&mut self.writer)?;
+            }
         }
         Ok(())
     }
 
-    fn write_sidecar(&mut self) -> Result<()> {
-        let buffer = self.writer.buffer();
-        self.writer.write(Chunk {
-            number: SIDECAR,
-            file: Arc::clone(&self.sidecar_file),
-            shown: self.root.shown(&format!("{}/sidecar", self.folder)),
-            compression: Compression::None,
-            lines: std::mem::replace(&mut self.sidecar, buffer),
-        })
-    }
-
-    fn write_lines(&mut self) -> Result<()> {
-        let buffer = self.writer.buffer();
-        self.writer.write(Chunk {
-            number: SNAPSHOT,
-            file: Arc::clone(&self.file),
-            shown: self.root.shown(&format!("{}/snapshot", self.folder)),
-            compression: self.compression,
-            lines: std::mem::replace(&mut self.lines, buffer),
-        })
-    }
-
     pub(super) fn finish(mut self) -> Result<Written> {
-        if !self.lines.is_empty() || self.rows == 0 {
+        if !self.snapshot.buffer.is_empty() || self.rows == 0 {
             // Nothing but an empty frame is an empty compressed file to every reader.
-            self.write_lines()?;
+            self.snapshot.write(&mut self.writer)?;
         }
-        self.write_sidecar()?;
+        self.sidecar.write(&mut self.writer)?;
         let written = self.writer.finish()?;
-        let entry = |name: &str, number: u32| {
+        let entry = |staged: Staged| {
             let (bytes, checksum) = written
-                .of(number)
-                .with_context(|| format!("{}/{name} was not written", self.folder))?;
+                .of(staged.number)
+                .with_context(|| format!("{} was not written", staged.shown))?;
             anyhow::Ok(FileEntry {
-                name: name.to_owned(),
+                name: staged.name.to_owned(),
                 records: self.rows,
                 bytes,
                 checksum,
@@ -137,9 +123,22 @@ impl<'a> Output<'a> {
             })
         };
         Ok(Written {
-            snapshot: entry("snapshot", SNAPSHOT)?,
-            sidecar: entry("sidecar", SIDECAR)?,
+            snapshot: entry(self.snapshot)?,
+            sidecar: entry(self.sidecar)?,
             day_ms: self.day_ms,
+        })
+    }
+}
+
+impl Staged {
+    fn write(&mut self, writer: &mut Writer) -> Result<()> {
+        let buffer = writer.buffer();
+        writer.write(Chunk {
+            number: self.number,
+            file: Arc::clone(&self.file),
+            shown: self.shown.clone(),
+            compression: self.compression,
+            lines: std::mem::replace(&mut self.buffer, buffer),
         })
     }
 }

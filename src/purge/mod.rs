@@ -2,74 +2,28 @@
 
 pub mod confirm;
 mod history;
+mod outcome;
 mod plan;
 mod rows;
 
 use anyhow::{Context, Result};
 use chrono::{SecondsFormat, Utc};
-use serde::Serialize;
-use serde_json::json;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::audit::{CommandLine, Place, Trail};
 use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, units};
 use crate::exit::usage;
-use crate::lake::{DayFolder, Lake, RecordDay};
-use crate::print::{self, Log, count};
+use crate::lake::{Lake, RecordDay};
+use crate::print::{self, Log};
 use crate::progress::Display;
-use crate::report::{Report, TargetReport, TopicReport, one_line};
+use crate::report::{Report, TargetReport, TopicReport};
 use crate::select;
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 pub use history::show as show_history;
+use outcome::{PurgeOutcome, PurgedFolder, amounts, audit, planned, summary};
 pub use plan::{FolderPlan, Plan, TablePlan, TopicPlan};
-
-/// What was deleted, or would be.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct PurgeOutcome {
-    pub folders: Vec<PurgedFolder>,
-    pub tables: Vec<PurgedTable>,
-    /// What is there and is not ours: left.
-    pub left: Vec<String>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct PurgedFolder {
-    pub topic: String,
-    pub path: String,
-    pub day: String,
-    pub files: u64,
-    pub records: u64,
-    pub bytes: u64,
-}
-
-impl PurgedFolder {
-    fn of(topic: &str, folder: &DayFolder) -> Self {
-        PurgedFolder {
-            topic: topic.to_owned(),
-            path: folder.path.clone(),
-            day: folder.day.to_string(),
-            files: folder.files,
-            records: folder.records,
-            bytes: folder.bytes,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize)]
-pub struct PurgedTable {
-    pub table: String,
-    pub column: String,
-    /// UTC: rows before it went.
-    pub cutoff: String,
-    pub rows: u64,
-    /// Rows that a limit of time left for the next purge.
-    pub rows_left: u64,
-    /// Rows without a time in the column: never purged.
-    pub rows_without_time: u64,
-}
 
 /// What there is to purge from, as far as it was asked for.
 struct Targets<'a> {
@@ -359,84 +313,4 @@ fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Result<()
         Err(error) => line.fail(&error),
     }
     report.topics.push(line);
-}
-
-/// What was deleted, for the audit trail.
-fn audit(outcome: &PurgeOutcome, report: &Report) -> serde_json::Value {
-    let mut topics: BTreeMap<&str, (u64, u64, u64, u64)> = BTreeMap::new();
-    for folder in &outcome.folders {
-        let sum = topics.entry(&folder.topic).or_default();
-        *sum = (
-            sum.0 + 1,
-            sum.1 + folder.files,
-            sum.2 + folder.records,
-            sum.3 + folder.bytes,
-        );
-    }
-    let topic = |(topic, (folders, files, records, bytes)): (&&str, &(u64, u64, u64, u64))| json!({ "topic": topic, "folders": folders, "files": files, "records": records, "bytes": bytes });
-    json!({
-        "topics": topics.iter().map(topic).collect::<Vec<_>>(),
-        "tables": outcome.tables,
-        "left": outcome.left.len(),
-        "failed": report.topics.iter().map(|topic| json!([topic.topic, topic.error])).collect::<Vec<_>>(),
-    })
-}
-
-fn planned(plan: &Plan) -> PurgeOutcome {
-    let of_topic = |topic: &TopicPlan| -> Vec<PurgedFolder> {
-        let folders = topic.day_folders();
-        folders
-            .iter()
-            .map(|folder| PurgedFolder::of(&topic.topic, folder))
-            .collect()
-    };
-    let table = |table: &TablePlan| PurgedTable {
-        table: table.table.clone(),
-        column: table.column.clone(),
-        cutoff: table.cutoff.clone(),
-        rows: table.rows,
-        rows_left: 0,
-        rows_without_time: table.rows_without_time,
-    };
-    PurgeOutcome {
-        folders: plan.topics.iter().flat_map(of_topic).collect(),
-        tables: plan.tables.iter().map(table).collect(),
-        left: plan.left.clone(),
-    }
-}
-
-/// Folders and rows in a line each, where there are any.
-fn amounts(verb: &str, outcome: &PurgeOutcome) -> Vec<String> {
-    let sum = |pick: fn(&PurgedFolder) -> u64| outcome.folders.iter().map(pick).sum::<u64>();
-    let rows: u64 = outcome.tables.iter().map(|table| table.rows).sum();
-    let mut lines = Vec::new();
-    if !outcome.folders.is_empty() {
-        lines.push(format!(
-            "{verb} {} with {}, {}, {}",
-            count(outcome.folders.len() as u64, "day folder"),
-            count(sum(|f| f.files), "file"),
-            count(sum(|f| f.records), "record"),
-            indicatif::HumanBytes(sum(|f| f.bytes)),
-        ));
-    }
-    if rows > 0 {
-        lines.push(format!("{verb} {}", count(rows, "row")));
-    }
-    lines
-}
-
-fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
-    let left: u64 = outcome.tables.iter().map(|table| table.rows_left).sum();
-    let mut lines = amounts("purged", outcome);
-    let found = outcome.left.iter().filter(|path| !plan.left.contains(path));
-    lines.extend(found.map(|path| {
-        format!(
-            "left {}: it lay in a purged folder and is not ours",
-            one_line(path)
-        )
-    }));
-    if left > 0 {
-        lines.push(format!("{left} rows are left; run again to go on"));
-    }
-    lines
 }

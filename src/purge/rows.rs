@@ -4,7 +4,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use std::time::{Duration, Instant};
 
-use super::PurgedTable;
+use super::outcome::PurgedTable;
 use super::plan::TablePlan;
 use crate::config::{Retention, Settings};
 use crate::exit::usage;

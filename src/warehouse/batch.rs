@@ -1,6 +1,5 @@
 //! What was read and not yet written: the newest change per primary key.
 
-use hashbrown::HashTable;
 use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,7 +9,7 @@ use super::rejects::Reject;
 use super::schema::TargetTable;
 use super::sort_key::{first_bytes, sort_key};
 use super::written::{Newest, Written};
-use crate::key_hash::{Seed, spread};
+use crate::key_hash::{Places, Seed};
 use crate::record::Record;
 
 /// Pending changes and rejects, with the memory they take.
@@ -18,7 +17,7 @@ use crate::record::Record;
 pub(super) struct Batch {
     /// One for each key; in the primary key's order once nothing more is put.
     changes: Vec<Pending>,
-    index: HashTable<Place>,
+    index: Places,
     seed: Seed,
     in_order: bool,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
@@ -39,13 +38,6 @@ pub(super) struct Batch {
     /// What batches before this one have held, where keys can move between the Kafka partitions of a run.
     written: Option<Written>,
     bytes: usize,
-}
-
-/// Where the change of a key is, and a part of the key's hash, so that no other key need be looked at.
-#[derive(Debug)]
-struct Place {
-    hash: u32,
-    at: u32,
 }
 
 /// Reads the values of an update again.
@@ -111,7 +103,7 @@ impl Batch {
         if std::mem::replace(&mut self.in_order, true) {
             return;
         }
-        self.index = HashTable::new();
+        self.index = Places::default();
         let changes = (0..).zip(&self.changes);
         let mut order: Vec<_> = changes
             .map(|(at, change)| (first_bytes(change.sort_key()), at))
@@ -169,9 +161,8 @@ impl Batch {
 
     /// Has the processor fetch the change of a key that will be put soon.
     pub(super) fn fetch(&self, hash: u128) {
-        let hash = hash as u32;
-        if let Some(place) = self.index.find(spread(hash), |place| place.hash == hash) {
-            self.changes[place.at as usize].fetch();
+        if let Some(at) = self.index.find(hash as u32, |_| true) {
+            self.changes[at as usize].fetch();
         }
     }
 
@@ -186,12 +177,8 @@ impl Batch {
         reread: Reread<'_>,
     ) {
         let hash = long_hash as u32;
-        let is_it = |place: &Place| place.hash == hash && self.changes[place.at as usize].sort_key() == key;
-        let Some(at) = self
-            .index
-            .find(spread(hash), is_it)
-            .map(|place| place.at as usize)
-        else {
+        let is_it = |at| self.changes[at as usize].sort_key() == key;
+        let Some(at) = self.index.find(hash, is_it) else {
             let outdated = self
                 .written
                 .as_mut()
@@ -201,6 +188,7 @@ impl Batch {
             }
             return;
         };
+        let at = at as usize;
         let old = &mut self.changes[at];
         if old.partition != record.partition {
             if let Some(written) = &mut self.written {
@@ -233,8 +221,7 @@ impl Batch {
             self.changes.reserve_exact(self.changes.len() / 4 + 64);
         }
         self.changes.push(pending);
-        self.index
-            .insert_unique(spread(hash), Place { hash, at }, |place| spread(place.hash));
+        self.index.insert(hash, at);
     }
 
     /// `old`, in whose place is the later one, is as its record has it the first time that a key comes again; later on it is

@@ -37,6 +37,14 @@ fn in_turns(partitions: Range<i32>) -> DrainPlan {
     }
 }
 
+/// Has little memory, and is to take these turns.
+fn begun(test: &TestDatabase, partitions: Range<i32>) -> TableSink {
+    let mut sink = test.open(TOPIC);
+    sink.set_budget(BUDGET);
+    Sink::begin(&mut sink, &in_turns(partitions), None).unwrap();
+    sink
+}
+
 fn read_all(plan: &DrainPlan) -> Drained {
     let part = |range: &OffsetRange| DrainedPartition {
         partition: range.partition,
@@ -63,10 +71,7 @@ fn take(sink: &mut TableSink, partition: i32, offsets: Range<i64>) -> anyhow::Re
 #[test]
 fn a_turn_is_a_transaction_of_its_own() {
     let test = fresh();
-    let plan = in_turns(0..3);
-    let mut sink = test.open(TOPIC);
-    sink.set_budget(BUDGET);
-    Sink::begin(&mut sink, &plan, None).unwrap();
+    let mut sink = begun(&test, 0..3);
     take(&mut sink, 0, 10..110).unwrap();
     assert_eq!(test.rows(PROGRESS), [""; 0]);
     // Written beside, while the next turn is under way.
@@ -82,14 +87,12 @@ fn a_turn_is_a_transaction_of_its_own() {
         (test.one(count), test.rows(PROGRESS).len()),
         ("100".to_owned(), 3)
     );
-    let mut sink = test.open(TOPIC);
-    sink.set_budget(BUDGET);
+    let mut sink = begun(&test, 0..3);
     assert_eq!(sink.progress().next, [(0, 110), (1, 10), (2, 10)].into());
-    Sink::begin(&mut sink, &plan, None).unwrap();
     take(&mut sink, 1, 10..110).unwrap();
     take(&mut sink, 2, 10..110).unwrap();
     let mut report = report("T");
-    sink.commit(&read_all(&plan), &mut report).unwrap();
+    sink.commit(&read_all(&in_turns(0..3)), &mut report).unwrap();
     assert_eq!(counts(&report), (200, 0, 0));
     let warnings = sink.warnings();
     assert!(
@@ -127,9 +130,7 @@ fn few_rows_need_no_transaction_of_their_own() {
 #[test]
 fn a_turn_ends_among_records_that_are_taken_together() {
     let test = fresh();
-    let mut sink = test.open(TOPIC);
-    sink.set_budget(BUDGET);
-    Sink::begin(&mut sink, &in_turns(0..2), None).unwrap();
+    let mut sink = begun(&test, 0..2);
     let of = |partition: i32, offsets: Range<i64>| offsets.map(move |offset| (partition, offset));
     let places: Vec<_> = of(0, 10..110).chain(of(1, 10..50)).collect();
     let key = |(partition, offset): &(i32, i64)| format!("P{partition}-{offset}").into_bytes();
@@ -156,9 +157,7 @@ fn a_turn_ends_among_records_that_are_taken_together() {
 #[test]
 fn a_turn_that_fails_ends_the_run() {
     let test = fresh();
-    let mut sink = test.open(TOPIC);
-    sink.set_budget(BUDGET);
-    Sink::begin(&mut sink, &in_turns(0..4), None).unwrap();
+    let mut sink = begun(&test, 0..4);
     take(&mut sink, 0, 10..110).unwrap();
     take(&mut sink, 1, 10..110).unwrap();
     until("the first turn's transaction", || {
@@ -188,9 +187,7 @@ fn a_turn_that_fails_ends_the_run() {
 #[test]
 fn what_is_beside_a_read_that_fails_comes_to_its_end() {
     let test = fresh();
-    let mut sink = test.open(TOPIC);
-    sink.set_budget(BUDGET);
-    Sink::begin(&mut sink, &in_turns(0..2), None).unwrap();
+    let mut sink = begun(&test, 0..2);
     take(&mut sink, 0, 10..110).unwrap();
     take(&mut sink, 1, 10..11).unwrap();
     let warnings = sink.warnings().join("\n");
@@ -205,10 +202,8 @@ fn what_is_beside_a_read_that_fails_comes_to_its_end() {
 #[test]
 fn keys_that_moved_are_told_where_the_read_fails_too() {
     let test = fresh();
-    let mut sink = test.open(TOPIC);
-    sink.set_budget(BUDGET);
+    let mut sink = begun(&test, 0..2);
     sink.set_keys_remembered(50);
-    Sink::begin(&mut sink, &in_turns(0..2), None).unwrap();
     for partition in 0..2 {
         for offset in 10..110 {
             let key = format!("K{offset}");
@@ -227,10 +222,8 @@ fn keys_that_moved_are_told_where_the_read_fails_too() {
 #[test]
 fn a_transaction_beside_is_replayed() {
     let test = fresh();
-    let mut sink = test.open(TOPIC);
-    sink.set_budget(BUDGET);
+    let mut sink = begun(&test, 0..2);
     sink.set_patience(Duration::from_secs(60));
-    Sink::begin(&mut sink, &in_turns(0..2), None).unwrap();
     take(&mut sink, 0, 10..110).unwrap();
     let mut other = test.session();
     use mysql::prelude::Queryable;
