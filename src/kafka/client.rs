@@ -94,6 +94,7 @@ impl Client {
         for (key, value) in &kafka.options {
             config.set(key, value.reveal());
         }
+        make_answers_large_enough(&mut config, kafka);
         config
             .set("bootstrap.servers", &kafka.brokers)
             .set("group.id", &group);
@@ -406,6 +407,16 @@ fn redact(text: &str, kafka: &Kafka) -> String {
         })
 }
 
+/// librdkafka refuses answers that may be smaller than a message: who says how large a message may be need not know of our default.
+fn make_answers_large_enough(config: &mut ClientConfig, kafka: &Kafka) {
+    let bytes = |key| config.get(key).and_then(|value| value.parse::<u64>().ok());
+    let message = bytes("message.max.bytes");
+    let is_ours = !kafka.options.iter().any(|(key, _)| key == "fetch.max.bytes");
+    if let Some(message) = message.filter(|_| is_ours && message > bytes("fetch.max.bytes")) {
+        config.set("fetch.max.bytes", message.to_string());
+    }
+}
+
 /// Remembers why the last connection failed, and keeps librdkafka's own log off the terminal.
 #[derive(Default)]
 pub(super) struct Reasons {
@@ -440,3 +451,37 @@ impl ClientContext for Reasons {
 }
 
 impl ConsumerContext for Reasons {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    fn made_with(options: &[(&str, &str)]) -> Result<Client> {
+        let options = options.iter();
+        let kafka = Kafka {
+            brokers: "127.0.0.1:1".to_owned(),
+            group: "g".to_owned(),
+            options: options
+                .map(|(key, value)| ((*key).to_owned(), Secret::new(*value)))
+                .collect(),
+            timeout: Duration::from_secs(1),
+        };
+        Client::new(&kafka, "lake")
+    }
+
+    #[test]
+    fn how_large_a_message_may_be_can_be_said_alone() {
+        for bytes in ["1000000000", "10485760", "1048577", "20000"] {
+            let made = made_with(&[("message.max.bytes", bytes)]);
+            assert!(made.is_ok(), "{bytes}: {:#}", made.unwrap_err());
+        }
+        for both in [("2000000", "2000000"), ("2000000", "60000000")] {
+            let options = [("fetch.max.bytes", both.1), ("message.max.bytes", both.0)];
+            made_with(&options).unwrap();
+        }
+        // What the user's own options say stands.
+        let small = [("message.max.bytes", "2000000"), ("fetch.max.bytes", "1999999")];
+        assert!(format!("{:#}", made_with(&small).unwrap_err()).contains("`fetch.max.bytes` must be >="));
+    }
+}

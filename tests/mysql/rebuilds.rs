@@ -107,6 +107,122 @@ fn a_rebuild_goes_by_time_across_kafka_partitions() {
     }
 }
 
+/// A key's row of more than one statement's keys: those of the first half are newer in the batch before.
+fn each_of_many_keys_is_compared(test: &TestDatabase) {
+    const KEYS: i64 = 1200;
+    let keys: Vec<String> = (0..KEYS).map(|n| format!("P{n:05}")).collect();
+    let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
+    sink.rebuild(Rebuild::DropAbsent).unwrap();
+    for (partition, budget) in [(0, 1), (1, usize::MAX)] {
+        let value = format!(r#"{{"PURCHASE_COUNT":{partition}}}"#);
+        let records = (0..).zip(&keys).map(|(n, key)| Record {
+            partition,
+            // In the second Kafka partition older, of the same time, or newer.
+            timestamp_ms: if partition == 0 { KEYS / 2 } else { n },
+            ..record(n, key.as_bytes(), Some(&value))
+        });
+        let records: Vec<_> = records.collect();
+        let (last, others) = records.split_last().unwrap();
+        sink.set_budget(usize::MAX);
+        sink.take_all(others).unwrap();
+        sink.set_budget(budget);
+        sink.take(last).unwrap();
+    }
+    sink.commit(&drained(0, KEYS), &mut service::report("T")).unwrap();
+    assert_eq!(
+        test.rows(
+            "SELECT MIN(product_id), COUNT(*) FROM product_purchase_counts GROUP BY purchase_count ORDER BY 1"
+        ),
+        ["P00000|600", "P00600|600"]
+    );
+}
+
+#[test]
+fn each_of_many_keys_is_compared_on_both() {
+    each_of_many_keys_is_compared(&fresh());
+    each_of_many_keys_is_compared(&TestDatabase::new(&mariadb_service(), TOPICS));
+}
+
+const ANY_KEY: &str = r#"
+[topics.ANY_KEY]
+kind = "table"
+key = { format = "json" }
+"#;
+
+/// Types of a key's column, and keys of two rows, each spelled in one way or in two.
+const KEY_TYPES: [(&str, &str); 10] = [
+    ("VARCHAR(9) COLLATE utf8mb4_general_ci", r#""x" "X" "y""#),
+    ("CHAR(9) COLLATE utf8mb4_bin", r#""x" "y""#),
+    ("DATE", r#""2020-01-01" "2021-01-01""#),
+    (
+        "DATETIME(6)",
+        r#""2020-01-01T00:00:00.000001Z" "2020-01-01T00:00:00.000002Z""#,
+    ),
+    ("DECIMAL(20,3)", r#"1.1 "1.100" 1.101"#),
+    ("VARBINARY(8)", r#""AQI=" "AQIA""#),
+    ("ENUM('a','b')", r#""b" "a""#),
+    ("SET('a','b')", r#""a,b" "b,a" "b""#),
+    ("BIT(5)", "1 30"),
+    ("DOUBLE", "-0.0 0 0.1"),
+];
+
+/// Whatever its type, and however it is spelled, a key that comes again is found: the newer record came first.
+fn keys_of_every_type_are_compared(service: &Service) {
+    let test = TestDatabase::new(service, ANY_KEY);
+    for (kind, values) in KEY_TYPES {
+        test.execute("DROP TABLE IF EXISTS any_key");
+        test.execute(&format!(
+            "CREATE TABLE any_key (id {kind} NOT NULL, o INT NOT NULL, v INT, PRIMARY KEY (o, id))"
+        ));
+        test.execute("DELETE FROM lakectl_progress");
+        let keys: Vec<String> = values
+            .split(' ')
+            .map(|value| format!(r#"{{"id":{value},"o":7}}"#))
+            .collect();
+        let newer = keys.iter().map(|key| (0, 1000, key, r#"{"v":2}"#));
+        let older = keys.iter().map(|key| (1, 500, key, r#"{"v":1}"#));
+        let mut sink = test.open("ANY_KEY");
+        sink.rebuild(Rebuild::KeepAbsent).unwrap();
+        sink.set_budget(1);
+        for (offset, (partition, timestamp_ms, key, value)) in (0..).zip(newer.chain(older)) {
+            let record = Record {
+                partition,
+                timestamp_ms,
+                ..record(offset, key.as_bytes(), Some(value))
+            };
+            sink.take(&record).unwrap();
+        }
+        sink.commit(&drained(0, 100), &mut service::report("T")).unwrap();
+        assert_eq!(test.rows("SELECT v FROM any_key"), ["2", "2"], "{kind}");
+    }
+}
+
+#[test]
+fn keys_of_every_type_are_compared_on_both() {
+    keys_of_every_type_are_compared(&mysql_service());
+    keys_of_every_type_are_compared(&mariadb_service());
+}
+
+/// A record that no row can be made of says nothing of the time: an older one of another Kafka partition counts.
+#[test]
+fn a_refused_record_outdates_none() {
+    let test = fresh();
+    for budget in [1, usize::MAX] {
+        let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
+        sink.rebuild(Rebuild::DropAbsent).unwrap();
+        sink.set_budget(budget);
+        sink.take(&record(9, b"P1", Some("no JSON"))).unwrap();
+        let older = Record {
+            partition: 1,
+            timestamp_ms: -1,
+            ..record(0, b"P1", Some(r#"{"PURCHASE_COUNT":5}"#))
+        };
+        sink.take(&older).unwrap();
+        sink.commit(&drained(0, 10), &mut service::report("T")).unwrap();
+        assert_eq!(test.rows(COUNTS), ["P1|5"], "{budget}");
+    }
+}
+
 /// Kafka partition, key, and what the record says of it; each is later than those before.
 type Change = (i32, u8, Option<u8>);
 
