@@ -5,6 +5,7 @@ mod client;
 mod drain;
 mod handover;
 mod native_headers;
+mod options;
 mod plan;
 mod refusal;
 mod survey;

@@ -26,6 +26,11 @@ pub(super) struct Batch {
     /// what they fold to, each is tried by itself. Only kept for tables that can refuse.
     pub(super) versions: BTreeMap<Box<[u8]>, Vec<Pending>>,
     keeps_versions: bool,
+    /// Of keys whose changes are of several Kafka partitions, of several kinds, or go back in time: every change in order, the
+    /// first one as it had been folded. Whether a batch before had a newer change decides what they fold to. Only kept where
+    /// that is to be found out.
+    histories: BTreeMap<Box<[u8]>, Vec<Pending>>,
+    keeps_histories: bool,
     /// Distinct sets of columns.
     pub(super) shapes: Vec<Vec<usize>>,
     shape_of: HashMap<Vec<usize>, usize>,
@@ -57,6 +62,11 @@ impl Batch {
         self.written = None;
     }
 
+    /// From now on what a batch before had of a key can be told afterwards, see [`Batch::refold`].
+    pub(super) fn keep_histories(&mut self) {
+        self.keeps_histories = true;
+    }
+
     /// Whether keys came from several Kafka partitions each, and of some an older record may have been written last.
     pub(super) fn has_missed_some(&self) -> bool {
         self.written.as_ref().is_some_and(Written::has_missed_some)
@@ -82,6 +92,7 @@ impl Batch {
     pub(super) fn hand_over(&mut self) -> Batch {
         let next = Batch {
             keeps_versions: self.keeps_versions,
+            keeps_histories: self.keeps_histories,
             seed: self.seed,
             written: self.written.take(),
             ..Batch::default()
@@ -189,6 +200,9 @@ impl Batch {
             return;
         };
         let at = at as usize;
+        if self.keeps_histories {
+            self.keep_history(key, at, record, &write);
+        }
         let old = &mut self.changes[at];
         if old.partition != record.partition {
             if let Some(written) = &mut self.written {
@@ -222,6 +236,58 @@ impl Batch {
         }
         self.changes.push(pending);
         self.index.insert(hash, at);
+    }
+
+    fn keep_history(&mut self, key: &[u8], at: usize, record: &Record<'_>, write: &Write) {
+        let old = &self.changes[at];
+        let is_plain = old.partition == record.partition
+            && old.timestamp_ms <= record.timestamp_ms
+            && old.is_like(write);
+        if is_plain && !self.histories.contains_key(key) {
+            return;
+        }
+        let history = self.histories.entry(key.into()).or_default();
+        if history.is_empty() {
+            self.bytes += old.size() + key.len();
+            history.push(old.clone());
+        }
+        let change = Pending::new(key, record, write.clone());
+        self.bytes += change.size();
+        history.push(change);
+    }
+
+    pub(super) fn has_history(&self, key: &[u8]) -> bool {
+        self.histories.contains_key(key)
+    }
+
+    /// The changes of keys as they are to be where the newest of a batch before was of this Kafka partition and time.
+    pub(super) fn refold<'k>(
+        &self,
+        newest: impl Iterator<Item = (&'k [u8], i32, i64)>,
+        reread: Reread<'_>,
+    ) -> Batch {
+        let mut again = Batch {
+            shapes: self.shapes.clone(),
+            shape_of: self.shape_of.clone(),
+            keeps_versions: self.keeps_versions,
+            ..Batch::default()
+        };
+        for (key, partition, timestamp_ms) in newest {
+            let is_outdated =
+                |change: &&Pending| change.partition != partition && timestamp_ms > change.timestamp_ms;
+            let changes = self.histories.get(key).into_iter().flatten();
+            for change in changes.skip_while(is_outdated) {
+                again.put(
+                    key,
+                    again.hash(key),
+                    &change.record(),
+                    change.write.clone(),
+                    &mut *reread,
+                );
+            }
+        }
+        again.put_in_order();
+        again
     }
 
     /// `old`, in whose place is the later one, is as its record has it the first time that a key comes again; later on it is

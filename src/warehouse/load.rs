@@ -15,7 +15,7 @@ use super::erasures;
 use super::fault::{Fault, fault_of};
 use super::link::Link;
 use super::progress::{self, Place};
-use super::rebuild::Rebuild;
+use super::rebuild::{Compared, Rebuild};
 use super::rejects::{self, Origin, Reject};
 use super::row::{RowReader, Rows};
 use super::schema::TargetTable;
@@ -233,11 +233,27 @@ impl<'a> Work<'a> {
             reader,
             table: self.table,
         };
-        let outdated = match rebuild {
+        let compared = match rebuild {
             Some(rebuild) => rebuild.remember(&mut link.conn, &mut rows, self.batch)?,
-            None => BTreeSet::new(),
+            None => Compared::default(),
         };
-        let applied = upsert::apply(&mut link.conn, &link.server, &mut rows, self.batch, &outdated)?;
+        let mut landed = Landed::default();
+        let none = BTreeSet::new();
+        let again = compared.again.iter().map(|again| (again, &none));
+        for (batch, outdated) in std::iter::once((self.batch, &compared.outdated)).chain(again) {
+            landed += self.apply(link, &mut rows, batch, outdated)?;
+        }
+        Ok(landed)
+    }
+
+    fn apply(
+        &self,
+        link: &mut Link,
+        rows: &mut Rows<'_>,
+        batch: &Batch,
+        outdated: &BTreeSet<&[u8]>,
+    ) -> mysql::Result<Landed> {
+        let applied = upsert::apply(&mut link.conn, &link.server, rows, batch, outdated)?;
         let refused: Vec<Reject> = applied
             .refused
             .iter()
@@ -248,12 +264,12 @@ impl<'a> Work<'a> {
             topic: self.topic,
             generation: self.after.generation,
         };
-        rejects::write(&mut link.conn, origin, self.batch.rejects.iter().chain(&refused))?;
+        rejects::write(&mut link.conn, origin, batch.rejects.iter().chain(&refused))?;
         Ok(Landed {
             upserted: applied.upserted,
             deleted: applied.deleted,
             below_retention: applied.below_retention,
-            rejected: (self.batch.rejects.len() + refused.len()) as u64,
+            rejected: (batch.rejects.len() + refused.len()) as u64,
         })
     }
 

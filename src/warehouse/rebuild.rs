@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::identifier::quote;
+use super::pending::Pending;
 use super::row::Rows;
 use super::schema::TargetTable;
 use crate::sink;
@@ -22,20 +23,31 @@ pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const KEYS: &str = "lakectl_rebuild_keys";
 /// Changes of one batch whose keys had come before, by their number in it, until they are compared.
 const BATCH: &str = "lakectl_rebuild_batch";
-/// What stands before the key in both.
+/// What stands before the key in both; numbers go on from batch to batch.
 const NUMBER: &str = "lakectl_number";
 const PARTITION: &str = "lakectl_partition";
 const TIME: &str = "lakectl_timestamp_ms";
+/// Whether the change has a history: it is folded again wherever a batch before had the key.
+const HISTORY: &str = "lakectl_history";
 /// Keys in a statement.
 const TOGETHER: usize = 512;
 /// A key that no record made a row of has no Kafka partition.
 const NONE: i32 = -1;
+
+/// What is there already stays, and does not count as changed.
+const INSERT: (&str, &str) = (
+    "INSERT",
+    " ON DUPLICATE KEY UPDATE lakectl_number = lakectl_number",
+);
+const REPLACE: (&str, &str) = ("REPLACE", "");
 
 #[derive(Debug)]
 pub(super) struct Rebuild {
     absent: sink::Rebuild,
     keys_may_move: bool,
     spilled: bool,
+    /// Changes of all batches so far.
+    noted: usize,
 }
 
 /// A key as both tables have it.
@@ -43,8 +55,20 @@ struct Noted<'a> {
     number: usize,
     partition: i32,
     timestamp_ms: i64,
+    has_history: bool,
     key: Cow<'a, [Value]>,
 }
+
+/// What came of comparing a batch with those before.
+#[derive(Default)]
+pub(super) struct Compared<'b> {
+    /// Keys whose change is outdated, or folded again.
+    pub(super) outdated: BTreeSet<&'b [u8]>,
+    pub(super) again: Option<Batch>,
+}
+
+/// The number of a change, and the Kafka partition and time of the newest one of the same key in a batch before.
+type Newest = (usize, i32, i64);
 
 impl Rebuild {
     pub(super) fn new(absent: sink::Rebuild, keys_may_move: bool) -> Self {
@@ -52,6 +76,7 @@ impl Rebuild {
             absent,
             keys_may_move,
             spilled: false,
+            noted: 0,
         }
     }
 
@@ -62,6 +87,11 @@ impl Rebuild {
 
     pub(super) fn set_spilled(&mut self) {
         self.spilled = true;
+    }
+
+    /// Whether batches after the first are compared with those before.
+    pub(super) fn compares(&self) -> bool {
+        self.keys_may_move
     }
 
     fn needs_keys(&self) -> bool {
@@ -77,48 +107,48 @@ impl Rebuild {
         for (name, primary_key) in [(KEYS, key.as_str()), (BATCH, NUMBER)] {
             conn.query_drop(format!("DROP TEMPORARY TABLE IF EXISTS {name}"))?;
             conn.query_drop(format!(
-                "CREATE TEMPORARY TABLE {name} ({NUMBER} INT UNSIGNED NOT NULL DEFAULT 0, {PARTITION} INT NOT NULL DEFAULT 0, \
-                 {TIME} BIGINT NOT NULL DEFAULT 0, PRIMARY KEY ({primary_key})) ENGINE = InnoDB SELECT {key} FROM {} LIMIT 0",
+                "CREATE TEMPORARY TABLE {name} ({NUMBER} BIGINT NOT NULL DEFAULT 0, {PARTITION} INT NOT NULL DEFAULT 0, \
+                 {TIME} BIGINT NOT NULL DEFAULT 0, {HISTORY} BOOLEAN NOT NULL DEFAULT 0, PRIMARY KEY ({primary_key})) ENGINE = InnoDB SELECT {key} FROM {} LIMIT 0",
                 quote(&table.name)
             ))?;
         }
         Ok(())
     }
 
-    /// Notes every key of the batch, those of refused records too: their rows stay. Tells the keys whose change is outdated:
-    /// an earlier batch had a newer one, of another Kafka partition.
+    /// Notes every key of the batch, those of refused records too: their rows stay. Finds the changes that are outdated, because
+    /// a batch before had a newer one of another Kafka partition.
     pub(super) fn remember<'b>(
-        &self,
+        &mut self,
         conn: &mut Conn,
         rows: &mut Rows<'_>,
         batch: &'b Batch,
-    ) -> mysql::Result<BTreeSet<&'b [u8]>> {
+    ) -> mysql::Result<Compared<'b>> {
         if !self.needs_keys() {
-            return Ok(BTreeSet::new());
+            return Ok(Compared::default());
         }
         let table = rows.table;
         let changes: Vec<_> = batch.in_order().collect();
+        let first = self.noted;
         let mut had_come_before = false;
-        for (first, chunk) in (0..).step_by(TOGETHER).zip(changes.chunks(TOGETHER)) {
-            let noted = (first..).zip(chunk).map(|(number, (_, pending))| Noted {
-                number,
-                partition: pending.partition,
-                timestamp_ms: pending.timestamp_ms,
-                key: rows.values(pending),
-            });
-            let noted: Vec<_> = noted.collect();
-            let new = note_unless_there(conn, KEYS, table, &noted)?;
+        for chunk in changes.chunks(TOGETHER) {
+            let noted = note_of(self.noted, chunk, batch, rows);
+            self.noted += noted.len();
+            let new = note(conn, INSERT, KEYS, table, &noted)?;
             if self.keys_may_move && new < noted.len() as u64 {
-                note_unless_there(conn, BATCH, table, &noted)?;
+                note(conn, INSERT, BATCH, table, &noted)?;
                 had_come_before = true;
             }
         }
-        let mut outdated = BTreeSet::new();
-        if had_come_before {
-            let numbers = compare(conn, table)?;
-            let changes = numbers.into_iter().filter_map(|number| changes.get(number));
-            outdated = changes.map(|(key, _)| *key).collect();
-        }
+        let compared = match had_come_before {
+            true => {
+                let newest = compare(conn, table, first)?;
+                let change = |(number, partition, time): Newest| {
+                    Some((changes.get(number - first)?.0, partition, time))
+                };
+                self.fold_again(conn, rows, batch, newest.into_iter().filter_map(change).collect())?
+            }
+            false => Compared::default(),
+        };
         let kept: Vec<&[Value]> = batch.kept.values().map(Vec::as_slice).collect();
         for chunk in kept.chunks(TOGETHER) {
             let noted = chunk.iter().map(|key| Noted {
@@ -126,11 +156,34 @@ impl Rebuild {
                 partition: NONE,
                 // No record is outdated by it.
                 timestamp_ms: i64::MIN,
+                has_history: false,
                 key: Cow::Borrowed(key),
             });
-            note_unless_there(conn, KEYS, table, &noted.collect::<Vec<_>>())?;
+            note(conn, INSERT, KEYS, table, &noted.collect::<Vec<_>>())?;
         }
-        Ok(outdated)
+        Ok(compared)
+    }
+
+    /// Where a batch before had the newest change of a key, only what came after it counts.
+    fn fold_again<'b>(
+        &mut self,
+        conn: &mut Conn,
+        rows: &mut Rows<'_>,
+        batch: &Batch,
+        newest: Vec<(&'b [u8], i32, i64)>,
+    ) -> mysql::Result<Compared<'b>> {
+        let (reader, table) = (&mut *rows.reader, rows.table);
+        let with_history = newest.iter().copied().filter(|(key, ..)| batch.has_history(key));
+        let again = batch.refold(with_history, &mut |record| reader.values(table, record));
+        for chunk in again.in_order().collect::<Vec<_>>().chunks(TOGETHER) {
+            let noted = note_of(self.noted, chunk, &again, rows);
+            self.noted += noted.len();
+            note(conn, REPLACE, KEYS, table, &noted)?;
+        }
+        Ok(Compared {
+            outdated: newest.into_iter().map(|(key, ..)| key).collect(),
+            again: Some(again),
+        })
     }
 
     /// How many rows went.
@@ -147,43 +200,65 @@ impl Rebuild {
     }
 }
 
-/// Compares what is in the batch's table with the newest so far, which then are those: the numbers of the outdated ones.
-fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<usize>> {
+fn note_of<'b>(
+    first: usize,
+    changes: &[(&'b [u8], &'b Pending)],
+    batch: &Batch,
+    rows: &mut Rows<'_>,
+) -> Vec<Noted<'b>> {
+    let noted = (first..).zip(changes).map(|(number, &(key, pending))| Noted {
+        number,
+        partition: pending.partition,
+        timestamp_ms: pending.timestamp_ms,
+        has_history: batch.has_history(key),
+        key: rows.values(pending),
+    });
+    noted.collect()
+}
+
+/// Compares what is in the batch's table, from number `first` on, with the newest so far. What is not outdated is that from now
+/// on; of the others, and of all that have a history, tells what came before.
+fn compare(conn: &mut Conn, table: &TargetTable, first: usize) -> mysql::Result<Vec<Newest>> {
     // By the primary key, however few rows the server believes to be in the tables.
     let outdated = format!(
         "FROM {BATCH} AS batch STRAIGHT_JOIN {KEYS} AS seen FORCE INDEX (PRIMARY) ON {} \
-         WHERE seen.{PARTITION} <> batch.{PARTITION} AND seen.{TIME} > batch.{TIME}",
+         WHERE seen.{NUMBER} < {first} AND (batch.{HISTORY} \
+         OR (seen.{PARTITION} <> batch.{PARTITION} AND seen.{TIME} > batch.{TIME}))",
         same_key(table, "batch")
     );
-    let numbers: Vec<usize> = conn.query(format!("SELECT batch.{NUMBER} {outdated}"))?;
-    if !numbers.is_empty() {
+    let newest: Vec<Newest> = conn.query(format!(
+        "SELECT batch.{NUMBER}, seen.{PARTITION}, seen.{TIME} {outdated}"
+    ))?;
+    if !newest.is_empty() {
         conn.query_drop(format!("DELETE batch {outdated}"))?;
     }
     conn.query_drop(format!("REPLACE INTO {KEYS} SELECT * FROM {BATCH}"))?;
     conn.query_drop(format!("DELETE FROM {BATCH}"))?;
-    Ok(numbers)
+    Ok(newest)
 }
 
-/// How many of them were not there.
-fn note_unless_there(
+/// Notes keys in one of the tables; how many rows that changed.
+fn note(
     conn: &mut Conn,
+    (verb, where_there): (&str, &str),
     into: &str,
     table: &TargetTable,
     noted: &[Noted<'_>],
 ) -> mysql::Result<u64> {
     let width = table.primary_key.len();
-    let row = format!("(?,?,?{})", ",?".repeat(width));
+    let row = format!("(?,?,?,?{})", ",?".repeat(width));
     let sql = format!(
-        "INSERT INTO {into} ({NUMBER},{PARTITION},{TIME},{}) VALUES {} ON DUPLICATE KEY UPDATE {into}.{NUMBER} = {into}.{NUMBER}",
+        "{verb} INTO {into} ({NUMBER},{PARTITION},{TIME},{HISTORY},{}) VALUES {}{where_there}",
         key_list(table),
         vec![row.as_str(); noted.len()].join(",")
     );
-    let mut parameters = Vec::with_capacity(noted.len() * (3 + width));
+    let mut parameters = Vec::with_capacity(noted.len() * (4 + width));
     for noted in noted {
         parameters.extend([
             noted.number.into(),
             noted.partition.into(),
             noted.timestamp_ms.into(),
+            noted.has_history.into(),
         ]);
         parameters.extend_from_slice(&noted.key[..width.min(noted.key.len())]);
     }

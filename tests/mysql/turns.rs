@@ -1,8 +1,8 @@
 //! Kafka partitions that come in turns: what was read of one is written, by a transaction of its own, while the next is
 //! read. On a real MySQL.
 
-use crate::fresh;
 use crate::service::*;
+use crate::{TOPICS, fresh};
 use lakectl::kafka::{DrainPlan, OffsetRange};
 use lakectl::record::Record;
 use lakectl::sink::{Drained, DrainedPartition, Rebuild, Sink};
@@ -250,11 +250,7 @@ type Change = (i32, u8, i64, Option<(Option<u8>, Option<u8>)>);
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
     let value = proptest::option::weighted(0.8, (any::<Option<u8>>(), any::<Option<u8>>()));
-    let changes = proptest::collection::vec((0..3, 0..6u8, 0..8i64, value), 1..60);
-    changes.prop_map(|mut changes| {
-        changes.sort_by_key(|(partition, ..)| *partition);
-        changes
-    })
+    proptest::collection::vec((0..3, 0..6u8, 0..8i64, value), 1..60)
 }
 
 /// The rows after all that; in turns or not, with this much memory, and so many records taken together.
@@ -264,6 +260,7 @@ fn rows_of(
     turns: bool,
     budget: usize,
     together: usize,
+    rebuild: Option<Rebuild>,
 ) -> Vec<String> {
     test.execute("DELETE FROM total_par_transaction_type");
     test.execute("DELETE FROM lakectl_progress");
@@ -273,7 +270,7 @@ fn rows_of(
     }
     let mut sink = test.open("TOTAL_PAR_TRANSACTION_TYPE");
     sink.set_budget(budget);
-    Sink::begin(&mut sink, &plan, None).unwrap();
+    Sink::begin(&mut sink, &plan, rebuild).unwrap();
     let texts = changes.iter().map(|(_, key, _, value)| {
         let value = value.as_ref().map(|(total, count)| {
             let field = |name: &str, number: &Option<u8>| number.map(|number| format!("\"{name}\":{number}"));
@@ -301,24 +298,41 @@ fn rows_of(
     )
 }
 
-/// Keys move between Kafka partitions, and records come late: where one transaction ends makes no difference, nor how many
-/// records are taken together.
-#[test]
-fn turns_come_out_as_one_transaction() {
-    let test = fresh();
+/// Keys move between Kafka partitions, records come late and lack fields: where one transaction ends makes no difference, nor how
+/// many records are taken together, nor where a rebuild's memory is full.
+fn turns_come_out_as_one_transaction(test: &TestDatabase) {
     let mut runner = TestRunner::new(Config {
         cases: 40,
         failure_persistence: None,
         ..Config::default()
     });
     let budgets = prop_oneof![Just(1), Just(600), Just(3_000), Just(20_000)];
-    let property = |(changes, budget): (Vec<Change>, usize)| {
-        let one = rows_of(&test, &changes, false, usize::MAX, 1);
-        prop_assert_eq!(&rows_of(&test, &changes, true, budget, TOGETHER), &one);
-        prop_assert_eq!(&rows_of(&test, &changes, false, budget, TOGETHER), &one);
+    let property = |(mut changes, apart, budget): (Vec<Change>, bool, usize)| {
+        if apart {
+            changes.sort_by_key(|(partition, ..)| *partition);
+        }
+        let rows =
+            |turns, budget, together, rebuild| rows_of(test, &changes, turns, budget, together, rebuild);
+        let one = rows(false, usize::MAX, 1, None);
+        prop_assert_eq!(&rows(apart, budget, TOGETHER, None), &one);
+        prop_assert_eq!(&rows(false, budget, TOGETHER, None), &one);
+        prop_assert_eq!(&rows(false, budget, 1, Some(Rebuild::DropAbsent)), &one);
+        prop_assert_eq!(&rows(false, budget, TOGETHER, Some(Rebuild::KeepAbsent)), &one);
         Ok(())
     };
-    runner.run(&(changes(), budgets), property).unwrap();
+    runner
+        .run(&(changes(), any::<bool>(), budgets), property)
+        .unwrap();
+}
+
+#[test]
+fn turns_come_out_as_one_transaction_on_mysql() {
+    turns_come_out_as_one_transaction(&fresh());
+}
+
+#[test]
+fn turns_come_out_as_one_transaction_on_mariadb() {
+    turns_come_out_as_one_transaction(&TestDatabase::new(&mariadb_service(), TOPICS));
 }
 
 /// Where the number of Kafka partitions was changed, a key has records in several, and the newest by its time counts. A run

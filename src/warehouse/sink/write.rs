@@ -126,6 +126,9 @@ impl TableSink {
         let batch = self.batch.hand_over();
         let parcel = self.parcel(batch, after);
         if let Some(rebuild) = &mut self.rebuild {
+            if rebuild.compares() {
+                self.batch.keep_histories();
+            }
             self.spilled += self.loader.here()?.spill(&parcel, rebuild)?;
         }
         Ok(())
