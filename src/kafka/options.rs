@@ -39,6 +39,7 @@ const PROMISES: [(&str, &str); 7] = [
     ("allow.auto.create.topics", "false"),
 ];
 
+/// All of them, for a client of this group.
 pub(super) fn config(kafka: &Kafka, group: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);

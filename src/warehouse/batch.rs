@@ -26,9 +26,9 @@ pub(super) struct Batch {
     /// what they fold to, each is tried by itself. Only kept for tables that can refuse.
     pub(super) versions: BTreeMap<Box<[u8]>, Vec<Pending>>,
     keeps_versions: bool,
-    /// Of keys whose changes are of several Kafka partitions, of several kinds, or go back in time: every change in order, the
-    /// first one as it had been folded. Whether a batch before had a newer change decides what they fold to. Only kept where
-    /// that is to be found out.
+    /// Of keys whose changes are of several Kafka partitions, of several kinds, or go back in time, or may be refused one by
+    /// one: every change in order, the first one as it had been folded. Whether a batch before had a newer change decides what
+    /// they fold to. Only kept where that is to be found out.
     histories: BTreeMap<Box<[u8]>, Vec<Pending>>,
     keeps_histories: bool,
     /// Distinct sets of columns.
@@ -240,7 +240,8 @@ impl Batch {
 
     fn keep_history(&mut self, key: &[u8], at: usize, record: &Record<'_>, write: &Write) {
         let old = &self.changes[at];
-        let is_plain = old.partition == record.partition
+        let is_plain = !self.keeps_versions
+            && old.partition == record.partition
             && old.timestamp_ms <= record.timestamp_ms
             && old.is_like(write);
         if is_plain && !self.histories.contains_key(key) {

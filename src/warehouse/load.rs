@@ -237,11 +237,9 @@ impl<'a> Work<'a> {
             Some(rebuild) => rebuild.remember(&mut link.conn, &mut rows, self.batch)?,
             None => Compared::default(),
         };
-        let mut landed = Landed::default();
-        let none = BTreeSet::new();
-        let again = compared.again.iter().map(|again| (again, &none));
-        for (batch, outdated) in std::iter::once((self.batch, &compared.outdated)).chain(again) {
-            landed += self.apply(link, &mut rows, batch, outdated)?;
+        let mut landed = self.apply(link, &mut rows, self.batch, &compared.superseded)?;
+        if let Some(again) = &compared.again {
+            landed += self.apply(link, &mut rows, again, &BTreeSet::new())?;
         }
         Ok(landed)
     }
@@ -251,9 +249,9 @@ impl<'a> Work<'a> {
         link: &mut Link,
         rows: &mut Rows<'_>,
         batch: &Batch,
-        outdated: &BTreeSet<&[u8]>,
+        superseded: &BTreeSet<&[u8]>,
     ) -> mysql::Result<Landed> {
-        let applied = upsert::apply(&mut link.conn, &link.server, rows, batch, outdated)?;
+        let applied = upsert::apply(&mut link.conn, &link.server, rows, batch, superseded)?;
         let refused: Vec<Reject> = applied
             .refused
             .iter()

@@ -27,7 +27,8 @@ const BATCH: &str = "lakectl_rebuild_batch";
 const NUMBER: &str = "lakectl_number";
 const PARTITION: &str = "lakectl_partition";
 const TIME: &str = "lakectl_timestamp_ms";
-/// Whether the change has a history: it is folded again wherever a batch before had the key.
+/// Whether the change has a history: it is folded again wherever the key had come before. Of no use in the table of keys, but so
+/// both have the same columns.
 const HISTORY: &str = "lakectl_history";
 /// Keys in a statement.
 const TOGETHER: usize = 512;
@@ -46,7 +47,7 @@ pub(super) struct Rebuild {
     absent: sink::Rebuild,
     keys_may_move: bool,
     spilled: bool,
-    /// Changes of all batches so far.
+    /// The number of the next change; keys without one have 0.
     noted: usize,
 }
 
@@ -63,12 +64,12 @@ struct Noted<'a> {
 #[derive(Default)]
 pub(super) struct Compared<'b> {
     /// Keys whose change is outdated, or folded again.
-    pub(super) outdated: BTreeSet<&'b [u8]>,
+    pub(super) superseded: BTreeSet<&'b [u8]>,
     pub(super) again: Option<Batch>,
 }
 
-/// The number of a change, and the Kafka partition and time of the newest one of the same key in a batch before.
-type Newest = (usize, i32, i64);
+/// The number of a change, and the Kafka partition and time of the newest one of its key before it.
+type Before = (usize, i32, i64);
 
 impl Rebuild {
     pub(super) fn new(absent: sink::Rebuild, keys_may_move: bool) -> Self {
@@ -76,7 +77,7 @@ impl Rebuild {
             absent,
             keys_may_move,
             spilled: false,
-            noted: 0,
+            noted: 1,
         }
     }
 
@@ -108,7 +109,8 @@ impl Rebuild {
             conn.query_drop(format!("DROP TEMPORARY TABLE IF EXISTS {name}"))?;
             conn.query_drop(format!(
                 "CREATE TEMPORARY TABLE {name} ({NUMBER} BIGINT NOT NULL DEFAULT 0, {PARTITION} INT NOT NULL DEFAULT 0, \
-                 {TIME} BIGINT NOT NULL DEFAULT 0, {HISTORY} BOOLEAN NOT NULL DEFAULT 0, PRIMARY KEY ({primary_key})) ENGINE = InnoDB SELECT {key} FROM {} LIMIT 0",
+                 {TIME} BIGINT NOT NULL DEFAULT 0, {HISTORY} BOOLEAN NOT NULL DEFAULT 0, \
+                 PRIMARY KEY ({primary_key})) ENGINE = InnoDB SELECT {key} FROM {} LIMIT 0",
                 quote(&table.name)
             ))?;
         }
@@ -141,8 +143,8 @@ impl Rebuild {
         }
         let compared = match had_come_before {
             true => {
-                let newest = compare(conn, table, first)?;
-                let change = |(number, partition, time): Newest| {
+                let newest = compare(conn, table)?;
+                let change = |(number, partition, time): Before| {
                     Some((changes.get(number - first)?.0, partition, time))
                 };
                 self.fold_again(conn, rows, batch, newest.into_iter().filter_map(change).collect())?
@@ -181,7 +183,7 @@ impl Rebuild {
             note(conn, REPLACE, KEYS, table, &noted)?;
         }
         Ok(Compared {
-            outdated: newest.into_iter().map(|(key, ..)| key).collect(),
+            superseded: newest.into_iter().map(|(key, ..)| key).collect(),
             again: Some(again),
         })
     }
@@ -216,21 +218,21 @@ fn note_of<'b>(
     noted.collect()
 }
 
-/// Compares what is in the batch's table, from number `first` on, with the newest so far. What is not outdated is that from now
-/// on; of the others, and of all that have a history, tells what came before.
-fn compare(conn: &mut Conn, table: &TargetTable, first: usize) -> mysql::Result<Vec<Newest>> {
+/// Compares what is in the batch's table with the newest so far. What is not superseded is that from now on; of the others tells
+/// what came before.
+fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
     // By the primary key, however few rows the server believes to be in the tables.
-    let outdated = format!(
+    let superseded = format!(
         "FROM {BATCH} AS batch STRAIGHT_JOIN {KEYS} AS seen FORCE INDEX (PRIMARY) ON {} \
-         WHERE seen.{NUMBER} < {first} AND (batch.{HISTORY} \
+         WHERE seen.{NUMBER} <> batch.{NUMBER} AND (batch.{HISTORY} \
          OR (seen.{PARTITION} <> batch.{PARTITION} AND seen.{TIME} > batch.{TIME}))",
         same_key(table, "batch")
     );
-    let newest: Vec<Newest> = conn.query(format!(
-        "SELECT batch.{NUMBER}, seen.{PARTITION}, seen.{TIME} {outdated}"
+    let newest: Vec<Before> = conn.query(format!(
+        "SELECT batch.{NUMBER}, seen.{PARTITION}, seen.{TIME} {superseded}"
     ))?;
     if !newest.is_empty() {
-        conn.query_drop(format!("DELETE batch {outdated}"))?;
+        conn.query_drop(format!("DELETE batch {superseded}"))?;
     }
     conn.query_drop(format!("REPLACE INTO {KEYS} SELECT * FROM {BATCH}"))?;
     conn.query_drop(format!("DELETE FROM {BATCH}"))?;

@@ -40,7 +40,7 @@ pub(super) struct Applied<'b> {
     pub(super) refused: Vec<(&'b Pending, MySqlError)>,
 }
 
-/// Applies every change of a batch but those of outdated keys, within the open transaction; refused ones are found by halving.
+/// Applies every change of a batch but those of superseded keys, within the open transaction; refused ones are found by halving.
 ///
 /// # Errors
 /// Whatever is not one record's fault; the transaction is then to be rolled back.
@@ -49,13 +49,13 @@ pub(super) fn apply<'b>(
     server: &Server,
     rows: &mut Rows<'_>,
     batch: &'b Batch,
-    outdated: &BTreeSet<&[u8]>,
+    superseded: &BTreeSet<&[u8]>,
 ) -> mysql::Result<Applied<'b>> {
     let table = rows.table;
     let mut applied = Applied::default();
     let mut deletes = Vec::new();
     let mut upserts = vec![Vec::new(); batch.shapes.len()];
-    let current = |key: &[u8]| outdated.is_empty() || !outdated.contains(key);
+    let current = |key: &[u8]| superseded.is_empty() || !superseded.contains(key);
     for change in batch.in_order().filter(|(key, _)| current(key)) {
         match change.1.write {
             Write::Delete { .. } => deletes.push(change),

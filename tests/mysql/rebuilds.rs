@@ -167,7 +167,7 @@ const KEY_TYPES: [(&str, &str); 10] = [
 ];
 
 /// Whatever its type, and however it is spelled, a key that comes again is found: the newer record came first.
-fn keys_of_every_type_are_compared(service: &Service) {
+fn keys_of_every_type_are_compared(service: &Service, in_one_batch: bool) {
     let test = TestDatabase::new(service, ANY_KEY);
     for (kind, values) in KEY_TYPES {
         test.execute("DROP TABLE IF EXISTS any_key");
@@ -181,9 +181,11 @@ fn keys_of_every_type_are_compared(service: &Service) {
             .collect();
         let newer = keys.iter().map(|key| (0, 1000, key, r#"{"v":2}"#));
         let older = keys.iter().map(|key| (1, 500, key, r#"{"v":1}"#));
+        // Spellings that are one row are compared within a batch, too.
+        let budget = if in_one_batch { usize::MAX } else { 1 };
         let mut sink = test.open("ANY_KEY");
         sink.rebuild(Rebuild::KeepAbsent).unwrap();
-        sink.set_budget(1);
+        sink.set_budget(budget);
         for (offset, (partition, timestamp_ms, key, value)) in (0..).zip(newer.chain(older)) {
             let record = Record {
                 partition,
@@ -199,8 +201,10 @@ fn keys_of_every_type_are_compared(service: &Service) {
 
 #[test]
 fn keys_of_every_type_are_compared_on_both() {
-    keys_of_every_type_are_compared(&mysql_service());
-    keys_of_every_type_are_compared(&mariadb_service());
+    for in_one_batch in [false, true] {
+        keys_of_every_type_are_compared(&mysql_service(), in_one_batch);
+        keys_of_every_type_are_compared(&mariadb_service(), in_one_batch);
+    }
 }
 
 /// A record that no row can be made of says nothing of the time: an older one of another Kafka partition counts.
@@ -220,6 +224,45 @@ fn a_refused_record_outdates_none() {
         sink.take(&older).unwrap();
         sink.commit(&drained(0, 10), &mut service::report("T")).unwrap();
         assert_eq!(test.rows(COUNTS), ["P1|5"], "{budget}");
+    }
+}
+
+/// Where the server refuses what changes fold to, they are tried one by one, but only those that are not outdated by a batch
+/// before.
+#[test]
+fn what_is_refused_gives_way_to_the_change_before() {
+    let test = fresh();
+    test.execute(
+        "CREATE TABLE custom (id VARCHAR(20) COLLATE utf8mb4_bin PRIMARY KEY, v INT, CHECK (v >= 0))",
+    );
+    // Kafka partition, milliseconds, and the value; the first is a batch of its own, or all are one.
+    let cases = [
+        (&[(0, 5, 1), (1, 3, 2), (1, 7, -1)][..], "1"),
+        (&[(0, 5, 0), (1, 6, 1), (1, 7, -1), (2, 8, -2)], "1"),
+        (&[(0, 5, 0), (1, 4, 3), (1, 3, 1), (1, 7, 4), (1, 8, -1)], "4"),
+    ];
+    for (changes, row) in cases {
+        for first in [1, changes.len()] {
+            let mut sink = test.open("CUSTOM");
+            sink.rebuild(Rebuild::DropAbsent).unwrap();
+            let values: Vec<_> = changes
+                .iter()
+                .map(|(_, _, v)| format!(r#"{{"v":{v}}}"#))
+                .collect();
+            let records = (0..).zip(changes).zip(&values);
+            let records = records.map(|((offset, &(partition, timestamp_ms, _)), value)| Record {
+                partition,
+                timestamp_ms,
+                ..record(offset, b"K", Some(value))
+            });
+            let records: Vec<_> = records.collect();
+            sink.set_budget(if first == 1 { 1 } else { usize::MAX });
+            sink.take_all(&records[..first]).unwrap();
+            sink.set_budget(usize::MAX);
+            sink.take_all(&records[first..]).unwrap();
+            sink.commit(&drained(0, 100), &mut service::report("T")).unwrap();
+            assert_eq!(test.rows("SELECT v FROM custom"), [row], "{changes:?} {first}");
+        }
     }
 }
 

@@ -126,6 +126,7 @@ impl TableSink {
         let batch = self.batch.hand_over();
         let parcel = self.parcel(batch, after);
         if let Some(rebuild) = &mut self.rebuild {
+            // Nothing came before the first batch.
             if rebuild.compares() {
                 self.batch.keep_histories();
             }
