@@ -30,19 +30,15 @@ def warehouse(size, rounds, also):
     rows = write_floor(topic)
     configure(topic)
 
-    def empty():
-        new_table("bench_rows")
-        no_progress(topic)
-
     def from_file(name):
         return lambda: run([*CLIENT, DATABASE], stdin=WORK / name)
 
     contenders = [
-        (f"upserts of {rows:,} rows, empty table", empty, from_file("rows.sql")),
+        (f"upserts of {rows:,} rows, empty table", lambda: empty(topic), from_file("rows.sql")),
         ("upserts, rows exist", lambda: no_progress(topic), from_file("rows.sql")),
-        ("LOAD DATA, empty table", empty, from_file("load.sql")),
+        ("LOAD DATA, empty table", lambda: empty(topic), from_file("load.sql")),
         ("LOAD DATA REPLACE, rows exist", lambda: no_progress(topic), from_file("load.sql")),
-        (f"lakectl warehouse, {size:,} updates, empty table", empty, lambda: load(topic)),
+        (f"lakectl warehouse, {size:,} updates, empty table", lambda: empty(topic), lambda: load(topic)),
         ("lakectl warehouse, rows exist", lambda: no_progress(topic), lambda: load(topic)),
     ]
     if "debezium" in also:
@@ -68,12 +64,8 @@ def keys(size, rounds, also):
     topic = data(f"bench-keys-{number}", "keys", number, number, "--partitions", 4)
     configure(topic)
 
-    def fresh():
-        new_table("bench_rows")
-        no_progress(topic)
-
     figures = in_turn(rounds, [
-        (f"lakectl warehouse, {number:,} keys, empty table", fresh, lambda: load(topic)),
+        (f"lakectl warehouse, {number:,} keys, empty table", lambda: empty(topic), lambda: load(topic)),
         (f"lakectl warehouse --rebuild, {number:,} keys", lambda: None, lambda: load(topic, "--rebuild")),
     ])
     for figure in figures:
@@ -92,6 +84,11 @@ def configure(topic):
 
 def load(topic, *more):
     return run([LAKECTL, "warehouse", "-q", "-c", "lakectl.toml", "--topics", topic, *more])
+
+
+def empty(topic):
+    new_table("bench_rows")
+    no_progress(topic)
 
 
 def no_progress(topic):

@@ -62,7 +62,7 @@ impl Batch {
         self.written = None;
     }
 
-    /// From now on what a batch before had of a key can be told afterwards, see [`Batch::refold`].
+    /// What a batch before had of a key can be told after this one was put, see [`Batch::refold`].
     pub(super) fn keep_histories(&mut self) {
         self.keeps_histories = true;
     }
@@ -92,7 +92,6 @@ impl Batch {
     pub(super) fn hand_over(&mut self) -> Batch {
         let next = Batch {
             keeps_versions: self.keeps_versions,
-            keeps_histories: self.keeps_histories,
             seed: self.seed,
             written: self.written.take(),
             ..Batch::default()
@@ -248,13 +247,7 @@ impl Batch {
             return;
         }
         let history = self.histories.entry(key.into()).or_default();
-        if history.is_empty() {
-            self.bytes += old.size() + key.len();
-            history.push(old.clone());
-        }
-        let change = Pending::new(key, record, write.clone());
-        self.bytes += change.size();
-        history.push(change);
+        self.bytes += keep(history, old, Pending::new(key, record, write.clone()));
     }
 
     pub(super) fn has_history(&self, key: &[u8]) -> bool {
@@ -294,14 +287,8 @@ impl Batch {
     /// `old`, in whose place is the later one, is as its record has it the first time that a key comes again; later on it is
     /// there already.
     fn keep_versions(&mut self, old: &Pending, at: usize) {
-        let new = &self.changes[at];
         let versions = self.versions.entry(old.sort_key().into()).or_default();
-        if versions.is_empty() {
-            self.bytes += old.size() + old.sort_key().len();
-            versions.push(old.clone());
-        }
-        self.bytes += new.size();
-        versions.push(new.clone());
+        self.bytes += keep(versions, old, self.changes[at].clone());
     }
 
     /// What of the earlier change of a key still counts beside the later one, which is in its place.
@@ -345,6 +332,17 @@ impl Batch {
             self.kept.insert(sort_key(&key), key);
         }
     }
+}
+
+/// Adds a change to those of its key, the first of which is the one `before` the second. How many bytes of memory that takes.
+fn keep(changes: &mut Vec<Pending>, before: &Pending, change: Pending) -> usize {
+    let mut bytes = change.size();
+    if changes.is_empty() {
+        bytes += before.size() + before.sort_key().len();
+        changes.push(before.clone());
+    }
+    changes.push(change);
+    bytes
 }
 
 fn values_of(pending: &Pending, reread: Reread<'_>) -> Vec<Value> {
