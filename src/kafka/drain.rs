@@ -5,15 +5,15 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::admin::OffsetSpec;
 use super::client::Client;
 use super::handover::{self, Giver, Refused};
-use super::plan::{DrainPlan, OffsetRange};
+use super::parts::Parts;
+use super::plan::DrainPlan;
 use crate::record::Record;
-use crate::sink::{Drained, DrainedPartition};
+use crate::sink::Drained;
 use crate::stop::Stop;
 
 /// What a record may take in a sink's memory beside its key and value, in bytes.
@@ -59,11 +59,7 @@ pub struct Reading<'a> {
     client: &'a Client,
     topic: &'a str,
     plan: DrainPlan,
-    parts: BTreeMap<i32, Part>,
-    /// Kafka partitions whose `next` is not known yet.
-    open: usize,
-    /// Which of the plan's turns Kafka sends now.
-    turn: usize,
+    parts: Parts,
     before_from: u64,
     bytes: u64,
 }
@@ -81,17 +77,6 @@ impl Drop for Reading<'_> {
     }
 }
 
-struct Part {
-    start: i64,
-    end: i64,
-    turn: usize,
-    /// After the last record taken.
-    after_taken: i64,
-    read: u64,
-    /// Where the next run begins, once that is known.
-    next: Option<i64>,
-}
-
 impl<'a> Reading<'a> {
     /// Lets Kafka begin to send what `plan` says.
     ///
@@ -102,35 +87,19 @@ impl<'a> Reading<'a> {
         if limits.records_left.is_some() || limits.deadline.is_some() {
             plan.turns.clear();
         }
-        let part = |range: &OffsetRange| Part {
-            start: range.start,
-            end: range.end,
-            turn: plan.turn_of(range.partition),
-            after_taken: range.start,
-            read: 0,
-            next: (range.start >= range.end).then_some(range.end),
-        };
-        let parts: BTreeMap<_, _> = plan
-            .ranges
-            .iter()
-            .map(|range| (range.partition, part(range)))
-            .collect();
-        let open = parts.values().filter(|part| part.next.is_none()).count();
         let mut reading = Reading {
             client,
             topic,
+            parts: Parts::of(&plan),
             plan,
-            parts,
-            open,
-            turn: 0,
             before_from: 0,
             bytes: 0,
         };
         if limits.reached() {
-            reading.leave(|_, _| true);
+            reading.parts.leave_all();
         }
-        if reading.open > 0 {
-            reading.next_turn()?;
+        if !reading.parts.are_settled() {
+            reading.next_turn(limits)?;
         }
         Ok(reading)
     }
@@ -148,7 +117,7 @@ impl<'a> Reading<'a> {
         limits: &mut Limits,
         take: &mut dyn FnMut(&[Record<'_>]) -> Result<()>,
     ) -> Result<Outcome> {
-        if self.open > 0 {
+        if !self.parts.are_settled() {
             std::thread::scope(|scope| {
                 let (giver, taker) = handover::pair(!self.plan.without_headers);
                 let polling = std::thread::Builder::new()
@@ -164,24 +133,28 @@ impl<'a> Reading<'a> {
     }
 
     /// Lets Kafka send the first turn that has anything left.
-    fn next_turn(&mut self) -> Result<()> {
-        let open = || self.parts.iter().filter(|(_, part)| part.next.is_none());
-        let turn = open().map(|(_, part)| part.turn).min().unwrap_or(self.turn);
+    fn next_turn(&mut self, limits: &Limits) -> Result<()> {
+        let turn = self.parts.next_turn(limits.records_left);
         let mut list = TopicPartitionList::new();
-        for (&partition, part) in open().filter(|(_, part)| part.turn == turn) {
-            list.add_partition_offset(self.topic, partition, Offset::Offset(part.start))?;
+        for (partition, offset) in turn.from {
+            list.add_partition_offset(self.topic, partition, Offset::Offset(offset))?;
         }
-        self.turn = turn;
-        self.client
-            .consumer
-            .assign(&list)
-            .map_err(|e| anyhow!("topic {}: {e}", self.topic))
+        let consumer = &self.client.consumer;
+        match turn.resumed {
+            // What was paused would stay so in a new assignment.
+            true => consumer.resume(&list).and_then(|()| consumer.assign(&list)),
+            false => consumer.assign(&list),
+        }
+        .map_err(|e| anyhow!("topic {}: {e}", self.topic))
     }
 
     fn run(&mut self, limits: &mut Limits, mut giver: Giver<'a>) -> Result<()> {
         let mut silence = Duration::ZERO;
         let mut closing: Option<Instant> = None;
-        while self.open > 0 {
+        while !self.parts.are_settled() {
+            if self.parts.is_turn_over() {
+                self.next_turn(limits)?;
+            }
             match self.next(&mut giver, &mut silence) {
                 Some(Ok(message)) => {
                     silence = Duration::ZERO;
@@ -201,11 +174,11 @@ impl<'a> Reading<'a> {
             }
             if closing.is_none() && limits.reached() {
                 closing = Some(Instant::now());
-                self.leave(|part, turn| part.turn > turn);
+                self.parts.leave_later_turns();
             }
             // What was taken gets committed even where the broker is too slow to name what comes next.
             if closing.is_some_and(|since| since.elapsed() > CLOSING_GRACE) {
-                self.leave(|_, _| true);
+                self.parts.leave_all();
             }
             if silence > limits.silence_max {
                 return Err(self.silent(limits.silence_max));
@@ -243,12 +216,9 @@ impl<'a> Reading<'a> {
         giver: &mut Giver<'a>,
     ) -> Result<Result<(), Refused>> {
         let (partition, offset) = (message.partition(), message.offset());
-        let Some(part) = self.parts.get_mut(&partition) else {
+        let Some(part) = self.parts.sent(partition).filter(|part| offset >= part.position) else {
             return Ok(Ok(()));
         };
-        if part.next.is_some() || offset < part.start {
-            return Ok(Ok(()));
-        }
         if offset >= part.end {
             let end = part.end;
             return self.settle(partition, end).map(Ok);
@@ -259,11 +229,13 @@ impl<'a> Reading<'a> {
         if closing || past_until || limits.records_left == Some(0) {
             return self.settle(partition, offset).map(Ok);
         }
-        part.read += 1;
-        part.after_taken = offset + 1;
+        if part.has_had_its_share() {
+            return self.defer(partition, offset).map(Ok);
+        }
+        part.take(offset);
+        let (end, at_end) = (part.end, part.position >= part.end);
         self.bytes += (message.payload_len() + message.key_len() + RECORD_OVERHEAD) as u64;
         limits.records_left = limits.records_left.map(|left| left - 1);
-        let (end, at_end) = (part.end, offset + 1 >= part.end);
         let before = |from| handover::timestamp_ms(&message) < from;
         if self.plan.from_ms.is_some_and(before) {
             self.before_from += 1;
@@ -279,10 +251,10 @@ impl<'a> Reading<'a> {
     /// Kafka has no more for now. What is left up to the planned end are transaction markers, aborted
     /// or compacted records, unless the log has become shorter than it was.
     fn end_of_log(&mut self, partition: i32) -> Result<()> {
-        let Some(part) = self.parts.get(&partition).filter(|part| part.next.is_none()) else {
+        let Some(part) = self.parts.sent(partition) else {
             return Ok(());
         };
-        let (end, reached) = (part.end, part.after_taken);
+        let (end, reached) = (part.end, part.position);
         let key = (self.topic.to_owned(), partition);
         let found = self.client.stable_end(&key)?;
         if found < end {
@@ -296,34 +268,27 @@ impl<'a> Reading<'a> {
     }
 
     fn settle(&mut self, partition: i32, next: i64) -> Result<()> {
-        if let Some(part) = self.parts.get_mut(&partition) {
-            part.next = Some(next);
-            self.open -= 1;
+        self.parts.settle(partition, next);
+        match self.parts.is_turn_over() {
+            // Another assignment, or none, ends it.
+            true => Ok(()),
+            false => self.pause(partition),
         }
-        if self.open == 0 {
-            return Ok(());
-        }
-        if self
-            .parts
-            .values()
-            .all(|part| part.next.is_some() || part.turn > self.turn)
-        {
-            return self.next_turn();
-        }
+    }
+
+    /// Leaves the rest of a Kafka partition to a later turn, which always resumes it.
+    fn defer(&mut self, partition: i32, position: i64) -> Result<()> {
+        self.parts.defer(partition, position);
+        self.pause(partition)
+    }
+
+    fn pause(&self, partition: i32) -> Result<()> {
         let mut list = TopicPartitionList::new();
         list.add_partition(self.topic, partition);
         self.client
             .consumer
             .pause(&list)
             .map_err(|e| anyhow!("topic {}: {e}", self.topic))
-    }
-
-    /// Ends Kafka partitions where they stand; `which` is told the turn that Kafka sends now.
-    fn leave(&mut self, which: impl Fn(&Part, usize) -> bool) {
-        for part in self.parts.values_mut().filter(|part| which(part, self.turn)) {
-            part.next.get_or_insert(part.after_taken);
-        }
-        self.open = self.parts.values().filter(|part| part.next.is_none()).count();
     }
 
     /// Errors that librdkafka mends by itself are waited out; the others end the topic.
@@ -366,7 +331,11 @@ impl<'a> Reading<'a> {
             }
             _ => "",
         };
-        Err(anyhow!("topic {}: {error}{hint}{}", self.topic, self.places()))
+        Err(anyhow!(
+            "topic {}: {error}{hint}{}",
+            self.topic,
+            self.parts.places()
+        ))
     }
 
     fn silent(&self, after: Duration) -> anyhow::Error {
@@ -375,28 +344,12 @@ impl<'a> Reading<'a> {
             "topic {}: no answer for {} s{}: {reason:#}",
             self.topic,
             after.as_secs(),
-            self.places()
+            self.parts.places()
         )
     }
 
-    fn places(&self) -> String {
-        let open = self.parts.iter().filter(|(_, part)| part.next.is_none()).take(3);
-        open.map(|(partition, part)| format!(", Kafka partition {partition} at offset {}", part.after_taken))
-            .collect()
-    }
-
     fn outcome(&self) -> Outcome {
-        let partitions: Vec<_> = self
-            .parts
-            .iter()
-            .map(|(&partition, part)| DrainedPartition {
-                partition,
-                start: part.start,
-                next: part.next.unwrap_or(part.after_taken),
-                end: part.end,
-                read: part.read,
-            })
-            .collect();
+        let partitions = self.parts.drained();
         let drained = Drained {
             complete: partitions.iter().all(|part| part.next >= part.end),
             partitions,

@@ -6,8 +6,10 @@ mod drain;
 mod handover;
 mod native_headers;
 mod options;
+mod parts;
 mod plan;
 mod refusal;
+mod shares;
 mod survey;
 mod turns;
 

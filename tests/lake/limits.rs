@@ -49,6 +49,36 @@ fn max_messages_in_small_steps() {
     assert_stream(&lake, &topic);
 }
 
+/// Where the next run begins, per Kafka partition.
+fn nexts(report: &Value) -> Vec<i64> {
+    let parts = report["partitions"].as_array().unwrap();
+    parts.iter().map(|part| number(part, "next")).collect()
+}
+
+#[test]
+fn max_messages_are_shared_by_the_kafka_partitions() {
+    let topic = Topic::with("max-shared", 3, &[]);
+    let of = |partition, n| -> Vec<Record> {
+        let records = numbered("a", n, 1).into_iter();
+        records.map(|record| record.to(partition)).collect()
+    };
+    // Of 300 offsets of the first, only the last has a record: what it leaves of its share goes to the others, twice.
+    topic.abort(&of(0, 298));
+    topic.send(&of(0, 1));
+    topic.send(&of(1, 20_000));
+    topic.send(&of(2, 30));
+    let lake = Lake::of_stream(&topic);
+    let mut wanted = vec![];
+    for (limit, next) in [(90, [300, 59, 30]), (1000, [300, 1059, 30]), (1, [300, 1060, 30])] {
+        let report = lake.one(&["--max-messages", &limit.to_string()], 0);
+        assert_eq!((number(&report, "read"), nexts(&report)), (limit, next.to_vec()));
+        wanted = taken(&report, &topic.read());
+    }
+    Compare::default().stream(&lake, &topic.name, &wanted);
+    lake.drain();
+    assert_stream(&lake, &topic);
+}
+
 #[test]
 fn max_messages_counts_the_whole_run() {
     let topics = ["whole-a", "whole-b", "whole-c"].map(Topic::new);
