@@ -37,12 +37,29 @@ impl Seed {
 
 /// Where the rows of keys are found: a part of each key's hash, so that hardly any other key is looked at, and the row's place.
 #[derive(Debug, Default)]
-pub struct Places(pub HashTable<(u32, u32)>);
+pub struct Places(HashTable<(u32, u32)>);
 
 impl Places {
     pub fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let is_it = |&(other, at): &(u32, u32)| other == hash && is_it(at);
         self.0.find(spread(hash), is_it).map(|&(_, at)| at)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The memory of all places, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.0.allocation_size()
+    }
+
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// Adds a row whose key is not here.

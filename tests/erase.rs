@@ -434,7 +434,9 @@ fn rows_compare_byte_for_byte() {
     assert_eq!(erase(0, "--where=n=007"), 0);
     assert_eq!(erase(0, "--where=n=7"), 1);
     assert_eq!(erase(0, "--key=X%=C"), 0);
+    // Characters that the column can hold, and that it can't.
     assert_eq!(erase(0, "--where=USER_ID=\u{20ac}"), 0);
+    assert_eq!(erase(0, "--where=USER_ID=\u{1f600}"), 0);
     // Not searched, and said so.
     assert_eq!(erase(3, "--where=J=USER-00042"), 0);
     assert_eq!(world.rows("SELECT id FROM x").len(), 2);

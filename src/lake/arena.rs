@@ -37,7 +37,7 @@ pub(super) struct At(u32);
 
 impl std::fmt::Debug for Arena {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} rows, {} bytes", self.index.0.len(), self.bytes.len())
+        write!(f, "{} rows, {} bytes", self.index.len(), self.bytes.len())
     }
 }
 
@@ -61,7 +61,7 @@ impl Arena {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.index.0.is_empty()
+        self.index.is_empty()
     }
 
     pub(super) fn hash(&self, key: &[u8]) -> Hash {
@@ -74,7 +74,7 @@ impl Arena {
 
     /// Whether a row can be added.
     pub(super) fn has_room(&self, key: usize, line: usize) -> bool {
-        let overhead = (self.index.0.len() + 1) * ROW_OVERHEAD;
+        let overhead = (self.index.len() + 1) * ROW_OVERHEAD;
         self.bytes.len() + size(key, line) + overhead <= self.capacity
     }
 
@@ -149,13 +149,13 @@ impl Arena {
     /// Bytes of memory that its rows take, and will take while they are put in order.
     #[cfg(test)]
     pub(super) fn taken(&self) -> usize {
-        let order = self.index.0.len() * size_of::<(u64, At)>();
-        self.bytes.len() + self.index.0.allocation_size().max(order)
+        let order = self.index.len() * size_of::<(u64, At)>();
+        self.bytes.len() + self.index.bytes().max(order)
     }
 
     /// Moves the rows together.
     pub(super) fn compact(&mut self) {
-        self.index.0.clear();
+        self.index.clear();
         self.needed = 0;
         let (mut from, mut to) = (0, 0);
         while from < self.bytes.len() {
@@ -178,13 +178,13 @@ impl Arena {
 
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
-        self.index.0.clear();
+        self.index.clear();
         self.needed = 0;
     }
 
     /// The rows in the order of their keys, none of which is found any more.
     pub(super) fn sorted(&mut self) -> Vec<At> {
-        let count = std::mem::take(&mut self.index.0).len();
+        let count = std::mem::take(&mut self.index).len();
         let shared = self.shared_prefix();
         let mut order: Vec<(u64, At)> = Vec::with_capacity(count);
         order.extend(self.all().map(|at| (prefix(&self.key(at)[shared..]), at)));

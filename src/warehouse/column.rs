@@ -42,6 +42,10 @@ pub(super) enum ColumnType {
         places: u32,
         long: bool,
     },
+    /// MariaDB's.
+    Uuid,
+    Inet4,
+    Inet6,
     /// Left to the server.
     Other,
 }
@@ -137,8 +141,23 @@ impl TypeFacts {
                 places: small(self.places),
                 long: self.long_timestamps,
             },
+            "uuid" => ColumnType::Uuid,
+            "inet4" => ColumnType::Inet4,
+            "inet6" => ColumnType::Inet6,
             _ => ColumnType::Other,
         }
+    }
+}
+
+impl ColumnType {
+    /// Whether its values can be spelled in several ways, of which `spelling` knows one for all.
+    pub(super) fn has_spellings(&self) -> bool {
+        matches!(self, ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6)
+    }
+
+    /// Whether only the server can tell which values it takes.
+    pub(super) fn is_the_servers(&self) -> bool {
+        self.has_spellings() || *self == ColumnType::Other
     }
 }
 

@@ -10,6 +10,7 @@ use super::convert::{Input, convert};
 use super::identifier::quote;
 use super::row::RowReader;
 use super::schema::TargetTable;
+use super::spelling::canonical;
 use crate::config::Topic;
 use crate::erase::subject::Subject;
 use crate::ksqldb::{Key, KeyFormat};
@@ -121,7 +122,10 @@ fn of_field(
     if matches!(column.kind, ColumnType::Integer { .. }) && number.is_ok_and(|number| number != value) {
         return None;
     }
-    // A column that can't hold the value holds no one of it; MySQL's own comparison would be generous.
+    // A column that can't hold the value holds no one of it; MySQL's own comparison would be generous, or fail.
+    if column.kind.has_spellings() && canonical(&column.kind, value).is_none() {
+        return None;
+    }
     let value = convert(column, &boolean_or_text(column, value))
         .ok()?
         .into_value();
@@ -142,7 +146,8 @@ fn boolean_or_text<'a>(column: &Column, value: &'a str) -> Input<'a> {
     }
 }
 
-/// Text compares byte for byte, whatever the collation; the first half lets an index help.
+/// Text compares byte for byte, whatever the collation; the first half lets an index help, but fails where the column's
+/// character set may lack a character of the value.
 fn equals(column: &Column, value: Value) -> (String, Vec<Value>) {
     let name = quote(&column.name);
     match (&column.kind, value) {
@@ -151,11 +156,17 @@ fn equals(column: &Column, value: Value) -> (String, Vec<Value>) {
                 // CHAR keeps no trailing blanks.
                 text.truncate(text.len() - text.iter().rev().take_while(|&&byte| byte == b' ').count());
             }
+            let bytes = format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(? AS BINARY)");
+            let holds_any = column
+                .collation
+                .as_deref()
+                .is_some_and(|name| name.starts_with("utf8mb4_"));
+            let is_ascii = text.is_ascii();
             let value = Value::Bytes(text);
-            (
-                format!("({name} = ? AND CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(? AS BINARY))"),
-                vec![value.clone(), value],
-            )
+            match holds_any || is_ascii {
+                true => (format!("({name} = ? AND {bytes})"), vec![value.clone(), value]),
+                false => (bytes, vec![value]),
+            }
         }
         (_, value) => (format!("{name} = ?"), vec![value]),
     }
@@ -196,6 +207,14 @@ mod tests {
             equals(&text(true), Value::Bytes(b"a ".to_vec())).1,
             vec![Value::Bytes(b"a".to_vec()); 2]
         );
+        let column_of = |collation: &str| Column {
+            collation: Some(collation.to_owned()),
+            ..text(false)
+        };
+        let euro = || Value::Bytes("€".into());
+        let indexed = |column| equals(&column, euro()).0.starts_with("(`c``` = ? AND CAST(");
+        assert!(indexed(column_of("utf8mb4_general_ci")) && !indexed(column_of("latin1_bin")));
+        assert_eq!(equals(&column_of("utf8mb3_bin"), euro()).1, [euro()]);
         let number = column(ColumnType::Integer { min: 0, max: 9 });
         assert_eq!(
             equals(&number, Value::Int(1)),

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use super::cell::{Cell, FIXED_ON_WIRE, bytes_on_wire};
 use super::column::{Column, ColumnType};
 use super::decimal::Decimal;
+use super::spelling::canonical;
 use super::time;
 
 /// One field of a record.
@@ -171,6 +172,7 @@ fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
             check_timestamp(time, *long)?;
             moment(column, time, *places).map(Cell::Time)
         }
+        ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6 => spelled(column, input),
         ColumnType::Other => input.as_text().map(text_cell),
     }
 }
@@ -292,6 +294,16 @@ fn member(input: &Input<'_>, members: &[String]) -> Result<Cell<'static>, String
     match found {
         Some(member) => Ok(Cell::Bytes(member.clone().into_bytes().into())),
         None => Err("none of the ENUM's values".to_owned()),
+    }
+}
+
+/// In a key, only what has one spelling: rows are told apart by it.
+fn spelled<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
+    let text = input.as_text()?;
+    match canonical(&column.kind, &text) {
+        Some(canonical) => Ok(text_cell(canonical.into())),
+        None if column.in_key => Err("no value of the column's type".to_owned()),
+        None => Ok(text_cell(text)),
     }
 }
 

@@ -21,16 +21,22 @@ mod code {
     pub(super) const BUSY: [u16; 10] = [1040, 1203, 1206, 1205, 1213, 1317, 3024, 1613, 1614, 3101];
     /// Server going down, its own network errors, session killed (MySQL, MariaDB), idle for too long.
     pub(super) const LOST: [u16; 11] = [1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2006, 3169, 4031];
-    /// Values that a column, a CHECK, a foreign key, a partition or a trigger refuses.
-    pub(super) const DATA: [u16; 32] = [
-        1048, 1062, 1118, 1264, 1265, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1441, 1451, 1452,
-        1525, 1526, 1644, 1690, 1748, 3140, 3141, 3144, 3156, 3157, 3158, 3819, 3854, 3903, 4025,
+    /// The class of SQL states that the standard has for values that don't fit.
+    pub(super) const DATA_EXCEPTION: &str = "22";
+    /// Values that a column, its character set, a CHECK, a foreign key, a partition or a trigger refuses.
+    pub(super) const DATA: [u16; 35] = [
+        1048, 1062, 1118, 1264, 1265, 1267, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1441, 1451,
+        1452, 1525, 1526, 1644, 1690, 1748, 3140, 3141, 3144, 3156, 3157, 3158, 3819, 3854, 3903, 3988, 4025,
+        6136,
     ];
 }
 
 pub(super) fn fault_of(error: &Error) -> Fault {
     match error {
-        Error::MySqlError(error) => fault_of_code(error.code),
+        Error::MySqlError(error) => match fault_of_code(error.code) {
+            Fault::Fatal if error.state.starts_with(code::DATA_EXCEPTION) => Fault::Data,
+            fault => fault,
+        },
         Error::IoError(_) | Error::CodecError(_) | Error::TlsError(_) => Fault::Lost,
         Error::DriverError(DriverError::ConnectTimeout | DriverError::CouldNotConnect(_))
         | Error::DriverError(DriverError::PacketOutOfSync | DriverError::UnexpectedPacket)

@@ -33,6 +33,7 @@ mod schema;
 mod session;
 mod sink;
 mod sort_key;
+mod spelling;
 mod sql;
 mod standing;
 mod time;

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::batch::Batch;
+use super::fault::{Fault, fault_of};
 use super::identifier::quote;
 use super::pending::Pending;
 use super::row::Rows;
@@ -36,11 +37,6 @@ const TOGETHER: usize = 512;
 const NONE: i32 = -1;
 
 /// What is there already stays, and does not count as changed.
-const INSERT: (&str, &str) = (
-    "INSERT",
-    " ON DUPLICATE KEY UPDATE lakectl_number = lakectl_number",
-);
-const REPLACE: (&str, &str) = ("REPLACE", "");
 
 #[derive(Debug)]
 pub(super) struct Rebuild {
@@ -58,6 +54,14 @@ struct Noted<'a> {
     timestamp_ms: i64,
     has_history: bool,
     key: Cow<'a, [Value]>,
+}
+
+/// What becomes of a key's row that is there already.
+#[derive(Clone, Copy)]
+enum There {
+    /// It does not count as changed.
+    Stays,
+    IsReplaced,
 }
 
 /// What came of comparing a batch with those before.
@@ -135,9 +139,9 @@ impl Rebuild {
         for chunk in changes.chunks(TOGETHER) {
             let noted = note_of(self.noted, chunk, batch, rows);
             self.noted += noted.len();
-            let new = note(conn, INSERT, KEYS, table, &noted)?;
+            let new = note(conn, There::Stays, KEYS, table, &noted)?;
             if self.keys_may_move && new < noted.len() as u64 {
-                note(conn, INSERT, BATCH, table, &noted)?;
+                note(conn, There::Stays, BATCH, table, &noted)?;
                 had_come_before = true;
             }
         }
@@ -161,7 +165,7 @@ impl Rebuild {
                 has_history: false,
                 key: Cow::Borrowed(key),
             });
-            note(conn, INSERT, KEYS, table, &noted.collect::<Vec<_>>())?;
+            note(conn, There::Stays, KEYS, table, &noted.collect::<Vec<_>>())?;
         }
         Ok(compared)
     }
@@ -180,7 +184,7 @@ impl Rebuild {
         for chunk in again.in_order().collect::<Vec<_>>().chunks(TOGETHER) {
             let noted = note_of(self.noted, chunk, &again, rows);
             self.noted += noted.len();
-            note(conn, REPLACE, KEYS, table, &noted)?;
+            note(conn, There::IsReplaced, KEYS, table, &noted)?;
         }
         Ok(Compared {
             superseded: newest.into_iter().map(|(key, ..)| key).collect(),
@@ -239,14 +243,19 @@ fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
     Ok(newest)
 }
 
-/// Notes keys in one of the tables; how many rows that changed.
+/// Notes keys in one of the tables; how many rows that changed. A key that the server refuses is left out: no row has it,
+/// and its change will be refused, too.
 fn note(
     conn: &mut Conn,
-    (verb, where_there): (&str, &str),
+    there: There,
     into: &str,
     table: &TargetTable,
     noted: &[Noted<'_>],
 ) -> mysql::Result<u64> {
+    let (verb, where_there) = match there {
+        There::Stays => ("INSERT", format!(" ON DUPLICATE KEY UPDATE {NUMBER} = {NUMBER}")),
+        There::IsReplaced => ("REPLACE", String::new()),
+    };
     let width = table.primary_key.len();
     let row = format!("(?,?,?,?{})", ",?".repeat(width));
     let sql = format!(
@@ -264,8 +273,15 @@ fn note(
         ]);
         parameters.extend_from_slice(&noted.key[..width.min(noted.key.len())]);
     }
-    conn.exec_drop(sql, parameters)?;
-    Ok(conn.affected_rows())
+    match (conn.exec_drop(sql, parameters), noted) {
+        (Ok(()), _) => Ok(conn.affected_rows()),
+        (Err(error), _) if fault_of(&error) != Fault::Data => Err(error),
+        (Err(_), [_]) => Ok(0),
+        (Err(_), _) => {
+            let (first, second) = noted.split_at(noted.len() / 2);
+            Ok(note(conn, there, into, table, first)? + note(conn, there, into, table, second)?)
+        }
+    }
 }
 
 /// That a row of another table has the key of `seen`.

@@ -71,7 +71,7 @@ pub(super) fn read(conn: &mut Conn, server: &Server, name: &str) -> Result<Targe
 fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> {
     if columns
         .iter()
-        .any(|column| column.generated || column.kind == ColumnType::Other)
+        .any(|column| column.generated || column.kind.is_the_servers())
     {
         return Ok(true);
     }
@@ -217,6 +217,12 @@ fn read_primary_key(conn: &mut Conn, table: &str, columns: &mut [Column]) -> Res
             return Err(usage(format!(
                 "`{name}` in the primary key of `{table}` is a FLOAT, which MySQL rounds when it looks for a row: a deletion \
                  would not find it; run: ALTER TABLE `{table}` MODIFY `{name}` DOUBLE NOT NULL"
+            )));
+        }
+        if columns[at].kind == ColumnType::Other {
+            return Err(usage(format!(
+                "`{name}` in the primary key of `{table}` is of a type that only MySQL can compare: which changes are of one row \
+                 could not be told; make it a VARCHAR"
             )));
         }
         columns[at].in_key = true;

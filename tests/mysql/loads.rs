@@ -266,6 +266,110 @@ fn the_same_on_mariadb() {
     }
 }
 
+/// Keys and values that a table's character set lacks: the server says so in its own words for each kind of statement.
+#[test]
+fn what_a_character_set_lacks_is_rejected() {
+    for service in [mysql_service(), mariadb_service()] {
+        for charset in ["utf8mb3", "latin1"] {
+            let test = TestDatabase::new(&service, TOPICS);
+            test.execute(&format!(
+                "CREATE TABLE custom (id VARCHAR(9) COLLATE {charset}_bin PRIMARY KEY, v VARCHAR(9) COLLATE {charset}_bin)"
+            ));
+            let emoji = Some(r#"{"v":"😀"}"#);
+            let pairs = [
+                ("😀1", Some("{}")),
+                ("é2", Some(r#"{"v":"é"}"#)),
+                ("k3", Some("{}")),
+                ("k4", emoji),
+                ("😀5", None),
+                ("k6", None),
+                ("😀7", emoji),
+            ];
+            for pairs in [&pairs[..], &pairs[4..5], &pairs[..1], &pairs[3..4]] {
+                test.execute("DELETE FROM custom");
+                test.execute("DELETE FROM lakectl_progress");
+                test.execute("DELETE FROM lakectl_rejects");
+                let report = load(&mut test.open("CUSTOM"), &records(pairs));
+                let lacking = pairs
+                    .iter()
+                    .filter(|(key, value)| key.starts_with('😀') || *value == emoji);
+                let mut lacking: Vec<String> = lacking.map(|(key, _)| (*key).to_owned()).collect();
+                lacking.sort();
+                let mut rejected = test.rows("SELECT `key` FROM lakectl_rejects");
+                rejected.sort();
+                assert_eq!((rejected, counts(&report).1), (lacking, 0), "{charset}");
+                if pairs.len() > 1 {
+                    assert_eq!(
+                        test.rows("SELECT id, v FROM custom ORDER BY id DESC"),
+                        ["é2|é", "k3|NULL"]
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Of MariaDB's types, whose values have several spellings each: the newest record of a row counts, however its key is spelled.
+#[test]
+fn all_spellings_of_a_key_are_one_row() {
+    for (kind, [first, second, third], none) in [
+        (
+            "UUID",
+            [
+                "0F8FAD5B-D9CB-469F-A165-70867728950E",
+                "0f8fad5b-d9cb-469f-a165-70867728950e",
+                "0f8fad5bd9cb469fa16570867728950E",
+            ],
+            "0f8fad5b-d9cb-469f-a165",
+        ),
+        (
+            "INET6",
+            ["2001:db8::1", "2001:DB8::1", "2001:db8:0:0::0001"],
+            "2001:db8::1::1",
+        ),
+    ] {
+        let test = TestDatabase::new(&mariadb_service(), TOPICS);
+        test.execute(&format!(
+            "CREATE TABLE custom (id {kind} PRIMARY KEY, v INT, other {kind})"
+        ));
+        let values: Vec<String> = (0..6).map(|v| format!(r#"{{"v":{v}}}"#)).collect();
+        let mut offset = 0;
+        // Alone, and together in any order of their bytes.
+        for keys in [
+            &[first][..],
+            &[second, first, third],
+            &[first, third, second],
+            &[third, first],
+        ] {
+            let records = keys.iter().zip(&values).map(|(key, value)| {
+                offset += 1;
+                record(offset, key.as_bytes(), Some(value))
+            });
+            let records: Vec<_> = records.collect();
+            load(&mut test.open("CUSTOM"), &records);
+            assert_eq!(
+                test.rows("SELECT v FROM custom"),
+                [format!("{}", keys.len() - 1)],
+                "{kind} {keys:?}"
+            );
+        }
+        let wrong = format!(r#"{{"v":7,"other":"{none}"}}"#);
+        let spelled = format!(r#"{{"v":8,"other":"{third}"}}"#);
+        let report = load(
+            &mut test.open("CUSTOM"),
+            &[
+                record(100, none.as_bytes(), Some("{}")),
+                record(101, second.as_bytes(), Some(&spelled)),
+                record(102, second.as_bytes(), Some(&wrong)),
+            ],
+        );
+        assert_eq!(counts(&report), (1, 0, 2), "{kind}");
+        assert_eq!(test.rows("SELECT v, id = other FROM custom"), ["8|1"], "{kind}");
+        let report = load(&mut test.open("CUSTOM"), &[record(103, third.as_bytes(), None)]);
+        assert_eq!(counts(&report), (0, 1, 0), "{kind}");
+    }
+}
+
 fn types_come_back_as_they_went_in(test: &TestDatabase) {
     test.execute(
         "CREATE TABLE custom (id VARBINARY(20) PRIMARY KEY, flag TINYINT(1), small SMALLINT UNSIGNED, big BIGINT, \

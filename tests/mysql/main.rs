@@ -5,6 +5,7 @@ mod after_purges;
 mod faults;
 mod init_db;
 mod loads;
+mod nasty;
 mod progress;
 #[path = "../common/proxy.rs"]
 mod proxy;

@@ -169,6 +169,7 @@ fn unfit_tables_are_refused_before_anything_is_read() {
     refused("(other VARCHAR(20) PRIMARY KEY, n INT)", "key column `id`");
     refused("(id VARCHAR(20), n INT, PRIMARY KEY (id(5)))", "5 characters");
     refused("(id FLOAT PRIMARY KEY, n INT)", "MODIFY `id` DOUBLE NOT NULL");
+    refused("(id SET('a','b') PRIMARY KEY, n INT)", "make it a VARCHAR");
     test.execute("CREATE VIEW custom AS SELECT * FROM product_purchase_counts");
     assert!(test.open_error("CUSTOM").1.contains("VIEW"));
 }
