@@ -5,6 +5,7 @@ use crate::{COUNTS, TOPICS, fresh};
 use lakectl::kafka::{DrainPlan, OffsetRange};
 use lakectl::record::Record;
 use lakectl::sink::{Rebuild, Sink};
+use lakectl::warehouse::TableSink;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
@@ -107,6 +108,15 @@ fn a_rebuild_goes_by_time_across_kafka_partitions() {
     }
 }
 
+/// Takes records within one batch's memory, of which so much is left for what comes after them.
+fn take_as_one_batch(sink: &mut TableSink, records: &[Record<'_>], left: usize) {
+    let (last, others) = records.split_last().unwrap();
+    sink.set_budget(usize::MAX);
+    sink.take_all(others).unwrap();
+    sink.set_budget(left);
+    sink.take(last).unwrap();
+}
+
 /// A key's row of more than one statement's keys: those of the first half are newer in the batch before.
 fn each_of_many_keys_is_compared(test: &TestDatabase) {
     const KEYS: i64 = 1200;
@@ -121,12 +131,7 @@ fn each_of_many_keys_is_compared(test: &TestDatabase) {
             timestamp_ms: if partition == 0 { KEYS / 2 } else { n },
             ..record(n, key.as_bytes(), Some(&value))
         });
-        let records: Vec<_> = records.collect();
-        let (last, others) = records.split_last().unwrap();
-        sink.set_budget(usize::MAX);
-        sink.take_all(others).unwrap();
-        sink.set_budget(budget);
-        sink.take(last).unwrap();
+        take_as_one_batch(&mut sink, &records.collect::<Vec<_>>(), budget);
     }
     sink.commit(&drained(0, KEYS), &mut service::report("T")).unwrap();
     assert_eq!(
@@ -233,12 +238,7 @@ fn keys_that_the_server_refuses_are_rejected() {
                     timestamp_ms,
                     ..record(n, key.as_bytes(), Some(value))
                 });
-                let records: Vec<_> = records.collect();
-                let (last, others) = records.split_last().unwrap();
-                sink.set_budget(usize::MAX);
-                sink.take_all(others).unwrap();
-                sink.set_budget(budget);
-                sink.take(last).unwrap();
+                take_as_one_batch(&mut sink, &records.collect::<Vec<_>>(), budget);
             }
             sink.commit(&drained(0, 700), &mut service::report("T")).unwrap();
             let ghosts = u8::from(absent == Rebuild::KeepAbsent);
