@@ -7,6 +7,7 @@ use super::purge;
 use crate::common::files::data_files;
 use crate::common::kafka::{Topic, record};
 use crate::common::lake::{Lake, assert_same, number};
+use crate::common::program;
 
 /// Noon of the day that lies so many days back.
 fn days_ago(days: u64) -> i64 {
@@ -151,6 +152,9 @@ fn a_reviewed_plan_is_executed_and_no_more_than_that() {
     let report = purge(&lake, &["--plan", "plan.json", "--yes"]).expect(0).report();
     assert_eq!(number(&report["folders"][0], "files"), 2);
     assert_eq!(days(&lake).len(), 3);
+    let again = ["purge", "--only", "lake", "--plan", "plan.json", "--yes"];
+    let again = program::start(lake.folder(), &again, &[]).wait().expect(0);
+    assert!(again.stdout.ends_with("purged nothing\n"), "{}", again.stdout);
     let other = Lake::new();
     std::fs::copy(lake.folder().join("plan.json"), other.folder().join("plan.json")).unwrap();
     std::fs::create_dir_all(other.root().join(".lakectl")).unwrap();
