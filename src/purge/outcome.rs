@@ -121,7 +121,7 @@ pub fn amounts(verb: &str, outcome: &PurgeOutcome) -> Vec<String> {
 pub fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
     let left: u64 = outcome.tables.iter().map(|table| table.rows_left).sum();
     let mut lines = amounts("purged", outcome);
-    if lines.is_empty() {
+    if lines.is_empty() && !plan.is_empty() {
         // Of a plan that was executed before, or whose topics are locked.
         lines.push("purged nothing".to_owned());
     }
