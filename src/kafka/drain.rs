@@ -136,16 +136,15 @@ impl<'a> Reading<'a> {
     fn next_turn(&mut self, limits: &Limits) -> Result<()> {
         let turn = self.parts.next_turn(limits.records_left);
         let mut list = TopicPartitionList::new();
-        for (partition, offset) in turn.from {
+        for (partition, offset) in turn {
             list.add_partition_offset(self.topic, partition, Offset::Offset(offset))?;
         }
         let consumer = &self.client.consumer;
-        match turn.resumed {
-            // What was paused would stay so in a new assignment.
-            true => consumer.resume(&list).and_then(|()| consumer.assign(&list)),
-            false => consumer.assign(&list),
-        }
-        .map_err(|e| anyhow!("topic {}: {e}", self.topic))
+        // What was paused, in an earlier turn or an earlier read, would stay so in a new assignment.
+        consumer
+            .resume(&list)
+            .and_then(|()| consumer.assign(&list))
+            .map_err(|e| anyhow!("topic {}: {e}", self.topic))
     }
 
     fn run(&mut self, limits: &mut Limits, mut giver: Giver<'a>) -> Result<()> {
@@ -276,7 +275,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Leaves the rest of a Kafka partition to a later turn, which always resumes it.
+    /// Leaves the rest of a Kafka partition to a later turn.
     fn defer(&mut self, partition: i32, position: i64) -> Result<()> {
         self.parts.defer(partition, position);
         self.pause(partition)
