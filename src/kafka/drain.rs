@@ -12,6 +12,7 @@ use super::client::Client;
 use super::handover::{self, Giver, Refused};
 use super::parts::Parts;
 use super::plan::DrainPlan;
+use super::shares::Allowance;
 use crate::record::Record;
 use crate::sink::Drained;
 use crate::stop::Stop;
@@ -134,9 +135,12 @@ impl<'a> Reading<'a> {
 
     /// Lets Kafka send the first turn that has anything left.
     fn next_turn(&mut self, limits: &Limits) -> Result<()> {
-        let turn = self.parts.next_turn(limits.records_left);
+        let allowance = Allowance {
+            records: limits.records_left,
+            is_timed: limits.deadline.is_some(),
+        };
         let mut list = TopicPartitionList::new();
-        for (partition, offset) in turn {
+        for (partition, offset) in self.parts.next_turn(allowance) {
             list.add_partition_offset(self.topic, partition, Offset::Offset(offset))?;
         }
         let consumer = &self.client.consumer;
