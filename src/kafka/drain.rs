@@ -12,6 +12,7 @@ use super::client::Client;
 use super::handover::{self, Giver, Refused};
 use super::parts::Parts;
 use super::plan::DrainPlan;
+use super::shares::Allowance;
 use crate::record::Record;
 use crate::sink::Drained;
 use crate::stop::Stop;
@@ -134,18 +135,20 @@ impl<'a> Reading<'a> {
 
     /// Lets Kafka send the first turn that has anything left.
     fn next_turn(&mut self, limits: &Limits) -> Result<()> {
-        let turn = self.parts.next_turn(limits.records_left);
+        let allowance = Allowance {
+            records: limits.records_left,
+            is_timed: limits.deadline.is_some(),
+        };
         let mut list = TopicPartitionList::new();
-        for (partition, offset) in turn.from {
+        for (partition, offset) in self.parts.next_turn(allowance) {
             list.add_partition_offset(self.topic, partition, Offset::Offset(offset))?;
         }
         let consumer = &self.client.consumer;
-        match turn.resumed {
-            // What was paused would stay so in a new assignment.
-            true => consumer.resume(&list).and_then(|()| consumer.assign(&list)),
-            false => consumer.assign(&list),
-        }
-        .map_err(|e| anyhow!("topic {}: {e}", self.topic))
+        // What was paused, in an earlier turn or an earlier read, would stay so in a new assignment.
+        consumer
+            .resume(&list)
+            .and_then(|()| consumer.assign(&list))
+            .map_err(|e| anyhow!("topic {}: {e}", self.topic))
     }
 
     fn run(&mut self, limits: &mut Limits, mut giver: Giver<'a>) -> Result<()> {
@@ -276,7 +279,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Leaves the rest of a Kafka partition to a later turn, which always resumes it.
+    /// Leaves the rest of a Kafka partition to a later turn.
     fn defer(&mut self, partition: i32, position: i64) -> Result<()> {
         self.parts.defer(partition, position);
         self.pause(partition)

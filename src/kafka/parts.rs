@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::plan::{DrainPlan, OffsetRange};
-use super::shares::shares;
+use super::shares::{Allowance, shares};
 use crate::sink::DrainedPartition;
 
 /// A Kafka partition of a read.
@@ -52,15 +52,6 @@ pub(super) struct Parts {
     sending: usize,
 }
 
-/// What Kafka is to send next.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Turn {
-    /// Kafka partitions, each with the offset that it is sent from.
-    pub(super) from: Vec<(i32, i64)>,
-    /// They were sent before, and are paused.
-    pub(super) resumed: bool,
-}
-
 impl Parts {
     pub(super) fn of(plan: &DrainPlan) -> Parts {
         let part = |range: &OffsetRange| Part {
@@ -97,8 +88,9 @@ impl Parts {
         self.sending == 0
     }
 
-    /// Begins the first turn that has anything left; `records_left` is what the whole read may still take.
-    pub(super) fn next_turn(&mut self, records_left: Option<u64>) -> Turn {
+    /// Begins the first turn that has anything left: Kafka partitions, each with the offset that it is sent from. `allowance` is
+    /// for the rest of the read.
+    pub(super) fn next_turn(&mut self, allowance: Allowance) -> Vec<(i32, i64)> {
         let turn = self.open().map(|(_, part)| part.turn).min();
         self.turn = turn.unwrap_or(self.turn);
         let sent = self.open().filter(|(_, part)| part.is_of(self.turn));
@@ -111,15 +103,12 @@ impl Parts {
         let shares = match self.turns_are_planned {
             // All of a turn is taken before the next one.
             true => wanted,
-            false => shares(records_left, &wanted),
+            false => shares(allowance, &wanted),
         };
         self.sending = shares.len();
         let sent = self.all.values_mut().filter(|part| part.is_of(self.turn));
         sent.zip(shares).for_each(|(part, share)| part.share = share);
-        Turn {
-            from,
-            resumed: self.turn > 0 && !self.turns_are_planned,
-        }
+        from
     }
 
     /// A Kafka partition that is sent now, and not settled yet.
@@ -216,6 +205,13 @@ mod tests {
         }
     }
 
+    fn limited(records: u64) -> Allowance {
+        Allowance {
+            records: Some(records),
+            is_timed: false,
+        }
+    }
+
     fn next(parts: &Parts) -> Vec<i64> {
         parts.drained().iter().map(|part| part.next).collect()
     }
@@ -223,15 +219,13 @@ mod tests {
     #[test]
     fn what_one_leaves_of_a_limit_the_others_take() {
         let mut parts = parts(&[100, 90, 0], &[]);
-        let first = parts.next_turn(Some(60));
-        assert_eq!((first.from, first.resumed), (vec![(0, 0), (1, 0)], false));
+        assert_eq!(parts.next_turn(limited(60)), [(0, 0), (1, 0)]);
         read(&mut parts, 0, 30);
         assert!(parts.sent(0).is_none() && !parts.is_turn_over());
         // Offsets without records.
         parts.settle(1, 90);
         assert!(parts.is_turn_over() && !parts.are_settled());
-        let second = parts.next_turn(Some(30));
-        assert_eq!((second.from, second.resumed), (vec![(0, 30)], true));
+        assert_eq!(parts.next_turn(limited(30)), [(0, 30)]);
         for _ in 0..30 {
             let part = parts.sent(0).unwrap();
             part.take(part.position);
@@ -244,7 +238,7 @@ mod tests {
     #[test]
     fn who_had_his_share_stays_where_he_is_when_the_run_is_over() {
         let mut parts = parts(&[100, 100], &[]);
-        parts.next_turn(Some(60));
+        parts.next_turn(limited(60));
         read(&mut parts, 0, 30);
         parts.leave_later_turns();
         assert!(!parts.is_turn_over() && !parts.are_settled());
@@ -257,12 +251,11 @@ mod tests {
     #[test]
     fn planned_turns_are_read_whole() {
         let mut parts = parts(&[2_000_000, 5, 7], &[&[0], &[1, 2]]);
-        assert_eq!(parts.next_turn(None).from, [(0, 0)]);
+        assert_eq!(parts.next_turn(Allowance::default()), [(0, 0)]);
         for offset in 0..2_000_000 {
             parts.sent(0).unwrap().take(offset);
         }
         parts.settle(0, 2_000_000);
-        let second = parts.next_turn(None);
-        assert_eq!((second.from, second.resumed), (vec![(1, 0), (2, 0)], false));
+        assert_eq!(parts.next_turn(Allowance::default()), [(1, 0), (2, 0)]);
     }
 }

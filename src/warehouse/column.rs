@@ -63,6 +63,19 @@ pub(super) struct Column {
     pub(super) collation: Option<String>,
 }
 
+impl Column {
+    /// Whether its character set may lack a character of some text, or need more bytes for it than UTF-8.
+    pub(super) fn has_own_characters(&self) -> bool {
+        let collation = self.collation.as_deref().unwrap_or_default();
+        matches!(self.kind, ColumnType::Text { .. }) && !collation.starts_with("utf8mb4_")
+    }
+
+    /// Whether it is of MySQL's own type, which MariaDB has as text: that has a collation.
+    pub(super) fn is_binary_json(&self) -> bool {
+        self.kind == ColumnType::Json && self.collation.is_none()
+    }
+}
+
 /// What information_schema says of a column, besides its name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TypeFacts {

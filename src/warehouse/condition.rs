@@ -157,15 +157,11 @@ fn equals(column: &Column, value: Value) -> (String, Vec<Value>) {
                 text.truncate(text.len() - text.iter().rev().take_while(|&&byte| byte == b' ').count());
             }
             let bytes = format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(? AS BINARY)");
-            let holds_any = column
-                .collation
-                .as_deref()
-                .is_some_and(|name| name.starts_with("utf8mb4_"));
             let is_ascii = text.is_ascii();
             let value = Value::Bytes(text);
-            match holds_any || is_ascii {
-                true => (format!("({name} = ? AND {bytes})"), vec![value.clone(), value]),
-                false => (bytes, vec![value]),
+            match column.has_own_characters() && !is_ascii {
+                true => (bytes, vec![value]),
+                false => (format!("({name} = ? AND {bytes})"), vec![value.clone(), value]),
             }
         }
         (_, value) => (format!("{name} = ?"), vec![value]),

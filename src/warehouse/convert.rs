@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDateTime, NaiveTime};
 use mysql::Value;
 use std::borrow::Cow;
 
+use super::binary_json;
 use super::cell::{Cell, FIXED_ON_WIRE, bytes_on_wire};
 use super::column::{Column, ColumnType};
 use super::decimal::Decimal;
@@ -162,7 +163,7 @@ fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
             fixed,
         } => text(column, input, *chars_max, *bytes_max, *fixed),
         ColumnType::Binary { bytes_max, fixed } => binary(input, *bytes_max, *fixed),
-        ColumnType::Json => input.as_json().map(text_cell),
+        ColumnType::Json => json(column, input),
         ColumnType::Enum(members) => member(input, members),
         ColumnType::Date => date(column, input).map(Cell::Time),
         ColumnType::Time { places } => clock(column, input, *places).map(Cell::Time),
@@ -281,6 +282,14 @@ fn binary<'a>(input: &Input<'a>, bytes_max: u64, fixed: bool) -> Result<Cell<'a>
         bytes.to_mut().resize(length, 0);
     }
     Ok(Cell::Bytes(bytes))
+}
+
+fn json<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
+    let json = input.as_json()?;
+    if column.is_binary_json() {
+        binary_json::check(&json)?;
+    }
+    Ok(text_cell(json))
 }
 
 fn member(input: &Input<'_>, members: &[String]) -> Result<Cell<'static>, String> {

@@ -23,11 +23,14 @@ mod code {
     pub(super) const LOST: [u16; 11] = [1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2006, 3169, 4031];
     /// The class of SQL states that the standard has for values that don't fit.
     pub(super) const DATA_EXCEPTION: &str = "22";
+    /// Collations that can't be compared: MariaDB's answer to a value with a character that the column lacks.
+    pub(super) const MIX: u16 = 1267;
+    /// What MIX says of a value; columns, which a trigger may compare whatever the record, are IMPLICIT.
+    pub(super) const OF_A_VALUE: &str = "COERCIBLE";
     /// Values that a column, its character set, a CHECK, a foreign key, a partition or a trigger refuses.
-    pub(super) const DATA: [u16; 35] = [
-        1048, 1062, 1118, 1264, 1265, 1267, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1441, 1451,
-        1452, 1525, 1526, 1644, 1690, 1748, 3140, 3141, 3144, 3156, 3157, 3158, 3819, 3854, 3903, 3988, 4025,
-        6136,
+    pub(super) const DATA: [u16; 34] = [
+        1048, 1062, 1118, 1264, 1265, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1441, 1451, 1452,
+        1525, 1526, 1644, 1690, 1748, 3140, 3141, 3144, 3156, 3157, 3158, 3819, 3854, 3903, 3988, 4025, 6136,
     ];
 }
 
@@ -35,6 +38,9 @@ pub(super) fn fault_of(error: &Error) -> Fault {
     match error {
         Error::MySqlError(error) => match fault_of_code(error.code) {
             Fault::Fatal if error.state.starts_with(code::DATA_EXCEPTION) => Fault::Data,
+            Fault::Fatal if error.code == code::MIX && error.message.contains(code::OF_A_VALUE) => {
+                Fault::Data
+            }
             fault => fault,
         },
         Error::IoError(_) | Error::CodecError(_) | Error::TlsError(_) => Fault::Lost,
@@ -77,5 +83,25 @@ mod tests {
         ] {
             assert_eq!(fault_of_code(code), fault, "{code}");
         }
+    }
+
+    #[test]
+    fn what_the_words_decide() {
+        let fault = |code, state: &str, message: &str| {
+            fault_of(&Error::MySqlError(mysql::MySqlError {
+                state: state.to_owned(),
+                message: message.to_owned(),
+                code,
+            }))
+        };
+        assert_eq!(fault(1416, "22003", "Cannot get geometry object"), Fault::Data);
+        assert_eq!(fault(1205, "22000", ""), Fault::Busy);
+        assert_eq!(fault(1146, "42S02", "no such table"), Fault::Fatal);
+        let mix = |first, second| {
+            let words = format!("Illegal mix of collations (a,{first}) and (b,{second}) for operation '='");
+            fault(1267, "HY000", &words)
+        };
+        assert_eq!(mix("IMPLICIT", "COERCIBLE"), Fault::Data);
+        assert_eq!(mix("IMPLICIT", "IMPLICIT"), Fault::Fatal);
     }
 }

@@ -1,6 +1,7 @@
 //! Table topics as rows of MySQL tables: upserts, deletes, rejects and progress in one transaction.
 
 mod batch;
+mod binary_json;
 mod cell;
 mod cells;
 mod column;

@@ -36,8 +36,6 @@ const TOGETHER: usize = 512;
 /// A key that no record made a row of has no Kafka partition.
 const NONE: i32 = -1;
 
-/// What is there already stays, and does not count as changed.
-
 #[derive(Debug)]
 pub(super) struct Rebuild {
     absent: sink::Rebuild,

@@ -67,11 +67,12 @@ pub(super) fn read(conn: &mut Conn, server: &Server, name: &str) -> Result<Targe
     })
 }
 
-/// Constraints, triggers (that the account may see), partitions, computed columns, and types that only the server knows.
+/// Constraints (MariaDB's JSON type is one, and bounds how deep values are nested), triggers (that the account may see),
+/// partitions, computed columns, and types and character sets that only the server knows.
 fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> {
     if columns
         .iter()
-        .any(|column| column.generated || column.kind.is_the_servers())
+        .any(|column| column.generated || column.kind.is_the_servers() || column.has_own_characters())
     {
         return Ok(true);
     }
@@ -80,11 +81,6 @@ fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> 
          AND TABLE_NAME = ? AND CONSTRAINT_TYPE IN ('CHECK', 'FOREIGN KEY')",
         (table,),
     )?;
-    // MariaDB's JSON type is such a constraint, named like its column, and checked before.
-    let is_json = |name: &String| {
-        let column = columns.iter().find(|column| column.name == *name);
-        column.is_some_and(|column| column.kind == ColumnType::Json)
-    };
     let others: bool = conn
         .exec_first(
             "SELECT EXISTS (SELECT 1 FROM information_schema.REFERENTIAL_CONSTRAINTS \
@@ -96,7 +92,7 @@ fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> 
             (table, table, table),
         )?
         .unwrap_or(true);
-    Ok(others || constraints.iter().any(|name| !is_json(name)))
+    Ok(others || !constraints.is_empty())
 }
 
 /// The name of a transactional table, as MySQL spells it.

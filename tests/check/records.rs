@@ -180,3 +180,14 @@ fn only_committed_records_are_looked_at() {
     answer.ok(&topic.name, "lake", &["held back by an open transaction"]);
     open.abort();
 }
+
+/// Kafka partitions that a first look found nothing in are looked at again, all of them.
+#[test]
+fn records_behind_aborted_ones_are_found_in_every_kafka_partition() {
+    let topic = Topic::with("check-behind", 3, &[]);
+    topic.commit(&numbered("a", 6, 3));
+    topic.abort(&numbered("x", 150, 3));
+    let world = Warehouse::without_database().stream(&topic);
+    let answer = check(&world, &["--only", "lake", "--sample", "15"], 0);
+    answer.ok(&topic.name, "values", &["6 of 6 are JSON objects"]);
+}

@@ -506,3 +506,27 @@ fn fields_without_a_column_are_named_once() {
     assert_eq!(exit::code_of(&error), exit::USAGE);
     assert!(format!("{error:#}").contains("CATEGORY"));
 }
+
+/// A trigger that fails whatever the record is stops the load, and puts no record aside.
+#[test]
+fn collations_that_a_trigger_mixes_are_no_records_fault() {
+    for service in [mysql_service(), mariadb_service()] {
+        let test = TestDatabase::new(&service, TOPICS);
+        test.execute(
+            "CREATE TABLE custom (id VARCHAR(9) COLLATE utf8mb4_unicode_ci PRIMARY KEY, v VARCHAR(9))",
+        );
+        test.execute("CREATE TABLE seen (id VARCHAR(9) COLLATE utf8mb4_general_ci)");
+        test.execute(
+            "CREATE TRIGGER seen BEFORE INSERT ON custom FOR EACH ROW \
+             SET NEW.v = (SELECT COUNT(*) FROM seen WHERE seen.id = NEW.id)",
+        );
+        let mut sink = test.open("CUSTOM");
+        sink.take(&record(0, b"k", Some("{}"))).unwrap();
+        let error = sink.commit(&drained(0, 1), &mut report("T")).unwrap_err();
+        assert!(
+            format!("{error:#}").contains("Illegal mix of collations"),
+            "{error:#}"
+        );
+        assert_eq!(test.one("SELECT COUNT(*) FROM lakectl_rejects"), "0");
+    }
+}
