@@ -129,11 +129,11 @@ fn servers_that_give_too_little() {
     ));
     let env = [("LAKECTL_WAREHOUSE_PASSWORD", mysql.password.as_str())];
     mysql.execute(
-        "SET GLOBAL sql_select_limit = 1, GLOBAL max_join_size = 1, GLOBAL completion_type = 'RELEASE'",
+        "SET GLOBAL sql_select_limit = 1, GLOBAL max_join_size = 1, GLOBAL completion_type = 'RELEASE', GLOBAL innodb_default_row_format = compact",
     );
     let runs: [&[&str]; 3] = [&["init-db"], &["init-db", "--check"], &["warehouse"]];
     let runs = runs.map(|arguments| place.run(arguments, &env));
-    mysql.execute("SET GLOBAL sql_select_limit = DEFAULT, GLOBAL max_join_size = DEFAULT, GLOBAL completion_type = DEFAULT");
+    mysql.execute("SET GLOBAL sql_select_limit = DEFAULT, GLOBAL max_join_size = DEFAULT, GLOBAL completion_type = DEFAULT, GLOBAL innodb_default_row_format = dynamic");
     for run in runs {
         run.expect(0);
     }
