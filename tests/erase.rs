@@ -534,6 +534,27 @@ fn a_damaged_ledger_keeps_no_other_topic_from_being_erased() {
 }
 
 #[test]
+fn a_row_that_can_not_go_keeps_no_other_from_being_erased() {
+    let world = World::new(
+        "[topics.\"X%\"]\nkind = \"table\"\nkey = { columns = [\"id\"] }\nwarehouse.table = \"x\"\n",
+    );
+    world.expect(0, &["init-db"]);
+    world.rows("CREATE TABLE x (id INT PRIMARY KEY, user_id VARCHAR(20))");
+    world.rows(
+        "INSERT INTO x VALUES (1, 'USER-00042'), (2, 'USER-00042'), (3, 'USER-00042'), (4, 'USER-00043')",
+    );
+    world.rows("CREATE TABLE note (x INT PRIMARY KEY, FOREIGN KEY (x) REFERENCES x (id))");
+    world.rows("INSERT INTO note VALUES (1)");
+    let erase = ["purge", "--only", "warehouse", WHERE, "--yes"];
+    let ran = world.run(&erase);
+    assert_eq!(ran.code, 1, "{}", ran.said);
+    assert!(ran.said.contains("2 rows are deleted"), "{}", ran.said);
+    assert_eq!(world.count("x"), 2);
+    world.rows("DROP TABLE note");
+    assert_eq!(world.expect(0, &erase)["erased"]["rows"], 1);
+}
+
+#[test]
 fn a_table_that_does_not_fit_keeps_no_other_from_retention() {
     let world = World::new(
         "[topics.\"A%\"]\nkind = \"table\"\nwarehouse.table = \"gone\"\nwarehouse.retention = { column = \"d\", keep = \"1d\" }\n\
