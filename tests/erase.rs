@@ -558,6 +558,7 @@ fn a_row_that_can_not_go_keeps_no_other_from_being_erased() {
 fn a_table_that_does_not_fit_keeps_no_other_from_retention() {
     let world = World::new(
         "[topics.\"A%\"]\nkind = \"table\"\nwarehouse.table = \"gone\"\nwarehouse.retention = { column = \"d\", keep = \"1d\" }\n\
+         [topics.\"B%\"]\nkind = \"table\"\nwarehouse.table = \"x\"\nwarehouse.retention = { column = \"d\", keep = \"99999y\" }\n\
          [topics.\"X%\"]\nkind = \"table\"\nkey = { columns = [\"id\"] }\nwarehouse.table = \"x\"\n\
          warehouse.retention = { column = \"d\", keep = \"1d\" }\n",
     );

@@ -34,8 +34,9 @@ pub(super) fn plan(
         let keep = older_than.unwrap_or(retention.keep);
         let cutoff = keep
             .cutoff(today)
-            .ok_or_else(|| usage(format!("{keep} ago is no date")))?;
-        match warehouse.survey_rows(topic, &retention.column, cutoff, settings.lake.timezone) {
+            .ok_or_else(|| usage(format!("{keep} ago is no date")));
+        let survey = |cutoff| warehouse.survey_rows(topic, &retention.column, cutoff, settings.lake.timezone);
+        match cutoff.and_then(survey) {
             Ok(plan) => plans.push(plan),
             Err(error) => unfit(topic, error),
         }
