@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS lakectl_progress (
     complete_ms BIGINT NULL,
     updated_at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
     PRIMARY KEY (table_name, topic, kafka_partition)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
 -- Records that no row could be made of, and why. errno: the server's error number, where it was the server's word.
 -- Long keys and values are cut; key_bytes and value_bytes tell how long they were.
@@ -34,4 +34,4 @@ CREATE TABLE IF NOT EXISTS lakectl_rejects (
     value_bytes BIGINT UNSIGNED NULL,
     rejected_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (table_name, topic, generation, `partition`, `offset`)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};

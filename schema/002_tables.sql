@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS total_depense_par_user_type (
     total_depense_usd DECIMAL(15,2) NULL,
     last_updated_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
     PRIMARY KEY (user_id, transaction_type)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
 -- unless table transaction_lifecycle
 CREATE TABLE IF NOT EXISTS transaction_lifecycle (
@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS transaction_lifecycle (
     last_updated_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
     PRIMARY KEY (transaction_id),
     INDEX retention_last_update_time (last_update_time)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
 -- The primary key begins with the retention column: it is the index that purge needs.
 
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS total_par_type_5min_sliding (
     total_amount_5min DECIMAL(15,2) NULL,
     last_updated_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
     PRIMARY KEY (window_start_time, transaction_type)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
 -- unless table product_purchase_counts
 CREATE TABLE IF NOT EXISTS product_purchase_counts (
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS product_purchase_counts (
     purchase_count BIGINT NULL,
     last_updated_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
     PRIMARY KEY (product_id)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
 -- unless table total_par_transaction_type
 CREATE TABLE IF NOT EXISTS total_par_transaction_type (
@@ -46,4 +46,4 @@ CREATE TABLE IF NOT EXISTS total_par_transaction_type (
     transaction_count BIGINT NULL,
     last_updated_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
     PRIMARY KEY (transaction_type)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS lakectl_audit (
     run_id VARCHAR(64) NOT NULL,
     detail JSON NOT NULL,
     PRIMARY KEY (id)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
 -- The rights on tables that lakectl itself gave to MySQL accounts, and may take back; it touches no others.
 
@@ -26,4 +26,4 @@ CREATE TABLE IF NOT EXISTS lakectl_applied_grants (
     account_host VARCHAR(255) NOT NULL,
     granted_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
     PRIMARY KEY (table_name, account_user, account_host)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};

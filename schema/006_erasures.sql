@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS lakectl_erasures (
     run_id VARCHAR(64) NOT NULL,
     erased_at VARCHAR(32) NOT NULL,
     PRIMARY KEY (topic, hash)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
 -- One row: what the hashes are keyed with. Without it they tell nothing, so it is a table (and a right) of its own.
 
@@ -18,4 +18,4 @@ CREATE TABLE IF NOT EXISTS lakectl_erasure_key (
     id TINYINT NOT NULL,
     secret BINARY(32) NOT NULL,
     PRIMARY KEY (id)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};

@@ -1,4 +1,4 @@
-//! `lakectl purge --key` and `--where`, from outside, on real Kafka and MySQL.
+//! `lakectl purge --key` and `--where`, from outside, on real Kafka and MySQL; and what must not keep a purge from the rest.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod erase_common;
@@ -483,6 +483,99 @@ fn a_damaged_file_keeps_no_other_from_being_erased() {
         .filter(|(_, lines)| lines.iter().any(|line| is_subject(line)))
         .collect();
     assert_eq!(holding.len(), 1);
+}
+
+/// Two streams of the subject, the first of them with a ledger file that was emptied.
+fn beside_a_damaged_topic(damaged: &str) {
+    let world = World::new("[topics.\"A%\"]\nkind = \"stream\"\n[topics.\"S%\"]\nkind = \"stream\"\n");
+    for topic in ["A%", "S%"] {
+        world.create_topic(topic, 3);
+        produce_stream(&world, topic);
+    }
+    world.expect(0, &["init-db"]);
+    world.expect(0, &["lake"]);
+    let ledger = world.root().join(".lakectl/topics").join(world.topic("A%"));
+    let file = match damaged {
+        "state" => ledger.join(damaged),
+        _ => {
+            let mut days = std::fs::read_dir(ledger.join(damaged)).unwrap();
+            days.next().unwrap().unwrap().path()
+        }
+    };
+    std::fs::write(&file, "").unwrap();
+    let ran = world.run(&["purge", WHERE, "--yes"]);
+    assert_eq!(ran.code, 1, "{damaged}: {}", ran.said);
+    assert!(ran.said.contains("is damaged"), "{damaged}: {}", ran.said);
+    let left = world.lines("S%").into_values().flatten();
+    assert_eq!(left.filter(|line| is_subject(line)).count(), 0, "{damaged}");
+    // Nor from retention.
+    let report = world.expect(
+        1,
+        &["purge", "--older-than", "1d", "--max-fraction", "1", "--yes"],
+    );
+    assert_eq!(
+        report["folders"].as_array().unwrap().len(),
+        3,
+        "{damaged}: {report}"
+    );
+    assert!(
+        report["topics"][0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("is damaged"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_damaged_ledger_keeps_no_other_topic_from_being_erased() {
+    beside_a_damaged_topic("state");
+    beside_a_damaged_topic("days");
+}
+
+#[test]
+fn a_row_that_can_not_go_keeps_no_other_from_being_erased() {
+    let world = World::new(
+        "[topics.\"X%\"]\nkind = \"table\"\nkey = { columns = [\"id\"] }\nwarehouse.table = \"x\"\n",
+    );
+    world.expect(0, &["init-db"]);
+    world.rows("CREATE TABLE x (id INT PRIMARY KEY, user_id VARCHAR(20))");
+    world.rows(
+        "INSERT INTO x VALUES (1, 'USER-00042'), (2, 'USER-00042'), (3, 'USER-00042'), (4, 'USER-00043')",
+    );
+    world.rows("CREATE TABLE note (x INT PRIMARY KEY, FOREIGN KEY (x) REFERENCES x (id))");
+    world.rows("INSERT INTO note VALUES (1)");
+    let erase = ["purge", "--only", "warehouse", WHERE, "--yes"];
+    let ran = world.run(&erase);
+    assert_eq!(ran.code, 1, "{}", ran.said);
+    assert!(ran.said.contains("2 rows are deleted"), "{}", ran.said);
+    assert_eq!(world.count("x"), 2);
+    world.rows("DROP TABLE note");
+    assert_eq!(world.expect(0, &erase)["erased"]["rows"], 1);
+}
+
+#[test]
+fn a_table_that_does_not_fit_keeps_no_other_from_retention() {
+    let world = World::new(
+        "[topics.\"A%\"]\nkind = \"table\"\nwarehouse.table = \"gone\"\nwarehouse.retention = { column = \"d\", keep = \"1d\" }\n\
+         [topics.\"B%\"]\nkind = \"table\"\nwarehouse.table = \"x\"\nwarehouse.retention = { column = \"d\", keep = \"99999y\" }\n\
+         [topics.\"X%\"]\nkind = \"table\"\nkey = { columns = [\"id\"] }\nwarehouse.table = \"x\"\n\
+         warehouse.retention = { column = \"d\", keep = \"1d\" }\n",
+    );
+    world.expect(0, &["init-db"]);
+    world.rows("CREATE TABLE x (id VARCHAR(9) PRIMARY KEY, d DATETIME, INDEX (d))");
+    world.rows("INSERT INTO x VALUES ('a', '2020-01-01')");
+    let purge = ["purge", "--only", "warehouse", "--max-fraction", "1", "--yes"];
+    let report = world.expect(2, &purge);
+    assert_eq!(report["tables"][0]["rows"], 1, "{report}");
+    assert!(
+        report["topics"][0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("no table `gone`"),
+        "{report}"
+    );
+    assert_eq!(world.count("x"), 0);
 }
 
 #[test]

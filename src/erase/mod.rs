@@ -125,9 +125,17 @@ fn find<'s>(
     if let Some(lake) = &scope.lake {
         for topic in &scope.lake_topics {
             let matcher = Matcher::new(topic, subjects);
-            let found = lake
-                .look_for(topic, &matcher, stop)
-                .with_context(|| format!("topic {}", topic.name))?;
+            let found = match lake.look_for(topic, &matcher, stop) {
+                Ok(found) => found,
+                Err(error) if stop.signal().is_some() => {
+                    return Err(error.context(format!("topic {}", topic.name)));
+                }
+                // One damaged topic must not keep the person in the others; whoever erases is told again.
+                Err(error) => {
+                    outcome.fail(format!("topic {}", topic.name), &error);
+                    Found::default()
+                }
+            };
             outcome.add_files(&topic.name, &found);
             seen.push(Seen {
                 topic,

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::subject::Subject;
 use crate::cli::{PurgeArgs, PurgeOnly};
-use crate::config::{Settings, Topic, did_you_mean};
+use crate::config::{Kind, Settings, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::lake::Lake;
 use crate::select;
@@ -65,9 +65,9 @@ impl<'a> Scope<'a> {
                 for (name, kind) in lake.known_topics()? {
                     let mut topic = match settings.topics.get(&name) {
                         Some(topic) => topic.clone(),
-                        None => Topic::ad_hoc(&name, kind, None)?,
+                        None => Topic::ad_hoc(&name, kind.unwrap_or(Kind::Stream), None)?,
                     };
-                    topic.kind = kind;
+                    topic.kind = kind.unwrap_or(topic.kind);
                     self.lake_topics.push(topic);
                 }
                 self.lake = Some(lake);

@@ -38,12 +38,14 @@ impl DataFile {
 }
 
 impl Lake<'_> {
-    /// The topics that the ledger knows, with their kind.
-    pub fn known_topics(&self) -> Result<Vec<(String, Kind)>> {
+    /// The topics that the ledger knows, with their kind; without it where a topic's ledger can't be read.
+    pub fn known_topics(&self) -> Result<Vec<(String, Option<Kind>)>> {
         let mut topics = Vec::new();
         for topic in ledger::topics(&self.root)? {
-            if let Some(state) = TopicState::load(&self.root, &topic)? {
-                topics.push((topic, state.kind));
+            match TopicState::load(&self.root, &topic) {
+                Ok(None) => {}
+                Ok(Some(state)) => topics.push((topic, Some(state.kind))),
+                Err(_) => topics.push((topic, None)),
             }
         }
         Ok(topics)

@@ -43,12 +43,14 @@ pub struct Purged {
 }
 
 impl Lake<'_> {
-    /// All topics that the ledger knows, without looking at a single data file.
-    pub fn survey(&self) -> Result<Vec<TopicDays>> {
+    /// All topics that the ledger knows, without looking at a single data file; an error says what of one can't be read.
+    pub fn survey(&self) -> Result<Vec<(String, Result<TopicDays>)>> {
         let mut found = Vec::new();
         for topic in ledger::topics(&self.root)? {
-            if let Some(state) = TopicState::load(&self.root, &topic)? {
-                found.push(self.survey_topic(&topic, &state)?);
+            let days = TopicState::load(&self.root, &topic)
+                .and_then(|state| state.map(|state| self.survey_topic(&topic, &state)).transpose());
+            if let Some(days) = days.transpose() {
+                found.push((topic, days));
             }
         }
         Ok(found)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::audit::{CommandLine, Place, Trail};
 use crate::cli::{Common, PurgeArgs, PurgeOnly};
-use crate::config::{Kind, Retention, Settings, units};
+use crate::config::{Kind, Retention, Settings, Topic, units};
 use crate::exit::usage;
 use crate::lake::{Lake, RecordDay};
 use crate::print::{self, Log};
@@ -51,7 +51,7 @@ pub fn execute(
     let targets = Targets::open(args, settings, display, report)?;
     let plan = match &args.plan {
         Some(file) => targets.load(file, args.only)?,
-        None => targets.plan(args)?,
+        None => targets.plan(args, report)?,
     };
     report.outcome(&planned(&plan));
     for table in &plan.tables {
@@ -179,7 +179,8 @@ impl<'a> Targets<'a> {
         Ok(plan)
     }
 
-    fn plan(&self, args: &PurgeArgs) -> Result<Plan> {
+    /// What can't be looked at stands in the report as a topic that failed; the others are planned.
+    fn plan(&self, args: &PurgeArgs, report: &mut Report) -> Result<Plan> {
         let older_than = match args.older_than.as_deref().map(units::retention) {
             None => None,
             Some(Ok(Some(keep))) => Some(keep),
@@ -199,7 +200,7 @@ impl<'a> Targets<'a> {
                 self.lake_root()
             )));
         }
-        let known = survey.iter().map(|days| days.topic.as_str());
+        let known = survey.iter().map(|(topic, _)| topic.as_str());
         let known = known.chain(self.settings.topics.keys().map(String::as_str));
         let chosen = select::among(
             &args.topics,
@@ -217,14 +218,23 @@ impl<'a> Targets<'a> {
                 .map(|database| database.shown()),
             ..Plan::default()
         };
-        for days in survey.iter().filter(|days| chosen(&days.topic)) {
+        for (topic, days) in survey.iter().filter(|(topic, _)| chosen(topic)) {
+            let days = match days {
+                Ok(days) => days,
+                Err(error) => {
+                    let kind = self.settings.topics.get(topic).map(|entry| entry.kind);
+                    fail(report, topic, kind.unwrap_or(Kind::Stream), error);
+                    continue;
+                }
+            };
             plan.left.extend(days.strangers.iter().cloned());
-            if let Some(keep) = older_than.or_else(|| self.lake_retention(&days.topic)) {
+            if let Some(keep) = older_than.or_else(|| self.lake_retention(topic)) {
                 plan.topics.extend(plan::topic(days, keep, today));
             }
         }
         if let Some(warehouse) = &self.warehouse {
-            plan.tables = rows::plan(warehouse, self.settings, &chosen, older_than, today)?;
+            let unfit = &mut |topic: &Topic, error| fail(report, &topic.name, topic.kind, &error);
+            plan.tables = rows::plan(warehouse, self.settings, &chosen, older_than, today, unfit)?;
         }
         Ok(plan)
     }
@@ -312,5 +322,11 @@ fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Result<()
         Ok(Err(holder)) => line.lock_out(holder),
         Err(error) => line.fail(&error),
     }
+    report.topics.push(line);
+}
+
+fn fail(report: &mut Report, topic: &str, kind: Kind, error: &anyhow::Error) {
+    let mut line = TopicReport::new(topic, kind, TargetReport::None {});
+    line.fail(error);
     report.topics.push(line);
 }

@@ -6,19 +6,21 @@ use std::time::{Duration, Instant};
 
 use super::outcome::PurgedTable;
 use super::plan::TablePlan;
-use crate::config::{Retention, Settings};
+use crate::config::{Retention, Settings, Topic};
 use crate::exit::usage;
 use crate::progress::Display;
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 
-/// Every table with a configured retention column, checked before anything is deleted.
+/// Every table with a configured retention column, checked before anything is deleted; `unfit` is told which can't be purged,
+/// and keeps none of the others.
 pub(super) fn plan(
     warehouse: &Warehouse,
     settings: &Settings,
     chosen: &dyn Fn(&str) -> bool,
     older_than: Option<Retention>,
     today: NaiveDate,
+    unfit: &mut dyn FnMut(&Topic, anyhow::Error),
 ) -> Result<Vec<TablePlan>> {
     let mut plans = Vec::new();
     for topic in settings
@@ -32,8 +34,12 @@ pub(super) fn plan(
         let keep = older_than.unwrap_or(retention.keep);
         let cutoff = keep
             .cutoff(today)
-            .ok_or_else(|| usage(format!("{keep} ago is no date")))?;
-        plans.push(warehouse.survey_rows(topic, &retention.column, cutoff, settings.lake.timezone)?);
+            .ok_or_else(|| usage(format!("{keep} ago is no date")));
+        let survey = |cutoff| warehouse.survey_rows(topic, &retention.column, cutoff, settings.lake.timezone);
+        match cutoff.and_then(survey) {
+            Ok(plan) => plans.push(plan),
+            Err(error) => unfit(topic, error),
+        }
     }
     Ok(plans)
 }

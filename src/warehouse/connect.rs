@@ -16,11 +16,15 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to ask again at a server that is there but has no connection left.
 const CROWDED_DEADLINE: Duration = Duration::from_secs(20);
 
-/// Times in UTC whatever the server's zone; nothing cut or zeroed silently; lock waits short of the read timeout;
-/// a session that outlives a slow read from Kafka.
+/// Whatever the server's defaults are: times in UTC; nothing cut or zeroed silently, and a key 0 is 0 in an
+/// AUTO_INCREMENT column too; results are whole, because a limit on them cuts silently; a COMMIT is no more than that;
+/// lock waits short of the read timeout; a session that outlives a slow read from Kafka, and statements as long as a rebuild
+/// takes. MySQL reads the one comment, MariaDB the other.
 const SESSION: &str = "SET SESSION time_zone = '+00:00', \
      sql_mode = 'STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
-NO_ENGINE_SUBSTITUTION', autocommit = 1, sql_safe_updates = 0, innodb_lock_wait_timeout = 10, wait_timeout = 28800";
+NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', sql_select_limit = 18446744073709551615, sql_big_selects = 1, \
+     autocommit = 1, completion_type = 0, sql_safe_updates = 0, innodb_lock_wait_timeout = 10, wait_timeout = 28800 \
+     /*!80000 , max_execution_time = 0 */ /*M! , max_statement_time = 0 */";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flavor {

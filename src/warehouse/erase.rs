@@ -110,12 +110,7 @@ impl Warehouse {
         let mut hits = TableHits::default();
         if let Some((table, condition)) = self.condition(conn, topic, subjects)? {
             if !condition.sql.is_empty() {
-                let sql = format!(
-                    "DELETE FROM {} WHERE {} LIMIT {ROWS_PER_DELETE}",
-                    quote(&table),
-                    condition.sql
-                );
-                hits.rows = delete_all(conn, &table, &sql, &condition.values, stop)?;
+                hits.rows = delete_all(conn, &table, &condition, stop)?;
             }
             hits.unsearched = condition.unsearched;
             hits.table = Some(table);
@@ -132,7 +127,8 @@ impl Warehouse {
                 place.partition.into(),
                 place.offset.into(),
             ];
-            hits.rejects += delete_once(conn, rejects::TABLE, &sql, &values)?;
+            hits.rejects +=
+                delete_once(conn, &sql, &values).map_err(|error| hushed(error, rejects::TABLE))?;
         }
         Ok(Some(hits))
     }
@@ -160,7 +156,12 @@ impl Warehouse {
     }
 }
 
-fn delete_all(conn: &mut Conn, table: &str, sql: &str, values: &[Value], stop: &Stop) -> Result<u64> {
+fn delete_all(conn: &mut Conn, table: &str, condition: &Condition, stop: &Stop) -> Result<u64> {
+    let (quoted, values) = (quote(table), &condition.values);
+    let sql = format!(
+        "DELETE FROM {quoted} WHERE {} LIMIT {ROWS_PER_DELETE}",
+        condition.sql
+    );
     let mut rows = 0;
     loop {
         if stop.signal().is_some() {
@@ -168,16 +169,28 @@ fn delete_all(conn: &mut Conn, table: &str, sql: &str, values: &[Value], stop: &
                 "table `{table}`: stopped by a signal after {rows} rows; run it again for the rest"
             ));
         }
-        let deleted = delete_once(conn, table, sql, values)?;
-        rows += deleted;
-        if deleted < ROWS_PER_DELETE {
-            return Ok(rows);
+        match delete_once(conn, &sql, values) {
+            Ok(deleted) => {
+                rows += deleted;
+                if deleted < ROWS_PER_DELETE {
+                    return Ok(rows);
+                }
+            }
+            // A row that another table refers to must not keep the others.
+            Err(refusal) if fault_of(&refusal) == Fault::Data => {
+                let sql = format!("DELETE IGNORE FROM {quoted} WHERE {}", condition.sql);
+                rows += delete_once(conn, &sql, values).map_err(|error| hushed(error, table))?;
+                return Err(hushed(refusal, table).context(format!(
+                    "{rows} rows are deleted, and the server refuses to delete the others: does another table refer to them?"
+                )));
+            }
+            Err(error) => return Err(hushed(error, table)),
         }
     }
 }
 
 /// One statement is one transaction; locks of others are waited for, with a deadline.
-fn delete_once(conn: &mut Conn, table: &str, sql: &str, values: &[Value]) -> Result<u64> {
+fn delete_once(conn: &mut Conn, sql: &str, values: &[Value]) -> mysql::Result<u64> {
     let deadline = Instant::now() + load::PATIENCE;
     loop {
         match conn.exec_drop(sql, Params::Positional(values.to_vec())) {
@@ -185,7 +198,7 @@ fn delete_once(conn: &mut Conn, table: &str, sql: &str, values: &[Value]) -> Res
             Err(error) if fault_of(&error) == Fault::Busy && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(200));
             }
-            Err(error) => return Err(hushed(error, table)),
+            Err(error) => return Err(error),
         }
     }
 }

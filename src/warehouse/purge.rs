@@ -58,8 +58,12 @@ impl Warehouse {
         let ended = deletion.run(deadline, stop, progress);
         let RowsPurged { deleted, left } = deletion.purged();
         ended.with_context(|| {
+            let on = match deletion.spares {
+                true => "the server refuses to delete those",
+                false => "run again to go on",
+            };
             format!(
-                "purging table `{}`: {deleted} rows are deleted, {left} are left; run again to go on",
+                "purging table `{}`: {deleted} rows are deleted, {left} are left; {on}",
                 plan.table
             )
         })?;
@@ -82,7 +86,9 @@ impl Warehouse {
         let mut deletion = Deletion {
             database: self.database.clone(),
             cutoff: retention::cutoff_value(cutoff)?,
-            statement: delete_sql(&aged),
+            statement: delete_sql(&aged, ""),
+            spares: false,
+            held: 0,
             aged,
             link,
             doomed: 0,
@@ -113,6 +119,10 @@ struct Deletion {
     link: Link,
     cutoff: Value,
     statement: String,
+    /// Rows that other tables refer to are passed over.
+    spares: bool,
+    /// How many of those come first, as far as is known.
+    held: u64,
     /// Rows before the cutoff when the lock was taken.
     doomed: u64,
     deleted: u64,
@@ -157,21 +167,27 @@ impl Deletion {
     fn run(&mut self, deadline: Option<Instant>, stop: &Stop, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let mut chunk = CHUNK_START;
         let mut patience = Patience::new();
+        let mut refused = None;
         let over = || stop.signal().is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         while self.deleted < self.doomed && !over() {
-            let limit = chunk.min(self.doomed - self.deleted);
+            let limit = chunk.min(self.doomed - self.deleted) + self.held;
             let began = Instant::now();
             let parameters = (&self.cutoff, limit);
             match self.link.conn.exec_drop(&self.statement, parameters) {
                 Ok(()) => {
                     let deleted = self.link.conn.affected_rows();
                     self.deleted += deleted;
-                    if deleted < limit {
-                        // Someone else has deleted the rest.
-                        self.doomed = self.deleted;
+                    if deleted < limit && !self.goes_on(limit, deleted)? {
+                        break;
                     }
                     chunk = adapted(chunk, began.elapsed());
                     patience = Patience::new();
+                }
+                Err(error) if fault_of(&error) == Fault::Data && !self.spares => {
+                    // A row that another table refers to must not keep the others.
+                    self.statement = delete_sql(&self.aged, "IGNORE ");
+                    self.spares = true;
+                    refused = Some(error);
                 }
                 Err(error) => {
                     self.recover(error, &mut patience)?;
@@ -180,7 +196,19 @@ impl Deletion {
             }
             progress(self.deleted);
         }
-        Ok(())
+        match refused {
+            Some(error) if self.deleted < self.doomed && !over() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fewer rows went than were asked for: someone else has deleted the rest, or nobody may.
+    fn goes_on(&mut self, limit: u64, deleted: u64) -> Result<bool> {
+        let left = if self.spares { self.count()? } else { 0 };
+        self.doomed = self.deleted + left;
+        // MySQL counts rows that it passes over as some of the limit, MariaDB doesn't.
+        self.held = left.min(limit - deleted);
+        Ok(left > 0 && (deleted > 0 || limit < left))
     }
 
     /// After an error that passes: on with the same session, or with another.
@@ -224,10 +252,10 @@ impl Patience {
 }
 
 /// One transaction by itself. The order makes it the same on replicas, and is the index's own.
-fn delete_sql(aged: &Aged) -> String {
+fn delete_sql(aged: &Aged, ignore: &str) -> String {
     let order: Vec<String> = aged.order.iter().map(|name| quote(name)).collect();
     format!(
-        "DELETE FROM {} WHERE {} < ? ORDER BY {} LIMIT ?",
+        "DELETE {ignore}FROM {} WHERE {} < ? ORDER BY {} LIMIT ?",
         quote(&aged.table),
         quote(&aged.column),
         order.join(", ")

@@ -236,3 +236,18 @@ fn keys_of_all_kinds_on_both() {
     keys_of_all_kinds(&mysql_service(), &[]);
     keys_of_all_kinds(&mariadb_service(), &MARIADBS);
 }
+
+/// MySQL would give it the next number, and with it maybe another key's row.
+fn a_key_of_zero_is_zero(service: &Service) {
+    let test = TestDatabase::new(service, TOPICS);
+    test.execute("CREATE TABLE custom (id BIGINT AUTO_INCREMENT PRIMARY KEY, v INT)");
+    let pairs = [("0", Some(r#"{"v":7}"#)), ("1", Some(r#"{"v":8}"#))];
+    assert_eq!(blocking(&test, "AUTO_INCREMENT", &pairs), None);
+    assert_eq!(test.rows("SELECT id, v FROM custom ORDER BY id"), ["0|7", "1|8"]);
+}
+
+#[test]
+fn a_key_of_zero_is_zero_on_both() {
+    a_key_of_zero_is_zero(&mysql_service());
+    a_key_of_zero_is_zero(&mariadb_service());
+}

@@ -358,6 +358,42 @@ fn a_plan_that_would_delete_more_by_now_or_later_is_refused() {
     assert_eq!((test.rows(IDS).len(), test.one(CUTOFFS)), (14, String::new()));
 }
 
+/// Rows that another table refers to stay, and keep none of the others.
+fn a_row_that_can_not_go_keeps_no_other(test: &TestDatabase) {
+    fill(test, 1_200);
+    test.execute(
+        "CREATE TABLE note (n INT AUTO_INCREMENT PRIMARY KEY, about VARCHAR(64) CHARACTER SET utf8mb4 COLLATE COLLATION NOT NULL, \
+         FOREIGN KEY (about) REFERENCES transaction_lifecycle (transaction_id))"
+            .replace(
+                "COLLATION",
+                &test.one(
+                    "SELECT COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
+                     AND TABLE_NAME = 'transaction_lifecycle' AND COLUMN_NAME = 'transaction_id'",
+                ),
+            )
+            .as_str(),
+    );
+    // More than a transaction begins with, and one at the end.
+    test.execute(
+        "INSERT INTO note (about) SELECT transaction_id FROM transaction_lifecycle \
+         WHERE transaction_id < 'T000600' OR transaction_id = 'T001199'",
+    );
+    let plan = survey(test, LIFECYCLE, AT, "2021-01-01", UTC);
+    for deleted in [599, 0] {
+        let error = format!("{:#}", purge(test, &plan).unwrap_err());
+        let words = format!("{deleted} rows are deleted, 601 are left; the server refuses to delete those");
+        assert!(error.contains(&words) && error.contains("foreign key"), "{error}");
+        assert_eq!(test.rows(IDS).len(), 611);
+    }
+    test.execute("DROP TABLE note");
+    assert_eq!(purge(test, &plan).unwrap(), gone(601));
+}
+
+#[test]
+fn a_row_that_can_not_go_keeps_no_other_on_mysql() {
+    a_row_that_can_not_go_keeps_no_other(&fresh());
+}
+
 #[test]
 fn the_same_on_mariadb() {
     let service = mariadb_service();
@@ -365,6 +401,7 @@ fn the_same_on_mariadb() {
         boundaries,
         a_missing_index_is_named,
         unfit_tables_are_refused_by_name,
+        a_row_that_can_not_go_keeps_no_other,
     ] {
         check(&TestDatabase::new(&service, TOPICS));
     }

@@ -108,3 +108,38 @@ fn servers_that_take_too_little() {
     answer.is_wrong("MySQL", "rights", &["read only", "replica"]);
     mysql.execute(&format!("DROP DATABASE `{database}`"));
 }
+
+/// Limits that an administrator sets against queries that got out of hand cut results without an error.
+#[test]
+fn servers_that_give_too_little() {
+    let (mysql, kafka) = (Mysql::get(), Kafka::get());
+    let topic = Topic::compacted("secure-limits");
+    topic.send(&[
+        record("a", "{\"PURCHASE_COUNT\":1}"),
+        record("b", "{\"PURCHASE_COUNT\":2}"),
+    ]);
+    let database = unique("limits").replace('.', "_");
+    let url = mysql.url.replace("tp_data_warehouse", &database);
+    let place = Place::new(&format!(
+        "[kafka]\nbrokers = {:?}\n[warehouse]\nurl = {url:?}\ntls_ca_file = {:?}\n[topics.{:?}]\nkind = \"table\"\n\
+         key = {{ columns = [\"product_id\"] }}\nwarehouse.table = \"product_purchase_counts\"\n",
+        kafka.plain,
+        mysql.file("ca.pem").display().to_string(),
+        topic.name
+    ));
+    let env = [("LAKECTL_WAREHOUSE_PASSWORD", mysql.password.as_str())];
+    mysql.execute(
+        "SET GLOBAL sql_select_limit = 1, GLOBAL max_join_size = 1, GLOBAL completion_type = 'RELEASE', GLOBAL innodb_default_row_format = compact",
+    );
+    let runs: [&[&str]; 3] = [&["init-db"], &["init-db", "--check"], &["warehouse"]];
+    let runs = runs.map(|arguments| place.run(arguments, &env));
+    mysql.execute("SET GLOBAL sql_select_limit = DEFAULT, GLOBAL max_join_size = DEFAULT, GLOBAL completion_type = DEFAULT, GLOBAL innodb_default_row_format = dynamic");
+    for run in runs {
+        run.expect(0);
+    }
+    let filled = mysql.value(&format!(
+        "SELECT GROUP_CONCAT(product_id, '=', purchase_count ORDER BY 1) FROM `{database}`.product_purchase_counts"
+    ));
+    assert_eq!(filled, "a=1,b=2");
+    mysql.execute(&format!("DROP DATABASE `{database}`"));
+}
