@@ -27,6 +27,16 @@ pub(super) fn look(scope: &Scope<'_>, topics: usize, checks: &mut Checks) {
         }
         Err(error) => checks.unknown(file, format!("{shown}: {error}")),
     }
+    if let (true, Some((one, other))) = (scope.warehouse, scope.settings.topics_of_one_table()) {
+        checks.wrong(
+            (CONFIGURATION, "tables"),
+            format!(
+                "{} and {} would both fill table `{}`",
+                one.name, other.name, one.table
+            ),
+            "set warehouse.table of one of them",
+        );
+    }
     needs_topics(scope, topics, checks);
 }
 

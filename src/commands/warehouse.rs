@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use crate::cli::{Common, WarehouseArgs};
 use crate::config::Overrides;
+use crate::exit::usage;
 use crate::kafka::Client;
 use crate::report::{Report, TargetReport, WarehouseReport};
 use crate::run::{self, Options, RebuildArg, Run};
@@ -17,6 +18,12 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
     };
     let settings = super::settings(common, &overrides)?;
     let database = super::database(&settings)?;
+    if let Some((one, other)) = settings.topics_of_one_table() {
+        return Err(usage(format!(
+            "topics {} and {} would both fill table `{}`, each with rows of its own: set warehouse.table of one of them",
+            one.name, other.name, one.table
+        )));
+    }
     let mut options = Options::new(common, &args.drain, &settings, report, stop)?;
     options.rebuild = args.rebuild.then_some(RebuildArg::Tables);
     options.check_rebuild()?;

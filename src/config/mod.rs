@@ -33,6 +33,17 @@ pub struct Settings {
     pub topics: BTreeMap<String, Topic>,
 }
 
+impl Settings {
+    /// Table topics whose names differ only in case and that say nothing of a table: they would fill the same one, each with
+    /// keys of its own.
+    pub fn topics_of_one_table(&self) -> Option<(&Topic, &Topic)> {
+        let mut seen: BTreeMap<String, &Topic> = BTreeMap::new();
+        let tables = self.topics.values().filter(|topic| topic.warehouse_enabled);
+        let mut by_default = tables.filter(|topic| topic.table == topic.name.to_lowercase());
+        by_default.find_map(|topic| Some((seen.insert(topic.table.clone(), topic)?, topic)))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Lake {
     /// Absolute, or relative to where the process stands.

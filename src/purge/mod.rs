@@ -82,7 +82,6 @@ pub fn execute(
         confirm::check_someone_is_there()?;
         confirm::ask(if shown { &[] } else { &text }, "Delete this for good?", stop)?;
     }
-    plan.check_indexes()?;
     let run_id = report.run_id.clone();
     let trail = targets.trail(&run_id);
     // From here on the report tells what was deleted, not what was meant to be.

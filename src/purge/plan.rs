@@ -13,7 +13,6 @@ use crate::lake::path::{HivePartition, day_folder};
 use crate::lake::{DayFolder, TopicDays};
 use crate::print::count;
 use crate::report::one_line;
-use crate::warehouse::ROWS_WITHOUT_INDEX_MAX;
 
 /// A plan that can be reviewed, kept in a file, and executed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -152,21 +151,6 @@ impl Plan {
                 over.join(", ")
             ))),
         }
-    }
-
-    /// Refuses large tables without an index before anything is deleted anywhere.
-    pub fn check_indexes(&self) -> Result<()> {
-        let large = |plan: &&TablePlan| plan.rows > 0 && plan.rows_in_all > ROWS_WITHOUT_INDEX_MAX;
-        for plan in self.tables.iter().filter(large) {
-            if let Some(statement) = &plan.missing_index {
-                return Err(usage(format!(
-                    "table {}: no index begins with {}, and it has more than {ROWS_WITHOUT_INDEX_MAX} rows: every step \
-                     would read and lock all of it; run: {statement}",
-                    plan.table, plan.column
-                )));
-            }
-        }
-        Ok(())
     }
 
     pub fn save(&self, path: &Path) -> Result<()> {

@@ -110,6 +110,18 @@ pub(super) fn plan(topic: &Topic, table: &TargetTable) -> Result<(Names, KeyPlan
     Ok((names, plan))
 }
 
+/// What the configuration says of a field that fills a column of another name, as TOML.
+pub(super) fn columns_setting(field: &str, column: &str) -> String {
+    // TOML has JSON's escapes, too.
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let key = match !field.is_empty() && field.chars().all(is_bare) {
+        true => field.to_owned(),
+        false => quoted(field),
+    };
+    format!("warehouse.columns = {{ {key} = {} }}", quoted(column))
+}
+
 /// `column`: one for the window that the table has, outside of its primary key. Either bound of a window tells it apart
 /// from others of its key, which don't overlap or begin at other times.
 fn no_window(table: &TargetTable, column: Option<usize>) -> anyhow::Error {
@@ -177,10 +189,10 @@ fn key_columns(topic: &Topic, table: &TargetTable, names: &Names, rest: Vec<usiz
             }
             None => {
                 return Err(usage(format!(
-                    "key column `{name}` has no column in `{}`; its primary key is ({}): set key.columns, or \
-                     warehouse.columns = {{ {name} = \"…\" }}",
+                    "key column `{name}` has no column in `{}`; its primary key is ({}): set key.columns, or {}",
                     table.name,
-                    table.key_names()
+                    table.key_names(),
+                    columns_setting(name, "…")
                 )));
             }
         }
@@ -221,6 +233,23 @@ mod tests {
             columns: columns.collect(),
             primary_key: key.to_vec(),
             may_refuse: false,
+        }
+    }
+
+    #[test]
+    fn a_setting_is_toml_whatever_the_names_are() {
+        assert_eq!(
+            columns_setting("A-1_b", "n"),
+            "warehouse.columns = { A-1_b = \"n\" }"
+        );
+        for (field, column) in [
+            ("ba`ck", "b"),
+            ("", "é \"q\" \\ \u{1}"),
+            ("a.b", "x'y"),
+            ("\u{1f600}\n", "z"),
+        ] {
+            let read: toml::Table = columns_setting(field, column).parse().unwrap();
+            assert_eq!(read["warehouse"]["columns"][field].as_str(), Some(column));
         }
     }
 

@@ -8,6 +8,9 @@ use super::column::{Column, ColumnType, TypeFacts};
 use super::connect::{Flavor, Server};
 use crate::exit::usage;
 
+/// MySQL's limit for the names of tables.
+const NAME_CHARS_MAX: usize = 64;
+
 /// A table that rows can be upserted into without surprises.
 #[derive(Debug, Clone)]
 pub(super) struct TargetTable {
@@ -55,6 +58,11 @@ impl TargetTable {
 /// # Errors
 /// A table that is missing or unfit: exit code 2, with what to do.
 pub(super) fn read(conn: &mut Conn, server: &Server, name: &str) -> Result<TargetTable> {
+    if is_our_own(name) {
+        return Err(usage(format!(
+            "`{name}` is a table of lakectl's own: set warehouse.table to another one"
+        )));
+    }
     let name = find(conn, name)?;
     let mut columns = read_columns(conn, server, &name)?;
     let primary_key = read_primary_key(conn, &name, &mut columns)?;
@@ -95,6 +103,12 @@ fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> 
     Ok(others || !constraints.is_empty())
 }
 
+/// Whether it holds what lakectl itself must remember, in any case: some servers compare names so.
+fn is_our_own(name: &str) -> bool {
+    let name = name.to_lowercase();
+    name.starts_with("lakectl_") || name == "user_permissions"
+}
+
 /// The name of a transactional table, as MySQL spells it.
 ///
 /// # Errors
@@ -106,6 +120,11 @@ pub(super) fn find(conn: &mut Conn, name: &str) -> Result<String> {
         (name,),
     )?;
     let Some((name, table_type, engine)) = facts else {
+        if name.chars().count() > NAME_CHARS_MAX {
+            return Err(usage(format!(
+                "`{name}` is longer than MySQL's names are, {NAME_CHARS_MAX} characters: set warehouse.table"
+            )));
+        }
         return Err(usage(format!(
             "there is no table `{name}`; lakectl's own tables come with `lakectl init-db`, others you CREATE \
              with a primary key of the record key's columns (and window_start of a windowed one)"

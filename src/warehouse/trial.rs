@@ -248,9 +248,8 @@ impl Trial {
             .find_map(|name| Some((name, closest(name, idle.iter().copied())?)));
         let fix = match meant {
             Some((name, column)) => {
-                format!(
-                    "if {name} belongs in `{column}`, which nothing fills: warehouse.columns = {{ {name} = \"{column}\" }}"
-                )
+                let setting = mapping::columns_setting(name, column);
+                format!("if {name} belongs in `{column}`, which nothing fills: {setting}")
             }
             None => format!("ALTER TABLE `{}` ADD COLUMN … would keep them", self.table.name),
         };
@@ -298,10 +297,9 @@ impl Trial {
             return "look at the record".to_owned();
         };
         if what.starts_with("NOT NULL") {
-            let unfilled = self.reader_names_near(name);
+            let setting = mapping::columns_setting(&self.reader_names_near(name), name);
             return format!(
-                "let `{name}` be NULL or give it a DEFAULT, or name the field that fills it: \
-                 warehouse.columns = {{ {unfilled} = \"{name}\" }}"
+                "let `{name}` be NULL or give it a DEFAULT, or name the field that fills it: {setting}"
             );
         }
         if what.starts_with("the column is NOT NULL") {

@@ -102,4 +102,6 @@ fn nothing_to_do() {
     let answer = check(&world, &["--only", "lake"], 3);
     assert_eq!(answer.wrong(), [("configuration", "topics")]);
     answer.is_wrong("configuration", "topics", &["[topics.NAME]"]);
+    world.set_topics("[topics.counts]\nkind = \"table\"\n[topics.COUNTS]\nkind = \"table\"\n");
+    check(&world, &["--only", "warehouse"], 3).is_wrong("configuration", "tables", &["COUNTS and counts"]);
 }

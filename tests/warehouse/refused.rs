@@ -57,6 +57,46 @@ fn a_wrong_password() {
 }
 
 #[test]
+fn tables_that_are_not_the_topics_own() {
+    let (topic, mut warehouse) = one_count();
+    for own in ["user_permissions", "LAKECTL_progress"] {
+        let table = format!(
+            "[topics.{:?}]\nkind = \"table\"\nwarehouse.table = {own:?}\n",
+            topic.name
+        );
+        warehouse.set_topics(&table);
+        refused(
+            &warehouse,
+            &[],
+            &[],
+            2,
+            &[own, "lakectl's own", "warehouse.table"],
+        );
+    }
+    let (one, other) = (topic.name.to_lowercase(), topic.name.to_uppercase());
+    warehouse.set_topics(&format!(
+        "[topics.{one:?}]\nkind = \"table\"\n[topics.{other:?}]\nkind = \"table\"\n"
+    ));
+    refused(&warehouse, &[], &[], 2, &[&one, &other, "warehouse.table"]);
+    let long = Topic::compacted(&"long-name".repeat(9));
+    refused(
+        &warehouse,
+        &["--topics", &long.name, "--kind", "table"],
+        &[],
+        2,
+        &["both fill"],
+    );
+    warehouse.set_topics("");
+    refused(
+        &warehouse,
+        &["--topics", &long.name, "--kind", "table"],
+        &[],
+        2,
+        &["64 characters", "warehouse.table"],
+    );
+}
+
+#[test]
 fn a_server_that_is_not_there() {
     let (_topic, warehouse) = one_count();
     // Nobody listens on a port that was free a moment ago.
