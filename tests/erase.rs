@@ -485,6 +485,11 @@ fn a_damaged_file_keeps_no_other_from_being_erased() {
     assert_eq!(holding.len(), 1);
 }
 
+fn assert_first_fails(report: &serde_json::Value, why: &str) {
+    let error = report["topics"][0]["error"].as_str().unwrap();
+    assert!(error.contains(why), "{report}");
+}
+
 /// Two streams of the subject, the first of them with a ledger file that was emptied.
 fn beside_a_damaged_topic(damaged: &str) {
     let world = World::new("[topics.\"A%\"]\nkind = \"stream\"\n[topics.\"S%\"]\nkind = \"stream\"\n");
@@ -518,13 +523,7 @@ fn beside_a_damaged_topic(damaged: &str) {
         3,
         "{damaged}: {report}"
     );
-    assert!(
-        report["topics"][0]["error"]
-            .as_str()
-            .unwrap()
-            .contains("is damaged"),
-        "{report}"
-    );
+    assert_first_fails(&report, "is damaged");
 }
 
 #[test]
@@ -568,13 +567,7 @@ fn a_table_that_does_not_fit_keeps_no_other_from_retention() {
     let purge = ["purge", "--only", "warehouse", "--max-fraction", "1", "--yes"];
     let report = world.expect(2, &purge);
     assert_eq!(report["tables"][0]["rows"], 1, "{report}");
-    assert!(
-        report["topics"][0]["error"]
-            .as_str()
-            .unwrap()
-            .contains("no table `gone`"),
-        "{report}"
-    );
+    assert_first_fails(&report, "no table `gone`");
     assert_eq!(world.count("x"), 0);
 }
 

@@ -17,7 +17,7 @@ use crate::exit::usage;
 pub use file::{closest, did_you_mean};
 pub use kafka::{Kafka, names_secret_option};
 pub use secret::Secret;
-pub use topic::{PartitionTime, RowRetention, Topic, check_topic_name};
+pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name};
 pub use units::Retention;
 pub use warehouse::{Database, TlsMode};
 

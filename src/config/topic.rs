@@ -148,10 +148,17 @@ fn warehouse(topic: &mut Topic, file: &file::TopicWarehouse, strict: bool) -> Re
     Ok(())
 }
 
-/// MySQL's rule for names: at most 64 characters, none of them NUL or past U+FFFF, no blank at the end.
+/// MySQL's limit for the names of tables and columns, in characters.
+pub const MYSQL_NAME_MAX: usize = 64;
+
+/// MySQL's rule for names: not longer than that, no character of them NUL or past U+FFFF, no blank at the end.
 fn check_identifier(name: &str, key: &str) -> Result<String> {
     let illegal = |c: char| c == '\0' || c > '\u{ffff}';
-    if name.is_empty() || name.chars().count() > 64 || name.contains(illegal) || name.ends_with(' ') {
+    if name.is_empty()
+        || name.chars().count() > MYSQL_NAME_MAX
+        || name.contains(illegal)
+        || name.ends_with(' ')
+    {
         return Err(usage(format!(
             "{key}: `{}` is no MySQL name",
             name.escape_debug()

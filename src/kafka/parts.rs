@@ -93,7 +93,7 @@ impl Parts {
     pub(super) fn next_turn(&mut self, allowance: Allowance) -> Vec<(i32, i64)> {
         let turn = self.open().map(|(_, part)| part.turn).min();
         self.turn = turn.unwrap_or(self.turn);
-        let sent = self.open().filter(|(_, part)| part.is_of(self.turn));
+        let sent = self.all.iter().filter(|(_, part)| part.is_of(self.turn));
         let (from, wanted): (Vec<_>, Vec<_>) = sent
             .map(|(&partition, part)| {
                 let offsets = part.end - part.position;
@@ -137,18 +137,18 @@ impl Parts {
 
     /// Ends all Kafka partitions where they stand that are not sent now.
     pub(super) fn leave_later_turns(&mut self) {
-        self.leave(|part, turn| part.turn > turn);
+        let turn = self.turn;
+        self.leave(|part| part.turn > turn);
     }
 
     /// Ends all Kafka partitions where they stand.
     pub(super) fn leave_all(&mut self) {
-        self.leave(|_, _| true);
+        self.leave(|_| true);
         self.sending = 0;
     }
 
-    fn leave(&mut self, which: impl Fn(&Part, usize) -> bool) {
-        let turn = self.turn;
-        for part in self.all.values_mut().filter(|part| which(part, turn)) {
+    fn leave(&mut self, which: impl Fn(&Part) -> bool) {
+        for part in self.all.values_mut().filter(|part| which(part)) {
             part.next.get_or_insert(part.position);
         }
         self.open = self.open().count();

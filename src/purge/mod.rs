@@ -217,22 +217,22 @@ impl<'a> Targets<'a> {
                 .map(|database| database.shown()),
             ..Plan::default()
         };
-        for (topic, days) in survey.iter().filter(|(topic, _)| chosen(topic)) {
+        for (topic, days) in survey.into_iter().filter(|(topic, _)| chosen(topic)) {
             let days = match days {
                 Ok(days) => days,
                 Err(error) => {
-                    let kind = self.settings.topics.get(topic).map(|entry| entry.kind);
-                    fail(report, topic, kind.unwrap_or(Kind::Stream), error);
+                    let kind = self.settings.topics.get(&topic).map(|entry| entry.kind);
+                    settle(report, &topic, kind.unwrap_or(Kind::Stream), Err(error));
                     continue;
                 }
             };
             plan.left.extend(days.strangers.iter().cloned());
-            if let Some(keep) = older_than.or_else(|| self.lake_retention(topic)) {
-                plan.topics.extend(plan::topic(days, keep, today));
+            if let Some(keep) = older_than.or_else(|| self.lake_retention(&topic)) {
+                plan.topics.extend(plan::topic(&days, keep, today));
             }
         }
         if let Some(warehouse) = &self.warehouse {
-            let unfit = &mut |topic: &Topic, error| fail(report, &topic.name, topic.kind, &error);
+            let unfit = &mut |topic: &Topic, error| settle(report, &topic.name, topic.kind, Err(error));
             plan.tables = rows::plan(warehouse, self.settings, &chosen, older_than, today, unfit)?;
         }
         Ok(plan)
@@ -321,11 +321,5 @@ fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Result<()
         Ok(Err(holder)) => line.lock_out(holder),
         Err(error) => line.fail(&error),
     }
-    report.topics.push(line);
-}
-
-fn fail(report: &mut Report, topic: &str, kind: Kind, error: &anyhow::Error) {
-    let mut line = TopicReport::new(topic, kind, TargetReport::None {});
-    line.fail(error);
     report.topics.push(line);
 }

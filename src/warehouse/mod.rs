@@ -62,7 +62,7 @@ pub use erase::TableHits;
 pub use examine::{Facts, Rights};
 pub(crate) use identifier::quote;
 pub use init_db::{InitDbOutcome, init_db};
-pub use purge::{ROWS_WITHOUT_INDEX_MAX, RowsPurged};
+pub use purge::RowsPurged;
 pub use rejects::Reason;
 pub use session::Session;
 pub use sink::TableSink;

@@ -24,7 +24,7 @@ const CHUNK_START: u64 = 500;
 const CHUNK_MIN: u64 = 50;
 const CHUNK_MAX: u64 = 50_000;
 /// Up to here a table without the index is read through for every chunk.
-pub const ROWS_WITHOUT_INDEX_MAX: u64 = 100_000;
+const ROWS_WITHOUT_INDEX_MAX: u64 = 100_000;
 
 /// What a purge of one table came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -6,10 +6,8 @@ use mysql::{Conn, Row};
 
 use super::column::{Column, ColumnType, TypeFacts};
 use super::connect::{Flavor, Server};
+use crate::config::MYSQL_NAME_MAX;
 use crate::exit::usage;
-
-/// MySQL's limit for the names of tables.
-const NAME_CHARS_MAX: usize = 64;
 
 /// A table that rows can be upserted into without surprises.
 #[derive(Debug, Clone)]
@@ -120,9 +118,9 @@ pub(super) fn find(conn: &mut Conn, name: &str) -> Result<String> {
         (name,),
     )?;
     let Some((name, table_type, engine)) = facts else {
-        if name.chars().count() > NAME_CHARS_MAX {
+        if name.chars().count() > MYSQL_NAME_MAX {
             return Err(usage(format!(
-                "`{name}` is longer than MySQL's names are, {NAME_CHARS_MAX} characters: set warehouse.table"
+                "`{name}` is longer than MySQL's names are, {MYSQL_NAME_MAX} characters: set warehouse.table"
             )));
         }
         return Err(usage(format!(

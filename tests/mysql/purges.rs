@@ -361,18 +361,14 @@ fn a_plan_that_would_delete_more_by_now_or_later_is_refused() {
 /// Rows that another table refers to stay, and keep none of the others.
 fn a_row_that_can_not_go_keeps_no_other(test: &TestDatabase) {
     fill(test, 1_200);
-    test.execute(
-        "CREATE TABLE note (n INT AUTO_INCREMENT PRIMARY KEY, about VARCHAR(64) CHARACTER SET utf8mb4 COLLATE COLLATION NOT NULL, \
-         FOREIGN KEY (about) REFERENCES transaction_lifecycle (transaction_id))"
-            .replace(
-                "COLLATION",
-                &test.one(
-                    "SELECT COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
-                     AND TABLE_NAME = 'transaction_lifecycle' AND COLUMN_NAME = 'transaction_id'",
-                ),
-            )
-            .as_str(),
+    let collation = test.one(
+        "SELECT COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
+         AND TABLE_NAME = 'transaction_lifecycle' AND COLUMN_NAME = 'transaction_id'",
     );
+    test.execute(&format!(
+        "CREATE TABLE note (n INT AUTO_INCREMENT PRIMARY KEY, about VARCHAR(64) CHARACTER SET utf8mb4 COLLATE {collation} NOT NULL, \
+         FOREIGN KEY (about) REFERENCES transaction_lifecycle (transaction_id))"
+    ));
     // More than a transaction begins with, and one at the end.
     test.execute(
         "INSERT INTO note (about) SELECT transaction_id FROM transaction_lifecycle \

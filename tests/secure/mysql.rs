@@ -70,6 +70,18 @@ fn refused_connections_say_what_to_do() {
     shows_none(&run, &["hunter2-is-wrong".to_owned()]);
 }
 
+/// Product counts of a topic, into a database that is not there yet.
+fn place_of_counts(mysql: &Mysql, kafka: &Kafka, topic: &Topic, database: &str) -> Place {
+    let url = mysql.url.replace("tp_data_warehouse", database);
+    Place::new(&format!(
+        "[kafka]\nbrokers = {:?}\n[warehouse]\nurl = {url:?}\ntls_ca_file = {:?}\n[topics.{:?}]\nkind = \"table\"\n\
+         key = {{ columns = [\"product_id\"] }}\nwarehouse.table = \"product_purchase_counts\"\n",
+        kafka.plain,
+        mysql.file("ca.pem").display().to_string(),
+        topic.name
+    ))
+}
+
 /// `lakectl check` on a server that is set otherwise than the shared one may be.
 #[test]
 fn servers_that_take_too_little() {
@@ -78,14 +90,7 @@ fn servers_that_take_too_little() {
     let topic = Topic::compacted("secure-packet");
     topic.send(&[record("a", "{\"PURCHASE_COUNT\":1}")]);
     let database = unique("packet").replace('.', "_");
-    let url = mysql.url.replace("tp_data_warehouse", &database);
-    let place = Place::new(&format!(
-        "[kafka]\nbrokers = {:?}\n[warehouse]\nurl = {url:?}\ntls_ca_file = {:?}\n[topics.{:?}]\nkind = \"table\"\n\
-         key = {{ columns = [\"product_id\"] }}\nwarehouse.table = \"product_purchase_counts\"\n",
-        kafka.plain,
-        mysql.file("ca.pem").display().to_string(),
-        topic.name
-    ));
+    let place = place_of_counts(&mysql, kafka, &topic, &database);
     let env = [("LAKECTL_WAREHOUSE_PASSWORD", mysql.password.as_str())];
     let check = |code| Answer::of(place.run(&["check", "--json", "--only", "warehouse"], &env), code);
     place.run(&["init-db"], &env).expect(0);
@@ -119,14 +124,7 @@ fn servers_that_give_too_little() {
         record("b", "{\"PURCHASE_COUNT\":2}"),
     ]);
     let database = unique("limits").replace('.', "_");
-    let url = mysql.url.replace("tp_data_warehouse", &database);
-    let place = Place::new(&format!(
-        "[kafka]\nbrokers = {:?}\n[warehouse]\nurl = {url:?}\ntls_ca_file = {:?}\n[topics.{:?}]\nkind = \"table\"\n\
-         key = {{ columns = [\"product_id\"] }}\nwarehouse.table = \"product_purchase_counts\"\n",
-        kafka.plain,
-        mysql.file("ca.pem").display().to_string(),
-        topic.name
-    ));
+    let place = place_of_counts(&mysql, kafka, &topic, &database);
     let env = [("LAKECTL_WAREHOUSE_PASSWORD", mysql.password.as_str())];
     mysql.execute(
         "SET GLOBAL sql_select_limit = 1, GLOBAL max_join_size = 1, GLOBAL completion_type = 'RELEASE', GLOBAL innodb_default_row_format = compact",
