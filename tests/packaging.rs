@@ -300,7 +300,8 @@ fn archive(folder: &Path, suite: &str, packages: &[(&str, &str, &str)]) {
         made=$1/made
         architecture=$(dpkg --print-architecture)
         index=dists/$2/main/binary-$architecture/Packages
-        mkdir -p "$made/DEBIAN" "$made/usr/share/$3" "$(dirname "$index")"
+        mkdir -p "$made/DEBIAN" "$made/usr/share/$3" "$(dirname "$index")" "$(dirname "${index/main/universe}")"
+        touch "${index/main/universe}" # which Ubuntu asks for
         echo "$4" >"$made/usr/share/$3/version"
         printf '%s\n' "Package: $3" "Version: $4" "Architecture: $architecture" "Maintainer: tests <t@example.org>" \
             "Description: of a test" ${5:+"Depends: $5"} >"$made/DEBIAN/control"
