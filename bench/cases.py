@@ -18,7 +18,7 @@ def stream(size, rounds, also):
     entry = {topic: 'kind = "stream"'}
     contenders = [
         ("kcat to one file", new_lake(entry), lambda: kcat(topic)),
-        ("bare poll loop", new_lake(entry), lambda: run([RELEASE / "examples/poll_floor", topic])),
+        ("bare poll loop", new_lake(entry), lambda: run([RELEASE / "poll_floor", topic])),
         ("lakectl lake", new_lake(entry), lake),
         ("lakectl lake, zstd", new_lake(entry, lake='compression = "zstd"'), lake),
     ]

@@ -130,7 +130,7 @@ def in_turn(rounds, contenders):
 
 def data(topic, shape, records, *more):
     made.add(topic)
-    run([RELEASE / "examples/bench_data", topic, shape, records, *more])
+    run([RELEASE / "bench_data", topic, shape, records, *more])
     return topic
 
 
@@ -144,7 +144,7 @@ def forget_topics(topics):
     topics = sorted(set(topics) & made)
     made.difference_update(topics)
     if topics:
-        run([RELEASE / "examples/bench_data", "--forget", *topics])
+        run([RELEASE / "bench_data", "--forget", *topics])
 
 
 def forget(*paths):

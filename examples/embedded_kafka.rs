@@ -5,7 +5,7 @@
 //! It is no stand-in for the real thing in tests of correctness: it knows no compaction, retention or transaction
 //! isolation, and creates any topic that a client asks about. `scripts/services up --embedded` starts it.
 //!
-//!     cargo run --release --example embedded_kafka -- --topics transaction_log,ORDERS:1 --ready-file /tmp/brokers
+//!     cargo run --profile quick --bin embedded_kafka -- --topics transaction_log,ORDERS:1 --ready-file /tmp/brokers
 
 use std::{
     ffi::OsString,

@@ -1,5 +1,6 @@
 //! The command line, and the plan that follows from it.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -75,7 +76,7 @@ impl Options {
             Some(_) => SEEDED_START_MS,
             None => Utc::now().timestamp_millis() - span_ms,
         });
-        let seed = self.seed.unwrap_or_else(rand::random);
+        let seed = self.seed.unwrap_or_else(|| RandomState::new().hash_one(())); // whose keys are random
         Plan {
             seed,
             threads: self.threads,

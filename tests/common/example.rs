@@ -25,11 +25,10 @@ pub const OTHERS: [&str; 7] = [
 ];
 
 pub fn produce(prefix: &str, seed: &str) {
-    // cargo builds examples beside the binary when it builds all tests.
-    let generator = Path::new(env!("CARGO_BIN_EXE_lakectl")).with_file_name("examples/produce_transactions");
+    let generator = Path::new(env!("CARGO_BIN_EXE_lakectl")).with_file_name("produce_transactions");
     assert!(
         generator.exists(),
-        "run `cargo build --example produce_transactions` first"
+        "run `cargo build --bin produce_transactions` first"
     );
     let output = Command::new(generator)
         .args(["--brokers", brokers(), "--prefix", prefix, "--seed", seed])
