@@ -25,11 +25,8 @@ pub const OTHERS: [&str; 7] = [
 ];
 
 pub fn produce(prefix: &str, seed: &str) {
-    let generator = Path::new(env!("CARGO_BIN_EXE_lakectl")).with_file_name("produce_transactions");
-    assert!(
-        generator.exists(),
-        "run `cargo build --bin produce_transactions` first"
-    );
+    let generator = Path::new(env!("CARGO_BIN_EXE_lakectl")).with_file_name("examples/produce_transactions");
+    assert!(generator.exists(), "run `cargo build --examples` first");
     let output = Command::new(generator)
         .args(["--brokers", brokers(), "--prefix", prefix, "--seed", seed])
         .args(["--topic", &format!("{prefix}transaction_log")])
