@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::world::Warehouse;
+use super::world::{Row, Warehouse};
 use crate::common::program::{self, Run, Running};
 
 fn init_db(warehouse: &Warehouse, arguments: &[&str], code: i32) -> Value {
@@ -76,6 +76,63 @@ fn it_makes_what_is_missing_and_only_that() {
         init_db(&warehouse, &["--check"], 0)["drifts"],
         serde_json::json!([])
     );
+}
+
+/// A column of a table: its name, its type, and whether it belongs to the primary key.
+type Column = (String, String, String, bool);
+
+/// The columns in the document's diagrams, in order. Each must say what fills it.
+fn drawn() -> Vec<Column> {
+    let document = include_str!("../../docs/WAREHOUSE.md");
+    let blocks = document.split("```mermaid\nerDiagram\n").skip(1);
+    let mut columns = Vec::new();
+    for line in blocks.flat_map(|block| block.split("```").next().unwrap().lines()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            [table, "{"] => columns.push((table.to_owned(), Vec::new())),
+            ["}"] | [_, "||--o{" | "}o--||", _, ":", ..] => {}
+            [kind, column, ref rest @ ..] => {
+                let (key, filled_by) = match rest {
+                    ["PK", filled_by @ ..] => (true, filled_by),
+                    filled_by => (false, filled_by),
+                };
+                let filled_by = filled_by.join(" ");
+                assert!(
+                    filled_by.len() > 2 && filled_by.starts_with('"') && filled_by.ends_with('"'),
+                    "{line}"
+                );
+                let (_, of_table) = columns.last_mut().unwrap();
+                of_table.push((column.to_owned(), kind.to_owned(), key));
+            }
+            _ => panic!("{line:?} is neither a table nor a column"),
+        }
+    }
+    columns.sort();
+    let of = |(table, columns): (String, Vec<(String, String, bool)>)| {
+        columns
+            .into_iter()
+            .map(move |(column, kind, key)| (table.clone(), column, kind, key))
+    };
+    columns.into_iter().flat_map(of).collect()
+}
+
+#[test]
+fn the_diagrams_in_the_documents_are_the_live_schema() {
+    let warehouse = Warehouse::without_database();
+    init_db(&warehouse, &[], 0);
+    let live = warehouse.query(
+        "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_KEY = 'PRI' FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, ORDINAL_POSITION",
+    );
+    let column = |row: Row| {
+        let cell = |at: usize| row[at].clone().unwrap();
+        (cell(0), cell(1), cell(2), cell(3) == "1")
+    };
+    let mut live: Vec<Column> = live.into_iter().map(column).collect();
+    // The server's order of names is not ours.
+    live.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(live.len() > 50, "{live:?}");
+    assert_eq!(drawn(), live);
 }
 
 #[test]

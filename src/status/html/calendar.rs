@@ -2,11 +2,14 @@
 //! topics and days there are.
 
 use chrono::{Datelike, Days, NaiveDate};
-use std::collections::BTreeMap;
+use maud::{Markup, html};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::{escape, grouped};
+use super::grid::section;
+use super::grouped;
 use crate::config::Kind;
+use crate::report::one_line;
 use crate::status::ask::Status;
 use crate::status::model::{DayStatus, TopicStatus};
 
@@ -28,9 +31,7 @@ const TOP: u64 = 16;
 /// Squares grow with the number of records: colour is not the only sign.
 const SIDES: [u64; 5] = [0, 6, 8, 10, 12];
 const LEVELS: u64 = 4;
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] = ["J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D"];
 
 /// How the days of all topics are drawn.
 pub(super) struct Calendars<'a> {
@@ -71,42 +72,39 @@ impl<'a> Calendars<'a> {
         calendars
     }
 
-    pub(super) fn section(&self) -> String {
-        if self.topics.is_empty() {
-            return String::new();
-        }
+    pub(super) fn section(&self) -> Markup {
         let older = if self.by_year { "year" } else { "month" };
-        let figures: String = self
-            .topics
-            .iter()
-            .enumerate()
-            .map(|(number, topic)| self.figure(number, topic))
-            .collect();
-        format!(
-            "<section aria-labelledby=\"days\">\n<h2 id=\"days\">Records by day</h2>\n\
-             <p class=\"note\">The last {} weeks to {}, a square a day; what is older, by {older}. The larger and stronger the \
-             square, the more records, measured by each topic's own largest; point at it for its number. {}</p>\n{figures}</section>\n",
-            self.weeks,
-            self.today,
-            legend(),
-        )
+        let content = html! {
+            p.note {
+                "The last " (self.weeks) " weeks to " (self.today) ", a square a day; what is older, by " (older)
+                ". The larger and stronger the square, the more records, measured by each topic's own largest; "
+                "point at it for its number. " (legend())
+            }
+            @for (number, topic) in self.topics.iter().enumerate() { (self.figure(number, topic)) }
+        };
+        html! {
+            @if !self.topics.is_empty() { (section("days", "Records by day", &content)) }
+        }
     }
 
-    fn figure(&self, number: usize, topic: &TopicStatus) -> String {
+    fn figure(&self, number: usize, topic: &TopicStatus) -> Markup {
         let days = topic.lake.as_ref().map_or(&[][..], |lake| &lake.by_day);
         let summary = self.summary(topic, days);
-        let name = escape(&topic.topic);
+        let name = one_line(&topic.topic);
         let older = self.older(topic);
-        let older = match (older.is_empty(), self.by_year) {
-            (true, _) => String::new(),
-            (false, false) => months(number, &name, &older),
-            (false, true) => years(&name, &older),
-        };
-        format!(
-            "<figure>\n<figcaption><h3><bdi>{name}</bdi></h3> <span>{summary}</span></figcaption>\n<div class=\"calendars\">\n\
-             <div class=\"weeks\" role=\"group\" tabindex=\"0\" aria-label=\"{name}, last weeks\">{}</div>\n{older}</div>\n</figure>\n",
-            self.weeks_of(number, &name, &summary, days)
-        )
+        html! {
+            figure {
+                figcaption { h3 { bdi { (name) } } " " span { (summary) } }
+                div.calendars {
+                    div.weeks role="group" tabindex="0" aria-label={ (name) ", last weeks" } {
+                        (self.weeks_of(number, &name, &summary, days))
+                    }
+                    @if !older.is_empty() {
+                        @if self.by_year { (years(&name, &older)) } @else { (months(number, &name, &older)) }
+                    }
+                }
+            }
+        }
     }
 
     /// The same in words, for whoever does not see the picture, and what has no place in it.
@@ -144,74 +142,61 @@ impl<'a> Calendars<'a> {
         text
     }
 
-    fn weeks_of(&self, number: usize, name: &str, summary: &str, days: &[DayStatus]) -> String {
+    fn weeks_of(&self, number: usize, name: &str, summary: &str, days: &[DayStatus]) -> Markup {
         let shown = |day: &&DayStatus| (self.first..=self.today).contains(&day.day);
-        let most = days
-            .iter()
-            .filter(shown)
-            .map(|day| day.records)
-            .max()
-            .unwrap_or(0);
-        let (width, height) = (LEFT + self.weeks * PITCH, TOP + 7 * PITCH);
-        let mut svg = opening(
+        let most = days.iter().filter(shown).map(|day| day.records).max();
+        let content = html! {
+            (self.scale())
+            (self.empty_days(number))
+            @for day in days.iter().filter(shown) {
+                @let at = (day.day - self.first).num_days().unsigned_abs();
+                @let records = count_grouped(day.records, "record");
+                @let files = count_grouped(day.files, "file");
+                (square(
+                    (LEFT + at / 7 * PITCH, TOP + at % 7 * PITCH),
+                    level(day.records, most.unwrap_or(0)),
+                    &format!("{}: {records} in {files}", day.day),
+                ))
+            }
+        };
+        picture(
             &format!("c{number}"),
-            width,
-            height,
+            (LEFT + self.weeks * PITCH, TOP + 7 * PITCH),
             &format!("Records of {name} by day"),
             summary,
-        );
-        self.scale(&mut svg);
-        self.empty_days(&mut svg, number);
-        for day in days.iter().filter(shown) {
-            let at = (day.day - self.first).num_days().unsigned_abs();
-            let (x, y) = (LEFT + at / 7 * PITCH, TOP + at % 7 * PITCH);
-            let what = format!(
-                "{}: {} in {}",
-                day.day,
-                count_grouped(day.records, "record"),
-                count_grouped(day.files, "file")
-            );
-            square(&mut svg, (x, y), level(day.records, most), &what);
-        }
-        svg + "</svg>"
+            &content,
+        )
     }
 
     /// Names of weekdays on the left, of months above the week in which they begin.
-    fn scale(&self, svg: &mut String) {
-        for (row, name) in [(0, "Mon"), (2, "Wed"), (4, "Fri"), (6, "Sun")] {
-            let y = TOP + row * PITCH + 10;
-            let _ = write!(svg, "<text x=\"0\" y=\"{y}\">{name}</text>");
-        }
-        for week in 0..self.weeks {
-            let Some(monday) = self.first.checked_add_days(Days::new(7 * week)) else {
-                break;
-            };
-            // The last name would stand out of the picture.
-            if monday.day() <= 7 && week + 2 <= self.weeks {
-                let name = MONTHS[monday.month0() as usize % 12];
-                let x = LEFT + week * PITCH;
-                let _ = match monday.month() {
-                    1 => write!(svg, "<text x=\"{x}\" y=\"10\">{}</text>", monday.year()),
-                    _ => write!(svg, "<text x=\"{x}\" y=\"10\">{name}</text>"),
-                };
+    fn scale(&self) -> Markup {
+        let monday = |week: u64| self.first.checked_add_days(Days::new(7 * week));
+        // The last name would stand out of the picture.
+        let weeks = (0..self.weeks - 1).filter_map(|week| Some((LEFT + week * PITCH, monday(week)?)));
+        html! {
+            @for (row, name) in [(0, "Mon"), (2, "Wed"), (4, "Fri"), (6, "Sun")] {
+                text x="0" y=(TOP + row * PITCH + 10) { (name) }
+            }
+            @for (x, monday) in weeks.filter(|(_, monday)| monday.day() <= 7) {
+                text x=(x) y="10" {
+                    @if monday.month() == 1 { (monday.year()) } @else { (monday.format("%b")) }
+                }
             }
         }
     }
 
     /// A dot for each day up to today, drawn at once.
-    fn empty_days(&self, svg: &mut String, number: usize) {
+    fn empty_days(&self, number: usize) -> Markup {
         let today = (self.today - self.first).num_days().unsigned_abs();
-        let (whole, rest) = (self.weeks - 1, today % 7 + 1);
-        let dot = (SIDE - DOT) / 2;
-        let (x, width) = (LEFT + whole * PITCH, whole * PITCH);
-        let _ = write!(
-            svg,
-            "<pattern id=\"e{number}\" x=\"{LEFT}\" y=\"{TOP}\" width=\"{PITCH}\" height=\"{PITCH}\" \
-             patternUnits=\"userSpaceOnUse\"><rect class=\"l0\" x=\"{dot}\" y=\"{dot}\" width=\"{DOT}\" height=\"{DOT}\"/></pattern>\
-             <path fill=\"url(#e{number})\" d=\"M{LEFT} {TOP}h{width}v{}h-{width}zM{x} {TOP}h{PITCH}v{}h-{PITCH}z\"/>",
-            7 * PITCH,
-            rest * PITCH
-        );
+        let width = (self.weeks - 1) * PITCH;
+        let (x, whole, rest) = (LEFT + width, 7 * PITCH, (today % 7 + 1) * PITCH);
+        let area = format!("M{LEFT} {TOP}h{width}v{whole}h-{width}zM{x} {TOP}h{PITCH}v{rest}h-{PITCH}z");
+        html! {
+            pattern id={ "e" (number) } x=(LEFT) y=(TOP) width=(PITCH) height=(PITCH) patternUnits="userSpaceOnUse" {
+                (dot((0, 0)))
+            }
+            path fill={ "url(#e" (number) ")" } d=(area) {}
+        }
     }
 
     /// Records by month before the first week, or by year (month 0).
@@ -232,23 +217,33 @@ fn before(day: NaiveDate, days: u64) -> NaiveDate {
     day.checked_sub_days(Days::new(days)).unwrap_or(NaiveDate::MIN)
 }
 
-fn opening(id: &str, width: u64, height: u64, title: &str, desc: &str) -> String {
-    format!(
-        "<svg role=\"img\" aria-labelledby=\"{id}t {id}d\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\
-         <title id=\"{id}t\">{title}</title><desc id=\"{id}d\">{desc}</desc>"
-    )
+/// A picture, and the same in words. Its elements are closed by hand: in SVG none ends by itself.
+fn picture(id: &str, (width, height): (u64, u64), title: &str, desc: &str, content: &Markup) -> Markup {
+    html! {
+        svg role="img" aria-labelledby={ (id) "t " (id) "d" } width=(width) height=(height)
+            viewBox={ "0 0 " (width) " " (height) } {
+            title id={ (id) "t" } { (title) }
+            desc id={ (id) "d" } { (desc) }
+            (content)
+        }
+    }
 }
 
 /// A square in the middle of its cell, that says its number.
-fn square(svg: &mut String, (x, y): (u64, u64), level: usize, what: &str) {
+fn square((x, y): (u64, u64), level: usize, what: &str) -> Markup {
     let side = SIDES[level];
     let inset = (SIDE - side) / 2;
-    let _ = write!(
-        svg,
-        "<rect class=\"l{level}\" x=\"{}\" y=\"{}\" width=\"{side}\" height=\"{side}\" rx=\"2\"><title>{what}</title></rect>",
-        x + inset,
-        y + inset
-    );
+    html! {
+        rect class={ "l" (level) } x=(x + inset) y=(y + inset) width=(side) height=(side) rx="2" {
+            @if !what.is_empty() { title { (what) } }
+        }
+    }
+}
+
+/// What stands in the middle of a cell without records.
+fn dot((x, y): (u64, u64)) -> Markup {
+    let inset = (SIDE - DOT) / 2;
+    html! { rect.l0 x=(x + inset) y=(y + inset) width=(DOT) height=(DOT) {} }
 }
 
 /// 1 to 4, by the root of the share, so that a flood does not drown all other days.
@@ -258,82 +253,65 @@ fn level(records: u64, most: u64) -> usize {
     level as usize
 }
 
-fn months(number: usize, name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -> String {
+fn months(number: usize, name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -> Markup {
     let most = older.values().map(|(records, _)| *records).max().unwrap_or(0);
-    let years: Vec<i32> = older
-        .keys()
-        .map(|(year, _)| *year)
-        .fold(Vec::new(), |mut years, year| {
-            if years.last() != Some(&year) {
-                years.push(year);
-            }
-            years
-        });
-    let (width, height) = (LEFT + 12 * PITCH, TOP + years.len() as u64 * PITCH);
     let total: u64 = older.values().map(|(records, _)| records).sum();
-    let desc = format!(
+    let years: BTreeSet<i32> = older.keys().map(|(year, _)| *year).collect();
+    let content = html! {
+        @for (x, month) in columns().zip(MONTHS) { text.m x=(x + SIDE / 2) y="10" { (month) } }
+        @for (y, year) in (TOP..).step_by(PITCH as usize).zip(&years) {
+            text x="0" y=(y + 10) { (year) }
+            @for (x, month) in columns().zip(1..) {
+                @if let Some((records, days)) = older.get(&(*year, month)) {
+                    @let (told, days) = (count_grouped(*records, "record"), count_grouped(*days, "day"));
+                    (square((x, y), level(*records, most), &format!("{year}-{month:02}: {told} on {days}")))
+                } @else {
+                    (dot((x, y)))
+                }
+            }
+        }
+    };
+    let summary = format!(
         "{} in {}",
         count_grouped(total, "record"),
         count_grouped(older.len() as u64, "month")
     );
-    let mut svg = opening(
-        &format!("m{number}"),
-        width,
-        height,
-        &format!("Older records of {name} by month"),
-        &desc,
-    );
-    for (at, month) in MONTHS.iter().enumerate() {
-        let x = LEFT + at as u64 * PITCH + SIDE / 2;
-        let _ = write!(svg, "<text class=\"m\" x=\"{x}\" y=\"10\">{}</text>", &month[..1]);
-    }
-    for (row, year) in years.iter().enumerate() {
-        let y = TOP + row as u64 * PITCH;
-        let _ = write!(svg, "<text x=\"0\" y=\"{}\">{year}</text>", y + 10);
-        for month in 1..=12u32 {
-            let x = LEFT + u64::from(month - 1) * PITCH;
-            match older.get(&(*year, month)) {
-                Some((records, days)) => {
-                    let what = format!(
-                        "{year}-{month:02}: {} on {}",
-                        count_grouped(*records, "record"),
-                        count_grouped(*days, "day")
-                    );
-                    square(&mut svg, (x, y), level(*records, most), &what);
-                }
-                None => {
-                    let (x, y) = (x + (SIDE - DOT) / 2, y + (SIDE - DOT) / 2);
-                    let _ = write!(
-                        svg,
-                        "<rect class=\"l0\" x=\"{x}\" y=\"{y}\" width=\"{DOT}\" height=\"{DOT}\"/>"
-                    );
-                }
-            }
+    html! {
+        div.months {
+            (picture(
+                &format!("m{number}"),
+                (LEFT + 12 * PITCH, TOP + years.len() as u64 * PITCH),
+                &format!("Older records of {name} by month"),
+                &summary,
+                &content,
+            ))
         }
     }
-    format!("<div class=\"months\">{svg}</svg></div>\n")
 }
 
-fn years(name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -> String {
-    let items: String = older
-        .iter()
-        .map(|((year, _), (records, _))| format!("<li>{year}: {}</li>", count_grouped(*records, "record")))
-        .collect();
-    format!("<ul class=\"years\" aria-label=\"Older records of {name} by year\">{items}</ul>\n")
+/// Where the twelve months of a year stand.
+fn columns() -> impl Iterator<Item = u64> {
+    (0..12).map(|month| LEFT + month * PITCH)
 }
 
-fn legend() -> String {
-    let mut svg = String::from(
-        "<svg class=\"legend\" aria-hidden=\"true\" width=\"56\" height=\"12\" viewBox=\"0 0 56 12\">",
-    );
-    for (level, side) in SIDES.into_iter().enumerate().skip(1) {
-        let (x, y) = ((level as u64 - 1) * PITCH + (SIDE - side) / 2, (SIDE - side) / 2);
-        let _ = write!(
-            svg,
-            "<rect class=\"l{level}\" x=\"{x}\" y=\"{y}\" width=\"{side}\" height=\"{side}\" rx=\"2\"/>"
-        );
+fn years(name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -> Markup {
+    html! {
+        ul.years aria-label={ "Older records of " (name) " by year" } {
+            @for ((year, _), (records, _)) in older { li { (year) ": " (count_grouped(*records, "record")) } }
+        }
     }
-    format!("<span class=\"scale\">fewer {svg}</svg> more</span>")
+}
+
+fn legend() -> Markup {
+    html! {
+        span.scale {
+            "fewer "
+            svg.legend aria-hidden="true" width="56" height="12" viewBox="0 0 56 12" {
+                @for level in 1..SIDES.len() { (square(((level as u64 - 1) * PITCH, 0), level, "")) }
+            }
+            " more"
+        }
+    }
 }
 
 fn count_grouped(n: u64, noun: &str) -> String {
@@ -359,7 +337,7 @@ mod tests {
             ("2027-01-01", 9),
         ];
         let status = of_streams(1, day("2026-11-23"), days.map(|(text, n)| (day(text), n)).into());
-        let page = Calendars::new(&status).section();
+        let page = Calendars::new(&status).section().into_string();
         for told in [
             "2026-11-23: 7 records",
             "2025-11-24: 3 records",

@@ -1,47 +1,70 @@
-//! Tables that stay tables for screen readers and become cards on a phone.
+//! Sections, and tables that stay tables for screen readers and become cards on a phone.
 
-/// A column's heading; numbers stand to the right.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Head(pub(super) &'static str, pub(super) bool);
+use maud::{Markup, Render, html};
 
-pub(super) const fn text(name: &'static str) -> Head {
-    Head(name, false)
+/// A cell below its column's heading; numbers stand to the right.
+#[derive(Debug)]
+pub(super) struct Cell {
+    head: &'static str,
+    class: Option<&'static str>,
+    content: Markup,
 }
 
-pub(super) const fn number(name: &'static str) -> Head {
-    Head(name, true)
+pub(super) fn text(head: &'static str, content: impl Render) -> Cell {
+    let class = None;
+    let content = content.render();
+    Cell { head, class, content }
 }
 
-/// Cells are markup already. The first of a row names it.
-pub(super) fn table(caption: &str, heads: &[Head], rows: &[Vec<String>]) -> String {
-    let class = |head: &Head| if head.1 { " class=\"n\"" } else { "" };
-    let names: String = heads
-        .iter()
-        .map(|head| {
-            format!(
-                "<th role=\"columnheader\" scope=\"col\"{}>{}</th>",
-                class(head),
-                head.0
-            )
-        })
-        .collect();
-    let mut body = String::new();
-    for row in rows {
-        body.push_str("<tr role=\"row\">");
-        for (at, (cell, head)) in row.iter().zip(heads).enumerate() {
-            match at {
-                0 => body.push_str(&format!("<th role=\"rowheader\" scope=\"row\">{cell}</th>")),
-                _ => body.push_str(&format!(
-                    "<td role=\"cell\" data-label=\"{}\"{}><div>{cell}</div></td>",
-                    head.0,
-                    class(head)
-                )),
+pub(super) fn number(head: &'static str, content: impl Render) -> Cell {
+    let class = Some("n");
+    Cell {
+        class,
+        ..text(head, content)
+    }
+}
+
+pub(super) fn section(id: &str, title: &str, content: &Markup) -> Markup {
+    html! {
+        section aria-labelledby=(id) {
+            h2 id=(id) { (title) }
+            (content)
+        }
+    }
+}
+
+/// A section of one table; nothing where it has no rows.
+pub(super) fn table_section(id: &str, title: &str, caption: impl Render, rows: &[Vec<Cell>]) -> Markup {
+    html! {
+        @if !rows.is_empty() { (section(id, title, &table(caption, rows))) }
+    }
+}
+
+/// The first cell of a row names it.
+pub(super) fn table(caption: impl Render, rows: &[Vec<Cell>]) -> Markup {
+    html! {
+        table role="table" {
+            caption { (caption) }
+            thead role="rowgroup" {
+                tr role="row" {
+                    @for cell in rows.iter().take(1).flatten() {
+                        th role="columnheader" scope="col" class=[cell.class] { (cell.head) }
+                    }
+                }
+            }
+            tbody role="rowgroup" {
+                @for row in rows {
+                    tr role="row" {
+                        @for (at, cell) in row.iter().enumerate() {
+                            @if at == 0 {
+                                th role="rowheader" scope="row" { (cell.content) }
+                            } @else {
+                                td role="cell" data-label=(cell.head) class=[cell.class] { div { (cell.content) } }
+                            }
+                        }
+                    }
+                }
             }
         }
-        body.push_str("</tr>\n");
     }
-    format!(
-        "<table role=\"table\">\n<caption>{caption}</caption>\n<thead role=\"rowgroup\"><tr role=\"row\">{names}</tr></thead>\n\
-         <tbody role=\"rowgroup\">\n{body}</tbody>\n</table>\n"
-    )
 }

@@ -5,6 +5,7 @@ mod grid;
 mod sections;
 
 use chrono::{DateTime, Utc};
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::ask::Status;
 use super::model::{Source, rfc3339};
@@ -17,57 +18,48 @@ const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 pub fn page(status: &Status) -> String {
-    let calendars = Calendars::new(status);
-    let body = [
-        header(status),
-        tiles(status),
-        warnings(status),
-        sections::in_the_lake(status),
-        calendars.section(),
-        sections::in_the_warehouse(status),
-        sections::rejects(status),
-        sections::retention(status),
-        sections::partitions(status),
-    ];
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"robots\" content=\"noindex\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n<title>lakectl: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         {}</main>\n</body>\n</html>\n",
-        escape(&overall(status).1),
-        body.concat()
-    )
-}
-
-/// Text from outside, fit to stand anywhere in the page.
-fn escape(text: &str) -> String {
-    let text = one_line(text);
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="robots" content="noindex";
+                link rel="icon" href="data:,";
+                title { "lakectl: " (overall(status).1) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (header(status))
+                    (tiles(status))
+                    (warnings(status))
+                    (sections::in_the_lake(status))
+                    (Calendars::new(status).section())
+                    (sections::in_the_warehouse(status))
+                    (sections::rejects(status))
+                    (sections::retention(status))
+                    (sections::partitions(status))
+                }
+            }
         }
-    }
-    out
+    };
+    page.into_string() + "\n"
 }
 
 /// The name of a topic, a table or a column, which may break where its words end.
-fn name(text: &str) -> String {
-    let mut out = String::from("<bdi>");
-    for part in text.split_inclusive(['_', '-', '.']) {
-        out.push_str(&escape(part));
-        if part.ends_with(['_', '-', '.']) {
-            out.push_str("<wbr>");
+fn name(text: &str) -> Markup {
+    let text = one_line(text);
+    html! {
+        bdi {
+            @for part in text.split_inclusive(['_', '-', '.']) {
+                (part)
+                @if part.ends_with(['_', '-', '.']) { wbr; }
+            }
         }
     }
-    out + "</bdi>"
 }
 
 /// `1,234,567`
@@ -84,12 +76,12 @@ fn grouped(number: u64) -> String {
 }
 
 /// A time as it is: the page may be read long after it was written.
-fn moment(time: DateTime<Utc>) -> String {
-    format!(
-        "<time datetime=\"{}\">{}</time>",
-        rfc3339(time),
-        time.format("%Y-%m-%d %H:%M:%S")
-    )
+fn moment(time: DateTime<Utc>) -> Markup {
+    html! { time datetime=(rfc3339(time)) { (time.format("%Y-%m-%d %H:%M:%S")) } }
+}
+
+fn unknown() -> Markup {
+    html! { abbr title="could not be asked" { "?" } }
 }
 
 /// A sign that is told apart without its colour, and what it says.
@@ -105,94 +97,93 @@ fn overall(status: &Status) -> (&'static str, String) {
     }
 }
 
-fn header(status: &Status) -> String {
+fn header(status: &Status) -> Markup {
     let (class, text) = overall(status);
-    let sign = if class == "good" { "✓" } else { "!" };
-    let place = |name: &str, what: &str, source: &Source| {
-        let state = match source {
-            Source::Answered => String::new(),
-            Source::Absent(why) => format!(" <em>{}</em>", escape(why)),
-            Source::Silent => " <em class=\"warn\">! could not be asked</em>".to_owned(),
-        };
-        format!(
-            "<div><dt>{name}</dt><dd><bdi>{}</bdi>{state}</dd></div>\n",
-            escape(what)
-        )
-    };
     let database = status.database.as_deref().unwrap_or("–");
-    format!(
-        "<header>\n<div class=\"title\"><h1>Lake and warehouse</h1>\n\
-         <p class=\"state {class}\"><span aria-hidden=\"true\">{sign}</span> {text}</p></div>\n<dl class=\"places\">\n\
-         <div><dt>As of</dt><dd>{} UTC</dd></div>\n{}{}{}</dl>\n</header>\n",
-        moment(status.asked),
-        place("Lake", &status.lake_root, &status.lake),
-        place("Kafka", &status.brokers, &status.kafka),
-        place("Warehouse", database, &status.warehouse),
-    )
+    let places = [
+        ("Lake", status.lake_root.as_str(), &status.lake),
+        ("Kafka", &status.brokers, &status.kafka),
+        ("Warehouse", database, &status.warehouse),
+    ];
+    html! {
+        header {
+            div.title {
+                h1 { "Lake and warehouse" }
+                p class={ "state " (class) } {
+                    span aria-hidden="true" { @if class == "good" { "✓" } @else { "!" } } " " (text)
+                }
+            }
+            dl.places {
+                div { dt { "As of" } dd { (moment(status.asked)) " UTC" } }
+                @for (name, what, source) in places {
+                    div { dt { (name) } dd { bdi { (one_line(what)) } (state(source)) } }
+                }
+            }
+        }
+    }
 }
 
-fn tiles(status: &Status) -> String {
+fn state(source: &Source) -> Markup {
+    html! {
+        @match source {
+            Source::Answered => {}
+            Source::Absent(why) => { " " em { (why) } }
+            Source::Silent => { " " em.warn { "! could not be asked" } }
+        }
+    }
+}
+
+fn tiles(status: &Status) -> Markup {
     let lakes = || status.topics.iter().filter_map(|topic| topic.lake.as_ref());
     let tables = || status.topics.iter().flat_map(|topic| &topic.tables);
-    let bytes = |bytes| indicatif::HumanBytes(bytes).to_string();
-    let mut tiles = vec![("topics", grouped(status.topics.len() as u64))];
-    if lakes().next().is_some() {
-        let behind = status.topics.iter().filter(|topic| topic.in_kafka != Some(false));
-        let behind = behind.filter_map(|topic| topic.lake.as_ref());
-        tiles.extend([
-            (
-                "records in the lake",
-                sum(lakes().map(|lake| lake.records), grouped),
-            ),
-            ("on disk", sum(lakes().map(|lake| lake.bytes), bytes)),
-            ("behind Kafka, lake", sum(behind.map(|lake| lake.lag), grouped)),
-        ]);
+    let behind = status.topics.iter().filter(|topic| topic.in_kafka != Some(false));
+    let behind = behind.filter_map(|topic| topic.lake.as_ref());
+    // Tables that a topic went to before are behind nothing.
+    let current = tables().filter(|table| table.current);
+    html! {
+        dl.tiles {
+            (tile("topics", grouped(status.topics.len() as u64)))
+            @if lakes().next().is_some() {
+                (tile("records in the lake", sum(lakes().map(|lake| lake.records), grouped)))
+                (tile("on disk", sum(lakes().map(|lake| lake.bytes), bytes)))
+                (tile("behind Kafka, lake", sum(behind.map(|lake| lake.lag), grouped)))
+            }
+            @if tables().next().is_some() {
+                (tile("behind Kafka, warehouse", sum(current.map(|table| table.lag), grouped)))
+                (tile("rejected records", sum(tables().map(|table| table.rejects), grouped)))
+            }
+        }
     }
-    if tables().next().is_some() {
-        // Tables that a topic went to before are behind nothing.
-        let current = tables().filter(|table| table.current);
-        tiles.extend([
-            (
-                "behind Kafka, warehouse",
-                sum(current.map(|table| table.lag), grouped),
-            ),
-            (
-                "rejected records",
-                sum(tables().map(|table| table.rejects), grouped),
-            ),
-        ]);
-    }
-    let tile = |(what, number)| format!("<div><dt>{what}</dt><dd>{number}</dd></div>\n");
-    let tiles: String = tiles.into_iter().map(tile).collect();
-    format!("<dl class=\"tiles\">\n{tiles}</dl>\n")
 }
 
-const UNKNOWN: &str = "<abbr title=\"could not be asked\">?</abbr>";
+fn tile(what: &str, number: impl Render) -> Markup {
+    html! { div { dt { (what) } dd { (number) } } }
+}
+
+fn bytes(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}
 
 /// What is known of a sum, and that there is more where a part is unknown.
-fn sum(parts: impl Iterator<Item = Option<u64>>, shown: impl Fn(u64) -> String) -> String {
+fn sum(parts: impl Iterator<Item = Option<u64>>, shown: impl Fn(u64) -> String) -> Markup {
     let parts: Vec<Option<u64>> = parts.collect();
-    let known = parts.iter().flatten().sum();
+    let known = shown(parts.iter().flatten().sum());
     match (parts.contains(&None), parts.iter().any(Option::is_some)) {
-        (true, false) => UNKNOWN.to_owned(),
-        (true, true) => format!("{} + {UNKNOWN}", shown(known)),
-        (false, _) => shown(known),
+        (true, false) => unknown(),
+        (true, true) => html! { (known) " + " (unknown()) },
+        (false, _) => known.render(),
     }
 }
 
-fn warnings(status: &Status) -> String {
-    if status.warnings.is_empty() {
-        return String::new();
+fn warnings(status: &Status) -> Markup {
+    html! {
+        @if !status.warnings.is_empty() {
+            section.warnings aria-labelledby="warnings" {
+                h2 #warnings { "Needs a look" }
+                ul { @for warning in &status.warnings { li { bdi { (one_line(warning)) } } } }
+            }
+        }
     }
-    let items: String = status
-        .warnings
-        .iter()
-        .map(|warning| format!("<li><bdi>{}</bdi></li>\n", escape(warning)))
-        .collect();
-    format!(
-        "<section class=\"warnings\" aria-labelledby=\"warnings\">\n<h2 id=\"warnings\">Needs a look</h2>\n<ul>\n{items}</ul>\n\
-         </section>\n"
-    )
 }
 
 #[cfg(test)]
@@ -202,8 +193,8 @@ mod tests {
     #[test]
     fn nothing_from_outside_is_markup() {
         assert_eq!(
-            escape("<b a='1' c=\"2\">&\u{0}\n"),
-            "&lt;b a=&#39;1&#39; c=&quot;2&quot;&gt;&amp;\\u{0}\\n"
+            name("<b a='1' c=\"2\">&\u{0}\n").into_string(),
+            "<bdi>&lt;b a='1' c=&quot;2&quot;&gt;&amp;\\u{0}\\n</bdi>"
         );
     }
 

@@ -1,0 +1,51 @@
+//! What readers of the lake ask: `lakectl schema` and `lakectl files`.
+
+use clap::{Args, ValueEnum};
+
+use super::heading::{HOW_MUCH, OUTPUT, WHAT};
+use super::place::RootArgs;
+
+/// A program that reads the lake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Reader {
+    Duckdb,
+    Polars,
+    Spark,
+    Trino,
+    Hive,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// A topic of the lake
+    pub topic: String,
+    /// The program that shall read it
+    #[arg(help_heading = WHAT, long = "for", value_name = "READER")]
+    pub reader: Reader,
+    /// Look at every record, however long it takes [default: up to 1 GiB of lines, the newest and others evenly spread]
+    #[arg(help_heading = HOW_MUCH, long)]
+    pub all: bool,
+    #[command(flatten)]
+    pub root: RootArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct FilesArgs {
+    /// A topic of the lake
+    pub topic: String,
+    /// Only what has changed since this run: `+ path` is new, `~ path` replaced under the same name, `- path` gone
+    /// [`none`: all files are new]
+    #[arg(help_heading = WHAT, long, value_name = "RUN_ID")]
+    pub since: Option<String>,
+    #[command(flatten)]
+    pub root: RootArgs,
+    /// End the changes with a line `= RUN_ID`: where to go on from once they are loaded
+    #[arg(help_heading = OUTPUT, long, requires = "since")]
+    pub last_run: bool,
+    /// Paths relative to the lake's root [default: absolute]
+    #[arg(help_heading = OUTPUT, long)]
+    pub relative: bool,
+    /// End each path with a NUL byte instead of a line feed, as xargs -0 wants it
+    #[arg(help_heading = OUTPUT, short = '0', long)]
+    pub null: bool,
+}
