@@ -3,7 +3,8 @@
 //! choice and runs until SIGTERM or SIGINT.
 //!
 //! It is no stand-in for the real thing in tests of correctness: it knows no compaction, retention or transaction
-//! isolation, and creates any topic that a client asks about. `scripts/services up --embedded` starts it.
+//! isolation, and creates any topic that a client asks about. `scripts/services up --embedded` starts it, and `env` then
+//! sets `LAKECTL_EMBEDDED_KAFKA` to its address: it tells no ids and settings of topics, and is not asked for any.
 //!
 //!     cargo run --profile quick --bin embedded_kafka -- --topics transaction_log,ORDERS:1 --ready-file /tmp/brokers
 

@@ -1,12 +1,12 @@
 //! Which topics a run is about.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use globset::{Glob, GlobMatcher};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic, check_topic_name, closest, did_you_mean};
 use crate::exit::usage;
-use crate::kafka::{Client, TopicList, TopicSettings};
+use crate::kafka::{Client, TopicList};
 
 /// A topic of the run, or why a name that was asked for is none.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ fn look_up(topic: Topic, live: &TopicList) -> Selected {
         || "Kafka has no topic like it".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
-    let error = anyhow::anyhow!("there is no topic `{}` in Kafka; {hint}", topic.name);
+    let error = anyhow!("there is no topic `{}` in Kafka; {hint}", topic.name);
     Selected::Missing {
         topic: topic.name,
         kind: topic.kind,
@@ -172,13 +172,14 @@ fn resolve(
 }
 
 fn is_compacted(client: &Client, topic: &str) -> Result<bool> {
-    let settings = match client.topic_settings(&[topic.to_owned()])?.remove(topic) {
-        Some(settings) => settings.map_err(|error| anyhow::anyhow!("topic {topic}: {error}"))?,
-        None => TopicSettings::new(),
-    };
-    Ok(settings
-        .get("cleanup.policy")
-        .is_some_and(|policy| policy.contains("compact")))
+    let told = client.topic_settings(&[topic.to_owned()]).remove(topic);
+    match told {
+        Some(Ok(settings)) => Ok(settings.compacts()),
+        Some(Err(error)) => Err(anyhow!(
+            "topic {topic}: Kafka does not tell its settings: {error}"
+        )),
+        None => Err(anyhow!("topic {topic}: Kafka does not tell its settings")),
+    }
 }
 
 pub(crate) fn glob(pattern: &str) -> Result<Option<GlobMatcher>> {

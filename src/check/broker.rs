@@ -10,6 +10,9 @@ use crate::print::count;
 const OPTIONS_ADVICE: &str =
     "mend [kafka.options]: librdkafka's CONFIGURATION.md has all properties and their values";
 
+const EMBEDDED_ADVICE: &str = "LAKECTL_EMBEDDED_KAFKA says that it is the embedded broker for trying lakectl out, which is \
+                               not asked for ids and settings of topics: unset it if it is a real Kafka";
+
 /// A broker that answers.
 #[derive(Debug)]
 pub(super) struct Broker {
@@ -23,7 +26,8 @@ pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -
     let answer = (KAFKA, "answer");
     let kafka = &scope.settings.kafka;
     let target = if scope.lake { "lake" } else { "warehouse" };
-    let made = Client::new(kafka, target).map_err(|error| (error, OPTIONS_ADVICE));
+    let made = Client::new(kafka, target).map(|client| client.stopped_by(scope.stop));
+    let made = made.map_err(|error| (error, OPTIONS_ADVICE));
     let connected = made.and_then(|client| match client.topics() {
         Ok(live) => Ok(Broker {
             client,
@@ -47,7 +51,11 @@ pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -
     let security = Security::of(kafka);
     let brokers = count(broker.client.brokers_seen() as u64, "broker");
     let message = format!("{} answers, {}, {brokers}", kafka.brokers, security.shown);
-    checks.ok_but(answer, message, security.advice);
+    let advice = match kafka.is_embedded {
+        true => Some(EMBEDDED_ADVICE.to_owned()),
+        false => security.advice,
+    };
+    checks.ok_but(answer, message, advice);
     broker.mirrored = group(&broker, topics, checks);
     Some(broker)
 }

@@ -9,7 +9,7 @@ use super::scope::{Subject, ToCome};
 use super::{Checks, Scope, sample, table};
 use crate::cli::DrainArgs;
 use crate::config::{Kind, closest};
-use crate::kafka::{PartitionOffsets, TopicList, TopicSettings};
+use crate::kafka::{PartitionOffsets, TopicList};
 use crate::lake::Lake;
 use crate::print::count;
 use crate::report::{LakeReport, Report, TargetReport, TopicReport, WarehouseReport};
@@ -139,21 +139,12 @@ fn exists(kafka: &Broker, subject: &Subject, checks: &mut Checks) -> Option<Vec<
 fn kept(kafka: &Broker, subject: &Subject, checks: &mut Checks) {
     let place = (subject.name(), "kept");
     let asked = [subject.name().to_owned()];
-    let told = kafka.client.topic_settings(&asked);
-    let told = told.map(|mut told| {
-        told.remove(subject.name())
-            .unwrap_or_else(|| Ok(TopicSettings::new()))
-    });
-    let settings = match told {
-        Ok(Ok(settings)) => settings,
-        Ok(Err(error)) => return checks.unknown(place, error),
-        Err(error) => return checks.unknown(place, format!("{error:#}")),
+    let settings = match kafka.client.topic_settings(&asked).remove(subject.name()) {
+        Some(Ok(settings)) => settings,
+        Some(Err(error)) => return checks.unknown(place, error),
+        None => return checks.unknown(place, "Kafka does not tell its settings"),
     };
-    let number = |name: &str| settings.get(name).and_then(|text| text.parse::<i64>().ok());
-    let policy = settings.get("cleanup.policy").map_or("", String::as_str);
-    let (compacts, deletes) = (policy.contains("compact"), policy.contains("delete"));
-    let retention = number("retention.ms").filter(|&ms| deletes && ms >= 0);
-    let tombstones = number("delete.retention.ms").unwrap_or(0);
+    let (compacts, retention) = (settings.compacts(), settings.kept_ms());
     let kind = subject.topic.kind;
     let alter = |setting: &str| {
         format!(
@@ -180,16 +171,17 @@ fn kept(kafka: &Broker, subject: &Subject, checks: &mut Checks) {
         );
     }
     let mut message = match retention {
-        Some(ms) => format!("cleanup.policy {policy}, records for {}", span(ms)),
-        None => format!("cleanup.policy {policy}, records for ever"),
+        Some(ms) => format!("cleanup.policy {}, records for {}", settings.policy(), span(ms)),
+        None => format!("cleanup.policy {}, records for ever", settings.policy()),
     };
-    if let Some(bytes) = number("retention.bytes").filter(|&bytes| deletes && bytes >= 0) {
+    if let Some(bytes) = settings.kept_bytes() {
         message.push_str(&format!(", at most {bytes} bytes of each Kafka partition"));
     }
-    if compacts && kind == Kind::Table {
-        message.push_str(&format!(", tombstones for {}", span(tombstones)));
+    let tombstones = settings.tombstones_kept_ms().filter(|_| kind == Kind::Table);
+    if let Some(ms) = tombstones {
+        message.push_str(&format!(", tombstones for {}", span(ms)));
     }
-    let shortest = [retention, (compacts && kind == Kind::Table).then_some(tombstones)];
+    let shortest = [retention, tombstones];
     match shortest.into_iter().flatten().min() {
         Some(ms) if ms < KEPT_MIN_MS => checks.wrong(
             place,

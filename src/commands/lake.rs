@@ -28,7 +28,7 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
         Some(Some(days)) => Some(RebuildArg::days(days)?),
     };
     options.check_rebuild()?;
-    let client = Client::new(&settings.kafka, "lake")?;
+    let client = Client::new(&settings.kafka, "lake")?.stopped_by(stop);
     let empty = TargetReport::Lake(LakeReport::default());
     let mut run = Run {
         client: &client,

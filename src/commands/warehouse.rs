@@ -27,7 +27,7 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
     let mut options = Options::new(common, &args.drain, &settings, report, stop)?;
     options.rebuild = args.rebuild.then_some(RebuildArg::Tables);
     options.check_rebuild()?;
-    let client = Client::new(&settings.kafka, "warehouse")?;
+    let client = Client::new(&settings.kafka, "warehouse")?.stopped_by(stop);
     let empty = TargetReport::Warehouse(WarehouseReport::default());
     let mut run = Run {
         client: &client,

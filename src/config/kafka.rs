@@ -17,7 +17,13 @@ pub struct Kafka {
     pub options: Vec<(String, Secret)>,
     /// How long Kafka may stay silent in the middle of a read before the topic fails.
     pub timeout: Duration,
+    /// Whether librdkafka's own broker stands in for Kafka: `LAKECTL_EMBEDDED_KAFKA` names its address, so that a variable
+    /// that was left behind says nothing of another one.
+    pub is_embedded: bool,
 }
+
+/// The address of an embedded broker. Only `scripts/services` and `scripts/quickstart` set it, for `--embedded`.
+const EMBEDDED: &str = "LAKECTL_EMBEDDED_KAFKA";
 
 /// What the promises rest on, and why nobody may turn it.
 const REFUSED: [(&str, &str); 11] = [
@@ -78,13 +84,15 @@ pub(super) fn from_file(
         }
         options.push((key.to_owned(), Secret::new(value)));
     }
+    let brokers = pick(
+        &overrides.brokers,
+        "LAKECTL_BROKERS",
+        &file.brokers,
+        "localhost:9092",
+    );
     Ok(Kafka {
-        brokers: pick(
-            &overrides.brokers,
-            "LAKECTL_BROKERS",
-            &file.brokers,
-            "localhost:9092",
-        ),
+        is_embedded: env(EMBEDDED).is_some_and(|address| address == brokers),
+        brokers,
         group: pick(&overrides.group, "LAKECTL_GROUP", &file.group, "lakectl"),
         options,
         timeout: units::duration(file.timeout.as_deref().unwrap_or("30s"))
@@ -153,6 +161,22 @@ mod tests {
             let error = format!("{:#}", load_text(&text, &[], &Overrides::default()).unwrap_err());
             assert!(error.contains(why), "{error}");
         }
+    }
+
+    #[test]
+    fn only_the_address_itself_is_embedded() {
+        let is_embedded = |env: &[(&str, &str)], brokers: Option<&str>| {
+            let overrides = Overrides {
+                brokers: brokers.map(str::to_owned),
+                ..Overrides::default()
+            };
+            load_text("", env, &overrides).unwrap().kafka.is_embedded
+        };
+        let both = [("LAKECTL_BROKERS", "h:1"), (EMBEDDED, "h:1")];
+        assert!(is_embedded(&both, None));
+        assert!(!is_embedded(&both, Some("h:2")));
+        assert!(!is_embedded(&both[..1], None));
+        assert!(!is_embedded(&[both[0], (EMBEDDED, "1")], None));
     }
 
     #[test]

@@ -5,29 +5,25 @@
 //! and everything that leaves this module is owned.
 #![allow(unsafe_code)]
 
-use anyhow::{Result, anyhow, bail};
 use rdkafka::bindings as rd;
+use rdkafka::error::RDKafkaErrorCode;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};
 use std::time::{Duration, Instant};
 
+use super::fault::Fault;
+use super::patience::HURRIED_TIMEOUT;
+use super::settings::TopicSettings;
+use crate::stop::Stop;
+
 /// A Kafka partition of a topic.
 pub(super) type TopicPartition = (String, i32);
 
-/// The settings of a topic, like cleanup.policy.
-pub type TopicSettings = BTreeMap<String, String>;
+/// What was asked of many at once: the question may fail as a whole, and for each of them.
+pub(super) type Each<K, V> = Result<BTreeMap<K, Result<V, Fault>>, Fault>;
 
-/// Kafka is choosing leaders, as after a broker's start: the same question gets its answer a moment later.
-#[derive(Debug)]
-pub(super) struct Leaderless(String);
-
-impl std::fmt::Display for Leaderless {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Leaderless {}
+/// How often a wait looks whether a signal came.
+const TICK: Duration = Duration::from_millis(200);
 
 /// Which end of a Kafka partition is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,25 +38,24 @@ pub(super) enum OffsetSpec {
 
 /// A client that outlives every call made through it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Admin {
+pub(super) struct Admin<'s> {
     client: *mut rd::rd_kafka_t,
     timeout: Duration,
+    stop: &'s Stop,
 }
 
-impl Admin {
+impl<'s> Admin<'s> {
     /// `client` must stay alive as long as this value: it is made anew from the consumer for each use.
-    pub(super) fn new(client: *mut rd::rd_kafka_t, timeout: Duration) -> Self {
-        Admin { client, timeout }
+    pub(super) fn new(client: *mut rd::rd_kafka_t, timeout: Duration, stop: &'s Stop) -> Self {
+        Admin {
+            client,
+            timeout,
+            stop,
+        }
     }
 
-    /// The broker that answers for the cluster, as far as the last metadata told.
-    pub(super) fn controller(self) -> i32 {
-        // SAFETY: the client is alive; nothing is allocated.
-        unsafe { rd::rd_kafka_controllerid(self.client, 0) }
-    }
-
-    /// Topic name -> topic id in base64, for the topics whose broker gives one (Kafka 2.8 and later).
-    pub(super) fn topic_ids(self, topics: &[String]) -> Result<BTreeMap<String, String>> {
+    /// Topic name -> topic id in base64; none where the broker has no ids to give (before Kafka 2.8).
+    pub(super) fn topic_ids(self, topics: &[String]) -> Each<String, Option<String>> {
         let names: Vec<CString> = topics
             .iter()
             .map(|t| CString::new(t.as_str()))
@@ -75,7 +70,7 @@ impl Admin {
             rd::rd_kafka_DescribeTopics(self.client, collection, options.0, queue.0);
             rd::rd_kafka_TopicCollection_destroy(collection);
         }
-        let event = queue.wait(self.timeout)?;
+        let event = queue.wait(self)?;
         let mut ids = BTreeMap::new();
         // SAFETY: all pointers below belong to the event, which lives to the end of this function.
         unsafe {
@@ -83,15 +78,12 @@ impl Admin {
             let mut count = 0;
             let described = rd::rd_kafka_DescribeTopics_result_topics(result, &mut count);
             for &topic in slice(described, count) {
-                let id = rd::rd_kafka_TopicDescription_topic_id(topic);
-                // A broker that knows no ids answers with the zero id.
-                let known = !id.is_null()
-                    && (rd::rd_kafka_Uuid_most_significant_bits(id) != 0
-                        || rd::rd_kafka_Uuid_least_significant_bits(id) != 0);
-                if known {
-                    let name = owned(rd::rd_kafka_TopicDescription_name(topic));
-                    ids.insert(name, owned(rd::rd_kafka_Uuid_base64str(id)));
-                }
+                let name = owned(rd::rd_kafka_TopicDescription_name(topic));
+                let id = match fault_of(rd::rd_kafka_TopicDescription_error(topic)) {
+                    None => Ok(known_id(rd::rd_kafka_TopicDescription_topic_id(topic))),
+                    Some(fault) => Err(fault),
+                };
+                ids.insert(name, id);
             }
         }
         Ok(ids)
@@ -102,7 +94,7 @@ impl Admin {
         self,
         partitions: &[TopicPartition],
         spec: OffsetSpec,
-    ) -> Result<BTreeMap<TopicPartition, Result<i64, String>>> {
+    ) -> Each<TopicPartition, i64> {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -119,36 +111,26 @@ impl Admin {
         }
         // SAFETY: the list is copied by the call.
         unsafe { rd::rd_kafka_ListOffsets(self.client, list.0, options.0, queue.0) };
-        // librdkafka's own words for it: the code that comes with them is used for much else.
-        let event = queue
-            .wait(self.timeout)
-            .map_err(|error| match error.to_string() {
-                text if text.contains("No leaders found") => Leaderless(text).into(),
-                _ => error,
-            })?;
+        // Where it finds no leader for any of them, librdkafka has no more to say than that there is no such entry.
+        let event = queue.wait(self).map_err(|fault| {
+            if fault.is(RDKafkaErrorCode::NoEnt) {
+                fault.with_code(RDKafkaErrorCode::LeaderNotAvailable)
+            } else {
+                fault
+            }
+        })?;
         let mut found = BTreeMap::new();
         // SAFETY: all pointers below belong to the event, which lives to the end of this function.
         unsafe {
-            use rd::rd_kafka_resp_err_t as Code;
             let result = rd::rd_kafka_event_ListOffsets_result(event.0);
             let mut count = 0;
             let infos = rd::rd_kafka_ListOffsets_result_infos(result, &mut count);
             for &info in slice(infos, count) {
                 let entry = &*rd::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
                 let (topic, partition) = (owned(entry.topic), entry.partition);
-                let offset = match entry.err {
-                    Code::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(entry.offset),
-                    Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE
-                    | Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION
-                    | Code::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH
-                    | Code::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH
-                    | Code::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE => {
-                        let error = owned(rd::rd_kafka_err2str(entry.err));
-                        bail!(Leaderless(format!(
-                            "topic {topic} Kafka partition {partition}: {error}"
-                        )));
-                    }
-                    error => Err(owned(rd::rd_kafka_err2str(error))),
+                let offset = match fault_of_code(entry.err) {
+                    None => Ok(entry.offset),
+                    Some(fault) => Err(fault),
                 };
                 found.insert((topic, partition), offset);
             }
@@ -156,11 +138,8 @@ impl Admin {
         Ok(found)
     }
 
-    /// The settings of topics that have a value, by topic and name; those that the broker gives an error for come with it.
-    pub(super) fn topic_settings(
-        self,
-        topics: &[String],
-    ) -> Result<BTreeMap<String, Result<TopicSettings, String>>> {
+    /// The settings of topics; those that the broker gives an error for come with it.
+    pub(super) fn topic_settings(self, topics: &[String]) -> Each<String, TopicSettings> {
         let names: Vec<CString> = topics
             .iter()
             .map(|topic| CString::new(topic.as_str()))
@@ -183,7 +162,7 @@ impl Admin {
             );
             rd::rd_kafka_ConfigResource_destroy_array(resources.as_mut_ptr(), resources.len());
         }
-        let event = queue.wait(self.timeout)?;
+        let event = queue.wait(self)?;
         let mut found = BTreeMap::new();
         // SAFETY: all pointers below belong to the event, which lives to the end of this function.
         unsafe {
@@ -201,30 +180,29 @@ impl Admin {
 
 /// # Safety
 /// `resource` is one of a result that lives through the call.
-unsafe fn settings_of(resource: *const rd::rd_kafka_ConfigResource_t) -> Result<TopicSettings, String> {
-    let mut settings = BTreeMap::new();
+unsafe fn settings_of(resource: *const rd::rd_kafka_ConfigResource_t) -> Result<TopicSettings, Fault> {
+    let mut told = BTreeMap::new();
     // SAFETY: entries and their texts belong to the resource.
     unsafe {
-        if rd::rd_kafka_ConfigResource_error(resource) != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
-        {
-            return Err(owned(rd::rd_kafka_ConfigResource_error_string(resource)));
+        if let Some(fault) = fault_of_code(rd::rd_kafka_ConfigResource_error(resource)) {
+            return Err(fault.at(&owned(rd::rd_kafka_ConfigResource_error_string(resource))));
         }
         let mut count = 0;
         let entries = rd::rd_kafka_ConfigResource_configs(resource, &mut count);
         for &entry in slice(entries, count) {
             let value = rd::rd_kafka_ConfigEntry_value(entry);
             if !value.is_null() {
-                settings.insert(owned(rd::rd_kafka_ConfigEntry_name(entry)), owned(value));
+                told.insert(owned(rd::rd_kafka_ConfigEntry_name(entry)), owned(value));
             }
         }
     }
-    Ok(settings)
+    TopicSettings::of(&told).map_err(Fault::lasting)
 }
 
-impl Admin {
+impl Admin<'_> {
     /// Writes the offsets of a group that has no members. Unlike the consumer's own commit it ends in time, also where
     /// the broker never answers, and leaves nothing that closing the consumer would wait for.
-    pub(super) fn commit(self, group: &str, offsets: &[(String, i32, i64)]) -> Result<()> {
+    pub(super) fn commit(self, group: &str, offsets: &[(String, i32, i64)]) -> Result<(), Fault> {
         let group = CString::new(group)?;
         let queue = Queue::new(self.client);
         let options = Options::new(
@@ -241,24 +219,24 @@ impl Admin {
             rd::rd_kafka_AlterConsumerGroupOffsets(self.client, &mut request, 1, options.0, queue.0);
             rd::rd_kafka_AlterConsumerGroupOffsets_destroy(request);
         }
-        let event = queue.wait(self.timeout)?;
+        let event = queue.wait(self)?;
         // SAFETY: all pointers below belong to the event, which lives to the end of this function.
         unsafe {
             let result = rd::rd_kafka_event_AlterConsumerGroupOffsets_result(event.0);
             let mut count = 0;
             let groups = rd::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &mut count);
             for &group in slice(groups, count) {
-                let error = rd::rd_kafka_group_result_error(group);
-                if !error.is_null() {
-                    bail!("{}", owned(rd::rd_kafka_error_string(error)));
+                if let Some(fault) = fault_of(rd::rd_kafka_group_result_error(group)) {
+                    return Err(fault);
                 }
                 let Some(list) = rd::rd_kafka_group_result_partitions(group).as_ref() else {
                     continue;
                 };
-                for entry in (0..usize::try_from(list.cnt)?).map(|at| &*list.elems.add(at)) {
-                    if entry.err != rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-                        let (topic, error) = (owned(entry.topic), owned(rd::rd_kafka_err2str(entry.err)));
-                        bail!("topic {topic} Kafka partition {}: {error}", entry.partition);
+                for entry in slice(list.elems, usize::try_from(list.cnt).unwrap_or(0)) {
+                    if let Some(fault) = fault_of_code(entry.err) {
+                        let place =
+                            format!("topic {} Kafka partition {}", owned(entry.topic), entry.partition);
+                        return Err(fault.at(&place));
                     }
                 }
             }
@@ -275,25 +253,37 @@ impl Queue {
         Queue(unsafe { rd::rd_kafka_queue_new(client) })
     }
 
-    fn wait(&self, timeout: Duration) -> Result<Event> {
-        let deadline = Instant::now() + timeout;
+    /// Once a signal has come, an answer is not waited for long.
+    fn wait(&self, admin: Admin<'_>) -> Result<Event, Fault> {
+        let mut deadline = Instant::now() + admin.timeout;
+        let mut is_hurried = false;
         loop {
+            if !is_hurried && admin.stop.signal().is_some() {
+                is_hurried = true;
+                deadline = deadline.min(Instant::now() + HURRIED_TIMEOUT);
+            }
             let left = deadline.saturating_duration_since(Instant::now());
-            let millis = i32::try_from(left.as_millis()).unwrap_or(i32::MAX);
+            let millis = i32::try_from(left.min(TICK).as_millis()).unwrap_or(i32::MAX);
             // SAFETY: the queue is alive; the event is freed on drop.
             let event = Event(unsafe { rd::rd_kafka_queue_poll(self.0, millis) });
             if event.0.is_null() {
                 if left.is_zero() {
-                    bail!("no answer within {} s", timeout.as_secs());
+                    return Err(Fault::new(
+                        RDKafkaErrorCode::OperationTimedOut,
+                        "no answer in time",
+                    ));
                 }
                 continue;
             }
             // SAFETY: the event is alive; its error string belongs to it.
-            return match unsafe { rd::rd_kafka_event_error(event.0) } {
-                rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
-                _ => Err(anyhow!("{}", unsafe {
-                    owned(rd::rd_kafka_event_error_string(event.0))
-                })),
+            return unsafe {
+                match rd::rd_kafka_event_error(event.0) {
+                    rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
+                    code => Err(Fault::new(
+                        code.into(),
+                        owned(rd::rd_kafka_event_error_string(event.0)),
+                    )),
+                }
             };
         }
     }
@@ -318,7 +308,7 @@ impl Drop for Event {
 struct Options(*mut rd::rd_kafka_AdminOptions_t);
 
 impl Options {
-    fn new(admin: Admin, operation: rd::rd_kafka_admin_op_t) -> Result<Self> {
+    fn new(admin: Admin<'_>, operation: rd::rd_kafka_admin_op_t) -> Result<Self, Fault> {
         // SAFETY: the client is alive; the options are freed on drop; the buffer is as long as it says.
         unsafe {
             let options = Options(rd::rd_kafka_AdminOptions_new(admin.client, operation));
@@ -331,7 +321,7 @@ impl Options {
                 text.len(),
             ) {
                 rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(options),
-                _ => Err(anyhow!("{}", owned(text.as_ptr()))),
+                _ => Err(Fault::lasting(owned(text.as_ptr()))),
             }
         }
     }
@@ -361,7 +351,7 @@ impl PartitionList {
         PartitionList(unsafe { rd::rd_kafka_topic_partition_list_new(i32::try_from(size).unwrap_or(0)) })
     }
 
-    fn add(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+    fn add(&self, topic: &str, partition: i32, offset: i64) -> Result<(), Fault> {
         let topic = CString::new(topic)?;
         // SAFETY: the name is copied; the entry that is returned belongs to the list.
         unsafe {
@@ -376,6 +366,49 @@ impl Drop for PartitionList {
     fn drop(&mut self) {
         // SAFETY: made by rd_kafka_topic_partition_list_new, destroyed once.
         unsafe { rd::rd_kafka_topic_partition_list_destroy(self.0) }
+    }
+}
+
+/// # Safety
+/// `error` is null or one that lives through the call.
+unsafe fn fault_of(error: *const rd::rd_kafka_error_t) -> Option<Fault> {
+    if error.is_null() {
+        return None;
+    }
+    // SAFETY: the caller's.
+    let (code, text) = unsafe {
+        (
+            rd::rd_kafka_error_code(error),
+            owned(rd::rd_kafka_error_string(error)),
+        )
+    };
+    match code {
+        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => None,
+        code => Some(Fault::new(code.into(), text)),
+    }
+}
+
+fn fault_of_code(code: rd::rd_kafka_resp_err_t) -> Option<Fault> {
+    match code {
+        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => None,
+        // SAFETY: its texts are static.
+        code => Some(Fault::new(code.into(), unsafe {
+            owned(rd::rd_kafka_err2str(code))
+        })),
+    }
+}
+
+/// A broker that knows no ids answers with the zero id.
+///
+/// # Safety
+/// `id` is null or one that lives through the call.
+unsafe fn known_id(id: *const rd::rd_kafka_Uuid_t) -> Option<String> {
+    // SAFETY: the caller's; the text belongs to the id.
+    unsafe {
+        let is_zero = id.is_null()
+            || (rd::rd_kafka_Uuid_most_significant_bits(id) == 0
+                && rd::rd_kafka_Uuid_least_significant_bits(id) == 0);
+        (!is_zero).then(|| owned(rd::rd_kafka_Uuid_base64str(id)))
     }
 }
 

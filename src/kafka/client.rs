@@ -1,41 +1,40 @@
 //! The connection to Kafka: a consumer that is assigned, never subscribed.
 
 use anyhow::{Context as _, Result, anyhow};
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::metadata::Metadata;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::admin::{Admin, Leaderless, OffsetSpec, TopicPartition, TopicSettings};
+use super::admin::{Admin, OffsetSpec, TopicPartition};
+use super::fault::Fault;
 use super::options;
+use super::patience::Patience;
 use super::plan::PartitionOffsets;
+use super::reasons::Reasons;
 use super::refusal::{remedy, without_thread};
+use super::settings::TopicSettings;
 use crate::config::Kafka;
 use crate::report::printable;
+use crate::stop::Stop;
 
-/// How long one question to Kafka may take.
+/// How long Kafka may leave a question unanswered.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
-/// After this, a broker that refuses us is not asked again: a wrong password stays wrong.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a consumer may take to close; librdkafka waits for answers that may never come.
+const CLOSING_MAX: Duration = Duration::from_secs(3);
 const CLOSING_TICK: Duration = Duration::from_millis(1);
-/// The same for a run that was told to stop.
-const HURRIED_TIMEOUT: Duration = Duration::from_secs(2);
-const LEADER_PAUSE: Duration = Duration::from_millis(200);
-const MIRROR_TRIES: u32 = 3;
-const MIRROR_PAUSE: Duration = Duration::from_millis(100);
 
 /// Kafka, as one run sees it.
 pub struct Client {
-    pub(super) consumer: BaseConsumer<Reasons>,
+    pub(super) consumer: Arc<BaseConsumer<Reasons>>,
     brokers: String,
     group: String,
-    /// How long one question may take.
-    pub(super) answer_timeout: Duration,
+    pub(super) patience: Patience,
+    /// librdkafka's own broker, which answers no questions about topics.
+    is_embedded: bool,
     /// Ids of the brokers in the last metadata.
     pub(super) brokers_seen: Mutex<Vec<i32>>,
 }
@@ -60,61 +59,107 @@ impl Client {
             .create_with_context(Reasons::default())
             .map_err(|error| options::refused(kafka, error))?;
         Ok(Client {
-            consumer,
+            consumer: Arc::new(consumer),
             brokers: kafka.brokers.clone(),
             group,
-            answer_timeout: ANSWER_TIMEOUT,
+            patience: Patience {
+                silence: ANSWER_TIMEOUT,
+                not_ready: kafka.timeout.max(ANSWER_TIMEOUT),
+                stop: Stop::default(),
+            },
+            is_embedded: kafka.is_embedded,
             brokers_seen: Mutex::default(),
         })
+    }
+
+    /// The same, whose waits end when a signal comes.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &Stop) -> Client {
+        self.patience.stop = stop.clone();
+        self
     }
 
     /// The same, with less patience.
     #[must_use]
     pub fn answering_within(mut self, answer_timeout: Duration) -> Client {
-        self.answer_timeout = answer_timeout;
+        self.patience.silence = answer_timeout;
+        self.patience.not_ready = answer_timeout;
         self
     }
 
-    /// Every topic of the cluster.
+    /// Every topic of the cluster. One that is just being made may have no Kafka partitions yet.
     pub fn topics(&self) -> Result<TopicList> {
-        let metadata = self.metadata()?;
-        if let Ok(mut seen) = self.brokers_seen.lock() {
-            *seen = metadata.brokers().iter().map(|broker| broker.id()).collect();
-        }
-        let partitions = |topic: &rdkafka::metadata::MetadataTopic| {
-            let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
-            ids.sort_unstable();
-            ids
-        };
-        Ok(metadata
-            .topics()
-            .iter()
-            .map(|topic| (topic.name().to_owned(), partitions(topic)))
+        let found = self.patience.ask_each(|left| {
+            let metadata = self.metadata(None, left)?;
+            if let Ok(mut seen) = self.brokers_seen.lock() {
+                *seen = metadata.brokers().iter().map(|broker| broker.id()).collect();
+            }
+            let topics = metadata.topics().iter();
+            Ok(topics
+                .map(|topic| (topic.name().to_owned(), partitions_of(topic)))
+                .collect())
+        });
+        let found = found.map_err(|fault| self.explain(&fault))?;
+        Ok(found
+            .into_iter()
+            .map(|(topic, partitions)| (topic, partitions.unwrap_or_default()))
             .collect())
     }
 
-    fn metadata(&self) -> Result<Metadata> {
-        let ask = |timeout| self.consumer.fetch_metadata(None, timeout);
-        match ask(REFUSAL_TIMEOUT.min(self.answer_timeout)) {
-            Ok(metadata) => return Ok(metadata),
-            Err(error) => {
-                let reason = self.reason(&error.to_string());
-                if remedy(&reason).lasts {
-                    return Err(self.unreachable(&reason));
-                }
+    pub(super) fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, Fault> {
+        self.consumer.fetch_metadata(topic, timeout).map_err(|error| {
+            let fault = Fault::from(error);
+            let reason = self.reason(&fault.to_string());
+            // A wrong password stays wrong.
+            match fault.is_silence() && remedy(&reason).lasts {
+                true => fault.with_code(RDKafkaErrorCode::Authentication),
+                false => fault,
             }
-        }
-        ask(self.answer_timeout.saturating_sub(REFUSAL_TIMEOUT)).map_err(|e| self.unreachable(&e.to_string()))
+        })
     }
 
-    /// Topic name -> topic id, of the topics that have one.
-    pub fn topic_ids(&self, topics: &[String]) -> Result<BTreeMap<String, String>> {
-        if topics.is_empty() || self.is_mock() {
-            return Ok(BTreeMap::new());
+    /// Topic name -> topic id, or why Kafka doesn't tell it. None comes from a broker that has no ids: then only ends that
+    /// have moved back tell a topic that was made anew, as before Kafka 2.8.
+    pub fn topic_ids(&self, topics: &[String]) -> Result<BTreeMap<String, Result<Option<String>, String>>> {
+        if topics.is_empty() || self.is_embedded {
+            return Ok(topics.iter().map(|topic| (topic.clone(), Ok(None))).collect());
         }
-        self.admin()
-            .topic_ids(topics)
-            .with_context(|| format!("asking {} for topic ids", self.brokers))
+        let found = self
+            .patience
+            .ask_each(|left| self.admin(left).topic_ids(topics))
+            .map_err(|fault| self.explain(&fault))
+            .with_context(|| format!("asking {} for topic ids", self.brokers))?;
+        Ok(self.each(topics, found))
+    }
+
+    /// Topic name -> its settings, all asked for at once, or why Kafka doesn't tell them.
+    pub fn topic_settings(&self, topics: &[String]) -> BTreeMap<String, Result<TopicSettings, String>> {
+        let all = |answer: &dyn Fn() -> Result<TopicSettings, String>| {
+            topics.iter().map(|topic| (topic.clone(), answer())).collect()
+        };
+        if topics.is_empty() || self.is_embedded {
+            return all(&|| Ok(TopicSettings::default()));
+        }
+        match self
+            .patience
+            .ask_each(|left| self.admin(left).topic_settings(topics))
+        {
+            Ok(found) => self.each(topics, found),
+            Err(fault) => all(&|| Err(format!("{:#}", self.explain(&fault)))),
+        }
+    }
+
+    /// An answer, or an error, for each topic.
+    fn each<T>(
+        &self,
+        topics: &[String],
+        mut found: BTreeMap<String, Result<T, Fault>>,
+    ) -> BTreeMap<String, Result<T, String>> {
+        let one = |topic: &String| match found.remove(topic) {
+            Some(answer) => answer.map_err(|fault| format!("{:#}", self.explain(&fault))),
+            None => Err("its answer leaves the topic out".to_owned()),
+        };
+        topics.iter().cloned().zip(topics.iter().map(one)).collect()
     }
 
     /// Where the Kafka partitions of these topics begin and end now.
@@ -135,15 +180,7 @@ impl Client {
         );
         let mut found: BTreeMap<String, Vec<PartitionOffsets>> = BTreeMap::new();
         for key in all {
-            let pick = |map: &BTreeMap<_, Result<i64, String>>| match map.get(&key) {
-                Some(Ok(offset)) => Ok(*offset),
-                Some(Err(error)) => Err(anyhow!("topic {} Kafka partition {}: {error}", key.0, key.1)),
-                None => Err(anyhow!(
-                    "topic {} Kafka partition {}: the broker gave no offset",
-                    key.0,
-                    key.1
-                )),
-            };
+            let pick = |map: &BTreeMap<_, Result<i64, Fault>>| self.offset_at(&key, map.get(&key));
             let (low, high) = (pick(&low)?, pick(&high)?);
             // Asked before the stable end, the high watermark may lie below it by now.
             let stable_end = pick(&stable)?.max(low);
@@ -158,37 +195,28 @@ impl Client {
         Ok(found)
     }
 
-    /// One end of Kafka partitions; a broker that has just come up leads nothing for a moment.
+    /// One end of Kafka partitions.
     pub(super) fn ends(
         &self,
         partitions: &[TopicPartition],
         spec: OffsetSpec,
-    ) -> Result<BTreeMap<TopicPartition, Result<i64, String>>> {
-        let began = Instant::now();
-        loop {
-            match self.admin().offsets(partitions, spec) {
-                Err(error) if !error.is::<Leaderless>() => return Err(error),
-                Err(error) if began.elapsed() >= self.answer_timeout => {
-                    return Err(error
-                        .context("a Kafka partition has no leader: has the broker just come up? Run again"));
-                }
-                Err(_) => std::thread::sleep(LEADER_PAUSE),
-                answer => return answer,
-            }
-        }
+    ) -> Result<BTreeMap<TopicPartition, Result<i64, Fault>>> {
+        self.patience
+            .ask_each(|left| self.admin(left).offsets(partitions, spec))
+            .map_err(|fault| self.explain(&fault))
     }
 
-    /// The settings of topics, all asked for at once; what the broker keeps to itself comes with the reason.
-    pub fn topic_settings(
+    pub(super) fn offset_at(
         &self,
-        topics: &[String],
-    ) -> Result<BTreeMap<String, Result<TopicSettings, String>>> {
-        if topics.is_empty() || self.is_mock() {
-            return Ok(BTreeMap::new());
+        (topic, partition): &TopicPartition,
+        answer: Option<&Result<i64, Fault>>,
+    ) -> Result<i64> {
+        match answer {
+            Some(Ok(offset)) => Ok(*offset),
+            Some(Err(fault)) => Err(self.explain(fault)),
+            None => Err(anyhow!("the broker gave no offset")),
         }
-        self.admin()
-            .topic_settings(topics)
-            .with_context(|| format!("asking {} for the settings of topics", self.brokers))
+        .with_context(|| format!("topic {topic} Kafka partition {partition}"))
     }
 
     /// The first offset whose record may have a timestamp at or past `time_ms`, per Kafka partition;
@@ -203,22 +231,30 @@ impl Client {
         for &partition in partitions {
             list.add_partition_offset(topic, partition, Offset::Offset(time_ms))?;
         }
-        let found = self
-            .consumer
-            .offsets_for_times(list, self.answer_timeout)
-            .map_err(|e| self.unreachable(&e.to_string()))?;
+        let found = self.patience.ask_each(|left| {
+            let found = self.consumer.offsets_for_times(list.clone(), left)?;
+            let entries = found.elements_for_topic(topic);
+            Ok(entries
+                .iter()
+                .map(|entry| {
+                    let offset = match entry.offset() {
+                        Offset::Offset(offset) => Some(offset),
+                        _ => None,
+                    };
+                    let answer = entry.error().map(|()| offset).map_err(Fault::from);
+                    (entry.partition(), answer)
+                })
+                .collect())
+        });
         found
-            .elements_for_topic(topic)
-            .iter()
-            .map(|entry| {
-                entry
-                    .error()
-                    .map_err(|e| anyhow!("topic {topic} Kafka partition {}: {e}", entry.partition()))?;
-                let offset = match entry.offset() {
-                    Offset::Offset(offset) => Some(offset),
-                    _ => None,
-                };
-                Ok((entry.partition(), offset))
+            .map_err(|fault| self.explain(&fault))
+            .with_context(|| format!("topic {topic}"))?
+            .into_iter()
+            .map(|(partition, answer)| {
+                let offset = answer
+                    .map_err(|fault| self.explain(&fault))
+                    .with_context(|| format!("topic {topic} Kafka partition {partition}"))?;
+                Ok((partition, offset))
             })
             .collect()
     }
@@ -231,19 +267,37 @@ impl Client {
                 list.add_partition(topic, partition);
             }
         }
-        let ask = |timeout| self.consumer.committed_offsets(list.clone(), timeout);
-        let committed = ask(REFUSAL_TIMEOUT.min(self.answer_timeout)).or_else(|_| match self.is_group_closed() {
-            true => Err(anyhow!(
-                "Kafka doesn't let us see it; its administrator can: kafka-acls --add --allow-principal User:… \
-                 --operation Read --operation Describe --group {}",
-                self.group
-            )),
-            false => ask(self.answer_timeout.saturating_sub(REFUSAL_TIMEOUT)).map_err(anyhow::Error::new),
-        });
-        let committed = committed
-            .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))?;
-        Ok(committed
-            .elements()
+        // librdkafka says nothing while it looks for a coordinator, and Kafka has answered us before.
+        let patience = Patience {
+            silence: self.patience.not_ready,
+            ..self.patience.clone()
+        };
+        patience
+            .ask(|left| self.committed(list.clone(), left.min(self.patience.silence)))
+            .map_err(|fault| match fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) {
+                true => anyhow!(
+                    "Kafka doesn't let us see it; its administrator can: kafka-acls --add --allow-principal User:… \
+                     --operation Read --operation Describe --group {}",
+                    self.group
+                ),
+                false => self.explain(&fault),
+            })
+            .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))
+    }
+
+    /// Whether any of them has a committed offset.
+    fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, Fault> {
+        let committed = self.consumer.committed_offsets(list, timeout);
+        let committed = committed.map_err(|error| match self.is_group_closed() {
+            true => Fault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed),
+            false => Fault::from(error),
+        })?;
+        let entries = committed.elements();
+        for entry in &entries {
+            let place = || format!("topic {} Kafka partition {}", entry.topic(), entry.partition());
+            entry.error().map_err(|error| Fault::from(error).at(&place()))?;
+        }
+        Ok(entries
             .iter()
             .any(|entry| matches!(entry.offset(), Offset::Offset(_))))
     }
@@ -259,37 +313,29 @@ impl Client {
     }
 
     /// Writes progress into Kafka's group, where the usual lag tools look. Only a mirror: never read as the truth.
-    /// In a hurry, because a signal came, a broker that says nothing is not waited for long.
-    pub fn mirror(&self, progress: &[(String, i32, i64)], hurry: bool) -> Result<()> {
+    pub fn mirror(&self, progress: &[(String, i32, i64)]) -> Result<()> {
         if progress.is_empty() {
             return Ok(());
         }
-        let patience = if hurry {
-            HURRIED_TIMEOUT
-        } else {
-            self.answer_timeout
-        };
-        let began = Instant::now();
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let admin = Admin::new(self.consumer.client().native_ptr(), patience);
-            match admin.commit(&self.group, progress) {
-                Ok(()) => return Ok(()),
-                // A connection that was lost is soon there again; a broker that said nothing was waited for already.
-                Err(_) if tries < MIRROR_TRIES && began.elapsed() < patience / 2 => {
-                    std::thread::sleep(MIRROR_PAUSE);
-                }
-                Err(error) => {
-                    return Err(error)
-                        .with_context(|| format!("mirroring progress into Kafka's group {}", self.group));
-                }
-            }
-        }
+        self.patience
+            .ask(|left| self.admin(left).commit(&self.group, progress))
+            .map_err(|fault| self.explain(&fault))
+            .with_context(|| format!("mirroring progress into Kafka's group {}", self.group))
     }
 
     pub fn group(&self) -> &str {
         &self.group
+    }
+
+    /// What went wrong, and what to do about it.
+    pub(super) fn explain(&self, fault: &Fault) -> anyhow::Error {
+        if fault.is_silence() || fault.is(RDKafkaErrorCode::Authentication) {
+            self.unreachable(&fault.to_string())
+        } else if fault.passes() {
+            anyhow!("{fault}; this passes once all brokers are up: look at them, and run again")
+        } else {
+            anyhow!("{fault}")
+        }
     }
 
     /// An error that says what the last connection attempt met.
@@ -310,63 +356,41 @@ impl Client {
         self.consumer.context().last().unwrap_or_else(|| error.to_owned())
     }
 
-    /// librdkafka's own mock broker answers no questions about topics, and is known by naming a controller that is not
-    /// there: it would be waited for in vain.
-    fn is_mock(&self) -> bool {
-        let controller = self.admin().controller();
-        !self
-            .brokers_seen
-            .lock()
-            .is_ok_and(|seen| seen.contains(&controller))
+    fn admin(&self, timeout: Duration) -> Admin<'_> {
+        Admin::new(self.consumer.client().native_ptr(), timeout, &self.patience.stop)
     }
 
-    pub(super) fn admin(&self) -> Admin {
-        Admin::new(self.consumer.client().native_ptr(), self.answer_timeout)
+    /// Whether the consumer has closed in time. Left to itself, the rdkafka crate looks only every 100 ms, and for ever.
+    fn close(&self) -> bool {
+        if self.consumer.close_queue().is_err() {
+            return true;
+        }
+        let deadline = Instant::now() + CLOSING_MAX;
+        while !self.consumer.closed() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            self.consumer.poll(CLOSING_TICK);
+        }
+        true
     }
 }
 
 impl Drop for Client {
-    /// Left to itself, the rdkafka crate looks only every 100 ms whether the consumer has closed.
     fn drop(&mut self) {
-        if self.consumer.close_queue().is_ok() {
-            while !self.consumer.closed() {
-                self.consumer.poll(CLOSING_TICK);
-            }
+        if !self.close() {
+            // The crate would wait on where we have stopped: the consumer stays for the little that the process has left.
+            std::mem::forget(Arc::clone(&self.consumer));
         }
     }
 }
 
-/// Remembers why the last connection failed, and keeps librdkafka's own log off the terminal.
-#[derive(Default)]
-pub(super) struct Reasons {
-    last: Mutex<Option<String>>,
-}
-
-impl Reasons {
-    pub(super) fn last(&self) -> Option<String> {
-        self.last.lock().ok()?.clone()
-    }
-
-    fn remember(&self, reason: &str) {
-        if let Ok(mut last) = self.last.lock() {
-            *last = Some(reason.to_owned());
-        }
+/// A topic's Kafka partitions; Kafka names none while it makes a topic.
+fn partitions_of(topic: &MetadataTopic) -> Result<Vec<i32>, Fault> {
+    let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
+    ids.sort_unstable();
+    match topic.error().map(RDKafkaErrorCode::from) {
+        Some(code) if ids.is_empty() => Err(Fault::new(code, code.to_string())),
+        _ => Ok(ids),
     }
 }
-
-impl ClientContext for Reasons {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        if (level as i32) <= RDKafkaLogLevel::Error as i32 || facility == "FAIL" {
-            self.remember(message);
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        // That all brokers are down says less than why the last of them is.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.remember(reason);
-        }
-    }
-}
-
-impl ConsumerContext for Reasons {}

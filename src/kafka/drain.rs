@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::admin::OffsetSpec;
 use super::client::Client;
+use super::fault;
 use super::handover::{self, Giver, Refused};
 use super::parts::Parts;
 use super::plan::DrainPlan;
@@ -298,31 +299,9 @@ impl<'a> Reading<'a> {
     fn check(&self, error: &KafkaError) -> Result<()> {
         use RDKafkaErrorCode as Code;
         let code = error.rdkafka_error_code();
-        let passing = matches!(
-            code,
-            Some(
-                Code::BrokerTransportFailure
-                    | Code::AllBrokersDown
-                    | Code::OperationTimedOut
-                    | Code::RequestTimedOut
-                    | Code::Resolve
-                    | Code::NotLeaderForPartition
-                    | Code::LeaderNotAvailable
-                    | Code::ReplicaNotAvailable
-                    | Code::NetworkException
-                    | Code::NotCoordinator
-                    | Code::CoordinatorLoadInProgress
-                    | Code::CoordinatorNotAvailable
-                    | Code::FencedLeaderEpoch
-                    | Code::UnknownLeaderEpoch
-                    | Code::OffsetNotAvailable
-                    | Code::KafkaStorageError
-                    | Code::UnknownTopicOrPartition
-                    // Only the mirror needs the group, and it says so itself.
-                    | Code::GroupAuthorizationFailed
-            )
-        );
-        if passing {
+        // Only the mirror needs the group, and it says so itself.
+        let of_the_mirror = code == Some(Code::GroupAuthorizationFailed);
+        if of_the_mirror || code.is_some_and(fault::passes) {
             return Ok(());
         }
         let hint = match code {
@@ -371,17 +350,7 @@ impl<'a> Reading<'a> {
 
 impl Client {
     fn stable_end(&self, at: &(String, i32)) -> Result<i64> {
-        match self
-            .ends(std::slice::from_ref(at), OffsetSpec::LatestStable)?
-            .remove(at)
-        {
-            Some(Ok(offset)) => Ok(offset),
-            Some(Err(error)) => Err(anyhow!("topic {} Kafka partition {}: {error}", at.0, at.1)),
-            None => Err(anyhow!(
-                "topic {} Kafka partition {}: the broker gave no offset",
-                at.0,
-                at.1
-            )),
-        }
+        let ends = self.ends(std::slice::from_ref(at), OffsetSpec::LatestStable)?;
+        self.offset_at(at, ends.get(at))
     }
 }

@@ -115,6 +115,7 @@ mod tests {
                 .map(|(key, value)| ((*key).to_owned(), Secret::new(*value)))
                 .collect(),
             timeout: Duration::from_secs(1),
+            is_embedded: false,
         };
         Client::new(&kafka, "lake")
     }

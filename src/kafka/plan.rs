@@ -93,20 +93,23 @@ pub fn plan(
 ) -> Result<DrainPlan> {
     let generation = generation(topic, offsets, topic_id, progress, accept)?;
     // Of a topic that was made anew the old offsets mean nothing.
-    let known = match generation == progress.generation.max(1) {
-        true => progress.next.clone(),
-        false => restart(offsets, topic_id, progress),
+    let is_anew = generation != progress.generation.max(1);
+    let known = match is_anew {
+        true => restart(offsets, topic_id, progress),
+        false => progress.next.clone(),
     };
+    // One answer without an id does not forget the one that is known: of the same topic it stays the same.
+    let known_id = progress.topic_id.clone().filter(|_| !is_anew);
     let mut plan = DrainPlan {
         generation,
-        topic_id: topic_id.map(str::to_owned),
+        topic_id: topic_id.map(str::to_owned).or(known_id),
         ..DrainPlan::default()
     };
     for at in offsets {
         let start = match known.get(&at.partition) {
             Some(&next) => next,
             // New on a topic that is known: whatever it has lost by now was never seen.
-            None if !progress.next.is_empty() && generation == progress.generation.max(1) => 0,
+            None if !progress.next.is_empty() && !is_anew => 0,
             None => first_start(at, from),
         };
         if start < at.low {
@@ -338,6 +341,19 @@ mod tests {
                 .to_string()
                 .contains("Kafka partition 1 is gone")
         );
+    }
+
+    #[test]
+    fn an_answer_without_an_id_forgets_none() {
+        let progress = progress(&[(0, 5)], "a");
+        let id = |offsets, seen| {
+            let planned = plan("t", &[offsets], seen, &progress, &From::Earliest, ALL);
+            planned.unwrap().topic_id
+        };
+        assert_eq!(id(at(0, 0, 9, 9), None).as_deref(), Some("a"));
+        assert_eq!(id(at(0, 0, 9, 9), Some("b")).as_deref(), Some("b"));
+        // Another topic has another one.
+        assert_eq!(id(at(0, 0, 4, 4), None), None);
     }
 
     #[test]

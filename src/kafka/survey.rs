@@ -1,7 +1,6 @@
 //! What Kafka says of its brokers and of one topic, beyond what a run asks for.
 
 use anyhow::{Result, anyhow};
-use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::client::Client;
@@ -25,9 +24,9 @@ impl Client {
     /// No answer, or one that we are not allowed to have.
     pub fn leadership(&self, topic: &str) -> Result<Option<Leadership>> {
         let metadata = self
-            .consumer
-            .fetch_metadata(Some(topic), self.answer_timeout)
-            .map_err(|e| self.unreachable(&e.to_string()))?;
+            .patience
+            .ask(|left| self.metadata(Some(topic), left))
+            .map_err(|fault| self.explain(&fault))?;
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Ok(None);
         };

@@ -45,16 +45,28 @@ impl<'a> Run<'a> {
             match selected {
                 Selected::Topic(topic) => {
                     let partitions = live[&topic.name].clone();
-                    chosen.push((topic, partitions));
+                    // Without any, a run would read nothing and be content.
+                    if partitions.is_empty() {
+                        let error = anyhow!(
+                            "topic {}: Kafka tells none of its Kafka partitions: it may be about to make or delete the \
+                             topic; look at it with kafka-topics --describe, and run again",
+                            topic.name
+                        );
+                        self.fail(&topic.name, topic.kind, &error);
+                    } else {
+                        chosen.push((topic, partitions));
+                    }
                 }
-                Selected::Missing { topic, kind, error } => {
-                    let mut failed = TopicReport::new(&topic, kind, self.empty.clone());
-                    failed.fail(&error);
-                    self.report.topics.push(failed);
-                }
+                Selected::Missing { topic, kind, error } => self.fail(&topic, kind, &error),
             }
         }
         Ok(chosen)
+    }
+
+    fn fail(&mut self, topic: &str, kind: Kind, error: &anyhow::Error) {
+        let mut failed = TopicReport::new(topic, kind, self.empty.clone());
+        failed.fail(error);
+        self.report.topics.push(failed);
     }
 
     fn line(&self, topic: &Topic) -> TopicReport {
@@ -120,8 +132,7 @@ impl<'a> Run<'a> {
         }
         self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
         // Progress is safe where it belongs: a mirror that fails is worth a word, not a failure.
-        let hurry = self.options.limits.stop.signal().is_some();
-        if let Err(error) = self.client.mirror(&mirror, hurry) {
+        if let Err(error) = self.client.mirror(&mirror) {
             self.report.warn(format!("{error:#}"));
         }
         Ok(())
@@ -295,7 +306,7 @@ fn wants_a_person(line: &TopicReport) -> Vec<String> {
 /// What Kafka said of the run's topics when it began.
 struct Seen {
     offsets: BTreeMap<String, Vec<PartitionOffsets>>,
-    ids: BTreeMap<String, String>,
+    ids: BTreeMap<String, Result<Option<String>, String>>,
     /// Of tables only.
     settings: BTreeMap<String, Result<TopicSettings, String>>,
     at_ms: i64,
@@ -314,21 +325,39 @@ impl Seen {
         let at_ms = chrono::Utc::now().timestamp_millis();
         Ok(Seen {
             ids: client.topic_ids(&names)?,
-            settings: client.topic_settings(&tables)?,
+            settings: client.topic_settings(&tables),
             offsets: client.offsets(&all)?,
             at_ms,
         })
     }
 
-    /// The settings of a table's topic; none from a broker that has none to tell.
-    fn settings(&self, topic: &str) -> Result<TopicSettings> {
-        match self.settings.get(topic) {
-            Some(Ok(settings)) => Ok(settings.clone()),
-            Some(Err(error)) => Err(anyhow!(
-                "topic {topic}: Kafka does not tell its settings, which say how long tombstones are kept: {error}"
+    /// The topic's id; none from a broker that has none to give.
+    fn id(&self, topic: &str) -> Result<Option<&str>> {
+        match self.ids.get(topic) {
+            Some(Ok(id)) => Ok(id.as_deref()),
+            other => Err(anyhow!(
+                "topic {topic}: Kafka does not tell its id, without which a topic that was made anew goes unnoticed: {}",
+                why(other)
             )),
-            None => Ok(TopicSettings::new()),
         }
+    }
+
+    /// The settings of a table's topic.
+    fn settings(&self, topic: &str) -> Result<&TopicSettings> {
+        match self.settings.get(topic) {
+            Some(Ok(settings)) => Ok(settings),
+            other => Err(anyhow!(
+                "topic {topic}: Kafka does not tell its settings, which say how long tombstones and records are kept: {}",
+                why(other)
+            )),
+        }
+    }
+}
+
+fn why<T>(answer: Option<&Result<T, String>>) -> &str {
+    match answer {
+        Some(Err(error)) => error,
+        _ => "it was not asked for",
     }
 }
 

@@ -23,7 +23,7 @@ impl Run<'_> {
     ) -> Result<(DrainPlan, Option<Rebuild>)> {
         let (client, options) = (self.client, &self.options);
         let offsets = seen.offsets.get(&topic.name).map_or(&[][..], Vec::as_slice);
-        let topic_id = seen.ids.get(&topic.name).map(String::as_str);
+        let topic_id = seen.id(&topic.name)?;
         let mut progress = progress.clone();
         let anew = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
         // Of a table that was made anew, the old rows are another topic's: only its own fold counts.
@@ -37,12 +37,13 @@ impl Run<'_> {
                 if anew_table {
                     line.needs_attention();
                 }
-                // Read from its start, a table needs no progress; its generation still tells one topic from the next.
+                // Read from its start, a table needs no progress; its id and generation still tell one topic from the next.
                 progress = Progress {
                     generation: progress.generation.max(1) + u32::from(anew),
+                    topic_id: progress.topic_id.filter(|_| !anew),
                     ..Progress::default()
                 };
-                Some(rebuild_kind(&seen.settings(&topic.name)?))
+                Some(rebuild_kind(seen.settings(&topic.name)?))
             }
             _ => {
                 if let Some(warning) = check_table(topic, offsets, &progress, seen)? {
@@ -120,15 +121,9 @@ fn check_table(
     let Some(complete_ms) = progress.complete_ms else {
         return Ok(None);
     };
-    let (settings, now_ms) = (seen.settings(&topic.name)?, seen.at_ms);
-    let compacted = settings
-        .get("cleanup.policy")
-        .is_some_and(|policy| policy.contains("compact"));
-    let kept_ms = settings
-        .get("delete.retention.ms")
-        .and_then(|text| text.parse::<i64>().ok());
-    let Some(kept_ms) = kept_ms.filter(|&kept| compacted && may_be_forgotten(now_ms, complete_ms, kept))
-    else {
+    let now_ms = seen.at_ms;
+    let kept_ms = seen.settings(&topic.name)?.tombstones_kept_ms();
+    let Some(kept_ms) = kept_ms.filter(|&kept| may_be_forgotten(now_ms, complete_ms, kept)) else {
         return Ok(None);
     };
     let ago = match complete_ms > now_ms {
@@ -197,10 +192,7 @@ fn rebuild_plan(
 }
 
 fn rebuild_kind(settings: &TopicSettings) -> Rebuild {
-    let expires = settings
-        .get("cleanup.policy")
-        .is_some_and(|policy| policy.contains("compact") && policy.contains("delete"));
-    match expires {
+    match settings.compacts() && settings.expires() {
         true => Rebuild::KeepAbsent,
         false => Rebuild::DropAbsent,
     }

@@ -108,6 +108,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
         status.kafka = Source::Silent;
         status.warnings.push(format!("{error:#}"));
     }
+    status.warnings.append(&mut ends.warnings);
     status.miss_lake(settings, &client, &ends, &chosen);
     let mut facts = Facts {
         settings,

@@ -16,6 +16,8 @@ pub(super) struct Ends {
     pub(super) topics: Option<TopicList>,
     pub(super) offsets: BTreeMap<String, Result<Vec<PartitionOffsets>, String>>,
     pub(super) ids: BTreeMap<String, String>,
+    /// What a person should know.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Ends {
@@ -31,7 +33,7 @@ impl Ends {
     pub(super) fn fetch(&mut self, client: &Client, chosen: &BTreeSet<String>) -> Result<()> {
         let wanted = self.wanted(chosen);
         let names: Vec<String> = wanted.keys().cloned().collect();
-        self.ids = client.topic_ids(&names).unwrap_or_default();
+        self.fetch_ids(client, &names);
         match client.offsets(&wanted) {
             Ok(offsets) => {
                 let answered = offsets.into_iter().map(|(topic, offsets)| (topic, Ok(offsets)));
@@ -39,6 +41,25 @@ impl Ends {
                 Ok(())
             }
             Err(error) => self.fetch_one_by_one(client, wanted, error),
+        }
+    }
+
+    /// Without an id the lag is still known, and only a topic that was made anew is not noticed.
+    fn fetch_ids(&mut self, client: &Client, names: &[String]) {
+        const UNNOTICED: &str = "whether it was made anew can't be told";
+        match client.topic_ids(names) {
+            Ok(answers) => {
+                for (topic, answer) in answers {
+                    match answer {
+                        Ok(Some(id)) => drop(self.ids.insert(topic, id)),
+                        Ok(None) => {}
+                        Err(error) => self.warnings.push(format!("topic {topic}: {UNNOTICED}: {error}")),
+                    }
+                }
+            }
+            Err(error) => self
+                .warnings
+                .push(format!("of every topic, {UNNOTICED}: {error:#}")),
         }
     }
 

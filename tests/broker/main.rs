@@ -15,4 +15,6 @@ mod killed;
 mod mysqld;
 #[allow(dead_code, reason = "where its files lie is asked by other tests")]
 mod private;
+mod untold;
 mod wire;
+mod young;

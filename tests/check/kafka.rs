@@ -2,7 +2,7 @@
 
 use rdkafka::mocking::MockCluster;
 
-use crate::answer::check;
+use crate::answer::{Answer, check};
 use crate::common::kafka::{Topic, numbered};
 use crate::world::Warehouse;
 
@@ -109,7 +109,11 @@ fn kafka_partitions_without_a_leader() {
     let mut world = Warehouse::without_database();
     world.set_topics("[topics.led]\nkind = \"stream\"\n[topics.leaderless]\nkind = \"stream\"\n");
     let brokers = cluster.bootstrap_servers();
-    let answer = check(&world, &["--only", "lake", "--brokers", &brokers], 3);
+    let arguments = ["check", "--json", "--only", "lake", "--brokers", &brokers];
+    let run = world.start_with(&arguments, &[("LAKECTL_EMBEDDED_KAFKA", &brokers)]);
+    let answer = Answer::of(run.wait(), 3);
+    // Who left the variable in his shell finds out here.
+    answer.ok("Kafka", "answer", &["embedded broker", "unset it"]);
     answer.is_wrong(
         "leaderless",
         "topic",

@@ -10,6 +10,7 @@ use super::DEADLINE;
 
 /// API keys of the protocol.
 pub const FETCH: i16 = 1;
+pub const METADATA: i16 = 3;
 pub const OFFSET_COMMIT: i16 = 8;
 
 /// What becomes of an answer of the broker's.

@@ -77,6 +77,19 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Before, a signal would end it without a word.
+    pub fn wait_until_signals_are_taken(&self) {
+        let status = format!("/proc/{}/status", self.child.id());
+        poll("lakectl to take signals", || {
+            let status = std::fs::read_to_string(&status).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+            // The last one that it takes over.
+            let last = rustix::process::Signal::XFSZ.as_raw();
+            (caught >> (last - 1) & 1 == 1).then_some(())
+        });
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         let id = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(id, signal).unwrap();

@@ -103,6 +103,7 @@ impl TableSink {
         let mut progress = self.progress.clone();
         if generation != progress.generation {
             progress.next.clear();
+            progress.topic_id = None;
         }
         progress.generation = generation.max(1);
         progress.topic_id = topic_id.cloned().or(progress.topic_id);
