@@ -78,6 +78,9 @@ pub trait Target {
     where
         Self: 't;
 
+    /// How many topics may be open at a time: each keeps a descriptor or a session of its own until its commit.
+    const OPEN_MAX: usize;
+
     /// Takes the topic's lock, waiting up to `wait` for another run. The inner error says who holds it.
     fn open<'t>(
         &'t self,
