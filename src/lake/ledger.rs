@@ -263,8 +263,6 @@ pub struct PendingExchange {
     /// Relative to the lake root.
     pub folder: String,
     pub day: String,
-    /// The staged folder's inode: it tells whether the exchange has happened.
-    pub inode: u64,
     /// All files in the staged folder.
     pub files: Vec<FileEntry>,
 }
