@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::config::Topic;
 use crate::kafka::DrainPlan;
 use crate::record::Record;
-use crate::report::{GapReport, TopicReport};
+use crate::report::TopicReport;
 
 /// How far a target is with a topic. The target's word wins over Kafka's group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,8 +30,6 @@ pub struct Drained {
     pub topic_id: Option<String>,
     /// The generation that these records belong to: it differs from the progress's where the topic was made anew.
     pub generation: u32,
-    /// Offsets that Kafka no longer had, and that the user accepted to be without.
-    pub gaps: Vec<GapReport>,
     /// Every Kafka partition was read up to the end that the plan saw.
     pub complete: bool,
     /// When the plan saw the ends, in milliseconds since 1970.
@@ -77,6 +75,9 @@ pub trait Target {
     type Sink<'t>: Sink
     where
         Self: 't;
+
+    /// How many topics may be open at a time: each keeps a descriptor or a session of its own until its commit.
+    const OPEN_MAX: usize;
 
     /// Takes the topic's lock, waiting up to `wait` for another run. The inner error says who holds it.
     fn open<'t>(

@@ -337,7 +337,6 @@ impl<'a> Reading<'a> {
             partitions,
             topic_id: self.plan.topic_id.clone(),
             generation: self.plan.generation,
-            gaps: self.plan.gaps.clone(),
             planned_ms: self.plan.planned_ms,
         };
         Outcome {

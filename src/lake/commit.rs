@@ -5,7 +5,9 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::fs::FileType;
+use rustix::system::uname;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::CStr;
 use std::io::Read;
 use std::thread::Builder;
 use xxhash_rust::xxh3::Xxh3;
@@ -18,7 +20,7 @@ use super::root::{Found, Root};
 use super::{doubts, sealed, trash};
 use crate::config::Settings;
 
-/// Past this many files one syncfs is cheaper than an fsync each.
+/// Past this many files one syncfs is cheaper than an fsync each, four at a time.
 const SYNC_EACH_MAX: usize = 1_000;
 /// From this many files or folders on, they are written and synced side by side.
 const TOGETHER_MIN: usize = 8;
@@ -71,7 +73,7 @@ fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
         .iter()
         .map(|exchange| exchange.files.len())
         .sum();
-    if pending.files.len() + exchanged > SYNC_EACH_MAX {
+    if syncs_whole(pending.files.len() + exchanged, uname().release()) {
         return root.sync_filesystem();
     }
     if pending.staging.is_empty() {
@@ -88,6 +90,15 @@ fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
         day.sync()
     })?;
     staging.sync()
+}
+
+/// Whether so many files are made durable by one sync of the filesystem. A kernel before Linux 5.8 doesn't tell by it what
+/// could not be written, and other systems don't even wait.
+fn syncs_whole(files: usize, release: &CStr) -> bool {
+    let release = release.to_str().unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse().ok());
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    cfg!(target_os = "linux") && files > SYNC_EACH_MAX && version >= (5, 8)
 }
 
 /// Does something for each of these, several at a time where they are many: the filesystem then writes for several of
@@ -134,7 +145,7 @@ fn publish(
     };
     publish_files(root, pending, recovering)?;
     for exchange in &pending.exchanges {
-        publish_exchange(root, &pending.staging, exchange)?;
+        publish_exchange(root, &pending.staging, exchange, recovering)?;
     }
     write_manifests(root, settings, topic, state, pending)?;
     for purge in &pending.purges {
@@ -166,28 +177,68 @@ fn publish(
 }
 
 /// Puts a staged day folder in the place of the one that is there; readers see the one or the other.
-fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange) -> Result<()> {
+fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange, recovering: bool) -> Result<()> {
     let staged = format!("{staging}/{}", exchange.staged);
     let parent = parent(&exchange.folder);
-    match root.stat(&exchange.folder)? {
-        Some(found) if found.inode == exchange.inode => {}
-        Some(_) => {
-            inherit::like(root, &staged, &exchange.folder)?;
+    let done = recovering && is_exchanged(root, &staged, exchange)?;
+    if !done {
+        root.make_dirs(parent)?;
+        inherit::like(root, &staged, &exchange.folder)?;
+        if root.stat(&exchange.folder)?.is_some() {
             root.exchange(&staged, &exchange.folder)?;
-        }
-        None => {
-            root.make_dirs(parent)?;
-            inherit::like(root, &staged, &exchange.folder)?;
-            if !root.rename_new(&staged, &exchange.folder)? {
-                bail!(
-                    "{} appeared in the middle of a rebuild; run again",
-                    root.shown(&exchange.folder)
-                );
-            }
+        } else if !root.rename_new(&staged, &exchange.folder)? {
+            bail!(
+                "{} appeared in the middle of a rebuild; run again",
+                root.shown(&exchange.folder)
+            );
         }
     }
     root.sync_dir(parent)?;
     root.sync_dir(staging)
+}
+
+/// Whether a run that was killed has exchanged the day already. The files themselves tell, so that a lake can be copied in
+/// between.
+///
+/// # Errors
+/// The day is neither in its place nor staged as it was committed.
+fn is_exchanged(root: &Root, staged: &str, exchange: &PendingExchange) -> Result<bool> {
+    if holds(root, &exchange.folder, &exchange.files)? {
+        return Ok(true);
+    }
+    if !holds(root, staged, &exchange.files)? {
+        bail!(
+            "{} is not what was committed by a rebuild, and neither is what it staged, {}; one of them was changed or the \
+             disk lost it. Restore it from a backup and run again",
+            root.shown(&exchange.folder),
+            root.shown(staged)
+        );
+    }
+    Ok(false)
+}
+
+/// Whether a folder holds these files, as they were written.
+fn holds(root: &Root, folder: &str, files: &[FileEntry]) -> Result<bool> {
+    if root.stat(folder)?.is_none() {
+        return Ok(false);
+    }
+    let folder = root.open_folder(folder)?;
+    // Names and sizes mostly tell, and cost no reading.
+    for file in files {
+        if !folder.stat(&file.name)?.is_some_and(|found| has_size(found, file)) {
+            return Ok(false);
+        }
+    }
+    for file in files {
+        if checksum_in(&folder, &file.name)? != file.checksum {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn has_size(found: Found, file: &FileEntry) -> bool {
+    found.kind == FileType::RegularFile && found.bytes == file.bytes
 }
 
 /// Moves staged files to their folders, one folder after the other, and makes that durable.
@@ -269,8 +320,7 @@ fn publish_file(
 
 /// A run that staged the file itself knows its checksum; a later one reads it again.
 fn check(folder: &Folder<'_>, name: &str, found: Found, file: &PendingFile, read_it: bool) -> Result<()> {
-    let right_size = found.kind == FileType::RegularFile && found.bytes == file.file.bytes;
-    if !right_size || (read_it && checksum_in(folder, name)? != file.file.checksum) {
+    if !has_size(found, &file.file) || (read_it && checksum_in(folder, name)? != file.file.checksum) {
         bail!(
             "{} is not what was committed ({} bytes, checksum {}); it was changed or the disk lost it. \
              Restore it from a backup and run again",
@@ -358,4 +408,22 @@ fn switch_link(root: &Root, staging: &str, link: &str, target: &str) -> Result<(
     root.symlink(target, &temporary)?;
     root.rename_over(&temporary, link)?;
     root.sync_dir(folder)
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_sync_for_all_only_where_it_tells_of_lost_writes() {
+        let many = SYNC_EACH_MAX + 1;
+        for release in [c"5.8.0", c"5.15.0-91-generic", c"6.8", c"10.0.1", c"6.1.0-18-amd64"] {
+            assert!(syncs_whole(many, release), "{release:?}");
+            assert!(!syncs_whole(SYNC_EACH_MAX, release), "{release:?}");
+        }
+        for release in [c"4.18.0-513.el8.x86_64", c"5.4.0", c"5.7.19", c"5", c"", c"unknown"] {
+            assert!(!syncs_whole(many, release), "{release:?}");
+        }
+    }
 }

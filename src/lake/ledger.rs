@@ -20,6 +20,9 @@ use crate::sink::Progress;
 const LAKE: &str = ".lakectl/lake";
 const LAKE_LOCK: &str = ".lakectl/lake.lock";
 
+/// Gaps that a topic's state remembers.
+const GAPS_MAX: usize = 500;
+
 /// Facts of the whole lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct LakeFacts {
@@ -129,8 +132,9 @@ pub struct TopicState {
     /// state was written before they were counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<BTreeMap<i32, u64>>,
+    /// Offsets that were accepted to be lost, the newest last. Nothing is decided by them: they are for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub gaps: Vec<GapReport>,
+    gaps: Vec<GapReport>,
     /// The first day that a purge left: older records of streams, and older history of tables, stay erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<NaiveDate>,
@@ -160,6 +164,13 @@ impl TopicState {
             snapshot: None,
             pending: None,
         }
+    }
+
+    /// Remembers gaps, and forgets the oldest of too many: each commit writes all of them.
+    pub fn add_gaps(&mut self, gaps: &[GapReport]) {
+        self.gaps.extend(gaps);
+        let surplus = self.gaps.len().saturating_sub(GAPS_MAX);
+        self.gaps.drain(..surplus);
     }
 
     pub fn progress(&self) -> Progress {
@@ -263,8 +274,6 @@ pub struct PendingExchange {
     /// Relative to the lake root.
     pub folder: String,
     pub day: String,
-    /// The staged folder's inode: it tells whether the exchange has happened.
-    pub inode: u64,
     /// All files in the staged folder.
     pub files: Vec<FileEntry>,
 }
@@ -417,5 +426,25 @@ impl Manifest {
             .collect();
         days.sort_unstable();
         Ok(days)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_gaps_the_newest_are_remembered() {
+        let gap = |from: usize| GapReport {
+            partition: 0,
+            from: from as i64,
+            to: from as i64 + 1,
+        };
+        let mut state = TopicState::new("t", Kind::Stream, String::new());
+        for from in 0..GAPS_MAX + 2 {
+            state.add_gaps(&[gap(from)]);
+        }
+        assert_eq!(state.gaps.len(), GAPS_MAX);
+        assert_eq!((state.gaps[0], state.gaps[GAPS_MAX - 1]), (gap(2), gap(GAPS_MAX + 1)));
     }
 }

@@ -123,6 +123,9 @@ impl Target for Lake<'_> {
     where
         Self: 't;
 
+    /// An open topic is a descriptor, and shells allow a process 1,024.
+    const OPEN_MAX: usize = 64;
+
     /// Also finishes or drops what an earlier run left.
     fn open<'t>(
         &'t self,

@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
 use rustix::fs::FileType;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::commit::{self, Recovered};
@@ -108,6 +109,7 @@ impl Lake<'_> {
 
     /// Names on the way down to the day folders that are none of ours.
     pub(super) fn strangers(&self, topic: &str, kind: Kind, days: &[String]) -> Result<Vec<String>> {
+        let ours: HashSet<&str> = days.iter().flat_map(|day| with_parents(day)).collect();
         let mut strangers = Vec::new();
         let mut level = vec![topic_folder(kind, topic)];
         for _ in ["year=", "month=", "day="] {
@@ -115,10 +117,10 @@ impl Lake<'_> {
             for folder in level {
                 for (name, _) in self.root.list(&folder)? {
                     let path = format!("{folder}/{name}");
-                    let prefix = format!("{path}/");
-                    match days.iter().any(|day| *day == path || day.starts_with(&prefix)) {
-                        true => next.push(path),
-                        false => strangers.push(path),
+                    if ours.contains(path.as_str()) {
+                        next.push(path);
+                    } else {
+                        strangers.push(path);
                     }
                 }
             }
@@ -176,6 +178,11 @@ impl Lake<'_> {
         purged.folders = folders;
         Ok(Ok(purged))
     }
+}
+
+/// A folder and those above it.
+fn with_parents(folder: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(folder), |below| below.rsplit_once('/').map(|(above, _)| above))
 }
 
 /// Exactly the planned folders that are still there.

@@ -33,7 +33,6 @@ pub struct Root {
 pub struct Found {
     pub kind: FileType,
     pub bytes: u64,
-    pub inode: u64,
 }
 
 impl Root {
@@ -212,7 +211,7 @@ impl Root {
             .with_context(|| format!("syncing the folder {}", self.shown(rel)))
     }
 
-    /// Makes everything on the lake's filesystem durable.
+    /// Makes everything on the lake's filesystem durable; what could not be written is told since Linux 5.8.
     ///
     /// # Errors
     /// It failed now, or did before: the kernel tells once of a write that went wrong, and it may have been one of the
@@ -330,7 +329,6 @@ pub(super) fn found_from(stat: &Stat) -> Found {
     Found {
         kind: FileType::from_raw_mode(stat.st_mode),
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
-        inode: stat.st_ino,
     }
 }
 

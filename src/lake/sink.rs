@@ -381,10 +381,12 @@ impl Sink for TopicSink<'_> {
         }
         self.state.generation = plan.generation;
         self.state.topic_id.clone_from(&plan.topic_id);
-        // A commit in the middle must know all Kafka partitions, also those that no record has come from yet.
+        // A commit in the middle must know all Kafka partitions, also those that no record has come from yet, and the gaps
+        // that lie behind it then.
         self.state
             .next
             .extend(plan.ranges.iter().map(|range| (range.partition, range.start)));
+        self.state.add_gaps(&plan.gaps);
         Ok(())
     }
 
@@ -410,7 +412,6 @@ impl Sink for TopicSink<'_> {
             .iter()
             .map(|part| (part.partition, part.next))
             .collect();
-        self.state.gaps.extend(&drained.gaps);
         if let Some(changes) = &mut self.state.changes {
             changes.seen_by(&self.run_id);
         }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{Client, OffsetRange, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
 use crate::lake::path::topic_folder;
+use crate::print::count;
 use crate::progress::Progress as Bar;
 use crate::report::{GapReport, PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::select::{self, Selected};
@@ -127,31 +128,36 @@ impl<'a> Run<'a> {
     /// Drains topics into a target. A topic that fails or is locked does not stop the others.
     pub fn drain<T: Target>(&mut self, target: &T, chosen: &Chosen) -> Result<()> {
         let mut mirror = Vec::new();
-        for wave in self.waves(chosen) {
-            self.drain_wave(target, &wave, &mut mirror)?;
-        }
+        let drained = self.drain_waves(target, chosen, &mut mirror);
         self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
         // Progress is safe where it belongs: a mirror that fails is worth a word, not a failure.
         if let Err(error) = self.client.mirror(&mirror) {
             self.report.warn(format!("{error:#}"));
         }
-        Ok(())
+        drained
     }
 
-    /// Topics that fill the same MySQL table share its lock: they go one after the other, the rest side by side.
-    fn waves<'c>(&self, chosen: &'c Chosen) -> Vec<Vec<&'c (Topic, Vec<i32>)>> {
-        let mut waves: Vec<(BTreeSet<String>, Vec<_>)> = Vec::new();
-        for topic in chosen {
-            let place = self.line(&topic.0).into.to_lowercase();
-            match waves.iter_mut().find(|(taken, _)| !taken.contains(&place)) {
-                Some((taken, wave)) => {
-                    taken.insert(place);
-                    wave.push(topic);
-                }
-                None => waves.push((BTreeSet::from([place]), vec![topic])),
+    fn drain_waves<T: Target>(
+        &mut self,
+        target: &T,
+        chosen: &Chosen,
+        mirror: &mut Vec<(String, i32, i64)>,
+    ) -> Result<()> {
+        let places = chosen.iter().map(|(topic, _)| self.line(topic).into);
+        let mut waves = waves(places, T::OPEN_MAX).into_iter();
+        while let Some(wave) = waves.next() {
+            let wave: Vec<_> = wave.into_iter().map(|at| &chosen[at]).collect();
+            self.drain_wave(target, &wave, mirror)?;
+            let left: usize = waves.as_slice().iter().map(Vec::len).sum();
+            if self.options.limits.stop.signal().is_some() && left > 0 {
+                self.report.warn(format!(
+                    "stopped before {} had their turn; the next run takes them",
+                    count(left as u64, "topic")
+                ));
+                break;
             }
         }
-        waves.into_iter().map(|(_, wave)| wave).collect()
+        Ok(())
     }
 
     fn drain_wave<T: Target>(
@@ -273,6 +279,24 @@ struct Turn<'t, S> {
 /// A topic's read that Kafka has begun to send, and whether it starts the topic afresh.
 type Started<'t> = (Reading<'t>, Option<Rebuild>);
 
+/// Which topics are open at a time, by their number: at most `open_max`. Of those that fill the same MySQL table, and share
+/// its lock, one comes after the other.
+fn waves(places: impl Iterator<Item = String>, open_max: usize) -> Vec<Vec<usize>> {
+    let mut waves: Vec<(BTreeSet<String>, Vec<usize>)> = Vec::new();
+    for (at, place) in places.enumerate() {
+        let place = place.to_lowercase();
+        let has_room = |taken: &BTreeSet<String>| taken.len() < open_max && !taken.contains(&place);
+        match waves.iter_mut().find(|(taken, _)| has_room(taken)) {
+            Some((taken, wave)) => {
+                taken.insert(place);
+                wave.push(at);
+            }
+            None => waves.push((BTreeSet::from([place]), vec![at])),
+        }
+    }
+    waves.into_iter().map(|(_, wave)| wave).collect()
+}
+
 /// What makes the exit code 3, in words and with the next step to take.
 fn wants_a_person(line: &TopicReport) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -366,4 +390,18 @@ fn before_gap(gaps: &[GapReport], partition: i32, start: i64) -> i64 {
     gaps.iter()
         .find(|gap| gap.partition == partition)
         .map_or(start, |gap| gap.from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waves_are_bounded_and_hold_each_place_once() {
+        let of = |places: &[&str], open_max| waves(places.iter().map(|&place| place.to_owned()), open_max);
+        assert_eq!(of(&["a", "b", "c", "d", "e"], 2), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(of(&["a", "A", "b", "a"], 3), [vec![0, 2], vec![1], vec![3]]);
+        assert_eq!(of(&["a", "b", "b", "a", "c"], 2), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(of(&[], 2), [Vec::<usize>::new(); 0]);
+    }
 }

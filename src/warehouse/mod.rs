@@ -136,6 +136,9 @@ impl Warehouse {
 impl Target for Warehouse {
     type Sink<'t> = TableSink;
 
+    /// An open topic is a session, and MySQL allows 151 of them, for everybody together.
+    const OPEN_MAX: usize = 32;
+
     fn open<'t>(
         &'t self,
         topic: &'t Topic,

@@ -74,16 +74,27 @@ impl Topic {
         topic
     }
 
+    /// Compacted topics of one Kafka partition each, made in one go.
+    pub fn many(label: &str, count: usize) -> Vec<Topic> {
+        let topics: Vec<_> = (0..count).map(|_| Topic::named(unique(label))).collect();
+        let new: Vec<_> = topics
+            .iter()
+            .map(|topic| new_topic(&topic.name, 1).set("cleanup.policy", "compact"))
+            .collect();
+        for result in block_on(admin().create_topics(&new, &options())).unwrap() {
+            result.unwrap();
+        }
+        topics.iter().for_each(|topic| topic.wait_for_leaders(1));
+        topics
+    }
+
     /// One that somebody else makes, or that nobody does.
     pub fn named(name: String) -> Topic {
         Topic { name }
     }
 
     pub fn create(&self, partitions: i32, settings: &[(&str, &str)]) {
-        let mut new = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(1))
-            .set("retention.ms", "-1")
-            .set("message.timestamp.before.max.ms", FOREVER_MS)
-            .set("message.timestamp.after.max.ms", FOREVER_MS);
+        let mut new = new_topic(&self.name, partitions);
         for (key, value) in settings {
             new = new.set(key, value);
         }
@@ -316,6 +327,13 @@ pub fn commit_offset(group: &str, topic: &str, partition: i32, offset: i64) {
     consumer(brokers(), group)
         .commit(&list, rdkafka::consumer::CommitMode::Sync)
         .unwrap();
+}
+
+fn new_topic(name: &str, partitions: i32) -> NewTopic<'_> {
+    NewTopic::new(name, partitions, TopicReplication::Fixed(1))
+        .set("retention.ms", "-1")
+        .set("message.timestamp.before.max.ms", FOREVER_MS)
+        .set("message.timestamp.after.max.ms", FOREVER_MS)
 }
 
 fn admin() -> &'static AdminClient<DefaultClientContext> {

@@ -5,8 +5,18 @@ use std::process::{Command, Stdio};
 
 use super::scene::{Kind, Scene};
 use super::tree;
-use crate::common::lake::{Lake, check_report};
+use crate::common::kafka::{Topic, numbered};
+use crate::common::lake::{Lake, check_report, number};
 use crate::common::program::{self, Run};
+
+/// Runs the rest of the command line with this many open files, librdkafka's in this process left out, which are not
+/// closed on exec.
+fn with_open_files(files: usize) -> String {
+    format!(
+        "for fd in /proc/$$/fd/*; do fd=${{fd##*/}}; ((fd > 2)) && eval \"exec $fd>&-\"; done; \
+         ulimit -n {files}; exec \"$0\" \"$@\""
+    )
+}
 
 fn run_under(lake: &Lake, wrapper: &str, wrapping: &[&str], arguments: &[String]) -> Run {
     std::fs::write(lake.folder().join("lakectl.toml"), lake.config()).unwrap();
@@ -76,11 +86,7 @@ fn a_limit_of_open_files_is_told_and_made_good() {
     let mut failed = 0;
     for files in [6, 10, 18, 22, 26] {
         let world = scene.world();
-        // Without what librdkafka in this process has open, and doesn't close on exec.
-        let script = format!(
-            "for fd in /proc/$$/fd/*; do fd=${{fd##*/}}; ((fd > 2)) && eval \"exec $fd>&-\"; done; \
-             ulimit -n {files}; exec \"$0\" \"$@\""
-        );
+        let script = with_open_files(files);
         let run = run_under(&world.lake, "bash", &["-c", &script], &scene.arguments);
         if run.code != 0 {
             failed += 1;
@@ -90,6 +96,26 @@ fn a_limit_of_open_files_is_told_and_made_good() {
         scene.check_next(&world.lake);
     }
     assert!(failed > 1);
+}
+
+/// Each topic's lock is an open file, and there are more topics than files may be open.
+#[test]
+fn more_topics_than_open_files() {
+    const FILES: usize = 120;
+    let topics = Topic::many("open_files", FILES + 10);
+    let lake = topics
+        .iter()
+        .fold(Lake::new(), |lake, topic| lake.stream(topic, ""));
+    for topic in [&topics[0], &topics[FILES + 9]] {
+        topic.send(&numbered("a", 3, 1));
+    }
+    let script = with_open_files(FILES);
+    let arguments = ["lake".to_owned(), "--json".to_owned()];
+    let report = run_under(&lake, "bash", &["-c", &script], &arguments)
+        .expect(0)
+        .report();
+    assert_eq!(report["topics"].as_array().unwrap().len(), topics.len());
+    assert_eq!(number(&report["totals"], "written"), 6);
 }
 
 /// Runs the scene with its stdout at `stdout`, and gives back exit code and stderr.

@@ -1,11 +1,14 @@
 //! `lake --rebuild`: days read again from Kafka, and exactly those replaced.
 
 use serde_json::json;
+use std::collections::BTreeMap;
 
 use crate::common::compare::{assert_stream, assert_table};
 use crate::common::files::data_files;
+use crate::common::inject;
 use crate::common::kafka::{DAY_MS, NOON_MS, Topic, numbered, record};
 use crate::common::lake::{Lake, assert_same, number};
+use crate::common::program::Run;
 
 /// Three days, one file each.
 fn three_days(label: &str) -> (Topic, Lake) {
@@ -73,6 +76,77 @@ fn a_day_that_kafka_no_longer_holds_is_refused() {
     );
     assert_same(&lake.kept(), &before);
     lake.one(&["--rebuild", "2025-10-31..2025-11-01"], 0);
+}
+
+/// Each day in two files, which a rebuild makes one.
+fn three_split_days(label: &str) -> (Topic, Lake) {
+    let (topic, lake) = three_days(label);
+    for day in 0..3 {
+        topic.send(&[record("late", "{}").at(NOON_MS + day * DAY_MS)]);
+    }
+    lake.drain();
+    (topic, lake)
+}
+
+fn killed_at(lake: &Lake, arguments: &[&str], nth: u32) -> Run {
+    let arguments = [&["lake", "--json"], arguments].concat();
+    inject::run(lake, &arguments, &[format!("renameat2:signal=KILL:when={nth}")]).run
+}
+
+/// Whatever the copy has for inodes: a day that was exchanged stays so, and one that was not is exchanged.
+#[test]
+fn a_killed_rebuild_is_finished_in_a_copy_of_the_lake() {
+    let (topic, lake) = three_split_days("rebuild-copied");
+    let days = ["--rebuild", "2025-10-30..2025-11-01"];
+    let twin = lake.twin();
+    twin.one(&days, 0);
+    let [old, rebuilt] = [&lake, &twin].map(contents);
+    assert_ne!(old.len(), rebuilt.len());
+    let mut finished = 0;
+    for nth in 1.. {
+        let original = lake.twin();
+        let run = killed_at(&original, &days, nth);
+        let copy = original.twin();
+        copy.drain();
+        copy.verify(0);
+        assert_stream(&copy, &topic);
+        let now = contents(&copy);
+        assert!(now == old || now == rebuilt, "{nth}: {:?}", now.keys());
+        finished += u32::from(now == rebuilt);
+        if run.code == 0 {
+            break;
+        }
+    }
+    assert!(finished > 3);
+}
+
+/// The old day is still there, and what was staged is not what was committed any more.
+#[test]
+fn a_killed_rebuild_publishes_only_what_was_committed() {
+    let (_topic, lake) = three_split_days("rebuild-spoiled");
+    // The staged file has gone into its day folder, and the ledger's state has counted: now the two folders are exchanged.
+    killed_at(&lake, &["--rebuild", "2025-10-30"], 3);
+    let staged = lake.root().join(".lakectl/staging");
+    let file = walkdir::WalkDir::new(staged)
+        .into_iter()
+        .map(Result::unwrap)
+        .find(|entry| entry.file_type().is_file())
+        .unwrap();
+    std::fs::write(file.path(), "spoiled").unwrap();
+    let before = contents(&lake);
+    let error = lake.one(&[], 1)["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("is not what was committed"), "{error}");
+    assert_eq!(contents(&lake), before);
+}
+
+/// Path below `streams` -> content.
+fn contents(lake: &Lake) -> BTreeMap<String, Vec<u8>> {
+    let home = lake.root().join("streams");
+    let content = |path: String| (path.clone(), std::fs::read(home.join(&path)).unwrap());
+    data_files(&home)
+        .into_iter()
+        .map(|file| content(file.path))
+        .collect()
 }
 
 #[test]

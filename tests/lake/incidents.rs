@@ -1,11 +1,11 @@
 //! What must not pass silently: lost records, topics made anew, more Kafka partitions, a lake that is not there.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::common::compare::{Compare, assert_stream, assert_table};
 use crate::common::files::data_files;
 use crate::common::inject;
-use crate::common::kafka::{NOON_MS, Topic, commit_offset, numbered, record};
+use crate::common::kafka::{DAY_MS, NOON_MS, Topic, commit_offset, numbered, record};
 use crate::common::lake::{Lake, assert_same, number};
 
 #[test]
@@ -81,6 +81,40 @@ fn a_gap_up_to_the_end() {
     Compare::default().stream(&lake, &topic.name, &records);
     topic.send(&numbered("c", 1, 1));
     assert_eq!(number(&lake.one(&[], 0), "read"), 1);
+}
+
+/// The first of several commits passes it: where the next one fails, no later run comes by the gap again.
+#[test]
+fn a_gap_is_kept_with_the_first_commit_that_passes_it() {
+    let topic = Topic::new("gap-kept");
+    topic.send(&numbered("a", 5, 1));
+    let lake = Lake::with("files = \"message\"").stream(&topic, "");
+    lake.drain();
+    topic.send(&numbered("b", 5, 1));
+    topic.delete_below(0, 10);
+    let of_one_day = numbered("c", 10_000, 1).into_iter().map(|r| r.at(NOON_MS));
+    topic.send(&of_one_day.collect::<Vec<_>>());
+    topic.send(&[record("next day", "{}").at(NOON_MS + DAY_MS)]);
+    // Somebody else's file keeps the second commit from that day.
+    let home = lake.root().join("streams").join(&topic.name);
+    let day = home.join("year=2025/month=10/day=31");
+    std::fs::create_dir_all(&day).unwrap();
+    std::fs::write(day.join("offset-00000-00000000000000000001.json"), "{}").unwrap();
+    let error = lake.one(&["--accept-gap"], 1)["error"].to_string();
+    assert!(error.contains("nothing was committed"), "{error}");
+    let state = ledger(&lake, &topic);
+    assert_eq!(state["next"], json!({"0": 10_010}));
+    assert_eq!(state["gaps"], json!([{"partition": 0, "from": 5, "to": 10}]));
+    std::fs::remove_dir_all(&day).unwrap();
+    assert_eq!(number(&lake.one(&[], 0), "read"), 1);
+    assert_eq!(ledger(&lake, &topic)["gaps"], state["gaps"]);
+}
+
+/// The ledger's state of a topic.
+fn ledger(lake: &Lake, topic: &Topic) -> Value {
+    let path = lake.root().join(".lakectl/topics").join(&topic.name).join("state");
+    let text = std::fs::read_to_string(path).unwrap();
+    serde_json::from_str(text.split_once('\n').unwrap().1).unwrap()
 }
 
 #[test]
