@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::borrow::Cow;
 
-use crate::json;
+use crate::json::Checker;
 
 /// How a topic's keys are serialised (KEY_FORMAT in ksqlDB's WITH clause).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -109,24 +109,35 @@ pub enum DecodedKey<'a> {
         window: Option<WindowBounds>,
     },
     /// Bytes that are not what the configuration says, and why.
-    Undecodable(Cow<'static, str>),
+    Undecodable {
+        reason: Cow<'static, str>,
+        bytes: Cow<'a, [u8]>,
+    },
 }
 
 impl KeySchema {
     /// Reads a record's key; never fails, because a key that does not decode is kept all the same.
     pub fn decode<'a>(&self, key: Option<&'a [u8]>) -> DecodedKey<'a> {
+        self.decode_with(&mut Checker::default(), key)
+    }
+
+    /// The same; a checker that has seen JSON keys of the topic before is quicker about them.
+    pub fn decode_with<'a>(&self, checker: &mut Checker, key: Option<&'a [u8]>) -> DecodedKey<'a> {
         let Some(bytes) = key else { return DecodedKey::Null };
         let split = match self.window {
             None => Ok((bytes, None)),
             Some(window) => split_window(bytes, window).map(|(key, bounds)| (key, Some(bounds))),
         };
-        match split.and_then(|(bytes, window)| Ok((self.decode_bytes(bytes)?, window))) {
+        match split.and_then(|(bytes, window)| Ok((self.decode_bytes(checker, bytes)?, window))) {
             Ok((key, window)) => DecodedKey::Key { key, window },
-            Err(reason) => DecodedKey::Undecodable(reason),
+            Err(reason) => DecodedKey::Undecodable {
+                reason,
+                bytes: Cow::Borrowed(bytes),
+            },
         }
     }
 
-    fn decode_bytes<'a>(&self, bytes: &'a [u8]) -> Result<Key<'a>, Cow<'static, str>> {
+    fn decode_bytes<'a>(&self, checker: &mut Checker, bytes: &'a [u8]) -> Result<Key<'a>, Cow<'static, str>> {
         let text = || {
             std::str::from_utf8(bytes)
                 .map_err(|e| Cow::from(format!("key: not UTF-8 at byte {}", e.valid_up_to())))
@@ -139,8 +150,8 @@ impl KeySchema {
                 number if number.is_finite() => Ok(Key::Double(number)),
                 number => Err(format!("key: {number} is no JSON number").into()),
             },
-            KeyFormat::Json => match json::check(bytes) {
-                Ok(text) => Ok(Key::Json(text)),
+            KeyFormat::Json => match checker.check(bytes) {
+                Ok(value) => Ok(Key::Json(value.text)),
                 Err(reason) => Err(format!("key: {reason}").into()),
             },
             KeyFormat::Delimited => {
@@ -300,9 +311,12 @@ mod tests {
         );
         assert!(matches!(
             schema.decode(Some(b"withdrawal")),
-            DecodedKey::Undecodable(_)
+            DecodedKey::Undecodable { .. }
         ));
-        assert!(matches!(schema.decode(Some(b"x")), DecodedKey::Undecodable(_)));
+        assert!(matches!(
+            schema.decode(Some(b"x")),
+            DecodedKey::Undecodable { .. }
+        ));
     }
 
     #[test]
@@ -384,7 +398,7 @@ mod tests {
                 match schema.decode(Some(&bytes)) {
                     DecodedKey::Null => prop_assert!(false, "bytes are no null key"),
                     DecodedKey::Key { window: found, .. } => prop_assert_eq!(found.is_some(), window.is_some()),
-                    DecodedKey::Undecodable(reason) => prop_assert!(reason.starts_with("key: ")),
+                    DecodedKey::Undecodable { reason, .. } => prop_assert!(reason.starts_with("key: ")),
                 }
                 prop_assert_eq!(schema.decode(None), DecodedKey::Null);
             }
