@@ -157,7 +157,7 @@ fn looks_like(schema: &KeySchema, key: Option<&[u8]>) -> bool {
     let text = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
     window.is_none_or(plausible)
         && match key {
-            Key::Text(value) => text(value),
+            Key::Text(value) => text(&value),
             // Numbers and bare words are text to everybody else.
             Key::Json(value) => value.starts_with(['{', '[', '"']),
             _ => true,

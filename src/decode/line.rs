@@ -121,7 +121,7 @@ impl<'a> Ours<'a> {
         match (key, base64) {
             (Some(raw), _) if raw.starts_with('n') => DecodedKey::Null,
             (Some(raw), _) => DecodedKey::Key {
-                key: Key::Json(raw),
+                key: Key::Json(raw.into()),
                 window: window(start, end),
             },
             (None, Some(raw)) => DecodedKey::Undecodable {

@@ -3,6 +3,7 @@
 
 pub mod fields;
 pub mod line;
+mod shown_key;
 
 #[cfg(test)]
 mod tests;

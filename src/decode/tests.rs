@@ -103,7 +103,7 @@ fn json_keys_have_names_of_their_own() {
     let mut decoder = Decoder::new(schema).reserving(["a".to_owned()]).with_fields();
     for _ in 0..2 {
         let decoded = decoder.decode(&record(Some(b"{\"a\":1}"), Some(b"{\"b\":2}")));
-        let key = Key::Json("{\"a\":1}");
+        let key = Key::Json("{\"a\":1}".into());
         assert_eq!(decoded.key, DecodedKey::Key { key, window: None });
         assert_eq!(fields_of(&decoded.body).unwrap().len(), 1);
         decoder.take_back([decoded]);
@@ -238,7 +238,10 @@ proptest! {
             }
             (DecodedKey::Null, found) => {
                 // A key that is JSON's null stands in its line as none does.
-                let is_null = matches!(found, DecodedKey::Null | DecodedKey::Key { key: Key::Json("null"), .. });
+                let is_null = match found {
+                    DecodedKey::Key { key: Key::Json(raw), .. } => raw == "null",
+                    other => *other == DecodedKey::Null,
+                };
                 prop_assert!(is_null, "{:?}", found);
             }
             other => prop_assert!(false, "{:?}", other),

@@ -90,15 +90,15 @@ impl Default for KeySchema {
 /// A key without its window.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Key<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Int(i64),
     /// Finite.
     Double(f64),
     /// One valid JSON value, without whitespace around it.
-    Json(&'a str),
+    Json(Cow<'a, str>),
     /// The fields of a delimited key, one per column.
     Fields(Vec<String>),
-    Bytes(&'a [u8]),
+    Bytes(Cow<'a, [u8]>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -143,7 +143,7 @@ impl KeySchema {
                 .map_err(|e| Cow::from(format!("key: not UTF-8 at byte {}", e.valid_up_to())))
         };
         match self.format {
-            KeyFormat::String => Ok(Key::Text(text()?)),
+            KeyFormat::String => Ok(Key::Text(text()?.into())),
             KeyFormat::Int => Ok(Key::Int(i32::from_be_bytes(fixed(bytes, "int")?).into())),
             KeyFormat::Bigint => Ok(Key::Int(i64::from_be_bytes(fixed(bytes, "bigint")?))),
             KeyFormat::Double => match f64::from_be_bytes(fixed(bytes, "double")?) {
@@ -151,7 +151,7 @@ impl KeySchema {
                 number => Err(format!("key: {number} is no JSON number").into()),
             },
             KeyFormat::Json => match checker.check(bytes) {
-                Ok(value) => Ok(Key::Json(value.text)),
+                Ok(value) => Ok(Key::Json(value.text.into())),
                 Err(reason) => Err(format!("key: {reason}").into()),
             },
             KeyFormat::Delimited => {
@@ -164,7 +164,7 @@ impl KeySchema {
                 }
                 Ok(Key::Fields(fields))
             }
-            KeyFormat::Bytes => Ok(Key::Bytes(bytes)),
+            KeyFormat::Bytes => Ok(Key::Bytes(bytes.into())),
             KeyFormat::None => Err("key: key.format is none, but the record has a key".into()),
         }
     }
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(
             schema.decode(Some(bytes)),
             DecodedKey::Key {
-                key: Key::Text("withdrawal"),
+                key: Key::Text("withdrawal".into()),
                 window: Some(bounds)
             }
         );
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(
             schema(KeyFormat::String, Some(Window::Session)).decode(Some(&bytes)),
             DecodedKey::Key {
-                key: Key::Text("k"),
+                key: Key::Text("k".into()),
                 window
             }
         );
@@ -367,13 +367,13 @@ mod tests {
             let between = char::from(delimiter).to_string();
             let line = fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(&between);
             let cases = [
-                (KeyFormat::String, text.as_bytes().to_vec(), Key::Text(&text)),
+                (KeyFormat::String, text.as_bytes().to_vec(), Key::Text(text.as_str().into())),
                 (KeyFormat::Int, int.to_be_bytes().to_vec(), Key::Int(int.into())),
                 (KeyFormat::Bigint, bigint.to_be_bytes().to_vec(), Key::Int(bigint)),
                 (KeyFormat::Double, double.to_be_bytes().to_vec(), Key::Double(double)),
-                (KeyFormat::Json, json.as_bytes().to_vec(), Key::Json(&json)),
+                (KeyFormat::Json, json.as_bytes().to_vec(), Key::Json(json.as_str().into())),
                 (KeyFormat::Delimited, line.as_bytes().to_vec(), Key::Fields(fields.clone())),
-                (KeyFormat::Bytes, line.as_bytes().to_vec(), Key::Bytes(line.as_bytes())),
+                (KeyFormat::Bytes, line.as_bytes().to_vec(), Key::Bytes(line.as_bytes().into())),
             ];
             for (format, bytes, key) in cases {
                 let schema = KeySchema { delimiter, columns: fields.clone(), ..schema(format, window) };
