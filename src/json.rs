@@ -12,6 +12,7 @@ use std::fmt;
 use std::ops::Range;
 
 /// The value without whitespace around it, or what is wrong with it and where.
+#[cfg(test)]
 pub fn check(bytes: &[u8]) -> Result<&str, String> {
     Checker::default().check(bytes).map(|value| value.text)
 }

@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod decode;
 pub mod erase;
 pub mod exit;
 mod fetch;

@@ -1,5 +1,24 @@
 //! A Kafka record as the sinks see it: borrowed bytes and their coordinates.
 
+/// Where a record stands in Kafka, and when it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coordinates {
+    /// Kafka partition.
+    pub partition: i32,
+    pub offset: i64,
+    /// Milliseconds since 1970; -1 where the record has none.
+    pub timestamp_ms: i64,
+}
+
+impl Coordinates {
+    /// Of a line of the lake that does not carry them.
+    pub const UNKNOWN: Coordinates = Coordinates {
+        partition: -1,
+        offset: -1,
+        timestamp_ms: -1,
+    };
+}
+
 /// One record of a topic that the sink knows already.
 #[derive(Debug, Clone)]
 pub struct Record<'a> {
@@ -12,6 +31,16 @@ pub struct Record<'a> {
     /// None: a tombstone in a table, just a row in a stream.
     pub value: Option<&'a [u8]>,
     pub headers: Vec<Header<'a>>,
+}
+
+impl Record<'_> {
+    pub fn coordinates(&self) -> Coordinates {
+        Coordinates {
+            partition: self.partition,
+            offset: self.offset,
+            timestamp_ms: self.timestamp_ms,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

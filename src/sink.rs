@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::Topic;
+use crate::decode::{Decoded, Decoder};
 use crate::kafka::DrainPlan;
 use crate::record::Record;
 use crate::report::TopicReport;
@@ -109,13 +110,11 @@ pub trait Sink: Send {
     /// Told once, before the first record: which offsets will come, and whether to start afresh.
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()>;
 
-    /// Takes one record; per Kafka partition they come in the order of their offsets.
-    fn take(&mut self, record: &Record<'_>) -> Result<()>;
+    /// What decodes the topic's records as it suits the target.
+    fn decoder(&self) -> Decoder;
 
-    /// Takes some records, one after the other.
-    fn take_all(&mut self, records: &[Record<'_>]) -> Result<()> {
-        records.iter().try_for_each(|record| self.take(record))
-    }
+    /// Takes some records, each with what it says; per Kafka partition they come in the order of their offsets.
+    fn take_all(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) -> Result<()>;
 
     /// Makes what was taken, and `drained.next`, durable in one moment, and fills in the report.
     /// An error means that nothing of it counts: the next run reads it again.

@@ -48,15 +48,15 @@ impl Keys {
         }
     }
 
-    pub(super) fn take(&mut self, record: &Record<'_>) {
+    pub(super) fn take(&mut self, record: &Record<'_>, decoded: &DecodedKey<'_>) {
         self.records += 1;
-        match self.schema.decode(record.key) {
+        match decoded {
             DecodedKey::Null => self.null += 1,
             DecodedKey::Key { .. } => {}
-            DecodedKey::Undecodable(reason) => {
+            DecodedKey::Undecodable { reason, .. } => {
                 self.undecodable += 1;
                 self.first
-                    .get_or_insert_with(|| (reason.into_owned(), record.partition, record.offset));
+                    .get_or_insert_with(|| (reason.to_string(), record.partition, record.offset));
             }
         }
         if record.key.is_some() {
@@ -157,7 +157,7 @@ fn looks_like(schema: &KeySchema, key: Option<&[u8]>) -> bool {
     let text = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
     window.is_none_or(plausible)
         && match key {
-            Key::Text(value) => text(value),
+            Key::Text(value) => text(&value),
             // Numbers and bare words are text to everybody else.
             Key::Json(value) => value.starts_with(['{', '[', '"']),
             _ => true,
@@ -200,14 +200,15 @@ mod tests {
     fn alike(keys: &[Vec<u8>], configured: KeySchema) -> String {
         let mut seen = Keys::new(&configured);
         for key in keys {
-            seen.take(&Record {
+            let record = Record {
                 partition: 0,
                 offset: 0,
                 timestamp_ms: 0,
                 key: Some(key),
                 value: None,
                 headers: Vec::new(),
-            });
+            };
+            seen.take(&record, &configured.decode(record.key));
         }
         let found = seen.alike.first();
         found.map_or_else(|| "nothing".to_owned(), |found| settings(found, &configured))

@@ -9,7 +9,7 @@ use super::scope::Subject;
 use super::values::Values;
 use crate::config::PartitionTime;
 use crate::kafka::{Client, DrainPlan, Limits, OffsetRange, PartitionOffsets, Reading};
-use crate::lake::RecordDay;
+use crate::lake::{RecordDay, line};
 use crate::record::Record;
 use crate::warehouse::Trial;
 
@@ -40,24 +40,27 @@ pub(super) fn read(
     let (topic, lake) = (&subject.topic, &scope.settings.lake);
     let mut sample = Sample {
         keys: Keys::new(&topic.key),
-        values: Values::new(lake),
+        values: Values::default(),
         records: 0,
         bytes: 0,
         dayless: 0,
     };
     let mut day = RecordDay::new(lake.timezone, topic.partition_time.clone());
+    let mut decoder = line::decoder(&lake.prefix, &topic.key).with_fields();
     let mut take = |record: &Record<'_>| {
         sample.records += 1;
         sample.bytes += record.key.map_or(0, <[u8]>::len) as u64 + record.value.map_or(0, <[u8]>::len) as u64;
-        sample.keys.take(record);
-        sample.values.take(record);
+        let decoded = decoder.decode(record);
+        sample.keys.take(record, &decoded.key);
+        sample.values.take(&decoded);
         // A tombstone has no field.
         if topic.partition_time != PartitionTime::Kafka && record.value.is_some() {
-            sample.dayless += u64::from(day.time_of(record, &topic.key) < 0);
+            sample.dayless += u64::from(day.time_of(&decoded) < 0);
         }
         if let Some(trial) = trial.as_mut() {
-            trial.take(record);
+            trial.take(&decoded);
         }
+        decoder.take_back([decoded]);
         Ok(())
     };
     let each = scope.args.sample.div_ceil(offsets.len().max(1) as u64);

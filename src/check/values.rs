@@ -2,14 +2,10 @@
 
 use super::scope::Subject;
 use super::{Checks, Place};
-use crate::config::Lake;
-use crate::json::{Checker, Shape};
-use crate::lake::line::reserved_names;
-use crate::record::Record;
+use crate::decode::{Body, Decoded};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Values {
-    checker: Checker,
     there: u64,
     tombstones: u64,
     /// Kept as text.
@@ -24,34 +20,18 @@ pub(super) struct Values {
 }
 
 impl Values {
-    pub(super) fn new(lake: &Lake) -> Values {
-        Values {
-            checker: Checker::with_reserved(reserved_names(&lake.prefix)),
-            there: 0,
-            tombstones: 0,
-            irregular: 0,
-            first: None,
-            bare: 0,
-            reserved: 0,
-            registered: 0,
-        }
-    }
-
-    pub(super) fn take(&mut self, record: &Record<'_>) {
-        let Some(value) = record.value else {
-            self.tombstones += 1;
-            return;
-        };
-        self.there += 1;
-        match self.checker.check(value).map(|readable| readable.shape) {
-            Ok(Shape::Object) => {}
-            Ok(Shape::ReservedObject) => self.reserved += 1,
-            Ok(Shape::Other) => self.bare += 1,
-            Err(reason) => {
+    pub(super) fn take(&mut self, record: &Decoded<'_>) {
+        self.there += u64::from(record.body != Body::Tombstone);
+        match &record.body {
+            Body::Tombstone => self.tombstones += 1,
+            Body::Object(object) => self.reserved += u64::from(object.is_reserved()),
+            Body::Other(_) => self.bare += 1,
+            Body::Unreadable { reason, bytes } => {
                 self.irregular += 1;
-                self.registered += u64::from(value.len() > 5 && value[0] == 0);
+                self.registered += u64::from(bytes.len() > 5 && bytes[0] == 0);
+                let (partition, offset) = (record.at.partition, record.at.offset);
                 self.first
-                    .get_or_insert((reason, record.partition, record.offset));
+                    .get_or_insert_with(|| (reason.to_string(), partition, offset));
             }
         }
     }

@@ -1,23 +1,13 @@
 //! Fields of a JSON object by path, and forms in which equal values are equal text.
 
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
+
+use crate::decode::fields::{each, scalar};
 
 /// Readable values are no deeper; text from a command line may be.
 const DEPTH_MAX: usize = 128;
-
-/// Calls `visit` with every field of an object: its name, unescaped, and its value as it was written.
-///
-/// # Errors
-/// No object, or not JSON to its end.
-pub fn each<'a>(object: &'a str, visit: &mut dyn FnMut(&str, &'a str)) -> Result<(), serde_json::Error> {
-    let mut json = serde_json::Deserializer::from_str(object);
-    json.deserialize_map(Fields(visit))?;
-    json.end()
-}
 
 /// Calls `visit` with the text of every scalar at `path`, which is in lower case with dots between names.
 /// Names compare without case; one that has a dot of its own is found too. Arrays are not entered.
@@ -26,7 +16,7 @@ pub fn at_path<'a>(
     path: &str,
     visit: &mut dyn FnMut(Cow<'a, str>),
 ) -> Result<(), serde_json::Error> {
-    each(object, &mut |name, raw| at_field(name, raw, path, visit))
+    each(object, &mut |name, raw| at_field(&name, raw, path, visit))
 }
 
 /// The same for one field of an object.
@@ -39,6 +29,7 @@ pub fn at_field<'a>(name: &str, raw: &'a str, path: &str, visit: &mut dyn FnMut(
             }
         }
         Some(rest) => {
+            let raw = raw.trim_ascii_start();
             if let Some(rest) = rest.strip_prefix('.')
                 && raw.starts_with('{')
             {
@@ -60,17 +51,6 @@ fn rest_of<'p>(path: &'p str, name: &str) -> Option<&'p str> {
     (rest.is_empty() || rest.starts_with('.')).then_some(rest)
 }
 
-/// The text of a string, a number or a boolean; None for null, objects and arrays.
-pub fn scalar(raw: &str) -> Option<Cow<'_, str>> {
-    let raw = raw.trim_matches([' ', '\t', '\n', '\r']);
-    match raw.as_bytes().first()? {
-        b'{' | b'[' | b'n' => None,
-        b'"' if !raw.contains('\\') && raw.len() >= 2 => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
-        b'"' => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
-        _ => Some(Cow::Borrowed(raw)),
-    }
-}
-
 /// Objects and arrays without blanks, names sorted, numbers as they were written; any other text as it is.
 pub fn canonical(text: &str) -> Cow<'_, str> {
     let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
@@ -90,7 +70,7 @@ fn write_canonical(raw: &str, depth_left: usize, out: &mut String) -> Option<()>
         b'{' => {
             let mut fields = BTreeMap::new();
             each(raw, &mut |name, value| {
-                fields.insert(name.to_owned(), value);
+                fields.insert(name, value);
             })
             .ok()?;
             out.push('{');
@@ -123,28 +103,6 @@ fn write_canonical(raw: &str, depth_left: usize, out: &mut String) -> Option<()>
     }
     Some(())
 }
-
-struct Fields<'v, 'a>(&'v mut dyn FnMut(&str, &'a str));
-
-impl<'de> Visitor<'de> for Fields<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key()? {
-            let value: &RawValue = map.next_value()?;
-            (self.0)(&name, value.get());
-        }
-        Ok(())
-    }
-}
-
-/// Borrowed unless it has escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {

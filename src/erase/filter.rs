@@ -2,11 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::fields::at_path;
 use super::registry::{EVERY_TOPIC, Registry, Secret};
-use super::view::KeyView;
+use super::view::{KeyView, at_path};
+use crate::decode::Decoded;
 use crate::ksqldb::KeySchema;
-use crate::record::Record;
 
 /// What one topic's records are compared with. Without entries it costs nothing.
 #[derive(Debug, Default)]
@@ -19,7 +18,8 @@ pub struct Filter {
 struct Active {
     secret: Secret,
     topic: String,
-    schema: KeySchema,
+    /// Those that the key's fields are shown under.
+    columns: Vec<String>,
     /// Names of the key's columns.
     names: Vec<String>,
     keys: HashSet<String>,
@@ -37,7 +37,7 @@ impl Filter {
         let mut active = Active {
             secret,
             topic: topic.to_owned(),
-            schema: schema.clone(),
+            columns: schema.columns.clone(),
             names: names.to_vec(),
             keys: HashSet::new(),
             fields: HashMap::new(),
@@ -62,14 +62,14 @@ impl Filter {
     }
 
     /// Whether the record belongs to someone who was erased.
-    pub fn hits(&self, record: &Record<'_>) -> bool {
+    pub fn hits(&self, record: &Decoded<'_>) -> bool {
         self.active.as_ref().is_some_and(|active| active.hits(record))
     }
 }
 
 impl Active {
-    fn hits(&self, record: &Record<'_>) -> bool {
-        let key = KeyView::of_record(&self.schema, record.key);
+    fn hits(&self, record: &Decoded<'_>) -> bool {
+        let key = KeyView::of(&record.key, &self.columns);
         if !self.keys.is_empty()
             && let Some(key) = key.canonical()
             && self
@@ -78,16 +78,13 @@ impl Active {
         {
             return true;
         }
-        let value = record.value.and_then(|bytes| std::str::from_utf8(bytes).ok());
         self.fields.iter().any(|(path, hashes)| {
             let mut hit = false;
             let mut compare =
                 |text: &str| hit |= hashes.contains(self.secret.of_field(path, text).to_hex().as_str());
             key.at_path(&self.names, path, &mut compare);
-            if let Some(value) = value {
-                // What is no object has no fields.
-                let _ = at_path(value, path, &mut |text| compare(&text));
-            }
+            // Also in what is an object only as far as it can be read.
+            at_path(&record.body, path, &mut compare);
             hit
         })
     }
@@ -98,16 +95,18 @@ mod tests {
     use super::super::registry;
     use super::super::subject::Subject;
     use super::*;
+    use crate::decode::Decoder;
+    use crate::record::Record;
 
-    fn record<'a>(key: &'a str, value: &'a str) -> Record<'a> {
-        Record {
+    fn record<'a>(key: &'a str, value: &'a str) -> Decoded<'a> {
+        Decoder::default().decode(&Record {
             partition: 0,
             offset: 0,
             timestamp_ms: 0,
             key: Some(key.as_bytes()),
             value: Some(value.as_bytes()),
             headers: Vec::new(),
-        }
+        })
     }
 
     fn filter(subjects: &[Subject], topic: &str) -> Filter {

@@ -4,10 +4,10 @@ use memchr::memmem::{self, Finder};
 use std::fmt;
 
 use super::subject::Subject;
-use super::view::{KeyView, LineView};
+use super::view::{KeyView, at_path, bytes, texts, unreadable};
 use crate::config::Topic;
-use crate::ksqldb::KeySchema;
-use crate::record::Record;
+use crate::decode::Decoded;
+use crate::decode::line::{self, Line};
 
 /// Shorter values, and numbers of fewer digits, stand in too many lines by chance to be worth a person's look.
 const MENTION_LETTERS_MIN: usize = 3;
@@ -28,7 +28,8 @@ pub enum Verdict {
 
 /// Looks for subjects in the lines and records of one topic.
 pub struct Matcher {
-    schema: KeySchema,
+    /// Names of the key's columns.
+    columns: Vec<String>,
     subjects: Vec<Needle>,
     /// What only base64 hides.
     hidden: Finder<'static>,
@@ -62,7 +63,7 @@ impl Matcher {
             }
         };
         Matcher {
-            schema: topic.key.clone(),
+            columns: topic.key.columns.clone(),
             subjects: subjects
                 .iter()
                 .filter(|subject| subject.applies_to(&topic.name))
@@ -86,53 +87,54 @@ impl Matcher {
                 false => Verdict::Keep,
             };
         }
-        let view = std::str::from_utf8(line)
+        // A line holds its record as text, which is decoded again: whom it belongs to stands nowhere else.
+        let read = std::str::from_utf8(line)
             .ok()
-            .and_then(|line| LineView::read(line).ok());
-        let Some(view) = view else {
+            .and_then(|line| line::read(line).ok());
+        let Some(read) = read else {
             return match self.subjects.iter().any(|needle| needle.stands_in(line)) {
                 true => Verdict::NotSearchable,
                 false => Verdict::Keep,
             };
         };
-        if self.subjects.iter().any(|needle| self.is_line_of(needle, &view)) {
+        let key = KeyView::of(&read.decoded.key, &self.columns);
+        if self
+            .subjects
+            .iter()
+            .any(|needle| self.is_of(needle, &read.decoded, &key))
+        {
             return Verdict::Erase;
         }
-        if view
-            .unsearchable()
-            .any(|bytes| self.subjects.iter().any(|needle| needle.stands_in(bytes)))
-        {
+        let unsearchable = [unreadable(&read.decoded.body), key.undecodable()];
+        let mut unsearchable = unsearchable.into_iter().flatten();
+        if unsearchable.any(|bytes| self.subjects.iter().any(|needle| needle.stands_in(bytes))) {
             return Verdict::NotSearchable;
         }
-        if self.is_mentioned(&view) {
+        if self.is_mentioned(&read, &key) {
             return Verdict::Mention;
         }
-        match by_key && !view.has_key() {
+        match by_key && !read.has_ours {
             true => Verdict::WithoutKey,
             false => Verdict::Keep,
         }
     }
 
     /// Whether a record that was put aside belongs to a subject, or can't be read and holds one's bytes.
-    pub fn holds(&self, record: &Record<'_>) -> bool {
-        let key = KeyView::of_record(&self.schema, record.key);
-        let value = record.value.unwrap_or_default();
-        let text = std::str::from_utf8(value).ok();
+    pub fn holds(&self, record: &Decoded<'_>) -> bool {
+        let key = KeyView::of(&record.key, &self.columns);
+        let odd_key = key.undecodable();
         self.subjects.iter().any(|needle| {
             let mut hit = needle.is_key(&key);
-            let mut readable = true;
+            let mut odd_value = None;
             if let Subject::Field { path, value } = &needle.subject {
                 let mut compare = |text: &str| hit |= text == value;
-                key.at_path(&self.schema.columns, path, &mut compare);
-                readable = text.is_some_and(|text| {
-                    text.is_empty() || super::fields::at_path(text, path, &mut |text| compare(&text)).is_ok()
-                });
+                key.at_path(&self.columns, path, &mut compare);
+                if !at_path(&record.body, path, &mut compare) {
+                    odd_value = bytes(&record.body);
+                }
             }
-            let odd_key = match &key {
-                KeyView::Undecodable(bytes) => needle.stands_in(bytes),
-                _ => false,
-            };
-            hit || odd_key || (!readable && needle.stands_in(value))
+            let mut odd = odd_key.into_iter().chain(odd_value);
+            hit || odd.any(|bytes| needle.stands_in(bytes))
         })
     }
 
@@ -144,20 +146,22 @@ impl Matcher {
             || self.hidden.find(line).is_some()
     }
 
-    fn is_line_of(&self, needle: &Needle, view: &LineView<'_>) -> bool {
+    fn is_of(&self, needle: &Needle, record: &Decoded<'_>, key: &KeyView<'_>) -> bool {
         let Subject::Field { path, value } = &needle.subject else {
-            return needle.is_key(&view.key);
+            return needle.is_key(key);
         };
         let mut hit = false;
         let mut compare = |text: &str| hit |= text == value;
-        view.key.at_path(&self.schema.columns, path, &mut compare);
-        view.at_path(path, &mut compare);
+        key.at_path(&self.columns, path, &mut compare);
+        if unreadable(&record.body).is_none() {
+            at_path(&record.body, path, &mut compare);
+        }
         hit
     }
 
-    fn is_mentioned(&self, view: &LineView<'_>) -> bool {
+    fn is_mentioned(&self, line: &Line<'_>, key: &KeyView<'_>) -> bool {
         let mut found = false;
-        view.texts(&mut |text| {
+        texts(line, key, &mut |text| {
             found |= self
                 .subjects
                 .iter()
@@ -218,7 +222,10 @@ fn begins_like_ours(line: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::config::Kind;
-    use crate::lake::line::LineWriter;
+    use crate::decode::Decoder;
+    use crate::ksqldb::KeySchema;
+    use crate::lake::line::Recorder;
+    use crate::record::Record;
     use proptest::prelude::*;
 
     const HEAD: &str = r#"{"_partition":0,"_offset":42,"_timestamp":7,"_key":"#;
@@ -324,11 +331,11 @@ mod tests {
                 headers: Vec::new(),
             };
             let mut line = Vec::new();
-            LineWriter::new("_", KeySchema::default(), true).write(&record, &mut line);
+            Recorder::new("_", KeySchema::default(), true).write(&record, &mut line);
             let found = |value: &str| {
                 let subject = Subject::Field { path: "user.id".to_owned(), value: value.to_owned() };
                 let matcher = matcher(&[], &[subject]);
-                (matcher.judge(&line) == Verdict::Erase, matcher.holds(&record))
+                (matcher.judge(&line) == Verdict::Erase, matcher.holds(&Decoder::default().decode(&record)))
             };
             prop_assert_eq!(found(&value), (true, true));
             prop_assume!(other != value);

@@ -4,9 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::borrow::Cow;
 
-use super::fields::{self, at_field, at_path, canonical, scalar};
-use crate::ksqldb::{DecodedKey, Key, KeySchema};
-use crate::lake::line::OURS;
+use super::fields::{self, at_field, canonical};
+use crate::decode::Body;
+use crate::decode::fields::{each, scalar};
+use crate::decode::line::Line;
+use crate::ksqldb::{DecodedKey, Key};
 
 /// A key without its window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,31 +19,30 @@ pub(super) enum KeyView<'a> {
     /// A JSON object or array.
     Nested(Cow<'a, str>),
     /// The configured format does not fit: these are its bytes.
-    Undecodable(Cow<'a, [u8]>),
+    Undecodable(&'a [u8]),
 }
 
 impl<'a> KeyView<'a> {
-    /// The key of a record from Kafka, exactly as its line would say it.
-    pub(super) fn of_record(schema: &KeySchema, key: Option<&'a [u8]>) -> KeyView<'a> {
-        let bytes = key.unwrap_or_default();
-        match schema.decode(key) {
+    /// A key exactly as its line says it; `columns` are the names of its fields there.
+    pub(super) fn of(key: &'a DecodedKey<'_>, columns: &[String]) -> KeyView<'a> {
+        match key {
             DecodedKey::Null => KeyView::None,
-            DecodedKey::Undecodable(_) => KeyView::Undecodable(Cow::Borrowed(bytes)),
+            DecodedKey::Undecodable { bytes, .. } => KeyView::Undecodable(bytes),
             DecodedKey::Key { key, .. } => match key {
                 Key::Text(text) => KeyView::Scalar(Cow::Borrowed(text)),
                 Key::Int(number) => KeyView::Scalar(number.to_string().into()),
-                Key::Double(number) => KeyView::Scalar(serde_json::Value::from(number).to_string().into()),
+                Key::Double(number) => KeyView::Scalar(serde_json::Value::from(*number).to_string().into()),
                 Key::Json(raw) => Self::of_json(raw),
                 Key::Bytes(bytes) => KeyView::Scalar(BASE64.encode(bytes).into()),
-                Key::Fields(mut fields) => match fields.len() {
-                    1 => KeyView::Scalar(fields.remove(0).into()),
-                    _ => KeyView::Nested(object(&schema.columns, &fields).into()),
+                Key::Fields(fields) => match &fields[..] {
+                    [field] => KeyView::Scalar(Cow::Borrowed(field)),
+                    _ => KeyView::Nested(object(columns, fields).into()),
                 },
             },
         }
     }
 
-    pub(super) fn of_json(raw: &'a str) -> KeyView<'a> {
+    fn of_json(raw: &'a str) -> KeyView<'a> {
         match scalar(raw) {
             Some(text) => KeyView::Scalar(text),
             None if raw.starts_with('n') => KeyView::None,
@@ -54,6 +55,14 @@ impl<'a> KeyView<'a> {
         match self {
             KeyView::Scalar(text) | KeyView::Nested(text) => Some(canonical(text)),
             KeyView::None | KeyView::Undecodable(_) => None,
+        }
+    }
+
+    /// The bytes of a key that no field can be told of.
+    pub(super) fn undecodable(&self) -> Option<&'a [u8]> {
+        match self {
+            KeyView::Undecodable(bytes) => Some(bytes),
+            _ => None,
         }
     }
 
@@ -70,8 +79,8 @@ impl<'a> KeyView<'a> {
             KeyView::Nested(raw) if raw.starts_with('{') => {
                 let mut at = 0;
                 let mut values = Vec::new();
-                let _ = fields::each(raw, &mut |name, value| {
-                    at_field(name, value, path, &mut |text| visit(&text));
+                let _ = each(raw, &mut |name, value| {
+                    at_field(&name, value, path, &mut |text| visit(&text));
                     values.push(value);
                 });
                 // Columns that the configuration names by place, which renames them.
@@ -100,186 +109,68 @@ fn object(names: &[String], fields: &[String]) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// What a line says of its record.
-#[derive(Debug)]
-pub(super) struct LineView<'a> {
-    /// None where lines carry the value alone.
-    prefix: Option<String>,
-    pub(super) key: KeyView<'a>,
-    value: Value<'a>,
-    /// The value as a whole did not fit into the line as JSON.
-    unreadable: Option<Cow<'a, [u8]>>,
-    headers: Option<&'a str>,
+/// Calls `visit` with what stands in a value at `path`, as far as it can be read. False: that is not to its end, or it has
+/// no fields at all.
+pub(super) fn at_path(body: &Body<'_>, path: &str, visit: &mut dyn FnMut(&str)) -> bool {
+    let mut found = |text: Cow<'_, str>| visit(&text);
+    match body {
+        Body::Tombstone => true,
+        Body::Object(object) => object
+            .fields()
+            .map(|fields| fields.for_each(|field| at_field(&field.name, field.raw, path, &mut found)))
+            .is_ok(),
+        Body::Other(_) => false,
+        // It may be an object all the same, only with something in it that readers choke on.
+        Body::Unreadable { bytes, .. } => std::str::from_utf8(bytes)
+            .is_ok_and(|text| text.is_empty() || fields::at_path(text, path, &mut found).is_ok()),
+    }
 }
 
-#[derive(Debug)]
-enum Value<'a> {
-    /// Spliced into the line.
-    Fields(&'a str),
-    /// Under a name of ours, or read from text.
-    Whole(Cow<'a, str>),
-}
-
-impl<'a> LineView<'a> {
-    /// # Errors
-    /// Not a line of the lake.
-    pub(super) fn read(line: &'a str) -> Result<LineView<'a>, serde_json::Error> {
-        let mut head = Head::default();
-        fields::each(line, &mut |name, raw| head.take(name, raw))?;
-        Ok(head.into_view(line))
-    }
-
-    /// Whether the line has a key at all, be it null.
-    pub(super) fn has_key(&self) -> bool {
-        self.prefix.is_some()
-    }
-
-    /// What stands in the value at `path`.
-    pub(super) fn at_path(&self, path: &str, visit: &mut dyn FnMut(&str)) {
-        let mut found = |text: Cow<'_, str>| visit(&text);
-        let _ = match &self.value {
-            Value::Whole(raw) => at_path(raw, path, &mut found),
-            Value::Fields(line) => fields::each(line, &mut |name, raw| {
-                if !self.is_ours(name) {
-                    at_field(name, raw, path, &mut found);
-                }
-            }),
-        };
-    }
-
-    fn is_ours(&self, name: &str) -> bool {
-        let prefix = self.prefix.as_deref();
-        prefix
-            .and_then(|prefix| name.strip_prefix(prefix))
-            .is_some_and(|rest| OURS.contains(&rest))
-    }
-
-    /// Bytes that no field can be told of.
-    pub(super) fn unsearchable(&self) -> impl Iterator<Item = &[u8]> {
-        let key = match &self.key {
-            KeyView::Undecodable(bytes) => Some(bytes.as_ref()),
-            _ => None,
-        };
-        self.unreadable.as_deref().into_iter().chain(key)
-    }
-
-    /// Whatever of the line is the record's own.
-    pub(super) fn texts(&self, visit: &mut dyn FnMut(&str)) {
-        if let KeyView::Scalar(text) | KeyView::Nested(text) = &self.key {
-            visit(text);
+/// The bytes of a value that no field can be told of.
+pub(super) fn unreadable<'b>(body: &'b Body<'_>) -> Option<&'b [u8]> {
+    match body {
+        Body::Unreadable { bytes, .. } => {
+            let is_object = |text| each(text, &mut |_, _| {}).is_ok();
+            (!std::str::from_utf8(bytes).is_ok_and(is_object)).then_some(bytes)
         }
-        visit(self.headers.unwrap_or_default());
-        match &self.value {
-            Value::Whole(raw) => visit(raw),
-            Value::Fields(line) => {
-                let _ = fields::each(line, &mut |name, raw| {
-                    if !self.is_ours(name) {
-                        visit(raw);
-                    }
-                });
+        Body::Tombstone | Body::Object(_) | Body::Other(_) => None,
+    }
+}
+
+/// Those of any value.
+pub(super) fn bytes<'b>(body: &'b Body<'_>) -> Option<&'b [u8]> {
+    match body {
+        Body::Tombstone => None,
+        Body::Object(object) => Some(object.text().as_bytes()),
+        Body::Other(text) => Some(text.as_bytes()),
+        Body::Unreadable { bytes, .. } => Some(bytes),
+    }
+}
+
+/// Whatever of a line is its record's own.
+pub(super) fn texts(line: &Line<'_>, key: &KeyView<'_>, visit: &mut dyn FnMut(&str)) {
+    if let KeyView::Scalar(text) | KeyView::Nested(text) = key {
+        visit(text);
+    }
+    visit(line.headers.unwrap_or_default());
+    let body = &line.decoded.body;
+    match body {
+        Body::Object(object) if line.spliced => {
+            if let Ok(fields) = object.fields() {
+                fields.for_each(|field| visit(field.raw));
             }
         }
-    }
-}
-
-/// Our own fields as they come by. The first three tell the prefix, whatever the configuration says by now.
-#[derive(Default)]
-struct Head<'a> {
-    seen: usize,
-    prefix: Option<String>,
-    sure: bool,
-    key: Option<&'a str>,
-    key_base64: Option<&'a str>,
-    headers: Option<&'a str>,
-    value: Option<&'a str>,
-    value_text: Option<&'a str>,
-    value_base64: Option<&'a str>,
-}
-
-impl<'a> Head<'a> {
-    fn take(&mut self, name: &str, raw: &'a str) {
-        self.seen += 1;
-        if self.seen == 1 {
-            self.prefix = name.strip_suffix("partition").map(str::to_owned);
-            return;
-        }
-        let Some(rest) = self
-            .prefix
-            .as_deref()
-            .and_then(|prefix| name.strip_prefix(prefix))
-        else {
-            if self.seen <= 3 {
-                self.prefix = None;
-            }
-            return;
-        };
-        match (self.seen, rest) {
-            (2, "offset") => {}
-            (3, "timestamp") => self.sure = true,
-            (2 | 3, _) => self.prefix = None,
-            (_, "key") => self.key = Some(raw),
-            (_, "key_base64") => self.key_base64 = Some(raw),
-            (_, "headers") => self.headers = Some(raw),
-            (_, "value") => self.value = Some(raw),
-            (_, "value_text") => self.value_text = Some(raw),
-            (_, "value_base64") => self.value_base64 = Some(raw),
-            _ => {}
-        }
-    }
-
-    fn into_view(self, line: &'a str) -> LineView<'a> {
-        let prefix = self.prefix.filter(|_| self.sure);
-        let plain = LineView {
-            key: KeyView::None,
-            value: Value::Fields(line),
-            unreadable: None,
-            headers: None,
-            prefix,
-        };
-        if plain.prefix.is_none() {
-            return plain;
-        }
-        let decoded = |raw: &str| scalar(raw).and_then(|text| BASE64.decode(text.as_bytes()).ok());
-        let key = match (self.key, self.key_base64) {
-            (Some(raw), _) => KeyView::of_json(raw),
-            (None, Some(raw)) => KeyView::Undecodable(decoded(raw).unwrap_or_default().into()),
-            (None, None) => KeyView::None,
-        };
-        let (value, unreadable) = match (self.value, self.value_text.and_then(scalar), self.value_base64) {
-            (Some(raw), _, _) => (Value::Whole(Cow::Borrowed(raw)), None),
-            // Text may be an object all the same, only with something in it that readers choke on.
-            (_, Some(text), _) => match fields::each(&text, &mut |_, _| {}) {
-                Ok(()) => (Value::Whole(text), None),
-                Err(_) => (Value::Whole(Cow::Borrowed("")), Some(into_bytes(text))),
-            },
-            (_, _, Some(raw)) => {
-                let bytes = decoded(raw).unwrap_or_default();
-                (Value::Whole(Cow::Borrowed("")), Some(Cow::Owned(bytes)))
-            }
-            _ => (Value::Fields(line), None),
-        };
-        LineView {
-            key,
-            value,
-            unreadable,
-            headers: self.headers,
-            ..plain
-        }
-    }
-}
-
-fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        _ if unreadable(body).is_some() => {}
+        _ => visit(&String::from_utf8_lossy(bytes(body).unwrap_or_default())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ksqldb::{KeyFormat, Window};
-    use crate::lake::line::LineWriter;
+    use crate::decode::{Decoded, Decoder, line};
+    use crate::ksqldb::{KeyFormat, KeySchema, Window};
+    use crate::lake::line::Recorder;
     use crate::record::Record;
 
     fn schema(format: KeyFormat, columns: &[&str]) -> KeySchema {
@@ -321,20 +212,22 @@ mod tests {
                 headers: Vec::new(),
             };
             let mut line = Vec::new();
-            LineWriter::new("k_", schema.clone(), true).write(&record, &mut line);
+            Recorder::new("k_", schema.clone(), true).write(&record, &mut line);
             let line = String::from_utf8(line).unwrap();
-            let view = LineView::read(&line).unwrap();
-            let direct = KeyView::of_record(&schema, Some(key));
-            assert!(view.has_key());
+            let read = line::read(&line).unwrap();
+            let decoded = Decoder::new(schema.clone()).decode(&record);
+            let direct = KeyView::of(&decoded.key, &schema.columns);
+            assert!(read.has_ours);
             assert!(direct.canonical().is_some());
-            assert_eq!(view.key.canonical(), direct.canonical(), "{line}");
+            let view = KeyView::of(&read.decoded.key, &schema.columns);
+            assert_eq!(view.canonical(), direct.canonical(), "{line}");
         }
     }
 
     fn values(line: &str, path: &str) -> Vec<String> {
-        let view = LineView::read(line).unwrap();
+        let read = line::read(line).unwrap();
         let mut found = Vec::new();
-        view.at_path(path, &mut |text| found.push(text.to_owned()));
+        at_path(&read.decoded.body, path, &mut |text| found.push(text.to_owned()));
         found
     }
 
@@ -356,8 +249,8 @@ mod tests {
     fn what_can_not_be_searched_is_told() {
         let head = r#"{"_partition":0,"_offset":1,"_timestamp":2"#;
         let line = format!(r#"{head},"_key_base64":"/2E=","_value_text":"{{broken","_error":"x"}}"#);
-        let view = LineView::read(&line).unwrap();
-        let found: Vec<_> = view.unsearchable().collect();
-        assert_eq!(found, [b"{broken".as_slice(), b"\xffa"]);
+        let Decoded { key, body, .. } = line::read(&line).unwrap().decoded;
+        let found = [unreadable(&body), KeyView::of(&key, &[]).undecodable()];
+        assert_eq!(found, [Some(b"{broken".as_slice()), Some(b"\xffa")]);
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use std::borrow::Cow;
 
-use crate::json;
+use crate::json::Checker;
 
 /// How a topic's keys are serialised (KEY_FORMAT in ksqlDB's WITH clause).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -90,15 +90,15 @@ impl Default for KeySchema {
 /// A key without its window.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Key<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Int(i64),
     /// Finite.
     Double(f64),
     /// One valid JSON value, without whitespace around it.
-    Json(&'a str),
+    Json(Cow<'a, str>),
     /// The fields of a delimited key, one per column.
     Fields(Vec<String>),
-    Bytes(&'a [u8]),
+    Bytes(Cow<'a, [u8]>),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -109,38 +109,49 @@ pub enum DecodedKey<'a> {
         window: Option<WindowBounds>,
     },
     /// Bytes that are not what the configuration says, and why.
-    Undecodable(Cow<'static, str>),
+    Undecodable {
+        reason: Cow<'static, str>,
+        bytes: Cow<'a, [u8]>,
+    },
 }
 
 impl KeySchema {
     /// Reads a record's key; never fails, because a key that does not decode is kept all the same.
     pub fn decode<'a>(&self, key: Option<&'a [u8]>) -> DecodedKey<'a> {
+        self.decode_with(&mut Checker::default(), key)
+    }
+
+    /// The same; a checker that has seen JSON keys of the topic before is quicker about them.
+    pub fn decode_with<'a>(&self, checker: &mut Checker, key: Option<&'a [u8]>) -> DecodedKey<'a> {
         let Some(bytes) = key else { return DecodedKey::Null };
         let split = match self.window {
             None => Ok((bytes, None)),
             Some(window) => split_window(bytes, window).map(|(key, bounds)| (key, Some(bounds))),
         };
-        match split.and_then(|(bytes, window)| Ok((self.decode_bytes(bytes)?, window))) {
+        match split.and_then(|(bytes, window)| Ok((self.decode_bytes(checker, bytes)?, window))) {
             Ok((key, window)) => DecodedKey::Key { key, window },
-            Err(reason) => DecodedKey::Undecodable(reason),
+            Err(reason) => DecodedKey::Undecodable {
+                reason,
+                bytes: Cow::Borrowed(bytes),
+            },
         }
     }
 
-    fn decode_bytes<'a>(&self, bytes: &'a [u8]) -> Result<Key<'a>, Cow<'static, str>> {
+    fn decode_bytes<'a>(&self, checker: &mut Checker, bytes: &'a [u8]) -> Result<Key<'a>, Cow<'static, str>> {
         let text = || {
             std::str::from_utf8(bytes)
                 .map_err(|e| Cow::from(format!("key: not UTF-8 at byte {}", e.valid_up_to())))
         };
         match self.format {
-            KeyFormat::String => Ok(Key::Text(text()?)),
+            KeyFormat::String => Ok(Key::Text(text()?.into())),
             KeyFormat::Int => Ok(Key::Int(i32::from_be_bytes(fixed(bytes, "int")?).into())),
             KeyFormat::Bigint => Ok(Key::Int(i64::from_be_bytes(fixed(bytes, "bigint")?))),
             KeyFormat::Double => match f64::from_be_bytes(fixed(bytes, "double")?) {
                 number if number.is_finite() => Ok(Key::Double(number)),
                 number => Err(format!("key: {number} is no JSON number").into()),
             },
-            KeyFormat::Json => match json::check(bytes) {
-                Ok(text) => Ok(Key::Json(text)),
+            KeyFormat::Json => match checker.check(bytes) {
+                Ok(value) => Ok(Key::Json(value.text.into())),
                 Err(reason) => Err(format!("key: {reason}").into()),
             },
             KeyFormat::Delimited => {
@@ -153,7 +164,7 @@ impl KeySchema {
                 }
                 Ok(Key::Fields(fields))
             }
-            KeyFormat::Bytes => Ok(Key::Bytes(bytes)),
+            KeyFormat::Bytes => Ok(Key::Bytes(bytes.into())),
             KeyFormat::None => Err("key: key.format is none, but the record has a key".into()),
         }
     }
@@ -294,15 +305,18 @@ mod tests {
         assert_eq!(
             schema.decode(Some(bytes)),
             DecodedKey::Key {
-                key: Key::Text("withdrawal"),
+                key: Key::Text("withdrawal".into()),
                 window: Some(bounds)
             }
         );
         assert!(matches!(
             schema.decode(Some(b"withdrawal")),
-            DecodedKey::Undecodable(_)
+            DecodedKey::Undecodable { .. }
         ));
-        assert!(matches!(schema.decode(Some(b"x")), DecodedKey::Undecodable(_)));
+        assert!(matches!(
+            schema.decode(Some(b"x")),
+            DecodedKey::Undecodable { .. }
+        ));
     }
 
     #[test]
@@ -315,7 +329,7 @@ mod tests {
         assert_eq!(
             schema(KeyFormat::String, Some(Window::Session)).decode(Some(&bytes)),
             DecodedKey::Key {
-                key: Key::Text("k"),
+                key: Key::Text("k".into()),
                 window
             }
         );
@@ -353,13 +367,13 @@ mod tests {
             let between = char::from(delimiter).to_string();
             let line = fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(&between);
             let cases = [
-                (KeyFormat::String, text.as_bytes().to_vec(), Key::Text(&text)),
+                (KeyFormat::String, text.as_bytes().to_vec(), Key::Text(text.as_str().into())),
                 (KeyFormat::Int, int.to_be_bytes().to_vec(), Key::Int(int.into())),
                 (KeyFormat::Bigint, bigint.to_be_bytes().to_vec(), Key::Int(bigint)),
                 (KeyFormat::Double, double.to_be_bytes().to_vec(), Key::Double(double)),
-                (KeyFormat::Json, json.as_bytes().to_vec(), Key::Json(&json)),
+                (KeyFormat::Json, json.as_bytes().to_vec(), Key::Json(json.as_str().into())),
                 (KeyFormat::Delimited, line.as_bytes().to_vec(), Key::Fields(fields.clone())),
-                (KeyFormat::Bytes, line.as_bytes().to_vec(), Key::Bytes(line.as_bytes())),
+                (KeyFormat::Bytes, line.as_bytes().to_vec(), Key::Bytes(line.as_bytes().into())),
             ];
             for (format, bytes, key) in cases {
                 let schema = KeySchema { delimiter, columns: fields.clone(), ..schema(format, window) };
@@ -384,7 +398,7 @@ mod tests {
                 match schema.decode(Some(&bytes)) {
                     DecodedKey::Null => prop_assert!(false, "bytes are no null key"),
                     DecodedKey::Key { window: found, .. } => prop_assert_eq!(found.is_some(), window.is_some()),
-                    DecodedKey::Undecodable(reason) => prop_assert!(reason.starts_with("key: ")),
+                    DecodedKey::Undecodable { reason, .. } => prop_assert!(reason.starts_with("key: ")),
                 }
                 prop_assert_eq!(schema.decode(None), DecodedKey::Null);
             }

@@ -5,8 +5,8 @@ use chrono_tz::Tz;
 
 use super::path::{DayClock, HivePartition};
 use crate::config::{PartitionTime, units};
-use crate::ksqldb::{DecodedKey, KeySchema};
-use crate::record::Record;
+use crate::decode::Decoded;
+use crate::ksqldb::DecodedKey;
 
 /// Tells the day by the time that the topic's `lake.partition_time` names.
 #[derive(Debug)]
@@ -31,14 +31,14 @@ impl RecordDay {
         Utc::now().with_timezone(&zone).date_naive()
     }
 
-    pub fn of(&mut self, record: &Record<'_>, key: &KeySchema) -> HivePartition {
-        let time = self.raw_time(record, key);
+    pub fn of(&mut self, record: &Decoded<'_>) -> HivePartition {
+        let time = self.raw_time(record);
         self.clock.day_of(time)
     }
 
     /// The time that decides the day in milliseconds since 1970; -1 where there is none that has a day.
-    pub fn time_of(&mut self, record: &Record<'_>, key: &KeySchema) -> i64 {
-        let time = self.raw_time(record, key);
+    pub fn time_of(&mut self, record: &Decoded<'_>) -> i64 {
+        let time = self.raw_time(record);
         match self.clock.day_of(time) {
             HivePartition::Null => -1,
             day => {
@@ -59,28 +59,27 @@ impl RecordDay {
         self.latest
     }
 
-    fn raw_time(&self, record: &Record<'_>, key: &KeySchema) -> i64 {
+    fn raw_time(&self, record: &Decoded<'_>) -> i64 {
         match &self.by {
-            PartitionTime::Kafka => record.timestamp_ms,
-            PartitionTime::Window => match key.decode(record.key) {
+            PartitionTime::Kafka => record.at.timestamp_ms,
+            PartitionTime::Window => match record.key {
                 DecodedKey::Key {
                     window: Some(window), ..
                 } => window.start_ms,
                 _ => -1,
             },
-            PartitionTime::Field(name) => record
-                .value
-                .and_then(|value| field_time(value, name, self.zone))
-                .unwrap_or(-1),
+            PartitionTime::Field(name) => {
+                let field = record.body.field(name);
+                field.and_then(|raw| field_time(&raw, self.zone)).unwrap_or(-1)
+            }
         }
     }
 }
 
-/// A top-level field's time: epoch milliseconds, ISO 8601, or a date, which is midnight in `zone`.
+/// The time in a field: epoch milliseconds, ISO 8601, or a date, which is midnight in `zone`.
 /// A time of day without an offset is UTC, as ksqlDB means it.
-fn field_time(value: &[u8], name: &str, zone: Tz) -> Option<i64> {
-    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(value).ok()?;
-    match fields.get(name)? {
+fn field_time(raw: &str, zone: Tz) -> Option<i64> {
+    match &serde_json::from_str(raw).ok()? {
         serde_json::Value::Number(number) => number.as_i64(),
         serde_json::Value::String(text) => DateTime::parse_from_rfc3339(text)
             .map(|time| time.timestamp_millis())
@@ -97,6 +96,9 @@ fn field_time(value: &[u8], name: &str, zone: Tz) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Decoder;
+    use crate::ksqldb::KeySchema;
+    use crate::record::Record;
 
     fn day(by: PartitionTime, value: &str) -> String {
         let record = Record {
@@ -112,9 +114,8 @@ mod tests {
             window,
             ..KeySchema::default()
         };
-        RecordDay::new(Tz::Europe__Paris, by)
-            .of(&record, &key)
-            .to_string()
+        let decoded = Decoder::new(key).decode(&record);
+        RecordDay::new(Tz::Europe__Paris, by).of(&decoded).to_string()
     }
 
     #[test]

@@ -2,28 +2,13 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use std::borrow::Cow;
 
 use super::line_head::{LineHead, splice, string};
-use crate::json::{Checker, Readable, Shape};
+use crate::decode::line::OURS;
+use crate::decode::{Body, Decoded, Decoder, Text};
 use crate::ksqldb::KeySchema;
 use crate::record::{Header, Record};
 
-/// Our fields, without the prefix; a value that has any of these names is nested instead of spliced.
-pub(crate) const OURS: [&str; 12] = [
-    "partition",
-    "offset",
-    "timestamp",
-    "key",
-    "key_base64",
-    "window_start",
-    "window_end",
-    "headers",
-    "value",
-    "value_text",
-    "value_base64",
-    "error",
-];
 /// The names of the day folders, which readers add as columns.
 const HIVE: [&str; 3] = ["year", "month", "day"];
 
@@ -31,6 +16,11 @@ const HIVE: [&str; 3] = ["year", "month", "day"];
 pub(crate) fn reserved_names(prefix: &str) -> impl Iterator<Item = String> {
     let ours = OURS.iter().map(move |name| format!("{prefix}{name}"));
     ours.chain(HIVE.iter().map(|&name| name.to_owned()))
+}
+
+/// What decodes records for the lines of a topic.
+pub(crate) fn decoder(prefix: &str, key: &KeySchema) -> Decoder {
+    Decoder::new(key.clone()).reserving(reserved_names(prefix))
 }
 
 /// What a line came to.
@@ -46,7 +36,6 @@ pub struct LineWriter {
     head: LineHead,
     /// Whether an ordinary object's line carries our fields.
     metadata: bool,
-    checker: Checker,
 }
 
 impl LineWriter {
@@ -54,7 +43,6 @@ impl LineWriter {
         LineWriter {
             head: LineHead::new(prefix, key),
             metadata,
-            checker: Checker::with_reserved(reserved_names(prefix)),
         }
     }
 
@@ -63,55 +51,35 @@ impl LineWriter {
     }
 
     /// Appends one line with its line feed. Never fails: what can't be read goes as text.
-    pub fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Written {
-        let value = record.value.map(|bytes| self.checker.check(bytes));
+    pub fn write(&self, record: &Record<'_>, decoded: &Decoded<'_>, out: &mut Vec<u8>) -> Written {
         if !self.metadata
-            && let Some(Ok(value)) = &value
-            && value.shape == Shape::Object
+            && let Body::Object(object) = &decoded.body
+            && !object.is_reserved()
         {
-            spliced(value, 0, out);
+            spliced(object.text(), 0, out);
             out.push(b'\n');
             // The line has no key, but a key that does not decode counts all the same.
-            let irregular = self.head.fault(record.key).is_some();
+            let irregular = decoded.key_fault().is_some();
             return Written { irregular };
         }
-        let place = (record.partition, record.offset, record.timestamp_ms);
-        let fault = self.head.write(place, record.key, out);
-        self.end(record, value, fault, out)
+        self.head.begin(decoded.at, &decoded.key, out);
+        self.write_rest(record, decoded, out)
     }
 
     /// Appends the rest of a line, which its head does not tell, with its line feed.
-    pub fn write_rest(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Written {
-        let value = record.value.map(|bytes| self.checker.check(bytes));
-        self.end(record, value, self.head.fault(record.key), out)
-    }
-
-    /// `fault`: what is wrong with the key.
-    fn end(
-        &self,
-        record: &Record<'_>,
-        value: Option<Result<Readable<'_>, String>>,
-        fault: Option<Cow<'static, str>>,
-        out: &mut Vec<u8>,
-    ) -> Written {
-        let reason = match &value {
-            Some(Err(reason)) => Some(format!("value: {reason}")),
+    pub fn write_rest(&self, record: &Record<'_>, decoded: &Decoded<'_>, out: &mut Vec<u8>) -> Written {
+        let fault = decoded.key_fault().map(|reason| &**reason);
+        let reason = match &decoded.body {
+            Body::Unreadable { reason, .. } => Some(format!("value: {reason}")),
             _ => None,
         };
-        let errors: Vec<&str> = fault.as_deref().into_iter().chain(reason.as_deref()).collect();
+        let errors: Vec<&str> = fault.into_iter().chain(reason.as_deref()).collect();
         self.headers(&record.headers, out);
         if !errors.is_empty() {
             self.head.name(out, b',', "error");
             string(out, &errors.join("; "));
         }
-        match (record.value, value) {
-            (_, Some(Ok(value))) => self.value(&value, out),
-            (Some(bytes), _) => self.unreadable(bytes, out),
-            (None, _) => {
-                self.head.name(out, b',', "value");
-                out.extend_from_slice(b"null}");
-            }
-        }
+        self.body(&decoded.body, out);
         out.push(b'\n');
         Written {
             irregular: !errors.is_empty(),
@@ -137,24 +105,32 @@ impl LineWriter {
         out.push(b']');
     }
 
-    /// A readable value ends the line: spliced where it is an ordinary object, nested otherwise.
-    fn value(&self, value: &Readable<'_>, out: &mut Vec<u8>) {
-        match value.shape {
-            Shape::Object => {
-                let inner = &value.text[1..];
+    /// The value ends the line: spliced where it is an ordinary object, nested otherwise.
+    fn body(&self, body: &Body<'_>, out: &mut Vec<u8>) {
+        match body {
+            Body::Object(object) if !object.is_reserved() => {
+                let inner = &object.text()[1..];
                 if inner.trim_start() == "}" {
                     out.push(b'}');
                 } else {
                     out.push(b',');
-                    spliced(value, 1, out);
+                    spliced(object.text(), 1, out);
                 }
             }
-            Shape::ReservedObject | Shape::Other => {
+            Body::Object(object) => self.nested(object.text(), out),
+            Body::Other(text) => self.nested(text, out),
+            Body::Unreadable { bytes, .. } => self.unreadable(bytes, out),
+            Body::Tombstone => {
                 self.head.name(out, b',', "value");
-                spliced(value, 0, out);
-                out.push(b'}');
+                out.extend_from_slice(b"null}");
             }
         }
+    }
+
+    fn nested(&self, value: &Text<'_>, out: &mut Vec<u8>) {
+        self.head.name(out, b',', "value");
+        spliced(value, 0, out);
+        out.push(b'}');
     }
 
     fn unreadable(&self, bytes: &[u8], out: &mut Vec<u8>) {
@@ -173,11 +149,12 @@ impl LineWriter {
 }
 
 /// The value from there on, on one line.
-fn spliced(value: &Readable<'_>, from: usize, out: &mut Vec<u8>) {
-    let text = &value.text.as_bytes()[from..];
-    match value.line_ends {
-        true => splice(text, out),
-        false => out.extend_from_slice(text),
+fn spliced(value: &Text<'_>, from: usize, out: &mut Vec<u8>) {
+    let text = &value.as_bytes()[from..];
+    if value.has_line_ends() {
+        splice(text, out);
+    } else {
+        out.extend_from_slice(text);
     }
 }
 
@@ -198,6 +175,28 @@ fn text_or_base64(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
             field(out, name, "_base64");
             string(out, &BASE64.encode(bytes));
         }
+    }
+}
+
+/// Decodes records and writes their lines, one after the other.
+#[cfg(test)]
+pub(crate) struct Recorder {
+    decoder: Decoder,
+    writer: LineWriter,
+}
+
+#[cfg(test)]
+impl Recorder {
+    pub(crate) fn new(prefix: &str, key: KeySchema, metadata: bool) -> Recorder {
+        Recorder {
+            decoder: decoder(prefix, &key),
+            writer: LineWriter::new(prefix, key, metadata),
+        }
+    }
+
+    pub(crate) fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Written {
+        let decoded = self.decoder.decode(record);
+        self.writer.write(record, &decoded, out)
     }
 }
 
@@ -222,7 +221,7 @@ mod tests {
         }
     }
 
-    fn line(writer: &mut LineWriter, record: &Record<'_>) -> (String, bool) {
+    fn line(writer: &mut Recorder, record: &Record<'_>) -> (String, bool) {
         let mut out = Vec::new();
         let written = writer.write(record, &mut out);
         let text = String::from_utf8(out).unwrap();
@@ -232,7 +231,7 @@ mod tests {
     }
 
     fn plain(value: &str) -> (String, bool) {
-        let mut writer = LineWriter::new("_", KeySchema::default(), true);
+        let mut writer = Recorder::new("_", KeySchema::default(), true);
         line(&mut writer, &record(Some(b"TXN-42"), Some(value.as_bytes())))
     }
 
@@ -278,7 +277,7 @@ mod tests {
         assert!(text.contains("\"_error\":\"value: the name"), "{text}");
         assert!(plain("").0.ends_with("\"_value_text\":\"\"}"));
         assert!(plain("a\nb").0.ends_with(r#""_value_text":"a\nb"}"#));
-        let mut writer = LineWriter::new("_", KeySchema::default(), true);
+        let mut writer = Recorder::new("_", KeySchema::default(), true);
         let (text, irregular) = line(&mut writer, &record(Some(b"\xff"), Some(b"\xfe")));
         assert!(
             irregular
@@ -290,7 +289,7 @@ mod tests {
 
     #[test]
     fn tombstones_null_keys_and_headers() {
-        let mut writer = LineWriter::new("_", KeySchema::default(), true);
+        let mut writer = Recorder::new("_", KeySchema::default(), true);
         let mut tombstone = record(None, None);
         tombstone.headers = vec![
             Header {
@@ -312,7 +311,7 @@ mod tests {
     #[test]
     fn windows_and_typed_keys() {
         let window = Some(Window::Time { size_ms: 300_000 });
-        let mut writer = LineWriter::new(
+        let mut writer = Recorder::new(
             "_",
             KeySchema {
                 window,
@@ -337,7 +336,7 @@ mod tests {
             format: KeyFormat::Json,
             ..KeySchema::default()
         };
-        let mut writer = LineWriter::new("k_", json, true);
+        let mut writer = Recorder::new("k_", json, true);
         let (text, _) = line(
             &mut writer,
             &record(Some(b"{\"A\":1.50}"), Some(b"{\"offset\":1}")),
@@ -347,7 +346,7 @@ mod tests {
 
     #[test]
     fn without_metadata_only_ordinary_objects_stand_alone() {
-        let mut writer = LineWriter::new("_", KeySchema::default(), false);
+        let mut writer = Recorder::new("_", KeySchema::default(), false);
         let mut text = |value: Option<&[u8]>| line(&mut writer, &record(Some(b"TXN-42"), value)).0;
         assert_eq!(text(Some(b"{\"a\":1}")), "{\"a\":1}");
         assert_eq!(text(None), format!("{HEAD},\"_value\":null}}"));
@@ -359,7 +358,7 @@ mod tests {
         /// Whatever bytes come, the line parses and the value is found again.
         #[test]
         fn any_value_is_found_again(value in proptest::collection::vec(any::<u8>(), 0..60), key in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..12))) {
-            let mut writer = LineWriter::new("_", KeySchema::default(), true);
+            let mut writer = Recorder::new("_", KeySchema::default(), true);
             let (text, irregular) = line(&mut writer, &record(key.as_deref(), Some(&value)));
             let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
             if let Some(found) = parsed.get("_value_base64") {

@@ -3,9 +3,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use std::borrow::Cow;
 
 use crate::ksqldb::{DecodedKey, Key, KeySchema};
+use crate::record::Coordinates;
 
 /// Kafka partition, offset, and Kafka's timestamp in milliseconds since 1970.
 type Place = (i32, i64, i64);
@@ -25,55 +25,58 @@ impl LineHead {
         }
     }
 
-    /// What is wrong with a key.
-    pub(super) fn fault(&self, key: Option<&[u8]>) -> Option<Cow<'static, str>> {
-        match self.key.decode(key) {
-            DecodedKey::Undecodable(reason) => Some(reason),
-            _ => None,
-        }
-    }
-
-    /// Begins a line; returns what is wrong with the key.
+    /// Begins the line of a row that was kept by its raw key, which is decoded again: rows are found by it, and most of
+    /// them are replaced by another before any line of theirs is written.
     pub(super) fn write(
         &self,
         (partition, offset, timestamp_ms): Place,
         key: Option<&[u8]>,
         out: &mut Vec<u8>,
-    ) -> Option<Cow<'static, str>> {
-        self.name(out, b'{', "partition");
-        number(out, partition.into());
-        self.name(out, b',', "offset");
-        number(out, offset);
-        self.name(out, b',', "timestamp");
-        number(out, timestamp_ms);
-        self.key(key, out)
+    ) {
+        let at = Coordinates {
+            partition,
+            offset,
+            timestamp_ms,
+        };
+        self.begin(at, &self.key.decode(key), out);
     }
 
-    fn key(&self, key: Option<&[u8]>, out: &mut Vec<u8>) -> Option<Cow<'static, str>> {
-        let (key, window) = match self.key.decode(key) {
+    /// Begins a line.
+    pub(super) fn begin(&self, at: Coordinates, key: &DecodedKey<'_>, out: &mut Vec<u8>) {
+        self.name(out, b'{', "partition");
+        number(out, at.partition.into());
+        self.name(out, b',', "offset");
+        number(out, at.offset);
+        self.name(out, b',', "timestamp");
+        number(out, at.timestamp_ms);
+        self.key(key, out);
+    }
+
+    fn key(&self, key: &DecodedKey<'_>, out: &mut Vec<u8>) {
+        let (key, window) = match key {
             DecodedKey::Null => {
                 self.name(out, b',', "key");
                 out.extend_from_slice(b"null");
-                return None;
+                return;
             }
-            DecodedKey::Undecodable(reason) => {
+            DecodedKey::Undecodable { bytes, .. } => {
                 self.name(out, b',', "key_base64");
-                string(out, &BASE64.encode(key.unwrap_or_default()));
-                return Some(reason);
+                string(out, &BASE64.encode(bytes));
+                return;
             }
             DecodedKey::Key { key, window } => (key, window),
         };
         self.name(out, b',', "key");
         match key {
             Key::Text(text) => string(out, text),
-            Key::Int(int) => number(out, int),
+            Key::Int(int) => number(out, *int),
             // As serde_json's own value, which knows a shortest form of its own.
             Key::Double(double) => {
-                out.extend_from_slice(serde_json::Value::from(double).to_string().as_bytes())
+                out.extend_from_slice(serde_json::Value::from(*double).to_string().as_bytes())
             }
             Key::Json(text) => splice(text.as_bytes(), out),
             Key::Bytes(bytes) => string(out, &BASE64.encode(bytes)),
-            Key::Fields(fields) => self.fields(&fields, out),
+            Key::Fields(fields) => self.fields(fields, out),
         }
         if let Some(window) = window {
             self.name(out, b',', "window_start");
@@ -81,7 +84,6 @@ impl LineHead {
             self.name(out, b',', "window_end");
             number(out, window.end_ms);
         }
-        None
     }
 
     fn fields(&self, fields: &[String], out: &mut Vec<u8>) {

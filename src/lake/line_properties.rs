@@ -124,16 +124,17 @@ fn check(line: &[u8], irregular: bool, record: &Record<'_>, prefix: &str, metada
     }
 }
 
-fn written(writer: &mut LineWriter, record: &Record<'_>) -> (Vec<u8>, bool) {
+fn written(writer: &mut Recorder, record: &Record<'_>) -> (Vec<u8>, bool) {
     // Something stands before it, as in a file's buffer.
     let mut out = b"before\n".to_vec();
     let irregular = writer.write(record, &mut out).irregular;
     assert!(out.starts_with(b"before\n"));
-    if writer.metadata {
+    if writer.writer.metadata {
         // A table writes the same line in two parts.
         let (mut parts, place) = (Vec::new(), (record.partition, record.offset, record.timestamp_ms));
-        writer.head().write(place, record.key, &mut parts);
-        let rest = writer.write_rest(record, &mut parts);
+        writer.writer.head().write(place, record.key, &mut parts);
+        let decoded = writer.decoder.decode(record);
+        let rest = writer.writer.write_rest(record, &decoded, &mut parts);
         assert_eq!((rest.irregular, &*parts), (irregular, &out[7..]));
     }
     (out.split_off(7), irregular)
@@ -152,7 +153,7 @@ proptest! {
         prefix in proptest::sample::select(vec!["_", "k_", "__", "kafka_Meta_"]),
         metadata in any::<bool>(),
     ) {
-        let mut writer = LineWriter::new(prefix, KeySchema::default(), metadata);
+        let mut writer = Recorder::new(prefix, KeySchema::default(), metadata);
         for value in &values {
             let record = Record {
                 partition: place.0,
@@ -197,7 +198,7 @@ proptest! {
             value: Some(b"{\"A\":12.340}"),
             headers: Vec::new(),
         };
-        let (line, irregular) = written(&mut LineWriter::new("_", schema, true), &record);
+        let (line, irregular) = written(&mut Recorder::new("_", schema, true), &record);
         let line = String::from_utf8(line).unwrap();
         prop_assert!(line.ends_with(",\"A\":12.340}\n") && line.matches(['\n', '\r']).count() == 1, "{}", line);
         let found = fields(line.trim_end());
@@ -227,7 +228,7 @@ proptest! {
             value: Some(b"{}"),
             headers: headers.iter().map(|(name, value)| Header { name, value: value.as_deref() }).collect(),
         };
-        let (line, _) = written(&mut LineWriter::new("_", KeySchema::default(), true), &record);
+        let (line, _) = written(&mut Recorder::new("_", KeySchema::default(), true), &record);
         let line = std::str::from_utf8(&line).unwrap();
         let found: Vec<serde_json::Value> = serde_json::from_str(fields(line.trim_end())["_headers"].get()).unwrap();
         let bytes = |header: &serde_json::Value, name: &str| match (&header[name], &header[format!("{name}_base64")]) {

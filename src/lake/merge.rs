@@ -94,7 +94,7 @@ impl Merge {
         } = self.origin();
         let key = self.present.first().map(|(key, _)| key.as_slice());
         // What is wrong with the key stands in the rest.
-        let _ = self.lines.write((partition, offset, timestamp_ms), key, out);
+        self.lines.write((partition, offset, timestamp_ms), key, out);
         self.sources[self.newest].take_rest(out)
     }
 }

@@ -8,7 +8,7 @@ use std::fs::File;
 use super::day::RecordDay;
 use super::fold::Fold;
 use super::ledger::{self, Pending, PendingFile, TopicState};
-use super::line::LineWriter;
+use super::line::{self, LineWriter};
 use super::path::HivePartition;
 use super::root::Root;
 use super::row::{Order, Origin};
@@ -16,6 +16,7 @@ use super::stage::Stage;
 use super::table::{self, TableChange};
 use super::{changes, commit, rebuild};
 use crate::config::{Files, Kind, Settings, Topic};
+use crate::decode::{Decoded, Decoder};
 use crate::erase::filter::Filter;
 use crate::kafka::DrainPlan;
 use crate::record::Record;
@@ -149,12 +150,12 @@ impl<'a> TopicSink<'a> {
             .ok_or_else(|| anyhow::anyhow!("nothing to take records with"))
     }
 
-    fn take_stream(&mut self, record: &Record<'_>) -> Result<()> {
-        let day = self.day.of(record, &self.topic.key);
+    fn take_stream(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
+        let day = self.day.of(decoded);
         if !self.wants(day) {
             return Ok(());
         }
-        if self.filter.hits(record) {
+        if self.filter.hits(decoded) {
             self.erased += 1;
             return Ok(());
         }
@@ -162,7 +163,7 @@ impl<'a> TopicSink<'a> {
         let Some(Taking::Stream { stage, seen }) = &mut self.taking else {
             return Ok(());
         };
-        let irregular = stage.add(day, record, &mut self.lines)?;
+        let irregular = stage.add(day, record, decoded, &self.lines)?;
         seen.insert(record.partition, record.offset + 1);
         self.irregular += u64::from(irregular);
         self.tombstones += u64::from(record.value.is_none());
@@ -184,23 +185,23 @@ impl<'a> TopicSink<'a> {
         self.commit_files(files)
     }
 
-    fn take_table(&mut self, record: &Record<'_>) -> Result<()> {
+    fn take_table(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
         let Some(key) = record.key else {
             self.irregular += 1;
             return Ok(());
         };
         let mut is_row = false;
         // Whatever row the key had before an erased record is outdated, so it goes too.
-        if self.filter.hits(record) {
+        if self.filter.hits(decoded) {
             self.erased += 1;
         } else if record.value.is_none() {
             self.tombstones += 1;
         } else {
-            let written = self.lines.write_rest(record, &mut self.rest);
+            let written = self.lines.write_rest(record, decoded, &mut self.rest);
             self.irregular += u64::from(written.irregular);
             is_row = true;
         }
-        let day_ms = self.day.time_of(record, &self.topic.key);
+        let day_ms = self.day.time_of(decoded);
         let origin = Origin {
             partition: record.partition,
             offset: record.offset,
@@ -390,11 +391,18 @@ impl Sink for TopicSink<'_> {
         Ok(())
     }
 
-    fn take(&mut self, record: &Record<'_>) -> Result<()> {
-        match self.topic.kind {
-            Kind::Stream => self.take_stream(record),
-            Kind::Table => self.take_table(record),
-        }
+    fn decoder(&self) -> Decoder {
+        line::decoder(&self.settings.lake.prefix, &self.topic.key)
+    }
+
+    fn take_all(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) -> Result<()> {
+        records
+            .iter()
+            .zip(decoded)
+            .try_for_each(|(record, decoded)| match self.topic.kind {
+                Kind::Stream => self.take_stream(record, decoded),
+                Kind::Table => self.take_table(record, decoded),
+            })
     }
 
     fn warnings(&mut self) -> Vec<String> {

@@ -12,6 +12,7 @@ use super::path::{HivePartition, batch_name, day_folder, message_name};
 use super::root::Root;
 use super::writer::{CHUNK, Chunk, Writer};
 use crate::config::{Files, Kind, Lake};
+use crate::decode::Decoded;
 use crate::record::Record;
 
 /// Bytes of lines that one file may hold back before they are written, and room for the line that makes it full.
@@ -82,10 +83,16 @@ impl<'a> Stage<'a> {
     }
 
     /// Adds a record to the file of its Kafka partition and day. True: its line is irregular.
-    pub fn add(&mut self, day: HivePartition, record: &Record<'_>, lines: &mut LineWriter) -> Result<bool> {
+    pub fn add(
+        &mut self,
+        day: HivePartition,
+        record: &Record<'_>,
+        decoded: &Decoded<'_>,
+        lines: &LineWriter,
+    ) -> Result<bool> {
         let (place, mut part) = self.part((record.partition, day), record.offset);
         let (before, held) = (part.buffer.len(), part.buffer.capacity());
-        let written = lines.write(record, &mut part.buffer);
+        let written = lines.write(record, decoded, &mut part.buffer);
         part.line_bytes += (part.buffer.len() - before) as u64;
         part.records += 1;
         part.last = record.offset;
@@ -242,6 +249,7 @@ fn staged_name(number: u32) -> String {
 mod tests {
     use super::*;
     use crate::config::Compression;
+    use crate::decode::Decoder;
     use crate::ksqldb::KeySchema;
     use chrono::{Days, NaiveDate};
 
@@ -263,7 +271,8 @@ mod tests {
             dir_mode: 0o750,
         };
         let mut stage = Stage::new(&root, &lake, "T", 0, "staging").unwrap();
-        let mut lines = LineWriter::new("_", KeySchema::default(), true);
+        let lines = LineWriter::new("_", KeySchema::default(), true);
+        let mut decoder = Decoder::default();
         let large = format!("\"{}\"", "x".repeat(CHUNK));
         for (offset, value) in (0..).zip([large.as_str(), "1"].repeat(60)) {
             let record = Record {
@@ -275,7 +284,10 @@ mod tests {
                 headers: Vec::new(),
             };
             let day = NaiveDate::default() + Days::new(offset as u64 / 2);
-            stage.add(HivePartition::Day(day), &record, &mut lines).unwrap();
+            let decoded = decoder.decode(&record);
+            stage
+                .add(HivePartition::Day(day), &record, &decoded, &lines)
+                .unwrap();
             let parts = stage
                 .others
                 .values()

@@ -2,7 +2,6 @@
 
 mod column;
 mod duckdb;
-mod line;
 mod metastore;
 mod polars;
 mod sample;

@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
 
 use super::column::Column;
-use super::line::Fields;
 use crate::config::{Compression, Kind};
+use crate::decode::fields;
 use crate::lake::{DataFile, Lake, TopicFiles};
 use crate::stop::Stop;
 
@@ -64,9 +64,11 @@ pub fn look(lake: &Lake<'_>, files: &TopicFiles, all: bool, stop: &Stop) -> Resu
 }
 
 fn add(line: &[u8], columns: &mut Vec<Column>, places: &mut HashMap<String, usize>) -> Result<()> {
-    let fields: Fields<'_> =
-        serde_json::from_slice(line).context("a line is not what lakectl writes; see lake --verify")?;
-    for (name, value) in fields.0 {
+    let fields = std::str::from_utf8(line)
+        .map_err(anyhow::Error::from)
+        .and_then(|line| fields::all(line).map_err(anyhow::Error::msg))
+        .context("a line is not what lakectl writes; see lake --verify")?;
+    for (name, value) in fields {
         let place = match places.get(&*name) {
             Some(&place) => place,
             None => {
@@ -75,7 +77,7 @@ fn add(line: &[u8], columns: &mut Vec<Column>, places: &mut HashMap<String, usiz
                 columns.len() - 1
             }
         };
-        columns[place].add(value.get());
+        columns[place].add(value);
     }
     Ok(())
 }

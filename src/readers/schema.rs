@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::column::{Column, Type};
 use super::sample::Made;
 use crate::config::{Kind, Topic};
-use crate::ksqldb::KeyFormat;
 use crate::lake::TopicFiles;
 use crate::print::count;
 
@@ -111,7 +110,8 @@ impl Schema {
             ours("value_base64", Type::Text),
             ours("error", Type::Text),
         ];
-        key.add(like_the_key(topic));
+        // So that the type holds keys that are still to come.
+        key.add(topic.key.shown_example());
         columns.extend([Field::of(key), key_bytes]);
         if topic.key.window.is_some() || windows[0].column.values > 0 {
             columns.extend(windows);
@@ -216,18 +216,6 @@ fn take(columns: &mut Vec<Column>, name: &str) -> Column {
     match columns.iter().position(|column| column.name == *name) {
         Some(at) => columns.remove(at),
         None => Column::named(name),
-    }
-}
-
-/// A value as keys of this topic have it, so that the type holds keys that are still to come.
-fn like_the_key(topic: &Topic) -> &'static str {
-    match topic.key.format {
-        KeyFormat::String | KeyFormat::Bytes => "\"\"",
-        KeyFormat::Int | KeyFormat::Bigint => "0",
-        KeyFormat::Double => "0e0",
-        KeyFormat::Delimited if topic.key.columns.len() > 1 => "{}",
-        KeyFormat::Delimited => "\"\"",
-        KeyFormat::Json | KeyFormat::None => "null",
     }
 }
 

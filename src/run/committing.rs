@@ -137,6 +137,7 @@ fn account(line: &mut TopicReport, drained: &Drained, before_from: u64) {
 mod tests {
     use super::*;
     use crate::config::{Kind, PartitionTime, Topic};
+    use crate::decode::{Decoded, Decoder};
     use crate::kafka::DrainPlan;
     use crate::ksqldb::KeySchema;
     use crate::record::Record;
@@ -162,7 +163,11 @@ mod tests {
             Ok(())
         }
 
-        fn take(&mut self, _: &Record<'_>) -> Result<()> {
+        fn decoder(&self) -> Decoder {
+            Decoder::default()
+        }
+
+        fn take_all(&mut self, _: &[Record<'_>], _: &[Decoded<'_>]) -> Result<()> {
             Ok(())
         }
 

@@ -253,9 +253,13 @@ impl<'a> Run<'a> {
         let topic = &turn.topic.name;
         turn.sink.begin(reading.plan(), rebuild)?;
         let bar = bar.insert(self.options.display.topic(topic, reading.plan()));
+        let mut decoder = turn.sink.decoder();
         let mut outcome = reading.read(&mut self.options.limits, &mut |records| {
             records.iter().for_each(|record| bar.advance(record));
-            turn.sink.take_all(records)
+            let decoded: Vec<_> = records.iter().map(|record| decoder.decode(record)).collect();
+            turn.sink.take_all(records, &decoded)?;
+            decoder.take_back(decoded);
+            Ok(())
         })?;
         bar.committing();
         if rebuild.is_some() && !outcome.drained.complete {

@@ -1,9 +1,6 @@
 //! Which rows of a table belong to someone who is to be erased.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use mysql::Value;
-use std::collections::BTreeMap;
 
 use super::column::{Column, ColumnType};
 use super::convert::{Input, convert};
@@ -13,7 +10,6 @@ use super::schema::TargetTable;
 use super::spelling::canonical;
 use crate::config::Topic;
 use crate::erase::subject::Subject;
-use crate::ksqldb::{Key, KeyFormat};
 
 /// SQL without values, and the values; the SQL is empty where no row can be meant.
 pub(super) struct Condition {
@@ -58,25 +54,7 @@ fn of_key(
     reader: &mut RowReader,
     key: &str,
 ) -> Option<(String, Vec<Value>)> {
-    let bytes;
-    let quoted;
-    let key = match topic.key.format {
-        KeyFormat::String => Key::Text(key),
-        KeyFormat::Int | KeyFormat::Bigint => Key::Int(key.parse().ok()?),
-        KeyFormat::Double => Key::Double(key.parse().ok()?),
-        KeyFormat::Json if key.starts_with(['{', '[']) => Key::Json(key),
-        // A number that is written as text fills a column of numbers all the same.
-        KeyFormat::Json => {
-            quoted = serde_json::to_string(key).ok()?;
-            Key::Json(&quoted)
-        }
-        KeyFormat::Delimited => Key::Fields(delimited(&topic.key.columns, key)?),
-        KeyFormat::Bytes => {
-            bytes = BASE64.decode(key).ok()?;
-            Key::Bytes(&bytes)
-        }
-        KeyFormat::None => return None,
-    };
+    let key = topic.key.from_shown(key)?;
     let filled = reader.key_values(table, &key).ok()?;
     if filled.is_empty() {
         return None;
@@ -89,15 +67,6 @@ fn of_key(
         values.extend(bound);
     }
     Some((format!("({})", parts.join(" AND ")), values))
-}
-
-/// The fields of a delimited key, from the object that its line shows, or the one there is.
-fn delimited(columns: &[String], key: &str) -> Option<Vec<String>> {
-    if columns.len() == 1 {
-        return Some(vec![key.to_owned()]);
-    }
-    let fields: BTreeMap<String, String> = serde_json::from_str(key).ok()?;
-    columns.iter().map(|column| fields.get(column).cloned()).collect()
 }
 
 fn of_field(
@@ -216,16 +185,5 @@ mod tests {
             equals(&number, Value::Int(1)),
             ("`c``` = ?".to_owned(), vec![Value::Int(1)])
         );
-    }
-
-    #[test]
-    fn keys_of_several_columns_are_given_as_the_lake_shows_them() {
-        let columns = ["a".to_owned(), "b".to_owned()];
-        assert_eq!(
-            delimited(&columns, r#"{"b":"2","a":"1"}"#),
-            Some(vec!["1".to_owned(), "2".to_owned()])
-        );
-        assert_eq!(delimited(&columns, "1,2"), None);
-        assert_eq!(delimited(&columns[..1], "1,2"), Some(vec!["1,2".to_owned()]));
     }
 }

@@ -12,6 +12,7 @@ use super::identifier::quote;
 use super::link::Link;
 use super::{Warehouse, connect, load, progress, rebuild, rejects};
 use crate::config::{Kind, Settings, Topic};
+use crate::decode::Decoder;
 use crate::erase::matcher::Matcher;
 use crate::erase::subject::Subject;
 use crate::record::Record;
@@ -220,6 +221,8 @@ struct RejectPlace {
 /// Records of the topic that were put aside and belong to a subject, or can't be read and hold one's bytes.
 fn find_rejects(conn: &mut Conn, topic: &Topic, subjects: &[Subject]) -> Result<Vec<RejectPlace>> {
     let matcher = Matcher::new(topic, subjects);
+    // A reject is kept as it came: whom it belongs to can only be told by decoding it again.
+    let mut decoder = Decoder::new(topic.key.clone());
     let mut found = Vec::new();
     if matcher.is_empty() {
         return Ok(found);
@@ -246,7 +249,7 @@ fn find_rejects(conn: &mut Conn, topic: &Topic, subjects: &[Subject]) -> Result<
             value: value.as_deref(),
             headers: Vec::new(),
         };
-        if matcher.holds(&record) {
+        if matcher.holds(&decoder.decode(&record)) {
             found.push(RejectPlace {
                 generation,
                 partition,

@@ -7,11 +7,11 @@ use std::collections::{BTreeSet, HashMap};
 use super::cell::Cell;
 use super::cells::{Row, Wanted};
 use super::convert::Input;
-use super::fields::{by_name_or_place, top_level};
+use super::fields::by_name_or_place;
 use super::mapping::{KeyColumns, KeyPlan, Names};
 use super::pending::{Pending, Write};
 use super::schema::TargetTable;
-use crate::json::{Checker, Field, Shape};
+use crate::decode::{Body, Decoder, Field, Object, fields};
 use crate::ksqldb::{DecodedKey, Key, KeySchema};
 use crate::record::Record;
 
@@ -43,10 +43,10 @@ const ORDER_NAME_MAX: usize = 256;
 /// Reads the records of one topic for one table.
 #[derive(Debug, Clone)]
 pub(super) struct RowReader {
-    schema: KeySchema,
+    /// Decodes again what waited as its raw record until it landed: most updates are followed by another before that.
+    again: Decoder,
     names: Names,
     plan: KeyPlan,
-    checker: Checker,
     /// Exact names seen so far.
     known: HashMap<String, Option<usize>>,
     /// Those of the record before, in its order, with the columns that take them.
@@ -55,8 +55,6 @@ pub(super) struct RowReader {
     /// Whether any key has filled the primary key, and whether the wire's names ever failed to.
     pub(super) key_fitted: bool,
     pub(super) key_misfit: Option<String>,
-    /// Of the value that is being read.
-    fields: Vec<Field>,
     /// Memory for the next record's.
     row: Row<'static>,
 }
@@ -84,20 +82,23 @@ impl Rows<'_> {
 }
 
 impl RowReader {
-    pub(super) fn new(schema: KeySchema, names: Names, plan: KeyPlan) -> Self {
+    pub(super) fn new(keys: KeySchema, names: Names, plan: KeyPlan) -> Self {
         RowReader {
-            schema,
+            again: Decoder::new(keys).with_fields(),
             names,
             plan,
-            checker: Checker::default(),
             known: HashMap::new(),
             order: Vec::new(),
             without_column: BTreeSet::new(),
             key_fitted: false,
             key_misfit: None,
-            fields: Vec::new(),
             row: Row::default(),
         }
+    }
+
+    /// What decodes the records that are to be read.
+    pub(super) fn decoder(&self) -> Decoder {
+        self.again.clone()
     }
 
     /// Takes the memory of what was read back, for the next record.
@@ -108,17 +109,18 @@ impl RowReader {
     pub(super) fn read<'a>(
         &mut self,
         table: &TargetTable,
-        record: &Record<'a>,
+        key: &'a DecodedKey<'_>,
+        body: &'a Body<'_>,
         wanted: Wanted,
     ) -> Change<'a> {
-        let (key, window) = match self.schema.decode(record.key) {
+        let (key, window) = match key {
             DecodedKey::Null => return Change::NoKey,
-            DecodedKey::Undecodable(reason) => return refused(reason.into_owned(), None),
+            DecodedKey::Undecodable { reason, .. } => return refused(reason.to_string(), None),
             DecodedKey::Key { key, window } => (key, window),
         };
         let mut row = std::mem::take(&mut self.row).emptied();
         row.make_room(table.columns.len());
-        if let Err(reason) = self.fill_key(table, &key, &mut row) {
+        if let Err(reason) = self.fill_key(table, key, &mut row) {
             return refused(reason, None);
         }
         if let Some(window) = window {
@@ -134,12 +136,12 @@ impl RowReader {
             }
         }
         self.key_fitted = true;
-        let Some(value) = record.value else {
-            return Change::Delete { key: row.key(table) };
+        let filled = match body {
+            Body::Tombstone => return Change::Delete { key: row.key(table) },
+            Body::Object(object) => self.fill_fields(table, object, &mut row, wanted),
+            Body::Other(_) => Err("value: JSON, but no object, so that no column is named".to_owned()),
+            Body::Unreadable { reason, .. } => Err(format!("value: {reason}")),
         };
-        let mut fields = std::mem::take(&mut self.fields);
-        let filled = self.fill_fields(table, value, &mut fields, &mut row, wanted);
-        self.fields = fields;
         match filled {
             Ok(()) => Change::Upsert(row),
             Err(reason) => refused(reason, Some(row.key(table))),
@@ -148,7 +150,8 @@ impl RowReader {
 
     /// Those of a record that made an update before. None at all would be refused as too few, by the driver.
     pub(super) fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
-        match self.read(table, record, Wanted::Values) {
+        let decoded = self.again.decode(record);
+        let values = match self.read(table, &decoded.key, &decoded.body, Wanted::Values) {
             Change::Upsert(mut row) => {
                 let filled = table.key_first().filter_map(|at| row.cells[at].take());
                 let mut values = Vec::with_capacity(table.columns.len());
@@ -157,7 +160,9 @@ impl RowReader {
                 values
             }
             _ => Vec::new(),
-        }
+        };
+        self.again.take_back([decoded]);
+        values
     }
 
     /// The column that takes a field of this name.
@@ -201,7 +206,12 @@ impl RowReader {
         !self.without_column.is_empty()
     }
 
-    fn fill_key<'a>(&mut self, table: &TargetTable, key: &Key<'a>, row: &mut Row<'a>) -> Result<(), String> {
+    fn fill_key<'a>(
+        &mut self,
+        table: &TargetTable,
+        key: &'a Key<'_>,
+        row: &mut Row<'a>,
+    ) -> Result<(), String> {
         if let Key::Json(raw) = key {
             return match raw.starts_with('{') {
                 true => self.fill_key_object(table, raw, row),
@@ -256,7 +266,7 @@ impl RowReader {
         raw: &'a str,
         row: &mut Row<'a>,
     ) -> Result<(), String> {
-        let fields = top_level(raw)?;
+        let fields = fields::all(raw)?;
         let targets = match &self.plan.columns {
             KeyColumns::Named { names, columns } => by_name_or_place(&fields, names, columns),
             KeyColumns::OnTheWire(columns) => {
@@ -289,32 +299,14 @@ impl RowReader {
     fn fill_fields<'a>(
         &mut self,
         table: &TargetTable,
-        value: &'a [u8],
-        fields: &mut Vec<Field>,
+        object: &'a Object<'_>,
         row: &mut Row<'a>,
         wanted: Wanted,
     ) -> Result<(), String> {
-        let readable = self
-            .checker
-            .check_fields(value, fields)
-            .map_err(|reason| format!("value: {reason}"))?;
-        let text = readable.text;
-        if readable.shape == Shape::Other {
-            return Err("value: JSON, but no object, so that no column is named".to_owned());
-        }
-        for (place, field) in fields.iter().enumerate() {
-            self.fill_field(
-                table,
-                place,
-                &text[field.name.clone()],
-                &text[field.value.clone()],
-                row,
-                wanted,
-            )?;
-        }
-        if fields.is_empty() {
-            for (place, (name, raw)) in top_level(text)?.into_iter().enumerate() {
-                self.fill_field(table, place, &name, raw, row, wanted)?;
+        let fields = object.fields().map_err(|reason| format!("value: {reason}"))?;
+        for (place, Field { name, raw, .. }) in fields.enumerate() {
+            if let Some(at) = self.column_at(table, place, &name) {
+                row.set_field(table, at, raw, wanted)?;
             }
         }
         let missing = table
@@ -329,21 +321,6 @@ impl RowReader {
                 column.name
             )),
         }
-    }
-
-    fn fill_field<'a>(
-        &mut self,
-        table: &TargetTable,
-        place: usize,
-        name: &str,
-        raw: &'a str,
-        row: &mut Row<'a>,
-        wanted: Wanted,
-    ) -> Result<(), String> {
-        let Some(at) = self.column_at(table, place, name) else {
-            return Ok(());
-        };
-        row.set_field(table, at, raw, wanted)
     }
 
     fn is_window(&self, at: usize) -> bool {

@@ -22,6 +22,7 @@ use super::rebuild::{self, Rebuild};
 use super::row::RowReader;
 use super::schema::TargetTable;
 use crate::config::Topic;
+use crate::decode::{Decoded, Decoder};
 use crate::erase::filter::Filter;
 use crate::exit::usage;
 use crate::kafka::DrainPlan;
@@ -260,7 +261,7 @@ impl TableSink {
     }
 
     /// Takes records of one Kafka partition.
-    fn take_of_one(&mut self, records: &[Record<'_>]) -> Result<()> {
+    fn take_of_one(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) -> Result<()> {
         let Some(last) = records.last() else {
             return Ok(());
         };
@@ -277,7 +278,7 @@ impl TableSink {
             self.unless_broken(TableSink::end_turn)?;
         }
         self.taken.insert(last.partition, last.offset + 1);
-        self.take_changes(records);
+        self.take_changes(records, decoded);
         if self.topic.strict && self.reader.has_names_without_column() {
             self.broken = true;
             let names = self.reader.take_names_without_column();
@@ -384,14 +385,18 @@ impl Sink for TableSink {
         TableSink::warnings(self)
     }
 
-    fn take(&mut self, record: &Record<'_>) -> Result<()> {
-        self.take_all(std::slice::from_ref(record))
+    fn decoder(&self) -> Decoder {
+        self.reader.decoder()
     }
 
-    fn take_all(&mut self, records: &[Record<'_>]) -> Result<()> {
+    fn take_all(&mut self, records: &[Record<'_>], mut decoded: &[Decoded<'_>]) -> Result<()> {
         // What is of one Kafka partition is of one turn.
-        let mut turns = records.chunk_by(|one, next| one.partition == next.partition);
-        turns.try_for_each(|records| self.take_of_one(records))
+        for records in records.chunk_by(|one, next| one.partition == next.partition) {
+            let (theirs, others) = decoded.split_at(records.len().min(decoded.len()));
+            decoded = others;
+            self.take_of_one(records, theirs)?;
+        }
+        Ok(())
     }
 
     /// `upserted` counts rows after folding: many records of one key are one row.

@@ -15,8 +15,8 @@ use super::sink::STATEMENT_OVERHEAD_BYTES;
 use super::width::Width;
 use super::{Warehouse, mapping};
 use crate::config::{Topic, closest};
+use crate::decode::Decoded;
 use crate::print::count;
-use crate::record::Record;
 
 /// Something about the table that a person should know, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +129,9 @@ impl Trial {
         self.table.folding_key_columns()
     }
 
-    pub fn take(&mut self, record: &Record<'_>) {
-        match self.reader.read(&self.table, record, Wanted::Values) {
+    pub fn take(&mut self, record: &Decoded<'_>) {
+        let Decoded { key, body, .. } = record;
+        match self.reader.read(&self.table, key, body, Wanted::Values) {
             Change::NoKey => self.keyless += 1,
             Change::Delete { .. } => self.deletes += 1,
             Change::Upsert(row) => {
@@ -144,7 +145,7 @@ impl Trial {
                 self.refuse(record, &reason);
             }
         }
-        if let Change::Upsert(row) = self.loose_reader.read(&self.loose, record, Wanted::Values) {
+        if let Change::Upsert(row) = self.loose_reader.read(&self.loose, key, body, Wanted::Values) {
             for (at, cell) in row.cells.into_iter().enumerate() {
                 if let Some(Cell::Bytes(text)) = cell {
                     self.widths
@@ -157,7 +158,7 @@ impl Trial {
     }
 
     /// Counts the reason, and all others that the record would be refused for once that one was out of the way.
-    fn refuse(&mut self, record: &Record<'_>, reason: &str) {
+    fn refuse(&mut self, record: &Decoded<'_>, reason: &str) {
         let mut table = self.table.clone();
         let mut reason = reason.to_owned();
         loop {
@@ -165,7 +166,7 @@ impl Trial {
             let told = reason.split(" at line ").next().unwrap_or_default();
             let refused = self.refused.entry(told.to_owned()).or_insert(Refused {
                 records: 0,
-                first: (record.partition, record.offset),
+                first: (record.at.partition, record.at.offset),
             });
             refused.records += 1;
             let named = named_column(told).map(|(name, _)| name);
@@ -179,7 +180,10 @@ impl Trial {
                 return;
             };
             *column = loose(column);
-            match self.reader.read(&table, record, Wanted::Values) {
+            match self
+                .reader
+                .read(&table, &record.key, &record.body, Wanted::Values)
+            {
                 Change::Refused(refusal) => reason = refusal.reason,
                 _ => return,
             }

@@ -289,3 +289,18 @@ pub fn waiting_transaction(watcher: &mut Conn, database: &str) -> Option<(u64, u
         )
         .unwrap()
 }
+
+/// Takes records as a run does, which decodes them first.
+pub trait TakeRecords: Sink {
+    fn take(&mut self, record: &Record<'_>) -> anyhow::Result<()> {
+        self.take_together(std::slice::from_ref(record))
+    }
+
+    fn take_together(&mut self, records: &[Record<'_>]) -> anyhow::Result<()> {
+        let mut decoder = self.decoder();
+        let decoded: Vec<_> = records.iter().map(|record| decoder.decode(record)).collect();
+        self.take_all(records, &decoded)
+    }
+}
+
+impl TakeRecords for TableSink {}

@@ -112,7 +112,7 @@ fn a_rebuild_goes_by_time_across_kafka_partitions() {
 fn take_as_one_batch(sink: &mut TableSink, records: &[Record<'_>], left: usize) {
     let (last, others) = records.split_last().unwrap();
     sink.set_budget(usize::MAX);
-    sink.take_all(others).unwrap();
+    sink.take_together(others).unwrap();
     sink.set_budget(left);
     sink.take(last).unwrap();
 }
@@ -304,9 +304,9 @@ fn what_is_refused_gives_way_to_the_change_before() {
             });
             let records: Vec<_> = records.collect();
             sink.set_budget(if first == 1 { 1 } else { usize::MAX });
-            sink.take_all(&records[..first]).unwrap();
+            sink.take_together(&records[..first]).unwrap();
             sink.set_budget(usize::MAX);
-            sink.take_all(&records[first..]).unwrap();
+            sink.take_together(&records[first..]).unwrap();
             sink.commit(&drained(0, 100), &mut service::report("T")).unwrap();
             assert_eq!(test.rows("SELECT v FROM custom"), [row], "{changes:?} {first}");
         }
@@ -381,7 +381,7 @@ fn rebuilt(test: &TestDatabase, history: &History) -> Vec<String> {
         records.sort_by_key(|record| record.partition);
     }
     for records in records.chunks(history.together) {
-        sink.take_all(records).unwrap();
+        sink.take_together(records).unwrap();
     }
     let mut report = report("T");
     sink.commit(&drained(0, 100), &mut report).unwrap();

@@ -143,7 +143,7 @@ fn a_turn_ends_among_records_that_are_taken_together() {
             ..record(offset, key, Some(VALUE))
         });
     for together in records.collect::<Vec<_>>().chunks(TOGETHER) {
-        sink.take_all(together).unwrap();
+        sink.take_together(together).unwrap();
     }
     until("the first turn's transaction", || {
         (!test.rows(PROGRESS).is_empty()).then_some(())
@@ -290,7 +290,7 @@ fn rows_of(
         ..record(offset, key.as_bytes(), value.as_deref())
     });
     for records in records.collect::<Vec<_>>().chunks(together) {
-        sink.take_all(records).unwrap();
+        sink.take_together(records).unwrap();
     }
     sink.commit(&read_all(&plan), &mut report("T")).unwrap();
     test.rows(

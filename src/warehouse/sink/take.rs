@@ -4,6 +4,8 @@ use mysql::Value;
 use std::ops::Range;
 
 use super::TableSink;
+use crate::decode::{Body, Decoded};
+use crate::ksqldb::DecodedKey;
 use crate::record::Record;
 use crate::warehouse::cell::Cell;
 use crate::warehouse::cells::{Row, Wanted};
@@ -47,10 +49,10 @@ pub(super) struct Coming {
 impl TableSink {
     /// All of them are read before the first is put into the batch: what the batch knows of their keys is mostly not in the
     /// processor's cache, and is fetched for all of them at once.
-    pub(super) fn take_changes(&mut self, records: &[Record<'_>]) {
+    pub(super) fn take_changes(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) {
         let mut coming = std::mem::take(&mut self.coming);
-        for record in records {
-            let taken = self.look(record, &mut coming.sort_keys);
+        for decoded in decoded {
+            let taken = self.look(decoded, &mut coming.sort_keys);
             coming.taken.push(taken);
         }
         for taken in &coming.taken {
@@ -101,11 +103,14 @@ impl TableSink {
     }
 
     /// What a record asks for; its key is added to `sort_keys`.
-    fn look(&mut self, record: &Record<'_>, sort_keys: &mut Vec<u8>) -> Taken {
-        if self.persons.hits(record) {
-            return self.look_at_erased(record, sort_keys);
+    fn look(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+        if self.persons.hits(decoded) {
+            return self.look_at_erased(&decoded.key, sort_keys);
         }
-        match self.reader.read(&self.table, record, Wanted::Fold) {
+        match self
+            .reader
+            .read(&self.table, &decoded.key, &decoded.body, Wanted::Fold)
+        {
             Change::NoKey => Taken::NoKey,
             Change::Refused(refusal) => Taken::Refused(refusal),
             Change::Delete { key } => {
@@ -121,13 +126,9 @@ impl TableSink {
     }
 
     /// Whatever row the key had before is outdated, so it goes.
-    fn look_at_erased(&mut self, record: &Record<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+    fn look_at_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         self.persons_dropped += 1;
-        let tombstone = Record {
-            value: None,
-            ..record.clone()
-        };
-        match self.reader.read(&self.table, &tombstone, Wanted::Fold) {
+        match self.reader.read(&self.table, key, &Body::Tombstone, Wanted::Fold) {
             Change::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
             _ => Taken::Nothing,
         }

@@ -1,0 +1,134 @@
+//! The fields of a JSON object: their names, unescaped, and their values as they were written.
+
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+use super::Reason;
+use crate::json;
+
+/// A field of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field<'t> {
+    /// Borrowed unless it has escapes.
+    pub name: Cow<'t, str>,
+    /// With any blanks around it.
+    pub raw: &'t str,
+    pub logical: Logical,
+}
+
+/// What a field's value is, beside its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logical {
+    /// What the text says, for nobody knows better.
+    Json,
+}
+
+/// The fields of one object in their order.
+#[derive(Debug)]
+pub struct Fields<'t>(Source<'t>);
+
+#[derive(Debug)]
+enum Source<'t> {
+    Known {
+        text: &'t str,
+        places: std::slice::Iter<'t, json::Field>,
+    },
+    Read(std::vec::IntoIter<(Cow<'t, str>, &'t str)>),
+}
+
+impl<'t> Fields<'t> {
+    /// Of an object whose fields were found when it was checked.
+    pub(super) fn at(text: &'t str, places: &'t [json::Field]) -> Fields<'t> {
+        let places = places.iter();
+        Fields(Source::Known { text, places })
+    }
+
+    /// Reads the object.
+    ///
+    /// # Errors
+    /// No object, or not JSON to its end.
+    pub(super) fn read(object: &'t str) -> Result<Fields<'t>, Reason> {
+        let fields = all(object).map_err(Reason::from)?;
+        Ok(Fields(Source::Read(fields.into_iter())))
+    }
+}
+
+impl<'t> Iterator for Fields<'t> {
+    type Item = Field<'t>;
+
+    fn next(&mut self) -> Option<Field<'t>> {
+        let (name, raw) = match &mut self.0 {
+            Source::Known { text, places } => {
+                let place = places.next()?;
+                (
+                    Cow::Borrowed(&text[place.name.clone()]),
+                    &text[place.value.clone()],
+                )
+            }
+            Source::Read(fields) => fields.next()?,
+        };
+        Some(Field {
+            name,
+            raw,
+            logical: Logical::Json,
+        })
+    }
+}
+
+/// All fields of an object.
+///
+/// # Errors
+/// No object, or not JSON to its end.
+pub fn all(object: &str) -> Result<Vec<(Cow<'_, str>, &str)>, String> {
+    let mut fields = Vec::new();
+    each(object, &mut |name, raw| fields.push((name, raw))).map_err(|e| e.to_string())?;
+    Ok(fields)
+}
+
+/// Calls `visit` with every field of an object, as far as it is one.
+///
+/// # Errors
+/// No object, or not JSON to its end.
+pub fn each<'t>(
+    object: &'t str,
+    visit: &mut dyn FnMut(Cow<'t, str>, &'t str),
+) -> Result<(), serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_str(object);
+    json.deserialize_map(Each(visit))?;
+    json.end()
+}
+
+/// The text of a string, a number or a boolean; None for null, objects and arrays.
+pub fn scalar(raw: &str) -> Option<Cow<'_, str>> {
+    let raw = raw.trim_matches([' ', '\t', '\n', '\r']);
+    match raw.as_bytes().first()? {
+        b'{' | b'[' | b'n' => None,
+        b'"' if !raw.contains('\\') && raw.len() >= 2 => Some(Cow::Borrowed(&raw[1..raw.len() - 1])),
+        b'"' => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
+        _ => Some(Cow::Borrowed(raw)),
+    }
+}
+
+struct Each<'v, 't>(&'v mut dyn FnMut(Cow<'t, str>, &'t str));
+
+impl<'t> Visitor<'t> for Each<'_, 't> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Name(name)) = map.next_key()? {
+            let value: &RawValue = map.next_value()?;
+            (self.0)(name, value.get());
+        }
+        Ok(())
+    }
+}
+
+/// Borrowed unless it has escapes.
+#[derive(serde::Deserialize)]
+struct Name<'t>(#[serde(borrow)] Cow<'t, str>);

@@ -1,0 +1,185 @@
+//! A line of the lake, read back: the same as its record says, where there is no record any more.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use std::borrow::Cow;
+
+use super::fields::{each, scalar};
+use super::{Body, Decoded, Object, Text};
+use crate::ksqldb::{DecodedKey, Key, WindowBounds};
+use crate::record::Coordinates;
+
+/// Our fields, without the prefix; a value that has any of these names is nested instead of spliced.
+pub const OURS: [&str; 12] = [
+    "partition",
+    "offset",
+    "timestamp",
+    "key",
+    "key_base64",
+    "window_start",
+    "window_end",
+    "headers",
+    "value",
+    "value_text",
+    "value_base64",
+    "error",
+];
+
+/// What a line says of its record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line<'a> {
+    /// A null under a name of ours may have been a tombstone: it is told as a null.
+    pub decoded: Decoded<'a>,
+    /// Whether it carries our fields: else it has neither coordinates nor a key, not even null.
+    pub has_ours: bool,
+    /// Whether the value's fields stand among the line's own.
+    pub spliced: bool,
+    /// JSON, as it stands there.
+    pub headers: Option<&'a str>,
+}
+
+/// # Errors
+/// Not a line of the lake.
+pub fn read(line: &str) -> Result<Line<'_>, serde_json::Error> {
+    let mut ours = Ours::default();
+    each(line, &mut |name, raw| ours.take(&name, raw, line))?;
+    Ok(ours.into_line(line))
+}
+
+/// Our own fields as they come by. The first three tell the prefix, whatever the configuration says by now.
+#[derive(Default)]
+struct Ours<'a> {
+    seen: usize,
+    prefix: Option<String>,
+    sure: bool,
+    /// The raw values of those that came, by their place in [`OURS`].
+    found: [Option<&'a str>; OURS.len()],
+    /// Where the last of them ends.
+    end: usize,
+    /// Whether another's field has come.
+    others: bool,
+}
+
+impl<'a> Ours<'a> {
+    fn take(&mut self, name: &str, raw: &'a str, line: &'a str) {
+        self.seen += 1;
+        if self.seen == 1 {
+            self.prefix = name.strip_suffix("partition").map(str::to_owned);
+        }
+        let prefix = self.prefix.as_deref();
+        let rest = prefix.and_then(|prefix| name.strip_prefix(prefix));
+        let at = rest.and_then(|rest| OURS.iter().position(|ours| *ours == rest));
+        if self.seen <= 3 && at != Some(self.seen - 1) {
+            self.prefix = None;
+        }
+        self.sure |= self.seen == 3 && self.prefix.is_some();
+        // Ours come first: whatever follows another's is the value's, by whichever name.
+        let (Some(at), false) = (at, self.others) else {
+            self.others = true;
+            return;
+        };
+        self.found[at] = Some(raw);
+        // A raw value is a part of its line.
+        self.end = (raw.as_ptr() as usize + raw.len()).saturating_sub(line.as_ptr() as usize);
+    }
+
+    fn into_line(self, line: &'a str) -> Line<'a> {
+        if !(self.sure && self.prefix.is_some()) {
+            return Line {
+                decoded: Decoded {
+                    at: Coordinates::UNKNOWN,
+                    key: DecodedKey::Null,
+                    body: Body::Object(Object::of(line.trim_ascii().into(), false)),
+                },
+                has_ours: false,
+                spliced: true,
+                headers: None,
+            };
+        }
+        let [partition, offset, timestamp, ..] = self.found;
+        let [.., headers, _, _, _, _] = self.found;
+        let at = Coordinates {
+            partition: number(partition).unwrap_or(-1),
+            offset: number(offset).unwrap_or(-1),
+            timestamp_ms: number(timestamp).unwrap_or(-1),
+        };
+        let (body, spliced) = self.body(line);
+        Line {
+            decoded: Decoded {
+                at,
+                key: self.key(),
+                body,
+            },
+            has_ours: true,
+            spliced,
+            headers,
+        }
+    }
+
+    fn key(&self) -> DecodedKey<'a> {
+        let [_, _, _, key, base64, start, end, ..] = self.found;
+        match (key, base64) {
+            (Some(raw), _) if raw.starts_with('n') => DecodedKey::Null,
+            (Some(raw), _) => DecodedKey::Key {
+                key: Key::Json(raw.into()),
+                window: window(start, end),
+            },
+            (None, Some(raw)) => DecodedKey::Undecodable {
+                reason: self.error().into(),
+                bytes: decoded(raw).into(),
+            },
+            (None, None) => DecodedKey::Null,
+        }
+    }
+
+    /// And whether its fields stand among the line's own.
+    fn body(&self, line: &'a str) -> (Body<'a>, bool) {
+        let [.., value, text, base64, _] = self.found;
+        let unreadable = |bytes| {
+            let reason = self.error().into();
+            (Body::Unreadable { reason, bytes }, false)
+        };
+        match (value, text.and_then(scalar), base64) {
+            (Some(raw), _, _) if raw.starts_with('{') => (Body::Object(Object::of(raw.into(), true)), false),
+            (Some(raw), _, _) => (Body::Other(Text::of(raw.into())), false),
+            (_, Some(text), _) => unreadable(into_bytes(text)),
+            (_, _, Some(raw)) => unreadable(decoded(raw).into()),
+            _ => (Body::Object(Object::of(self.behind(line).into(), false)), true),
+        }
+    }
+
+    /// The object that was spliced into the line, behind our own fields.
+    fn behind(&self, line: &str) -> String {
+        let rest = line.get(self.end..).unwrap_or_default().trim_ascii();
+        format!("{{{}", rest.strip_prefix(',').unwrap_or(rest))
+    }
+
+    fn error(&self) -> String {
+        let [.., error] = self.found;
+        error.and_then(scalar).unwrap_or_default().into_owned()
+    }
+}
+
+fn number<N: std::str::FromStr>(raw: Option<&str>) -> Option<N> {
+    raw?.parse().ok()
+}
+
+fn window(start: Option<&str>, end: Option<&str>) -> Option<WindowBounds> {
+    Some(WindowBounds {
+        start_ms: number(start)?,
+        end_ms: number(end)?,
+    })
+}
+
+fn decoded(raw: &str) -> Vec<u8> {
+    let text = scalar(raw);
+    text.and_then(|text| BASE64.decode(text.as_bytes()).ok())
+        .unwrap_or_default()
+}
+
+fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}

@@ -1,0 +1,84 @@
+//! A key as a person gives it, who has it from `_key` in the lake.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use std::collections::BTreeMap;
+
+use crate::ksqldb::{Key, KeyFormat, KeySchema};
+
+impl KeySchema {
+    /// The key that lines show as this text; None where no key of the topic can look so.
+    pub fn from_shown<'a>(&self, shown: &'a str) -> Option<Key<'a>> {
+        Some(match self.format {
+            KeyFormat::String => Key::Text(shown.into()),
+            KeyFormat::Int | KeyFormat::Bigint => Key::Int(shown.parse().ok()?),
+            KeyFormat::Double => Key::Double(shown.parse().ok()?),
+            KeyFormat::Json if shown.starts_with(['{', '[']) => Key::Json(shown.into()),
+            // A number that is written as text fills a column of numbers all the same.
+            KeyFormat::Json => Key::Json(serde_json::to_string(shown).ok()?.into()),
+            KeyFormat::Delimited => Key::Fields(delimited(&self.columns, shown)?),
+            KeyFormat::Bytes => Key::Bytes(BASE64.decode(shown).ok()?.into()),
+            KeyFormat::None => return None,
+        })
+    }
+
+    /// JSON of the kind that keys of this topic are in `_key`.
+    pub fn shown_example(&self) -> &'static str {
+        match self.format {
+            KeyFormat::String | KeyFormat::Bytes => "\"\"",
+            KeyFormat::Int | KeyFormat::Bigint => "0",
+            KeyFormat::Double => "0e0",
+            KeyFormat::Delimited if self.columns.len() > 1 => "{}",
+            KeyFormat::Delimited => "\"\"",
+            KeyFormat::Json | KeyFormat::None => "null",
+        }
+    }
+}
+
+/// The fields of a delimited key, from the object that its line shows, or the one there is.
+fn delimited(columns: &[String], shown: &str) -> Option<Vec<String>> {
+    if columns.len() == 1 {
+        return Some(vec![shown.to_owned()]);
+    }
+    let fields: BTreeMap<String, String> = serde_json::from_str(shown).ok()?;
+    columns.iter().map(|column| fields.get(column).cloned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_several_columns_are_given_as_the_lake_shows_them() {
+        let columns = ["a".to_owned(), "b".to_owned()];
+        assert_eq!(
+            delimited(&columns, r#"{"b":"2","a":"1"}"#),
+            Some(vec!["1".to_owned(), "2".to_owned()])
+        );
+        assert_eq!(delimited(&columns, "1,2"), None);
+        assert_eq!(delimited(&columns[..1], "1,2"), Some(vec!["1,2".to_owned()]));
+    }
+
+    #[test]
+    fn a_key_is_given_as_its_format_shows_it() {
+        let key = |format, shown| {
+            let schema = KeySchema {
+                format,
+                ..KeySchema::default()
+            };
+            schema.from_shown(shown).map(|key| format!("{key:?}"))
+        };
+        assert_eq!(key(KeyFormat::String, "{").unwrap(), "Text(\"{\")");
+        assert_eq!(key(KeyFormat::Bigint, "-7").unwrap(), "Int(-7)");
+        assert_eq!(key(KeyFormat::Json, "7").unwrap(), "Json(\"\\\"7\\\"\")");
+        assert_eq!(key(KeyFormat::Json, "{}").unwrap(), "Json(\"{}\")");
+        assert_eq!(key(KeyFormat::Bytes, "/w==").unwrap(), "Bytes([255])");
+        for (format, shown) in [
+            (KeyFormat::Int, "x"),
+            (KeyFormat::Bytes, "?"),
+            (KeyFormat::None, ""),
+        ] {
+            assert_eq!(key(format, shown), None);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What is decoded, held against serde_json, and lines held against their records.
+
+use super::*;
+use crate::json::oracle;
+use crate::ksqldb::{Key, KeyFormat};
+use crate::lake::line::Recorder;
+use crate::record::Header;
+use proptest::prelude::*;
+use serde_json::value::RawValue;
+
+fn record<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Record<'a> {
+    Record {
+        partition: 3,
+        offset: 42,
+        timestamp_ms: 1_761_868_799_000,
+        key,
+        value,
+        headers: Vec::new(),
+    }
+}
+
+/// Names and values without blanks around them.
+fn fields_of(body: &Body<'_>) -> Option<Vec<(String, String)>> {
+    let Body::Object(object) = body else { return None };
+    let field = |field: Field<'_>| (field.name.into_owned(), field.raw.trim_ascii().to_owned());
+    Some(object.fields().unwrap().map(field).collect())
+}
+
+#[test]
+fn fields_keep_their_text_and_order() {
+    let value = b" {\"b\\u0063\" : [1, 2] ,\"A\":12.340,\"c\":null,\"\":\"\\\"}\"} ";
+    let expected = [
+        ("bc", "[1, 2]"),
+        ("A", "12.340"),
+        ("c", "null"),
+        ("", "\"\\\"}\""),
+    ];
+    let expected = expected.map(|(name, raw)| (name.to_owned(), raw.to_owned()));
+    for mut decoder in [Decoder::default(), Decoder::default().with_fields()] {
+        for _ in 0..2 {
+            let decoded = decoder.decode(&record(None, Some(value)));
+            assert_eq!(fields_of(&decoded.body).unwrap(), expected);
+            decoder.take_back([decoded]);
+        }
+    }
+}
+
+/// An escape in one name keeps a quick look from finding the names; without any it must not allocate them.
+#[test]
+fn known_fields_are_borrowed() {
+    let mut decoder = Decoder::default().with_fields();
+    let value = record(None, Some(b"{\"A\":12.340,\"B\":{\"C\":1}}"));
+    decoder.decode(&value);
+    let decoded = decoder.decode(&value);
+    let Body::Object(object) = &decoded.body else {
+        panic!("{decoded:?}")
+    };
+    assert_eq!(object.places.len(), 2);
+    let mut fields = object.fields().unwrap();
+    assert!(fields.all(|field| matches!(field.name, Cow::Borrowed(_)) && field.logical == Logical::Json));
+}
+
+#[test]
+fn each_kind_of_value_is_told() {
+    let mut decoder = Decoder::default().reserving(["_offset".to_owned()]);
+    let mut body = |value: Option<&[u8]>| format!("{:?}", decoder.decode(&record(None, value)).body);
+    assert_eq!(body(None), "Tombstone");
+    assert!(body(Some(b"{\"_OFFSET\":1}")).contains("reserved: true"));
+    assert!(body(Some(b" {\"offset\":1}")).contains("reserved: false"));
+    assert!(body(Some(b"[1,\n2] ")).starts_with("Other(Text { text: \"[1,\\n2]\", line_ends: true"));
+    assert!(body(Some(b"\xff")).starts_with("Unreadable { reason: \"not UTF-8 at byte 0\""));
+    assert!(body(Some(b"{\"a\":1,\"A\":2}")).contains("stands twice, case ignored"));
+}
+
+/// Values that readers can't take tell a field all the same where serde_json can: days have always gone by it.
+#[test]
+fn a_field_is_told_by_its_exact_name() {
+    let field = |value: &[u8], name: &str| {
+        let mut decoder = Decoder::default().with_fields();
+        let decoded = decoder.decode(&record(None, Some(value)));
+        decoded.body.field(name).map(Cow::into_owned)
+    };
+    assert_eq!(field(b"{\"a\":1,\"t\":\"x\"}", "t").unwrap(), "\"x\"");
+    assert_eq!(field(b"{\"\\u0074\":2}", "t").unwrap(), "2");
+    assert_eq!(field(b"{\"t\":1,\"T\":2}", "t").unwrap(), "1");
+    assert_eq!(field(b"{\"t\":1,\"t\":2}", "t").unwrap(), "2");
+    for value in [
+        &b"{\"T\":1}"[..],
+        b"{\"t\":1",
+        b"[\"t\"]",
+        b"{\"t\":1,\"u\":1e400}",
+    ] {
+        assert_eq!(field(value, "t"), None, "{}", value.escape_ascii());
+    }
+}
+
+#[test]
+fn json_keys_have_names_of_their_own() {
+    let schema = KeySchema {
+        format: KeyFormat::Json,
+        ..KeySchema::default()
+    };
+    let mut decoder = Decoder::new(schema).reserving(["a".to_owned()]).with_fields();
+    for _ in 0..2 {
+        let decoded = decoder.decode(&record(Some(b"{\"a\":1}"), Some(b"{\"b\":2}")));
+        let key = Key::Json("{\"a\":1}".into());
+        assert_eq!(decoded.key, DecodedKey::Key { key, window: None });
+        assert_eq!(fields_of(&decoded.body).unwrap().len(), 1);
+        decoder.take_back([decoded]);
+    }
+}
+
+#[test]
+fn a_line_without_our_fields_is_its_value() {
+    for text in [
+        "{\"a\":1}",
+        "{\"my_partition\":1,\"my_offset\":2,\"my_key\":3}\n",
+        "{}",
+    ] {
+        let line = line::read(text).unwrap();
+        assert!(!line.has_ours && line.spliced, "{text}");
+        assert_eq!(line.decoded.at, Coordinates::UNKNOWN);
+        let Body::Object(object) = &line.decoded.body else {
+            panic!("{line:?}")
+        };
+        assert_eq!(&**object.text(), text.trim_end());
+    }
+    assert!(line::read("[1]").is_err());
+    assert!(line::read("{} x").is_err());
+}
+
+/// A line's fields may be of any kind: what is not what we write must not make anything panic, nor lose a value's field.
+#[test]
+fn odd_lines_lose_no_field() {
+    let head = "{\"_partition\":\"x\",\"_offset\":{},\"_timestamp\":null";
+    let line = format!("{head},\"_key_base64\":7,\"a\":1,\"_offset\":2,\"b\":3}}");
+    let line = line::read(&line).unwrap();
+    assert_eq!(line.decoded.at, Coordinates::UNKNOWN);
+    let names: Vec<_> = fields_of(&line.decoded.body).unwrap();
+    let names: Vec<_> = names.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["a", "_offset", "b"]);
+}
+
+fn is_same_body(line: &Body<'_>, record: &Body<'_>) {
+    let flat = |text: &str| text.replace(['\n', '\r'], " ");
+    match (line, record) {
+        (Body::Object(line), Body::Object(record)) => {
+            let (line, record) = (Body::Object(line.clone()), Body::Object(record.clone()));
+            let flattened = fields_of(&record).unwrap().into_iter();
+            let flattened: Vec<_> = flattened.map(|(name, raw)| (name, flat(&raw))).collect();
+            assert_eq!(fields_of(&line).unwrap(), flattened);
+        }
+        (Body::Other(line), Body::Other(record)) => assert_eq!(**line, flat(record)),
+        (Body::Other(line), Body::Tombstone) => assert_eq!(&**line, "null"),
+        (Body::Unreadable { bytes: line, .. }, Body::Unreadable { bytes: record, .. }) => {
+            assert_eq!(line, record);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(1024)))]
+
+    /// Whatever a decoder saw before, and whether or not it looks for fields at once, they are what serde_json reads.
+    #[test]
+    fn fields_are_those_of_serde_json(
+        values in proptest::collection::vec(oracle::bytes(), 1..4),
+        objects in proptest::collection::vec(
+            proptest::collection::btree_map(
+                "[a-cé]{1,3}|[\"\\\\\u{1}]",
+                "[ \t]{0,2}(-?[1-9][0-9]?[.]5|1e5|\"[a,:}\\]é]{0,9}\"|\\[ *1, *\\{ *\"a\": *[0-9] *\\} *\\]|\\{ *\\}|true|null)[ \n]{0,2}",
+                0..5,
+            ),
+            1..4,
+        ),
+        blank in "[ \n]{0,2}",
+    ) {
+        let object = |fields: &std::collections::BTreeMap<String, String>| {
+            let field = |(name, value): (&String, &String)| format!("{} :{value}", serde_json::json!(name));
+            let fields: Vec<_> = fields.iter().map(field).collect();
+            format!("{blank}{{{} }} ", fields.join(&format!(",{blank}"))).into_bytes()
+        };
+        let values: Vec<_> = values.into_iter().chain(objects.iter().map(object)).collect();
+        let mut decoders = [Decoder::default(), Decoder::default().with_fields()];
+        for value in values.iter().chain(&values) {
+            let raw: Result<Ordered, _> = serde_json::from_slice(value);
+            let expected = raw.ok().map(|fields| fields.0);
+            for decoder in &mut decoders {
+                let decoded = decoder.decode(&record(None, Some(value)));
+                // What is unreadable has no fields, even where serde_json would find some.
+                if let Some(found) = fields_of(&decoded.body) {
+                    prop_assert_eq!(Some(&found), expected.as_ref(), "{}", value.escape_ascii());
+                    for (name, raw) in &found {
+                        let field = decoded.body.field(name);
+                        prop_assert_eq!(field.as_deref().map(str::trim_ascii), Some(raw.as_str()));
+                    }
+                }
+                decoder.take_back([decoded]);
+            }
+        }
+    }
+
+    /// A line of the lake says what its record said.
+    #[test]
+    fn a_line_decodes_to_its_record(
+        value in proptest::option::weighted(0.9, oracle::bytes()),
+        key in proptest::option::of(prop_oneof![
+            "\\PC{0,6}[\n\"\\\\\u{1}]?".prop_map(String::into_bytes),
+            proptest::collection::vec(any::<u8>(), 0..20),
+        ]),
+        format in proptest::sample::select(vec![KeyFormat::String, KeyFormat::Json, KeyFormat::Int]),
+        window in proptest::sample::select(vec![None, Some(crate::ksqldb::Window::Session)]),
+        prefix in proptest::sample::select(vec!["_", "", "kafka_"]),
+        header in any::<bool>(),
+    ) {
+        let schema = KeySchema { format, window, ..KeySchema::default() };
+        let mut record = record(key.as_deref(), value.as_deref());
+        if header {
+            record.headers = vec![Header { name: b"h", value: None }];
+        }
+        let mut text = Vec::new();
+        Recorder::new(prefix, schema.clone(), true).write(&record, &mut text);
+        let text = String::from_utf8(text).unwrap();
+        let line = line::read(&text).unwrap();
+        let decoded = Decoder::new(schema).decode(&record);
+        prop_assert!(line.has_ours);
+        prop_assert_eq!(line.headers.is_some(), header);
+        prop_assert_eq!(line.decoded.at, decoded.at);
+        is_same_body(&line.decoded.body, &decoded.body);
+        match (&line.decoded.key, &decoded.key) {
+            (DecodedKey::Undecodable { bytes, reason }, DecodedKey::Undecodable { bytes: as_it_came, reason: why }) => {
+                prop_assert_eq!(bytes, as_it_came);
+                prop_assert!(reason.starts_with(&**why), "{} and {}", reason, why);
+            }
+            (DecodedKey::Key { window, .. }, DecodedKey::Key { window: as_it_came, .. }) => {
+                prop_assert_eq!(window, as_it_came);
+            }
+            (DecodedKey::Null, found) => {
+                // A key that is JSON's null stands in its line as none does.
+                let is_null = match found {
+                    DecodedKey::Key { key: Key::Json(raw), .. } => raw == "null",
+                    other => *other == DecodedKey::Null,
+                };
+                prop_assert!(is_null, "{:?}", found);
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+}
+
+/// An object's fields in their order, by a visitor of the tests' own.
+struct Ordered(Vec<(String, String)>);
+
+impl<'de> serde::Deserialize<'de> for Ordered {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> serde::de::Visitor<'de> for Entries {
+            type Value = Vec<(String, String)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((name, raw)) = map.next_entry::<String, &RawValue>()? {
+                    fields.push((name, raw.get().to_owned()));
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Entries).map(Ordered)
+    }
+}
