@@ -390,7 +390,7 @@ fn partitions_of(topic: &MetadataTopic) -> Result<Vec<i32>, Fault> {
     let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
     ids.sort_unstable();
     match topic.error().map(RDKafkaErrorCode::from) {
-        Some(code) if ids.is_empty() => Err(Fault::new(code, code.to_string())),
-        _ => Ok(ids),
+        Some(code) => Err(Fault::new(code, code.to_string())),
+        None => Ok(ids),
     }
 }
