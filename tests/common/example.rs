@@ -1,4 +1,4 @@
-//! The example's own topics, filled by examples/produce_transactions under names of the test's.
+//! The example's own topics, filled by examples/programs/produce_transactions under names of the test's.
 
 use std::path::Path;
 use std::process::Command;

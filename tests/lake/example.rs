@@ -1,4 +1,4 @@
-//! The ten topics of examples/lakectl.toml, as examples/produce_transactions fills them.
+//! The ten topics of examples/lakectl.toml, as examples/programs/produce_transactions fills them.
 
 use crate::common::compare::{Compare, Key};
 use crate::common::example::{entries, produce};

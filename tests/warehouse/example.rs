@@ -1,4 +1,4 @@
-//! The five table topics of examples/lakectl.toml, as examples/produce_transactions fills them.
+//! The five table topics of examples/lakectl.toml, as examples/programs/produce_transactions fills them.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
