@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::program::start;
-use lakectl::cli::Cli;
+use lakectl::cli::{Cli, heading};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -120,6 +120,23 @@ fn every_command_has_a_man_page_with_all_its_options() {
             let roff = format!("\\-\\-{}", long.replace('-', "\\-"));
             assert!(page.contains(&roff), "{name}.1 has no {roff}");
         }
+        let sections: Vec<&str> = page.lines().filter(|line| line.starts_with(".S")).collect();
+        let options = sections.iter().position(|line| *line == ".SH OPTIONS").unwrap();
+        let below = sections[options + 1..]
+            .iter()
+            .take_while(|line| line.starts_with(".SS "));
+        let headings = heading::ALL.map(|heading| format!(".SS \"{heading}\""));
+        assert!(
+            below
+                .clone()
+                .all(|line| headings.iter().any(|known| known == line)),
+            "{name}.1: {sections:?}"
+        );
+        assert_eq!(
+            below.last(),
+            headings.last().map(String::as_str).as_ref(),
+            "{name}.1: {sections:?}"
+        );
         assert!(
             page.contains("EXIT STATUS") || command.get_after_help().is_none(),
             "{name}.1"

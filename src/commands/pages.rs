@@ -6,7 +6,7 @@ use clap_mangen::Man;
 use serde::Serialize;
 use std::path::Path;
 
-use crate::cli::{Cli, Common, CompletionsArgs, ManArgs};
+use crate::cli::{Cli, Common, CompletionsArgs, ManArgs, heading};
 use crate::exit::usage;
 use crate::report::Report;
 
@@ -38,7 +38,24 @@ pub(super) fn man(common: &Common, args: &ManArgs, report: &mut Report) -> Resul
 fn page(command: clap::Command) -> Result<String> {
     let mut page = Vec::new();
     Man::new(command).render(&mut page)?;
-    Ok(String::from_utf8(page)?.replace("\n.SH EXTRA\n", "\n.SH \"EXIT STATUS\"\n"))
+    let page = String::from_utf8(page)?.replace("\n.SH EXTRA\n", "\n.SH \"EXIT STATUS\"\n");
+    Ok(below_options(page))
+}
+
+/// Our headings stand below the section of options, where readers of man pages look, and not beside it.
+fn below_options(mut page: String) -> String {
+    const OPTIONS: &str = "\n.SH OPTIONS\n";
+    for heading in heading::ALL {
+        let title = heading.to_uppercase();
+        let subsection = format!("\n.SS \"{heading}\"\n");
+        for section in [format!("\n.SH {title}\n"), format!("\n.SH \"{title}\"\n")] {
+            let Some(at) = page.find(&section) else { continue };
+            let begun = page[..at].contains(OPTIONS);
+            let begin = if begun { "" } else { OPTIONS.trim_end() };
+            page.replace_range(at..at + section.len(), &format!("{begin}{subsection}"));
+        }
+    }
+    page
 }
 
 fn named(program: clap::Command, names: &[String]) -> Result<clap::Command> {

@@ -132,7 +132,12 @@ fn the_diagrams_in_the_documents_are_the_live_schema() {
     // The server's order of names is not ours.
     live.sort_by(|a, b| a.0.cmp(&b.0));
     assert!(live.len() > 50, "{live:?}");
-    assert_eq!(drawn(), live);
+    let drawn = drawn();
+    // The first difference says more than two long lists.
+    for (drawn, live) in drawn.iter().zip(&live) {
+        assert_eq!(drawn, live);
+    }
+    assert_eq!(drawn.len(), live.len());
 }
 
 #[test]
