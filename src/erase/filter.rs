@@ -61,6 +61,13 @@ impl Filter {
         self.listed
     }
 
+    /// Whether it looks at the fields of every record.
+    pub fn wants_fields(&self) -> bool {
+        self.active
+            .as_ref()
+            .is_some_and(|active| !active.fields.is_empty())
+    }
+
     /// Whether the record belongs to someone who was erased.
     pub fn hits(&self, record: &Decoded<'_>) -> bool {
         self.active.as_ref().is_some_and(|active| active.hits(record))

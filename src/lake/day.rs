@@ -27,6 +27,11 @@ impl RecordDay {
         }
     }
 
+    /// Whether a field of the value decides.
+    pub fn is_by_field(&self) -> bool {
+        matches!(self.by, PartitionTime::Field(_))
+    }
+
     pub fn today(zone: Tz) -> NaiveDate {
         Utc::now().with_timezone(&zone).date_naive()
     }

@@ -392,7 +392,12 @@ impl Sink for TopicSink<'_> {
     }
 
     fn decoder(&self) -> Decoder {
-        line::decoder(&self.settings.lake.prefix, &self.topic.key)
+        let decoder = line::decoder(&self.settings.lake.prefix, &self.topic.key);
+        if self.day.is_by_field() || self.filter.wants_fields() {
+            decoder.with_fields()
+        } else {
+            decoder
+        }
     }
 
     fn take_all(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) -> Result<()> {
