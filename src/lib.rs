@@ -17,6 +17,7 @@ pub mod kafka;
 pub mod key_hash;
 pub mod ksqldb;
 pub mod lake;
+pub mod locked;
 pub mod metrics;
 pub mod print;
 pub mod progress;

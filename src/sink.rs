@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::config::Topic;
 use crate::kafka::DrainPlan;
+use crate::locked::Locked;
 use crate::record::Record;
 use crate::report::{GapReport, TopicReport};
 
@@ -78,13 +79,8 @@ pub trait Target {
     where
         Self: 't;
 
-    /// Takes the topic's lock, waiting up to `wait` for another run. The inner error says who holds it.
-    fn open<'t>(
-        &'t self,
-        topic: &'t Topic,
-        run_id: &str,
-        wait: Duration,
-    ) -> Result<Result<Self::Sink<'t>, String>>;
+    /// Takes the topic's lock, waiting up to `wait` for another run.
+    fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<Self::Sink<'t>>>;
 
     /// How far the target is with a topic, without a lock and without touching anything.
     fn progress(&self, topic: &Topic) -> Result<Progress>;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::admin::OffsetSpec;
 use super::client::Client;
-use super::handover::{self, Giver, Refused};
+use super::handover::{self, Giver};
 use super::parts::Parts;
 use super::plan::DrainPlan;
 use super::shares::Allowance;
@@ -53,6 +53,13 @@ pub struct Outcome {
     pub before_from: u64,
     /// About what its records take in a sink's memory.
     pub bytes: u64,
+}
+
+/// What comes after a message.
+enum Step {
+    On,
+    /// Nobody takes any more records.
+    TakerGone,
 }
 
 /// A bounded read that Kafka has begun to send. While it lives, no other is begun.
@@ -161,11 +168,9 @@ impl<'a> Reading<'a> {
             match self.next(&mut giver, &mut silence) {
                 Some(Ok(message)) => {
                     silence = Duration::ZERO;
-                    if self
-                        .message(message, closing.is_some(), limits, &mut giver)?
-                        .is_err()
-                    {
-                        return Ok(());
+                    match self.message(message, closing.is_some(), limits, &mut giver)? {
+                        Step::On => {}
+                        Step::TakerGone => return Ok(()),
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -210,45 +215,44 @@ impl<'a> Reading<'a> {
         heard
     }
 
-    /// The inner error: nobody takes any more records.
+    /// Gives the record away, or settles its Kafka partition where nothing more is wanted of it.
     fn message(
         &mut self,
         message: BorrowedMessage<'a>,
         closing: bool,
         limits: &mut Limits,
         giver: &mut Giver<'a>,
-    ) -> Result<Result<(), Refused>> {
+    ) -> Result<Step> {
         let (partition, offset) = (message.partition(), message.offset());
         let Some(part) = self.parts.sent(partition).filter(|part| offset >= part.position) else {
-            return Ok(Ok(()));
+            return Ok(Step::On);
         };
-        if offset >= part.end {
-            let end = part.end;
-            return self.settle(partition, end).map(Ok);
-        }
         let past_until = limits
             .until_ms
             .is_some_and(|until| handover::timestamp_ms(&message) >= until);
-        if closing || past_until || limits.records_left == Some(0) {
-            return self.settle(partition, offset).map(Ok);
+        let end = part.end;
+        if offset >= end {
+            self.settle(partition, end)?;
+        } else if closing || past_until || limits.records_left == Some(0) {
+            self.settle(partition, offset)?;
+        } else if part.has_had_its_share() {
+            self.defer(partition, offset)?;
+        } else {
+            part.take(offset);
+            let at_end = part.position >= end;
+            self.bytes += (message.payload_len() + message.key_len() + RECORD_OVERHEAD) as u64;
+            limits.records_left = limits.records_left.map(|left| left - 1);
+            let before = |from| handover::timestamp_ms(&message) < from;
+            if self.plan.from_ms.is_some_and(before) {
+                self.before_from += 1;
+            } else if giver.give(message).is_err() {
+                return Ok(Step::TakerGone);
+            }
+            if at_end {
+                self.settle(partition, end)?;
+            }
         }
-        if part.has_had_its_share() {
-            return self.defer(partition, offset).map(Ok);
-        }
-        part.take(offset);
-        let (end, at_end) = (part.end, part.position >= part.end);
-        self.bytes += (message.payload_len() + message.key_len() + RECORD_OVERHEAD) as u64;
-        limits.records_left = limits.records_left.map(|left| left - 1);
-        let before = |from| handover::timestamp_ms(&message) < from;
-        if self.plan.from_ms.is_some_and(before) {
-            self.before_from += 1;
-        } else if let Err(refused) = giver.give(message) {
-            return Ok(Err(refused));
-        }
-        match at_end {
-            true => self.settle(partition, end).map(Ok),
-            false => Ok(Ok(())),
-        }
+        Ok(Step::On)
     }
 
     /// Kafka has no more for now. What is left up to the planned end are transaction markers, aborted

@@ -44,6 +44,7 @@ use std::time::Duration;
 use crate::config::{Settings, Topic};
 use crate::erase::filter::Filter;
 use crate::exit::usage;
+use crate::locked::Locked;
 use crate::sink::{Progress, Target};
 pub use day::RecordDay;
 pub use files::{DataFile, TopicFiles};
@@ -124,15 +125,10 @@ impl Target for Lake<'_> {
         Self: 't;
 
     /// Also finishes or drops what an earlier run left.
-    fn open<'t>(
-        &'t self,
-        topic: &'t Topic,
-        run_id: &str,
-        wait: Duration,
-    ) -> Result<Result<TopicSink<'t>, String>> {
+    fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<TopicSink<'t>>> {
         let lock = match lock::take(&self.root, &topic.name, run_id, wait)? {
-            Ok(lock) => lock,
-            Err(holder) => return Ok(Err(holder)),
+            Locked::Ours(lock) => lock,
+            Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
         };
         let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
         let state = self.check(topic, recovered.state)?;
@@ -142,7 +138,7 @@ impl Target for Lake<'_> {
             &topic.key,
             &topic.key.columns,
         );
-        Ok(Ok(TopicSink::new(
+        Ok(Locked::Ours(TopicSink::new(
             &self.root,
             self.settings,
             topic,

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{Client, OffsetRange, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
 use crate::lake::path::topic_folder;
+use crate::locked::Locked;
 use crate::progress::Progress as Bar;
 use crate::report::{GapReport, PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::select::{self, Selected};
@@ -101,11 +102,11 @@ impl<'a> Run<'a> {
     }
 
     /// Takes the topic's lock, or waits for it as long as was asked for.
-    fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Result<T::Sink<'t>, String>> {
+    fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Locked<T::Sink<'t>>> {
         let mut waiting = None;
         self.options.limits.stop.attempt(self.options.wait, |step| {
             let opened = target.open(topic, &self.report.run_id, step)?;
-            if let (Err(holder), false) = (&opened, step.is_zero()) {
+            if let (Locked::HeldBy(holder), false) = (&opened, step.is_zero()) {
                 waiting.get_or_insert_with(|| self.options.display.waiting(&topic.name, holder));
             }
             Ok(opened)
@@ -154,11 +155,11 @@ impl<'a> Run<'a> {
         for (topic, partitions) in wave {
             let mut line = self.line(topic);
             match self.open(target, topic) {
-                Ok(Ok(sink)) => {
+                Ok(Locked::Ours(sink)) => {
                     opened.push((topic, partitions, sink, line));
                     continue;
                 }
-                Ok(Err(holder)) => line.lock_out(holder),
+                Ok(Locked::HeldBy(holder)) => line.lock_out(holder),
                 Err(error) => line.fail(&error),
             }
             self.report.topics.push(line);

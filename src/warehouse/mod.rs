@@ -50,6 +50,7 @@ use std::time::Duration;
 
 use crate::config::{Database, Topic};
 use crate::exit::usage;
+use crate::locked::Locked;
 use crate::sink::{Progress, Target};
 use connect::Server;
 use cutoffs::Erased;
@@ -87,15 +88,15 @@ impl Warehouse {
         })
     }
 
-    /// Checks the topic's table and takes its lock; None where another run holds it for longer than `wait`.
+    /// Checks the topic's table and takes its lock, waiting up to `wait` for another run.
     ///
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
-    pub fn open(&self, topic: &Topic, wait: Duration) -> Result<Option<TableSink>> {
+    pub fn open(&self, topic: &Topic, wait: Duration) -> Result<Locked<TableSink>> {
         let (conn, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
         let mut link = Link::new(&self.database, &self.server, conn, &table.name);
         if !link.lock(wait)? {
-            return Ok(None);
+            return Ok(Locked::HeldBy(held(&table.name)));
         }
         let place = Place {
             table: &table.name,
@@ -106,7 +107,7 @@ impl Warehouse {
         let erased = Erased::new(cutoffs, &table).with_context(|| format!("topic {}", topic.name))?;
         let persons = erasures::filter(&mut link.conn, topic, &reader)?;
         let topic = topic.clone();
-        Ok(Some(TableSink::new(
+        Ok(Locked::Ours(TableSink::new(
             topic, table, link, reader, erased, persons, progress,
         )))
     }
@@ -136,13 +137,8 @@ impl Warehouse {
 impl Target for Warehouse {
     type Sink<'t> = TableSink;
 
-    fn open<'t>(
-        &'t self,
-        topic: &'t Topic,
-        _run_id: &str,
-        wait: Duration,
-    ) -> Result<Result<TableSink, String>> {
-        Ok(Warehouse::open(self, topic, wait)?.ok_or_else(|| held(&topic.table)))
+    fn open<'t>(&'t self, topic: &'t Topic, _run_id: &str, wait: Duration) -> Result<Locked<TableSink>> {
+        Warehouse::open(self, topic, wait)
     }
 
     fn progress(&self, topic: &Topic) -> Result<Progress> {
