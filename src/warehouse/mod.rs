@@ -27,6 +27,7 @@ mod pending;
 mod progress;
 mod purge;
 mod rebuild;
+mod refusal;
 mod rejects;
 mod retention;
 mod row;

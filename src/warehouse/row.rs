@@ -10,6 +10,7 @@ use super::convert::Input;
 use super::fields::{by_name_or_place, top_level};
 use super::mapping::{KeyColumns, KeyPlan, Names};
 use super::pending::{Pending, Write};
+use super::refusal::{Refusal, RefusalKind};
 use super::schema::TargetTable;
 use crate::json::{Checker, Field, Shape};
 use crate::ksqldb::{DecodedKey, Key, KeySchema};
@@ -24,15 +25,12 @@ pub(super) enum Change<'a> {
     Delete { key: Vec<Value> },
     /// A table's record without a key says nothing about any row.
     NoKey,
-    /// Why no row can be made of it.
-    Refused(Refusal),
-}
-
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) reason: String,
-    /// The primary key, where the record got that far: its row stays as it is.
-    pub(super) key: Option<Vec<Value>>,
+    /// No row can be made of it.
+    Refused {
+        refusal: Refusal,
+        /// The primary key, where the record got that far: its row stays as it is.
+        key: Option<Vec<Value>>,
+    },
 }
 
 /// Field names come from outside: what is remembered of them is bounded.
@@ -113,13 +111,13 @@ impl RowReader {
     ) -> Change<'a> {
         let (key, window) = match self.schema.decode(record.key) {
             DecodedKey::Null => return Change::NoKey,
-            DecodedKey::Undecodable(reason) => return refused(reason.into_owned(), None),
+            DecodedKey::Undecodable(reason) => return refused(RefusalKind::Key(reason.into_owned()), None),
             DecodedKey::Key { key, window } => (key, window),
         };
         let mut row = std::mem::take(&mut self.row).emptied();
         row.make_room(table.columns.len());
-        if let Err(reason) = self.fill_key(table, &key, &mut row) {
-            return refused(reason, None);
+        if let Err(refusal) = self.fill_key(table, &key, &mut row) {
+            return refused(refusal, None);
         }
         if let Some(window) = window {
             let bounds = [
@@ -128,8 +126,8 @@ impl RowReader {
             ];
             for (column, ms) in bounds {
                 let Some(at) = column else { continue };
-                if let Err(reason) = row.set(table, at, &Input::Number(ms.to_string().into())) {
-                    return refused(reason, None);
+                if let Err(refusal) = row.set(table, at, &Input::Number(ms.to_string().into())) {
+                    return refused(refusal, None);
                 }
             }
         }
@@ -142,7 +140,7 @@ impl RowReader {
         self.fields = fields;
         match filled {
             Ok(()) => Change::Upsert(row),
-            Err(reason) => refused(reason, Some(row.key(table))),
+            Err(refusal) => refused(refusal, Some(row.key(table))),
         }
     }
 
@@ -178,7 +176,7 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         key: &Key<'_>,
-    ) -> Result<Vec<(usize, Value)>, String> {
+    ) -> Result<Vec<(usize, Value)>, Refusal> {
         let mut row = Row::default();
         row.make_room(table.columns.len());
         self.fill_key(table, key, &mut row)?;
@@ -201,12 +199,12 @@ impl RowReader {
         !self.without_column.is_empty()
     }
 
-    fn fill_key<'a>(&mut self, table: &TargetTable, key: &Key<'a>, row: &mut Row<'a>) -> Result<(), String> {
+    fn fill_key<'a>(&mut self, table: &TargetTable, key: &Key<'a>, row: &mut Row<'a>) -> Result<(), Refusal> {
         if let Key::Json(raw) = key {
             return match raw.starts_with('{') {
                 true => self.fill_key_object(table, raw, row),
                 false => {
-                    let input = Input::from_json(raw)?;
+                    let input = Input::from_json(raw).map_err(RefusalKind::key)?;
                     self.fill_single(table, &input, row)
                 }
             };
@@ -222,7 +220,7 @@ impl RowReader {
             Key::Int(number) => self.fill_single(table, &Input::Number(number.to_string().into()), row),
             Key::Double(number) => self.fill_single(table, &Input::Number(format!("{number:?}").into()), row),
             Key::Bytes(bytes) => self.fill_single(table, &Input::Bytes(bytes), row),
-            Key::Fields(_) | Key::Json(_) => Err("key: more columns than are configured".to_owned()),
+            Key::Fields(_) | Key::Json(_) => Err(RefusalKind::key("more columns than are configured").into()),
         }
     }
 
@@ -232,7 +230,7 @@ impl RowReader {
         table: &TargetTable,
         input: &Input<'a>,
         row: &mut Row<'a>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let columns = match &self.plan.columns {
             KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns,
         };
@@ -245,7 +243,7 @@ impl RowReader {
                     table.key_names()
                 );
                 self.key_misfit.get_or_insert_with(|| reason.clone());
-                Err(format!("key: {reason}"))
+                Err(RefusalKind::key(reason).into())
             }
         }
     }
@@ -255,8 +253,8 @@ impl RowReader {
         table: &TargetTable,
         raw: &'a str,
         row: &mut Row<'a>,
-    ) -> Result<(), String> {
-        let fields = top_level(raw)?;
+    ) -> Result<(), Refusal> {
+        let fields = top_level(raw).map_err(RefusalKind::key)?;
         let targets = match &self.plan.columns {
             KeyColumns::Named { names, columns } => by_name_or_place(&fields, names, columns),
             KeyColumns::OnTheWire(columns) => {
@@ -278,10 +276,10 @@ impl RowReader {
                 table.key_names()
             );
             self.key_misfit.get_or_insert_with(|| reason.clone());
-            return Err(format!("key: {reason}"));
+            return Err(RefusalKind::key(reason).into());
         };
         for (at, (_, raw)) in targets.into_iter().zip(&fields) {
-            row.set(table, at, &Input::from_json(raw)?)?;
+            row.set_json(table, at, raw)?;
         }
         Ok(())
     }
@@ -293,14 +291,14 @@ impl RowReader {
         fields: &mut Vec<Field>,
         row: &mut Row<'a>,
         wanted: Wanted,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let readable = self
             .checker
             .check_fields(value, fields)
-            .map_err(|reason| format!("value: {reason}"))?;
+            .map_err(RefusalKind::value)?;
         let text = readable.text;
         if readable.shape == Shape::Other {
-            return Err("value: JSON, but no object, so that no column is named".to_owned());
+            return Err(RefusalKind::value("JSON, but no object, so that no column is named").into());
         }
         for (place, field) in fields.iter().enumerate() {
             self.fill_field(
@@ -313,7 +311,11 @@ impl RowReader {
             )?;
         }
         if fields.is_empty() {
-            for (place, (name, raw)) in top_level(text)?.into_iter().enumerate() {
+            for (place, (name, raw)) in top_level(text)
+                .map_err(RefusalKind::value)?
+                .into_iter()
+                .enumerate()
+            {
                 self.fill_field(table, place, &name, raw, row, wanted)?;
             }
         }
@@ -321,13 +323,10 @@ impl RowReader {
             .columns
             .iter()
             .zip(&row.sizes)
-            .find(|(column, size)| column.required && **size == 0);
+            .position(|(column, size)| column.required && *size == 0);
         match missing {
             None => Ok(()),
-            Some((column, _)) => Err(format!(
-                "column {}: NOT NULL, and the record has none",
-                column.name
-            )),
+            Some(at) => Err(Refusal::of_column(at, RefusalKind::Missing)),
         }
     }
 
@@ -339,7 +338,7 @@ impl RowReader {
         raw: &'a str,
         row: &mut Row<'a>,
         wanted: Wanted,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let Some(at) = self.column_at(table, place, name) else {
             return Ok(());
         };
@@ -387,8 +386,11 @@ impl RowReader {
     }
 }
 
-fn refused(reason: String, key: Option<Vec<Value>>) -> Change<'static> {
-    Change::Refused(Refusal { reason, key })
+fn refused(refusal: impl Into<Refusal>, key: Option<Vec<Value>>) -> Change<'static> {
+    Change::Refused {
+        refusal: refusal.into(),
+        key,
+    }
 }
 
 /// Text that is no JSON goes into a BINARY column as its bytes, not as base64.
