@@ -102,7 +102,7 @@ fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> 
 }
 
 /// Whether it holds what lakectl itself must remember, in any case: some servers compare names so.
-fn is_our_own(name: &str) -> bool {
+pub(super) fn is_our_own(name: &str) -> bool {
     let name = name.to_lowercase();
     name.starts_with("lakectl_") || name == "user_permissions"
 }
