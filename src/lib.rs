@@ -20,6 +20,7 @@ pub mod lake;
 pub mod locked;
 pub mod metrics;
 pub mod print;
+pub mod problem;
 pub mod progress;
 pub mod purge;
 pub mod readers;

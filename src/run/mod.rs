@@ -4,13 +4,14 @@ mod committing;
 mod options;
 mod planning;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{Client, OffsetRange, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
 use crate::lake::path::topic_folder;
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::progress::Progress as Bar;
 use crate::report::{GapReport, PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::select::{self, Selected};
@@ -202,8 +203,9 @@ impl<'a> Run<'a> {
 
     /// Puts what came of a topic into the report.
     fn settle(&mut self, ended: Ended, mirror: &mut Vec<(String, i32, i64)>) {
-        for warning in ended.warnings.into_iter().chain(wants_a_person(&ended.line)) {
-            self.report.warn(format!("topic {}: {warning}", ended.line.topic));
+        let of_sink = ended.warnings.into_iter().map(Problem::new);
+        for warning in of_sink.chain(wants_a_person(&ended.line)) {
+            self.report.warn_of(warning.about_topic(&ended.line.topic));
         }
         mirror.extend(ended.next);
         self.report.topics.push(ended.line);
@@ -243,9 +245,9 @@ impl<'a> Run<'a> {
         })?;
         bar.committing();
         if rebuild.is_some() && !outcome.drained.complete {
-            return Err(anyhow!(
-                "topic {topic}: the rebuild was stopped before its end; nothing was replaced"
-            ));
+            return Problem::new("the rebuild was stopped before its end; nothing was replaced")
+                .about_topic(topic)
+                .err();
         }
         // Until a rebuild has mended the table, no run of it is complete.
         outcome.drained.complete &= !turn.line.tombstones_forgotten;
@@ -264,12 +266,12 @@ struct Turn<'t, S> {
 type Started<'t> = (Reading<'t>, Option<Rebuild>);
 
 /// What makes the exit code 3, in words and with the next step to take.
-fn wants_a_person(line: &TopicReport) -> Vec<String> {
+fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
     let mut warnings = Vec::new();
     if let TargetReport::Warehouse(warehouse) = &line.target
         && warehouse.rejected > 0
     {
-        warnings.push(format!(
+        warnings.push(Problem::new(format!(
             "{} rejected, and the rows of those keys left as they were: SELECT `partition`, `offset`, reason FROM \
              lakectl_rejects WHERE topic = '{}'",
             match warehouse.rejected {
@@ -277,7 +279,7 @@ fn wants_a_person(line: &TopicReport) -> Vec<String> {
                 n => format!("{n} records were"),
             },
             line.topic
-        ));
+        )));
     }
     let lost: u64 = line
         .gaps
@@ -285,10 +287,10 @@ fn wants_a_person(line: &TopicReport) -> Vec<String> {
         .map(|gap| (gap.to - gap.from).unsigned_abs())
         .sum();
     if lost > 0 && line.status == Status::Ok {
-        warnings.push(format!(
+        warnings.push(Problem::new(format!(
             "{lost} offsets are lost, Kafka had deleted them before they were read: keep records longer in Kafka \
              (retention.ms), or run more often"
-        ));
+        )));
     }
     warnings
 }
@@ -325,9 +327,11 @@ impl Seen {
     fn settings(&self, topic: &str) -> Result<TopicSettings> {
         match self.settings.get(topic) {
             Some(Ok(settings)) => Ok(settings.clone()),
-            Some(Err(error)) => Err(anyhow!(
-                "topic {topic}: Kafka does not tell its settings, which say how long tombstones are kept: {error}"
-            )),
+            Some(Err(error)) => Problem::new(format!(
+                "Kafka does not tell its settings, which say how long tombstones are kept: {error}"
+            ))
+            .about_topic(topic)
+            .err(),
             None => Ok(TopicSettings::new()),
         }
     }
