@@ -169,6 +169,11 @@ impl Error for Regarding {
     }
 }
 
+/// The same error, that says what it is about.
+pub fn regarding(subject: Subject, error: anyhow::Error) -> anyhow::Error {
+    anyhow::Error::new(Regarding { subject, error })
+}
+
 /// Says what an error is about.
 pub trait About<T> {
     fn about_topic(self, name: &str) -> anyhow::Result<T>;
@@ -176,11 +181,7 @@ pub trait About<T> {
 
 impl<T, E: Into<anyhow::Error>> About<T> for Result<T, E> {
     fn about_topic(self, name: &str) -> anyhow::Result<T> {
-        self.map_err(|error| {
-            let subject = Subject::topic(name);
-            let error = error.into();
-            anyhow::Error::new(Regarding { subject, error })
-        })
+        self.map_err(|error| regarding(Subject::topic(name), error.into()))
     }
 }
 

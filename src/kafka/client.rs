@@ -16,6 +16,7 @@ use super::options;
 use super::plan::PartitionOffsets;
 use super::refusal::{remedy, without_thread};
 use crate::config::Kafka;
+use crate::problem::Problem;
 use crate::report::printable;
 
 /// How long one question to Kafka may take.
@@ -233,11 +234,13 @@ impl Client {
         }
         let ask = |timeout| self.consumer.committed_offsets(list.clone(), timeout);
         let committed = ask(REFUSAL_TIMEOUT.min(self.answer_timeout)).or_else(|_| match self.is_group_closed() {
-            true => Err(anyhow!(
-                "Kafka doesn't let us see it; its administrator can: kafka-acls --add --allow-principal User:… \
-                 --operation Read --operation Describe --group {}",
-                self.group
-            )),
+            true => Problem::new("Kafka doesn't let us see it")
+                .fix(format!(
+                    "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
+                     Describe --group {}",
+                    self.group
+                ))
+                .err(),
             false => ask(self.answer_timeout.saturating_sub(REFUSAL_TIMEOUT)).map_err(anyhow::Error::new),
         });
         let committed = committed
@@ -295,12 +298,13 @@ impl Client {
     /// An error that says what the last connection attempt met.
     pub(super) fn unreachable(&self, error: &str) -> anyhow::Error {
         let reason = self.reason(error);
-        anyhow!(
-            "cannot get an answer from Kafka at {}: {}; {}",
+        Problem::new(format!(
+            "cannot get an answer from Kafka at {}: {}",
             self.brokers,
-            printable(without_thread(&reason)),
-            remedy(&reason).advice
-        )
+            printable(without_thread(&reason))
+        ))
+        .fix(remedy(&reason).advice)
+        .into()
     }
 
     /// Why the last connection attempt failed, or what there is instead.

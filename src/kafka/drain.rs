@@ -13,6 +13,7 @@ use super::handover::{self, Giver};
 use super::parts::Parts;
 use super::plan::DrainPlan;
 use super::shares::Allowance;
+use crate::problem::{self, About, Problem, Subject};
 use crate::record::Record;
 use crate::sink::Drained;
 use crate::stop::Stop;
@@ -155,7 +156,7 @@ impl<'a> Reading<'a> {
         consumer
             .resume(&list)
             .and_then(|()| consumer.assign(&list))
-            .map_err(|e| anyhow!("topic {}: {e}", self.topic))
+            .about_topic(self.topic)
     }
 
     fn run(&mut self, limits: &mut Limits, mut giver: Giver<'a>) -> Result<()> {
@@ -292,10 +293,7 @@ impl<'a> Reading<'a> {
     fn pause(&self, partition: i32) -> Result<()> {
         let mut list = TopicPartitionList::new();
         list.add_partition(self.topic, partition);
-        self.client
-            .consumer
-            .pause(&list)
-            .map_err(|e| anyhow!("topic {}: {e}", self.topic))
+        self.client.consumer.pause(&list).about_topic(self.topic)
     }
 
     /// Errors that librdkafka mends by itself are waited out; the others end the topic.
@@ -338,21 +336,15 @@ impl<'a> Reading<'a> {
             }
             _ => "",
         };
-        Err(anyhow!(
-            "topic {}: {error}{hint}{}",
-            self.topic,
-            self.parts.places()
-        ))
+        Problem::new(format!("{error}{hint}{}", self.parts.places()))
+            .about_topic(self.topic)
+            .err()
     }
 
     fn silent(&self, after: Duration) -> anyhow::Error {
         let reason = self.client.unreachable("it went silent");
-        anyhow!(
-            "topic {}: no answer for {} s{}: {reason:#}",
-            self.topic,
-            after.as_secs(),
-            self.parts.places()
-        )
+        let what = format!("no answer for {} s{}", after.as_secs(), self.parts.places());
+        problem::regarding(Subject::topic(self.topic), reason.context(what))
     }
 
     fn outcome(&self) -> Outcome {

@@ -45,6 +45,7 @@ use crate::config::{Settings, Topic};
 use crate::erase::filter::Filter;
 use crate::exit::usage;
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::sink::{Progress, Target};
 pub use day::RecordDay;
 pub use files::{DataFile, TopicFiles};
@@ -104,15 +105,23 @@ impl<'a> Lake<'a> {
                 doubts::check_new_topic(&self.root, topic.kind, &topic.name)?;
                 Ok(TopicState::new(&topic.name, topic.kind, by))
             }
-            Some(state) if state.kind != topic.kind => Err(usage(format!(
-                "topic {} was taken into the lake as a {}, and is a {} now; a topic is one of them. Move its folder \
-                 and .lakectl/topics/{} away to take it in again",
-                topic.name, state.kind, topic.kind, topic.name
-            ))),
-            Some(state) if state.partition_time != by => Err(usage(format!(
-                "topic {}: lake.partition_time is {by}, but its day folders were made by {}: a day would mean two things",
-                topic.name, state.partition_time
-            ))),
+            Some(state) if state.kind != topic.kind => Problem::usage(format!(
+                "it was taken into the lake as a {}, and is a {} now: a topic is one of them",
+                state.kind, topic.kind
+            ))
+            .about_topic(&topic.name)
+            .fix(format!(
+                "move its folder and .lakectl/topics/{} away to take it in again",
+                topic.name
+            ))
+            .err(),
+            Some(state) if state.partition_time != by => Problem::usage(format!(
+                "lake.partition_time is {by}, but its day folders were made by {}: a day would mean two things",
+                state.partition_time
+            ))
+            .about_topic(&topic.name)
+            .fix(format!("set lake.partition_time = \"{}\"", state.partition_time))
+            .err(),
             Some(state) => Ok(state),
         }
     }

@@ -50,8 +50,8 @@ use mysql::prelude::Queryable;
 use std::time::Duration;
 
 use crate::config::{Database, Topic};
-use crate::exit::usage;
 use crate::locked::Locked;
+use crate::problem::{About, Problem};
 use crate::sink::{Progress, Target};
 use connect::Server;
 use cutoffs::Erased;
@@ -94,7 +94,7 @@ impl Warehouse {
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
     pub fn open(&self, topic: &Topic, wait: Duration) -> Result<Locked<TableSink>> {
-        let (conn, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let (conn, table, reader) = self.fit(topic).about_topic(&topic.name)?;
         let mut link = Link::new(&self.database, &self.server, conn, &table.name);
         if !link.lock(wait)? {
             return Ok(Locked::HeldBy(held(&table.name)));
@@ -105,7 +105,7 @@ impl Warehouse {
         };
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
         let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
-        let erased = Erased::new(cutoffs, &table).with_context(|| format!("topic {}", topic.name))?;
+        let erased = Erased::new(cutoffs, &table).about_topic(&topic.name)?;
         let persons = erasures::filter(&mut link.conn, topic, &reader)?;
         let topic = topic.clone();
         Ok(Locked::Ours(TableSink::new(
@@ -118,7 +118,7 @@ impl Warehouse {
     /// # Errors
     /// As [`Warehouse::open`].
     pub fn read_progress(&self, topic: &Topic) -> Result<Progress> {
-        let (mut conn, table, _) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let (mut conn, table, _) = self.fit(topic).about_topic(&topic.name)?;
         let place = Place {
             table: &table.name,
             topic: &topic.name,
@@ -162,15 +162,14 @@ fn check_own_tables(conn: &mut Conn, database: &Database) -> Result<()> {
         match engine.as_deref() {
             Some("InnoDB") => {}
             Some(engine) => {
-                return Err(usage(format!(
-                    "table `{table}` has engine {engine}; run: ALTER TABLE `{table}` ENGINE = InnoDB"
-                )));
+                return Problem::usage(format!("table `{table}` has engine {engine}"))
+                    .fix(format!("run: ALTER TABLE `{table}` ENGINE = InnoDB"))
+                    .err();
             }
             None => {
-                return Err(usage(format!(
-                    "database `{}` has no table `{table}` yet; run: lakectl init-db",
-                    database.name
-                )));
+                return Problem::usage(format!("database `{}` has no table `{table}` yet", database.name))
+                    .fix("run: lakectl init-db")
+                    .err();
             }
         }
     }

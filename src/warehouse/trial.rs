@@ -1,6 +1,6 @@
 //! Records tried on a table: they become rows just as in a load, and go nowhere.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mysql::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,7 @@ use super::width::Width;
 use super::{Warehouse, mapping};
 use crate::config::{Topic, closest};
 use crate::print::count;
+use crate::problem::About;
 use crate::record::Record;
 
 /// Something about the table that a person should know, and what to do about it.
@@ -69,7 +70,7 @@ impl Warehouse {
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
     pub fn trial(&self, topic: &Topic) -> Result<Trial> {
-        let (mut conn, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let (mut conn, table, reader) = self.fit(topic).about_topic(&topic.name)?;
         let definitions = Definitions::read(&mut conn, &self.server, &table.name)?;
         let loose = loosened(&table);
         let (names, plan) = mapping::plan(topic, &loose)?;
