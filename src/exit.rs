@@ -1,6 +1,6 @@
 //! The exit codes, mapped once.
 
-use std::fmt;
+use crate::problem::Problem;
 
 /// Done, also when there was nothing to do.
 pub const DONE: u8 = 0;
@@ -54,26 +54,19 @@ pub const CHECK_HELP: &str = "Exit codes:
   143  stopped by SIGTERM
 It takes no lock and changes nothing.";
 
-/// A mistake of the caller (flags, configuration, a target that does not fit): exit code 2.
-#[derive(Debug)]
-pub struct Usage(pub String);
-
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
-/// An `anyhow::Error` that makes the exit code 2.
+/// A mistake of the caller, of which nothing needs to be said but what it is: exit code 2. Where there is a fix to name, it
+/// is a [`Problem::usage`].
 pub fn usage(message: impl Into<String>) -> anyhow::Error {
-    anyhow::Error::new(Usage(message.into()))
+    Problem::usage(message).into()
 }
 
 /// The exit code that an error stands for.
 pub fn code_of(error: &anyhow::Error) -> u8 {
-    if error.downcast_ref::<Usage>().is_some() || error.chain().any(|cause| cause.is::<Usage>()) {
+    let is_usage = |problem: &Problem| problem.is_usage;
+    if error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(is_usage))
+    {
         USAGE
     } else {
         FAILED

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
-use crate::advice;
 use crate::config::Kind;
 use crate::exit;
+use crate::problem::Problem;
 use crate::run_id;
 use crate::stop;
 
@@ -20,8 +20,8 @@ pub struct Report {
     pub command: &'static str,
     pub status: Status,
     pub exit_code: u8,
-    pub error: Option<String>,
-    pub warnings: Vec<String>,
+    pub error: Option<Problem>,
+    pub warnings: Vec<Problem>,
     pub started: String,
     pub duration_ms: u64,
     pub dry_run: bool,
@@ -123,7 +123,7 @@ pub struct TopicReport {
     pub topic: String,
     pub kind: Kind,
     pub status: Status,
-    pub error: Option<String>,
+    pub error: Option<Problem>,
     /// The folder in the lake, or the MySQL table.
     pub into: String,
     /// What a dry run of a rebuild would replace.
@@ -297,7 +297,7 @@ impl TopicReport {
     pub fn lock_out(&mut self, holder: String) {
         self.status = Status::Locked;
         self.exit_code = exit::LOCKED;
-        self.error = Some(holder);
+        self.error = Some(Problem::new(holder));
     }
 
     /// Something a person has to look at: exit code 3 unless something is worse.
@@ -352,7 +352,12 @@ impl Report {
     }
 
     pub fn warn(&mut self, message: impl AsRef<str>) {
-        self.warnings.push(printable(message.as_ref()));
+        self.warn_of(Problem::new(message.as_ref()));
+    }
+
+    /// The same where it is about a topic, or says what to do.
+    pub fn warn_of(&mut self, problem: Problem) {
+        self.warnings.push(shown(problem));
     }
 
     /// Something a person has to look at: exit code 3 unless something is worse.
@@ -407,11 +412,16 @@ impl Report {
     }
 }
 
-/// An error with all that led to it, and what to do where its own text doesn't say.
-fn told(error: &anyhow::Error) -> String {
-    match advice::on(error) {
-        Some(advice) => printable(&format!("{error:#}: {advice}")),
-        None => printable(&format!("{error:#}")),
+/// An error with all that led to it.
+fn told(error: &anyhow::Error) -> Problem {
+    shown(Problem::of(error))
+}
+
+fn shown(problem: Problem) -> Problem {
+    Problem {
+        what: printable(&problem.what),
+        fix: problem.fix.map(|fix| printable(&fix)),
+        ..problem
     }
 }
 

@@ -1,12 +1,13 @@
 //! Which topics a run is about.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use globset::{Glob, GlobMatcher};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic, check_topic_name, closest, did_you_mean};
 use crate::exit::usage;
 use crate::kafka::{Client, TopicList};
+use crate::problem::Problem;
 
 /// A topic of the run, or why a name that was asked for is none.
 #[derive(Debug)]
@@ -59,10 +60,9 @@ pub fn select(
             Some(glob) => {
                 let names = matching(&glob, settings, &served, request.kind.and(Some(live)));
                 if names.is_empty() {
-                    return Err(usage(format!(
-                        "no topic matches `{pattern}`; {}",
-                        what_globs_match(request.kind)
-                    )));
+                    return Problem::usage(format!("no topic matches `{pattern}`"))
+                        .fix(what_globs_match(request.kind))
+                        .err();
                 }
                 for name in names {
                     // A glob says nothing of the kinds of configured topics.
@@ -128,11 +128,11 @@ fn look_up(topic: Topic, live: &TopicList) -> Selected {
         || "Kafka has no topic like it".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
-    let error = anyhow!("there is no topic `{}` in Kafka; {hint}", topic.name);
+    let error = Problem::new(format!("there is no topic `{}` in Kafka", topic.name)).fix(hint);
     Selected::Missing {
         topic: topic.name,
         kind: topic.kind,
-        error,
+        error: error.into(),
     }
 }
 
@@ -155,31 +155,34 @@ fn resolve(
         (None, Some(kind)) => Topic::ad_hoc(name, kind, settings.lake.retention)?,
         (None, None) => {
             if live.contains_key(name) && is_compacted(client, name)? {
-                return Err(usage(format!(
-                    "topic {name} is compacted, so it may be a table: say --kind table or --kind stream, or give it a \
-                     [topics.{name}] entry"
-                )));
+                return Problem::usage("it is compacted, so it may be a table")
+                    .about_topic(name)
+                    .fix(format!(
+                        "say --kind table or --kind stream, or give it a [topics.{name}] entry"
+                    ))
+                    .err();
             }
             Topic::ad_hoc(name, Kind::Stream, settings.lake.retention)?
         }
     };
     if request.tables_only && topic.kind != Kind::Table {
-        return Err(usage(format!(
-            "only table topics go to the warehouse, and {name} is a stream; if it is a table, say --kind table"
-        )));
+        return Problem::usage(format!(
+            "only table topics go to the warehouse, and {name} is a stream"
+        ))
+        .fix("if it is a table, say --kind table")
+        .err();
     }
     Ok(topic)
 }
 
 fn is_compacted(client: &Client, topic: &str) -> Result<bool> {
     let told = client.topic_settings(&[topic.to_owned()]).remove(topic);
-    match told {
-        Some(Ok(settings)) => Ok(settings.compacts()),
-        Some(Err(error)) => Err(anyhow!(
-            "topic {topic}: Kafka does not tell its settings: {error}"
-        )),
-        None => Err(anyhow!("topic {topic}: Kafka does not tell its settings")),
-    }
+    let reason = match told {
+        Some(Ok(settings)) => return Ok(settings.compacts()),
+        Some(Err(error)) => format!("Kafka does not tell its settings: {error}"),
+        None => "Kafka does not tell its settings".to_owned(),
+    };
+    Problem::new(reason).about_topic(topic).err()
 }
 
 pub(crate) fn glob(pattern: &str) -> Result<Option<GlobMatcher>> {

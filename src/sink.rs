@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::Topic;
 use crate::decode::{Decoded, Decoder};
 use crate::kafka::DrainPlan;
+use crate::locked::Locked;
 use crate::record::Record;
 use crate::report::TopicReport;
 
@@ -80,13 +81,8 @@ pub trait Target {
     /// How many topics may be open at a time: each keeps a descriptor or a session of its own until its commit.
     const OPEN_MAX: usize;
 
-    /// Takes the topic's lock, waiting up to `wait` for another run. The inner error says who holds it.
-    fn open<'t>(
-        &'t self,
-        topic: &'t Topic,
-        run_id: &str,
-        wait: Duration,
-    ) -> Result<Result<Self::Sink<'t>, String>>;
+    /// Takes the topic's lock, waiting up to `wait` for another run.
+    fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<Self::Sink<'t>>>;
 
     /// How far the target is with a topic, without a lock and without touching anything.
     fn progress(&self, topic: &Topic) -> Result<Progress>;

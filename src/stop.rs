@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::locked::Locked;
+
 /// How long a signal may go unseen while a run waits for another one.
 const STEP_MAX: Duration = Duration::from_secs(1);
 
@@ -49,12 +51,12 @@ impl Stop {
     }
 
     /// Attempts what another run may hold up, for as long as `wait`, in steps, so that a signal ends the wait. `attempt`
-    /// is told how long it may wait itself; its inner error says who is in the way.
+    /// is told how long it may wait itself.
     pub fn attempt<T>(
         &self,
         wait: Duration,
-        mut attempt: impl FnMut(Duration) -> Result<Result<T, String>>,
-    ) -> Result<Result<T, String>> {
+        mut attempt: impl FnMut(Duration) -> Result<Locked<T>>,
+    ) -> Result<Locked<T>> {
         let deadline = Instant::now() + wait;
         loop {
             let left = match self.signal() {
@@ -62,7 +64,7 @@ impl Stop {
                 Some(_) => Duration::ZERO,
             };
             match attempt(left.min(STEP_MAX))? {
-                Err(_) if !left.is_zero() => {}
+                Locked::HeldBy(_) if !left.is_zero() => {}
                 settled => return Ok(settled),
             }
         }

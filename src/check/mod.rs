@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::cli::{CheckArgs, CheckOnly, Common};
 use crate::config::Settings;
 use crate::print::count;
+use crate::problem::Problem;
 use crate::report::{Report, one_line};
 use crate::stop::Stop;
 
@@ -91,16 +92,14 @@ impl Checks {
         );
     }
 
-    /// An error as a run would meet it: what happened, and, behind its last semicolon, what to do; where it doesn't say,
-    /// `otherwise` does.
+    /// An error as a run would meet it; where it doesn't say what to do, `otherwise` does.
     fn error(&mut self, place: Place<'_>, error: &anyhow::Error, otherwise: &str) {
-        self.told(place, &format!("{error:#}"), otherwise);
+        self.problem(place, &Problem::of(error), otherwise);
     }
 
-    fn told(&mut self, place: Place<'_>, text: &str, otherwise: &str) {
-        let split = text.rsplit_once("; ").or_else(|| text.rsplit_once(". "));
-        let (message, fix) = split.unwrap_or((text, otherwise));
-        self.wrong(place, message, fix);
+    fn problem(&mut self, place: Place<'_>, problem: &Problem, otherwise: &str) {
+        let message = problem.in_place_of(place.0).without_fix();
+        self.wrong(place, message, problem.fix.as_deref().unwrap_or(otherwise));
     }
 
     fn has_wrong(&self, subject: &str, name: &str) -> bool {

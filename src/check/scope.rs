@@ -21,12 +21,6 @@ impl Subject {
         &self.topic.name
     }
 
-    /// Of a message what follows the topic, which stands before it already.
-    pub(super) fn without_name(&self, text: &str) -> String {
-        let start = format!("topic {}: ", self.name());
-        text.strip_prefix(&start).unwrap_or(text).to_owned()
-    }
-
     pub(super) fn goes_to_lake(&self, scope: &Scope<'_>) -> bool {
         scope.lake && self.topic.lake_enabled
     }

@@ -24,10 +24,9 @@ pub(super) fn begin(warehouse: &Warehouse, subject: &Subject, checks: &mut Check
             Some(trial)
         }
         Err(error) => {
-            let text = subject.without_name(&format!("{error:#}"));
             let otherwise = "have key.columns, window and warehouse.columns fill it, or give the table a primary key of \
                              just the record key's columns (and window_start of a windowed one)";
-            checks.told(place, &text, otherwise);
+            checks.error(place, &error, otherwise);
             checks.unknown((subject.name(), "rows"), "the table does not fit");
             None
         }

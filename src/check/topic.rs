@@ -12,6 +12,7 @@ use crate::config::{Kind, closest};
 use crate::kafka::{PartitionOffsets, TopicList};
 use crate::lake::Lake;
 use crate::print::count;
+use crate::problem::Problem;
 use crate::report::{LakeReport, Report, TargetReport, TopicReport, WarehouseReport};
 use crate::run::{Options, Run};
 use crate::sink::Target;
@@ -245,7 +246,7 @@ fn next_run<T: Target>(
     target: Option<&T>,
     (subject, partitions): (&Subject, &[i32]),
     empty: TargetReport,
-) -> Result<(TopicReport, Vec<String>)> {
+) -> Result<(TopicReport, Vec<Problem>)> {
     let mut report = Report::new("check", true);
     let mut run = Run {
         client: &kafka.client,
@@ -268,7 +269,7 @@ fn next_run<T: Target>(
 /// Tells it, and gives back how much there is to read.
 fn ahead(
     (subject, name): (&Subject, &'static str),
-    line: Result<(TopicReport, Vec<String>)>,
+    line: Result<(TopicReport, Vec<Problem>)>,
     checks: &mut Checks,
 ) -> u64 {
     let place = (subject.name(), name);
@@ -280,11 +281,13 @@ fn ahead(
         }
     };
     if let Some(error) = &line.error {
-        checks.told(place, &subject.without_name(error), OTHERWISE);
+        checks.problem(place, error, OTHERWISE);
         return 0;
     }
     if line.exit_code != crate::exit::DONE {
-        checks.told(place, &subject.without_name(&warnings.join("; ")), OTHERWISE);
+        for warning in &warnings {
+            checks.problem(place, warning, OTHERWISE);
+        }
         return line.remaining;
     }
     let mut message = match line.remaining {

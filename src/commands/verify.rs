@@ -7,6 +7,7 @@ use crate::cli::DrainArgs;
 use crate::config::{Kind, Settings, units};
 use crate::exit::usage;
 use crate::lake::{Lake, Verified};
+use crate::locked::Locked;
 use crate::report::{Report, TargetReport, TopicReport, VerifyReport};
 use crate::select;
 use crate::stop::Stop;
@@ -71,7 +72,7 @@ fn verified(topic: &str, found: Verified) -> TopicReport {
     let line = |kind, found| TopicReport::new(topic, kind, TargetReport::Verify(found));
     let unseen = || line(Kind::Stream, VerifyReport::default());
     match found {
-        Ok(Ok((kind, found))) => {
+        Ok(Locked::Ours((kind, found))) => {
             let differs = !found.differences.is_empty();
             let mut line = line(kind, found);
             if differs {
@@ -79,7 +80,7 @@ fn verified(topic: &str, found: Verified) -> TopicReport {
             }
             line
         }
-        Ok(Err(holder)) => {
+        Ok(Locked::HeldBy(holder)) => {
             let mut line = unseen();
             line.lock_out(holder);
             line

@@ -20,6 +20,7 @@ use crate::cli::{Common, PurgeArgs};
 use crate::config::{Settings, units};
 use crate::exit::{self, usage};
 use crate::lake::{Found, Lake};
+use crate::locked::Locked;
 use crate::purge::confirm;
 use crate::report::Report;
 use crate::stop::Stop;
@@ -187,8 +188,8 @@ fn erase_lake(
     } in seen
     {
         match stop.attempt(wait, |step| lake.erase(topic, matcher, found, run_id, step, stop)) {
-            Ok(Ok(found)) => outcome.add_files(&topic.name, &found),
-            Ok(Err(holder)) => outcome.lock_out(format!("topic {}: {holder}", topic.name)),
+            Ok(Locked::Ours(found)) => outcome.add_files(&topic.name, &found),
+            Ok(Locked::HeldBy(holder)) => outcome.lock_out(format!("topic {}: {holder}", topic.name)),
             Err(error) => outcome.fail(format!("topic {}", topic.name), &error),
         }
     }
@@ -206,12 +207,11 @@ fn erase_warehouse(
     };
     for topic in &scope.table_topics {
         let erased = stop.attempt(wait, |step| {
-            let hits = warehouse.delete_subjects(topic, subjects, step, stop)?;
-            Ok(hits.ok_or_else(|| format!("another run loads table `{}`", topic.table)))
+            warehouse.delete_subjects(topic, subjects, step, stop)
         });
         match erased {
-            Ok(Ok(hits)) => outcome.add_rows(topic, hits),
-            Ok(Err(holder)) => outcome.lock_out(holder),
+            Ok(Locked::Ours(hits)) => outcome.add_rows(topic, hits),
+            Ok(Locked::HeldBy(holder)) => outcome.lock_out(holder),
             Err(error) => outcome.fail(format!("table `{}`", topic.table), &error),
         }
     }

@@ -18,6 +18,7 @@ use super::reasons::Reasons;
 use super::refusal::{remedy, without_thread};
 use super::settings::TopicSettings;
 use crate::config::Kafka;
+use crate::problem::Problem;
 use crate::report::printable;
 use crate::stop::Stop;
 
@@ -275,11 +276,13 @@ impl Client {
         patience
             .ask(|left| self.committed(list.clone(), left.min(self.patience.silence)))
             .map_err(|fault| match fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) {
-                true => anyhow!(
-                    "Kafka doesn't let us see it; its administrator can: kafka-acls --add --allow-principal User:… \
-                     --operation Read --operation Describe --group {}",
-                    self.group
-                ),
+                true => Problem::new("Kafka doesn't let us see it")
+                    .fix(format!(
+                        "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
+                         Describe --group {}",
+                        self.group
+                    ))
+                    .into(),
                 false => self.explain(&fault),
             })
             .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))
@@ -332,7 +335,9 @@ impl Client {
         if fault.is_silence() || fault.is(RDKafkaErrorCode::Authentication) {
             self.unreachable(&fault.to_string())
         } else if fault.passes() {
-            anyhow!("{fault}; this passes once all brokers are up: look at them, and run again")
+            Problem::new(fault.to_string())
+                .fix("this passes once all brokers are up: look at them, and run again")
+                .into()
         } else {
             anyhow!("{fault}")
         }
@@ -341,12 +346,13 @@ impl Client {
     /// An error that says what the last connection attempt met.
     pub(super) fn unreachable(&self, error: &str) -> anyhow::Error {
         let reason = self.reason(error);
-        anyhow!(
-            "cannot get an answer from Kafka at {}: {}; {}",
+        Problem::new(format!(
+            "cannot get an answer from Kafka at {}: {}",
             self.brokers,
-            printable(without_thread(&reason)),
-            remedy(&reason).advice
-        )
+            printable(without_thread(&reason))
+        ))
+        .fix(remedy(&reason).advice)
+        .into()
     }
 
     /// Why the last connection attempt failed, or what there is instead.

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use super::admin::OffsetSpec;
 use super::client::Client;
 use super::fault;
-use super::handover::{self, Giver, Refused};
+use super::handover::{self, Giver};
 use super::parts::Parts;
 use super::plan::DrainPlan;
 use super::shares::Allowance;
+use crate::problem::{self, About, Problem, Subject};
 use crate::record::Record;
 use crate::sink::Drained;
 use crate::stop::Stop;
@@ -54,6 +55,13 @@ pub struct Outcome {
     pub before_from: u64,
     /// About what its records take in a sink's memory.
     pub bytes: u64,
+}
+
+/// What comes after a message.
+enum Step {
+    On,
+    /// Nobody takes any more records.
+    TakerGone,
 }
 
 /// A bounded read that Kafka has begun to send. While it lives, no other is begun.
@@ -149,7 +157,7 @@ impl<'a> Reading<'a> {
         consumer
             .resume(&list)
             .and_then(|()| consumer.assign(&list))
-            .map_err(|e| anyhow!("topic {}: {e}", self.topic))
+            .about_topic(self.topic)
     }
 
     fn run(&mut self, limits: &mut Limits, mut giver: Giver<'a>) -> Result<()> {
@@ -162,11 +170,9 @@ impl<'a> Reading<'a> {
             match self.next(&mut giver, &mut silence) {
                 Some(Ok(message)) => {
                     silence = Duration::ZERO;
-                    if self
-                        .message(message, closing.is_some(), limits, &mut giver)?
-                        .is_err()
-                    {
-                        return Ok(());
+                    match self.message(message, closing.is_some(), limits, &mut giver)? {
+                        Step::On => {}
+                        Step::TakerGone => return Ok(()),
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
@@ -211,45 +217,44 @@ impl<'a> Reading<'a> {
         heard
     }
 
-    /// The inner error: nobody takes any more records.
+    /// Gives the record away, or settles its Kafka partition where nothing more is wanted of it.
     fn message(
         &mut self,
         message: BorrowedMessage<'a>,
         closing: bool,
         limits: &mut Limits,
         giver: &mut Giver<'a>,
-    ) -> Result<Result<(), Refused>> {
+    ) -> Result<Step> {
         let (partition, offset) = (message.partition(), message.offset());
         let Some(part) = self.parts.sent(partition).filter(|part| offset >= part.position) else {
-            return Ok(Ok(()));
+            return Ok(Step::On);
         };
-        if offset >= part.end {
-            let end = part.end;
-            return self.settle(partition, end).map(Ok);
-        }
         let past_until = limits
             .until_ms
             .is_some_and(|until| handover::timestamp_ms(&message) >= until);
-        if closing || past_until || limits.records_left == Some(0) {
-            return self.settle(partition, offset).map(Ok);
+        let end = part.end;
+        if offset >= end {
+            self.settle(partition, end)?;
+        } else if closing || past_until || limits.records_left == Some(0) {
+            self.settle(partition, offset)?;
+        } else if part.has_had_its_share() {
+            self.defer(partition, offset)?;
+        } else {
+            part.take(offset);
+            let at_end = part.position >= end;
+            self.bytes += (message.payload_len() + message.key_len() + RECORD_OVERHEAD) as u64;
+            limits.records_left = limits.records_left.map(|left| left - 1);
+            let before = |from| handover::timestamp_ms(&message) < from;
+            if self.plan.from_ms.is_some_and(before) {
+                self.before_from += 1;
+            } else if giver.give(message).is_err() {
+                return Ok(Step::TakerGone);
+            }
+            if at_end {
+                self.settle(partition, end)?;
+            }
         }
-        if part.has_had_its_share() {
-            return self.defer(partition, offset).map(Ok);
-        }
-        part.take(offset);
-        let (end, at_end) = (part.end, part.position >= part.end);
-        self.bytes += (message.payload_len() + message.key_len() + RECORD_OVERHEAD) as u64;
-        limits.records_left = limits.records_left.map(|left| left - 1);
-        let before = |from| handover::timestamp_ms(&message) < from;
-        if self.plan.from_ms.is_some_and(before) {
-            self.before_from += 1;
-        } else if let Err(refused) = giver.give(message) {
-            return Ok(Err(refused));
-        }
-        match at_end {
-            true => self.settle(partition, end).map(Ok),
-            false => Ok(Ok(())),
-        }
+        Ok(Step::On)
     }
 
     /// Kafka has no more for now. What is left up to the planned end are transaction markers, aborted
@@ -289,10 +294,7 @@ impl<'a> Reading<'a> {
     fn pause(&self, partition: i32) -> Result<()> {
         let mut list = TopicPartitionList::new();
         list.add_partition(self.topic, partition);
-        self.client
-            .consumer
-            .pause(&list)
-            .map_err(|e| anyhow!("topic {}: {e}", self.topic))
+        self.client.consumer.pause(&list).about_topic(self.topic)
     }
 
     /// Errors that librdkafka mends by itself are waited out; the others end the topic.
@@ -313,21 +315,15 @@ impl<'a> Reading<'a> {
             }
             _ => "",
         };
-        Err(anyhow!(
-            "topic {}: {error}{hint}{}",
-            self.topic,
-            self.parts.places()
-        ))
+        Problem::new(format!("{error}{hint}{}", self.parts.places()))
+            .about_topic(self.topic)
+            .err()
     }
 
     fn silent(&self, after: Duration) -> anyhow::Error {
         let reason = self.client.unreachable("it went silent");
-        anyhow!(
-            "topic {}: no answer for {} s{}: {reason:#}",
-            self.topic,
-            after.as_secs(),
-            self.parts.places()
-        )
+        let what = format!("no answer for {} s{}", after.as_secs(), self.parts.places());
+        problem::regarding(Subject::topic(self.topic), reason.context(what))
     }
 
     fn outcome(&self) -> Outcome {

@@ -1,8 +1,9 @@
 //! What a run will read: decided once, before it reads, from what Kafka holds and what the target has.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use std::collections::BTreeMap;
 
+use crate::problem::Problem;
 use crate::report::GapReport;
 use crate::sink::Progress;
 
@@ -186,10 +187,12 @@ fn generation(
             vanished.copied().unwrap_or_default()
         ),
     };
-    Err(anyhow!(
-        "topic {topic} was deleted and made anew, or Kafka lost its end: {what}. \
-         Nothing was read; run again with --accept-recreated to take it in from its start as a new topic"
+    Problem::new(format!(
+        "it was deleted and made anew, or Kafka lost its end: {what}; nothing was read"
     ))
+    .about_topic(topic)
+    .fix("run again with --accept-recreated to take it in from its start as a new topic")
+    .err()
 }
 
 /// With another id everything is new. With the same one Kafka lost the log's end: what lies below it is ours already.
@@ -219,12 +222,16 @@ fn lost(topic: &str, gaps: &[GapReport]) -> anyhow::Error {
             )
         })
         .collect();
-    anyhow!(
-        "topic {topic}: Kafka has deleted records that were never read: {}. Nothing was read; \
-         run again with --accept-gap to go on without them (they are recorded as a gap), \
-         and look at the topic's retention or run more often",
+    Problem::new(format!(
+        "Kafka has deleted records that were never read: {}; nothing was read",
         list.join(", ")
+    ))
+    .about_topic(topic)
+    .fix(
+        "run again with --accept-gap to go on without them (they are recorded as a gap), and look at the topic's retention \
+         or run more often",
     )
+    .into()
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What Kafka says of its brokers and of one topic, beyond what a run asks for.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::client::Client;
+use crate::problem::Problem;
 
 /// The Kafka partitions of a topic, and those of them that nobody leads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,12 +37,14 @@ impl Client {
                 return Ok(None);
             }
             Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
-                return Err(anyhow!(
-                    "Kafka doesn't let us see topic {topic}; its administrator can: kafka-acls --add --allow-principal \
-                     User:… --operation Read --operation Describe --topic {topic}"
-                ));
+                return Problem::new(format!("Kafka doesn't let us see topic {topic}"))
+                    .fix(format!(
+                        "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
+                         Describe --topic {topic}"
+                    ))
+                    .err();
             }
-            Some(code) => return Err(anyhow!("topic {topic}: {code}")),
+            Some(code) => return Problem::new(code.to_string()).about_topic(topic).err(),
         }
         let mut seen = Leadership::default();
         for partition in found.partitions() {

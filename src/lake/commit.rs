@@ -96,7 +96,9 @@ fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
 /// could not be written, and other systems don't even wait.
 fn syncs_whole(files: usize, release: &CStr) -> bool {
     let release = release.to_str().unwrap_or_default();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse().ok());
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|n| n.parse().ok());
     let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     cfg!(target_os = "linux") && files > SYNC_EACH_MAX && version >= (5, 8)
 }
@@ -225,7 +227,10 @@ fn holds(root: &Root, folder: &str, files: &[FileEntry]) -> Result<bool> {
     let folder = root.open_folder(folder)?;
     // Names and sizes mostly tell, and cost no reading.
     for file in files {
-        if !folder.stat(&file.name)?.is_some_and(|found| has_size(found, file)) {
+        if !folder
+            .stat(&file.name)?
+            .is_some_and(|found| has_size(found, file))
+        {
             return Ok(false);
         }
     }
@@ -418,11 +423,24 @@ mod tests {
     #[test]
     fn one_sync_for_all_only_where_it_tells_of_lost_writes() {
         let many = SYNC_EACH_MAX + 1;
-        for release in [c"5.8.0", c"5.15.0-91-generic", c"6.8", c"10.0.1", c"6.1.0-18-amd64"] {
+        for release in [
+            c"5.8.0",
+            c"5.15.0-91-generic",
+            c"6.8",
+            c"10.0.1",
+            c"6.1.0-18-amd64",
+        ] {
             assert!(syncs_whole(many, release), "{release:?}");
             assert!(!syncs_whole(SYNC_EACH_MAX, release), "{release:?}");
         }
-        for release in [c"4.18.0-513.el8.x86_64", c"5.4.0", c"5.7.19", c"5", c"", c"unknown"] {
+        for release in [
+            c"4.18.0-513.el8.x86_64",
+            c"5.4.0",
+            c"5.7.19",
+            c"5",
+            c"",
+            c"unknown",
+        ] {
             assert!(!syncs_whole(many, release), "{release:?}");
         }
     }

@@ -10,6 +10,7 @@ use super::ledger::{FileEntry, Manifest, TopicState, topic_home};
 use super::path::{HivePartition, day_folder, is_data_name, topic_folder};
 use super::root::Root;
 use crate::config::Kind;
+use crate::problem::Problem;
 
 /// A topic that the ledger doesn't know has no data yet.
 ///
@@ -30,13 +31,15 @@ pub(super) fn check_new_topic(root: &Root, kind: Kind, topic: &str) -> Result<()
     };
     match found {
         None => Ok(()),
-        Some(path) => bail!(
-            "the ledger's state of topic {topic}, {}, is gone, though {} is there: taken in again, records would stand \
-             twice. Restore it from a backup, or move the topic's data and its folder under .lakectl/topics away and run \
-             again",
+        Some(path) => Problem::new(format!(
+            "the ledger's state of topic {topic}, {}, is gone, though {} is there: taken in again, records would stand twice",
             root.shown(&state),
             root.shown(&path)
-        ),
+        ))
+        .fix(
+            "Restore it from a backup, or move the topic's data and its folder under .lakectl/topics away and run again",
+        )
+        .err(),
     }
 }
 

@@ -19,6 +19,7 @@ use super::writer::CHUNK;
 use super::{Lake, changes, lock};
 use crate::config::{Compression, Kind, Topic};
 use crate::erase::matcher::{Matcher, Verdict};
+use crate::locked::Locked;
 use crate::stop::Stop;
 
 /// Files of one commit: the ledger's state names them all.
@@ -69,7 +70,7 @@ impl Lake<'_> {
         Ok(found)
     }
 
-    /// Erases from a topic what `matcher` finds, under the topic's lock. The inner error says who holds it.
+    /// Erases from a topic what `matcher` finds, under the topic's lock.
     /// What `seen` found clean and has not changed is not read again.
     ///
     /// # Errors
@@ -82,16 +83,16 @@ impl Lake<'_> {
         run_id: &str,
         wait: Duration,
         stop: &Stop,
-    ) -> Result<Result<Found, String>> {
+    ) -> Result<Locked<Found>> {
         let _lock = match lock::take(&self.root, &topic.name, run_id, wait)? {
-            Ok(lock) => lock,
-            Err(holder) => return Ok(Err(holder)),
+            Locked::Ours(lock) => lock,
+            Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
         };
         let Recovered { state, strangers } = commit::recover(&self.root, self.settings, &topic.name)?;
         let mut found = Found::default();
         found.put_back.extend(strangers.into_iter().map(put_back));
         let Some(state) = state else {
-            return Ok(Ok(found));
+            return Ok(Locked::Ours(found));
         };
         let snapshot = state.snapshot.clone();
         let mut change = Change {
@@ -129,7 +130,7 @@ impl Lake<'_> {
         )?;
         change.commit()?;
         found.fail(change.failed);
-        Ok(Ok(found))
+        Ok(Locked::Ours(found))
     }
 }
 

@@ -7,6 +7,7 @@ use super::path::HOME;
 use super::root::Root;
 use super::{Lake, lock, sealed};
 use crate::erase::registry::{Entry, Registry, Secret};
+use crate::locked::Locked;
 
 const ENTRIES: &str = ".lakectl/erasures";
 const SECRET: &str = ".lakectl/erasure-key";
@@ -61,8 +62,10 @@ impl Lake<'_> {
         suggested: &Secret,
         entries: &dyn Fn(&Secret) -> Vec<Entry>,
     ) -> Result<()> {
-        let _lock = lock::take(&self.root, LOCK, run_id, LOCK_WAIT)?
-            .map_err(|holder| anyhow::anyhow!("the list of erasures: {holder}"))?;
+        let _lock = match lock::take(&self.root, LOCK, run_id, LOCK_WAIT)? {
+            Locked::Ours(lock) => lock,
+            Locked::HeldBy(holder) => bail!("the list of erasures: {holder}"),
+        };
         self.root.make_dirs(HOME)?;
         let mut known = load(&self.root)?;
         let secret = match known.secret {

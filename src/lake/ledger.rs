@@ -13,7 +13,7 @@ use super::path::{HOME, HivePartition, generation_of};
 use super::root::Root;
 use super::sealed;
 use crate::config::Kind;
-use crate::exit::usage;
+use crate::problem::{About, Problem};
 use crate::report::GapReport;
 use crate::sink::Progress;
 
@@ -76,18 +76,23 @@ fn agrees(root: &Root, facts: &LakeFacts) -> Result<bool> {
     }
     match sealed::read::<LakeFacts>(root, LAKE)? {
         Some(known) if known == *facts => Ok(true),
-        Some(known) if known.timezone != facts.timezone && has_topics(root)? => Err(usage(format!(
-            "lake.timezone is {}, but the day folders of {} were made in {}: a day would mean two things. \
-             Set lake.timezone = \"{}\", or begin a new lake in another root",
+        Some(known) if known.timezone != facts.timezone && has_topics(root)? => Problem::usage(format!(
+            "lake.timezone is {}, but the day folders of {} were made in {}: a day would mean two things",
             facts.timezone,
             root.path().display(),
-            known.timezone,
             known.timezone
-        ))),
-        Some(known) if known.format > 1 => Err(usage(format!(
-            "{} was written by a newer lakectl; use that one",
+        ))
+        .fix(format!(
+            "Set lake.timezone = \"{}\", or begin a new lake in another root",
+            known.timezone
+        ))
+        .err(),
+        Some(known) if known.format > 1 => Problem::usage(format!(
+            "{} was written by a newer lakectl",
             root.path().display()
-        ))),
+        ))
+        .fix("use that one")
+        .err(),
         _ => Ok(false),
     }
 }
@@ -184,7 +189,7 @@ impl TopicState {
 
     pub fn load(root: &Root, topic: &str) -> Result<Option<TopicState>> {
         let path = Self::path(topic);
-        let state = sealed::read::<TopicState>(root, &path).with_context(|| format!("topic {topic}"))?;
+        let state = sealed::read::<TopicState>(root, &path).about_topic(topic)?;
         state
             .map(|mut state| {
                 check_place(root, &path, &state.topic, topic)?;
@@ -196,7 +201,7 @@ impl TopicState {
 
     /// Writes the state where a torn write would not matter: the commit itself goes through `commit::commit`.
     pub fn save(&self, root: &Root, topic: &str) -> Result<()> {
-        sealed::write(root, &Self::path(topic), self).with_context(|| format!("topic {topic}"))
+        sealed::write(root, &Self::path(topic), self).about_topic(topic)
     }
 
     pub fn path(topic: &str) -> String {
@@ -445,6 +450,9 @@ mod tests {
             state.add_gaps(&[gap(from)]);
         }
         assert_eq!(state.gaps.len(), GAPS_MAX);
-        assert_eq!((state.gaps[0], state.gaps[GAPS_MAX - 1]), (gap(2), gap(GAPS_MAX + 1)));
+        assert_eq!(
+            (state.gaps[0], state.gaps[GAPS_MAX - 1]),
+            (gap(2), gap(GAPS_MAX + 1))
+        );
     }
 }

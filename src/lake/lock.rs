@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use super::path::HOME;
 use super::root::Root;
+use crate::locked::Locked;
 
 /// How often a waiting run looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Takes a topic's lock, waiting up to `wait` for another run. The inner error says who holds it.
-pub fn take(root: &Root, topic: &str, run_id: &str, wait: Duration) -> Result<Result<File, String>> {
+/// Takes a topic's lock, waiting up to `wait` for another run.
+pub fn take(root: &Root, topic: &str, run_id: &str, wait: Duration) -> Result<Locked<File>> {
     let folder = format!("{HOME}/locks");
     root.make_dirs(&folder)?;
     let path = format!("{folder}/{topic}");
@@ -26,7 +27,7 @@ pub fn take(root: &Root, topic: &str, run_id: &str, wait: Duration) -> Result<Re
             Ok(()) => break,
             Err(Errno::INTR) => {}
             Err(Errno::WOULDBLOCK) if Instant::now() < deadline => std::thread::sleep(LOOK_AGAIN),
-            Err(Errno::WOULDBLOCK) => return Ok(Err(holder(&mut file))),
+            Err(Errno::WOULDBLOCK) => return Ok(Locked::HeldBy(holder(&mut file))),
             Err(error) => return Err(error).with_context(|| format!("locking {}", root.shown(&path))),
         }
     }
@@ -36,7 +37,7 @@ pub fn take(root: &Root, topic: &str, run_id: &str, wait: Duration) -> Result<Re
         let text = format!("run {run_id}, process {}", std::process::id());
         let _ = file.write_all(text.as_bytes());
     }
-    Ok(Ok(file))
+    Ok(Locked::Ours(file))
 }
 
 /// Waits for a lock that nobody holds for more than a moment.

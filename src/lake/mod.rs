@@ -44,6 +44,8 @@ use std::time::Duration;
 use crate::config::{Settings, Topic};
 use crate::erase::filter::Filter;
 use crate::exit::usage;
+use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::sink::{Progress, Target};
 pub use day::RecordDay;
 pub use files::{DataFile, TopicFiles};
@@ -103,15 +105,23 @@ impl<'a> Lake<'a> {
                 doubts::check_new_topic(&self.root, topic.kind, &topic.name)?;
                 Ok(TopicState::new(&topic.name, topic.kind, by))
             }
-            Some(state) if state.kind != topic.kind => Err(usage(format!(
-                "topic {} was taken into the lake as a {}, and is a {} now; a topic is one of them. Move its folder \
-                 and .lakectl/topics/{} away to take it in again",
-                topic.name, state.kind, topic.kind, topic.name
-            ))),
-            Some(state) if state.partition_time != by => Err(usage(format!(
-                "topic {}: lake.partition_time is {by}, but its day folders were made by {}: a day would mean two things",
-                topic.name, state.partition_time
-            ))),
+            Some(state) if state.kind != topic.kind => Problem::usage(format!(
+                "it was taken into the lake as a {}, and is a {} now: a topic is one of them",
+                state.kind, topic.kind
+            ))
+            .about_topic(&topic.name)
+            .fix(format!(
+                "move its folder and .lakectl/topics/{} away to take it in again",
+                topic.name
+            ))
+            .err(),
+            Some(state) if state.partition_time != by => Problem::usage(format!(
+                "lake.partition_time is {by}, but its day folders were made by {}: a day would mean two things",
+                state.partition_time
+            ))
+            .about_topic(&topic.name)
+            .fix(format!("set lake.partition_time = \"{}\"", state.partition_time))
+            .err(),
             Some(state) => Ok(state),
         }
     }
@@ -127,15 +137,10 @@ impl Target for Lake<'_> {
     const OPEN_MAX: usize = 64;
 
     /// Also finishes or drops what an earlier run left.
-    fn open<'t>(
-        &'t self,
-        topic: &'t Topic,
-        run_id: &str,
-        wait: Duration,
-    ) -> Result<Result<TopicSink<'t>, String>> {
+    fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<TopicSink<'t>>> {
         let lock = match lock::take(&self.root, &topic.name, run_id, wait)? {
-            Ok(lock) => lock,
-            Err(holder) => return Ok(Err(holder)),
+            Locked::Ours(lock) => lock,
+            Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
         };
         let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
         let state = self.check(topic, recovered.state)?;
@@ -145,7 +150,7 @@ impl Target for Lake<'_> {
             &topic.key,
             &topic.key.columns,
         );
-        Ok(Ok(TopicSink::new(
+        Ok(Locked::Ours(TopicSink::new(
             &self.root,
             self.settings,
             topic,

@@ -11,6 +11,7 @@ use super::ledger::{self, Manifest, Pending, PendingPurge, TopicState};
 use super::path::{HOME, HivePartition, day_folder, topic_folder};
 use super::{Lake, changes, lock};
 use crate::config::Kind;
+use crate::locked::Locked;
 
 /// A topic of the lake, by its ledger.
 #[derive(Debug, Clone)]
@@ -130,7 +131,6 @@ impl Lake<'_> {
     }
 
     /// Takes `planned` out of the lake, and remembers that nothing before `cutoff` shall come back.
-    /// The inner error says who holds the topic's lock.
     ///
     /// # Errors
     /// A folder that holds more by now than was planned: nothing of the topic is deleted.
@@ -141,10 +141,10 @@ impl Lake<'_> {
         planned: &[DayFolder],
         run_id: &str,
         wait: Duration,
-    ) -> Result<Result<Purged, String>> {
+    ) -> Result<Locked<Purged>> {
         let _lock = match lock::take(&self.root, topic, run_id, wait)? {
-            Ok(lock) => lock,
-            Err(holder) => return Ok(Err(holder)),
+            Locked::Ours(lock) => lock,
+            Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
         };
         let Recovered { state, strangers } = commit::recover(&self.root, self.settings, topic)?;
         let mut purged = Purged {
@@ -152,13 +152,13 @@ impl Lake<'_> {
             ..Purged::default()
         };
         let Some(mut state) = state else {
-            return Ok(Ok(purged));
+            return Ok(Locked::Ours(purged));
         };
         let now = self.survey_topic(topic, &state)?;
         let folders = check(topic, planned, &now)?;
         // Nothing erased is nothing to keep erased.
         if folders.is_empty() {
-            return Ok(Ok(purged));
+            return Ok(Locked::Ours(purged));
         }
         self.check_places(topic, state.kind, &folders)?;
         state.cutoff = state.cutoff.max(Some(cutoff));
@@ -176,13 +176,15 @@ impl Lake<'_> {
         let strangers = commit::commit(&self.root, self.settings, topic, &mut state)?;
         purged.strangers.extend(strangers);
         purged.folders = folders;
-        Ok(Ok(purged))
+        Ok(Locked::Ours(purged))
     }
 }
 
 /// A folder and those above it.
 fn with_parents(folder: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(folder), |below| below.rsplit_once('/').map(|(above, _)| above))
+    std::iter::successors(Some(folder), |below| {
+        below.rsplit_once('/').map(|(above, _)| above)
+    })
 }
 
 /// Exactly the planned folders that are still there.

@@ -14,14 +14,15 @@ use super::table::link_of;
 use super::{Lake, commit, doubts, lock};
 use crate::advice;
 use crate::config::{Compression, Kind, check_topic_name};
+use crate::locked::Locked;
 use crate::report::{Difference, VerifyReport};
 use crate::stop::Stop;
 
 /// What lies in every lake's root, and in the folders of its ledger that belong to topics.
 const ROOT_NAMES: [&str; 4] = [HOME, "streams", "tables", "current"];
 
-/// What a topic's verification found; the inner error says who holds the topic's lock.
-pub type Verified = Result<Result<(Kind, VerifyReport), String>>;
+/// What a topic's verification found.
+pub type Verified = Result<Locked<(Kind, VerifyReport)>>;
 
 impl Lake<'_> {
     /// Reads every file of a topic, under its lock, and changes nothing.
@@ -30,19 +31,19 @@ impl Lake<'_> {
     /// What keeps it from looking at all. What it finds is no error.
     pub fn verify(&self, topic: &str, run_id: &str, wait: Duration, stop: &Stop) -> Verified {
         let _lock = match self.lock_to_look(topic, run_id, wait)? {
-            Ok(lock) => lock,
-            Err(holder) => return Ok(Err(holder)),
+            Locked::Ours(lock) => lock,
+            Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
         };
         let mut found = VerifyReport::default();
         let state = match TopicState::load(&self.root, topic) {
             Ok(Some(state)) => state,
             Ok(None) => {
                 self.without_state(topic, &mut found)?;
-                return Ok(Ok((Kind::Stream, found)));
+                return Ok(Locked::Ours((Kind::Stream, found)));
             }
             Err(error) => {
                 found.differs(TopicState::path(topic), format!("{error:#}"));
-                return Ok(Ok((Kind::Stream, found)));
+                return Ok(Locked::Ours((Kind::Stream, found)));
             }
         };
         let mut look = Look {
@@ -55,7 +56,7 @@ impl Lake<'_> {
             found,
         };
         look.whole_topic(stop)?;
-        Ok(Ok((state.kind, look.found)))
+        Ok(Locked::Ours((state.kind, look.found)))
     }
 
     /// Topics that the ledger knows, or that have a folder where topics have one.
@@ -96,15 +97,10 @@ impl Lake<'_> {
     }
 
     /// A lake that can't be written, a backup say, has nobody who changes it: None.
-    fn lock_to_look(
-        &self,
-        topic: &str,
-        run_id: &str,
-        wait: Duration,
-    ) -> Result<Result<Option<File>, String>> {
+    fn lock_to_look(&self, topic: &str, run_id: &str, wait: Duration) -> Result<Locked<Option<File>>> {
         match lock::take(&self.root, topic, run_id, wait) {
             Ok(taken) => Ok(taken.map(Some)),
-            Err(error) if may_not_write(&error) => Ok(Ok(None)),
+            Err(error) if may_not_write(&error) => Ok(Locked::Ours(None)),
             Err(error) => Err(error),
         }
     }

@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 
 use super::paint::Paint;
 use crate::cli::{Common, LogFormat};
+use crate::problem::Problem;
 use crate::report::{Report, printable};
 
 /// How lines are written, and what each of them says of the run.
@@ -62,11 +63,15 @@ impl Log {
 
     /// Writes to stderr, where nobody is told of a stderr that takes nothing.
     pub fn tell(&self, level: Level, topic: Option<&str>, message: &str) {
+        self.tell_problem(level, topic, &Problem::new(message));
+    }
+
+    pub(super) fn tell_problem(&self, level: Level, topic: Option<&str>, problem: &Problem) {
         let stderr = std::io::stderr();
         let line = match self.format {
-            LogFormat::Json => self.json(level, topic, message),
-            LogFormat::Text if stderr.is_terminal() => diagnostic(level, topic, message),
-            LogFormat::Text | LogFormat::Time => format!("{} {}", now(), diagnostic(level, topic, message)),
+            LogFormat::Json => self.json(level, topic, &problem.to_string()),
+            LogFormat::Text if stderr.is_terminal() => diagnostic(level, topic, problem),
+            LogFormat::Text | LogFormat::Time => format!("{} {}", now(), diagnostic(level, topic, problem)),
         };
         let _ = writeln!(stderr.lock(), "{line}");
     }
@@ -97,7 +102,7 @@ fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn diagnostic(level: Level, topic: Option<&str>, message: &str) -> String {
+fn diagnostic(level: Level, topic: Option<&str>, problem: &Problem) -> String {
     let paint = Paint::for_stderr();
     let (color, word) = match level {
         Level::Info => (None, ""),
@@ -106,9 +111,21 @@ fn diagnostic(level: Level, topic: Option<&str>, message: &str) -> String {
     };
     let style = color.map_or(Style::new(), |color| color.on_default().bold());
     let head = paint.text(style, format!("lakectl: {word}").trim_end());
+    let message = printable(&problem.to_string());
     // A topic's message names it, but not twice.
-    match topic.filter(|topic| !message.contains(topic)) {
-        Some(topic) => format!("{head} topic {topic}: {}", printable(message)),
-        None => format!("{head} {}", printable(message)),
+    match topic.filter(|_| problem.subject.is_none()) {
+        Some(topic) => format!("{head} topic {topic}: {message}"),
+        None => format!("{head} {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_named_whatever_letters_its_message_has() {
+        let line = diagnostic(Level::Error, Some("is"), &Problem::new("the disk is full"));
+        assert!(line.contains("topic is: the disk is full"), "{line}");
     }
 }

@@ -10,6 +10,7 @@ use std::io::{IsTerminal, Write};
 
 use crate::cli::Common;
 use crate::exit;
+use crate::problem::Subject;
 use crate::report::{Report, Status, printable};
 pub use log::{Level, Log};
 pub use usage::usage;
@@ -52,7 +53,8 @@ fn diagnostics(report: &Report, common: &Common, log: &Log) {
         return;
     }
     for warning in &report.warnings {
-        log.tell(Level::Warning, topic_of(report, warning), warning);
+        let topic = warning.subject.as_ref().map(Subject::topic_name);
+        log.tell_problem(Level::Warning, topic, warning);
     }
     for topic in &report.topics {
         let level = match topic.status {
@@ -60,24 +62,12 @@ fn diagnostics(report: &Report, common: &Common, log: &Log) {
             _ => Level::Error,
         };
         if let Some(error) = &topic.error {
-            log.tell(level, Some(&topic.topic), error);
+            log.tell_problem(level, Some(&topic.topic), error);
         }
     }
     if let Some(error) = &report.error {
-        log.tell(Level::Error, None, error);
+        log.tell_problem(Level::Error, None, error);
     }
-}
-
-/// The topic that a warning begins with.
-fn topic_of<'r>(report: &'r Report, warning: &str) -> Option<&'r str> {
-    let named = warning.strip_prefix("topic ")?;
-    let topics = report.topics.iter().map(|topic| topic.topic.as_str());
-    let mut begun = topics.filter(|topic| {
-        named
-            .strip_prefix(*topic)
-            .is_some_and(|rest| rest.starts_with([':', ' ']))
-    });
-    begun.next()
 }
 
 /// Lines on stdout, now.

@@ -15,6 +15,7 @@ use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, Topic, units};
 use crate::exit::usage;
 use crate::lake::{Lake, RecordDay};
+use crate::locked::Locked;
 use crate::print::{self, Log};
 use crate::progress::Display;
 use crate::report::{Report, TargetReport, TopicReport};
@@ -314,11 +315,11 @@ impl<'a> Targets<'a> {
 }
 
 /// A topic that failed or is locked stands in the report; the others go on.
-fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Result<(), String>>) {
+fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Locked<()>>) {
     let mut line = TopicReport::new(topic, kind, TargetReport::None {});
     match result {
-        Ok(Ok(())) => return,
-        Ok(Err(holder)) => line.lock_out(holder),
+        Ok(Locked::Ours(())) => return,
+        Ok(Locked::HeldBy(holder)) => line.lock_out(holder),
         Err(error) => line.fail(&error),
     }
     report.topics.push(line);

@@ -8,6 +8,7 @@ use super::outcome::PurgedTable;
 use super::plan::TablePlan;
 use crate::config::{Retention, Settings, Topic};
 use crate::exit::usage;
+use crate::locked::Locked;
 use crate::progress::Display;
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
@@ -44,7 +45,7 @@ pub(super) fn plan(
     Ok(plans)
 }
 
-/// Deletes in short transactions; the inner error says who holds the table's lock.
+/// Deletes in short transactions.
 pub(super) fn execute(
     warehouse: &Warehouse,
     plan: &TablePlan,
@@ -52,7 +53,7 @@ pub(super) fn execute(
     deadline: Option<Instant>,
     stop: &Stop,
     display: &Display,
-) -> Result<Result<PurgedTable, String>> {
+) -> Result<Locked<PurgedTable>> {
     let bar = display.rows(&plan.table, plan.rows);
     let purged = warehouse.purge_rows(plan, wait, deadline, stop, &mut |rows| bar.deleted(rows))?;
     Ok(purged.map(|rows| PurgedTable {

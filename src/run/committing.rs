@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(names, wanted);
         let errors: Vec<_> = ended
             .iter()
-            .filter_map(|ended| ended.line.error.as_deref())
+            .filter_map(|ended| ended.line.error.as_ref().map(|error| error.what.as_str()))
             .collect();
         assert_eq!(
             errors,

@@ -4,13 +4,15 @@ mod committing;
 mod options;
 mod planning;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{Client, OffsetRange, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
 use crate::lake::path::topic_folder;
+use crate::locked::Locked;
 use crate::print::count;
+use crate::problem::Problem;
 use crate::progress::Progress as Bar;
 use crate::report::{GapReport, PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::select::{self, Selected};
@@ -48,12 +50,12 @@ impl<'a> Run<'a> {
                     let partitions = live[&topic.name].clone();
                     // Without any, a run would read nothing and be content.
                     if partitions.is_empty() {
-                        let error = anyhow!(
-                            "topic {}: Kafka tells none of its Kafka partitions: it may be about to make or delete the \
-                             topic; look at it with kafka-topics --describe, and run again",
-                            topic.name
-                        );
-                        self.fail(&topic.name, topic.kind, &error);
+                        let error = Problem::new(
+                            "Kafka tells none of its Kafka partitions: it may be about to make or delete the topic",
+                        )
+                        .about_topic(&topic.name)
+                        .fix("look at it with kafka-topics --describe, and run again");
+                        self.fail(&topic.name, topic.kind, &error.into());
                     } else {
                         chosen.push((topic, partitions));
                     }
@@ -114,11 +116,11 @@ impl<'a> Run<'a> {
     }
 
     /// Takes the topic's lock, or waits for it as long as was asked for.
-    fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Result<T::Sink<'t>, String>> {
+    fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Locked<T::Sink<'t>>> {
         let mut waiting = None;
         self.options.limits.stop.attempt(self.options.wait, |step| {
             let opened = target.open(topic, &self.report.run_id, step)?;
-            if let (Err(holder), false) = (&opened, step.is_zero()) {
+            if let (Locked::HeldBy(holder), false) = (&opened, step.is_zero()) {
                 waiting.get_or_insert_with(|| self.options.display.waiting(&topic.name, holder));
             }
             Ok(opened)
@@ -171,11 +173,11 @@ impl<'a> Run<'a> {
         for (topic, partitions) in wave {
             let mut line = self.line(topic);
             match self.open(target, topic) {
-                Ok(Ok(sink)) => {
+                Ok(Locked::Ours(sink)) => {
                     opened.push((topic, partitions, sink, line));
                     continue;
                 }
-                Ok(Err(holder)) => line.lock_out(holder),
+                Ok(Locked::HeldBy(holder)) => line.lock_out(holder),
                 Err(error) => line.fail(&error),
             }
             self.report.topics.push(line);
@@ -218,8 +220,9 @@ impl<'a> Run<'a> {
 
     /// Puts what came of a topic into the report.
     fn settle(&mut self, ended: Ended, mirror: &mut Vec<(String, i32, i64)>) {
-        for warning in ended.warnings.into_iter().chain(wants_a_person(&ended.line)) {
-            self.report.warn(format!("topic {}: {warning}", ended.line.topic));
+        let of_sink = ended.warnings.into_iter().map(Problem::new);
+        for warning in of_sink.chain(wants_a_person(&ended.line)) {
+            self.report.warn_of(warning.about_topic(&ended.line.topic));
         }
         mirror.extend(ended.next);
         self.report.topics.push(ended.line);
@@ -263,9 +266,9 @@ impl<'a> Run<'a> {
         })?;
         bar.committing();
         if rebuild.is_some() && !outcome.drained.complete {
-            return Err(anyhow!(
-                "topic {topic}: the rebuild was stopped before its end; nothing was replaced"
-            ));
+            return Problem::new("the rebuild was stopped before its end; nothing was replaced")
+                .about_topic(topic)
+                .err();
         }
         // Until a rebuild has mended the table, no run of it is complete.
         outcome.drained.complete &= !turn.line.tombstones_forgotten;
@@ -302,12 +305,12 @@ fn waves(places: impl Iterator<Item = String>, open_max: usize) -> Vec<Vec<usize
 }
 
 /// What makes the exit code 3, in words and with the next step to take.
-fn wants_a_person(line: &TopicReport) -> Vec<String> {
+fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
     let mut warnings = Vec::new();
     if let TargetReport::Warehouse(warehouse) = &line.target
         && warehouse.rejected > 0
     {
-        warnings.push(format!(
+        warnings.push(Problem::new(format!(
             "{} rejected, and the rows of those keys left as they were: SELECT `partition`, `offset`, reason FROM \
              lakectl_rejects WHERE topic = '{}'",
             match warehouse.rejected {
@@ -315,7 +318,7 @@ fn wants_a_person(line: &TopicReport) -> Vec<String> {
                 n => format!("{n} records were"),
             },
             line.topic
-        ));
+        )));
     }
     let lost: u64 = line
         .gaps
@@ -323,10 +326,10 @@ fn wants_a_person(line: &TopicReport) -> Vec<String> {
         .map(|gap| (gap.to - gap.from).unsigned_abs())
         .sum();
     if lost > 0 && line.status == Status::Ok {
-        warnings.push(format!(
+        warnings.push(Problem::new(format!(
             "{lost} offsets are lost, Kafka had deleted them before they were read: keep records longer in Kafka \
              (retention.ms), or run more often"
-        ));
+        )));
     }
     warnings
 }
@@ -363,10 +366,12 @@ impl Seen {
     fn id(&self, topic: &str) -> Result<Option<&str>> {
         match self.ids.get(topic) {
             Some(Ok(id)) => Ok(id.as_deref()),
-            other => Err(anyhow!(
-                "topic {topic}: Kafka does not tell its id, without which a topic that was made anew goes unnoticed: {}",
+            other => Problem::new(format!(
+                "Kafka does not tell its id, without which a topic that was made anew goes unnoticed: {}",
                 why(other)
-            )),
+            ))
+            .about_topic(topic)
+            .err(),
         }
     }
 
@@ -374,10 +379,12 @@ impl Seen {
     fn settings(&self, topic: &str) -> Result<&TopicSettings> {
         match self.settings.get(topic) {
             Some(Ok(settings)) => Ok(settings),
-            other => Err(anyhow!(
-                "topic {topic}: Kafka does not tell its settings, which say how long tombstones and records are kept: {}",
+            other => Problem::new(format!(
+                "Kafka does not tell its settings, which say how long tombstones and records are kept: {}",
                 why(other)
-            )),
+            ))
+            .about_topic(topic)
+            .err(),
         }
     }
 }
@@ -403,9 +410,15 @@ mod tests {
     #[test]
     fn waves_are_bounded_and_hold_each_place_once() {
         let of = |places: &[&str], open_max| waves(places.iter().map(|&place| place.to_owned()), open_max);
-        assert_eq!(of(&["a", "b", "c", "d", "e"], 2), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(
+            of(&["a", "b", "c", "d", "e"], 2),
+            [vec![0, 1], vec![2, 3], vec![4]]
+        );
         assert_eq!(of(&["a", "A", "b", "a"], 3), [vec![0, 2], vec![1], vec![3]]);
-        assert_eq!(of(&["a", "b", "b", "a", "c"], 2), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(
+            of(&["a", "b", "b", "a", "c"], 2),
+            [vec![0, 1], vec![2, 3], vec![4]]
+        );
         assert_eq!(of(&[], 2), [Vec::<usize>::new(); 0]);
     }
 }

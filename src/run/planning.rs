@@ -1,11 +1,12 @@
 //! One topic's plan: what Kafka holds, what the target has, and what the flags say, brought together.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::{FromArg, Options, RebuildArg, Run, Seen};
 use crate::config::{Kind, Topic};
 use crate::exit::usage;
 use crate::kafka::{self, Accept, Client, DrainPlan, From, OffsetRange, PartitionOffsets, TopicSettings};
+use crate::problem::Problem;
 use crate::report::TopicReport;
 use crate::sink::{Progress, Rebuild};
 
@@ -49,7 +50,7 @@ impl Run<'_> {
                 if let Some(warning) = check_table(topic, offsets, &progress, seen)? {
                     line.needs_attention();
                     line.tombstones_forgotten = true;
-                    self.report.warn(warning);
+                    self.report.warn_of(warning);
                 }
                 None
             }
@@ -61,10 +62,9 @@ impl Run<'_> {
             line.needs_attention();
         }
         if anew_table || plan.generation > progress.generation.max(1) {
-            self.report.warn(format!(
-                "topic {}: it was deleted and made anew; the new one is read from its start (--accept-recreated)",
-                topic.name
-            ));
+            let what =
+                "it was deleted and made anew; the new one is read from its start (--accept-recreated)";
+            self.report.warn_of(Problem::new(what).about_topic(&topic.name));
         }
         line.held = plan.held;
         line.gaps.clone_from(&plan.gaps);
@@ -81,11 +81,12 @@ fn from(
 ) -> Result<From> {
     match options.from {
         None => Ok(From::Earliest),
-        Some(_) if !progress.next.is_empty() => Err(usage(format!(
-            "--from: topic {} has progress already, and going back would double its records; leave --from out, \
-             or use --rebuild to read days again",
+        Some(_) if !progress.next.is_empty() => Problem::usage(format!(
+            "--from: topic {} has progress already, and going back would double its records",
             topic.name
-        ))),
+        ))
+        .fix("leave --from out, or use --rebuild to read days again")
+        .err(),
         Some(FromArg::Earliest) => Ok(From::Earliest),
         Some(FromArg::Latest) => Ok(From::Latest),
         Some(FromArg::Time(ms)) => {
@@ -104,7 +105,7 @@ fn check_table(
     offsets: &[PartitionOffsets],
     progress: &Progress,
     seen: &Seen,
-) -> Result<Option<String>> {
+) -> Result<Option<Problem>> {
     if topic.kind != Kind::Table || progress.next.is_empty() {
         return Ok(None);
     }
@@ -112,11 +113,13 @@ fn check_table(
         .iter()
         .any(|at| !progress.next.contains_key(&at.partition))
     {
-        return Err(anyhow!(
-            "topic {} has gained Kafka partitions: its keys may have moved, and the order of their updates can't be \
-             told from offsets any more. Run again with --rebuild --topics {0}",
-            topic.name
-        ));
+        return Problem::new(
+            "it has gained Kafka partitions: its keys may have moved, and the order of their updates can't be told from \
+             offsets any more",
+        )
+        .about_topic(&topic.name)
+        .fix(format!("run again with --rebuild --topics {}", topic.name))
+        .err();
     }
     let Some(complete_ms) = progress.complete_ms else {
         return Ok(None);
@@ -130,11 +133,12 @@ fn check_table(
         true => "lies in the future by this machine's clock, and may be longer ago",
         false => "was longer ago",
     };
-    Ok(Some(format!(
-        "topic {}: the last complete run {ago} than Kafka keeps tombstones (delete.retention.ms = {kept_ms}): \
-         deleted keys may still stand in the table. Run with --rebuild --topics {0}",
-        topic.name
-    )))
+    let what = format!(
+        "the last complete run {ago} than Kafka keeps tombstones (delete.retention.ms = {kept_ms}): deleted keys may still \
+         stand in the table"
+    );
+    let fix = format!("run with --rebuild --topics {}", topic.name);
+    Ok(Some(Problem::new(what).about_topic(&topic.name).fix(fix)))
 }
 
 /// Whether tombstones may be gone that no run has seen. A time in the future says nothing: the clock was set back since.

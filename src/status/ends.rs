@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use crate::kafka::{Client, PartitionOffsets, TopicList};
+use crate::problem::Problem;
 
 /// How long Kafka's topics may be asked for one by one, where they could not be asked together.
 const ONE_BY_ONE_MAX: Duration = Duration::from_secs(4);
@@ -14,7 +15,7 @@ const ONE_BY_ONE_MAX: Duration = Duration::from_secs(4);
 pub(super) struct Ends {
     /// None: Kafka could not be asked.
     pub(super) topics: Option<TopicList>,
-    pub(super) offsets: BTreeMap<String, Result<Vec<PartitionOffsets>, String>>,
+    pub(super) offsets: BTreeMap<String, Result<Vec<PartitionOffsets>, Problem>>,
     pub(super) ids: BTreeMap<String, String>,
     /// What a person should know.
     pub(super) warnings: Vec<String>,
@@ -72,7 +73,7 @@ impl Ends {
                 true => client.offsets(&TopicList::from([(topic.clone(), partitions)])),
                 false => Err(anyhow!("{error:#}")),
             };
-            let mut answer = answer.map_err(|error| format!("{error:#}"));
+            let mut answer = answer.map_err(|error| Problem::of(&error));
             answers += u32::from(answer.is_ok());
             if let Ok(offsets) = &mut answer {
                 let offsets = offsets.remove(&topic).unwrap_or_default();

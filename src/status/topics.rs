@@ -12,6 +12,7 @@ use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{self, Accept, From};
 use crate::lake::path::HivePartition;
 use crate::lake::{DayCount, LastRun, Standing};
+use crate::problem::Problem;
 use crate::sink::Progress;
 use crate::warehouse::TableStanding;
 
@@ -60,10 +61,10 @@ impl Facts<'_> {
         }
     }
 
-    fn warn(&mut self, topic: &str, what: &str) {
-        self.warnings.push(match what.contains(topic) {
-            true => what.to_owned(),
-            false => format!("topic {topic}: {what}"),
+    fn warn(&mut self, topic: &str, problem: &Problem) {
+        self.warnings.push(match problem.subject {
+            Some(_) => problem.to_string(),
+            None => format!("topic {topic}: {problem}"),
         });
     }
 
@@ -90,10 +91,10 @@ impl Facts<'_> {
                     .into_parts(&mut status.lag, &mut status.partitions);
             }
             Some(Err(error)) => {
-                let error = format!("{error:#}");
-                self.warn(name, &error);
+                let problem = Problem::of(&error);
+                self.warn(name, &problem);
                 status.state = LakeState::Damaged;
-                status.error = Some(error);
+                status.error = Some(problem.to_string());
             }
             None if matches!(self.lake, Source::Silent) => {}
             Some(Ok(None)) | None if expected => {
@@ -126,12 +127,10 @@ impl Facts<'_> {
         let ours = expected.filter(|topic| topic.table.eq_ignore_ascii_case(&found.table));
         let mut status = TableStatus::unknown(&found.table, ours);
         if !found.exists && ours.is_some() {
-            let error = format!(
-                "there is no table `{}`; lakectl's own tables come with `lakectl init-db`, others you CREATE",
-                found.table
-            );
-            self.warn(name, &error);
-            status.error = Some(error);
+            let problem = Problem::new(format!("there is no table `{}`", found.table))
+                .fix("lakectl's own tables come with `lakectl init-db`, others you CREATE");
+            self.warn(name, &problem);
+            status.error = Some(problem.to_string());
         }
         // Of a table that the topic went to before nothing is behind.
         if ours.is_some() {

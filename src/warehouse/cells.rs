@@ -4,6 +4,7 @@ use mysql::Value;
 
 use super::cell::Cell;
 use super::convert::{Input, convert, surely_fits};
+use super::refusal::{Refusal, RefusalKind};
 use super::schema::TargetTable;
 
 /// What a record gives the table's columns.
@@ -40,8 +41,8 @@ impl<'a> Row<'a> {
         self.sizes.resize(columns, 0);
     }
 
-    pub(super) fn set(&mut self, table: &TargetTable, at: usize, input: &Input<'a>) -> Result<(), String> {
-        let cell = convert(&table.columns[at], input)?;
+    pub(super) fn set(&mut self, table: &TargetTable, at: usize, input: &Input<'a>) -> Result<(), Refusal> {
+        let cell = convert(&table.columns[at], input).map_err(|kind| Refusal::of_column(at, kind))?;
         self.sizes[at] = cell.wire_bytes();
         self.cells[at] = Some(cell);
         Ok(())
@@ -54,7 +55,7 @@ impl<'a> Row<'a> {
         at: usize,
         raw: &'a str,
         wanted: Wanted,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         if wanted == Wanted::Fold
             && let Some(size) = surely_fits(&table.columns[at], raw)
         {
@@ -62,7 +63,14 @@ impl<'a> Row<'a> {
             self.sizes[at] = size;
             return Ok(());
         }
-        self.set(table, at, &Input::from_json(raw)?)
+        self.set_json(table, at, raw)
+    }
+
+    /// Sets a column to one JSON value.
+    pub(super) fn set_json(&mut self, table: &TargetTable, at: usize, raw: &'a str) -> Result<(), Refusal> {
+        let input = Input::from_json(raw);
+        let input = input.map_err(|reason| Refusal::of_column(at, RefusalKind::Unfit(reason)))?;
+        self.set(table, at, &input)
     }
 
     /// The primary key's values; fields don't touch them.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::fault::{Fault, fault_of};
 use crate::config::Database;
-use crate::exit::usage;
+use crate::problem::Problem;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may be silent before it counts as gone. No statement of ours should take half as long.
@@ -59,9 +59,9 @@ impl Server {
             Flavor::MariaDb => (10, 5, 0),
         };
         if server.version < oldest {
-            return Err(usage(format!(
-                "the server's version is {text}; lakectl needs MySQL 8.0.17 or MariaDB 10.5, or later"
-            )));
+            return Problem::usage(format!("the server's version is {text}"))
+                .fix("lakectl needs MySQL 8.0.17 or MariaDB 10.5, or later")
+                .err();
         }
         Ok(server)
     }
@@ -155,21 +155,26 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
                     false => ", or the account wants TLS (warehouse.tls = \"required\")",
                 }
             ),
-            1044 => anyhow!(
-                "{shown}: user `{0}` has no rights on database `{1}`; an administrator can give them: \
-                 GRANT ALL ON `{1}`.* TO '{0}'@'…'",
+            1044 => Problem::new(format!(
+                "{shown}: user `{}` has no rights on database `{}`",
                 database.user(),
                 database.name
-            ),
-            1049 => usage(format!(
-                "{shown}: there is no database `{}`; run: lakectl init-db",
-                database.name
-            )),
+            ))
+            .fix(format!(
+                "an administrator can give them: GRANT ALL ON `{}`.* TO '{}'@'…'",
+                database.name,
+                database.user()
+            ))
+            .into(),
+            1049 => Problem::usage(format!("{shown}: there is no database `{}`", database.name))
+                .fix("run: lakectl init-db")
+                .into(),
             // MariaDB has another number for it.
-            _ if server.message.contains("insecure transport") => anyhow!(
-                "{shown}: the server takes encrypted connections only; set warehouse.tls = \"required\", and \
-                 warehouse.tls_ca_file where its certificate is of a CA of your own"
-            ),
+            _ if server.message.contains("insecure transport") => Problem::new(format!("{shown}: the server takes encrypted connections only"))
+                .fix(
+                    "set warehouse.tls = \"required\", and warehouse.tls_ca_file where its certificate is of a CA of your own",
+                )
+                .into(),
             _ => anyhow::Error::new(error).context(format!("{shown}: cannot log in")),
         },
         // For a name that it doesn't know, MySQL asks for any method, so that nobody can tell which names there are.
@@ -183,9 +188,9 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
             "{shown}: no encrypted connection; set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \
              \"off\" where the wire is trusted"
         )),
-        Error::DriverError(DriverError::TlsNotSupported) => anyhow!(
-            "{shown}: the server speaks no TLS; turn it on there, or set warehouse.tls = \"off\" where the wire is trusted"
-        ),
+        Error::DriverError(DriverError::TlsNotSupported) => Problem::new(format!("{shown}: the server speaks no TLS"))
+            .fix("turn it on there, or set warehouse.tls = \"off\" where the wire is trusted")
+            .into(),
         // The certificate is looked at with the first bytes that come, so this is no TLS error to the driver.
         Error::CodecError(_) | Error::IoError(_) if error.to_string().contains("peer certificate") => {
             let text = error.to_string();
@@ -195,15 +200,16 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
                 false => "set warehouse.tls_ca_file to the CA that has signed it",
             };
             let why = why.trim_end_matches([' ', '}', '\'']);
-            anyhow!("{shown}: the server's certificate is not to be trusted: {why}; {remedy}")
+            let what = format!("{shown}: the server's certificate is not to be trusted: {why}");
+            Problem::new(what).fix(remedy).into()
         }
-        error if is_silence(error) => anyhow!(unreachable(&shown, "no answer")),
-        Error::IoError(io) => anyhow!(unreachable(&shown, &io.to_string())),
+        error if is_silence(error) => unreachable(&shown, "no answer"),
+        Error::IoError(io) => unreachable(&shown, &io.to_string()),
         Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
-            anyhow!(unreachable(&shown, why))
+            unreachable(&shown, why)
         }
         Error::DriverError(DriverError::ConnectTimeout | DriverError::CouldNotConnect(None)) => {
-            anyhow!(unreachable(&shown, "no answer"))
+            unreachable(&shown, "no answer")
         }
         _ => anyhow::Error::new(error).context(format!("{shown}: cannot connect")),
     }
@@ -226,11 +232,12 @@ fn is_silence(error: &Error) -> bool {
     })
 }
 
-fn unreachable(shown: &str, why: &str) -> String {
-    format!(
-        "cannot reach {shown}: {why}; is MySQL running there, and is the address right \
-         (warehouse.url, LAKECTL_WAREHOUSE_URL or --url)?"
-    )
+fn unreachable(shown: &str, why: &str) -> anyhow::Error {
+    Problem::new(format!("cannot reach {shown}: {why}"))
+        .fix(
+            "is MySQL running there, and is the address right (warehouse.url, LAKECTL_WAREHOUSE_URL or --url)?",
+        )
+        .into()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::binary_json;
 use super::cell::{Cell, FIXED_ON_WIRE, bytes_on_wire};
 use super::column::{Column, ColumnType};
 use super::decimal::Decimal;
+use super::refusal::RefusalKind;
 use super::spelling::canonical;
 use super::time;
 
@@ -139,13 +140,12 @@ fn text_cell(text: Cow<'_, str>) -> Cell<'_> {
 }
 
 /// The value for `column`, or why it can't hold this one. Reasons never repeat the value.
-pub(super) fn convert<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
-    let value = match input {
+pub(super) fn convert<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, RefusalKind> {
+    match input {
         Input::Null if column.nullable => Ok(Cell::Null),
-        Input::Null => Err("the column is NOT NULL, the value null".to_owned()),
-        input => by_type(column, input),
-    };
-    value.map_err(|reason| format!("column {}: {reason}", column.name))
+        Input::Null => Err(RefusalKind::Null),
+        input => by_type(column, input).map_err(RefusalKind::Unfit),
+    }
 }
 
 fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {

@@ -22,7 +22,9 @@ fn key(kind: ColumnType) -> Column {
 }
 
 fn json(column: &Column, raw: &str) -> Result<String, String> {
-    convert(column, &Input::from_json(raw).unwrap()).map(|cell| cell.into_value().as_sql(false))
+    convert(column, &Input::from_json(raw).unwrap())
+        .map(|cell| cell.into_value().as_sql(false))
+        .map_err(|kind| kind.in_words())
 }
 
 const BIGINT: ColumnType = ColumnType::Integer {

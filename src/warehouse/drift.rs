@@ -4,21 +4,113 @@ use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::connect::Flavor;
 use super::migrations;
-use super::schema::field;
+use super::schema::{field, is_our_own};
 use super::sql::{self, TableShape};
 
-/// What differs, one line each, beginning with the table's name.
-pub(super) fn find(conn: &mut Conn, flavor: Flavor) -> Result<Vec<String>> {
-    let mut drifts = Vec::new();
-    for migration in migrations::unrecorded(conn)? {
-        drifts.push(format!("migration {} is not applied", migration.name));
+/// One thing in which the live schema is not this lakectl's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Drift {
+    NotApplied {
+        migration: &'static str,
+    },
+    Table {
+        table: String,
+        what: TableDrift,
+    },
+    Column {
+        table: String,
+        column: String,
+        what: ColumnDrift,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TableDrift {
+    Missing,
+    Engine(String),
+    NoPrimaryKey,
+    PrimaryKey { have: Vec<String>, want: Vec<String> },
+    NoIndex { index: String, columns: Vec<String> },
+    SecondUniqueIndex(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ColumnDrift {
+    Missing,
+    NotOfThisSchema,
+    Type { have: String, want: String },
+    IsNullable,
+    IsNotNullable,
+    Collation { have: String, want: &'static str },
+}
+
+impl Drift {
+    /// Whether it is about what lakectl itself must remember, and not about a topic's table.
+    pub(super) fn is_our_own(&self) -> bool {
+        match self {
+            Drift::NotApplied { .. } => true,
+            Drift::Table { table, .. } | Drift::Column { table, .. } => is_our_own(table),
+        }
     }
+}
+
+/// One line.
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Drift::NotApplied { migration } => write!(f, "migration {migration} is not applied"),
+            Drift::Table { table, what } => {
+                write!(f, "{table}: ")?;
+                match what {
+                    TableDrift::Missing => f.write_str("the table is missing"),
+                    TableDrift::Engine(engine) => write!(f, "engine is {engine}, not InnoDB"),
+                    TableDrift::NoPrimaryKey => f.write_str("the primary key is missing"),
+                    TableDrift::PrimaryKey { have, want } => {
+                        let (have, want) = (have.join(", "), want.join(", "));
+                        write!(f, "the primary key is ({have}), not ({want})")
+                    }
+                    TableDrift::NoIndex { index, columns } => {
+                        let columns = columns.join(", ");
+                        write!(
+                            f,
+                            "no index on ({columns}); run: CREATE INDEX `{index}` ON `{table}` ({columns})"
+                        )
+                    }
+                    TableDrift::SecondUniqueIndex(index) => write!(f, "a second unique index, `{index}`"),
+                }
+            }
+            Drift::Column { table, column, what } => {
+                write!(f, "{table}.{column}: ")?;
+                match what {
+                    ColumnDrift::Missing => f.write_str("the column is missing"),
+                    ColumnDrift::NotOfThisSchema => f.write_str("the column is not of this schema"),
+                    ColumnDrift::Type { have, want } => write!(f, "type is {have}, not {want}"),
+                    ColumnDrift::IsNullable => f.write_str("is NULL, not NOT NULL"),
+                    ColumnDrift::IsNotNullable => f.write_str("is NOT NULL, not NULL"),
+                    ColumnDrift::Collation { have, want } => write!(f, "collation is {have}, not {want}"),
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn find(conn: &mut Conn, flavor: Flavor) -> Result<Vec<Drift>> {
+    let unrecorded = migrations::unrecorded(conn)?.into_iter();
+    let mut drifts: Vec<Drift> = unrecorded
+        .map(|migration| Drift::NotApplied {
+            migration: migration.name,
+        })
+        .collect();
     for (table, wanted) in sql::shapes(&migrations::all_statements(flavor)) {
         match read(conn, &table).with_context(|| format!("table {table}"))? {
-            None => drifts.push(format!("{table}: the table is missing")),
+            None => drifts.push(Drift::Table {
+                table,
+                what: TableDrift::Missing,
+            }),
             Some(live) => drifts.extend(compare(&table, &wanted, &live, flavor)),
         }
     }
@@ -73,14 +165,15 @@ fn read(conn: &mut Conn, table: &str) -> Result<Option<Live>> {
     Ok(Some(live))
 }
 
-fn compare(table: &str, wanted: &TableShape, live: &Live, flavor: Flavor) -> Vec<String> {
+fn compare(table: &str, wanted: &TableShape, live: &Live, flavor: Flavor) -> Vec<Drift> {
     let mut drifts = Vec::new();
     if live.engine != "InnoDB" {
-        drifts.push(format!("{table}: engine is {}, not InnoDB", live.engine));
+        drifts.push(of_table(table, TableDrift::Engine(live.engine.clone())));
     }
     for (name, (column_type, nullable)) in &wanted.columns {
+        let mut differs = |what| drifts.push(of_column(table, name, what));
         let Some((live_type, live_nullable, collation)) = live.columns.get(name) else {
-            drifts.push(format!("{table}.{name}: the column is missing"));
+            differs(ColumnDrift::Missing);
             continue;
         };
         let (want, have) = (
@@ -88,18 +181,19 @@ fn compare(table: &str, wanted: &TableShape, live: &Live, flavor: Flavor) -> Vec
             comparable_type(live_type, flavor),
         );
         if want != have {
-            drifts.push(format!("{table}.{name}: type is {have}, not {want}"));
+            differs(ColumnDrift::Type { have, want });
         }
-        if nullable != live_nullable {
-            let word = |nullable: bool| if nullable { "NULL" } else { "NOT NULL" };
-            let (have, want) = (word(*live_nullable), word(*nullable));
-            drifts.push(format!("{table}.{name}: is {have}, not {want}"));
+        match (*live_nullable, *nullable) {
+            (true, false) => differs(ColumnDrift::IsNullable),
+            (false, true) => differs(ColumnDrift::IsNotNullable),
+            _ => {}
         }
         if let (Some(collation), true) = (collation, column_type != "json") {
             let want = flavor.key_collation();
             // MariaDB spells its newer collations without the character set.
             if collation != want && format!("utf8mb4_{collation}") != want {
-                drifts.push(format!("{table}.{name}: collation is {collation}, not {want}"));
+                let have = collation.clone();
+                differs(ColumnDrift::Collation { have, want });
             }
         }
     }
@@ -107,34 +201,49 @@ fn compare(table: &str, wanted: &TableShape, live: &Live, flavor: Flavor) -> Vec
         .columns
         .keys()
         .filter(|name| !wanted.columns.contains_key(*name));
-    drifts.extend(strangers.map(|name| format!("{table}.{name}: the column is not of this schema")));
-    drifts.extend(compare_indexes(table, wanted, live));
+    drifts.extend(strangers.map(|name| of_column(table, name, ColumnDrift::NotOfThisSchema)));
+    let of_indexes = compare_indexes(wanted, live).into_iter();
+    drifts.extend(of_indexes.map(|what| of_table(table, what)));
     drifts
 }
 
-fn compare_indexes(table: &str, wanted: &TableShape, live: &Live) -> Vec<String> {
+fn of_table(table: &str, what: TableDrift) -> Drift {
+    Drift::Table {
+        table: table.to_owned(),
+        what,
+    }
+}
+
+fn of_column(table: &str, column: &str, what: ColumnDrift) -> Drift {
+    Drift::Column {
+        table: table.to_owned(),
+        column: column.to_owned(),
+        what,
+    }
+}
+
+fn compare_indexes(wanted: &TableShape, live: &Live) -> Vec<TableDrift> {
     let mut drifts = Vec::new();
     match live.indexes.get("PRIMARY") {
-        None => drifts.push(format!("{table}: the primary key is missing")),
-        Some((_, columns)) if *columns != wanted.primary_key => drifts.push(format!(
-            "{table}: the primary key is ({}), not ({})",
-            columns.join(", "),
-            wanted.primary_key.join(", ")
-        )),
+        None => drifts.push(TableDrift::NoPrimaryKey),
+        Some((_, have)) if *have != wanted.primary_key => drifts.push(TableDrift::PrimaryKey {
+            have: have.clone(),
+            want: wanted.primary_key.clone(),
+        }),
         Some(_) => {}
     }
     for (index, columns) in &wanted.indexes {
         // Any index that begins with the columns serves as well.
         if !live.indexes.values().any(|(_, live)| live.starts_with(columns)) {
-            let columns = columns.join(", ");
-            drifts.push(format!(
-                "{table}: no index on ({columns}); run: CREATE INDEX `{index}` ON `{table}` ({columns})"
-            ));
+            drifts.push(TableDrift::NoIndex {
+                index: index.clone(),
+                columns: columns.clone(),
+            });
         }
     }
     for (index, (unique, _)) in &live.indexes {
         if *unique && index != "PRIMARY" {
-            drifts.push(format!("{table}: a second unique index, `{index}`"));
+            drifts.push(TableDrift::SecondUniqueIndex(index.clone()));
         }
     }
     drifts

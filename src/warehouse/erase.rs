@@ -10,11 +10,12 @@ use super::condition::Condition;
 use super::fault::{Fault, fault_of};
 use super::identifier::quote;
 use super::link::Link;
-use super::{Warehouse, connect, load, progress, rebuild, rejects};
+use super::{Warehouse, connect, held, load, progress, rebuild, rejects};
 use crate::config::{Kind, Settings, Topic};
 use crate::decode::Decoder;
 use crate::erase::matcher::Matcher;
 use crate::erase::subject::Subject;
+use crate::locked::Locked;
 use crate::record::Record;
 use crate::stop::Stop;
 
@@ -91,7 +92,7 @@ impl Warehouse {
         Ok(hits)
     }
 
-    /// Deletes, under the lock that loads take; None where another run holds it for longer than `wait`.
+    /// Deletes, under the lock that loads take, waiting up to `wait` for another run.
     ///
     /// # Errors
     /// What was deleted by then stays deleted; another run goes on with the rest.
@@ -101,11 +102,11 @@ impl Warehouse {
         subjects: &[Subject],
         wait: Duration,
         stop: &Stop,
-    ) -> Result<Option<TableHits>> {
+    ) -> Result<Locked<TableHits>> {
         let conn = connect::open(&self.database, rebuild::READ_TIMEOUT)?;
         let mut link = Link::new(&self.database, &self.server, conn, &topic.table);
         if !link.lock(wait)? {
-            return Ok(None);
+            return Ok(Locked::HeldBy(held(&topic.table)));
         }
         let conn = &mut link.conn;
         let mut hits = TableHits::default();
@@ -131,7 +132,7 @@ impl Warehouse {
             hits.rejects +=
                 delete_once(conn, &sql, &values).map_err(|error| hushed(error, rejects::TABLE))?;
         }
-        Ok(Some(hits))
+        Ok(Locked::Ours(hits))
     }
 
     /// The condition that the subjects' rows meet; None where the table does not exist. Its SQL is empty where none can.

@@ -11,6 +11,7 @@ use crate::config::Topic;
 use crate::erase::filter::Filter;
 use crate::erase::registry::{Entry, Registry, Secret};
 use crate::exit::usage;
+use crate::problem::About;
 
 const ENTRIES: &str = "lakectl_erasures";
 const SECRET: &str = "lakectl_erasure_key";
@@ -20,7 +21,7 @@ const NO_SUCH_TABLE: u16 = 1146;
 /// What a topic's records are compared with; read under the lock, because an erasure that comes later waits for it,
 /// and then finds what this load has brought.
 pub(super) fn filter(conn: &mut Conn, topic: &Topic, reader: &RowReader) -> Result<Filter> {
-    let registry = load(conn).with_context(|| format!("topic {}", topic.name))?;
+    let registry = load(conn).about_topic(&topic.name)?;
     Ok(Filter::new(registry, &topic.name, &topic.key, reader.key_names()))
 }
 

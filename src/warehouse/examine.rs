@@ -5,6 +5,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::connect;
+use super::drift::Drift;
 use super::identifier::quote;
 use super::retention::Aged;
 use super::schema::read_columns;
@@ -65,11 +66,8 @@ impl Warehouse {
     pub fn own_drift(&self) -> Result<Vec<String>> {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         let drifts = drift::find(&mut conn, self.server.flavor)?;
-        let ours = ["lakectl_", "user_permissions", "migration "];
-        Ok(drifts
-            .into_iter()
-            .filter(|drift| ours.iter().any(|start| drift.starts_with(start)))
-            .collect())
+        let ours = drifts.iter().filter(|drift| drift.is_our_own());
+        Ok(ours.map(Drift::to_string).collect())
     }
 
     /// Tries what loads do on each table that is there, on no row.

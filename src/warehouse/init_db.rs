@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::connect::{self, Flavor, Server};
+use super::drift::Drift;
 use super::identifier::quote;
 use super::link::{get_lock, lock_name};
 use super::{drift, migrations};
@@ -93,8 +94,11 @@ fn print(database: Option<&Database>) -> InitDbOutcome {
 }
 
 fn check(conn: &mut Conn, server: &Server, database: &Database) -> Result<InitDbOutcome> {
-    let drifts = match enter(conn, database)? {
-        true => drift::find(conn, server.flavor)?,
+    let drifts: Vec<String> = match enter(conn, database)? {
+        true => drift::find(conn, server.flavor)?
+            .iter()
+            .map(Drift::to_string)
+            .collect(),
         false => vec![format!("database `{}` does not exist", database.name)],
     };
     let mut lines = drifts.clone();

@@ -8,6 +8,7 @@ use super::schema::TargetTable;
 use crate::config::{Topic, did_you_mean};
 use crate::exit::usage;
 use crate::ksqldb::KeyFormat;
+use crate::problem::Problem;
 
 pub(super) const WINDOW_START: &str = "window_start";
 pub(super) const WINDOW_END: &str = "window_end";
@@ -137,12 +138,14 @@ fn no_window(table: &TargetTable, column: Option<usize>) -> anyhow::Error {
             )
         }
     };
-    usage(format!(
+    Problem::usage(format!(
         "the topic is windowed, but the primary key of `{}` ({}) has no column for the window: all windows of a key \
-         would become one row; {fix}",
+         would become one row",
         table.name,
         table.key_names()
     ))
+    .fix(fix)
+    .into()
 }
 
 /// `rest`: the primary-key columns that no window fills.
@@ -188,12 +191,13 @@ fn key_columns(topic: &Topic, table: &TargetTable, names: &Names, rest: Vec<usiz
                 )));
             }
             None => {
-                return Err(usage(format!(
-                    "key column `{name}` has no column in `{}`; its primary key is ({}): set key.columns, or {}",
+                return Problem::usage(format!(
+                    "key column `{name}` has no column in `{}`, whose primary key is ({})",
                     table.name,
-                    table.key_names(),
-                    columns_setting(name, "…")
-                )));
+                    table.key_names()
+                ))
+                .fix(format!("set key.columns, or {}", columns_setting(name, "…")))
+                .err();
             }
         }
     }

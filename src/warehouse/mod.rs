@@ -27,6 +27,7 @@ mod pending;
 mod progress;
 mod purge;
 mod rebuild;
+mod refusal;
 mod rejects;
 mod retention;
 mod row;
@@ -49,7 +50,8 @@ use mysql::prelude::Queryable;
 use std::time::Duration;
 
 use crate::config::{Database, Topic};
-use crate::exit::usage;
+use crate::locked::Locked;
+use crate::problem::{About, Problem};
 use crate::sink::{Progress, Target};
 use connect::Server;
 use cutoffs::Erased;
@@ -87,15 +89,15 @@ impl Warehouse {
         })
     }
 
-    /// Checks the topic's table and takes its lock; None where another run holds it for longer than `wait`.
+    /// Checks the topic's table and takes its lock, waiting up to `wait` for another run.
     ///
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
-    pub fn open(&self, topic: &Topic, wait: Duration) -> Result<Option<TableSink>> {
-        let (conn, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+    pub fn open(&self, topic: &Topic, wait: Duration) -> Result<Locked<TableSink>> {
+        let (conn, table, reader) = self.fit(topic).about_topic(&topic.name)?;
         let mut link = Link::new(&self.database, &self.server, conn, &table.name);
         if !link.lock(wait)? {
-            return Ok(None);
+            return Ok(Locked::HeldBy(held(&table.name)));
         }
         let place = Place {
             table: &table.name,
@@ -103,10 +105,10 @@ impl Warehouse {
         };
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
         let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
-        let erased = Erased::new(cutoffs, &table).with_context(|| format!("topic {}", topic.name))?;
+        let erased = Erased::new(cutoffs, &table).about_topic(&topic.name)?;
         let persons = erasures::filter(&mut link.conn, topic, &reader)?;
         let topic = topic.clone();
-        Ok(Some(TableSink::new(
+        Ok(Locked::Ours(TableSink::new(
             topic, table, link, reader, erased, persons, progress,
         )))
     }
@@ -116,7 +118,7 @@ impl Warehouse {
     /// # Errors
     /// As [`Warehouse::open`].
     pub fn read_progress(&self, topic: &Topic) -> Result<Progress> {
-        let (mut conn, table, _) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let (mut conn, table, _) = self.fit(topic).about_topic(&topic.name)?;
         let place = Place {
             table: &table.name,
             topic: &topic.name,
@@ -139,13 +141,8 @@ impl Target for Warehouse {
     /// An open topic is a session, and MySQL allows 151 of them, for everybody together.
     const OPEN_MAX: usize = 32;
 
-    fn open<'t>(
-        &'t self,
-        topic: &'t Topic,
-        _run_id: &str,
-        wait: Duration,
-    ) -> Result<Result<TableSink, String>> {
-        Ok(Warehouse::open(self, topic, wait)?.ok_or_else(|| held(&topic.table)))
+    fn open<'t>(&'t self, topic: &'t Topic, _run_id: &str, wait: Duration) -> Result<Locked<TableSink>> {
+        Warehouse::open(self, topic, wait)
     }
 
     fn progress(&self, topic: &Topic) -> Result<Progress> {
@@ -168,15 +165,14 @@ fn check_own_tables(conn: &mut Conn, database: &Database) -> Result<()> {
         match engine.as_deref() {
             Some("InnoDB") => {}
             Some(engine) => {
-                return Err(usage(format!(
-                    "table `{table}` has engine {engine}; run: ALTER TABLE `{table}` ENGINE = InnoDB"
-                )));
+                return Problem::usage(format!("table `{table}` has engine {engine}"))
+                    .fix(format!("run: ALTER TABLE `{table}` ENGINE = InnoDB"))
+                    .err();
             }
             None => {
-                return Err(usage(format!(
-                    "database `{}` has no table `{table}` yet; run: lakectl init-db",
-                    database.name
-                )));
+                return Problem::usage(format!("database `{}` has no table `{table}` yet", database.name))
+                    .fix("run: lakectl init-db")
+                    .err();
             }
         }
     }

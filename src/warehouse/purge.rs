@@ -14,6 +14,7 @@ use super::retention::{self, Aged};
 use super::{Warehouse, check_own_tables, connect, cutoffs, held};
 use crate::config::Database;
 use crate::exit::usage;
+use crate::locked::Locked;
 use crate::purge::TablePlan;
 use crate::stop::Stop;
 
@@ -37,7 +38,6 @@ pub struct RowsPurged {
 impl Warehouse {
     /// Deletes the planned rows, after recording the cutoff, which loads honour from then on. `deadline` and `stop` end it
     /// between two transactions; running again goes on. `progress` is told how many rows are gone so far.
-    /// The inner error says that another run holds the table.
     ///
     /// # Errors
     /// More rows are before the cutoff than were planned, or the table no longer fits: nothing is deleted. Later ones
@@ -49,10 +49,10 @@ impl Warehouse {
         deadline: Option<Instant>,
         stop: &Stop,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<Result<RowsPurged, String>> {
+    ) -> Result<Locked<RowsPurged>> {
         let mut deletion = match self.prepare(plan, wait) {
-            Ok(Ok(deletion)) => deletion,
-            Ok(Err(holder)) => return Ok(Err(holder)),
+            Ok(Locked::Ours(deletion)) => deletion,
+            Ok(Locked::HeldBy(holder)) => return Ok(Locked::HeldBy(holder)),
             Err(error) => return Err(error.context(format!("purging table `{}`", plan.table))),
         };
         let ended = deletion.run(deadline, stop, progress);
@@ -68,11 +68,11 @@ impl Warehouse {
             )
         })?;
         deletion.link.release();
-        Ok(Ok(deletion.purged()))
+        Ok(Locked::Ours(deletion.purged()))
     }
 
     /// Takes the lock, checks the plan against what is there, and records the cutoff.
-    fn prepare(&self, plan: &TablePlan, wait: Duration) -> Result<Result<Deletion, String>> {
+    fn prepare(&self, plan: &TablePlan, wait: Duration) -> Result<Locked<Deletion>> {
         let cutoff = NaiveDateTime::parse_from_str(&plan.cutoff, retention::CUTOFF_FORMAT)
             .map_err(|e| usage(format!("the plan's cutoff `{}`: {e}", plan.cutoff.escape_debug())))?;
         retention::check_past(cutoff)?;
@@ -81,7 +81,7 @@ impl Warehouse {
         let aged = Aged::inspect(&mut conn, &self.server, &plan.table, &plan.column)?;
         let mut link = Link::new(&self.database, &self.server, conn, &aged.table);
         if !link.lock(wait)? {
-            return Ok(Err(held(&aged.table)));
+            return Ok(Locked::HeldBy(held(&aged.table)));
         }
         let mut deletion = Deletion {
             database: self.database.clone(),
@@ -108,7 +108,7 @@ impl Warehouse {
         } = &mut deletion;
         cutoffs::raise(&mut link.conn, &aged.table, &aged.column, cutoff)
             .context("recording the cutoff; nothing was deleted")?;
-        Ok(Ok(deletion))
+        Ok(Locked::Ours(deletion))
     }
 }
 

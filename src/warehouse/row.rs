@@ -10,6 +10,7 @@ use super::convert::Input;
 use super::fields::by_name_or_place;
 use super::mapping::{KeyColumns, KeyPlan, Names};
 use super::pending::{Pending, Write};
+use super::refusal::{Refusal, RefusalKind};
 use super::schema::TargetTable;
 use crate::decode::{Body, Decoder, Field, Object, fields};
 use crate::ksqldb::{DecodedKey, Key, KeySchema};
@@ -24,15 +25,12 @@ pub(super) enum Change<'a> {
     Delete { key: Vec<Value> },
     /// A table's record without a key says nothing about any row.
     NoKey,
-    /// Why no row can be made of it.
-    Refused(Refusal),
-}
-
-#[derive(Debug)]
-pub(super) struct Refusal {
-    pub(super) reason: String,
-    /// The primary key, where the record got that far: its row stays as it is.
-    pub(super) key: Option<Vec<Value>>,
+    /// No row can be made of it.
+    Refused {
+        refusal: Refusal,
+        /// The primary key, where the record got that far: its row stays as it is.
+        key: Option<Vec<Value>>,
+    },
 }
 
 /// Field names come from outside: what is remembered of them is bounded.
@@ -115,13 +113,15 @@ impl RowReader {
     ) -> Change<'a> {
         let (key, window) = match key {
             DecodedKey::Null => return Change::NoKey,
-            DecodedKey::Undecodable { reason, .. } => return refused(reason.to_string(), None),
+            DecodedKey::Undecodable { reason, .. } => {
+                return refused(RefusalKind::Key(reason.to_string()), None);
+            }
             DecodedKey::Key { key, window } => (key, window),
         };
         let mut row = std::mem::take(&mut self.row).emptied();
         row.make_room(table.columns.len());
-        if let Err(reason) = self.fill_key(table, key, &mut row) {
-            return refused(reason, None);
+        if let Err(refusal) = self.fill_key(table, key, &mut row) {
+            return refused(refusal, None);
         }
         if let Some(window) = window {
             let bounds = [
@@ -130,8 +130,8 @@ impl RowReader {
             ];
             for (column, ms) in bounds {
                 let Some(at) = column else { continue };
-                if let Err(reason) = row.set(table, at, &Input::Number(ms.to_string().into())) {
-                    return refused(reason, None);
+                if let Err(refusal) = row.set(table, at, &Input::Number(ms.to_string().into())) {
+                    return refused(refusal, None);
                 }
             }
         }
@@ -139,12 +139,14 @@ impl RowReader {
         let filled = match body {
             Body::Tombstone => return Change::Delete { key: row.key(table) },
             Body::Object(object) => self.fill_fields(table, object, &mut row, wanted),
-            Body::Other(_) => Err("value: JSON, but no object, so that no column is named".to_owned()),
-            Body::Unreadable { reason, .. } => Err(format!("value: {reason}")),
+            Body::Other(_) => {
+                Err(RefusalKind::value("JSON, but no object, so that no column is named").into())
+            }
+            Body::Unreadable { reason, .. } => Err(RefusalKind::value(reason).into()),
         };
         match filled {
             Ok(()) => Change::Upsert(row),
-            Err(reason) => refused(reason, Some(row.key(table))),
+            Err(refusal) => refused(refusal, Some(row.key(table))),
         }
     }
 
@@ -183,7 +185,7 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         key: &Key<'_>,
-    ) -> Result<Vec<(usize, Value)>, String> {
+    ) -> Result<Vec<(usize, Value)>, Refusal> {
         let mut row = Row::default();
         row.make_room(table.columns.len());
         self.fill_key(table, key, &mut row)?;
@@ -211,12 +213,12 @@ impl RowReader {
         table: &TargetTable,
         key: &'a Key<'_>,
         row: &mut Row<'a>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         if let Key::Json(raw) = key {
             return match raw.starts_with('{') {
                 true => self.fill_key_object(table, raw, row),
                 false => {
-                    let input = Input::from_json(raw)?;
+                    let input = Input::from_json(raw).map_err(RefusalKind::key)?;
                     self.fill_single(table, &input, row)
                 }
             };
@@ -232,7 +234,7 @@ impl RowReader {
             Key::Int(number) => self.fill_single(table, &Input::Number(number.to_string().into()), row),
             Key::Double(number) => self.fill_single(table, &Input::Number(format!("{number:?}").into()), row),
             Key::Bytes(bytes) => self.fill_single(table, &Input::Bytes(bytes), row),
-            Key::Fields(_) | Key::Json(_) => Err("key: more columns than are configured".to_owned()),
+            Key::Fields(_) | Key::Json(_) => Err(RefusalKind::key("more columns than are configured").into()),
         }
     }
 
@@ -242,7 +244,7 @@ impl RowReader {
         table: &TargetTable,
         input: &Input<'a>,
         row: &mut Row<'a>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Refusal> {
         let columns = match &self.plan.columns {
             KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns,
         };
@@ -255,7 +257,7 @@ impl RowReader {
                     table.key_names()
                 );
                 self.key_misfit.get_or_insert_with(|| reason.clone());
-                Err(format!("key: {reason}"))
+                Err(RefusalKind::key(reason).into())
             }
         }
     }
@@ -265,8 +267,8 @@ impl RowReader {
         table: &TargetTable,
         raw: &'a str,
         row: &mut Row<'a>,
-    ) -> Result<(), String> {
-        let fields = fields::all(raw)?;
+    ) -> Result<(), Refusal> {
+        let fields = fields::all(raw).map_err(RefusalKind::key)?;
         let targets = match &self.plan.columns {
             KeyColumns::Named { names, columns } => by_name_or_place(&fields, names, columns),
             KeyColumns::OnTheWire(columns) => {
@@ -288,10 +290,10 @@ impl RowReader {
                 table.key_names()
             );
             self.key_misfit.get_or_insert_with(|| reason.clone());
-            return Err(format!("key: {reason}"));
+            return Err(RefusalKind::key(reason).into());
         };
         for (at, (_, raw)) in targets.into_iter().zip(&fields) {
-            row.set(table, at, &Input::from_json(raw)?)?;
+            row.set_json(table, at, raw)?;
         }
         Ok(())
     }
@@ -302,8 +304,8 @@ impl RowReader {
         object: &'a Object<'_>,
         row: &mut Row<'a>,
         wanted: Wanted,
-    ) -> Result<(), String> {
-        let fields = object.fields().map_err(|reason| format!("value: {reason}"))?;
+    ) -> Result<(), Refusal> {
+        let fields = object.fields().map_err(RefusalKind::value)?;
         for (place, Field { name, raw, .. }) in fields.enumerate() {
             if let Some(at) = self.column_at(table, place, &name) {
                 row.set_field(table, at, raw, wanted)?;
@@ -313,13 +315,10 @@ impl RowReader {
             .columns
             .iter()
             .zip(&row.sizes)
-            .find(|(column, size)| column.required && **size == 0);
+            .position(|(column, size)| column.required && *size == 0);
         match missing {
             None => Ok(()),
-            Some((column, _)) => Err(format!(
-                "column {}: NOT NULL, and the record has none",
-                column.name
-            )),
+            Some(at) => Err(Refusal::of_column(at, RefusalKind::Missing)),
         }
     }
 
@@ -364,8 +363,11 @@ impl RowReader {
     }
 }
 
-fn refused(reason: String, key: Option<Vec<Value>>) -> Change<'static> {
-    Change::Refused(Refusal { reason, key })
+fn refused(refusal: impl Into<Refusal>, key: Option<Vec<Value>>) -> Change<'static> {
+    Change::Refused {
+        refusal: refusal.into(),
+        key,
+    }
 }
 
 /// Text that is no JSON goes into a BINARY column as its bytes, not as base64.

@@ -8,6 +8,7 @@ use super::column::{Column, ColumnType, TypeFacts};
 use super::connect::{Flavor, Server};
 use crate::config::MYSQL_NAME_MAX;
 use crate::exit::usage;
+use crate::problem::Problem;
 
 /// A table that rows can be upserted into without surprises.
 #[derive(Debug, Clone)]
@@ -57,9 +58,9 @@ impl TargetTable {
 /// A table that is missing or unfit: exit code 2, with what to do.
 pub(super) fn read(conn: &mut Conn, server: &Server, name: &str) -> Result<TargetTable> {
     if is_our_own(name) {
-        return Err(usage(format!(
-            "`{name}` is a table of lakectl's own: set warehouse.table to another one"
-        )));
+        return Problem::usage(format!("`{name}` is a table of lakectl's own"))
+            .fix("set warehouse.table to another one")
+            .err();
     }
     let name = find(conn, name)?;
     let mut columns = read_columns(conn, server, &name)?;
@@ -102,7 +103,7 @@ fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> 
 }
 
 /// Whether it holds what lakectl itself must remember, in any case: some servers compare names so.
-fn is_our_own(name: &str) -> bool {
+pub(super) fn is_our_own(name: &str) -> bool {
     let name = name.to_lowercase();
     name.starts_with("lakectl_") || name == "user_permissions"
 }
@@ -119,24 +120,29 @@ pub(super) fn find(conn: &mut Conn, name: &str) -> Result<String> {
     )?;
     let Some((name, table_type, engine)) = facts else {
         if name.chars().count() > MYSQL_NAME_MAX {
-            return Err(usage(format!(
-                "`{name}` is longer than MySQL's names are, {MYSQL_NAME_MAX} characters: set warehouse.table"
-            )));
+            return Problem::usage(format!(
+                "`{name}` is longer than MySQL's names are, {MYSQL_NAME_MAX} characters"
+            ))
+            .fix("set warehouse.table")
+            .err();
         }
-        return Err(usage(format!(
-            "there is no table `{name}`; lakectl's own tables come with `lakectl init-db`, others you CREATE \
-             with a primary key of the record key's columns (and window_start of a windowed one)"
-        )));
+        return Problem::usage(format!("there is no table `{name}`"))
+            .fix(
+                "lakectl's own tables come with `lakectl init-db`, others you CREATE with a primary key of the record \
+                 key's columns (and window_start of a windowed one)",
+            )
+            .err();
     };
     let engine = engine.unwrap_or_default();
     if table_type != "BASE TABLE" {
         return Err(usage(format!("`{name}` is a {table_type}, not a table")));
     }
     if !engine.eq_ignore_ascii_case("InnoDB") {
-        return Err(usage(format!(
-            "table `{name}` has engine {engine}, which can't take data back: rows and progress would come apart; \
-             run: ALTER TABLE `{name}` ENGINE = InnoDB"
-        )));
+        return Problem::usage(format!(
+            "table `{name}` has engine {engine}, which can't take data back: rows and progress would come apart"
+        ))
+        .fix(format!("run: ALTER TABLE `{name}` ENGINE = InnoDB"))
+        .err();
     }
     Ok(name)
 }
@@ -227,16 +233,20 @@ fn read_primary_key(conn: &mut Conn, table: &str, columns: &mut [Column]) -> Res
             .position(|column| column.name == name)
             .with_context(|| format!("`{table}`: no column {name}"))?;
         if columns[at].kind == (ColumnType::Float { single: true }) {
-            return Err(usage(format!(
+            return Problem::usage(format!(
                 "`{name}` in the primary key of `{table}` is a FLOAT, which MySQL rounds when it looks for a row: a deletion \
-                 would not find it; run: ALTER TABLE `{table}` MODIFY `{name}` DOUBLE NOT NULL"
-            )));
+                 would not find it"
+            ))
+            .fix(format!("run: ALTER TABLE `{table}` MODIFY `{name}` DOUBLE NOT NULL"))
+            .err();
         }
         if columns[at].kind == ColumnType::Other {
-            return Err(usage(format!(
+            return Problem::usage(format!(
                 "`{name}` in the primary key of `{table}` is of a type that only MySQL can compare: which changes are of one row \
-                 could not be told; make it a VARCHAR"
-            )));
+                 could not be told"
+            ))
+            .fix("make it a VARCHAR")
+            .err();
         }
         columns[at].in_key = true;
         primary_key.push(at);
@@ -252,9 +262,12 @@ fn refuse_second_unique_index(conn: &mut Conn, table: &str) -> Result<()> {
     )?;
     match index {
         None => Ok(()),
-        Some(index) => Err(usage(format!(
-            "table `{table}` has a second unique index, `{index}`: an upsert could change another key's row; \
-             run: DROP INDEX `{index}` ON `{table}`, or make it a plain one"
-        ))),
+        Some(index) => Problem::usage(format!(
+            "table `{table}` has a second unique index, `{index}`: an upsert could change another key's row"
+        ))
+        .fix(format!(
+            "run: DROP INDEX `{index}` ON `{table}`, or make it a plain one"
+        ))
+        .err(),
     }
 }

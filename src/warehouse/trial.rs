@@ -1,6 +1,6 @@
 //! Records tried on a table: they become rows just as in a load, and go nowhere.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use mysql::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use super::cells::Wanted;
 use super::column::{Column, ColumnType};
 use super::modify::Definitions;
 use super::pending::values_bytes;
+use super::refusal::{Refusal, RefusalKind};
 use super::row::{Change, RowReader};
 use super::schema::TargetTable;
 use super::sink::STATEMENT_OVERHEAD_BYTES;
@@ -17,6 +18,7 @@ use super::{Warehouse, mapping};
 use crate::config::{Topic, closest};
 use crate::decode::Decoded;
 use crate::print::count;
+use crate::problem::About;
 
 /// Something about the table that a person should know, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +54,7 @@ pub struct Trial {
     upserts: u64,
     deletes: u64,
     rejects: u64,
-    refused: BTreeMap<String, Refused>,
+    refused: BTreeMap<Refusal, Refused>,
     widths: BTreeMap<usize, Width>,
 }
 
@@ -68,7 +70,7 @@ impl Warehouse {
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
     pub fn trial(&self, topic: &Topic) -> Result<Trial> {
-        let (mut conn, table, reader) = self.fit(topic).with_context(|| format!("topic {}", topic.name))?;
+        let (mut conn, table, reader) = self.fit(topic).about_topic(&topic.name)?;
         let definitions = Definitions::read(&mut conn, &self.server, &table.name)?;
         let loose = loosened(&table);
         let (names, plan) = mapping::plan(topic, &loose)?;
@@ -91,9 +93,14 @@ impl Warehouse {
     }
 }
 
-/// Of a reason: the column that it is about, and what is wrong there.
-fn named_column(reason: &str) -> Option<(&str, &str)> {
-    reason.strip_prefix("column ")?.split_once(": ")
+/// The same of all records that are refused for it: where in a text serde_json stopped differs from one to the next.
+fn shared(mut refusal: Refusal) -> Refusal {
+    if let RefusalKind::Key(reason) | RefusalKind::Value(reason) = &mut refusal.kind
+        && let Some(at) = reason.rfind(" at line ")
+    {
+        reason.truncate(at);
+    }
+    refusal
 }
 
 fn loose(column: &Column) -> Column {
@@ -139,10 +146,9 @@ impl Trial {
                 let values: Vec<Value> = row.cells.into_iter().flatten().map(Cell::into_value).collect();
                 self.largest = self.largest.max(values_bytes(&values));
             }
-            Change::Refused(refusal) => {
+            Change::Refused { refusal, .. } => {
                 self.rejects += 1;
-                let reason = refusal.reason;
-                self.refuse(record, &reason);
+                self.refuse(record, refusal);
             }
         }
         if let Change::Upsert(row) = self.loose_reader.read(&self.loose, key, body, Wanted::Values) {
@@ -157,34 +163,30 @@ impl Trial {
         }
     }
 
-    /// Counts the reason, and all others that the record would be refused for once that one was out of the way.
-    fn refuse(&mut self, record: &Decoded<'_>, reason: &str) {
+    /// Counts the refusal, and all others that the record would meet once that one was out of the way.
+    fn refuse(&mut self, record: &Decoded<'_>, mut refusal: Refusal) {
         let mut table = self.table.clone();
-        let mut reason = reason.to_owned();
         loop {
-            // Where in the text it stands differs from record to record.
-            let told = reason.split(" at line ").next().unwrap_or_default();
-            let refused = self.refused.entry(told.to_owned()).or_insert(Refused {
+            let column = refusal.column;
+            let refused = self.refused.entry(shared(refusal)).or_insert(Refused {
                 records: 0,
                 first: (record.at.partition, record.at.offset),
             });
             refused.records += 1;
-            let named = named_column(told).map(|(name, _)| name);
             // Each turn makes one more column loose, or is the last.
-            let tight = |column: &&mut Column| {
-                let made = loose(column);
-                Some(column.name.as_str()) == named
-                    && (&column.kind, column.nullable, column.required) != (&made.kind, true, false)
-            };
-            let Some(column) = table.columns.iter_mut().find(tight) else {
+            let Some(column) = column.map(|at| &mut table.columns[at]) else {
                 return;
             };
-            *column = loose(column);
+            let made = loose(column);
+            if (&column.kind, column.nullable, column.required) == (&made.kind, true, false) {
+                return;
+            }
+            *column = made;
             match self
                 .reader
                 .read(&table, &record.key, &record.body, Wanted::Values)
             {
-                Change::Refused(refusal) => reason = refusal.reason,
+                Change::Refused { refusal: next, .. } => refusal = next,
                 _ => return,
             }
         }
@@ -197,15 +199,16 @@ impl Trial {
             ..Tried::default()
         };
         let all = self.upserts + self.deletes + self.keyless + self.rejects;
-        for (reason, refused) in &self.refused {
+        for (refusal, refused) in &self.refused {
             let (partition, offset) = refused.first;
+            let reason = refusal.in_words(&self.table);
             tried.wrong.push(Finding {
                 message: format!(
                     "{} of {} would be rejected: {reason} (the first in Kafka partition {partition} at offset {offset})",
                     refused.records,
                     count(all, "record"),
                 ),
-                fix: Some(self.fix(reason)),
+                fix: Some(self.fix(refusal)),
             });
         }
         if self.keyless > 0 {
@@ -289,33 +292,32 @@ impl Trial {
         self.widths.iter().filter_map(finding).collect()
     }
 
-    fn fix(&self, reason: &str) -> String {
-        let Some((name, what)) = named_column(reason) else {
-            return match reason.starts_with("key") {
-                true => "see what is said about the keys".to_owned(),
-                false => "mend what produces them, or leave them in lakectl_rejects".to_owned(),
+    fn fix(&self, refusal: &Refusal) -> String {
+        let Some(at) = refusal.column else {
+            return match refusal.kind {
+                RefusalKind::Key(_) => "see what is said about the keys".to_owned(),
+                _ => "mend what produces them, or leave them in lakectl_rejects".to_owned(),
             };
         };
-        let found = self.table.columns.iter().position(|column| column.name == name);
-        let Some(column) = found.map(|at| &self.table.columns[at]) else {
-            return "look at the record".to_owned();
-        };
-        if what.starts_with("NOT NULL") {
-            let setting = mapping::columns_setting(&self.reader_names_near(name), name);
-            return format!(
-                "let `{name}` be NULL or give it a DEFAULT, or name the field that fills it: {setting}"
-            );
-        }
-        if what.starts_with("the column is NOT NULL") {
-            return format!("let `{name}` be NULL, or send no nulls");
-        }
-        let width = found
-            .and_then(|at| self.widths.get(&at))
-            .cloned()
-            .unwrap_or_default();
-        match width.column_type(&column.kind) {
-            Some(wider) => self.modify(column, &wider),
-            None => format!("make `{name}` of a type that holds such values, or mend what produces them"),
+        let column = &self.table.columns[at];
+        let name = &column.name;
+        match refusal.kind {
+            RefusalKind::Missing => {
+                let setting = mapping::columns_setting(&self.reader_names_near(name), name);
+                format!(
+                    "let `{name}` be NULL or give it a DEFAULT, or name the field that fills it: {setting}"
+                )
+            }
+            RefusalKind::Null => format!("let `{name}` be NULL, or send no nulls"),
+            _ => {
+                let width = self.widths.get(&at).cloned().unwrap_or_default();
+                match width.column_type(&column.kind) {
+                    Some(wider) => self.modify(column, &wider),
+                    None => {
+                        format!("make `{name}` of a type that holds such values, or mend what produces them")
+                    }
+                }
+            }
         }
     }
 

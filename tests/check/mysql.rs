@@ -160,6 +160,38 @@ fn wider_columns(mut world: Warehouse) {
     check(&world, &only, 0).ok(&topic.name, "rows", &["1 update and 0 deletions fit"]);
 }
 
+/// A table and a column may be called what an answer is made of.
+#[test]
+fn names_with_colons_and_semicolons_stay_whole() {
+    let topics = ["column", "view"].map(|label| Topic::new(&format!("check-names-{label}")));
+    let mut world = Warehouse::new();
+    world.execute("CREATE TABLE named (id VARCHAR(255) PRIMARY KEY, `a: b` VARCHAR(3), `c: d` INT NOT NULL)");
+    world.execute("CREATE VIEW `see; it` AS SELECT * FROM named");
+    let entries: Vec<String> = topics
+        .iter()
+        .zip(["named", "see; it"])
+        .map(|(topic, table)| entry(topic, table, ""))
+        .collect();
+    world.set_topics(&entries.concat());
+    topics[0].send(&[record("k", "{\"a: b\":\"longer\"}")]);
+    let answer = check(&world, &["--only", "warehouse"], 3);
+    let [column, view] = topics.each_ref().map(|topic| &topic.name);
+    answer.is_wrong(
+        column,
+        "rows",
+        &[
+            "column a: b: longer than 3 characters",
+            "ALTER TABLE `named` MODIFY `a: b` VARCHAR(64)",
+        ],
+    );
+    answer.is_wrong(
+        column,
+        "rows",
+        &["column c: d: NOT NULL", "let `c: d` be NULL", "warehouse.columns"],
+    );
+    answer.is_wrong(view, "table", &["`see; it` is a VIEW, not a table\" FIX \""]);
+}
+
 #[test]
 fn what_is_left_out_or_rounded_is_told() {
     let topic = Topic::compacted("check-notes");

@@ -118,7 +118,7 @@ impl TestDatabase {
 
     pub fn open(&self, topic: &str) -> TableSink {
         let sink = self.warehouse().open(self.topic(topic), Duration::ZERO).unwrap();
-        sink.expect("the lock is free")
+        sink.ours().expect("the lock is free")
     }
 
     pub fn open_error(&self, topic: &str) -> (u8, String) {

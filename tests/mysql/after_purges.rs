@@ -31,7 +31,7 @@ fn purge_before(test: &TestDatabase, topic: &str, column: &str, cutoff: &str) ->
         .survey_rows(test.topic(topic), column, cutoff.parse().unwrap(), UTC)
         .unwrap();
     let purged = warehouse.purge_rows(&plan, Duration::ZERO, None, &Stop::default(), &mut |_| {});
-    purged.unwrap().unwrap().deleted
+    purged.unwrap().ours().unwrap().deleted
 }
 
 /// Reads everything again as if the progress had been lost.

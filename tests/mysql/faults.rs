@@ -146,6 +146,7 @@ fn a_commit_without_an_answer_is_looked_up() {
         let mut sink = warehouse
             .open(test.topic(TOPIC), Duration::ZERO)
             .unwrap()
+            .ours()
             .unwrap();
         // A trigger counts what really happens to the rows.
         test.execute("CREATE TABLE seen (n INT)");
@@ -211,7 +212,8 @@ fn a_lock_that_another_run_has_stops_the_load() {
     let mut watcher = test.session();
     let other = until("another run to get the lock", || {
         end_sessions(&mut watcher, &test.name);
-        test.warehouse().open(test.topic(TOPIC), Duration::ZERO).unwrap()
+        let opened = test.warehouse().open(test.topic(TOPIC), Duration::ZERO);
+        opened.unwrap().ours()
     });
     let error = commit(sink).join().unwrap().unwrap_err();
     assert!(
@@ -248,6 +250,7 @@ fn an_account_that_may_only_read_is_told_so() {
     let mut sink = warehouse
         .open(test.topic(TOPIC), Duration::ZERO)
         .unwrap()
+        .ours()
         .unwrap();
     sink.take(&record(0, b"A", Some("{}"))).unwrap();
     let error = format!("{:#}", sink.commit(&drained(0, 1), &mut report("T")).unwrap_err());

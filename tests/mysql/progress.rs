@@ -179,18 +179,26 @@ fn only_one_run_at_a_time() {
     let test = fresh();
     let topic = test.topic("PRODUCT_PURCHASE_COUNTS");
     let first = test.open("PRODUCT_PURCHASE_COUNTS");
-    assert!(test.warehouse().open(topic, Duration::ZERO).unwrap().is_none());
+    assert!(
+        test.warehouse()
+            .open(topic, Duration::ZERO)
+            .unwrap()
+            .ours()
+            .is_none()
+    );
     assert!(test.warehouse().read_progress(topic).unwrap().next.is_empty());
     // Another topic is free, and so is the same one as soon as its holder ends.
     assert!(
         test.warehouse()
             .open(test.topic("TRANSACTION_LIFECYCLE"), Duration::ZERO)
             .unwrap()
+            .ours()
             .is_some()
     );
     let waiter = std::thread::spawn({
         let (warehouse, topic) = (test.warehouse(), topic.clone());
-        move || warehouse.open(&topic, Duration::from_secs(20)).unwrap().is_some()
+        let wait = Duration::from_secs(20);
+        move || warehouse.open(&topic, wait).unwrap().ours().is_some()
     });
     drop(first);
     assert!(waiter.join().unwrap());

@@ -5,6 +5,7 @@ use crate::{TOPICS, fresh};
 use chrono::NaiveDate;
 use chrono_tz::{America, Europe, Tz, UTC};
 use lakectl::exit;
+use lakectl::locked::Locked;
 use lakectl::purge::TablePlan;
 use lakectl::stop::Stop;
 use lakectl::warehouse::RowsPurged;
@@ -31,14 +32,14 @@ fn attempt(
     test: &TestDatabase,
     plan: &TablePlan,
     progress: &mut dyn FnMut(u64),
-) -> anyhow::Result<Result<RowsPurged, String>> {
+) -> anyhow::Result<Locked<RowsPurged>> {
     let warehouse = test.warehouse();
     warehouse.purge_rows(plan, Duration::ZERO, None, &Stop::default(), progress)
 }
 
 /// Nobody else holds the table.
 fn purge(test: &TestDatabase, plan: &TablePlan) -> anyhow::Result<RowsPurged> {
-    attempt(test, plan, &mut |_| {}).map(|purged| purged.expect("the lock is free"))
+    attempt(test, plan, &mut |_| {}).map(|purged| purged.ours().expect("the lock is free"))
 }
 
 fn gone(deleted: u64) -> RowsPurged {
@@ -127,6 +128,7 @@ fn many_rows_go_in_chunks_that_stop_and_resume() {
         warehouse
             .purge_rows(&plan, Duration::ZERO, deadline, stop, progress)
             .unwrap()
+            .ours()
             .unwrap()
     };
     let calm = Stop::default();
@@ -182,7 +184,9 @@ fn a_table_that_is_held_is_left_alone() {
     fill(&test, 3);
     let plan = survey(&test, LIFECYCLE, AT, "2021-01-01", UTC);
     let sink = test.open(LIFECYCLE);
-    let holder = attempt(&test, &plan, &mut |_| {}).unwrap().unwrap_err();
+    let Locked::HeldBy(holder) = attempt(&test, &plan, &mut |_| {}).unwrap() else {
+        panic!("a load has the lock");
+    };
     assert!(
         holder.contains("transaction_lifecycle") && holder.contains("GET_LOCK"),
         "{holder}"
@@ -240,7 +244,7 @@ fn a_lost_connection_is_found_again_and_the_count_stays_true() {
             let _ = watcher.query_drop(format!("KILL {session}"));
         }
     });
-    assert_eq!((purged.unwrap().unwrap(), killed), (gone(3_000), true));
+    assert_eq!((purged.unwrap().ours().unwrap(), killed), (gone(3_000), true));
     assert_eq!(test.rows(IDS).len(), 10);
 }
 

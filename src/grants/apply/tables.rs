@@ -41,6 +41,13 @@ struct Server {
     ours: BTreeSet<Right>,
 }
 
+/// What came of looking at the server.
+enum Looked {
+    Seen(Server),
+    /// Why lakectl may not see the accounts.
+    NotAllowed(String),
+}
+
 pub(super) fn apply(
     apply: &Apply<'_>,
     rules: &Rules,
@@ -50,8 +57,8 @@ pub(super) fn apply(
 ) -> Result<()> {
     let topics = topics_by_table(apply, session)?;
     let server = match look(session)? {
-        Ok(server) => server,
-        Err(reason) => {
+        Looked::Seen(server) => server,
+        Looked::NotAllowed(reason) => {
             out.could_not(None, "tables", reason);
             return Ok(());
         }
@@ -94,8 +101,7 @@ fn topics_by_table(apply: &Apply<'_>, session: &mut Session) -> Result<BTreeMap<
     Ok(tables)
 }
 
-/// The inner error: lakectl may not see the accounts.
-fn look(session: &mut Session) -> Result<Result<Server, String>> {
+fn look(session: &mut Session) -> Result<Looked> {
     let accounts = match session.is_mariadb {
         true => "SELECT User, Host FROM mysql.user WHERE is_role <> 'Y'",
         false => "SELECT User, Host FROM mysql.user",
@@ -103,7 +109,7 @@ fn look(session: &mut Session) -> Result<Result<Server, String>> {
     let accounts: Vec<(String, String)> = match session.conn.query(accounts) {
         Ok(accounts) => accounts,
         Err(mysql::Error::MySqlError(error)) => {
-            return Ok(Err(format!(
+            return Ok(Looked::NotAllowed(format!(
                 "lakectl's account can't look accounts up (GRANT SELECT ON mysql.* would let it): {}",
                 error.message
             )));
@@ -125,7 +131,7 @@ fn look(session: &mut Session) -> Result<Result<Server, String>> {
         .context("reading lakectl_applied_grants")?;
     let on_tables: Vec<(String, String)> = on_tables.context("reading information_schema")?;
     let on_all: Vec<String> = on_all.context("reading information_schema")?;
-    Ok(Ok(Server {
+    Ok(Looked::Seen(Server {
         accounts: accounts
             .into_iter()
             .map(|(user, host)| Account { user, host })

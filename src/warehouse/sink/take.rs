@@ -10,8 +10,9 @@ use crate::record::Record;
 use crate::warehouse::cell::Cell;
 use crate::warehouse::cells::{Row, Wanted};
 use crate::warehouse::pending::Write;
+use crate::warehouse::refusal::{Refusal, RefusalKind};
 use crate::warehouse::rejects::Reject;
-use crate::warehouse::row::{Change, Refusal};
+use crate::warehouse::row::Change;
 use crate::warehouse::sort_key::push_cell;
 
 /// What a statement takes beside the values of its one row.
@@ -22,7 +23,10 @@ pub(super) enum Taken {
     /// It is of someone who was erased, and of no row.
     Nothing,
     NoKey,
-    Refused(Refusal),
+    Refused {
+        refusal: Refusal,
+        key: Option<Vec<Value>>,
+    },
     Change {
         write: Write,
         /// Where in [`Coming::sort_keys`] its key is.
@@ -71,9 +75,9 @@ impl TableSink {
         match taken {
             Taken::Nothing => {}
             Taken::NoKey => self.irregular += 1,
-            Taken::Refused(refusal) => {
-                let reject = Reject::of_record(record, &refusal.reason);
-                self.batch.reject(reject, refusal.key);
+            Taken::Refused { refusal, key } => {
+                let reject = Reject::of_record(record, &refusal.in_words(&self.table));
+                self.batch.reject(reject, key);
             }
             Taken::Change {
                 write,
@@ -112,7 +116,7 @@ impl TableSink {
             .read(&self.table, &decoded.key, &decoded.body, Wanted::Fold)
         {
             Change::NoKey => Taken::NoKey,
-            Change::Refused(refusal) => Taken::Refused(refusal),
+            Change::Refused { refusal, key } => Taken::Refused { refusal, key },
             Change::Delete { key } => {
                 self.tombstones += 1;
                 self.deletion(key, false, Whose::Anyones, sort_keys)
@@ -140,10 +144,10 @@ impl TableSink {
         }
         let (wire_bytes, packet_max) = (row.sizes.iter().sum(), self.packet_max);
         if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
-            return Taken::Refused(Refusal {
-                reason: format!("larger than the server's max_allowed_packet, {packet_max} bytes"),
+            return Taken::Refused {
+                refusal: RefusalKind::TooLarge { packet_max }.into(),
                 key: Some(row.key(&self.table)),
-            });
+            };
         }
         let write = Write::Upsert {
             shape: self.batch.shape_of_row(&self.table, row),

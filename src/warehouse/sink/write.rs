@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 
 use super::TableSink;
 use super::loader::Parcel;
-use crate::exit::usage;
+use crate::problem::Problem;
 use crate::sink::{Drained, Progress};
 use crate::warehouse::batch::Batch;
 use crate::warehouse::load;
@@ -64,7 +64,7 @@ impl TableSink {
     fn check_fit(&self) -> Result<()> {
         match &self.reader.key_misfit {
             Some(reason) if !self.reader.key_fitted => {
-                Err(usage(format!("topic {}: {reason}", self.topic.name)))
+                Problem::usage(reason).about_topic(&self.topic.name).err()
             }
             _ => Ok(()),
         }

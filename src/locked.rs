@@ -1,0 +1,26 @@
+//! What one run at a time may have.
+
+/// It is ours now, or another run holds it.
+#[derive(Debug)]
+#[must_use]
+pub enum Locked<T> {
+    Ours(T),
+    /// Who holds it, in words.
+    HeldBy(String),
+}
+
+impl<T> Locked<T> {
+    pub fn ours(self) -> Option<T> {
+        match self {
+            Locked::Ours(value) => Some(value),
+            Locked::HeldBy(_) => None,
+        }
+    }
+
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Locked<U> {
+        match self {
+            Locked::Ours(value) => Locked::Ours(change(value)),
+            Locked::HeldBy(holder) => Locked::HeldBy(holder),
+        }
+    }
+}

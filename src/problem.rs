@@ -1,0 +1,223 @@
+//! What is wrong, about what, and what to do: as values, so that nobody has to read a sentence back apart.
+
+use std::error::Error;
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::advice;
+
+/// What a problem is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    Topic(String),
+    Partition { topic: String, partition: i32 },
+}
+
+impl Subject {
+    pub fn topic(name: &str) -> Subject {
+        Subject::Topic(name.to_owned())
+    }
+
+    pub fn is_topic(&self, name: &str) -> bool {
+        matches!(self, Subject::Topic(topic) if topic == name)
+    }
+
+    /// The topic that it is, or is a part of.
+    pub fn topic_name(&self) -> &str {
+        match self {
+            Subject::Topic(topic) | Subject::Partition { topic, .. } => topic,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Topic(topic) => write!(f, "topic {topic}"),
+            Subject::Partition { topic, partition } => write!(f, "topic {topic} Kafka partition {partition}"),
+        }
+    }
+}
+
+/// It reads `subject: what; fix`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Problem {
+    pub subject: Option<Subject>,
+    pub what: String,
+    pub fix: Option<String>,
+    /// A mistake of the caller (flags, configuration, a target that does not fit): exit code 2.
+    pub is_usage: bool,
+}
+
+impl Problem {
+    pub fn new(what: impl Into<String>) -> Problem {
+        Problem {
+            what: what.into(),
+            ..Problem::default()
+        }
+    }
+
+    pub fn usage(what: impl Into<String>) -> Problem {
+        Problem {
+            is_usage: true,
+            ..Problem::new(what)
+        }
+    }
+
+    #[must_use]
+    pub fn about(self, subject: Subject) -> Problem {
+        Problem {
+            subject: Some(subject),
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub fn about_topic(self, name: &str) -> Problem {
+        self.about(Subject::topic(name))
+    }
+
+    #[must_use]
+    pub fn fix(self, fix: impl Into<String>) -> Problem {
+        Problem {
+            fix: Some(fix.into()),
+            ..self
+        }
+    }
+
+    pub fn err<T>(self) -> anyhow::Result<T> {
+        Err(self.into())
+    }
+
+    /// An error and all that led to it. Where nobody said what to do, the operating system's error may tell.
+    pub fn of(error: &anyhow::Error) -> Problem {
+        let mut told = Problem::default();
+        let mut words = Vec::new();
+        for (depth, cause) in error.chain().enumerate() {
+            if let Some(problem) = cause.downcast_ref::<Problem>() {
+                told.fix.clone_from(&problem.fix);
+                told.is_usage |= problem.is_usage;
+                if depth == 0 {
+                    told.subject.clone_from(&problem.subject);
+                    words.push(problem.what.clone());
+                } else {
+                    words.push(problem.without_fix());
+                }
+            } else if let (Some(layer), 0) = (cause.downcast_ref::<Regarding>(), depth) {
+                told.subject = Some(layer.subject.clone());
+            } else {
+                words.push(cause.to_string());
+            }
+        }
+        told.what = words.join(": ");
+        told.fix = told.fix.or_else(|| advice::on(error).map(str::to_owned));
+        told
+    }
+
+    /// What a person sees who knows already that it is about this topic.
+    pub fn in_place_of(&self, topic: &str) -> Problem {
+        let subject = self.subject.clone();
+        Problem {
+            subject: subject.filter(|subject| !subject.is_topic(topic)),
+            ..self.clone()
+        }
+    }
+
+    pub fn without_fix(&self) -> String {
+        match &self.subject {
+            Some(subject) => format!("{subject}: {}", self.what),
+            None => self.what.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.without_fix())?;
+        match &self.fix {
+            Some(fix) => write!(f, "; {fix}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Problem {}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An error, and what it is about.
+#[derive(Debug)]
+struct Regarding {
+    subject: Subject,
+    error: anyhow::Error,
+}
+
+impl fmt::Display for Regarding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.subject.fmt(f)
+    }
+}
+
+impl Error for Regarding {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.error.as_ref())
+    }
+}
+
+/// The same error, that says what it is about.
+pub fn regarding(subject: Subject, error: anyhow::Error) -> anyhow::Error {
+    anyhow::Error::new(Regarding { subject, error })
+}
+
+/// Says what an error is about.
+pub trait About<T> {
+    fn about_topic(self, name: &str) -> anyhow::Result<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> About<T> for Result<T, E> {
+    fn about_topic(self, name: &str) -> anyhow::Result<T> {
+        self.map_err(|error| regarding(Subject::topic(name), error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit;
+    use anyhow::Context;
+
+    #[test]
+    fn what_it_is_about_and_what_to_do_survive_every_layer() {
+        let inner = Problem::usage("`a; b` is no table: really. So").fix("run: x; y");
+        let error = inner
+            .err::<()>()
+            .context("looking")
+            .about_topic("T: x")
+            .unwrap_err();
+        let told = Problem::of(&error);
+        assert_eq!(told.subject, Some(Subject::topic("T: x")));
+        assert_eq!(told.what, "looking: `a; b` is no table: really. So");
+        assert_eq!(told.fix.as_deref(), Some("run: x; y"));
+        assert_eq!(told.to_string(), format!("{error:#}"));
+        assert_eq!(exit::code_of(&error), exit::USAGE);
+        assert_eq!(told.in_place_of("T: x").without_fix(), told.what);
+    }
+
+    #[test]
+    fn an_error_without_a_fix_stays_whole() {
+        let told = Problem::of(&anyhow::anyhow!("one; two. three"));
+        assert_eq!((told.what.as_str(), &told.fix), ("one; two. three", &None));
+        let full = std::io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error());
+        let full = Err::<(), _>(full).about_topic("T").unwrap_err();
+        assert!(
+            Problem::of(&full)
+                .fix
+                .is_some_and(|fix| fix.contains("make room"))
+        );
+    }
+}
