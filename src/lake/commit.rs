@@ -32,8 +32,7 @@ const THREADS: usize = 4;
 ///
 /// # Errors
 /// Before the commit point the old state stays the truth. After it the next run's `recover` goes on.
-/// Returns the paths of what lay in purged folders and is not ours.
-pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<Vec<String>> {
+pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<()> {
     let path = TopicState::path(topic);
     doubts::check_days(root, topic, state)?;
     root.make_dirs(&ledger::topic_home(topic))?;
@@ -44,27 +43,17 @@ pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicSt
     publish(root, settings, topic, state, false)
 }
 
-/// What an earlier run left, put in order.
-#[derive(Debug)]
-pub struct Recovered {
-    /// None: the ledger doesn't know the topic.
-    pub state: Option<TopicState>,
-    /// Paths of what lay in folders that a killed purge took away, and is not ours: put back where it was.
-    pub strangers: Vec<String>,
-}
-
-/// Finishes what a committed run still owes, and drops what was never committed.
+/// Finishes what a committed run still owes, and drops what was never committed. None: the ledger doesn't know the topic.
 ///
 /// # Errors
 /// A committed file that is neither staged nor in its place, or is not what was committed.
-pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Recovered> {
+pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Option<TopicState>> {
     let mut state = TopicState::load(root, topic)?;
-    let strangers = match &mut state {
-        Some(state) => publish(root, settings, topic, state, true)?,
-        None => Vec::new(),
-    };
+    if let Some(state) = &mut state {
+        publish(root, settings, topic, state, true)?;
+    }
     root.remove_tree(&ledger::staging_home(topic))?;
-    Ok(Recovered { state, strangers })
+    Ok(state)
 }
 
 fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
@@ -96,7 +85,9 @@ fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
 /// could not be written, and other systems don't even wait.
 fn syncs_whole(files: usize, release: &CStr) -> bool {
     let release = release.to_str().unwrap_or_default();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse().ok());
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|n| n.parse().ok());
     let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     cfg!(target_os = "linux") && files > SYNC_EACH_MAX && version >= (5, 8)
 }
@@ -139,9 +130,9 @@ fn publish(
     topic: &str,
     state: &mut TopicState,
     recovering: bool,
-) -> Result<Vec<String>> {
+) -> Result<()> {
     let Some(pending) = &state.pending else {
-        return Ok(Vec::new());
+        return Ok(());
     };
     publish_files(root, pending, recovering)?;
     for exchange in &pending.exchanges {
@@ -165,7 +156,7 @@ fn publish(
         root.remove_file(&path)?;
         trash::remove_empty_parents(root, &path)?;
     }
-    let strangers = trash::empty(root, &pending.purges)?;
+    trash::empty(root, &pending.purges)?;
     let staging = pending.staging.clone();
     state.pending = None;
     state.save(root, topic)?;
@@ -173,7 +164,7 @@ fn publish(
         root.remove_tree(&staging)?;
         root.remove_empty_dir(&ledger::staging_home(topic))?;
     }
-    Ok(strangers)
+    Ok(())
 }
 
 /// Puts a staged day folder in the place of the one that is there; readers see the one or the other.
@@ -225,7 +216,10 @@ fn holds(root: &Root, folder: &str, files: &[FileEntry]) -> Result<bool> {
     let folder = root.open_folder(folder)?;
     // Names and sizes mostly tell, and cost no reading.
     for file in files {
-        if !folder.stat(&file.name)?.is_some_and(|found| has_size(found, file)) {
+        if !folder
+            .stat(&file.name)?
+            .is_some_and(|found| has_size(found, file))
+        {
             return Ok(false);
         }
     }
@@ -418,11 +412,24 @@ mod tests {
     #[test]
     fn one_sync_for_all_only_where_it_tells_of_lost_writes() {
         let many = SYNC_EACH_MAX + 1;
-        for release in [c"5.8.0", c"5.15.0-91-generic", c"6.8", c"10.0.1", c"6.1.0-18-amd64"] {
+        for release in [
+            c"5.8.0",
+            c"5.15.0-91-generic",
+            c"6.8",
+            c"10.0.1",
+            c"6.1.0-18-amd64",
+        ] {
             assert!(syncs_whole(many, release), "{release:?}");
             assert!(!syncs_whole(SYNC_EACH_MAX, release), "{release:?}");
         }
-        for release in [c"4.18.0-513.el8.x86_64", c"5.4.0", c"5.7.19", c"5", c"", c"unknown"] {
+        for release in [
+            c"4.18.0-513.el8.x86_64",
+            c"5.4.0",
+            c"5.7.19",
+            c"5",
+            c"",
+            c"unknown",
+        ] {
             assert!(!syncs_whole(many, release), "{release:?}");
         }
     }

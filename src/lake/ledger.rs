@@ -445,6 +445,9 @@ mod tests {
             state.add_gaps(&[gap(from)]);
         }
         assert_eq!(state.gaps.len(), GAPS_MAX);
-        assert_eq!((state.gaps[0], state.gaps[GAPS_MAX - 1]), (gap(2), gap(GAPS_MAX + 1)));
+        assert_eq!(
+            (state.gaps[0], state.gaps[GAPS_MAX - 1]),
+            (gap(2), gap(GAPS_MAX + 1))
+        );
     }
 }

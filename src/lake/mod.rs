@@ -49,7 +49,7 @@ pub use day::RecordDay;
 pub use files::{DataFile, TopicFiles};
 pub use found::{FileHits, Found};
 use ledger::TopicState;
-pub use purge::{DayFolder, Purged, TopicDays};
+pub use purge::{DayFolder, Purged, TopicDays, kept, left_out};
 use root::Root;
 pub use sink::TopicSink;
 pub use standing::{DayCount, LastRun, Ledger, Standing};
@@ -138,7 +138,7 @@ impl Target for Lake<'_> {
             Err(holder) => return Ok(Err(holder)),
         };
         let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
-        let state = self.check(topic, recovered.state)?;
+        let state = self.check(topic, recovered)?;
         let erased = Filter::new(
             erasures::load(&self.root)?,
             &topic.name,
@@ -152,7 +152,6 @@ impl Target for Lake<'_> {
             run_id,
             state,
             erased,
-            recovered.strangers,
             lock,
         )))
     }

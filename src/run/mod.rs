@@ -370,9 +370,15 @@ mod tests {
     #[test]
     fn waves_are_bounded_and_hold_each_place_once() {
         let of = |places: &[&str], open_max| waves(places.iter().map(|&place| place.to_owned()), open_max);
-        assert_eq!(of(&["a", "b", "c", "d", "e"], 2), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(
+            of(&["a", "b", "c", "d", "e"], 2),
+            [vec![0, 1], vec![2, 3], vec![4]]
+        );
         assert_eq!(of(&["a", "A", "b", "a"], 3), [vec![0, 2], vec![1], vec![3]]);
-        assert_eq!(of(&["a", "b", "b", "a", "c"], 2), [vec![0, 1], vec![2, 3], vec![4]]);
+        assert_eq!(
+            of(&["a", "b", "b", "a", "c"], 2),
+            [vec![0, 1], vec![2, 3], vec![4]]
+        );
         assert_eq!(of(&[], 2), [Vec::<usize>::new(); 0]);
     }
 }

@@ -112,7 +112,11 @@ fn a_gap_is_kept_with_the_first_commit_that_passes_it() {
 
 /// The ledger's state of a topic.
 fn ledger(lake: &Lake, topic: &Topic) -> Value {
-    let path = lake.root().join(".lakectl/topics").join(&topic.name).join("state");
+    let path = lake
+        .root()
+        .join(".lakectl/topics")
+        .join(&topic.name)
+        .join("state");
     let text = std::fs::read_to_string(path).unwrap();
     serde_json::from_str(text.split_once('\n').unwrap().1).unwrap()
 }

@@ -74,7 +74,10 @@ fn more_tables_than_sessions() {
     warehouse.execute(&format!(
         "CREATE USER '{user}'@'%' IDENTIFIED BY 'canary-Pw1' WITH MAX_USER_CONNECTIONS {SESSIONS}"
     ));
-    warehouse.execute(&format!("GRANT ALL ON `{}`.* TO '{user}'@'%'", warehouse.database));
+    warehouse.execute(&format!(
+        "GRANT ALL ON `{}`.* TO '{user}'@'%'",
+        warehouse.database
+    ));
     let url = format!("mysql://{user}@{}/{}", warehouse.address, warehouse.database);
     let account = [
         ("LAKECTL_WAREHOUSE_URL", url.as_str()),
