@@ -47,8 +47,6 @@ struct Erased {
     not_done: Vec<NotDoneReport>,
     locked: Vec<String>,
     failed: Vec<Failure>,
-    #[serde(skip)]
-    put_back: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -189,8 +187,6 @@ impl ErasureOutcome {
                 lines: found.without_key,
             });
         }
-        let of_topic = |what: &String| format!("topic {topic}: {what}");
-        erased.put_back.extend(found.put_back.iter().map(of_topic));
         for (path, error) in &found.failed {
             erased.failed.push(Failure {
                 what: path.clone(),
@@ -252,7 +248,7 @@ impl ErasureOutcome {
     pub(super) fn warnings(&self, dry_run: bool) -> Vec<String> {
         let erased = &self.erased;
         let left = if dry_run { "would be left" } else { "were left" };
-        let mut warnings = erased.put_back.clone();
+        let mut warnings = Vec::new();
         let lines = |files: &[FileReport]| files.iter().map(|file| file.lines).sum::<u64>();
         if !erased.not_searchable.is_empty() {
             warnings.push(format!(

@@ -32,8 +32,7 @@ const THREADS: usize = 4;
 ///
 /// # Errors
 /// Before the commit point the old state stays the truth. After it the next run's `recover` goes on.
-/// Returns the paths of what lay in purged folders and is not ours.
-pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<Vec<String>> {
+pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<()> {
     let path = TopicState::path(topic);
     doubts::check_days(root, topic, state)?;
     root.make_dirs(&ledger::topic_home(topic))?;
@@ -44,27 +43,17 @@ pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicSt
     publish(root, settings, topic, state, false)
 }
 
-/// What an earlier run left, put in order.
-#[derive(Debug)]
-pub struct Recovered {
-    /// None: the ledger doesn't know the topic.
-    pub state: Option<TopicState>,
-    /// Paths of what lay in folders that a killed purge took away, and is not ours: put back where it was.
-    pub strangers: Vec<String>,
-}
-
-/// Finishes what a committed run still owes, and drops what was never committed.
+/// Finishes what a committed run still owes, and drops what was never committed. None: the ledger doesn't know the topic.
 ///
 /// # Errors
 /// A committed file that is neither staged nor in its place, or is not what was committed.
-pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Recovered> {
+pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Option<TopicState>> {
     let mut state = TopicState::load(root, topic)?;
-    let strangers = match &mut state {
-        Some(state) => publish(root, settings, topic, state, true)?,
-        None => Vec::new(),
-    };
+    if let Some(state) = &mut state {
+        publish(root, settings, topic, state, true)?;
+    }
     root.remove_tree(&ledger::staging_home(topic))?;
-    Ok(Recovered { state, strangers })
+    Ok(state)
 }
 
 fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
@@ -141,9 +130,9 @@ fn publish(
     topic: &str,
     state: &mut TopicState,
     recovering: bool,
-) -> Result<Vec<String>> {
+) -> Result<()> {
     let Some(pending) = &state.pending else {
-        return Ok(Vec::new());
+        return Ok(());
     };
     publish_files(root, pending, recovering)?;
     for exchange in &pending.exchanges {
@@ -167,7 +156,7 @@ fn publish(
         root.remove_file(&path)?;
         trash::remove_empty_parents(root, &path)?;
     }
-    let strangers = trash::empty(root, &pending.purges)?;
+    trash::empty(root, &pending.purges)?;
     let staging = pending.staging.clone();
     state.pending = None;
     state.save(root, topic)?;
@@ -175,7 +164,7 @@ fn publish(
         root.remove_tree(&staging)?;
         root.remove_empty_dir(&ledger::staging_home(topic))?;
     }
-    Ok(strangers)
+    Ok(())
 }
 
 /// Puts a staged day folder in the place of the one that is there; readers see the one or the other.

@@ -4,7 +4,6 @@ use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::time::Duration;
 
-use super::commit::{self, Recovered};
 use super::day::RecordDay;
 use super::found::{Counts, Found};
 use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState};
@@ -12,11 +11,10 @@ use super::lines::Lines;
 use super::merge::Merge;
 use super::path::{HivePartition, day_folder};
 use super::root::Root;
-use super::sink::put_back;
 use super::table::{self, TableChange};
 use super::write::{FrameWriter, Scratch};
 use super::writer::CHUNK;
-use super::{Lake, changes, lock};
+use super::{Lake, changes, commit, lock};
 use crate::config::{Compression, Kind, Topic};
 use crate::erase::matcher::{Matcher, Verdict};
 use crate::locked::Locked;
@@ -88,10 +86,8 @@ impl Lake<'_> {
             Locked::Ours(lock) => lock,
             Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
         };
-        let Recovered { state, strangers } = commit::recover(&self.root, self.settings, &topic.name)?;
         let mut found = Found::default();
-        found.put_back.extend(strangers.into_iter().map(put_back));
-        let Some(state) = state else {
+        let Some(state) = commit::recover(&self.root, self.settings, &topic.name)? else {
             return Ok(Locked::Ours(found));
         };
         let snapshot = state.snapshot.clone();

@@ -16,8 +16,6 @@ pub struct Found {
     pub without_key: u64,
     /// Files that could not be read, and why.
     pub failed: Vec<(String, String)>,
-    /// What a person should know of what an earlier run left.
-    pub put_back: Vec<String>,
     /// The files that hold none and need no second look, each as a hash of path and checksum: there may be millions.
     clean: HashSet<u128>,
 }

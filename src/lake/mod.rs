@@ -51,7 +51,7 @@ pub use day::RecordDay;
 pub use files::{DataFile, TopicFiles};
 pub use found::{FileHits, Found};
 use ledger::TopicState;
-pub use purge::{DayFolder, Purged, TopicDays};
+pub use purge::{DayFolder, Purged, TopicDays, kept, left_out};
 use root::Root;
 pub use sink::TopicSink;
 pub use standing::{DayCount, LastRun, Ledger, Standing};
@@ -143,7 +143,7 @@ impl Target for Lake<'_> {
             Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
         };
         let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
-        let state = self.check(topic, recovered.state)?;
+        let state = self.check(topic, recovered)?;
         let erased = Filter::new(
             erasures::load(&self.root)?,
             &topic.name,
@@ -157,7 +157,6 @@ impl Target for Lake<'_> {
             run_id,
             state,
             erased,
-            recovered.strangers,
             lock,
         )))
     }

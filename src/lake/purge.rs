@@ -6,12 +6,12 @@ use rustix::fs::FileType;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::commit::{self, Recovered};
 use super::ledger::{self, Manifest, Pending, PendingPurge, TopicState};
-use super::path::{HOME, HivePartition, day_folder, topic_folder};
-use super::{Lake, changes, lock};
+use super::path::{HivePartition, day_folder, topic_folder};
+use super::{Lake, changes, commit, lock, trash};
 use crate::config::Kind;
 use crate::locked::Locked;
+use crate::report::one_line;
 
 /// A topic of the lake, by its ledger.
 #[derive(Debug, Clone)]
@@ -40,8 +40,26 @@ pub struct DayFolder {
 #[derive(Debug, Clone, Default)]
 pub struct Purged {
     pub folders: Vec<DayFolder>,
-    /// What lay in purged folders and is not ours: left where it was.
-    pub strangers: Vec<String>,
+    /// Foreign files in days that were to go, and are left for their sake.
+    pub foreign: Vec<String>,
+    /// Foreign files that came into a day in its last moment: they are in the trash, here or from an earlier purge.
+    pub kept: Vec<String>,
+}
+
+/// What to say of a foreign file that keeps its day from being purged.
+pub fn left_out(path: &str) -> String {
+    format!(
+        "{} is not lakectl's, and the purge leaves its day out; move it elsewhere and purge again",
+        one_line(path)
+    )
+}
+
+/// What to say of a foreign file that went into the trash with its day.
+pub fn kept(path: &str) -> String {
+    format!(
+        "{} is not lakectl's: it came into a day that was about to be purged, and was kept; move it where it belongs",
+        one_line(path)
+    )
 }
 
 impl Lake<'_> {
@@ -130,7 +148,27 @@ impl Lake<'_> {
         Ok(strangers)
     }
 
-    /// Takes `planned` out of the lake, and remembers that nothing before `cutoff` shall come back.
+    /// Parts days into those that hold nothing but what their manifests name, which a purge may take, and the foreign
+    /// files in the others.
+    pub fn part_foreign(&self, topic: &str, days: Vec<DayFolder>) -> Result<(Vec<DayFolder>, Vec<String>)> {
+        let (mut clean, mut foreign) = (Vec::new(), Vec::new());
+        for day in days {
+            let files = Manifest::files_of(&self.root, topic, &day.day.to_string())?;
+            let known: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+            let before = foreign.len();
+            for (name, kind) in self.root.list(&day.path)? {
+                if !kind.is_file() || !known.contains(name.as_str()) {
+                    foreign.push(format!("{}/{name}", day.path));
+                }
+            }
+            if foreign.len() == before {
+                clean.push(day);
+            }
+        }
+        Ok((clean, foreign))
+    }
+
+    /// Takes `planned` out of the lake but for days with foreign files, and remembers that nothing before `cutoff` shall come back.
     ///
     /// # Errors
     /// A folder that holds more by now than was planned: nothing of the topic is deleted.
@@ -146,37 +184,47 @@ impl Lake<'_> {
             Locked::Ours(lock) => lock,
             Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
         };
-        let Recovered { state, strangers } = commit::recover(&self.root, self.settings, topic)?;
-        let mut purged = Purged {
-            strangers,
-            ..Purged::default()
-        };
-        let Some(mut state) = state else {
-            return Ok(Locked::Ours(purged));
+        let Some(mut state) = commit::recover(&self.root, self.settings, topic)? else {
+            return Ok(Locked::Ours(Purged::default()));
         };
         let now = self.survey_topic(topic, &state)?;
         let folders = check(topic, planned, &now)?;
-        // Nothing erased is nothing to keep erased.
-        if folders.is_empty() {
-            return Ok(Locked::Ours(purged));
+        if !folders.is_empty() {
+            self.check_places(topic, state.kind, &folders)?;
         }
-        self.check_places(topic, state.kind, &folders)?;
+        let (folders, foreign) = self.part_foreign(topic, folders)?;
+        // Nothing purged is nothing to keep out.
+        if !folders.is_empty() {
+            self.purge_folders(topic, cutoff, &folders, run_id, &mut state)?;
+        }
+        Ok(Locked::Ours(Purged {
+            folders,
+            foreign,
+            kept: trash::kept(&self.root, topic)?,
+        }))
+    }
+
+    fn purge_folders(
+        &self,
+        topic: &str,
+        cutoff: NaiveDate,
+        folders: &[DayFolder],
+        run_id: &str,
+        state: &mut TopicState,
+    ) -> Result<()> {
         state.cutoff = state.cutoff.max(Some(cutoff));
         let purge = |(number, folder): (usize, &DayFolder)| PendingPurge {
             folder: folder.path.clone(),
             day: folder.day.to_string(),
-            trash: format!("{}/trash/{topic}/{run_id}-{number}", HOME),
+            trash: format!("{}/{run_id}-{number}", trash::home(topic)),
         };
         let purges: Vec<_> = folders.iter().enumerate().map(purge).collect();
         state.pending = Some(Pending {
             purges,
             ..Pending::default()
         });
-        changes::note(&self.root, topic, &mut state, run_id)?;
-        let strangers = commit::commit(&self.root, self.settings, topic, &mut state)?;
-        purged.strangers.extend(strangers);
-        purged.folders = folders;
-        Ok(Locked::Ours(purged))
+        changes::note(&self.root, topic, state, run_id)?;
+        commit::commit(&self.root, self.settings, topic, state)
     }
 }
 

@@ -14,13 +14,13 @@ use super::root::Root;
 use super::row::{Order, Origin};
 use super::stage::Stage;
 use super::table::{self, TableChange};
-use super::{changes, commit, rebuild};
+use super::{changes, commit, purge, rebuild, trash};
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::decode::{Decoded, Decoder};
 use crate::erase::filter::Filter;
 use crate::kafka::DrainPlan;
 use crate::record::Record;
-use crate::report::{LakeReport, TargetReport, TopicReport, one_line};
+use crate::report::{LakeReport, TargetReport, TopicReport};
 use crate::sink::{Drained, Progress, Rebuild, Sink};
 
 /// With one file per record, a commit every so many files keeps the ledger's state small.
@@ -57,8 +57,6 @@ pub struct TopicSink<'a> {
     filter: Filter,
     erased: u64,
     other_days: u64,
-    /// What the recovery of a killed purge found in its folders.
-    put_back: Vec<String>,
     _lock: File,
 }
 
@@ -72,10 +70,6 @@ enum Taking<'a> {
 type Seen = std::collections::BTreeMap<i32, i64>;
 
 impl<'a> TopicSink<'a> {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "called once, with what opening the topic came to"
-    )]
     pub(super) fn new(
         root: &'a Root,
         settings: &'a Settings,
@@ -83,7 +77,6 @@ impl<'a> TopicSink<'a> {
         run_id: &str,
         state: TopicState,
         filter: Filter,
-        put_back: Vec<String>,
         lock: File,
     ) -> Self {
         let metadata = settings.lake.metadata || topic.kind == Kind::Table;
@@ -106,7 +99,6 @@ impl<'a> TopicSink<'a> {
             filter,
             erased: 0,
             other_days: 0,
-            put_back,
             _lock: lock,
         }
     }
@@ -329,7 +321,7 @@ impl<'a> TopicSink<'a> {
     fn commit_state(&mut self) -> Result<()> {
         let paths = changes::note(self.root, &self.topic.name, &mut self.state, &self.run_id)?;
         self.report.paths.get_or_insert_default().add(paths);
-        commit::commit(self.root, self.settings, &self.topic.name, &mut self.state).map(|_| ())
+        commit::commit(self.root, self.settings, &self.topic.name, &mut self.state)
     }
 
     /// Whether the ledger says the same, and its time of the last complete drain lags behind by less than `lag_max_ms`.
@@ -357,14 +349,6 @@ impl<'a> TopicSink<'a> {
         self.report.days_reopened = self.report.days.iter().filter(past).cloned().collect();
         report.target = TargetReport::Lake(std::mem::take(&mut self.report));
     }
-}
-
-/// What to say of a path that is not ours and lay in a folder that a purge took away.
-pub(super) fn put_back(path: String) -> String {
-    let path = one_line(&path);
-    format!(
-        "{path} lay in a folder that a purge took away before it was stopped; it is not ours, and was put back"
-    )
 }
 
 impl Sink for TopicSink<'_> {
@@ -411,7 +395,10 @@ impl Sink for TopicSink<'_> {
     }
 
     fn warnings(&mut self) -> Vec<String> {
-        self.put_back.drain(..).map(put_back).collect()
+        match trash::kept(self.root, &self.topic.name) {
+            Ok(kept) => kept.iter().map(|path| purge::kept(path)).collect(),
+            Err(error) => vec![format!("{error:#}")],
+        }
     }
 
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()> {

@@ -1,10 +1,10 @@
 //! The way out of the lake: whole day folders are renamed into the trash, and removed from there.
 
-use anyhow::{Context, Result, bail};
-use std::collections::{BTreeSet, HashSet};
+use anyhow::{Result, bail};
+use std::collections::BTreeSet;
 
 use super::ledger::{Manifest, PendingPurge};
-use super::path::parent;
+use super::path::{HOME, parent};
 use super::root::Root;
 use super::sealed;
 
@@ -39,23 +39,46 @@ pub(super) fn sync(root: &Root, topic: &str, purges: &[PendingPurge]) -> Result<
     Ok(())
 }
 
-/// Removes what the manifests name. Whatever else lay in the folders is put back where it was, and named.
-pub(super) fn empty(root: &Root, purges: &[PendingPurge]) -> Result<Vec<String>> {
-    let mut strangers = Vec::new();
+/// Removes what the manifests name. A foreign file that came into a folder in its last moment stays in the trash.
+pub(super) fn empty(root: &Root, purges: &[PendingPurge]) -> Result<()> {
     for purge in purges {
         let manifest = sealed::read::<Manifest>(root, &manifest_in_trash(purge))?;
-        let files = manifest.map(|manifest| manifest.files).unwrap_or_default();
-        let known: HashSet<&[u8]> = files.iter().map(|file| file.name.as_bytes()).collect();
-        let (others, empty) = root.remove_known(&purge.trash, &known, &purge.folder)?;
-        strangers.extend(others);
-        if empty {
-            root.remove_empty_dir(&purge.trash)
-                .with_context(|| root.shown(&purge.trash))?;
+        if let Some(manifest) = manifest
+            && root.stat(&purge.trash)?.is_some()
+        {
+            let folder = root.open_folder(&purge.trash)?;
+            for file in &manifest.files {
+                folder.remove_file(&file.name)?;
+            }
         }
+        root.remove_empty_dir(&purge.trash)?;
         root.remove_file(&manifest_in_trash(purge))?;
         remove_empty_dirs(root, &format!("{}/x", purge.folder))?;
     }
-    Ok(strangers)
+    Ok(())
+}
+
+/// The foreign files that purges of a topic have kept in the trash. The topic's lock must be held: a purge that is under way
+/// has its own there.
+pub(super) fn kept(root: &Root, topic: &str) -> Result<Vec<String>> {
+    let home = home(topic);
+    let mut kept = Vec::new();
+    for (folder, kind) in root.list(&home)? {
+        if kind.is_dir() {
+            let names = root.list(&format!("{home}/{folder}"))?;
+            kept.extend(
+                names
+                    .into_iter()
+                    .map(|(name, _)| format!("{home}/{folder}/{name}")),
+            );
+        }
+    }
+    Ok(kept)
+}
+
+/// Where the folders go that a topic's purges take away.
+pub(super) fn home(topic: &str) -> String {
+    format!("{HOME}/trash/{topic}")
 }
 
 fn manifest_in_trash(purge: &PendingPurge) -> String {

@@ -11,7 +11,7 @@ use super::ledger::{self, FileEntry, Manifest, TopicState, by_partition, topic_h
 use super::lines::Lines;
 use super::path::{HOME, day_folder, topic_folder};
 use super::table::link_of;
-use super::{Lake, commit, doubts, lock};
+use super::{Lake, commit, doubts, lock, trash};
 use crate::advice;
 use crate::config::{Compression, Kind, check_topic_name};
 use crate::locked::Locked;
@@ -234,7 +234,9 @@ impl Look<'_> {
     }
 
     fn strangers(&mut self, folders: &[String]) {
-        match self.lake.strangers(self.topic, self.state.kind, folders) {
+        let found = self.lake.strangers(self.topic, self.state.kind, folders);
+        let kept = trash::kept(&self.lake.root, self.topic);
+        match found.and_then(|found| Ok([found, kept?].concat())) {
             Ok(paths) => paths.into_iter().for_each(|path| self.found.stranger(path)),
             Err(error) => {
                 let home = topic_folder(self.state.kind, self.topic);

@@ -8,13 +8,14 @@ mod rows;
 
 use anyhow::{Context, Result};
 use chrono::{SecondsFormat, Utc};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::audit::{CommandLine, Place, Trail};
 use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, Topic, units};
 use crate::exit::usage;
-use crate::lake::{Lake, RecordDay};
+use crate::lake::{Lake, RecordDay, kept, left_out};
 use crate::locked::Locked;
 use crate::print::{self, Log};
 use crate::progress::Display;
@@ -229,7 +230,7 @@ impl<'a> Targets<'a> {
             };
             plan.left.extend(days.strangers.iter().cloned());
             if let Some(keep) = older_than.or_else(|| self.lake_retention(&topic)) {
-                plan.topics.extend(plan::topic(&days, keep, today));
+                self.plan_topic(plan::topic(&days, keep, today), &mut plan, report);
             }
         }
         if let Some(warehouse) = &self.warehouse {
@@ -237,6 +238,23 @@ impl<'a> Targets<'a> {
             plan.tables = rows::plan(warehouse, self.settings, &chosen, older_than, today, unfit)?;
         }
         Ok(plan)
+    }
+
+    /// Leaves out the days that hold foreign files, and names these.
+    fn plan_topic(&self, planned: Option<TopicPlan>, plan: &mut Plan, report: &mut Report) {
+        let (Some(mut planned), Some(lake)) = (planned, &self.lake) else {
+            return;
+        };
+        match lake.part_foreign(&planned.topic, planned.day_folders()) {
+            Ok((clean, foreign)) => {
+                let clean: BTreeSet<_> = clean.into_iter().map(|folder| folder.path).collect();
+                planned.folders.retain(|folder| clean.contains(&folder.path));
+                tell(report, foreign.iter().map(|path| left_out(path)));
+                plan.left.extend(foreign);
+                plan.topics.push(planned);
+            }
+            Err(error) => settle(report, &planned.topic, planned.kind, Err(error)),
+        }
     }
 
     fn lake_retention(&self, topic: &str) -> Option<Retention> {
@@ -302,7 +320,10 @@ impl<'a> Targets<'a> {
             .with_context(|| format!("purging topic {}", plan.topic));
         let purged = purged.map(|purged| {
             purged.map(|purged| {
-                outcome.left.extend(purged.strangers);
+                tell(report, purged.foreign.iter().map(|path| left_out(path)));
+                tell(report, purged.kept.iter().map(|path| kept(path)));
+                outcome.left.extend(purged.foreign);
+                outcome.left.extend(purged.kept);
                 let folders = purged
                     .folders
                     .iter()
@@ -311,6 +332,14 @@ impl<'a> Targets<'a> {
             })
         });
         settle(report, &plan.topic, plan.kind, purged);
+    }
+}
+
+/// Says what a person has to look at.
+fn tell(report: &mut Report, warnings: impl Iterator<Item = String>) {
+    for warning in warnings {
+        report.warn(warning);
+        report.needs_attention();
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::plan::{Plan, TablePlan, TopicPlan};
 use crate::lake::DayFolder;
 use crate::print::count;
-use crate::report::{Report, one_line};
+use crate::report::Report;
 
 /// What was deleted, or would be.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -125,13 +125,6 @@ pub fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
         // Of a plan that was executed before, or whose topics are locked.
         lines.push("purged nothing".to_owned());
     }
-    let found = outcome.left.iter().filter(|path| !plan.left.contains(path));
-    lines.extend(found.map(|path| {
-        format!(
-            "left {}: it lay in a purged folder and is not ours",
-            one_line(path)
-        )
-    }));
     if left > 0 {
         lines.push(format!("{left} rows are left; run again to go on"));
     }

@@ -419,6 +419,6 @@ mod tests {
             of(&["a", "b", "b", "a", "c"], 2),
             [vec![0, 1], vec![2, 3], vec![4]]
         );
-        assert_eq!(of(&[], 2), [Vec::<usize>::new(); 0]);
+        assert!(of(&[], 2).is_empty());
     }
 }

@@ -1,26 +1,9 @@
-//! A purge that is killed while it has somebody else's file in its hands. (tests/crash kills it everywhere.)
-
-use std::process::{Command, Stdio};
+//! A purge that is killed, and a foreign file that comes before another run finishes it. (tests/crash kills it everywhere.)
 
 use crate::common::files::data_files;
+use crate::common::inject;
 use crate::common::kafka::{DAY_MS, NOON_MS, Topic, numbered};
 use crate::common::lake::Lake;
-
-/// Runs lakectl and kills it when it makes a system call for the `nth` time. True: it never came to that.
-fn kill_at(lake: &Lake, arguments: &[&str], call: &str, nth: u32) -> bool {
-    std::fs::write(lake.folder().join("lakectl.toml"), lake.config()).unwrap();
-    let status = Command::new("strace")
-        .args(["-f", "-qq", "-o", "/dev/null", "-e"])
-        .arg(format!("inject={call}:signal=KILL:when={nth}"))
-        .arg(env!("CARGO_BIN_EXE_lakectl"))
-        .args(arguments)
-        .current_dir(lake.folder())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap_or_else(|error| panic!("strace: {error}; scripts/test installs it"));
-    status.success()
-}
 
 fn days(label: &str) -> (Topic, Lake) {
     let topic = Topic::new(label);
@@ -33,30 +16,41 @@ fn days(label: &str) -> (Topic, Lake) {
     (topic, lake)
 }
 
-/// A file of somebody else's goes with its folder for a moment, and comes back: by whichever run finishes the purge.
+/// It goes to the trash with its day, stays there, and is named by whichever run finishes the purge.
 #[test]
-fn what_a_killed_purge_took_along_is_put_back_and_named() {
+fn a_foreign_file_that_comes_before_a_killed_purge_is_finished() {
+    let (topic, lake) = days("kill");
+    let limits = ["--older-than", "1d", "--max-fraction", "1"];
+    let purge = [&["purge", "-q", "--only", "lake", "--yes"][..], &limits].concat();
     let mut named = 0;
-    for nth in 1.. {
-        let (_topic, lake) = days("kill");
+    // The first one is the commit.
+    for nth in 2.. {
+        let lake = lake.twin();
         let folder = lake.root().join("streams");
-        let notes = folder
-            .join(&data_files(&folder)[0].path)
-            .with_file_name("notes.txt");
-        std::fs::write(&notes, "mine").unwrap();
-        let limits = ["--older-than", "1d", "--max-fraction", "1"];
-        let purge = [&["purge", "-q", "--only", "lake", "--yes"][..], &limits].concat();
-        let over = kill_at(&lake, &purge, "unlinkat", nth);
-        let taken = !notes.exists();
-        let report = lake.drain();
-        assert_eq!(std::fs::read_to_string(&notes).unwrap(), "mine", "{nth}");
-        if taken {
-            assert!(report["warnings"].to_string().contains("notes.txt"), "{report}");
-            named += 1;
+        let days: Vec<_> = data_files(&folder)
+            .into_iter()
+            .map(|file| folder.join(file.path))
+            .collect();
+        let kill = [format!("renameat2:signal=KILL:when={nth}")];
+        let killed = inject::run(&lake, &purge, &kill).run;
+        let there: Vec<_> = days.iter().filter(|file| file.exists()).collect();
+        for file in &there {
+            std::fs::write(file.with_file_name("notes.txt"), "mine").unwrap();
         }
-        if over {
+        let warnings = lake.drain()["warnings"].to_string();
+        assert!(days.iter().all(|file| !file.exists()));
+        assert_eq!(warnings.matches("notes.txt").count(), there.len(), "{warnings}");
+        let trash = lake.root().join(".lakectl/trash").join(&topic.name);
+        let kept = walkdir::WalkDir::new(trash).into_iter().map(Result::unwrap);
+        let kept = kept.filter(|entry| entry.file_type().is_file());
+        let kept: Vec<_> = kept
+            .map(|entry| std::fs::read_to_string(entry.path()).unwrap())
+            .collect();
+        assert_eq!(kept, vec!["mine"; there.len()]);
+        named += there.len();
+        if killed.code == 0 {
             break;
         }
     }
-    assert!(named > 0);
+    assert!(named > 3);
 }

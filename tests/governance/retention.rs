@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::purge;
 use crate::common::files::data_files;
+use crate::common::inject;
 use crate::common::kafka::{Topic, record};
 use crate::common::lake::{Lake, assert_same, number};
 use crate::common::program;
@@ -162,30 +163,78 @@ fn a_reviewed_plan_is_executed_and_no_more_than_that() {
 }
 
 #[test]
-fn what_is_not_ours_is_left_and_named() {
-    let (topic, lake) = lake_of("purge", "retention = \"30d\"", &[40, 3, 0]);
+fn a_day_with_a_foreign_file_is_left_out_and_the_others_go() {
+    let (topic, lake) = lake_of("purge", "retention = \"30d\"", &[41, 40, 3, 2, 0]);
     let folder = lake.root().join("streams").join(&topic.name);
-    let old = lake
-        .root()
-        .join("streams")
-        .join(&data_files(&lake.root().join("streams"))[0].path);
-    std::fs::write(old.with_file_name("notes.txt"), "mine").unwrap();
+    let [with_notes, without] = [0, 1].map(|at| folder.join(&data_files(&folder)[at].path));
+    let notes = with_notes.with_file_name("notes.txt");
+    std::fs::write(&notes, "mine").unwrap();
     std::fs::create_dir_all(folder.join("year=2001/month=01/day=01")).unwrap();
     std::fs::write(folder.join("year=2001/month=01/day=01/part.json"), "{}").unwrap();
+    let before = lake.listing();
+    for arguments in [&["-n"][..], &["--yes"]] {
+        let report = purge(&lake, arguments).expect(3).report();
+        assert_eq!(texts(&report["folders"], "day"), [day_ago(40).to_string()]);
+        let left = report["left"].to_string();
+        assert!(left.contains("notes.txt") && left.contains("year=2001"), "{left}");
+        let warnings = report["warnings"].to_string();
+        assert!(
+            warnings.contains("notes.txt") && !warnings.contains("year=2001"),
+            "{warnings}"
+        );
+        if arguments == ["-n"] {
+            assert_same(&lake.listing(), &before);
+        }
+    }
+    assert!(notes.exists() && with_notes.exists() && !without.exists());
+    assert!(folder.join("year=2001/month=01/day=01/part.json").exists());
+    // Nothing else is to be done, and it is told all the same.
+    purge(&lake, &["--yes"]).fails(3, &["notes.txt", "move it elsewhere"]);
+    std::fs::remove_file(&notes).unwrap();
     let report = purge(&lake, &["--yes"]).expect(0).report();
-    let left: Vec<&str> = report["left"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|path| path.as_str().unwrap())
-        .collect();
-    assert!(left.iter().any(|path| path.ends_with("notes.txt")), "{left:?}");
-    assert!(left.iter().any(|path| path.contains("year=2001")), "{left:?}");
-    assert_eq!(
-        std::fs::read_to_string(old.with_file_name("notes.txt")).unwrap(),
-        "mine"
-    );
-    assert!(!old.exists() && folder.join("year=2001/month=01/day=01/part.json").exists());
+    assert_eq!(texts(&report["folders"], "day"), [day_ago(41).to_string()]);
+}
+
+/// It came after the plan was made: by a person's review, or in the moment before the day went.
+#[test]
+fn a_foreign_file_that_comes_later_is_never_deleted() {
+    let (topic, lake) = lake_of("purge", "retention = \"30d\"", &[41, 40, 3, 2, 0]);
+    purge(&lake, &["--plan-out", "plan.json"]).expect(0);
+    let folder = lake.root().join("streams").join(&topic.name);
+    let [first, second] = [0, 1].map(|at| folder.join(&data_files(&folder)[at].path));
+    let notes = second.with_file_name("notes.txt");
+    std::fs::write(&notes, "mine").unwrap();
+    let late = first.with_file_name("late.txt");
+    let by_plan = [
+        "purge",
+        "--json",
+        "--only",
+        "lake",
+        "--yes",
+        "--plan",
+        "plan.json",
+    ];
+    // All is committed, and the day is about to go.
+    let purge = inject::stop_at(&lake, &by_plan, "renameat2", 1);
+    std::fs::write(&late, "mine too").unwrap();
+    let report = purge.go_on().expect(3).report();
+    assert_eq!(texts(&report["folders"], "day"), [day_ago(41).to_string()]);
+    assert!(notes.exists() && second.exists() && !first.exists() && !late.exists());
+    let left = report["left"].as_array().unwrap();
+    let kept = |path: &&Value| path.as_str().unwrap().starts_with(".lakectl/trash/");
+    let kept = lake
+        .root()
+        .join(left.iter().find(kept).unwrap().as_str().unwrap());
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "mine too");
+    for text in [&report["warnings"], &lake.drain()["warnings"]] {
+        assert!(text.to_string().contains("late.txt"), "{text}");
+    }
+    std::fs::remove_file(&notes).unwrap();
+    let found = lake.verify(3)["topics"][0]["differences"].to_string();
+    assert!(found.contains("late.txt"), "{found}");
+    std::fs::rename(&kept, lake.folder().join("late.txt")).unwrap();
+    assert_eq!(lake.drain()["warnings"], serde_json::json!([]));
+    lake.verify(0);
 }
 
 #[test]
@@ -320,15 +369,28 @@ fn what_can_not_be_taken_apart_is_refused_before_anything_goes() {
     lake.drain();
 }
 
+/// A name that is not UTF-8, a link and a folder in the place of what the ledger knows.
 #[test]
-fn a_strangers_odd_name_is_put_back_too() {
+fn foreign_things_of_all_kinds_keep_their_day() {
     use std::os::unix::ffi::OsStrExt;
     let (_topic, lake) = lake_of("purge", "retention = \"30d\"", &[40, 3, 0]);
     let streams = lake.root().join("streams");
     let old = streams.join(&data_files(&streams)[0].path);
     let odd = old.with_file_name(std::ffi::OsStr::from_bytes(b"odd-\xff"));
     std::fs::write(&odd, "mine").unwrap();
+    purge(&lake, &["--yes"]).expect(3);
+    std::fs::rename(&odd, lake.folder().join("mine")).unwrap();
+    let elsewhere = lake.folder().join("elsewhere");
+    std::fs::rename(&old, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &old).unwrap();
+    purge(&lake, &["--yes"]).expect(3);
+    std::fs::remove_file(&old).unwrap();
+    std::fs::create_dir(&old).unwrap();
+    purge(&lake, &["--yes"]).expect(3);
+    assert!(old.exists() && elsewhere.exists());
+    std::fs::remove_dir(&old).unwrap();
+    std::fs::rename(&elsewhere, &old).unwrap();
     purge(&lake, &["--yes"]).expect(0);
-    assert!(odd.exists() && !old.exists());
+    assert!(!old.exists());
     lake.drain();
 }

@@ -1,9 +1,8 @@
 //! What goes from the lake: symlinks are removed, never followed.
 
 use anyhow::{Context, Result};
-use rustix::fs::{self, AtFlags, Dir, Mode, RenameFlags};
+use rustix::fs::{self, AtFlags, Dir, Mode};
 use rustix::io::Errno;
-use std::collections::HashSet;
 use std::os::fd::AsFd;
 
 use super::{FOLDER, Root, is_missing};
@@ -44,44 +43,6 @@ impl Root {
             Err(error) => return Err(error).with_context(|| format!("removing {}", self.shown(rel))),
         }
         self.unlink(rel, AtFlags::REMOVEDIR)
-    }
-
-    /// Removes the files in a folder that have one of these names, and moves whatever else is in it to `home`.
-    /// Returns the paths of the latter, and whether the folder is empty now: what finds its place taken stays.
-    pub fn remove_known(&self, rel: &str, known: &HashSet<&[u8]>, home: &str) -> Result<(Vec<String>, bool)> {
-        let failed = || format!("removing {}", self.shown(rel));
-        let dir = match self.walk(rel) {
-            Ok(dir) => dir,
-            Err(error) if is_missing(&error) => return Ok((Vec::new(), true)),
-            Err(error) => return Err(error).with_context(failed),
-        };
-        let mut strangers = Vec::new();
-        for entry in Dir::read_from(&dir).with_context(failed)? {
-            let name = entry.with_context(failed)?.file_name().to_owned();
-            if known.contains(name.to_bytes()) {
-                fs::unlinkat(&dir, &name, AtFlags::empty()).with_context(failed)?;
-            } else if !matches!(name.to_bytes(), b"." | b"..") {
-                strangers.push(name);
-            }
-        }
-        if strangers.is_empty() {
-            return Ok((Vec::new(), true));
-        }
-        self.make_dirs(home)?;
-        let home_dir = self.walk(home).with_context(failed)?;
-        let (mut paths, mut empty) = (Vec::new(), true);
-        for name in strangers {
-            let moved = fs::renameat_with(&dir, &name, &home_dir, &name, RenameFlags::NOREPLACE);
-            let place = match moved {
-                Ok(()) => home,
-                Err(Errno::EXIST) => rel,
-                Err(error) => return Err(error).with_context(failed),
-            };
-            empty &= place == home;
-            paths.push(format!("{place}/{}", name.to_string_lossy()));
-        }
-        fs::fsync(&home_dir).with_context(failed)?;
-        Ok((paths, empty))
     }
 }
 
