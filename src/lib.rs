@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod print;
 pub mod progress;
 pub mod purge;
+mod rank;
 pub mod readers;
 pub mod record;
 pub mod replace;
