@@ -103,6 +103,8 @@ impl TableSink {
         let mut progress = self.progress.clone();
         if generation != progress.generation {
             progress.next.clear();
+            // Keys of the new topic may have moved as well.
+            progress.complete_ms = None;
         }
         progress.generation = generation.max(1);
         progress.topic_id = topic_id.cloned().or(progress.topic_id);
@@ -115,6 +117,7 @@ impl TableSink {
         Parcel {
             batch,
             before: self.progress.clone(),
+            notes_keys: self.may_have_moved && after.complete_ms.is_none(),
             after,
             cutoffs: self.erased.cutoffs.clone(),
             persons_listed: self.persons.listed(),
