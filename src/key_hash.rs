@@ -19,6 +19,15 @@ impl Default for Seed {
 }
 
 impl Seed {
+    /// One that was written down.
+    pub fn of(number: u64) -> Seed {
+        Seed(number)
+    }
+
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     pub fn hash(self, key: &[u8]) -> u64 {
         xxh3_64_with_seed(key, self.0)
     }

@@ -24,6 +24,7 @@ pub mod print;
 pub mod problem;
 pub mod progress;
 pub mod purge;
+mod rank;
 pub mod readers;
 pub mod record;
 pub mod replace;

@@ -2,6 +2,7 @@
 //! goes where the key's last one was, and what is full is known to the byte.
 
 use anyhow::{Context, Result};
+use std::cell::Cell;
 
 use super::row::{HEADER, Head, Origin};
 use crate::fetch::fetch;
@@ -68,8 +69,10 @@ impl Arena {
         Hash((self.seed.hash(key) >> 32) as u32)
     }
 
-    pub(super) fn find(&self, hash: Hash, key: &[u8]) -> Option<At> {
-        self.index.find(hash.0, |at| self.key(At(at)) == key).map(At)
+    /// The row of a key in one Kafka partition.
+    pub(super) fn find(&self, hash: Hash, key: &[u8], partition: i32) -> Option<At> {
+        let is_it = |at| self.key(At(at)) == key && self.head(At(at)).origin.partition == partition;
+        self.index.find(hash.0, is_it).map(At)
     }
 
     /// Whether a row can be added.
@@ -83,7 +86,7 @@ impl Arena {
         size(key, line) + ROW_OVERHEAD <= self.capacity
     }
 
-    /// Adds a row whose key is not here; there is room for it.
+    /// Adds a row whose key is not here, of its Kafka partition; there is room for it.
     pub(super) fn push(
         &mut self,
         hash: Hash,
@@ -182,17 +185,42 @@ impl Arena {
         self.needed = 0;
     }
 
-    /// The rows in the order of their keys, none of which is found any more.
-    pub(super) fn sorted(&mut self) -> Vec<At> {
+    /// The rows in the order of their keys, none of which is found any more. Of a key that has rows of several Kafka partitions,
+    /// the second one is in a second list, and so on: within each a key stands once.
+    pub(super) fn sorted(&mut self) -> Vec<Vec<At>> {
         let count = std::mem::take(&mut self.index).len();
         let shared = self.shared_prefix();
         let mut order: Vec<(u64, At)> = Vec::with_capacity(count);
         order.extend(self.all().map(|at| (prefix(&self.key(at)[shared..]), at)));
-        order.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0)
-                .then_with(|| self.key(a.1)[shared..].cmp(&self.key(b.1)[shared..]))
+        // Whichever way they are sorted, equal keys are compared with each other.
+        let have_moved = Cell::new(false);
+        let partition = |at: At| self.head(at).origin.partition;
+        order.sort_unstable_by(|&(a_first, a), &(b_first, b)| {
+            let by_key = || self.key(a)[shared..].cmp(&self.key(b)[shared..]);
+            let by_partition = || {
+                have_moved.set(true);
+                partition(a).cmp(&partition(b))
+            };
+            a_first.cmp(&b_first).then_with(by_key).then_with(by_partition)
         });
-        order.into_iter().map(|(_, at)| at).collect()
+        let order: Vec<At> = order.into_iter().map(|(_, at)| at).collect();
+        if have_moved.get() {
+            self.layers(order)
+        } else {
+            vec![order]
+        }
+    }
+
+    /// The n-th row of each key goes into the n-th list.
+    fn layers(&self, order: Vec<At>) -> Vec<Vec<At>> {
+        let mut layers = vec![Vec::new()];
+        for rows in order.chunk_by(|&a, &b| self.key(a) == self.key(b)) {
+            layers.resize(layers.len().max(rows.len()), Vec::new());
+            for (layer, &at) in layers.iter_mut().zip(rows) {
+                layer.push(at);
+            }
+        }
+        layers
     }
 
     /// Bytes that all keys begin with: they say nothing about the order.

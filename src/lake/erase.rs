@@ -11,6 +11,7 @@ use super::lines::Lines;
 use super::merge::Merge;
 use super::path::{HivePartition, day_folder};
 use super::root::Root;
+use super::snapshot::FirstDrain;
 use super::table::{self, TableChange};
 use super::write::{FrameWriter, Scratch};
 use super::writer::CHUNK;
@@ -268,6 +269,11 @@ impl Change<'_> {
             merge: true,
             fallback_day: HivePartition::Null,
             cutoff: self.state.cutoff.map(HivePartition::Day),
+            first_drain: if self.state.complete_ms.is_none() {
+                FirstDrain::GoesOn
+            } else {
+                FirstDrain::WasComplete
+            },
             erase: Some(self.matcher),
         };
         let zone = self.lake.settings.lake.timezone;

@@ -1,14 +1,15 @@
-//! The fold of a table's changelog: the newest value per key, in bounded memory.
+//! The fold of a table's changelog: the newest value per key, and per Kafka partition where keys have moved, in bounded memory.
 
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::sync::Arc;
 
 use super::arena::{Arena, FETCH_AHEAD};
 use super::line_head::LineHead;
 use super::merge::{Memory, Merge, Run, Source};
 use super::root::Root;
-use super::row::{Head, Order, Origin};
+use super::row::{Head, Origin};
 
 /// Bytes of rows that are held in memory before a sorted run of them is spilled.
 const MEMORY_MAX: usize = 80 * 1024 * 1024;
@@ -17,41 +18,38 @@ const WASTE_WORTH: usize = 8;
 /// All runs together may read as many bytes ahead.
 const READ_AHEAD: usize = 16 * 1024 * 1024;
 
-/// One run's newest row per key. Of lines it keeps the rest, which their heads don't tell.
+/// One run's newest row per key and Kafka partition. Of lines it keeps the rest, which their heads don't tell.
 #[derive(Debug)]
 pub struct Fold<'a> {
     root: &'a Root,
     folder: String,
-    order: Order,
     rows: Arena,
     runs: u32,
 }
 
 impl<'a> Fold<'a> {
-    pub fn new(root: &'a Root, folder: String, order: Order) -> Result<Self> {
-        Fold::with_memory(root, folder, order, MEMORY_MAX)
+    pub fn new(root: &'a Root, folder: String) -> Result<Self> {
+        Fold::with_memory(root, folder, MEMORY_MAX)
     }
 
-    fn with_memory(root: &'a Root, folder: String, order: Order, memory: usize) -> Result<Self> {
+    fn with_memory(root: &'a Root, folder: String, memory: usize) -> Result<Self> {
         root.make_dirs(&folder)?;
         Ok(Fold {
             root,
             folder,
-            order,
             rows: Arena::new(memory)?,
             runs: 0,
         })
     }
 
-    /// Takes an update of a key, in the order in which Kafka gives them; None: a tombstone.
-    pub fn add(&mut self, key: &[u8], origin: Origin, rest: Option<&[u8]>) -> Result<()> {
+    /// Takes an update of a key, in the order of offsets within its Kafka partition; None: a tombstone.
+    pub fn add(&mut self, key: &[u8], mut origin: Origin, rest: Option<&[u8]>) -> Result<()> {
         let length = rest.map_or(0, <[u8]>::len);
         let hash = self.rows.hash(key);
         let mut spare = 0;
-        if let Some(at) = self.rows.find(hash, key) {
-            if !self.order.replaces(&origin, &self.rows.head(at).origin)
-                || self.rows.replace(at, origin, rest)?
-            {
+        if let Some(at) = self.rows.find(hash, key, origin.partition) {
+            origin = origin.after(&self.rows.head(at).origin);
+            if self.rows.replace(at, origin, rest)? {
                 return Ok(());
             }
             self.rows.remove(hash, at);
@@ -67,12 +65,13 @@ impl<'a> Fold<'a> {
         }
     }
 
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.runs == 0
     }
 
     /// All rows, sorted by key, tombstones among them.
-    pub fn into_sorted(self, lines: LineHead) -> Result<Merge> {
+    pub fn into_sorted(mut self, lines: LineHead) -> Result<Merge> {
         let mut sources = Vec::new();
         let read_ahead = READ_AHEAD / (self.runs.max(1) as usize);
         for number in 0..self.runs {
@@ -84,8 +83,12 @@ impl<'a> Fold<'a> {
                 read_ahead.clamp(8 * 1024, 256 * 1024),
             )?));
         }
-        sources.push(Source::Memory(Memory::new(self.rows)));
-        Ok(Merge::new(sources, self.order, lines))
+        let orders = self.rows.sorted();
+        let rows = Arc::new(self.rows);
+        for order in orders {
+            sources.push(Source::Memory(Memory::new(Arc::clone(&rows), order)));
+        }
+        Ok(Merge::new(sources, lines))
     }
 
     /// Empties the memory, unless it gets room enough by moving rows together.
@@ -100,22 +103,23 @@ impl<'a> Fold<'a> {
     }
 
     fn spill(&mut self) -> Result<()> {
-        let order = self.rows.sorted();
-        let rows = &self.rows;
-        write_run(self.root, &self.path(self.runs), |out| {
-            order.iter().enumerate().try_for_each(|(i, &at)| {
-                if let Some(&soon) = order.get(i + FETCH_AHEAD) {
-                    rows.fetch(soon);
-                }
-                out.write_all(rows.row(at))
-            })
-        })?;
-        self.runs += 1;
+        for order in self.rows.sorted() {
+            let rows = &self.rows;
+            write_run(self.root, &self.path(self.runs), |out| {
+                order.iter().enumerate().try_for_each(|(i, &at)| {
+                    if let Some(&soon) = order.get(i + FETCH_AHEAD) {
+                        rows.fetch(soon);
+                    }
+                    out.write_all(rows.row(at))
+                })
+            })?;
+            self.runs += 1;
+        }
         self.rows.clear();
         Ok(())
     }
 
-    /// A row that does not fit into the memory at all becomes a run by itself. What is in memory by now are other keys.
+    /// A row that does not fit into the memory at all becomes a run by itself.
     fn spill_alone(&mut self, key: &[u8], origin: Origin, rest: Option<&[u8]>) -> Result<()> {
         let head = Head::new(key.len(), rest.map(<[u8]>::len), origin)?;
         write_run(self.root, &self.path(self.runs), |out| {

@@ -233,6 +233,9 @@ pub struct Snapshot {
     pub checksum: String,
     pub sidecar: String,
     pub sidecar_checksum: String,
+    /// Deleted keys that the sidecar holds beside the rows: the table's first drain is not complete.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tombstones: u64,
 }
 
 /// What a committed change still owes to the readers. Every step of it can be done twice.

@@ -5,40 +5,42 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::sync::Arc;
 
 use super::arena::{Arena, At, FETCH_AHEAD};
 use super::line_head::LineHead;
-use super::row::{HEADER, Head, Order, Origin};
+use super::row::{HEADER, Head, Origin};
 
-/// The rows of all sources, the older source first: the newest row of each key, in the order of keys.
+/// The rows of all sources: the row of each key that counts, in the order of keys.
 #[derive(Debug)]
 pub struct Merge {
     sources: Vec<Source>,
-    order: Order,
     lines: LineHead,
-    /// The next row's key of each source that has one. Of equal keys the oldest source comes first.
+    /// The next row's key of each source that has one.
     next: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
     /// The present key, from all sources that have it.
     present: Vec<(Vec<u8>, usize)>,
-    /// The source whose row is the newest.
+    /// The source whose row counts.
     newest: usize,
+    /// The latest timestamp of the present key in the Kafka partition of that row.
+    latest_ms: i64,
 }
 
 impl Merge {
     pub(super) fn nothing() -> Self {
-        Merge::new(Vec::new(), Order::Offsets, LineHead::default())
+        Merge::new(Vec::new(), LineHead::default())
     }
 
-    pub(super) fn new(sources: Vec<Source>, order: Order, lines: LineHead) -> Self {
+    pub(super) fn new(sources: Vec<Source>, lines: LineHead) -> Self {
         // All of them have their first row yet to come.
         let present = (0..sources.len()).map(|at| (Vec::new(), at)).collect();
         Merge {
             sources,
-            order,
             lines,
             next: BinaryHeap::new(),
             present,
             newest: 0,
+            latest_ms: -1,
         }
     }
 
@@ -52,16 +54,36 @@ impl Merge {
         let Some(Reverse((key, at))) = self.next.pop() else {
             return Ok(false);
         };
-        self.newest = at;
+        (self.newest, self.latest_ms) = (at, self.sources[at].head().origin.latest_ms);
         self.present.push((key, at));
-        while let Some(Reverse((key, at))) = self.next_of_same_key() {
-            let (new, old) = (self.sources[at].head(), self.sources[self.newest].head());
-            if self.order.replaces(&new.origin, &old.origin) {
-                self.newest = at;
-            }
-            self.present.push((key, at));
+        while let Some(Reverse(present)) = self.next_of_same_key() {
+            self.present.push(present);
+        }
+        if self.present.len() > 1 {
+            self.choose(None);
         }
         Ok(true)
+    }
+
+    /// Whether a row of the present key counts in place of the one before all of them.
+    pub(super) fn replaces(&mut self, before: &Origin) -> bool {
+        self.choose(Some(before))
+    }
+
+    /// Chooses the last row of the Kafka partition that the present key lives in; false: it has no row here.
+    fn choose(&mut self, before: Option<&Origin>) -> bool {
+        let origin = |at: usize| self.sources[at].head().origin;
+        let rows = || self.present.iter().map(|&(_, at)| (at, origin(at)));
+        let all = rows().map(|(_, origin)| origin).chain(before.copied());
+        let Some(home) = all.max_by_key(Origin::rank) else {
+            return false;
+        };
+        let of_home = rows().filter(|(_, origin)| origin.partition == home.partition);
+        let Some((newest, _)) = of_home.max_by_key(|(_, origin)| origin.offset) else {
+            return false;
+        };
+        (self.newest, self.latest_ms) = (newest, home.latest_ms);
+        true
     }
 
     fn next_of_same_key(&mut self) -> Option<Reverse<(Vec<u8>, usize)>> {
@@ -77,7 +99,10 @@ impl Merge {
     }
 
     pub(super) fn origin(&self) -> Origin {
-        self.sources[self.newest].head().origin
+        Origin {
+            latest_ms: self.latest_ms,
+            ..self.sources[self.newest].head().origin
+        }
     }
 
     pub(super) fn is_tombstone(&self) -> bool {
@@ -192,32 +217,32 @@ impl Run {
 }
 
 /// Before the first row.
-const NO_ROW: Head = Head {
+pub(super) const NO_ROW: Head = Head {
     key_length: 0,
     line_length: None,
     origin: Origin {
         partition: 0,
         offset: 0,
         timestamp_ms: 0,
+        latest_ms: 0,
         day_ms: 0,
     },
 };
 
-/// What a fold still had in memory at its end.
+/// What a fold still had in memory at its end, or a part of it.
 #[derive(Debug)]
 pub(super) struct Memory {
-    rows: Arena,
+    rows: Arc<Arena>,
     order: std::vec::IntoIter<At>,
     at: Option<At>,
     head: Head,
 }
 
 impl Memory {
-    pub(super) fn new(mut rows: Arena) -> Self {
-        let order = rows.sorted().into_iter();
+    pub(super) fn new(rows: Arc<Arena>, order: Vec<At>) -> Self {
         Memory {
             rows,
-            order,
+            order: order.into_iter(),
             at: None,
             head: NO_ROW,
         }
@@ -261,7 +286,7 @@ mod tests {
 
     /// Reads all, every second line of it.
     fn read(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
-        let mut merge = Merge::new(vec![run(bytes)], Order::Offsets, LineHead::default());
+        let mut merge = Merge::new(vec![run(bytes)], LineHead::default());
         let (mut keys, mut line) = (Vec::new(), Vec::new());
         while merge.advance()? {
             keys.push(merge.key().to_vec());

@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use super::ledger::Snapshot;
 use super::lines::{Hashing, Lines};
+use super::merge::NO_ROW;
 use super::root::Root;
-use super::row::{self, Head};
+use super::row::{self, Head, Origin};
 use super::snapshot_output::Output;
 use super::writer::CHUNK;
 use crate::config::Compression;
@@ -61,18 +62,40 @@ impl Previous {
         self.sidecar.key()
     }
 
+    pub(super) fn origin(&self) -> &Origin {
+        &self.sidecar.head.origin
+    }
+
+    fn is_tombstone(&self) -> bool {
+        self.sidecar.head.line_length.is_none()
+    }
+
     /// The present row stays. It is copied with its neighbours.
     pub(super) fn keep(&mut self, out: &mut Output) -> Result<()> {
+        if self.is_tombstone() && !out.keeps_tombstones() {
+            return self.leave_out(out);
+        }
         if self.due >= CHUNK as u64 || self.sidecar.kept() >= CHUNK {
             self.copy_kept(out)?;
         }
-        self.due += u64::from(self.sidecar.line_length);
-        out.count(self.sidecar.day_ms);
+        self.due += u64::from(self.sidecar.line_length());
+        self.count(out);
         Ok(())
+    }
+
+    fn count(&self, out: &mut Output) {
+        if self.is_tombstone() {
+            out.count_tombstone();
+        } else {
+            out.count(self.sidecar.head.origin.day_ms);
+        }
     }
 
     /// The present row stays, unless it is to be erased: its line must be looked at.
     pub(super) fn keep_unless(&mut self, matcher: &Matcher, out: &mut Output) -> Result<()> {
+        if self.is_tombstone() {
+            return self.keep(out);
+        }
         self.take_line()?;
         if matcher.judge(&self.line) == Verdict::Erase {
             return self.leave_out(out);
@@ -81,7 +104,7 @@ impl Previous {
             self.copy_kept(out)?;
         }
         out.snapshot.buffer.extend_from_slice(&self.line);
-        out.count(self.sidecar.day_ms);
+        self.count(out);
         out.flush_full()
     }
 
@@ -110,7 +133,10 @@ impl Previous {
 
     fn take_line(&mut self) -> Result<()> {
         self.line.clear();
-        let taken = self.lines.take(self.sidecar.line_length.into(), &mut self.line);
+        if self.is_tombstone() {
+            return Ok(());
+        }
+        let taken = self.lines.take(self.sidecar.line_length().into(), &mut self.line);
         taken.with_context(|| self.mismatch())
     }
 
@@ -161,8 +187,7 @@ struct Sidecar {
     last: usize,
     /// The present row in the buffer.
     row: Range<usize>,
-    line_length: u32,
-    day_ms: i64,
+    head: Head,
 }
 
 impl Sidecar {
@@ -174,8 +199,7 @@ impl Sidecar {
             kept: 0,
             last: 0,
             row: 0..0,
-            line_length: 0,
-            day_ms: -1,
+            head: NO_ROW,
         }
     }
 
@@ -191,16 +215,17 @@ impl Sidecar {
         let mut header = [0; row::HEADER];
         header.copy_from_slice(&self.buffer[self.row.start..][..row::HEADER]);
         let head = Head::parse(&header);
-        let Some(line_length) = head.line_length else {
-            bail!("a row of it is none")
-        };
         let length = row::HEADER + head.key_length as usize;
         if self.fill(length)? < length {
             bail!("it ends in the middle of a row");
         }
         self.row.end = self.row.start + length;
-        (self.line_length, self.day_ms) = (line_length, head.origin.day_ms);
+        self.head = head;
         Ok(true)
+    }
+
+    fn line_length(&self) -> u32 {
+        self.head.line_length.unwrap_or(0)
     }
 
     /// Reads on until the row has as many bytes, or the file is at its end; returns how many there are.

@@ -2,6 +2,8 @@
 
 use anyhow::{Result, bail};
 
+use crate::rank::Rank;
+
 /// Where a row comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
@@ -10,33 +12,31 @@ pub struct Origin {
     pub offset: i64,
     /// Kafka's timestamp in milliseconds since 1970, -1 without one.
     pub timestamp_ms: i64,
+    /// The latest timestamp that the key has had in this Kafka partition, up to this record.
+    pub latest_ms: i64,
     /// The time that decides the day folder.
     pub day_ms: i64,
 }
 
-/// Which of two updates of a key is the newer one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// A key lives in one Kafka partition: what comes later is newer.
-    Offsets,
-    /// Kafka partitions were added and keys may have moved: between partitions the later timestamp wins.
-    Timestamps,
-}
+impl Origin {
+    /// Of a key that moved between Kafka partitions, the highest rank tells where it lives: its last offset there counts.
+    /// Within a Kafka partition the rank never falls, so it does not matter how the partitions come mixed.
+    pub(super) fn rank(&self) -> Rank {
+        Rank::of(self.latest_ms, self.partition)
+    }
 
-impl Order {
-    pub(super) fn replaces(self, new: &Origin, old: &Origin) -> bool {
-        match self {
-            Order::Timestamps if new.partition != old.partition => {
-                (new.timestamp_ms, new.partition) > (old.timestamp_ms, old.partition)
-            }
-            _ => true,
+    /// The same record, after others of its key in its Kafka partition.
+    pub(super) fn after(self, earlier: &Origin) -> Origin {
+        Origin {
+            latest_ms: self.latest_ms.max(earlier.latest_ms),
+            ..self
         }
     }
 }
 
 const TOMBSTONE: u32 = u32::MAX;
 /// Bytes of a row before its key.
-pub const HEADER: usize = 36;
+pub const HEADER: usize = 44;
 
 /// What stands before a row's key, and what may follow that of its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,8 @@ impl Head {
                 partition: i32::from_le_bytes(array(header, 8)),
                 offset: i64::from_le_bytes(array(header, 12)),
                 timestamp_ms: i64::from_le_bytes(array(header, 20)),
-                day_ms: i64::from_le_bytes(array(header, 28)),
+                latest_ms: i64::from_le_bytes(array(header, 28)),
+                day_ms: i64::from_le_bytes(array(header, 36)),
             },
         }
     }
@@ -79,7 +80,8 @@ impl Head {
         header[8..12].copy_from_slice(&self.origin.partition.to_le_bytes());
         header[12..20].copy_from_slice(&self.origin.offset.to_le_bytes());
         header[20..28].copy_from_slice(&self.origin.timestamp_ms.to_le_bytes());
-        header[28..36].copy_from_slice(&self.origin.day_ms.to_le_bytes());
+        header[28..36].copy_from_slice(&self.origin.latest_ms.to_le_bytes());
+        header[36..44].copy_from_slice(&self.origin.day_ms.to_le_bytes());
         header
     }
 }
@@ -108,6 +110,7 @@ mod tests {
             partition: 0,
             offset: 0,
             timestamp_ms: 0,
+            latest_ms: 0,
             day_ms: 0,
         };
         assert!(Head::new(0, Some(u32::MAX as usize), origin).is_err());
@@ -119,9 +122,9 @@ mod tests {
         #[test]
         fn heads_read_back(
             key_length in 0..u32::MAX, line_length in proptest::option::of(0..u32::MAX),
-            place in any::<(i32, i64, i64, i64)>(),
+            place in any::<(i32, i64, i64, i64, i64)>(),
         ) {
-            let origin = Origin { partition: place.0, offset: place.1, timestamp_ms: place.2, day_ms: place.3 };
+            let origin = Origin { partition: place.0, offset: place.1, timestamp_ms: place.2, latest_ms: place.3, day_ms: place.4 };
             let head = Head { key_length, line_length, origin };
             prop_assert_eq!(Head::parse(&head.bytes()), head);
         }

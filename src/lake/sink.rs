@@ -7,11 +7,12 @@ use std::fs::File;
 
 use super::day::RecordDay;
 use super::fold::Fold;
-use super::ledger::{self, Pending, PendingFile, TopicState};
+use super::ledger::{self, Pending, PendingFile, Snapshot, TopicState};
 use super::line::{self, LineWriter};
 use super::path::HivePartition;
 use super::root::Root;
-use super::row::{Order, Origin};
+use super::row::Origin;
+use super::snapshot::FirstDrain;
 use super::stage::Stage;
 use super::table::{self, TableChange};
 use super::{changes, commit, purge, rebuild, trash};
@@ -42,6 +43,8 @@ pub struct TopicSink<'a> {
     state: TopicState,
     /// The table is folded again from its start.
     rebuild: Option<Rebuild>,
+    /// No run has taken in everything there was when this one began.
+    is_first_drain: bool,
     taking: Option<Taking<'a>>,
     lines: LineWriter,
     /// The rest of a table's line, on its way into the fold.
@@ -87,6 +90,7 @@ impl<'a> TopicSink<'a> {
             run_id: run_id.to_owned(),
             state,
             rebuild: None,
+            is_first_drain: false,
             taking: None,
             lines: LineWriter::new(&settings.lake.prefix, topic.key.clone(), metadata),
             rest: Vec::new(),
@@ -126,14 +130,7 @@ impl<'a> TopicSink<'a> {
                     )?),
                     seen: Seen::new(),
                 },
-                Kind::Table => {
-                    let order = if self.rebuild.is_some() {
-                        Order::Timestamps
-                    } else {
-                        Order::Offsets
-                    };
-                    Taking::Table(Fold::new(self.root, folder, order)?)
-                }
+                Kind::Table => Taking::Table(Fold::new(self.root, folder)?),
             });
         }
         // Filled just above.
@@ -198,6 +195,7 @@ impl<'a> TopicSink<'a> {
             partition: record.partition,
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
+            latest_ms: record.timestamp_ms,
             day_ms,
         };
         self.start_taking()?;
@@ -231,12 +229,12 @@ impl<'a> TopicSink<'a> {
 
     /// Stages the new snapshot and says what its commit shall do; None where the table is left alone.
     fn stage_snapshot(&mut self) -> Result<Option<Pending>> {
-        let Some(Taking::Table(fold)) = self.taking.take() else {
-            return self.rebuilt_to_nothing();
-        };
-        if fold.is_empty() && self.rebuild.is_none() {
-            return Ok(None);
+        if self.replaces_without_records() {
+            self.start_taking()?;
         }
+        let Some(Taking::Table(fold)) = self.taking.take() else {
+            return Ok(None);
+        };
         let change = TableChange {
             topic: self.topic,
             run_id: &self.run_id,
@@ -246,6 +244,7 @@ impl<'a> TopicSink<'a> {
             merge: self.rebuild != Some(Rebuild::DropAbsent),
             fallback_day: self.day.latest(),
             cutoff: self.state.cutoff.map(HivePartition::Day),
+            first_drain: self.first_drain(),
             erase: None,
         };
         let rows = fold.into_sorted(self.lines.head().clone())?;
@@ -301,13 +300,24 @@ impl<'a> TopicSink<'a> {
         }
     }
 
-    /// A rebuild that read nothing at all still replaces what was there.
-    fn rebuilt_to_nothing(&mut self) -> Result<Option<Pending>> {
-        if self.rebuild != Some(Rebuild::DropAbsent) || self.state.snapshot.is_none() {
-            return Ok(None);
+    /// A rebuild that read nothing at all still replaces what was there; deleted keys are forgotten once the first drain is
+    /// complete.
+    fn replaces_without_records(&self) -> bool {
+        let is_complete = self.first_drain() != FirstDrain::GoesOn;
+        let replaced = |snapshot: &Snapshot| {
+            self.rebuild == Some(Rebuild::DropAbsent) || (is_complete && snapshot.tombstones > 0)
+        };
+        self.state.snapshot.as_ref().is_some_and(replaced)
+    }
+
+    fn first_drain(&self) -> FirstDrain {
+        if self.rebuild.is_some() || !self.is_first_drain {
+            FirstDrain::WasComplete
+        } else if self.state.complete_ms.is_some() {
+            FirstDrain::IsComplete
+        } else {
+            FirstDrain::GoesOn
         }
-        self.start_taking()?;
-        self.stage_snapshot()
     }
 
     fn commit_table(&mut self) -> Result<()> {
@@ -363,7 +373,12 @@ impl Sink for TopicSink<'_> {
         }
         if plan.generation != self.state.generation {
             self.state.next.clear();
+            // Keys of a new table may have moved as well.
+            if self.topic.kind == Kind::Table {
+                self.state.complete_ms = None;
+            }
         }
+        self.is_first_drain = self.state.complete_ms.is_none();
         self.state.generation = plan.generation;
         self.state.topic_id.clone_from(&plan.topic_id);
         // A commit in the middle must know all Kafka partitions, also those that no record has come from yet, and the gaps

@@ -11,6 +11,18 @@ use super::snapshot_output::{Output, Written};
 use crate::config::Compression;
 use crate::erase::matcher::Matcher;
 
+/// How a table's first complete drain stands. Up to its end keys may have moved between Kafka partitions, and the order in
+/// which runs take their records says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstDrain {
+    /// It was complete before: whatever the fold has is newer than the previous snapshot.
+    WasComplete,
+    /// It is complete now: rows of both are compared, and deleted keys need not be remembered any more.
+    IsComplete,
+    /// Rows of both are compared, and deleted keys are remembered: older rows of theirs may be still to come.
+    GoesOn,
+}
+
 /// Merges `fold` over the previous snapshot and stages the result as `snapshot` and `sidecar` in `folder`.
 /// What `erase` says of the previous snapshot's rows is left out.
 pub fn merge(
@@ -19,9 +31,10 @@ pub fn merge(
     mut fold: Merge,
     folder: &str,
     compression: Compression,
+    first_drain: FirstDrain,
     erase: Option<&Matcher>,
 ) -> Result<Written> {
-    let mut out = Output::new(root, folder, compression)?;
+    let mut out = Output::new(root, folder, compression, first_drain == FirstDrain::GoesOn)?;
     let mut more = fold.advance()?;
     if let Some(snapshot) = previous {
         let mut old = Previous::open(root, snapshot)?;
@@ -34,7 +47,13 @@ pub fn merge(
                         out.add(&mut fold)?;
                         more = fold.advance()?;
                     }
-                    Ordering::Equal => both = true,
+                    Ordering::Equal => {
+                        both = first_drain == FirstDrain::WasComplete || fold.replaces(old.origin());
+                        if !both {
+                            more = fold.advance()?;
+                            break;
+                        }
+                    }
                     Ordering::Greater => break,
                 }
             }

@@ -19,6 +19,8 @@ const BUFFER: usize = 2 * CHUNK;
 pub struct Written {
     pub snapshot: FileEntry,
     pub sidecar: FileEntry,
+    /// Rows of the sidecar that are deleted keys.
+    pub tombstones: u64,
     /// The highest time among the rows that decide the day; None where no row is left.
     pub day_ms: Option<i64>,
 }
@@ -29,6 +31,8 @@ pub(super) struct Output {
     pub(super) sidecar: Staged,
     writer: Writer,
     rows: u64,
+    keeps_tombstones: bool,
+    tombstones: u64,
     day_ms: Option<i64>,
 }
 
@@ -44,7 +48,12 @@ pub(super) struct Staged {
 }
 
 impl Output {
-    pub(super) fn new(root: &Root, folder: &str, compression: Compression) -> Result<Self> {
+    pub(super) fn new(
+        root: &Root,
+        folder: &str,
+        compression: Compression,
+        keeps_tombstones: bool,
+    ) -> Result<Self> {
         let staged = |number, name, compression| {
             let path = format!("{folder}/{name}");
             anyhow::Ok(Staged {
@@ -61,24 +70,41 @@ impl Output {
             sidecar: staged(1, "sidecar", Compression::None)?,
             writer: Writer::new(BUFFER),
             rows: 0,
+            keeps_tombstones,
+            tombstones: 0,
             day_ms: None,
         })
     }
 
     /// Adds the present row of the fold; a tombstone has no line to add.
     pub(super) fn add(&mut self, fold: &mut Merge) -> Result<()> {
-        if fold.is_tombstone() {
-            return Ok(());
-        }
-        let lines = &mut self.snapshot.buffer;
-        let before = lines.len();
-        fold.write_line(lines)?;
-        let (key, origin) = (fold.key(), fold.origin());
-        let head = Head::new(key.len(), Some(lines.len() - before), origin)?;
+        let line_length = if fold.is_tombstone() {
+            if !self.keeps_tombstones {
+                return Ok(());
+            }
+            self.count_tombstone();
+            None
+        } else {
+            let lines = &mut self.snapshot.buffer;
+            let before = lines.len();
+            fold.write_line(lines)?;
+            let length = lines.len() - before;
+            self.count(fold.origin().day_ms);
+            Some(length)
+        };
+        let head = Head::new(fold.key().len(), line_length, fold.origin())?;
         self.sidecar.buffer.extend_from_slice(&head.bytes());
-        self.sidecar.buffer.extend_from_slice(key);
-        self.count(origin.day_ms);
+        self.sidecar.buffer.extend_from_slice(fold.key());
         self.flush_full()
+    }
+
+    pub(super) fn keeps_tombstones(&self) -> bool {
+        self.keeps_tombstones
+    }
+
+    /// A deleted key more in the sidecar.
+    pub(super) fn count_tombstone(&mut self) {
+        self.tombstones += 1;
     }
 
     /// A row more, whose line and sidecar row come by themselves.
@@ -125,6 +151,7 @@ impl Output {
         Ok(Written {
             snapshot: entry(self.snapshot)?,
             sidecar: entry(self.sidecar)?,
+            tombstones: self.tombstones,
             day_ms: self.day_ms,
         })
     }

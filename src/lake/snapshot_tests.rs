@@ -7,7 +7,8 @@ use crate::ksqldb::KeySchema;
 use crate::lake::fold::Fold;
 use crate::lake::line::LineWriter;
 use crate::lake::lines::Lines;
-use crate::lake::row::{HEADER, Order, Origin};
+use crate::lake::row::{HEADER, Origin};
+use proptest::prelude::*;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -19,10 +20,21 @@ const ALL: [Compression; 3] = [Compression::None, Compression::Gzip, Compression
 /// A key's update; None: a tombstone.
 type Update = (i64, Option<String>);
 
+/// An update of a key that may be in several Kafka partitions.
+#[derive(Debug, Clone)]
+struct Moved {
+    key: i64,
+    partition: i32,
+    offset: i64,
+    timestamp_ms: i64,
+    rest: Option<String>,
+}
+
 struct World {
     dir: tempfile::TempDir,
     root: Root,
     merges: u32,
+    first_drain: FirstDrain,
     /// What of a previous snapshot is left out.
     erase: Option<Matcher>,
 }
@@ -35,23 +47,36 @@ impl World {
             dir,
             root,
             merges: 0,
+            first_drain: FirstDrain::WasComplete,
             erase: None,
         }
     }
 
     fn fold(&mut self, updates: &[Update], first_offset: i64) -> (String, Merge) {
+        let updates = (first_offset..).zip(updates).map(|(offset, (key, rest))| Moved {
+            key: *key,
+            partition: 0,
+            offset,
+            timestamp_ms: offset,
+            rest: rest.clone(),
+        });
+        self.fold_moved(updates)
+    }
+
+    fn fold_moved(&mut self, updates: impl Iterator<Item = Moved>) -> (String, Merge) {
         self.merges += 1;
         let folder = format!("staging-{}", self.merges);
-        let mut fold = Fold::new(&self.root, folder.clone(), Order::Offsets).unwrap();
-        for (offset, (key, rest)) in (first_offset..).zip(updates) {
+        let mut fold = Fold::new(&self.root, folder.clone()).unwrap();
+        for update in updates {
             let origin = Origin {
-                partition: 0,
-                offset,
-                timestamp_ms: offset,
-                day_ms: offset,
+                partition: update.partition,
+                offset: update.offset,
+                timestamp_ms: update.timestamp_ms,
+                latest_ms: update.timestamp_ms,
+                day_ms: update.timestamp_ms,
             };
-            let rest = rest.as_ref().map(|rest| rest.as_bytes());
-            fold.add(format!("KEY-{key:09}").as_bytes(), origin, rest)
+            let rest = update.rest.as_ref().map(|rest| rest.as_bytes());
+            fold.add(format!("KEY-{:09}", update.key).as_bytes(), origin, rest)
                 .unwrap();
         }
         let head = LineWriter::new("_", KeySchema::default(), true).head().clone();
@@ -67,8 +92,26 @@ impl World {
         compression: Compression,
     ) -> Result<Snapshot> {
         let (folder, fold) = self.fold(updates, first_offset);
+        self.stage(previous, folder, fold, compression)
+    }
+
+    fn stage(
+        &mut self,
+        previous: Option<&Snapshot>,
+        folder: String,
+        fold: Merge,
+        compression: Compression,
+    ) -> Result<Snapshot> {
         let erase = self.erase.as_ref();
-        let written = merge(&self.root, previous, fold, &folder, compression, erase)?;
+        let written = merge(
+            &self.root,
+            previous,
+            fold,
+            &folder,
+            compression,
+            self.first_drain,
+            erase,
+        )?;
         let path = format!(
             "{folder}/data.json{}",
             compression.extension().trim_start_matches(".json")
@@ -82,6 +125,7 @@ impl World {
             checksum: written.snapshot.checksum,
             sidecar: format!("{folder}/sidecar"),
             sidecar_checksum: written.sidecar.checksum,
+            tombstones: written.tombstones,
         })
     }
 
@@ -169,6 +213,46 @@ fn check_merge(world: &mut World, first: &Snapshot, later: &[Update], to: Compre
     ] {
         let bytes = fs::read(world.at(path)).unwrap();
         assert_eq!(*checksum, format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&bytes)));
+    }
+}
+
+fn moved() -> impl Strategy<Value = Vec<Moved>> {
+    let update = (0..4i64, 0..3i32, -1..8i64, any::<bool>());
+    let moved = |(offset, (key, partition, timestamp_ms, is_row)): (i64, (i64, i32, i64, bool))| Moved {
+        key,
+        partition,
+        offset,
+        timestamp_ms,
+        rest: is_row.then(|| ",\"N\":1}\n".to_owned()),
+    };
+    proptest::collection::vec(update, 0..40)
+        .prop_map(move |updates| (0..).zip(updates).map(moved).collect::<Vec<_>>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    /// Wherever a first drain is cut and goes on, it comes out as if it had been one, deleted keys included.
+    #[test]
+    fn a_first_drain_in_parts_is_the_same_as_one_fold(
+        updates in moved(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        let mut world = World::new();
+        let (folder, fold) = world.fold_moved(updates.iter().cloned());
+        let folded = world.stage(None, folder, fold, Compression::None).unwrap();
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(updates.len() + 1)).collect();
+        cuts.sort_unstable();
+        let (mut done, mut merged) = (0, None);
+        for cut in cuts.into_iter().map(Some).chain([None]) {
+            let end = cut.unwrap_or(updates.len());
+            world.first_drain = if cut.is_some() { FirstDrain::GoesOn } else { FirstDrain::IsComplete };
+            let (folder, fold) = world.fold_moved(updates[done..end].iter().cloned());
+            merged = Some(world.stage(merged.as_ref(), folder, fold, Compression::None).unwrap());
+            done = end;
+        }
+        let merged = merged.unwrap();
+        prop_assert_eq!(world.lines(&merged), world.lines(&folded));
+        prop_assert_eq!((merged.rows, merged.tombstones, &merged.day), (folded.rows, 0, &folded.day));
+        prop_assert_eq!(merged.sidecar_checksum, folded.sidecar_checksum);
     }
 }
 

@@ -6,7 +6,7 @@ use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot};
 use super::merge::Merge;
 use super::path::{HivePartition, day_folder, snapshot_name};
 use super::root::Root;
-use super::snapshot;
+use super::snapshot::{self, FirstDrain};
 use crate::config::{Compression, Kind, Topic};
 use crate::erase::matcher::Matcher;
 
@@ -25,6 +25,7 @@ pub(super) struct TableChange<'c> {
     pub fallback_day: HivePartition,
     /// History of days before this is not kept.
     pub cutoff: Option<HivePartition>,
+    pub first_drain: FirstDrain,
     /// Whose rows are left out of what there was.
     pub erase: Option<&'c Matcher>,
 }
@@ -43,6 +44,7 @@ pub(super) fn stage(
         rows,
         &change.staging,
         change.compression,
+        change.first_drain,
         change.erase,
     )?;
     let day = match (written.day_ms, change.previous) {
@@ -65,6 +67,7 @@ pub(super) fn stage(
         checksum: written.snapshot.checksum.clone(),
         sidecar: format!("{}/keys-{}", ledger::topic_home(topic), change.run_id),
         sidecar_checksum: written.sidecar.checksum.clone(),
+        tombstones: written.tombstones,
     };
     let known = Manifest::files_of(root, topic, &snapshot.day)?;
     let data = PendingFile {

@@ -8,8 +8,9 @@ use super::pending::{OVERHEAD_BYTES, Pending, Write, values_bytes};
 use super::rejects::Reject;
 use super::schema::TargetTable;
 use super::sort_key::{first_bytes, sort_key};
-use super::written::{Newest, Written};
+use super::written::{Home, Written};
 use crate::key_hash::{Places, Seed};
+use crate::rank::Rank;
 use crate::record::Record;
 
 /// Pending changes and rejects, with the memory they take.
@@ -26,8 +27,7 @@ pub(super) struct Batch {
     /// what they fold to, each is tried by itself. Only kept for tables that can refuse.
     pub(super) versions: BTreeMap<Box<[u8]>, Vec<Pending>>,
     keeps_versions: bool,
-    /// Of keys whose changes are of several Kafka partitions, of several kinds, or go back in time, or may be refused one by
-    /// one: every change in order, the first one as it had been folded. Whether a batch before had a newer change decides what
+    /// Of keys whose changes are of several Kafka partitions, of several kinds, or may be refused one by one: every change in order, the first one as it had been folded. Whether a batch before had a newer change decides what
     /// they fold to. Only kept where that is to be found out.
     histories: BTreeMap<Box<[u8]>, Vec<Pending>>,
     keeps_histories: bool,
@@ -81,6 +81,25 @@ impl Batch {
         self.bytes
     }
 
+    /// Takes over what a run before had written of some keys, the older first.
+    pub(super) fn recall(&mut self, seed: Seed, homes: impl ExactSizeIterator<Item = Home>) {
+        self.seed = seed;
+        self.written.get_or_insert_default().add(homes);
+    }
+
+    /// Where the keys of its changes live.
+    pub(super) fn homes(&self) -> impl ExactSizeIterator<Item = Home> {
+        self.changes.iter().map(|change| Home {
+            key: self.seed.long_hash(change.sort_key()),
+            partition: change.partition,
+            latest_ms: change.latest_ms,
+        })
+    }
+
+    pub(super) fn seed(&self) -> Seed {
+        self.seed
+    }
+
     /// Keys that are remembered once they are written, in place of 400,000.
     pub(super) fn set_keys_remembered(&mut self, keys: usize) {
         if let Some(written) = &mut self.written {
@@ -98,11 +117,7 @@ impl Batch {
         };
         let mut given = std::mem::replace(self, next);
         if let Some(written) = &mut self.written {
-            written.add(given.changes.iter().map(|change| Newest {
-                key: self.seed.long_hash(change.sort_key()),
-                partition: change.partition,
-                timestamp_ms: change.timestamp_ms,
-            }));
+            written.add(given.homes());
         }
         given.put_in_order();
         given
@@ -176,7 +191,7 @@ impl Batch {
         }
     }
 
-    /// The later record of a key wins: by offset, or by time where its Kafka partition changed. Fields that it lacks keep
+    /// The later record of a key wins: by offset, or by [`crate::rank::Rank`] where its Kafka partition changed. Fields that it lacks keep
     /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
     pub(super) fn put(
         &mut self,
@@ -189,12 +204,14 @@ impl Batch {
         let hash = long_hash as u32;
         let is_it = |at| self.changes[at as usize].sort_key() == key;
         let Some(at) = self.index.find(hash, is_it) else {
-            let outdated = self
-                .written
-                .as_mut()
-                .is_some_and(|written| written.is_newer(long_hash, record.partition, record.timestamp_ms));
-            if !outdated {
-                self.insert(hash, Pending::new(key, record, write));
+            let latest_ms = match &mut self.written {
+                Some(written) => written.latest_after(long_hash, record),
+                None => Some(record.timestamp_ms),
+            };
+            if let Some(latest_ms) = latest_ms {
+                let mut pending = Pending::new(key, record, write);
+                pending.latest_ms = latest_ms;
+                self.insert(hash, pending);
             }
             return;
         };
@@ -203,11 +220,14 @@ impl Batch {
             self.keep_history(key, at, record, &write);
         }
         let old = &mut self.changes[at];
-        if old.partition != record.partition {
+        let mut latest_ms = record.timestamp_ms;
+        if old.partition == record.partition {
+            latest_ms = latest_ms.max(old.latest_ms);
+        } else {
             if let Some(written) = &mut self.written {
                 written.note_moved();
             }
-            if old.timestamp_ms > record.timestamp_ms {
+            if old.rank() > Rank::of(latest_ms, record.partition) {
                 return;
             }
         }
@@ -221,6 +241,7 @@ impl Batch {
             }
             self.follow(old, at, reread);
         }
+        self.changes[at].latest_ms = latest_ms;
         self.bytes += self.changes[at].size();
     }
 
@@ -239,10 +260,7 @@ impl Batch {
 
     fn keep_history(&mut self, key: &[u8], at: usize, record: &Record<'_>, write: &Write) {
         let old = &self.changes[at];
-        let is_plain = !self.keeps_versions
-            && old.partition == record.partition
-            && old.timestamp_ms <= record.timestamp_ms
-            && old.is_like(write);
+        let is_plain = !self.keeps_versions && old.partition == record.partition && old.is_like(write);
         if is_plain && !self.histories.contains_key(key) {
             return;
         }
@@ -254,10 +272,10 @@ impl Batch {
         self.histories.contains_key(key)
     }
 
-    /// The changes of keys as they are to be where the newest of a batch before was of this Kafka partition and time.
+    /// The changes of keys as they are to be where those of the batches before lived in this Kafka partition, with this latest time.
     pub(super) fn refold<'k>(
         &self,
-        newest: impl Iterator<Item = (&'k [u8], i32, i64)>,
+        before: impl Iterator<Item = (&'k [u8], i32, i64)>,
         reread: Reread<'_>,
     ) -> Batch {
         let mut again = Batch {
@@ -266,18 +284,18 @@ impl Batch {
             keeps_versions: self.keeps_versions,
             ..Batch::default()
         };
-        for (key, partition, timestamp_ms) in newest {
-            let is_outdated =
-                |change: &&Pending| change.partition != partition && timestamp_ms > change.timestamp_ms;
-            let changes = self.histories.get(key).into_iter().flatten();
-            for change in changes.skip_while(is_outdated) {
-                again.put(
-                    key,
-                    again.hash(key),
-                    &change.record(),
-                    change.write.clone(),
-                    &mut *reread,
-                );
+        for (key, partition, latest_ms) in before {
+            let hash = again.hash(key);
+            let home = Home {
+                key: hash,
+                partition,
+                latest_ms,
+            };
+            // Of this key alone.
+            again.written = None;
+            again.recall(again.seed, [home].into_iter());
+            for change in self.histories.get(key).into_iter().flatten() {
+                again.put(key, hash, &change.record(), change.write.clone(), &mut *reread);
             }
         }
         again.put_in_order();

@@ -1,4 +1,6 @@
 use super::*;
+use proptest::prelude::*;
+use std::collections::VecDeque;
 
 fn record(partition: i32, offset: i64, timestamp: i64) -> Record<'static> {
     Record {
@@ -42,8 +44,85 @@ fn a_key_that_moved_goes_by_time() {
     put(&mut batch, &record(1, 1, 500));
     put(&mut batch, &record(0, 900, 100));
     assert_eq!(newest(&batch), (1, 1));
+    // Of equal times the higher Kafka partition has the last one.
     put(&mut batch, &record(0, 901, 500));
-    assert_eq!(newest(&batch), (0, 901));
+    assert_eq!(newest(&batch), (1, 1));
+    put(&mut batch, &record(0, 902, 501));
+    assert_eq!(newest(&batch), (0, 902));
+    // Within a Kafka partition the offset counts.
+    put(&mut batch, &record(0, 903, 1));
+    put(&mut batch, &record(1, 2, 500));
+    assert_eq!(newest(&batch), (0, 903));
+}
+
+/// Key, Kafka partition and timestamp.
+type Update = (u8, i32, i64);
+
+proptest! {
+    /// In whatever order Kafka partitions are read, and wherever batches end and runs go on: each key's change is the last one of
+    /// the Kafka partition that has its latest timestamp.
+    #[test]
+    fn batches_come_out_the_same_however_partitions_are_mixed(
+        updates in proptest::collection::vec((0..4u8, 0..3i32, -1..8i64), 0..60),
+        order in proptest::collection::vec(any::<prop::sample::Index>(), 1..20),
+        cuts in proptest::collection::vec(0..4u8, 60),
+    ) {
+        let mut queues: Vec<VecDeque<(i64, Update)>> = (0..3)
+            .map(|partition| (0..).zip(updates.clone()).filter(|(_, update)| update.1 == partition).collect())
+            .collect();
+        let (mut batch, mut table, mut order) = (Batch::new(false), BTreeMap::new(), order.iter().cycle());
+        let mut noted: Vec<Home> = Vec::new();
+        for cut in cuts {
+            queues.retain(|queue| !queue.is_empty());
+            let at = order.next().map_or(0, |index| index.index(queues.len().max(1)));
+            let Some((offset, (key, partition, timestamp))) = queues.get_mut(at).and_then(VecDeque::pop_front) else {
+                break;
+            };
+            let hash = batch.hash(&[key]);
+            let write = Write::Delete { key: Vec::new(), erased: false };
+            batch.put(&[key], hash, &record(partition, offset, timestamp), write, &mut |_| Vec::new());
+            if cut > 1 {
+                land(&mut batch, &mut table, &mut noted);
+            }
+            // Another run goes on.
+            if cut > 2 {
+                land(&mut batch, &mut table, &mut noted);
+                let seed = batch.seed();
+                batch = Batch::new(false);
+                batch.recall(seed, noted.iter().copied());
+            }
+        }
+        land(&mut batch, &mut table, &mut noted);
+        prop_assert_eq!(table, oracle(&updates));
+    }
+}
+
+fn land(batch: &mut Batch, table: &mut BTreeMap<u8, (i32, i64)>, noted: &mut Vec<Home>) {
+    let given = batch.hand_over();
+    noted.extend(given.homes());
+    table.extend(
+        given
+            .in_order()
+            .map(|(key, change)| (key[0], (change.partition, change.offset))),
+    );
+}
+
+fn oracle(updates: &[Update]) -> BTreeMap<u8, (i32, i64)> {
+    let mut by_key: BTreeMap<u8, Vec<(i64, Update)>> = BTreeMap::new();
+    for (offset, update) in (0..).zip(updates) {
+        by_key.entry(update.0).or_default().push((offset, *update));
+    }
+    let newest = |(key, updates): (u8, Vec<(i64, Update)>)| {
+        let places = updates
+            .iter()
+            .map(|(_, (_, partition, timestamp))| (*timestamp, *partition));
+        let (_, home) = places.max()?;
+        let last = updates
+            .iter()
+            .rfind(|(_, (_, partition, _))| *partition == home)?;
+        Some((key, (home, last.0)))
+    };
+    by_key.into_iter().filter_map(newest).collect()
 }
 
 #[test]

@@ -15,10 +15,11 @@ use crate::config::Topic;
 const ALL: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 
 /// What loads and purges do with lakectl's own tables; those of topics they read and change in every way.
-const OWN_TABLES: [(&str, &[&str]); 6] = [
+const OWN_TABLES: [(&str, &[&str]); 7] = [
     ("lakectl_progress", &ALL),
     ("lakectl_rejects", &["INSERT", "DELETE"]),
     ("lakectl_cutoffs", &["SELECT", "INSERT", "UPDATE"]),
+    ("lakectl_first_drain", &["SELECT", "INSERT", "DELETE"]),
     ("lakectl_audit", &["INSERT"]),
     ("lakectl_erasures", &["SELECT"]),
     ("lakectl_erasure_key", &["SELECT"]),

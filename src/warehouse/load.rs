@@ -13,6 +13,7 @@ use super::batch::Batch;
 use super::cutoffs::{self, Cutoffs};
 use super::erasures;
 use super::fault::{Fault, fault_of};
+use super::first_drain;
 use super::link::Link;
 use super::progress::{self, Place};
 use super::rebuild::{Compared, Rebuild};
@@ -36,6 +37,8 @@ pub(super) struct Work<'a> {
     pub(super) cutoffs: &'a Cutoffs,
     /// How many persons were erased when the batch was read.
     pub(super) persons_listed: usize,
+    /// Whether the keys of the batch are noted for the next run: the first drain goes on, and they may have moved.
+    pub(super) notes_keys: bool,
     pub(super) patience: Duration,
 }
 
@@ -180,12 +183,26 @@ impl<'a> Work<'a> {
         if let Some(rebuild) = rebuild {
             landed.deleted += rebuild.delete_absent(&mut link.conn, self.table)?;
         }
+        self.note_keys(link)?;
         progress::write(&mut link.conn, self.place(), self.before, self.after)?;
         match link.conn.query_drop("COMMIT") {
             Ok(()) => Ok(landed),
             Err(error) if fault_of(&error) == Fault::Lost => Err(Failure::Unanswered(error, landed)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What the first drain has to know of keys until it is complete.
+    fn note_keys(&self, link: &mut Link) -> mysql::Result<()> {
+        let begins = self.before.next.is_empty() || self.before.generation != self.after.generation;
+        let ends = self.after.complete_ms.is_some();
+        if self.before.complete_ms.is_none() && (begins || ends) {
+            first_drain::forget(&mut link.conn, self.place())?;
+        }
+        if self.notes_keys {
+            first_drain::note(&mut link.conn, self.place(), self.batch)?;
+        }
+        Ok(())
     }
 
     /// Opens the transaction and locks the progress; answers with what an unanswered COMMIT did after all.
@@ -301,6 +318,7 @@ pub(super) fn touch_complete(link: &mut Link, place: Place<'_>, after: &Progress
     let Some(complete_ms) = after.complete_ms else {
         bail!("no time of completion to write");
     };
+    first_drain::forget(&mut link.conn, place).context("forgetting the first drain")?;
     link.conn
         .exec_drop(
             format!(

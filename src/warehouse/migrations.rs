@@ -34,6 +34,7 @@ pub(super) const MIGRATIONS: &[Migration] = &migrations![
     4 "004_governance",
     5 "005_cutoffs",
     6 "006_erasures",
+    7 "007_first_drain",
 ];
 
 impl Flavor {
@@ -198,6 +199,7 @@ mod tests {
             "lakectl_audit",
             "lakectl_applied_grants",
             "lakectl_cutoffs",
+            "lakectl_first_drain",
         ] {
             assert!(!shapes[table].primary_key.is_empty(), "{table}");
         }

@@ -16,6 +16,7 @@ mod erasures;
 mod examine;
 mod fault;
 mod fields;
+mod first_drain;
 mod identifier;
 mod init_db;
 mod link;
@@ -155,7 +156,12 @@ fn held(table: &str) -> String {
 }
 
 fn check_own_tables(conn: &mut Conn, database: &Database) -> Result<()> {
-    for table in [progress::TABLE, rejects::TABLE, cutoffs::TABLE] {
+    for table in [
+        progress::TABLE,
+        rejects::TABLE,
+        cutoffs::TABLE,
+        first_drain::TABLE,
+    ] {
         let engine: Option<String> = conn
             .exec_first(
                 "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",

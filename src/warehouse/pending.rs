@@ -4,6 +4,7 @@ use mysql::Value;
 
 use super::cell::{FIXED_ON_WIRE, bytes_on_wire};
 use crate::fetch::fetch;
+use crate::rank::Rank;
 use crate::record::Record;
 
 /// What a change takes beside its data: places in the vector and the index, and in the order while it is made, allocator.
@@ -17,7 +18,8 @@ pub(super) const OVERHEAD_BYTES: usize = 192;
 pub(super) struct Pending {
     pub(super) partition: i32,
     pub(super) offset: i64,
-    pub(super) timestamp_ms: i64,
+    /// The latest timestamp that the key has had in this Kafka partition.
+    pub(super) latest_ms: i64,
     pub(super) write: Write,
     /// What it is found and sorted by, then the record's key, then its value: one piece of memory.
     raw: Vec<u8>,
@@ -48,7 +50,7 @@ impl Pending {
         let mut pending = Pending {
             partition: 0,
             offset: 0,
-            timestamp_ms: 0,
+            latest_ms: 0,
             write,
             raw: Vec::with_capacity(room(raw_length(sort_key, record))),
             sort_key_length: sort_key.len(),
@@ -75,7 +77,7 @@ impl Pending {
     fn fill(&mut self, record: &Record<'_>) {
         self.partition = record.partition;
         self.offset = record.offset;
-        self.timestamp_ms = record.timestamp_ms;
+        self.latest_ms = record.timestamp_ms;
         self.raw.extend_from_slice(record.key.unwrap_or_default());
         self.raw.extend_from_slice(record.value.unwrap_or_default());
         self.key_length = record.key.map(<[u8]>::len);
@@ -92,18 +94,23 @@ impl Pending {
         fetch(&self.raw);
     }
 
-    /// As it came, but for its headers.
+    /// As it came, but for its headers and its timestamp, which is the latest of the key in its Kafka partition.
     pub(super) fn record(&self) -> Record<'_> {
         let record = &self.raw[self.sort_key_length..];
         let (key, value) = record.split_at(self.key_length.unwrap_or(0));
         Record {
             partition: self.partition,
             offset: self.offset,
-            timestamp_ms: self.timestamp_ms,
+            timestamp_ms: self.latest_ms,
             key: self.key_length.map(|_| key),
             value: self.has_value.then_some(value),
             headers: Vec::new(),
         }
+    }
+
+    /// Whether the key lives where this is from, see [`Rank`].
+    pub(super) fn rank(&self) -> Rank {
+        Rank::of(self.latest_ms, self.partition)
     }
 
     /// What its parameters take on the wire, in bytes, about.
@@ -163,7 +170,7 @@ impl Pending {
         Pending {
             partition: 0,
             offset: 0,
-            timestamp_ms: 0,
+            latest_ms: 0,
             write: Write::Delete { key, erased: false },
             raw: Vec::new(),
             sort_key_length: 0,

@@ -1,7 +1,7 @@
 //! A table folded again from the topic's start: rows whose keys the fold never mentions go.
 //!
-//! All of it is one transaction. The keys mentioned so far live in a temporary table of the session, with the Kafka partition
-//! and the time of their newest record: where a key comes from several Kafka partitions, the newest counts.
+//! All of it is one transaction. The keys mentioned so far are in a temporary table of the session, with the Kafka partition that
+//! they live in and their latest time there, see [`crate::rank::Rank`].
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
@@ -49,7 +49,7 @@ pub(super) struct Rebuild {
 struct Noted<'a> {
     number: usize,
     partition: i32,
-    timestamp_ms: i64,
+    latest_ms: i64,
     has_history: bool,
     key: Cow<'a, [Value]>,
 }
@@ -70,7 +70,7 @@ pub(super) struct Compared<'b> {
     pub(super) again: Option<Batch>,
 }
 
-/// The number of a change, and the Kafka partition and time of the newest one of its key before it.
+/// The number of a change, and the Kafka partition and latest time of its key before it.
 type Before = (usize, i32, i64);
 
 impl Rebuild {
@@ -159,7 +159,7 @@ impl Rebuild {
                 number: 0,
                 partition: NONE,
                 // No record is outdated by it.
-                timestamp_ms: i64::MIN,
+                latest_ms: i64::MIN,
                 has_history: false,
                 key: Cow::Borrowed(key),
             });
@@ -213,7 +213,7 @@ fn note_of<'b>(
     let noted = (first..).zip(changes).map(|(number, &(key, pending))| Noted {
         number,
         partition: pending.partition,
-        timestamp_ms: pending.timestamp_ms,
+        latest_ms: pending.latest_ms,
         has_history: batch.has_history(key),
         key: rows.values(pending),
     });
@@ -227,7 +227,8 @@ fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
     let superseded = format!(
         "FROM {BATCH} AS batch STRAIGHT_JOIN {KEYS} AS seen FORCE INDEX (PRIMARY) ON {} \
          WHERE seen.{NUMBER} <> batch.{NUMBER} AND (batch.{HISTORY} \
-         OR (seen.{PARTITION} <> batch.{PARTITION} AND seen.{TIME} > batch.{TIME}))",
+         OR (seen.{PARTITION} <> batch.{PARTITION} AND (seen.{TIME} > batch.{TIME} \
+         OR (seen.{TIME} = batch.{TIME} AND seen.{PARTITION} > batch.{PARTITION}))))",
         same_key(table, "batch")
     );
     let newest: Vec<Before> = conn.query(format!(
@@ -236,7 +237,14 @@ fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
     if !newest.is_empty() {
         conn.query_drop(format!("DELETE batch {superseded}"))?;
     }
-    conn.query_drop(format!("REPLACE INTO {KEYS} SELECT * FROM {BATCH}"))?;
+    // The time first: it still sees the Kafka partition as it was.
+    let others = [PARTITION, NUMBER, HISTORY].map(|name| format!("{KEYS}.{name} = VALUES({name})"));
+    conn.query_drop(format!(
+        "INSERT INTO {KEYS} SELECT * FROM {BATCH} ON DUPLICATE KEY UPDATE \
+         {KEYS}.{TIME} = IF({KEYS}.{PARTITION} = VALUES({PARTITION}), GREATEST({KEYS}.{TIME}, VALUES({TIME})), VALUES({TIME})), \
+         {}",
+        others.join(", ")
+    ))?;
     conn.query_drop(format!("DELETE FROM {BATCH}"))?;
     Ok(newest)
 }
@@ -266,7 +274,7 @@ fn note(
         parameters.extend([
             noted.number.into(),
             noted.partition.into(),
-            noted.timestamp_ms.into(),
+            noted.latest_ms.into(),
             noted.has_history.into(),
         ]);
         parameters.extend_from_slice(&noted.key[..width.min(noted.key.len())]);

@@ -6,7 +6,7 @@ mod write;
 
 pub(super) use take::STATEMENT_OVERHEAD_BYTES;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::cutoffs::{self, Erased};
 use super::erasures;
+use super::first_drain;
 use super::link::Link;
 use super::load::{self, Landed};
 use super::progress::{self, Place};
@@ -61,6 +62,8 @@ pub struct TableSink {
     turn: usize,
     /// Whether several Kafka partitions have records: keys of a single one have nowhere to move.
     keys_may_move: bool,
+    /// Whether the first drain goes on, in which keys may have moved between Kafka partitions before.
+    may_have_moved: bool,
     /// Kafka partition -> offset after the last record taken since.
     taken: BTreeMap<i32, i64>,
     /// What intermediate transactions record beside offsets.
@@ -130,6 +133,7 @@ impl TableSink {
             turns: BTreeMap::new(),
             turn: 0,
             keys_may_move: true,
+            may_have_moved: false,
             taken: BTreeMap::new(),
             identity: None,
             rebuild: None,
@@ -260,6 +264,21 @@ impl TableSink {
         )
     }
 
+    /// Learns which keys the first drain has taken in the runs before.
+    fn recall(&mut self) -> Result<()> {
+        let place = Place {
+            table: &self.table.name,
+            topic: &self.topic.name,
+        };
+        let link = &mut self.loader.here()?.link;
+        first_drain::read(&mut link.conn, place, &mut self.batch).with_context(|| {
+            format!(
+                "table `{}`: reading what its first load has taken",
+                self.table.name
+            )
+        })
+    }
+
     /// Takes records of one Kafka partition.
     fn take_of_one(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) -> Result<()> {
         let Some(last) = records.last() else {
@@ -363,15 +382,20 @@ impl Sink for TableSink {
         self.turn = 0;
         let to_read = plan.ranges.iter().filter(|range| range.start < range.end);
         self.keys_may_move = to_read.count() > 1;
-        if !self.keys_may_move {
+        let is_same_topic = plan.generation == self.progress.generation;
+        let is_first_drain = self.progress.complete_ms.is_none() || !is_same_topic;
+        self.may_have_moved = is_first_drain && rebuild.is_none() && plan.ranges.len() > 1;
+        if !self.keys_may_move && !self.may_have_moved {
             self.batch.forget_written();
         }
         TableSink::begin(self, plan.topic_id.as_deref(), plan.generation);
+        if self.may_have_moved && is_same_topic && !self.progress.next.is_empty() {
+            self.recall()?;
+        }
         if rebuild.is_none() && !self.progress.next.is_empty() && self.progress.complete_ms.is_none() {
             self.warnings.push(format!(
                 "table `{}`: its first load has not come to its end yet, and goes on; only a rebuild would tell of keys \
-                 that had moved between Kafka partitions before, or that were deleted long ago meanwhile \
-                 (--rebuild --topics {})",
+                 that were deleted long ago meanwhile (--rebuild --topics {})",
                 self.table.name, self.topic.name
             ));
         }

@@ -1,29 +1,33 @@
-//! Keys that this run has written already: where the number of Kafka partitions has grown, a key's older record may
-//! come later.
+//! Keys that were written already, by this run or by those of a first drain that goes on: where the number of Kafka partitions has
+//! grown, a key's older record may come later.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use crate::rank::Rank;
+use crate::record::Record;
+
 /// Keys that are remembered, in 17 MB.
 const KEYS_MAX: usize = 400_000;
 
-/// The newest records of keys: of all of them while they are few, then of those whose hash begins with more and more
+/// Where keys live: of all of them while they are few, then of those whose hash begins with more and more
 /// zeros. They are enough to tell that a topic's keys have moved, which many do together.
 #[derive(Debug)]
 pub(super) struct Written {
-    keys: HashTable<Newest>,
+    keys: HashTable<Home>,
     keys_max: usize,
     /// Zeros that the hash of a key must begin with.
     zeros: u32,
     moved: bool,
 }
 
-/// The key is told by a hash so long that no two have the same.
-#[derive(Debug)]
-pub(super) struct Newest {
+/// The Kafka partition that a key lives in, and its latest timestamp there. The key is told by a hash so long that no two have
+/// the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Home {
     pub(super) key: u128,
     pub(super) partition: i32,
-    pub(super) timestamp_ms: i64,
+    pub(super) latest_ms: i64,
 }
 
 impl Default for Written {
@@ -44,37 +48,43 @@ impl Written {
     }
 
     /// Those of a batch.
-    pub(super) fn add(&mut self, batch: impl ExactSizeIterator<Item = Newest>) {
+    pub(super) fn add(&mut self, batch: impl ExactSizeIterator<Item = Home>) {
         let room = self.keys_max.saturating_sub(self.keys.len());
-        self.keys
-            .reserve(batch.len().min(room), |newest| short(newest.key));
-        for newest in batch {
-            let same = |other: &Newest| other.key == newest.key;
-            if newest.key.leading_zeros() < self.zeros {
+        self.keys.reserve(batch.len().min(room), |home| short(home.key));
+        for home in batch {
+            let same = |other: &Home| other.key == home.key;
+            if home.key.leading_zeros() < self.zeros {
                 continue;
             }
-            match self.keys.entry(short(newest.key), same, |other| short(other.key)) {
-                Entry::Occupied(mut place) => *place.get_mut() = newest,
+            match self.keys.entry(short(home.key), same, |other| short(other.key)) {
+                Entry::Occupied(mut place) => *place.get_mut() = home,
                 Entry::Vacant(place) => {
-                    place.insert(newest);
+                    place.insert(home);
                 }
             }
             while self.keys.len() > self.keys_max {
                 self.zeros += 1;
-                self.keys
-                    .retain(|newest| newest.key.leading_zeros() >= self.zeros);
+                self.keys.retain(|home| home.key.leading_zeros() >= self.zeros);
                 // The places of those that are gone would not all be taken again, and the table would grow instead.
-                self.keys.shrink_to_fit(|newest| short(newest.key));
+                self.keys.shrink_to_fit(|home| short(home.key));
             }
         }
     }
 
-    /// Whether a record of another Kafka partition, written before, is the newer one.
-    pub(super) fn is_newer(&mut self, key: u128, partition: i32, timestamp_ms: i64) -> bool {
-        let found = self.keys.find(short(key), |newest| newest.key == key);
-        let elsewhere = found.filter(|newest| newest.partition != partition);
-        self.moved |= elsewhere.is_some();
-        elsewhere.is_some_and(|newest| newest.timestamp_ms > timestamp_ms)
+    /// The latest timestamp of a key in its Kafka partition after this record; None: the key lives in another one, and the record
+    /// is outdated.
+    pub(super) fn latest_after(&mut self, key: u128, record: &Record<'_>) -> Option<i64> {
+        let same = |home: &Home| home.key == key;
+        let Some(home) = self.keys.find(short(key), same) else {
+            return Some(record.timestamp_ms);
+        };
+        if home.partition == record.partition {
+            return Some(record.timestamp_ms.max(home.latest_ms));
+        }
+        self.moved = true;
+        let is_outdated =
+            Rank::of(home.latest_ms, home.partition) > Rank::of(record.timestamp_ms, record.partition);
+        (!is_outdated).then_some(record.timestamp_ms)
     }
 
     /// Whether keys came from several Kafka partitions each, and not all were remembered: of some, an older record may
@@ -99,19 +109,31 @@ mod tests {
     use super::*;
     use crate::key_hash::Seed;
 
-    fn newest(n: u64, seed: &Seed) -> Newest {
-        Newest {
+    fn home(n: u64, seed: &Seed) -> Home {
+        Home {
             key: seed.long_hash(&n.to_be_bytes()),
             partition: 0,
-            timestamp_ms: 100,
+            latest_ms: 100,
         }
+    }
+
+    fn is_outdated(written: &mut Written, key: u128, partition: i32, timestamp_ms: i64) -> bool {
+        let record = Record {
+            partition,
+            offset: 0,
+            timestamp_ms,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        };
+        written.latest_after(key, &record).is_none()
     }
 
     #[test]
     fn what_is_not_remembered_is_not_missed_where_no_key_has_moved() {
         let (mut written, seed) = (Written::default(), Seed::default());
         written.set_keys_max(1000);
-        written.add((0..50_000_u32).map(|n| newest(n.into(), &seed)));
+        written.add((0..50_000_u32).map(|n| home(n.into(), &seed)));
         assert!(
             (300..=1000).contains(&written.keys.len()),
             "{}",
@@ -120,14 +142,14 @@ mod tests {
         // Places of those that are gone are taken again.
         assert!(written.keys.capacity() < 2000, "{}", written.keys.capacity());
         for n in 0..50_000 {
-            let key = newest(n, &seed).key;
-            assert!(!written.is_newer(key, 0, 50), "the offset decides");
+            let key = home(n, &seed).key;
+            assert!(!is_outdated(&mut written, key, 0, 50), "the offset decides");
         }
         assert!(!written.has_missed_some());
 
         // One in fifty keys in another Kafka partition, as after its number had grown.
-        let newer = (0..1000).filter(|&n| written.is_newer(newest(n, &seed).key, 1, 50));
-        assert!((1..100).contains(&newer.count()));
+        let outdated = (0..1000).filter(|&n| is_outdated(&mut written, home(n, &seed).key, 1, 50));
+        assert!((1..100).contains(&outdated.count()));
         assert!(written.has_missed_some());
     }
 
@@ -135,9 +157,9 @@ mod tests {
     fn all_that_fit_are_remembered() {
         let (mut written, seed) = (Written::default(), Seed::default());
         written.set_keys_max(1000);
-        written.add((0..1000_u32).map(|n| newest(n.into(), &seed)));
-        assert!((0..1000).all(|n| written.is_newer(newest(n, &seed).key, 1, 50)));
-        assert!((0..1000).all(|n| !written.is_newer(newest(n, &seed).key, 1, 200)));
+        written.add((0..1000_u32).map(|n| home(n.into(), &seed)));
+        assert!((0..1000).all(|n| is_outdated(&mut written, home(n, &seed).key, 1, 50)));
+        assert!((0..1000).all(|n| !is_outdated(&mut written, home(n, &seed).key, 1, 200)));
         assert!(!written.has_missed_some());
     }
 }

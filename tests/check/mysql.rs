@@ -385,6 +385,6 @@ fn rights(mut world: Warehouse) {
     );
     assert_eq!(answer.wrong(), [("MySQL", "rights")]);
     world.execute(&fix);
-    run(0).ok("MySQL", "rights", &["may read and write 7 tables"]);
+    run(0).ok("MySQL", "rights", &["may read and write 8 tables"]);
     world.execute(&format!("DROP USER '{user}'@'%'"));
 }

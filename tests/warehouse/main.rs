@@ -14,6 +14,7 @@ mod kills;
 mod large;
 mod locks;
 mod many;
+mod moved;
 mod records;
 mod refused;
 mod runs;

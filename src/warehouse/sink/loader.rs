@@ -31,6 +31,7 @@ pub(super) struct Parcel {
     pub(super) after: Progress,
     pub(super) cutoffs: Cutoffs,
     pub(super) persons_listed: usize,
+    pub(super) notes_keys: bool,
 }
 
 impl Loader {
@@ -59,6 +60,7 @@ impl Parcel {
             after: &self.after,
             cutoffs: &self.cutoffs,
             persons_listed: self.persons_listed,
+            notes_keys: self.notes_keys,
             patience,
         }
     }

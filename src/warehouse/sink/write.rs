@@ -104,6 +104,8 @@ impl TableSink {
         if generation != progress.generation {
             progress.next.clear();
             progress.topic_id = None;
+            // Keys of the new topic may have moved as well.
+            progress.complete_ms = None;
         }
         progress.generation = generation.max(1);
         progress.topic_id = topic_id.cloned().or(progress.topic_id);
@@ -116,6 +118,7 @@ impl TableSink {
         Parcel {
             batch,
             before: self.progress.clone(),
+            notes_keys: self.may_have_moved && after.complete_ms.is_none(),
             after,
             cutoffs: self.erased.cutoffs.clone(),
             persons_listed: self.persons.listed(),

@@ -1,0 +1,15 @@
+-- Which keys the first drain of a table has taken so far, and from which Kafka partition: until it is complete, the later timestamp
+-- counts across Kafka partitions, and so the next run must know. Without rows for every table whose first drain is complete.
+-- places: for each key a hash (16 bytes), the Kafka partition (4) and the latest timestamp there (8), little endian.
+-- seed: what the hashes begin with. Rows with a higher id are newer.
+
+-- unless table lakectl_first_drain
+CREATE TABLE IF NOT EXISTS lakectl_first_drain (
+    id BIGINT NOT NULL AUTO_INCREMENT,
+    table_name VARCHAR(64) NOT NULL,
+    topic VARCHAR(249) NOT NULL,
+    seed BIGINT UNSIGNED NOT NULL,
+    places MEDIUMBLOB NOT NULL,
+    PRIMARY KEY (id),
+    INDEX of_topic (table_name, topic)
+) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
