@@ -23,6 +23,7 @@ use crate::lake::{Found, Lake};
 use crate::purge::confirm;
 use crate::report::Report;
 use crate::stop::Stop;
+use crate::warehouse::ErasureEnded;
 use matcher::Matcher;
 pub use outcome::ErasureOutcome;
 use registry::Secret;
@@ -147,7 +148,7 @@ fn find<'s>(
     if let Some(warehouse) = &scope.warehouse {
         for topic in &scope.table_topics {
             match warehouse.count_subjects(topic, subjects) {
-                Ok(hits) => outcome.add_rows(topic, hits),
+                Ok(hits) => outcome.add_rows(topic, hits, 0),
                 Err(error) => outcome.fail(format!("table `{}`", topic.table), &error),
             }
         }
@@ -210,9 +211,15 @@ fn erase_warehouse(
             Ok(hits.ok_or_else(|| format!("another run loads table `{}`", topic.table)))
         });
         match erased {
-            Ok(Ok(hits)) => outcome.add_rows(topic, hits),
+            Ok(Ok(hits)) => outcome.add_rows(topic, hits, 0),
             Ok(Err(holder)) => outcome.lock_out(holder),
-            Err(error) => outcome.fail(format!("table `{}`", topic.table), &error),
+            Err(error) => {
+                // What was deleted until then is told, too.
+                if let Some(ended) = error.downcast_ref::<ErasureEnded>() {
+                    outcome.add_rows(topic, ended.hits.clone(), ended.unknown);
+                }
+                outcome.fail(format!("table `{}`", topic.table), &error);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use mysql::{Conn, DriverError, Error, OptsBuilder};
 use std::time::{Duration, Instant};
 
 use super::fault::{Fault, fault_of};
+use super::variables;
 use crate::config::Database;
 use crate::exit::usage;
 
@@ -15,16 +16,6 @@ pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to ask again at a server that is there but has no connection left.
 const CROWDED_DEADLINE: Duration = Duration::from_secs(20);
-
-/// Whatever the server's defaults are: times in UTC; nothing cut or zeroed silently, and a key 0 is 0 in an
-/// AUTO_INCREMENT column too; results are whole, because a limit on them cuts silently; a COMMIT is no more than that;
-/// lock waits short of the read timeout; a session that outlives a slow read from Kafka, and statements as long as a rebuild
-/// takes. MySQL reads the one comment, MariaDB the other.
-const SESSION: &str = "SET SESSION time_zone = '+00:00', \
-     sql_mode = 'STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
-NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', sql_select_limit = 18446744073709551615, sql_big_selects = 1, \
-     autocommit = 1, completion_type = 0, sql_safe_updates = 0, innodb_lock_wait_timeout = 10, wait_timeout = 28800 \
-     /*!80000 , max_execution_time = 0 */ /*M! , max_statement_time = 0 */";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flavor {
@@ -39,12 +30,14 @@ pub(super) struct Server {
     version: (u16, u16, u16),
     /// max_allowed_packet: the largest statement or row, in bytes.
     pub(super) packet_max: usize,
+    /// lower_case_table_names: `Orders` and `orders` are one table.
+    pub(super) ignores_case: bool,
 }
 
 impl Server {
     fn read(conn: &mut Conn) -> Result<Server> {
-        let (text, packet_max): (String, u64) = conn
-            .query_first("SELECT VERSION(), @@max_allowed_packet")?
+        let (text, packet_max, lower_case): (String, u64, u8) = conn
+            .query_first("SELECT VERSION(), @@max_allowed_packet, @@lower_case_table_names")?
             .context("the server does not tell its version")?;
         let server = Server {
             flavor: match text.contains("MariaDB") {
@@ -53,6 +46,7 @@ impl Server {
             },
             version: parse_version(&text),
             packet_max: usize::try_from(packet_max).unwrap_or(usize::MAX),
+            ignores_case: lower_case != 0,
         };
         let oldest = match server.flavor {
             Flavor::MySql => (8, 0, 17),
@@ -127,11 +121,14 @@ fn open_with(database: &Database, opts: OptsBuilder, read_timeout: Duration) -> 
 
 /// Asks a crowded server again until `crowded` is over.
 fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Result<Conn> {
-    let opts = opts.stmt_cache_size(64).init(vec![SESSION]);
+    let opts = opts.stmt_cache_size(64).init(vec![variables::set()]);
     let deadline = Instant::now() + crowded;
     loop {
         match Conn::new(opts.clone()) {
-            Ok(conn) => return Ok(conn),
+            Ok(mut conn) => {
+                let held = variables::check(&mut conn).map_err(|error| explain(error, database))?;
+                return held.map(|()| conn).with_context(|| database.shown());
+            }
             Err(error) if fault_of(&error) == Fault::Busy && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(500));
             }

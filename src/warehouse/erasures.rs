@@ -25,8 +25,11 @@ pub(super) fn filter(conn: &mut Conn, topic: &Topic, reader: &RowReader) -> Resu
 }
 
 /// How many entries there are: a list only ever grows.
-pub(super) fn count(conn: &mut Conn) -> Result<usize> {
-    Ok(load(conn)?.entries.len())
+pub(super) fn count(conn: &mut Conn) -> mysql::Result<usize> {
+    match conn.query_first(format!("SELECT COUNT(*) FROM {ENTRIES}")) {
+        Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => Ok(0),
+        counted => Ok(counted?.unwrap_or(0)),
+    }
 }
 
 /// # Errors
