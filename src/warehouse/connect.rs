@@ -13,6 +13,8 @@ use crate::exit::usage;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may be silent before it counts as gone. No statement of ours should take half as long.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same for statements that read or make a whole table.
+pub(super) const LONG_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to ask again at a server that is there but has no connection left.
 const CROWDED_DEADLINE: Duration = Duration::from_secs(20);
@@ -89,6 +91,13 @@ pub(super) fn open(database: &Database, read_timeout: Duration) -> Result<Conn> 
 /// A session on the server, where the database may still be missing.
 pub(super) fn open_server(database: &Database) -> Result<(Conn, Server)> {
     let mut conn = open_with(database, database.server_opts(), READ_TIMEOUT)?;
+    let server = Server::read(&mut conn).with_context(|| database.shown())?;
+    Ok((conn, server))
+}
+
+/// The same for statements that may take long: an ALTER of a large table.
+pub(super) fn open_patiently(database: &Database) -> Result<(Conn, Server)> {
+    let mut conn = open_with(database, database.server_opts(), LONG_TIMEOUT)?;
     let server = Server::read(&mut conn).with_context(|| database.shown())?;
     Ok((conn, server))
 }

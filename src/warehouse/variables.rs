@@ -17,6 +17,14 @@ enum On {
 /// short, because whoever comes after a waiting ALTER has to wait as well. What is to be waited for longer is tried again.
 const LOCK_WAIT_SECONDS: &str = "10";
 
+/// Nothing is cut or zeroed silently, and a key 0 is 0 in an AUTO_INCREMENT column too.
+macro_rules! strict {
+    () => {
+        "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+         NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"
+    };
+}
+
 /// In this order: a character set brings its default collation with it.
 const VARIABLES: &[(On, &str, &str)] = &[
     // What we send and read is UTF-8 of up to four bytes. The server may have said otherwise in init_connect.
@@ -25,13 +33,9 @@ const VARIABLES: &[(On, &str, &str)] = &[
     (On::Both, "character_set_results", "utf8mb4"),
     (On::Both, "collation_connection", "utf8mb4_general_ci"),
     (On::Both, "time_zone", "+00:00"),
-    // Nothing is cut or zeroed silently, and a key 0 is 0 in an AUTO_INCREMENT column too.
-    (
-        On::Both,
-        "sql_mode",
-        "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
-         NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO",
-    ),
+    (On::MySql, "sql_mode", strict!()),
+    // Else GRANT would make an account that was dropped meanwhile anew, without a password.
+    (On::MariaDb, "sql_mode", concat!(strict!(), ",NO_AUTO_CREATE_USER")),
     // Results are whole, because a limit on them cuts silently, and NULL is no row's number.
     (On::Both, "sql_select_limit", "18446744073709551615"),
     (On::Both, "sql_big_selects", "1"),
@@ -55,7 +59,7 @@ const VARIABLES: &[(On, &str, &str)] = &[
 
 /// The statement that sets them all.
 pub(super) fn set() -> String {
-    let assignment = |name: &str, value: &str| match value.parse::<u64>() {
+    let assignment = |_, name: &str, value: &str| match value.parse::<u64>() {
         Ok(_) => format!("{name} = {value}"),
         Err(_) => format!("{name} = '{value}'"),
     };
@@ -67,13 +71,13 @@ pub(super) fn set() -> String {
 /// # Errors
 /// The inner one names what is otherwise than it was set.
 pub(super) fn check(conn: &mut Conn) -> mysql::Result<Result<()>> {
-    let asked = |name: &str, _: &str| format!("@@SESSION.{name} AS {name}");
+    let asked = |number, name: &str, _: &str| format!("@@SESSION.{name} AS {}", column(number));
     let row: Option<Row> = conn.query_first(format!("SELECT {}", list(&asked)))?;
     let Some(row) = row else {
         return Ok(Err(anyhow!("the server does not tell what the session is set to")));
     };
-    for (_, name, value) in VARIABLES {
-        if let Some(found) = text(&row, name)
+    for (number, (_, name, value)) in VARIABLES.iter().enumerate() {
+        if let Some(found) = text(&row, &column(number))
             && !is_same(value, &found)
         {
             return Ok(Err(anyhow!(
@@ -85,11 +89,15 @@ pub(super) fn check(conn: &mut Conn) -> mysql::Result<Result<()>> {
     Ok(Ok(()))
 }
 
+fn column(number: usize) -> String {
+    format!("variable_{number}")
+}
+
 /// MySQL reads the one comment, MariaDB the other.
-fn list(item: &dyn Fn(&str, &str) -> String) -> String {
+fn list(item: &dyn Fn(usize, &str, &str) -> String) -> String {
     let mut list = String::new();
-    for (on, name, value) in VARIABLES {
-        let item = item(name, value);
+    for (number, (on, name, value)) in VARIABLES.iter().enumerate() {
+        let item = item(number, name, value);
         list += &match on {
             On::Both if list.is_empty() => item,
             On::Both => format!(", {item}"),
