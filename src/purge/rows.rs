@@ -57,7 +57,10 @@ pub(super) fn execute(
     let bar = display.rows(&plan.table, plan.rows);
     let (wait, deadline) = until;
     let purged = warehouse.purge_rows(plan, wait, deadline, stop, &mut |rows| bar.deleted(rows));
-    let ended = purged.as_ref().err().and_then(|error| error.downcast_ref::<PurgeEnded>());
+    let ended = purged
+        .as_ref()
+        .err()
+        .and_then(|error| error.downcast_ref::<PurgeEnded>());
     let (rows, unknown) = match (&purged, ended) {
         (Ok(Ok(rows)), _) => (*rows, 0),
         (_, Some(ended)) => (ended.purged, ended.unknown),

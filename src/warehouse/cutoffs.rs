@@ -48,8 +48,14 @@ pub(super) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) 
          cutoff = GREATEST(cutoff, VALUES(cutoff))"
     );
     let values = [table.into(), column.into(), cutoff.clone()];
-    // Done twice it is the same.
-    link.change(&sql, &values, PATIENCE, &mut |_| Ok(false))?;
+    let mut is_there = |conn: &mut Conn, _| {
+        let found: Option<u8> = conn.exec_first(
+            format!("SELECT 1 FROM {TABLE} WHERE table_name = ? AND column_name = ? AND cutoff >= ?"),
+            (table, column, cutoff),
+        )?;
+        Ok(found.is_some())
+    };
+    link.change(&sql, &values, PATIENCE, &mut is_there)?;
     Ok(())
 }
 

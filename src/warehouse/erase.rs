@@ -66,7 +66,12 @@ impl Warehouse {
             .topics
             .values()
             .filter(|topic| topic.kind == Kind::Table && topic.warehouse_enabled)
-            .map(|topic| ((topic.name.clone(), table_name::folded(&self.server, &topic.table)), topic.clone()))
+            .map(|topic| {
+                (
+                    (topic.name.clone(), table_name::folded(&self.server, &topic.table)),
+                    topic.clone(),
+                )
+            })
             .collect();
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         super::check_own_tables(&mut conn, &self.database)?;
@@ -118,13 +123,16 @@ impl Warehouse {
         stop: &Stop,
     ) -> Result<Option<TableHits>> {
         let conn = connect::open(&self.database, rebuild::READ_TIMEOUT)?;
-        let mut link = Link::new(&self.database, &self.server, conn, &topic.table);
+        let mut link = Link::new(&self.database, &self.server, conn, &topic.table).patient();
         if !link.lock(wait)? {
             return Ok(None);
         }
         let mut hits = TableHits::default();
         let ended = self.delete_from_all(&mut link, topic, subjects, stop, &mut hits);
-        let unknown = ended.as_ref().err().and_then(|error| error.downcast_ref::<Unknown>());
+        let unknown = ended
+            .as_ref()
+            .err()
+            .and_then(|error| error.downcast_ref::<Unknown>());
         let unknown = unknown.map_or(0, |unknown| unknown.rows);
         ended.with_context(|| ErasureEnded {
             hits: hits.clone(),
@@ -170,7 +178,7 @@ impl Warehouse {
             unsearched: Vec::new(),
         };
         let sql = format!("DELETE FROM {} WHERE {place_of_one}", rejects::TABLE);
-        let mut is_gone = |_| Ok(self.count(rejects::TABLE, &one)? == 0);
+        let mut is_gone = |conn: &mut Conn, _| Ok(count(conn, rejects::TABLE, &one)? == 0);
         link.change(&sql, &values, load::PATIENCE, &mut is_gone)
             .map_err(|error| hushed(error, rejects::TABLE))
     }
@@ -185,11 +193,15 @@ impl Warehouse {
         rows: &mut u64,
     ) -> Result<()> {
         // Other runs are locked out: what goes from here on goes by us.
-        let mut left = self.count(table, condition)?;
+        let mut left = count(&mut link.conn, table, condition)?;
         let mut delete = |ignore: &str, limit: &str| {
-            let sql = format!("DELETE {ignore}FROM {} WHERE {}{limit}", quote(table), condition.sql);
+            let sql = format!(
+                "DELETE {ignore}FROM {} WHERE {}{limit}",
+                quote(table),
+                condition.sql
+            );
             let mut came_through =
-                |deleted| Ok(self.count(table, condition)? <= left.saturating_sub(deleted));
+                |conn: &mut Conn, deleted| Ok(count(conn, table, condition)? <= left.saturating_sub(deleted));
             let deleted = link.change(&sql, &condition.values, load::PATIENCE, &mut came_through)?;
             left = left.saturating_sub(deleted);
             *rows += deleted;
@@ -214,12 +226,6 @@ impl Warehouse {
                 Err(error) => return Err(hushed(error, table)),
             }
         }
-    }
-
-    /// In a session of its own: the link's may have just been lost.
-    fn count(&self, table: &str, condition: &Condition) -> Result<u64> {
-        let mut conn = connect::open(&self.database, rebuild::READ_TIMEOUT)?;
-        count(&mut conn, table, condition)
     }
 
     /// The condition that the subjects' rows meet; None where the table does not exist. Its SQL is empty where none can.

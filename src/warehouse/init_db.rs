@@ -8,8 +8,8 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use super::connect::{self, Flavor, Server};
-use super::identifier::quote;
 use super::fault::{Fault, fault_of};
+use super::identifier::quote;
 use super::link::{end_session, get_lock, lock_name};
 use super::{drift, migrations};
 use crate::cli::InitDbArgs;

@@ -40,6 +40,14 @@ impl Link {
         }
     }
 
+    /// For a session that stands long statements, and so does the one that takes its place.
+    pub(super) fn patient(self) -> Link {
+        Link {
+            read_timeout: connect::LONG_TIMEOUT,
+            ..self
+        }
+    }
+
     /// Whether the lock could be had within `wait`.
     pub(super) fn lock(&mut self, wait: Duration) -> Result<bool> {
         let got = get_lock(&mut self.conn, &self.lock, wait)?;

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use chrono::NaiveDateTime;
-use mysql::Value;
 use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,11 @@ impl fmt::Display for PurgeEnded {
             self.table
         )?;
         if self.unknown > 0 {
-            write!(f, ", and of {} of these it is unknown whether they are", self.unknown)?;
+            write!(
+                f,
+                ", and of {} of these it is unknown whether they are",
+                self.unknown
+            )?;
         }
         f.write_str(if self.spares {
             "; the server refuses to delete those"
@@ -236,7 +240,8 @@ impl Deletion {
         let values = [self.cutoff.clone(), limit.into()];
         let (database, aged, cutoff) = (&self.database, &self.aged, &self.cutoff);
         let left = self.doomed - self.deleted;
-        let mut came_through = |rows| Ok(count(database, aged, cutoff)? <= left.saturating_sub(rows));
+        let mut came_through =
+            |_: &mut Conn, rows| Ok(count(database, aged, cutoff)? <= left.saturating_sub(rows));
         self.link
             .change_once(&self.statement, &values, until, &mut came_through)
     }

@@ -180,7 +180,10 @@ impl Session {
         if get_lock(&mut self.conn, &self.own, END_WAIT)? {
             Ok(())
         } else {
-            bail!("{}: the server does not end a session that was lost", self.database.shown())
+            bail!(
+                "{}: the server does not end a session that was lost",
+                self.database.shown()
+            )
         }
     }
 
@@ -209,11 +212,16 @@ fn own_name(database: &str) -> String {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let now = chrono::Utc::now().timestamp_micros();
-    lock_name(database, &format!("\0session {host} {} {number} {now}", std::process::id()))
+    lock_name(
+        database,
+        &format!("\0session {host} {} {number} {now}", std::process::id()),
+    )
 }
 
 fn fault(error: &anyhow::Error) -> Fault {
-    error.downcast_ref::<mysql::Error>().map_or(Fault::Fatal, fault_of)
+    error
+        .downcast_ref::<mysql::Error>()
+        .map_or(Fault::Fatal, fault_of)
 }
 
 fn advised(error: anyhow::Error) -> anyhow::Error {

@@ -5,7 +5,7 @@
 
 use anyhow::{Result, anyhow};
 use mysql::prelude::Queryable;
-use mysql::{Params, Value};
+use mysql::{Conn, Params, Value};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ impl Link {
         sql: &str,
         values: &[Value],
         until: Instant,
-        came_through: &mut dyn FnMut(u64) -> Result<bool>,
+        came_through: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
     ) -> Result<u64, Trouble> {
         let rows = match self.change_uncommitted(sql, values) {
             Ok(rows) => rows,
@@ -67,7 +67,10 @@ impl Link {
             Ok(()) => Ok(rows),
             Err(error) if fault_of(&error) == Fault::Lost => {
                 let until = until.max(Instant::now() + LOOK_UP);
-                match self.reconnect(until).and_then(|()| came_through(rows)) {
+                let looked = self
+                    .reconnect(until)
+                    .and_then(|()| came_through(&mut self.conn, rows));
+                match looked {
                     Ok(true) => Ok(rows),
                     Ok(false) => Err(Trouble::NotDone(error)),
                     Err(why) => Err(Trouble::Unknown(Unknown { rows, why })),
@@ -86,7 +89,7 @@ impl Link {
         sql: &str,
         values: &[Value],
         patience: Duration,
-        came_through: &mut dyn FnMut(u64) -> Result<bool>,
+        came_through: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
     ) -> Result<u64> {
         let until = Instant::now() + patience;
         loop {

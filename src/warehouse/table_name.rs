@@ -32,7 +32,9 @@ pub(super) fn kept_under(conn: &mut Conn, server: &Server, table: &str) -> Resul
                 cutoffs::TABLE
             ))
             .context("reading which tables were loaded")?;
-        let same = known.into_iter().filter(|known| is_same(server.ignores_case, known, table));
+        let same = known
+            .into_iter()
+            .filter(|known| is_same(server.ignores_case, known, table));
         spellings.extend(same);
     }
     Ok(spellings)

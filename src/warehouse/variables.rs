@@ -35,7 +35,11 @@ const VARIABLES: &[(On, &str, &str)] = &[
     (On::Both, "time_zone", "+00:00"),
     (On::MySql, "sql_mode", strict!()),
     // Else GRANT would make an account that was dropped meanwhile anew, without a password.
-    (On::MariaDb, "sql_mode", concat!(strict!(), ",NO_AUTO_CREATE_USER")),
+    (
+        On::MariaDb,
+        "sql_mode",
+        concat!(strict!(), ",NO_AUTO_CREATE_USER"),
+    ),
     // Results are whole, because a limit on them cuts silently, and NULL is no row's number.
     (On::Both, "sql_select_limit", "18446744073709551615"),
     (On::Both, "sql_big_selects", "1"),
@@ -74,7 +78,9 @@ pub(super) fn check(conn: &mut Conn) -> mysql::Result<Result<()>> {
     let asked = |number, name: &str, _: &str| format!("@@SESSION.{name} AS {}", column(number));
     let row: Option<Row> = conn.query_first(format!("SELECT {}", list(&asked)))?;
     let Some(row) = row else {
-        return Ok(Err(anyhow!("the server does not tell what the session is set to")));
+        return Ok(Err(anyhow!(
+            "the server does not tell what the session is set to"
+        )));
     };
     for (number, (_, name, value)) in VARIABLES.iter().enumerate() {
         if let Some(found) = text(&row, &column(number))
@@ -110,7 +116,10 @@ fn list(item: &dyn Fn(usize, &str, &str) -> String) -> String {
 
 /// None where the other kind of server answers.
 fn text(row: &Row, name: &str) -> Option<String> {
-    let at = row.columns_ref().iter().position(|column| column.name_str() == name)?;
+    let at = row
+        .columns_ref()
+        .iter()
+        .position(|column| column.name_str() == name)?;
     Some(match row.as_ref(at)? {
         Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         other => other.as_sql(true),

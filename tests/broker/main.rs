@@ -15,4 +15,5 @@ mod killed;
 mod mysqld;
 #[allow(dead_code, reason = "where its files lie is asked by other tests")]
 mod private;
+mod settings;
 mod wire;
