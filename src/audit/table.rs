@@ -5,6 +5,7 @@ use mysql::prelude::Queryable;
 use mysql::{Row, Value};
 
 use super::Entry;
+use crate::warehouse::Session;
 
 impl Entry {
     /// Adds the entry as a row; give it the transaction of the change, so that there is never one without the other.
@@ -27,6 +28,30 @@ impl Entry {
             values,
         )
         .context("writing to lakectl_audit")
+    }
+
+    /// Whether the entry is there: what its transaction brought then counts.
+    pub fn is_in_database(&self, conn: &mut impl Queryable) -> Result<bool> {
+        let at = self.time().unwrap_or_else(chrono::Utc::now);
+        let found: Option<u8> = conn
+            .exec_first(
+                "SELECT 1 FROM lakectl_audit WHERE run_id = ? AND command = ? AND `at` = ? LIMIT 1",
+                (
+                    &self.run_id,
+                    &self.command,
+                    at.format("%Y-%m-%d %H:%M:%S%.6f").to_string(),
+                ),
+            )
+            .context("reading lakectl_audit")?;
+        Ok(found.is_some())
+    }
+
+    /// Adds the entry by itself, once.
+    pub fn to_session(&self, session: &mut Session) -> Result<()> {
+        session.transact(
+            |transaction| self.to_database(transaction),
+            |conn, ()| self.is_in_database(conn),
+        )
     }
 }
 

@@ -79,7 +79,7 @@ impl Trail<'_> {
         let entry = Entry::new(self.command, self.arguments.clone(), self.run_id, detail);
         let lake = self.lake.write("lake", |root| entry.to_lake(root))?;
         let database = self.database.write("warehouse", |database| {
-            entry.to_database(&mut Session::open(database)?.conn)
+            entry.to_session(&mut Session::open(database)?)
         })?;
         Ok(lake.into_iter().chain(database).collect())
     }

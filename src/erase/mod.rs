@@ -24,6 +24,7 @@ use crate::locked::Locked;
 use crate::purge::confirm;
 use crate::report::Report;
 use crate::stop::Stop;
+use crate::warehouse::ErasureEnded;
 use matcher::Matcher;
 pub use outcome::ErasureOutcome;
 use registry::Secret;
@@ -148,7 +149,7 @@ fn find<'s>(
     if let Some(warehouse) = &scope.warehouse {
         for topic in &scope.table_topics {
             match warehouse.count_subjects(topic, subjects) {
-                Ok(hits) => outcome.add_rows(topic, hits),
+                Ok(hits) => outcome.add_rows(topic, hits, 0),
                 Err(error) => outcome.fail(format!("table `{}`", topic.table), &error),
             }
         }
@@ -210,9 +211,15 @@ fn erase_warehouse(
             warehouse.delete_subjects(topic, subjects, step, stop)
         });
         match erased {
-            Ok(Locked::Ours(hits)) => outcome.add_rows(topic, hits),
+            Ok(Locked::Ours(hits)) => outcome.add_rows(topic, hits, 0),
             Ok(Locked::HeldBy(holder)) => outcome.lock_out(holder),
-            Err(error) => outcome.fail(format!("table `{}`", topic.table), &error),
+            Err(error) => {
+                // What was deleted until then is told, too.
+                if let Some(ended) = error.downcast_ref::<ErasureEnded>() {
+                    outcome.add_rows(topic, ended.hits.clone(), ended.unknown);
+                }
+                outcome.fail(format!("table `{}`", topic.table), &error);
+            }
         }
     }
 }

@@ -75,6 +75,9 @@ struct TableReport {
     rows: u64,
     /// Of `lakectl_rejects`.
     rejects: u64,
+    /// Rows beside these whose deletion went out, and of which the server could not say any more whether it counts.
+    #[serde(skip_serializing_if = "is_zero")]
+    unknown: u64,
     /// JSON columns.
     unsearched: Vec<String>,
 }
@@ -98,6 +101,10 @@ struct Failure {
     error: String,
     #[serde(skip)]
     exit_code: u8,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl ErasureOutcome {
@@ -196,8 +203,9 @@ impl ErasureOutcome {
         }
     }
 
-    pub(super) fn add_rows(&mut self, topic: &Topic, hits: TableHits) {
-        if hits.table.is_none() && hits.rejects == 0 {
+    /// `unknown`: rows of which it can't be told whether they are deleted.
+    pub(super) fn add_rows(&mut self, topic: &Topic, hits: TableHits, unknown: u64) {
+        if hits.table.is_none() && hits.rejects + unknown == 0 {
             return;
         }
         self.erased.rows += hits.rows;
@@ -206,6 +214,7 @@ impl ErasureOutcome {
             table: hits.table.unwrap_or_else(|| topic.table.clone()),
             rows: hits.rows,
             rejects: hits.rejects,
+            unknown,
             unsearched: hits.unsearched,
         });
     }
@@ -321,7 +330,7 @@ impl ErasureOutcome {
         for table in erased
             .tables
             .iter()
-            .filter(|table| table.rows + table.rejects > 0)
+            .filter(|table| table.rows + table.rejects + table.unknown > 0)
         {
             text.push(format!(
                 "  table `{}`: {}, {}",
@@ -329,6 +338,12 @@ impl ErasureOutcome {
                 count(table.rows, "row"),
                 count(table.rejects, "rejected record")
             ));
+            if table.unknown > 0 {
+                text.push(format!(
+                    "    of {} more it is unknown whether they were erased: the server's answer never came",
+                    count(table.unknown, "row")
+                ));
+            }
         }
         text.push(format!(
             "{}: {} in {}, {}",
@@ -351,18 +366,23 @@ impl ErasureOutcome {
     /// What an audit trail keeps: who was erased by their hashes, and how much went.
     pub fn audit(&self) -> serde_json::Value {
         let erased = &self.erased;
-        let rejects: u64 = erased.tables.iter().map(|table| table.rejects).sum();
-        json!({
+        let sum = |pick: fn(&TableReport) -> u64| erased.tables.iter().map(pick).sum::<u64>();
+        let mut audit = json!({
             "subjects": erased.subjects,
             "lines": erased.lines,
             "files": erased.files.len(),
             "rows": erased.rows,
-            "rejects": rejects,
+            "rejects": sum(|table| table.rejects),
             "not_searchable": erased.not_searchable.len(),
             "mentions": erased.mentions.len(),
             "not_done": erased.not_done,
             "locked": erased.locked.len(),
             "failed": erased.failed.len(),
-        })
+        });
+        let unknown = sum(|table| table.unknown);
+        if unknown > 0 {
+            audit["unknown"] = json!(unknown);
+        }
+        audit
     }
 }

@@ -1,8 +1,8 @@
 //! The rows of user_permissions: read, set and taken back, each change with its entry in the audit trail.
 
 use anyhow::{Context, Result, bail};
-use mysql::Transaction;
 use mysql::prelude::Queryable;
+use mysql::{Conn, Transaction};
 
 use super::{Change, Permission, Rule, path};
 use crate::audit::{CommandLine, Entry};
@@ -84,7 +84,7 @@ pub fn set(
     run_id: &str,
     dry_run: bool,
 ) -> Result<(Change, Option<Entry>)> {
-    session.transact(|transaction| {
+    let change = |transaction: &mut Transaction<'_>| {
         let rows = rows_on(transaction, user, path, path)?;
         let change = Change::new(user, path, effective(&rows), Some(permission), rows.len() > 1);
         if !change.changed || dry_run {
@@ -99,7 +99,8 @@ pub fn set(
             .context("writing to user_permissions")?;
         let entry = record(transaction, "grant set", run_id, &change)?;
         Ok((change, Some(entry)))
-    })
+    };
+    session.transact(change, came_through)
 }
 
 /// Takes a user's row on a path away; `text` may also be the path of a row that no lakectl wrote.
@@ -110,7 +111,7 @@ pub fn revoke(
     run_id: &str,
     dry_run: bool,
 ) -> Result<(Change, Option<Entry>)> {
-    session.transact(|transaction| {
+    let change = |transaction: &mut Transaction<'_>| {
         let normal = path::normalise(text);
         let path = normal.as_deref().unwrap_or(text);
         let rows = rows_on(transaction, user, path, text)?;
@@ -124,7 +125,15 @@ pub fn revoke(
         delete(transaction, user, &rows)?;
         let entry = record(transaction, "grant revoke", run_id, &change)?;
         Ok((change, Some(entry)))
-    })
+    };
+    session.transact(change, came_through)
+}
+
+/// A change and its entry are one transaction; without an entry nothing was changed.
+fn came_through(conn: &mut Conn, (_, entry): &(Change, Option<Entry>)) -> Result<bool> {
+    entry
+        .as_ref()
+        .map_or(Ok(true), |entry| entry.is_in_database(conn))
 }
 
 /// The user's rows whose path means `path`, or is spelled `text`, locked.

@@ -291,14 +291,10 @@ impl<'a> Targets<'a> {
             let doomed = plan.tables.iter().filter(|table| table.rows > 0);
             for table in doomed.filter(|_| stop.signal().is_none()) {
                 let purged = stop.attempt(self.wait, |step| {
-                    rows::execute(warehouse, table, step, self.deadline, stop, &self.display)
+                    let until = (step, self.deadline);
+                    rows::execute(warehouse, table, until, stop, &self.display, &mut outcome.tables)
                 });
-                settle(
-                    report,
-                    &table.topic,
-                    Kind::Table,
-                    purged.map(|rows| rows.map(|rows| outcome.tables.push(rows))),
-                );
+                settle(report, &table.topic, Kind::Table, purged);
             }
         }
         Ok(outcome)

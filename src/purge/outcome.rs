@@ -50,8 +50,15 @@ pub struct PurgedTable {
     pub rows: u64,
     /// Rows that a limit of time left for the next purge.
     pub rows_left: u64,
+    /// Of those: rows whose deletion went out, and of which the server could not say any more whether it counts.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rows_unknown: u64,
     /// Rows without a time in the column: never purged.
     pub rows_without_time: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What was deleted, for the audit trail.
@@ -89,6 +96,7 @@ pub fn planned(plan: &Plan) -> PurgeOutcome {
         cutoff: table.cutoff.clone(),
         rows: table.rows,
         rows_left: 0,
+        rows_unknown: 0,
         rows_without_time: table.rows_without_time,
     };
     PurgeOutcome {
@@ -121,12 +129,19 @@ pub fn amounts(verb: &str, outcome: &PurgeOutcome) -> Vec<String> {
 pub fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
     let left: u64 = outcome.tables.iter().map(|table| table.rows_left).sum();
     let mut lines = amounts("purged", outcome);
-    if lines.is_empty() && !plan.is_empty() {
+    let unknown: u64 = outcome.tables.iter().map(|table| table.rows_unknown).sum();
+    if lines.is_empty() && !plan.is_empty() && unknown == 0 {
         // Of a plan that was executed before, or whose topics are locked.
         lines.push("purged nothing".to_owned());
     }
     if left > 0 {
         lines.push(format!("{left} rows are left; run again to go on"));
+    }
+    if unknown > 0 {
+        lines.push(format!(
+            "of {} it is unknown whether they were deleted: the server's answer never came",
+            count(unknown, "row")
+        ));
     }
     lines
 }

@@ -11,7 +11,7 @@ use crate::exit::usage;
 use crate::locked::Locked;
 use crate::progress::Display;
 use crate::stop::Stop;
-use crate::warehouse::Warehouse;
+use crate::warehouse::{PurgeEnded, Warehouse};
 
 /// Every table with a configured retention column, checked before anything is deleted; `unfit` is told which can't be purged,
 /// and keeps none of the others.
@@ -45,23 +45,35 @@ pub(super) fn plan(
     Ok(plans)
 }
 
-/// Deletes in short transactions.
+/// Deletes in short transactions, and notes in `tables` what went, also where an error ends it early.
 pub(super) fn execute(
     warehouse: &Warehouse,
     plan: &TablePlan,
-    wait: Duration,
-    deadline: Option<Instant>,
+    until: (Duration, Option<Instant>),
     stop: &Stop,
     display: &Display,
-) -> Result<Locked<PurgedTable>> {
+    tables: &mut Vec<PurgedTable>,
+) -> Result<Locked<()>> {
     let bar = display.rows(&plan.table, plan.rows);
-    let purged = warehouse.purge_rows(plan, wait, deadline, stop, &mut |rows| bar.deleted(rows))?;
-    Ok(purged.map(|rows| PurgedTable {
+    let (wait, deadline) = until;
+    let purged = warehouse.purge_rows(plan, wait, deadline, stop, &mut |rows| bar.deleted(rows));
+    let ended = purged
+        .as_ref()
+        .err()
+        .and_then(|error| error.downcast_ref::<PurgeEnded>());
+    let (rows, unknown) = match (&purged, ended) {
+        (Ok(Locked::Ours(rows)), _) => (*rows, 0),
+        (_, Some(ended)) => (ended.purged, ended.unknown),
+        _ => return purged.map(|purged| purged.map(drop)),
+    };
+    tables.push(PurgedTable {
         table: plan.table.clone(),
         column: plan.column.clone(),
         cutoff: plan.cutoff.clone(),
         rows: rows.deleted,
         rows_left: rows.left,
+        rows_unknown: unknown,
         rows_without_time: plan.rows_without_time,
-    }))
+    });
+    purged.map(|purged| purged.map(drop))
 }

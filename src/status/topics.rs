@@ -124,7 +124,7 @@ impl Facts<'_> {
     }
 
     fn table_status(&mut self, name: &str, expected: Option<&Topic>, found: TableStanding) -> TableStatus {
-        let ours = expected.filter(|topic| topic.table.eq_ignore_ascii_case(&found.table));
+        let ours = expected.filter(|_| found.configured);
         let mut status = TableStatus::unknown(&found.table, ours);
         if !found.exists && ours.is_some() {
             let problem = Problem::new(format!("there is no table `{}`", found.table))

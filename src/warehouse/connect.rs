@@ -6,25 +6,18 @@ use mysql::{Conn, DriverError, Error, OptsBuilder};
 use std::time::{Duration, Instant};
 
 use super::fault::{Fault, fault_of};
+use super::variables;
 use crate::config::Database;
 use crate::problem::Problem;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may be silent before it counts as gone. No statement of ours should take half as long.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same for statements that read or make a whole table.
+pub(super) const LONG_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to ask again at a server that is there but has no connection left.
 const CROWDED_DEADLINE: Duration = Duration::from_secs(20);
-
-/// Whatever the server's defaults are: times in UTC; nothing cut or zeroed silently, and a key 0 is 0 in an
-/// AUTO_INCREMENT column too; results are whole, because a limit on them cuts silently; a COMMIT is no more than that;
-/// lock waits short of the read timeout; a session that outlives a slow read from Kafka, and statements as long as a rebuild
-/// takes. MySQL reads the one comment, MariaDB the other.
-const SESSION: &str = "SET SESSION time_zone = '+00:00', \
-     sql_mode = 'STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
-NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO', sql_select_limit = 18446744073709551615, sql_big_selects = 1, \
-     autocommit = 1, completion_type = 0, sql_safe_updates = 0, innodb_lock_wait_timeout = 10, wait_timeout = 28800 \
-     /*!80000 , max_execution_time = 0 */ /*M! , max_statement_time = 0 */";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flavor {
@@ -39,12 +32,14 @@ pub(super) struct Server {
     version: (u16, u16, u16),
     /// max_allowed_packet: the largest statement or row, in bytes.
     pub(super) packet_max: usize,
+    /// lower_case_table_names: `Orders` and `orders` are one table.
+    pub(super) ignores_case: bool,
 }
 
 impl Server {
     fn read(conn: &mut Conn) -> Result<Server> {
-        let (text, packet_max): (String, u64) = conn
-            .query_first("SELECT VERSION(), @@max_allowed_packet")?
+        let (text, packet_max, lower_case): (String, u64, u8) = conn
+            .query_first("SELECT VERSION(), @@max_allowed_packet, @@lower_case_table_names")?
             .context("the server does not tell its version")?;
         let server = Server {
             flavor: match text.contains("MariaDB") {
@@ -53,6 +48,7 @@ impl Server {
             },
             version: parse_version(&text),
             packet_max: usize::try_from(packet_max).unwrap_or(usize::MAX),
+            ignores_case: lower_case != 0,
         };
         let oldest = match server.flavor {
             Flavor::MySql => (8, 0, 17),
@@ -99,6 +95,13 @@ pub(super) fn open_server(database: &Database) -> Result<(Conn, Server)> {
     Ok((conn, server))
 }
 
+/// The same for statements that may take long: an ALTER of a large table.
+pub(super) fn open_patiently(database: &Database) -> Result<(Conn, Server)> {
+    let mut conn = open_with(database, database.server_opts(), LONG_TIMEOUT)?;
+    let server = Server::read(&mut conn).with_context(|| database.shown())?;
+    Ok((conn, server))
+}
+
 /// Knocks at the database: a server that accepts and then says nothing is told within seconds.
 pub(super) fn probe(database: &Database) -> Result<Server> {
     let mut conn = open(database, CONNECT_TIMEOUT)?;
@@ -127,11 +130,14 @@ fn open_with(database: &Database, opts: OptsBuilder, read_timeout: Duration) -> 
 
 /// Asks a crowded server again until `crowded` is over.
 fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Result<Conn> {
-    let opts = opts.stmt_cache_size(64).init(vec![SESSION]);
+    let opts = opts.stmt_cache_size(64).init(vec![variables::set()]);
     let deadline = Instant::now() + crowded;
     loop {
         match Conn::new(opts.clone()) {
-            Ok(conn) => return Ok(conn),
+            Ok(mut conn) => {
+                let held = variables::check(&mut conn).map_err(|error| explain(error, database))?;
+                return held.map(|()| conn).with_context(|| database.shown());
+            }
             Err(error) if fault_of(&error) == Fault::Busy && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(500));
             }

@@ -10,6 +10,8 @@ use mysql::{Conn, Value};
 use super::cell::Cell;
 use super::cells::Row;
 use super::column::ColumnType;
+use super::link::Link;
+use super::load::PATIENCE;
 use super::schema::TargetTable;
 use crate::exit::usage;
 
@@ -39,15 +41,22 @@ pub(super) fn read(conn: &mut Conn, table: &str) -> mysql::Result<Cutoffs> {
 }
 
 /// Records a cutoff, unless a later one is there already.
-pub(super) fn raise(conn: &mut Conn, table: &str, column: &str, cutoff: &Value) -> mysql::Result<()> {
-    conn.exec_drop(
-        format!(
-            "INSERT INTO {TABLE} (table_name, column_name, cutoff) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE \
-             updated_at = IF(cutoff < VALUES(cutoff), CURRENT_TIMESTAMP(3), updated_at), \
-             cutoff = GREATEST(cutoff, VALUES(cutoff))"
-        ),
-        (table, column, cutoff),
-    )
+pub(super) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO {TABLE} (table_name, column_name, cutoff) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE \
+         updated_at = IF(cutoff < VALUES(cutoff), CURRENT_TIMESTAMP(3), updated_at), \
+         cutoff = GREATEST(cutoff, VALUES(cutoff))"
+    );
+    let values = [table.into(), column.into(), cutoff.clone()];
+    let mut is_there = |conn: &mut Conn, _| {
+        let found: Option<u8> = conn.exec_first(
+            format!("SELECT 1 FROM {TABLE} WHERE table_name = ? AND column_name = ? AND cutoff >= ?"),
+            (table, column, cutoff),
+        )?;
+        Ok(found.is_some())
+    };
+    link.change(&sql, &values, PATIENCE, &mut is_there)?;
+    Ok(())
 }
 
 impl Cutoffs {

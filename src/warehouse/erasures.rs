@@ -1,12 +1,12 @@
 //! `lakectl_erasures`: the database's own list of the erased, and the secret that their hashes are made with.
 
 use anyhow::{Context, Result, anyhow};
-use mysql::Conn;
 use mysql::prelude::Queryable;
+use mysql::{Conn, Transaction};
 
-use super::Warehouse;
 use super::connect;
 use super::row::RowReader;
+use super::{Session, Warehouse};
 use crate::config::Topic;
 use crate::erase::filter::Filter;
 use crate::erase::registry::{Entry, Registry, Secret};
@@ -26,8 +26,11 @@ pub(super) fn filter(conn: &mut Conn, topic: &Topic, reader: &RowReader) -> Resu
 }
 
 /// How many entries there are: a list only ever grows.
-pub(super) fn count(conn: &mut Conn) -> Result<usize> {
-    Ok(load(conn)?.entries.len())
+pub(super) fn count(conn: &mut Conn) -> mysql::Result<usize> {
+    match conn.query_first(format!("SELECT COUNT(*) FROM {ENTRIES}")) {
+        Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => Ok(0),
+        counted => Ok(counted?.unwrap_or(0)),
+    }
 }
 
 /// # Errors
@@ -49,7 +52,7 @@ pub(super) fn load(conn: &mut Conn) -> Result<Registry> {
     Registry::new(secret(conn)?, entries.collect(), &format!("table `{ENTRIES}`"))
 }
 
-fn secret(conn: &mut Conn) -> Result<Option<Secret>> {
+fn secret(conn: &mut impl Queryable) -> Result<Option<Secret>> {
     let bytes: Option<Vec<u8>> = match conn.query_first(format!("SELECT secret FROM {SECRET} WHERE id = 1")) {
         Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => None,
         found => found.with_context(|| format!("reading {SECRET}"))?,
@@ -88,25 +91,31 @@ impl Warehouse {
 
     /// Adds what is not on the list yet. Every load that opens a table after this drops what belongs to the entries.
     /// `suggested` becomes the database's secret where it has none; `entries` makes the entries with the one it has.
+    ///
+    /// # Errors
+    /// Nothing was added, unless the message says that this is unknown.
     pub fn register(&self, suggested: &Secret, entries: &dyn Fn(&Secret) -> Vec<Entry>) -> Result<()> {
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        let recording = || format!("recording the erasure in {ENTRIES}");
-        // Of two that come first at once, one wins, and both use its secret.
-        conn.exec_drop(
-            format!("INSERT IGNORE INTO {SECRET} (id, secret) VALUES (1, ?)"),
-            (suggested.bytes(),),
-        )
-        .with_context(recording)?;
-        let secret = secret(&mut conn)?.ok_or_else(|| anyhow!("table `{SECRET}` stays empty"))?;
-        for entry in entries(&secret) {
-            conn.exec_drop(
-                format!(
-                    "INSERT IGNORE INTO {ENTRIES} (topic, hash, field, run_id, erased_at) VALUES (?, ?, ?, ?, ?)"
-                ),
-                (entry.topic, entry.hash, entry.field, entry.id, entry.at),
-            )
-            .with_context(recording)?;
-        }
-        Ok(())
+        let mut session = Session::open(&self.database)?;
+        let add = |transaction: &mut Transaction<'_>| {
+            // Of two that come first at once, one wins, and both use its secret.
+            transaction.exec_drop(
+                format!("INSERT IGNORE INTO {SECRET} (id, secret) VALUES (1, ?)"),
+                (suggested.bytes(),),
+            )?;
+            let secret = secret(transaction)?.ok_or_else(|| anyhow!("table `{SECRET}` stays empty"))?;
+            for entry in entries(&secret) {
+                transaction.exec_drop(
+                    format!(
+                        "INSERT IGNORE INTO {ENTRIES} (topic, hash, field, run_id, erased_at) VALUES (?, ?, ?, ?, ?)"
+                    ),
+                    (entry.topic, entry.hash, entry.field, entry.id, entry.at),
+                )?;
+            }
+            Ok(())
+        };
+        // Done twice it is the same.
+        session
+            .transact(add, |_, ()| Ok(false))
+            .with_context(|| format!("recording the erasure in {ENTRIES}"))
     }
 }

@@ -63,6 +63,22 @@ pub(super) fn fault_of_code(code: u16) -> Fault {
     }
 }
 
+/// ER_LOCK_WAIT_TIMEOUT, of rows and of whole tables.
+const LOCK_WAIT: u16 = 1205;
+
+/// What a person can do about a lock that did not go; empty for any other error.
+pub(super) fn lock_advice(error: &Error) -> &'static str {
+    match error {
+        Error::MySqlError(error) if error.code == LOCK_WAIT => {
+            "; another session holds a lock there (LOCK TABLES, an open transaction, an ALTER, a backup): SHOW FULL \
+             PROCESSLIST shows who is connected, performance_schema.metadata_locks and sys.innodb_lock_waits who holds \
+             what (MariaDB: information_schema.METADATA_LOCK_INFO and INNODB_LOCK_WAITS); let it end, or KILL it, and run \
+             again"
+        }
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

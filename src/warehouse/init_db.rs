@@ -5,12 +5,13 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 use serde::Serialize;
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::connect::{self, Flavor, Server};
 use super::drift::Drift;
+use super::fault::{Fault, fault_of};
 use super::identifier::quote;
-use super::link::{get_lock, lock_name};
+use super::link::{end_session, get_lock, lock_name};
 use super::{drift, migrations};
 use crate::cli::InitDbArgs;
 use crate::config::Database;
@@ -54,10 +55,12 @@ pub fn init_db(database: Option<&Database>, args: &InitDbArgs, dry_run: bool) ->
         )
     })?;
     let (mut conn, server) = connect::open_server(database)?;
-    let outcome = match (args.check, dry_run) {
-        (true, _) => check(&mut conn, &server, database),
-        (false, true) => preview(&mut conn, &server, database),
-        (false, false) => apply(&mut conn, &server, database),
+    let outcome = if args.check {
+        check(&mut conn, &server, database)
+    } else if dry_run {
+        preview(&mut conn, &server, database)
+    } else {
+        apply(database)
     };
     outcome.with_context(|| database.shown())
 }
@@ -153,15 +156,48 @@ fn preview(conn: &mut Conn, server: &Server, database: &Database) -> Result<Init
     Ok(outcome)
 }
 
-fn apply(conn: &mut Conn, server: &Server, database: &Database) -> Result<InitDbOutcome> {
-    // The lock dies with the connection.
-    if !get_lock(conn, &lock_name(&database.name, "\0init-db"), LOCK_WAIT)? {
-        bail!("another init-db has been at it for {} s", LOCK_WAIT.as_secs());
-    }
+/// What exists is looked at before each statement, so that one whose answer never came is looked up by beginning again.
+fn apply(database: &Database) -> Result<InitDbOutcome> {
     let mut outcome = InitDbOutcome {
         database: Some(database.shown()),
         ..InitDbOutcome::default()
     };
+    let lock = lock_name(&database.name, "\0init-db");
+    let deadline = Instant::now() + LOCK_WAIT;
+    let mut lost = None;
+    loop {
+        let (mut conn, server) = connect::open_patiently(database)?;
+        // A statement that we gave up must not come true after we have told that it did not.
+        if let Some(session) = lost {
+            end_session(&mut conn, &lock, session)?;
+        }
+        // The lock dies with the connection.
+        if !get_lock(&mut conn, &lock, LOCK_WAIT)? {
+            bail!("another init-db has been at it for {} s", LOCK_WAIT.as_secs());
+        }
+        match apply_to(&mut conn, &server, database, &mut outcome) {
+            Ok(()) => break,
+            Err(error) if is_lost(&error) && Instant::now() < deadline => lost = Some(conn.connection_id()),
+            Err(error) if is_lost(&error) => {
+                return Err(error.context(
+                    "the server's answer never came: whether this statement was done is unknown; run init-db again",
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if outcome.lines.is_empty() {
+        outcome.lines.push(up_to_date(database));
+    }
+    Ok(outcome)
+}
+
+fn apply_to(
+    conn: &mut Conn,
+    server: &Server,
+    database: &Database,
+    outcome: &mut InitDbOutcome,
+) -> Result<()> {
     if !enter(conn, database)? {
         create(conn, database)?;
         outcome.created = true;
@@ -170,15 +206,16 @@ fn apply(conn: &mut Conn, server: &Server, database: &Database) -> Result<InitDb
             .push(format!("created database `{}`", database.name));
         enter(conn, database)?;
     }
-    let applied = migrations::apply(conn, server.flavor)?;
-    outcome
-        .lines
-        .extend(applied.iter().map(|name| format!("applied {name}")));
-    if outcome.lines.is_empty() {
-        outcome.lines.push(up_to_date(database));
-    }
-    outcome.applied = applied.into_iter().map(str::to_owned).collect();
-    Ok(outcome)
+    migrations::apply(conn, server.flavor, &mut |name| {
+        outcome.lines.push(format!("applied {name}"));
+        outcome.applied.push(name.to_owned());
+    })
+}
+
+fn is_lost(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<mysql::Error>()
+        .is_some_and(|error| fault_of(error) == Fault::Lost)
 }
 
 fn up_to_date(database: &Database) -> String {

@@ -7,10 +7,15 @@ use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::connect::{self, Server};
+use super::fault::lock_advice;
 use crate::config::Database;
 
 /// One GET_LOCK waits at most this long: the read timeout must never end it.
 const LOCK_STEP: Duration = Duration::from_secs(5);
+/// How long a server may take to end a session that nothing depends on.
+const ABANDON_WAIT: Duration = Duration::from_secs(5);
+/// ER_NO_SUCH_THREAD: it has just ended by itself.
+const NO_SUCH_THREAD: u16 = 1094;
 
 /// A session that holds a lock; the lock dies with it.
 pub(super) struct Link {
@@ -18,6 +23,8 @@ pub(super) struct Link {
     pub(super) server: Server,
     pub(super) conn: Conn,
     lock: String,
+    /// The session that took the lock last.
+    holder: u32,
     read_timeout: Duration,
 }
 
@@ -26,18 +33,32 @@ impl Link {
         Link {
             database: database.clone(),
             server: server.clone(),
+            holder: conn.connection_id(),
             conn,
             lock: lock_name(&database.name, table),
             read_timeout: connect::READ_TIMEOUT,
         }
     }
 
-    /// Whether the lock could be had within `wait`.
-    pub(super) fn lock(&mut self, wait: Duration) -> Result<bool> {
-        get_lock(&mut self.conn, &self.lock, wait)
+    /// For a session that stands long statements, and so does the one that takes its place.
+    pub(super) fn patient(self) -> Link {
+        Link {
+            read_timeout: connect::LONG_TIMEOUT,
+            ..self
+        }
     }
 
-    /// A new session in place of a lost one, with the lock; tries until `deadline`.
+    /// Whether the lock could be had within `wait`.
+    pub(super) fn lock(&mut self, wait: Duration) -> Result<bool> {
+        let got = get_lock(&mut self.conn, &self.lock, wait)?;
+        if got {
+            self.holder = self.conn.connection_id();
+        }
+        Ok(got)
+    }
+
+    /// A new session in place of a lost one, with the lock: whatever the lost one was about is over by then, because its
+    /// lock goes after its transaction. Tries until `deadline`.
     pub(super) fn reconnect(&mut self, deadline: Instant) -> Result<()> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -65,9 +86,9 @@ impl Link {
     }
 
     /// What a person can do about an error, where that is known.
-    pub(super) fn remedy(&self, error: &mysql::Error) -> String {
+    pub(super) fn remedy(&self, whole: &mysql::Error) -> String {
         let (user, name) = (self.database.user(), &self.database.name);
-        let mysql::Error::MySqlError(error) = error else {
+        let mysql::Error::MySqlError(error) = whole else {
             return String::new();
         };
         match error.code {
@@ -83,7 +104,7 @@ impl Link {
             1290 | 1792 | 1836 => "; the server takes no changes: is it a replica, or set to read_only? \
                  warehouse.url must name the one that is written to"
                 .to_owned(),
-            _ => String::new(),
+            _ => lock_advice(whole).to_owned(),
         }
     }
 
@@ -94,10 +115,34 @@ impl Link {
         let _ = self.conn.exec_drop("DO RELEASE_LOCK(?)", (&self.lock,));
     }
 
+    /// Ends what the server may still be about for a session that we gave up; best effort, where nothing depends on it.
+    pub(super) fn abandon(&self) {
+        if let Ok((mut conn, _)) = connect::open_briefly(&self.database, ABANDON_WAIT) {
+            let _ = end_session(&mut conn, &self.lock, self.holder);
+        }
+    }
+
     fn try_reconnect(&mut self, wait: Duration) -> Result<bool> {
         self.conn = connect::open(&self.database, self.read_timeout)?;
         // A server that has not noticed the loss yet still keeps the lock for the old session.
+        end_session(&mut self.conn, &self.lock, self.holder)?;
         self.lock(wait.max(LOCK_STEP))
+    }
+}
+
+/// Ends a session of ours that was lost, and with it the statement that it may still wait to execute. That the session has
+/// the lock proves that the number is still its own. Everybody may end sessions of the same account.
+pub(super) fn end_session(conn: &mut Conn, lock: &str, session: u32) -> Result<()> {
+    let holder: Option<u64> = conn
+        .exec_first("SELECT IS_USED_LOCK(?)", (lock,))
+        .context("IS_USED_LOCK")?
+        .flatten();
+    if holder != Some(u64::from(session)) || session == conn.connection_id() {
+        return Ok(());
+    }
+    match conn.query_drop(format!("KILL {session}")) {
+        Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_THREAD => Ok(()),
+        ended => ended.context("ending the lost session"),
     }
 }
 

@@ -20,6 +20,7 @@ use super::rebuild::{Compared, Rebuild};
 use super::rejects::{self, Origin, Reject};
 use super::row::{RowReader, Rows};
 use super::schema::TargetTable;
+use super::statement::LOOK_UP;
 use super::upsert;
 use crate::sink::Progress;
 
@@ -95,15 +96,26 @@ impl<'a> Work<'a> {
         reader: &mut RowReader,
         mut rebuild: Option<&mut Rebuild>,
     ) -> Result<Landed> {
-        let deadline = Instant::now() + self.patience;
+        let mut deadline = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(20);
         let mut unanswered = None;
+        // Whether the lock was lost meanwhile: then someone may have been erased who is in this batch.
+        let mut was_away = false;
         loop {
-            let error = match self.attempt(link, reader, rebuild.as_deref_mut(), unanswered) {
+            let error = match self.attempt(link, reader, rebuild.as_deref_mut(), unanswered, was_away) {
                 Ok(landed) => return Ok(landed),
                 Err(Failure::Stranger(found)) => return Err(self.stranger(&found)),
                 Err(Failure::Purged) => return Err(self.purged()),
+                Err(Failure::Unanswered(error, landed))
+                    if rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) =>
+                {
+                    return self.look_up(link, error, landed);
+                }
                 Err(Failure::Unanswered(error, landed)) => {
+                    // However long that answer was waited for, there is time to look.
+                    if unanswered.is_none() {
+                        deadline = deadline.max(Instant::now() + self.patience.min(LOOK_UP));
+                    }
                     unanswered = Some(landed);
                     error
                 }
@@ -123,31 +135,47 @@ impl<'a> Work<'a> {
             // A session whose ROLLBACK fails is as good as lost.
             if fault == Fault::Lost || link.conn.query_drop("ROLLBACK").is_err() {
                 link.reconnect(deadline)
-                    .with_context(|| format!("table `{}`", self.table.name))?;
-                // Without the lock someone may have been erased who is in this batch.
-                if erasures::count(&mut link.conn)? != self.persons_listed {
-                    return Err(self.purged());
-                }
+                    .with_context(|| self.outcome(unanswered.is_some()))?;
+                was_away = true;
             }
         }
     }
 
     fn give_up(&self, link: &mut Link, error: mysql::Error, fault: Fault, unanswered: bool) -> anyhow::Error {
         // Where even this fails, the server rolls back when the connection ends.
-        let _ = link.conn.query_drop("ROLLBACK");
+        if link.conn.query_drop("ROLLBACK").is_err() {
+            link.abandon();
+        }
         let tried = match fault {
             Fault::Busy | Fault::Lost => format!(", tried for {} s", self.patience.as_secs()),
             Fault::Data | Fault::Fatal => String::new(),
         };
         let remedy = link.remedy(&error);
-        let committed = match unanswered {
-            true => "the answer to COMMIT never came, and whether it was done the next run finds out",
-            false => "nothing of this transaction was committed",
+        anyhow::Error::new(error).context(format!("{}{tried}{remedy}", self.outcome(unanswered)))
+    }
+
+    /// What became of a transaction that can't be done again, because it had more than what is in memory.
+    fn look_up(&self, link: &mut Link, error: mysql::Error, landed: Landed) -> Result<Landed> {
+        let looked = link
+            .reconnect(Instant::now() + LOOK_UP)
+            .and_then(|()| Ok(progress::read(&mut link.conn, self.place(), false)?));
+        let found = looked.with_context(|| self.outcome(true))?;
+        if is_same(&found, self.after) {
+            Ok(landed)
+        } else if is_same(&found, self.before) {
+            Err(anyhow::Error::new(error).context(self.outcome(false)))
+        } else {
+            Err(self.stranger(&found))
+        }
+    }
+
+    fn outcome(&self, unanswered: bool) -> String {
+        let committed = if unanswered {
+            "the answer to COMMIT never came: whether it was done is unknown, and the next run finds out"
+        } else {
+            "nothing of this transaction was committed"
         };
-        anyhow::Error::new(error).context(format!(
-            "loading table `{}`: {committed}{tried}{remedy}",
-            self.table.name
-        ))
+        format!("loading table `{}`: {committed}", self.table.name)
     }
 
     fn stranger(&self, found: &Progress) -> anyhow::Error {
@@ -173,11 +201,16 @@ impl<'a> Work<'a> {
         reader: &mut RowReader,
         mut rebuild: Option<&mut Rebuild>,
         unanswered: Option<Landed>,
+        was_away: bool,
     ) -> Result<Landed, Failure> {
         if !rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled())
             && let Some(landed) = self.begin(link, rebuild.as_deref_mut(), unanswered)?
         {
             return Ok(landed);
+        }
+        if was_away && erasures::count(&mut link.conn)? != self.persons_listed {
+            link.conn.query_drop("ROLLBACK")?;
+            return Err(Failure::Purged);
         }
         let mut landed = self.change(link, reader, rebuild.as_deref_mut())?;
         if let Some(rebuild) = rebuild {
@@ -224,8 +257,7 @@ impl<'a> Work<'a> {
         }
         link.conn.query_drop("START TRANSACTION")?;
         let found = progress::read(&mut link.conn, self.place(), true)?;
-        let same = |a: &Progress, b: &Progress| a.next == b.next && a.generation == b.generation;
-        if same(&found, self.before) {
+        if is_same(&found, self.before) {
             if cutoffs::read(&mut link.conn, &self.table.name)? == *self.cutoffs {
                 return Ok(None);
             }
@@ -234,7 +266,7 @@ impl<'a> Work<'a> {
         }
         link.conn.query_drop("ROLLBACK")?;
         match unanswered {
-            Some(landed) if same(&found, self.after) => Ok(Some(landed)),
+            Some(landed) if is_same(&found, self.after) => Ok(Some(landed)),
             _ => Err(Failure::Stranger(found)),
         }
     }
@@ -311,6 +343,10 @@ impl<'a> Work<'a> {
             }
         }
     }
+}
+
+fn is_same(a: &Progress, b: &Progress) -> bool {
+    a.next == b.next && a.generation == b.generation
 }
 
 /// Moves only the time of the last complete run; no row of data depends on it.

@@ -1,11 +1,18 @@
 //! The schema's history: files applied in order, each recorded once it is whole.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use mysql::Conn;
 use mysql::prelude::Queryable;
+use std::time::{Duration, Instant};
 
 use super::connect::Flavor;
+use super::fault::{Fault, fault_of, lock_advice};
 use super::sql::{self, Guard, Statement};
+
+/// How long locks on tables are waited for, in all.
+const LOCKS_DEADLINE: Duration = Duration::from_secs(60);
+/// Those who queued up behind a waiting ALTER come first.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// One file of schema/, embedded in the binary.
 #[derive(Debug, Clone, Copy)]
@@ -108,20 +115,20 @@ fn is_torn(conn: &mut Conn, migration: &Migration, flavor: Flavor) -> Result<boo
     Ok(false)
 }
 
-/// Applies what is pending, under the caller's lock; answers with the names.
+/// Applies what is pending, under the caller's lock, and tells the name of each migration that is.
 ///
 /// DDL commits by itself: a kill before the record leaves statements that the next run finds done already.
-pub(super) fn apply(conn: &mut Conn, flavor: Flavor) -> Result<Vec<&'static str>> {
+pub(super) fn apply(conn: &mut Conn, flavor: Flavor, applied: &mut dyn FnMut(&str)) -> Result<()> {
     if flavor == Flavor::MariaDb {
         // Without it the first TIMESTAMP of a table silently follows every update.
         conn.query_drop("SET SESSION explicit_defaults_for_timestamp = 1")
             .context("SET explicit_defaults_for_timestamp")?;
     }
-    let mut applied = Vec::new();
+    let deadline = Instant::now() + LOCKS_DEADLINE;
     for migration in pending(conn, flavor)? {
         for statement in migration.statements(flavor) {
             if needs(conn, &statement)? {
-                conn.query_drop(&statement.sql).with_context(|| {
+                execute(conn, &statement, deadline).with_context(|| {
                     let first_line = statement.sql.lines().next().unwrap_or_default().to_owned();
                     format!("migration {}: {first_line}", migration.name)
                 })?;
@@ -132,9 +139,28 @@ pub(super) fn apply(conn: &mut Conn, flavor: Flavor) -> Result<Vec<&'static str>
             (migration.version, migration.name),
         )
         .with_context(|| format!("recording migration {}", migration.name))?;
-        applied.push(migration.name);
+        applied(migration.name);
     }
-    Ok(applied)
+    Ok(())
+}
+
+/// Others that use the table are waited for, in several short waits: whoever comes after a waiting ALTER waits as well.
+fn execute(conn: &mut Conn, statement: &Statement, deadline: Instant) -> Result<()> {
+    loop {
+        match conn.query_drop(&statement.sql) {
+            Err(error) if fault_of(&error) == Fault::Busy && Instant::now() < deadline => {
+                std::thread::sleep(PAUSE);
+            }
+            Err(error) => {
+                let advice = lock_advice(&error);
+                return match advice {
+                    "" => Err(error.into()),
+                    _ => Err(anyhow!(error).context(format!("not done{advice}"))),
+                };
+            }
+            Ok(()) => return Ok(()),
+        }
+    }
 }
 
 /// Whether what a statement makes is still missing.

@@ -39,9 +39,12 @@ mod sort_key;
 mod spelling;
 mod sql;
 mod standing;
+mod statement;
+mod table_name;
 mod time;
 mod trial;
 mod upsert;
+mod variables;
 mod width;
 mod written;
 
@@ -61,11 +64,11 @@ use progress::Place;
 use row::RowReader;
 use schema::TargetTable;
 
-pub use erase::TableHits;
+pub use erase::{ErasureEnded, TableHits};
 pub use examine::{Facts, Rights};
 pub(crate) use identifier::quote;
 pub use init_db::{InitDbOutcome, init_db};
-pub use purge::RowsPurged;
+pub use purge::{PurgeEnded, RowsPurged};
 pub use rejects::Reason;
 pub use session::Session;
 pub use sink::TableSink;

@@ -1,16 +1,18 @@
 //! Deleting a plan's rows: many short transactions along an index, resumable at any point.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use chrono::NaiveDateTime;
-use mysql::Value;
 use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::fault::{Fault, fault_of};
+use super::fault::{Fault, fault_of, lock_advice};
 use super::identifier::quote;
 use super::link::Link;
 use super::load::PATIENCE;
 use super::retention::{self, Aged};
+use super::statement::Trouble;
 use super::{Warehouse, check_own_tables, connect, cutoffs, held};
 use crate::config::Database;
 use crate::exit::usage;
@@ -27,6 +29,41 @@ const CHUNK_MAX: u64 = 50_000;
 /// Up to here a table without the index is read through for every chunk.
 const ROWS_WITHOUT_INDEX_MAX: u64 = 100_000;
 
+/// What a purge of one table has done until something ended it early.
+#[derive(Debug)]
+pub struct PurgeEnded {
+    pub purged: RowsPurged,
+    /// Rows whose deletion went out, and of which nobody could say whether it counts.
+    pub unknown: u64,
+    table: String,
+    spares: bool,
+}
+
+impl fmt::Display for PurgeEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RowsPurged { deleted, left } = self.purged;
+        write!(
+            f,
+            "purging table `{}`: {deleted} rows are deleted, {left} are left",
+            self.table
+        )?;
+        if self.unknown > 0 {
+            write!(
+                f,
+                ", and of {} of these it is unknown whether they are",
+                self.unknown
+            )?;
+        }
+        f.write_str(if self.spares {
+            "; the server refuses to delete those"
+        } else {
+            "; run again to go on"
+        })
+    }
+}
+
+impl std::error::Error for PurgeEnded {}
+
 /// What a purge of one table came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RowsPurged {
@@ -41,7 +78,7 @@ impl Warehouse {
     ///
     /// # Errors
     /// More rows are before the cutoff than were planned, or the table no longer fits: nothing is deleted. Later ones
-    /// leave what was deleted so far; the next run goes on from there.
+    /// leave what was deleted so far, as the error's [`PurgeEnded`] tells; the next run goes on from there.
     pub fn purge_rows(
         &self,
         plan: &TablePlan,
@@ -56,16 +93,11 @@ impl Warehouse {
             Err(error) => return Err(error.context(format!("purging table `{}`", plan.table))),
         };
         let ended = deletion.run(deadline, stop, progress);
-        let RowsPurged { deleted, left } = deletion.purged();
-        ended.with_context(|| {
-            let on = match deletion.spares {
-                true => "the server refuses to delete those",
-                false => "run again to go on",
-            };
-            format!(
-                "purging table `{}`: {deleted} rows are deleted, {left} are left; {on}",
-                plan.table
-            )
+        ended.with_context(|| PurgeEnded {
+            purged: deletion.purged(),
+            unknown: deletion.unknown,
+            table: plan.table.clone(),
+            spares: deletion.spares,
         })?;
         deletion.link.release();
         Ok(Locked::Ours(deletion.purged()))
@@ -93,6 +125,7 @@ impl Warehouse {
             link,
             doomed: 0,
             deleted: 0,
+            unknown: 0,
         };
         deletion.doomed = deletion.count()?;
         if deletion.doomed > plan.rows {
@@ -106,7 +139,7 @@ impl Warehouse {
         let Deletion {
             link, aged, cutoff, ..
         } = &mut deletion;
-        cutoffs::raise(&mut link.conn, &aged.table, &aged.column, cutoff)
+        cutoffs::raise(link, &aged.table, &aged.column, cutoff)
             .context("recording the cutoff; nothing was deleted")?;
         Ok(Locked::Ours(deletion))
     }
@@ -126,6 +159,8 @@ struct Deletion {
     /// Rows before the cutoff when the lock was taken.
     doomed: u64,
     deleted: u64,
+    /// Of those that are left: rows whose deletion may have counted.
+    unknown: u64,
 }
 
 impl Deletion {
@@ -136,12 +171,8 @@ impl Deletion {
         }
     }
 
-    /// Rows before the cutoff, counted in a session that stands long statements; the lock stays where it is.
     fn count(&self) -> Result<u64> {
-        let mut conn = connect::open(&self.database, retention::COUNT_TIMEOUT)?;
-        self.aged
-            .count_before(&mut conn, &self.cutoff)
-            .context("counting the rows before the cutoff")
+        count(&self.database, &self.aged, &self.cutoff)
     }
 
     /// Without the index every transaction reads, and locks, the whole table.
@@ -172,10 +203,8 @@ impl Deletion {
         while self.deleted < self.doomed && !over() {
             let limit = chunk.min(self.doomed - self.deleted) + self.held;
             let began = Instant::now();
-            let parameters = (&self.cutoff, limit);
-            match self.link.conn.exec_drop(&self.statement, parameters) {
-                Ok(()) => {
-                    let deleted = self.link.conn.affected_rows();
+            match self.delete(limit, patience.until) {
+                Ok(deleted) => {
                     self.deleted += deleted;
                     if deleted < limit && !self.goes_on(limit, deleted)? {
                         break;
@@ -183,15 +212,19 @@ impl Deletion {
                     chunk = adapted(chunk, began.elapsed());
                     patience = Patience::new();
                 }
-                Err(error) if fault_of(&error) == Fault::Data && !self.spares => {
+                Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.spares => {
                     // A row that another table refers to must not keep the others.
                     self.statement = delete_sql(&self.aged, "IGNORE ");
                     self.spares = true;
                     refused = Some(error);
                 }
-                Err(error) => {
+                Err(Trouble::NotDone(error)) => {
                     self.recover(error, &mut patience)?;
                     chunk = (chunk / 2).max(CHUNK_MIN);
+                }
+                Err(Trouble::Unknown(unknown)) => {
+                    self.unknown = unknown.rows;
+                    return Err(unknown.into());
                 }
             }
             progress(self.deleted);
@@ -200,6 +233,17 @@ impl Deletion {
             Some(error) if self.deleted < self.doomed && !over() => Err(error.into()),
             _ => Ok(()),
         }
+    }
+
+    /// One transaction.
+    fn delete(&mut self, limit: u64, until: Instant) -> Result<u64, Trouble> {
+        let values = [self.cutoff.clone(), limit.into()];
+        let (database, aged, cutoff) = (&self.database, &self.aged, &self.cutoff);
+        let left = self.doomed - self.deleted;
+        let mut came_through =
+            |_: &mut Conn, rows| Ok(count(database, aged, cutoff)? <= left.saturating_sub(rows));
+        self.link
+            .change_once(&self.statement, &values, until, &mut came_through)
     }
 
     /// Fewer rows went than were asked for: someone else has deleted the rest, or nobody may.
@@ -215,15 +259,20 @@ impl Deletion {
     fn recover(&mut self, error: mysql::Error, patience: &mut Patience) -> Result<()> {
         match fault_of(&error) {
             Fault::Busy if patience.wait() => Ok(()),
-            Fault::Lost if patience.wait() => {
-                self.link.reconnect(patience.until)?;
-                // Whether the last transaction came through, only the table can tell.
-                self.deleted = self.doomed.saturating_sub(self.count()?);
-                Ok(())
+            Fault::Lost if patience.wait() => self.link.reconnect(patience.until),
+            _ => {
+                let advice = lock_advice(&error);
+                Err(anyhow!(error).context(format!("this step was not done{advice}")))
             }
-            _ => Err(error.into()),
         }
     }
+}
+
+/// Rows before the cutoff, counted in a session that stands long statements; the lock stays where it is.
+fn count(database: &Database, aged: &Aged, cutoff: &Value) -> Result<u64> {
+    let mut conn = connect::open(database, retention::COUNT_TIMEOUT)?;
+    aged.count_before(&mut conn, cutoff)
+        .context("counting the rows before the cutoff")
 }
 
 /// How long the same transaction is tried again.

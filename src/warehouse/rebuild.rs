@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::batch::Batch;
+use super::connect;
 use super::fault::{Fault, fault_of};
 use super::identifier::quote;
 use super::pending::Pending;
@@ -18,7 +19,7 @@ use super::schema::TargetTable;
 use crate::sink;
 
 /// Deleting what is absent reads the whole table in one statement.
-pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+pub(super) const READ_TIMEOUT: Duration = connect::LONG_TIMEOUT;
 
 /// The newest change of every key so far.
 const KEYS: &str = "lakectl_rebuild_keys";

@@ -18,7 +18,7 @@ use crate::exit::usage;
 use crate::purge::TablePlan;
 
 /// Counting reads a whole index in one statement.
-pub(super) const COUNT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+pub(super) const COUNT_TIMEOUT: Duration = connect::LONG_TIMEOUT;
 /// As plans spell a cutoff, in UTC.
 pub(super) const CUTOFF_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::connect::{self, Flavor, Server};
 use super::identifier::quote;
 use super::rejects::{self, Reason};
-use super::{check_own_tables, cutoffs, progress};
+use super::{check_own_tables, cutoffs, progress, table_name};
 use crate::config::Database;
 use crate::sink::Progress;
 
@@ -23,6 +23,8 @@ const COUNT_ALL_MAX: Duration = Duration::from_millis(2_500);
 pub struct TableStanding {
     pub topic: String,
     pub table: String,
+    /// Whether it is the table that the configuration has for the topic.
+    pub configured: bool,
     /// Whether there is such a table.
     pub exists: bool,
     pub progress: Progress,
@@ -66,18 +68,22 @@ fn look(conn: &mut Conn, server: &Server, configured: &[(String, String)]) -> Re
     let mut progress = progress::read_all(conn).context("reading the progress")?;
     let mut rejects = rejects::read_all(conn).context("reading the rejects")?;
     let mut places: BTreeSet<(String, String)> = progress.keys().chain(rejects.keys()).cloned().collect();
-    places.extend(
-        configured
-            .iter()
-            .map(|(topic, table)| (topic.clone(), as_spelled(table, &estimates))),
-    );
+    let spelled = |(topic, table): &(String, String)| {
+        let kept = places.iter().filter(|(kept_of, _)| kept_of == topic);
+        let known = estimates.keys().chain(kept.map(|(_, table)| table));
+        (topic.clone(), as_spelled(table, server, known))
+    };
+    let configured: BTreeSet<(String, String)> = configured.iter().map(spelled).collect();
+    places.extend(configured.iter().cloned());
     let mut found = Vec::new();
     for (topic, table) in places {
         let place = (topic, table);
         let (progress, written) = progress.remove(&place).unwrap_or_default();
         let (rejects, reasons) = rejects.remove(&place).unwrap_or_default();
+        let is_configured = configured.contains(&place);
         let (topic, table) = place;
         found.push(TableStanding {
+            configured: is_configured,
             exists: estimates.contains_key(&table),
             progress,
             committed: written.as_deref().and_then(utc),
@@ -100,13 +106,14 @@ fn look(conn: &mut Conn, server: &Server, configured: &[(String, String)]) -> Re
 
 /// The server gives up on a statement before we do; a limit that it refuses is none.
 fn limit_statements(conn: &mut Conn, server: &Server, limit: Duration) -> mysql::Result<()> {
+    let lock_wait = limit.as_secs().max(1);
     match server.flavor {
         Flavor::MySql => conn.query_drop(format!(
-            "SET SESSION max_execution_time = {}, information_schema_stats_expiry = 0",
+            "SET SESSION max_execution_time = {}, lock_wait_timeout = {lock_wait}, information_schema_stats_expiry = 0",
             limit.as_millis()
         )),
         Flavor::MariaDb => conn.query_drop(format!(
-            "SET SESSION max_statement_time = {}",
+            "SET SESSION max_statement_time = {}, lock_wait_timeout = {lock_wait}",
             limit.as_secs_f64()
         )),
     }
@@ -120,17 +127,10 @@ fn estimates(conn: &mut Conn) -> Result<BTreeMap<String, Option<u64>>> {
     Ok(rows.into_iter().collect())
 }
 
-/// A table's name as the server spells it; some servers ignore case.
-fn as_spelled(table: &str, tables: &BTreeMap<String, Option<u64>>) -> String {
-    let same = |name: &&String| name.to_lowercase() == table.to_lowercase();
-    match tables.contains_key(table) {
-        true => table.to_owned(),
-        false => tables
-            .keys()
-            .find(same)
-            .cloned()
-            .unwrap_or_else(|| table.to_owned()),
-    }
+/// A table's name as the server spells it, or, where it has no such table, what it left.
+fn as_spelled<'k>(table: &str, server: &Server, mut known: impl Iterator<Item = &'k String>) -> String {
+    let found = known.find(|known| table_name::is_same(server.ignores_case, known, table));
+    found.cloned().unwrap_or_else(|| table.to_owned())
 }
 
 /// Counts as long as there is time, and estimates from then on.

@@ -15,6 +15,7 @@ mod killed;
 mod mysqld;
 #[allow(dead_code, reason = "where its files lie is asked by other tests")]
 mod private;
+mod settings;
 mod untold;
 mod wire;
 mod young;

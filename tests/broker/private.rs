@@ -14,6 +14,8 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/services");
 pub struct Private {
     name: &'static str,
     dir: PathBuf,
+    /// Of the server's configuration.
+    lines: String,
     /// Its standard input is a pipe that ends with this process, however it ends: then it takes the service down.
     _undertaker: Child,
 }
@@ -25,6 +27,11 @@ impl Private {
 
     /// With more options of `scripts/services up`.
     pub fn start_with(name: &'static str, options: &[&str]) -> Private {
+        Private::start_set(name, options, "")
+    }
+
+    /// With more lines of the server's configuration.
+    pub fn start_set(name: &'static str, options: &[&str], lines: &str) -> Private {
         let dir = tempfile::tempdir().unwrap().keep();
         let undertaker = Command::new("bash")
             .arg("-c")
@@ -39,6 +46,7 @@ impl Private {
         let service = Private {
             name,
             dir,
+            lines: lines.to_owned(),
             _undertaker: undertaker,
         };
         service.services(&[&["up", name], options].concat());
@@ -50,6 +58,7 @@ impl Private {
             .args(["--private".as_ref(), "--dir".as_ref(), self.dir.as_os_str()])
             .args(arguments)
             .env("KAFKA_HEAP", "256m")
+            .env("SERVER_LINES", &self.lines)
             .stdin(Stdio::null())
             .output()
             .unwrap();

@@ -92,6 +92,11 @@ impl TestDatabase {
 
     /// The same database as another user.
     pub fn settings_as(&self, user: &str, password: &str) -> Settings {
+        self.settings_as_at(user, password, "", self.port())
+    }
+
+    /// The same database as another user, through another address.
+    pub fn settings_as_at(&self, user: &str, password: &str, toml: &str, port: u16) -> Settings {
         let opts = Opts::from_url(&self.service.url).unwrap();
         let service = Service {
             url: format!(
@@ -101,7 +106,7 @@ impl TestDatabase {
             ),
             password: password.to_owned(),
         };
-        settings(&service, &self.name, "", None)
+        settings(&service, &self.name, toml, Some(port))
     }
 
     pub fn port(&self) -> u16 {

@@ -6,6 +6,7 @@ mod faults;
 mod init_db;
 mod loads;
 mod nasty;
+mod outcomes;
 mod progress;
 #[path = "../common/proxy.rs"]
 mod proxy;

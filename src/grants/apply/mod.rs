@@ -164,7 +164,7 @@ impl Trail<'_> {
             self.apply.run_id,
             detail,
         );
-        entry.to_database(&mut session.conn)?;
+        entry.to_session(session)?;
         match self.apply.root {
             Some(root) => entry.to_lake(root),
             None => Ok(()),

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
+use mysql::{Conn, MySqlError};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Applied, Apply, Permission, Rules, Trail};
@@ -55,7 +56,7 @@ pub(super) fn apply(
     session: &mut Session,
     out: &mut Applied,
 ) -> Result<()> {
-    let topics = topics_by_table(apply, session)?;
+    let tables = topics_by_table(apply, session)?;
     let server = match look(session)? {
         Looked::Seen(server) => server,
         Looked::NotAllowed(reason) => {
@@ -63,8 +64,8 @@ pub(super) fn apply(
             return Ok(());
         }
     };
-    let wanted = wanted(session, rules, &topics, &server, out)?;
-    tell_what_stays(rules, &topics, &server, &wanted, out);
+    let wanted = wanted(rules, &tables, &server, out);
+    tell_what_stays(rules, &tables, &server, &wanted, out);
     for right in server.ours.difference(&wanted) {
         revoke(apply, trail, session, &server, right, out)?;
     }
@@ -79,24 +80,40 @@ pub(super) fn apply(
     Ok(())
 }
 
+/// What goes into a table.
+#[derive(Default)]
+struct Filled {
+    topics: BTreeSet<String>,
+    exists: bool,
+}
+
+/// By the server's spelling, so that a table is one table.
+type Tables = BTreeMap<String, Filled>;
+
 /// The tables with the topics that go there: the configured ones, and those that were loaded without an entry.
-fn topics_by_table(apply: &Apply<'_>, session: &mut Session) -> Result<BTreeMap<String, BTreeSet<String>>> {
-    let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+fn topics_by_table(apply: &Apply<'_>, session: &mut Session) -> Result<Tables> {
     let configured = &apply.settings.topics;
-    for topic in configured.values().filter(|topic| topic.warehouse_enabled) {
-        tables
-            .entry(topic.table.clone())
-            .or_default()
-            .insert(topic.name.clone());
-    }
+    let mut filled: Vec<(String, String)> = configured
+        .values()
+        .filter(|topic| topic.warehouse_enabled)
+        .map(|topic| (topic.table.clone(), topic.name.clone()))
+        .collect();
     let loaded: Vec<(String, String)> = session
         .conn
         .query("SELECT DISTINCT table_name, topic FROM lakectl_progress")
         .context("reading lakectl_progress")?;
-    for (table, topic) in loaded {
-        if !configured.contains_key(&topic) {
-            tables.entry(table).or_default().insert(topic);
-        }
+    filled.extend(
+        loaded
+            .into_iter()
+            .filter(|(_, topic)| !configured.contains_key(topic)),
+    );
+    let mut tables = Tables::new();
+    for (table, topic) in filled {
+        let spelled = session.spelled(&table)?;
+        let exists = spelled.is_some();
+        let entry = tables.entry(spelled.unwrap_or(table)).or_default();
+        entry.topics.insert(topic);
+        entry.exists = exists;
     }
     Ok(tables)
 }
@@ -146,52 +163,33 @@ fn look(session: &mut Session) -> Result<Looked> {
 }
 
 /// Every right that the rows give to an account; a table of several topics asks for all of them.
-fn wanted(
-    session: &mut Session,
-    rules: &Rules,
-    topics: &BTreeMap<String, BTreeSet<String>>,
-    server: &Server,
-    out: &mut Applied,
-) -> Result<BTreeSet<Right>> {
+fn wanted(rules: &Rules, tables: &Tables, server: &Server, out: &mut Applied) -> BTreeSet<Right> {
     let mut wanted = BTreeSet::new();
-    let mut tables = Vec::new();
-    for (table, topics) in topics {
-        let spelled: Option<String> = session
-            .conn
-            .exec_first(
-                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
-                (table,),
-            )
-            .context("looking at information_schema")?;
-        tables.push((table, spelled, topics));
-    }
     for user in rules.users() {
         let may = tables
             .iter()
-            .filter(|(_, _, topics)| allowed(rules, user, topics));
+            .filter(|(_, filled)| allowed(rules, user, &filled.topics));
         let accounts: Vec<&Account> = server
             .accounts
             .iter()
             .filter(|account| account.user == user)
             .collect();
-        for (table, spelled, _) in may {
-            match spelled {
-                None => out.could_not(
+        for (table, filled) in may {
+            if !filled.exists {
+                out.could_not(
                     Some(user),
                     table.as_str(),
                     "the warehouse has no such table; apply again once it has",
-                ),
-                Some(_) if accounts.is_empty() => {
-                    out.could_not(Some(user), "tables", "MySQL has no account of that name");
-                    break;
-                }
-                Some(table) => {
-                    wanted.extend(accounts.iter().map(|&account| (table.clone(), account.clone())))
-                }
+                );
+            } else if accounts.is_empty() {
+                out.could_not(Some(user), "tables", "MySQL has no account of that name");
+                break;
+            } else {
+                wanted.extend(accounts.iter().map(|&account| (table.clone(), account.clone())));
             }
         }
     }
-    Ok(wanted)
+    wanted
 }
 
 fn allowed(rules: &Rules, user: &str, topics: &BTreeSet<String>) -> bool {
@@ -203,7 +201,7 @@ fn allowed(rules: &Rules, user: &str, topics: &BTreeSet<String>) -> bool {
 /// Accounts that can read what the rows keep from them, by rights that are not ours to take.
 fn tell_what_stays(
     rules: &Rules,
-    topics: &BTreeMap<String, BTreeSet<String>>,
+    tables: &Tables,
     server: &Server,
     wanted: &BTreeSet<Right>,
     out: &mut Applied,
@@ -211,7 +209,7 @@ fn tell_what_stays(
     for user in rules.users() {
         for account in server.accounts.iter().filter(|account| account.user == user) {
             let grantee = account.grantee();
-            for (table, topics) in topics {
+            for (table, filled) in tables {
                 let right = (table.clone(), account.clone());
                 let given = server.on_tables.contains(&(grantee.clone(), table.clone()));
                 let stays = server.on_all.contains(&grantee) || (given && !server.ours.contains(&right));
@@ -220,7 +218,7 @@ fn tell_what_stays(
                 }
                 let reason =
                     format!("{grantee} can still SELECT from it, by a right that lakectl did not give");
-                let denied = topics.iter().any(|topic| {
+                let denied = filled.topics.iter().any(|topic| {
                     let decision = rules.decide(user, &topic_folder(Kind::Table, topic));
                     matches!(decision, super::super::Decision::By(_))
                 });
@@ -243,25 +241,20 @@ fn grant(
     if !apply.dry_run {
         trail.begin(session)?;
         // Remembered first: a right that was given and forgotten could never be taken back.
-        session
-            .conn
-            .exec_drop(
-                "INSERT INTO lakectl_applied_grants (table_name, account_user, account_host) VALUES (?, ?, ?) \
-                 ON DUPLICATE KEY UPDATE granted_at = granted_at",
-                (table, &account.user, &account.host),
-            )
-            .context("writing to lakectl_applied_grants")?;
-        if session.is_mariadb {
-            // Else GRANT would make an account that was dropped meanwhile anew, without a password.
-            session
-                .conn
-                .query_drop("SET SESSION sql_mode = CONCAT(@@sql_mode, ',NO_AUTO_CREATE_USER')")
-                .context("SET sql_mode")?;
-        }
+        note(
+            session,
+            "INSERT INTO lakectl_applied_grants (table_name, account_user, account_host) VALUES (?, ?, ?) \
+             ON DUPLICATE KEY UPDATE granted_at = granted_at",
+            (table, account),
+        )
+        .context("writing to lakectl_applied_grants")?;
         let sql = format!("GRANT SELECT ON {} TO {}", quote(table), account.quoted());
-        if let Err(error) = session.conn.query_drop(sql) {
+        let granted = session
+            .execute(&sql, &|conn| has(conn, table, account))
+            .with_context(|| sql.clone())?;
+        if let Err(refusal) = granted {
             forget(session, table, account)?;
-            out.could_not(Some(&account.user), table.as_str(), refused("GRANT", error)?);
+            out.could_not(Some(&account.user), table.as_str(), refused("GRANT", &refusal));
             return Ok(());
         }
     }
@@ -287,8 +280,11 @@ fn revoke(
     if there {
         trail.begin(session)?;
         let sql = format!("REVOKE SELECT ON {} FROM {}", quote(table), account.quoted());
-        if let Err(error) = session.conn.query_drop(sql) {
-            out.could_not(Some(&account.user), table.as_str(), refused("REVOKE", error)?);
+        let revoked = session
+            .execute(&sql, &|conn| Ok(!has(conn, table, account)?))
+            .with_context(|| sql.clone())?;
+        if let Err(refusal) = revoked {
+            out.could_not(Some(&account.user), table.as_str(), refused("REVOKE", &refusal));
             return Ok(());
         }
         told(table, account, "revoked", out);
@@ -297,21 +293,37 @@ fn revoke(
 }
 
 fn forget(session: &mut Session, table: &str, account: &Account) -> Result<()> {
-    session
-        .conn
-        .exec_drop(
-            "DELETE FROM lakectl_applied_grants WHERE table_name = ? AND account_user = ? AND account_host = ?",
-            (table, &account.user, &account.host),
-        )
-        .context("deleting from lakectl_applied_grants")
+    note(
+        session,
+        "DELETE FROM lakectl_applied_grants WHERE table_name = ? AND account_user = ? AND account_host = ?",
+        (table, account),
+    )
+    .context("deleting from lakectl_applied_grants")
 }
 
-/// The server's refusal in its own words; a lost connection ends the whole.
-fn refused(what: &str, error: mysql::Error) -> Result<String> {
-    match error {
-        mysql::Error::MySqlError(error) => Ok(format!("{what} was refused: {}", error.message)),
-        error => Err(error).with_context(|| what.to_owned()),
-    }
+/// Done twice it is the same.
+fn note(session: &mut Session, sql: &str, (table, account): (&str, &Account)) -> Result<()> {
+    session.transact(
+        |transaction| Ok(transaction.exec_drop(sql, (table, &account.user, &account.host))?),
+        |_, ()| Ok(false),
+    )
+}
+
+/// Whether the account has SELECT on the table itself.
+fn has(conn: &mut Conn, table: &str, account: &Account) -> Result<bool> {
+    let found: Option<u8> = conn
+        .exec_first(
+            "SELECT 1 FROM information_schema.TABLE_PRIVILEGES WHERE TABLE_SCHEMA = DATABASE() \
+             AND PRIVILEGE_TYPE = 'SELECT' AND GRANTEE = ? AND TABLE_NAME = ?",
+            (account.grantee(), table),
+        )
+        .context("reading information_schema")?;
+    Ok(found.is_some())
+}
+
+/// The server's refusal in its own words.
+fn refused(what: &str, refusal: &MySqlError) -> String {
+    format!("{what} was refused: {}", refusal.message)
 }
 
 fn told(table: &str, account: &Account, action: &'static str, out: &mut Applied) {

@@ -1,0 +1,330 @@
+//! Locks on whole tables, answers that never come, and statements that must not come true after we have gone: what is told
+//! is what the server has.
+
+use crate::service::*;
+use crate::{COUNTS, TOPICS, proxy};
+use chrono_tz::UTC;
+use lakectl::config::Database;
+use lakectl::erase::subject::Subject;
+use lakectl::grants::{self, Permission};
+use lakectl::locked::Locked;
+use lakectl::purge::TablePlan;
+use lakectl::sink::Sink;
+use lakectl::stop::Stop;
+use lakectl::warehouse::{PurgeEnded, RowsPurged, Session, Warehouse, init_db};
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const COUNTS_TOPIC: &str = "PRODUCT_PURCHASE_COUNTS";
+const LIFECYCLE: &str = "TRANSACTION_LIFECYCLE";
+const IDS: &str = "SELECT transaction_id FROM transaction_lifecycle ORDER BY 1";
+const WAITING: &str =
+    "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ? AND STATE LIKE '%metadata lock%'";
+
+fn on(service: &Service) -> TestDatabase {
+    TestDatabase::new(service, TOPICS)
+}
+
+fn services() -> [Service; 2] {
+    [mysql_service(), mariadb_service()]
+}
+
+fn waiting(watcher: &mut Conn, test: &TestDatabase) -> Vec<u64> {
+    watcher.exec(WAITING, (&test.name,)).unwrap()
+}
+
+/// As a backup or a person at the keyboard does.
+fn read_lock(test: &TestDatabase, table: &str) -> Conn {
+    let mut holder = test.session();
+    holder.query_drop(format!("LOCK TABLES {table} READ")).unwrap();
+    holder
+}
+
+fn three_old_rows(test: &TestDatabase) -> TablePlan {
+    test.execute(
+        "INSERT INTO transaction_lifecycle (transaction_id, last_update_time) VALUES ('a', '2020-01-01'), \
+         ('b', '2020-01-02'), ('c', '2020-01-03'), ('new', '2025-01-01')",
+    );
+    test.warehouse()
+        .survey_rows(
+            test.topic(LIFECYCLE),
+            "last_update_time",
+            "2021-01-01".parse().unwrap(),
+            UTC,
+        )
+        .unwrap()
+}
+
+fn ours<T>(locked: Locked<T>) -> T {
+    match locked {
+        Locked::Ours(value) => value,
+        Locked::HeldBy(holder) => panic!("the lock is free, not held by {holder}"),
+    }
+}
+
+fn purge(database: &Database, plan: &TablePlan, deadline: Option<Instant>) -> anyhow::Result<RowsPurged> {
+    let warehouse = Warehouse::connect(database)?;
+    let purged = warehouse.purge_rows(plan, Duration::ZERO, deadline, &Stop::default(), &mut |_| {});
+    purged.map(ours)
+}
+
+fn through(test: &TestDatabase, port: u16) -> Database {
+    test.settings_at(TOPICS, port).database.unwrap()
+}
+
+#[test]
+fn a_load_into_a_locked_table_ends_in_time() {
+    for service in services() {
+        let test = on(&service);
+        let mut sink = test.open(COUNTS_TOPIC);
+        load(&mut sink, &records(&[("A", Some(r#"{"PURCHASE_COUNT":1}"#))]));
+        drop(sink);
+        let mut holder = read_lock(&test, "product_purchase_counts");
+        let mut sink = test.open(COUNTS_TOPIC);
+        sink.set_patience(Duration::from_secs(1));
+        sink.take(&record(1, b"A", Some(r#"{"PURCHASE_COUNT":2}"#)))
+            .unwrap();
+        let error = sink.commit(&drained(1, 2), &mut report("T")).unwrap_err();
+        let text = format!("{error:#}");
+        for word in [
+            "nothing of this transaction was committed",
+            "another session holds a lock",
+            "SHOW FULL PROCESSLIST",
+            "performance_schema.metadata_locks",
+        ] {
+            assert!(text.contains(word), "no {word:?} in: {text}");
+        }
+        assert_eq!(waiting(&mut test.session(), &test), [0; 0]);
+        holder.query_drop("UNLOCK TABLES").unwrap();
+        drop(sink);
+        assert_eq!(test.rows(COUNTS), ["A|1"]);
+        let mut sink = test.open(COUNTS_TOPIC);
+        load(&mut sink, &[record(1, b"A", Some(r#"{"PURCHASE_COUNT":2}"#))]);
+        assert_eq!(test.rows(COUNTS), ["A|2"]);
+    }
+}
+
+#[test]
+fn a_purge_of_a_locked_table_ends_in_time_and_deletes_nothing_later() {
+    for service in services() {
+        let test = on(&service);
+        let plan = three_old_rows(&test);
+        let mut holder = read_lock(&test, "transaction_lifecycle");
+        // The time is over when the first wait is.
+        let soon = Instant::now() + Duration::from_secs(1);
+        let purged = purge(test.settings.database.as_ref().unwrap(), &plan, Some(soon)).unwrap();
+        assert_eq!((purged.deleted, purged.left), (0, 3));
+        assert_eq!(waiting(&mut test.session(), &test), [0; 0]);
+        holder.query_drop("UNLOCK TABLES").unwrap();
+        // Whoever had waited before us would have had the table by now.
+        test.execute("LOCK TABLES transaction_lifecycle WRITE");
+        assert_eq!(test.rows(IDS), ["a", "b", "c", "new"]);
+    }
+}
+
+/// A proxy whose clients can be cut off without the server's noticing.
+#[derive(Clone, Default)]
+struct HalfOpen(Arc<Mutex<Vec<TcpStream>>>);
+
+impl HalfOpen {
+    fn start(&self, server: u16) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let clients = self.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let upstream = TcpStream::connect(("127.0.0.1", server)).unwrap();
+                clients.0.lock().unwrap().push(client.try_clone().unwrap());
+                let (mut to, mut from) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    // As long as this lives, the server's side stays open.
+                    std::mem::forget(to);
+                });
+                let (mut from, mut to) = (upstream, client);
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            }
+        });
+        port
+    }
+
+    fn cut_all(&self) {
+        for client in self.0.lock().unwrap().drain(..) {
+            let _ = client.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+#[test]
+fn a_session_that_was_lost_while_it_waited_is_ended() {
+    for service in services() {
+        let test = on(&service);
+        let plan = three_old_rows(&test);
+        let wire = HalfOpen::default();
+        let database = through(&test, wire.start(test.port()));
+        let mut holder = read_lock(&test, "transaction_lifecycle");
+        let mut watcher = test.session();
+        std::thread::scope(|scope| {
+            let purging = scope.spawn(|| purge(&database, &plan, None));
+            let ghost = until("a wait for the table", || waiting(&mut watcher, &test).pop());
+            wire.cut_all();
+            until("the lost session's end", || {
+                let found: Option<u8> = watcher
+                    .exec_first(
+                        "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ?",
+                        (ghost,),
+                    )
+                    .unwrap();
+                found.is_none().then_some(())
+            });
+            holder.query_drop("UNLOCK TABLES").unwrap();
+            let purged = purging.join().unwrap().unwrap();
+            assert_eq!((purged.deleted, purged.left), (3, 0));
+        });
+        assert_eq!(test.rows(IDS), ["new"]);
+    }
+}
+
+/// The cutoff's COMMIT; and that of the rows, unless the cutoff's never came through.
+#[test]
+fn a_purge_whose_commits_are_not_answered_counts_what_went() {
+    for service in services() {
+        for cut in [proxy::Cut::Before, proxy::Cut::After] {
+            let test = on(&service);
+            let plan = three_old_rows(&test);
+            let (port, left) = proxy::start(test.port(), cut, 2);
+            let purged = purge(&through(&test, port), &plan, None).unwrap();
+            assert_eq!((purged.deleted, purged.left), (3, 0));
+            assert_eq!(left.load(Ordering::SeqCst), 0);
+            assert_eq!(test.rows(IDS), ["new"]);
+            assert_eq!(test.one("SELECT COUNT(*) FROM lakectl_cutoffs"), "1");
+        }
+    }
+}
+
+#[test]
+fn an_erasure_whose_commits_are_not_answered_counts_what_went() {
+    for cut in [proxy::Cut::Before, proxy::Cut::After] {
+        let test = on(&mysql_service());
+        let mut sink = test.open(COUNTS_TOPIC);
+        let one = Some(r#"{"PURCHASE_COUNT":1}"#);
+        let refused = Some(r#"{"PURCHASE_COUNT":"many"}"#);
+        load(&mut sink, &records(&[("A", one), ("B", one), ("A", refused)]));
+        drop(sink);
+        let (port, left) = proxy::start(test.port(), cut, 2);
+        let warehouse = Warehouse::connect(&through(&test, port)).unwrap();
+        let subjects = [Subject::key(&format!("{COUNTS_TOPIC}=A")).unwrap()];
+        let topic = test.topic(COUNTS_TOPIC);
+        let deleted = warehouse.delete_subjects(topic, &subjects, Duration::ZERO, &Stop::default());
+        let hits = ours(deleted.unwrap());
+        assert_eq!((hits.rows, hits.rejects), (1, 1));
+        assert_eq!(left.load(Ordering::SeqCst), 0);
+        assert_eq!(test.rows(COUNTS), ["B|1"]);
+        assert_eq!(test.one("SELECT COUNT(*) FROM lakectl_rejects"), "0");
+    }
+}
+
+#[test]
+fn a_permission_whose_commit_is_not_answered_is_given_once() {
+    for service in services() {
+        for cut in [proxy::Cut::Before, proxy::Cut::After] {
+            let test = on(&service);
+            let (port, left) = proxy::start(test.port(), cut, 1);
+            let mut session = Session::open(&through(&test, port)).unwrap();
+            let place = ("ann", "streams");
+            let (change, entry) = grants::set(&mut session, place, Permission::Read, "run", false).unwrap();
+            assert!(change.changed && entry.is_some());
+            assert_eq!(left.load(Ordering::SeqCst), 0);
+            let told =
+                "SELECT user_id, permission, (SELECT COUNT(*) FROM lakectl_audit) FROM user_permissions";
+            assert_eq!(test.rows(told), ["ann|read|1"]);
+        }
+    }
+}
+
+/// The server lets nobody in any more after the COMMIT of the rows.
+#[test]
+fn what_nobody_can_tell_is_told_as_unknown() {
+    let test = on(&mysql_service());
+    let plan = three_old_rows(&test);
+    let user = test.name.replace("lakectl_test", "u");
+    test.execute(&format!("CREATE USER '{user}'@'%' IDENTIFIED BY ''"));
+    test.execute(&format!("GRANT ALL ON `{}`.* TO '{user}'@'%'", test.name));
+    let mut admin = test.session();
+    let lock_out = format!("ALTER USER '{user}'@'%' ACCOUNT LOCK");
+    let cutoffs = "SELECT 1 FROM lakectl_cutoffs";
+    let locked_out = Arc::new(Mutex::new(false));
+    let (admin_too, done) = (Mutex::new(test.session()), Arc::clone(&locked_out));
+    let (port, _) = proxy::start_then(test.port(), proxy::Cut::After, 2, move || {
+        let mut admin = admin_too.lock().unwrap();
+        // The first is the cutoff's, and counts by now or a moment later.
+        if std::mem::replace(&mut *done.lock().unwrap(), true) {
+            admin.query_drop(&lock_out).unwrap();
+        } else {
+            until("the cutoff", || admin.query_first::<u8, _>(cutoffs).unwrap());
+        }
+    });
+    let database = test.settings_as_at(&user, "", TOPICS, port).database.unwrap();
+    let error = purge(&database, &plan, None).unwrap_err();
+    admin.query_drop(format!("DROP USER '{user}'@'%'")).unwrap();
+    let text = format!("{error:#}");
+    assert!(
+        text.contains("0 rows are deleted, 3 are left") && text.contains("of 3 of these it is unknown"),
+        "{text}"
+    );
+    let ended = error.downcast_ref::<PurgeEnded>().unwrap();
+    assert_eq!(
+        (ended.purged.deleted, ended.purged.left, ended.unknown),
+        (0, 3, 3)
+    );
+}
+
+/// Somebody is making a table of that name, and takes his time.
+#[test]
+fn a_schema_that_is_locked_is_not_waited_for_for_ever() {
+    let test = on(&mysql_service());
+    test.execute("DROP TABLE lakectl_erasures");
+    let mut holder = test.session();
+    let session = holder.connection_id();
+    let mut watcher = test.session();
+    std::thread::scope(|scope| {
+        let making =
+            scope.spawn(move || holder.query_drop("CREATE TABLE lakectl_erasures SELECT SLEEP(1000)"));
+        until("the other to begin", || {
+            let sleeping =
+                "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ? AND STATE = 'User sleep'";
+            watcher.exec_first::<u8, _, _>(sleeping, (session,)).unwrap()
+        });
+        let refused = init_db(test.settings.database.as_ref(), &PLAIN, false);
+        let left = waiting(&mut watcher, &test);
+        watcher.query_drop(format!("KILL {session}")).unwrap();
+        making.join().unwrap().unwrap_err();
+        let text = format!("{:#}", refused.unwrap_err());
+        assert!(
+            text.contains("migration 006_erasures") && text.contains("another session holds a lock"),
+            "{text}"
+        );
+        assert_eq!(left, [0; 0]);
+    });
+    // Whether the other's table came to be depends on where it was interrupted.
+    test.execute("DROP TABLE IF EXISTS lakectl_erasures");
+    let outcome = init_db(test.settings.database.as_ref(), &PLAIN, false).unwrap();
+    assert_eq!(outcome.applied, ["006_erasures"]);
+}
+
+/// On a server that tells case apart these are two tables, and a person may be in both.
+#[test]
+fn tables_whose_names_differ_in_case_are_two() {
+    let test = TestDatabase::new(
+        &mysql_service(),
+        "[topics.ORDERS]\nkind = \"table\"\nwarehouse.table = \"orders\"\n",
+    );
+    test.execute("INSERT INTO lakectl_progress (table_name, topic, kafka_partition, next_offset) VALUES ('Orders', 'ORDERS', 0, 7)");
+    let topics = test.warehouse().loaded_topics(&test.settings).unwrap();
+    let tables: Vec<&str> = topics.iter().map(|topic| topic.table.as_str()).collect();
+    assert_eq!(tables, ["Orders", "orders"]);
+}
