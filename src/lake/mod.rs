@@ -45,6 +45,7 @@ use crate::config::{Settings, Topic};
 use crate::erase::filter::Filter;
 use crate::exit::usage;
 use crate::sink::{Progress, Target};
+pub use commits::{commit_of, token_of};
 pub use day::RecordDay;
 pub use files::{DataFile, TopicFiles};
 pub use found::{FileHits, Found};
