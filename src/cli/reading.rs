@@ -33,13 +33,13 @@ pub struct SchemaArgs {
 pub struct FilesArgs {
     /// A topic of the lake
     pub topic: String,
-    /// Only what has changed since this run: `+ path` is new, `~ path` replaced under the same name, `- path` gone
-    /// [`none`: all files are new]
-    #[arg(help_heading = WHAT, long, value_name = "RUN_ID")]
+    /// Only what has changed since this commit of the topic, like c1742: `+ path` is new, `~ path` replaced under the same
+    /// name, `- path` gone [c0 or `none`: all files are new]
+    #[arg(help_heading = WHAT, long, value_name = "COMMIT")]
     pub since: Option<String>,
     #[command(flatten)]
     pub root: RootArgs,
-    /// End the changes with a line `= RUN_ID`: where to go on from once they are loaded
+    /// End the changes with a line `= COMMIT`: where to go on from once they are loaded
     #[arg(help_heading = OUTPUT, long, requires = "since")]
     pub last_run: bool,
     /// Paths relative to the lake's root [default: absolute]

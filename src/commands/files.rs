@@ -7,7 +7,7 @@ use super::schema::{absolute_root, files_of};
 use crate::cli::{Common, FilesArgs};
 use crate::config::Overrides;
 use crate::exit::usage;
-use crate::lake::Lake;
+use crate::lake::{Lake, commit_of, token_of};
 use crate::report::Report;
 
 pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) -> Result<()> {
@@ -17,14 +17,20 @@ pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) ->
     };
     let settings = super::settings(common, &overrides)?;
     let lake = Lake::existing(&settings)?;
-    let files = files_of(&lake, &args.topic, args.since.as_deref())?;
+    let since = args
+        .since
+        .as_deref()
+        .map(|token| commit(&args.topic, token))
+        .transpose()?;
+    let files = files_of(&lake, &args.topic, since)?;
+    let last = token_of(files.commit);
     let root = absolute_root(&lake)?;
     let root = root.trim_end_matches('/');
     let mut listed = json!({
         "topic": args.topic,
         "kind": files.kind,
         "root": root,
-        "last_run": files.last_run,
+        "last_run": last,
     });
     let mut output = String::new();
     let mut line = |mark: &str, path: &str| {
@@ -53,21 +59,34 @@ pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) ->
                 .for_each(|(mark, path)| line(&format!("{mark} "), path));
             if args.last_run {
                 output.push_str("= ");
-                output.push_str(&files.last_run);
+                output.push_str(&last);
                 output.push(if args.null { '\0' } else { '\n' });
             }
         }
-        (Some(since), None) => return Err(unknown(&args.topic, since, &files.last_run)),
+        (Some(since), None) => return Err(unknown(&args.topic, since, &last)),
     }
     report.outcome(&listed);
     report.output = Some(output);
     Ok(())
 }
 
-fn unknown(topic: &str, since: &str, last_run: &str) -> anyhow::Error {
+fn commit(topic: &str, token: &str) -> Result<u64> {
+    if token == "none" {
+        return Ok(0);
+    }
+    commit_of(token).ok_or_else(|| {
+        usage(format!(
+            "--since: `{}` does not name a commit; c0 stands before the first one, and \
+             `lakectl files {topic} --since c0 --last-run` ends with the last one. Run ids are not taken",
+            token.escape_debug()
+        ))
+    })
+}
+
+fn unknown(topic: &str, since: &str, last: &str) -> anyhow::Error {
     usage(format!(
-        "--since: what has changed in {topic} since `{}` is not known: the ledger remembers some hundred runs and \
-         some thousand removed files of a topic. Load it anew: `lakectl files {topic}` lists all files, and go on from `--since {last_run}`",
-        since.escape_debug()
+        "--since: what has changed in {topic} since {since} is not known: its last commit is {last}, and the ledger \
+         remembers some thousand removed files of a topic. Load it anew: `lakectl files {topic}` lists all files, and go on \
+         from `--since {last}`"
     ))
 }

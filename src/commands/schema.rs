@@ -44,7 +44,7 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
 }
 
 /// The files of a topic that somebody named.
-pub(super) fn files_of(lake: &Lake<'_>, topic: &str, since: Option<&str>) -> Result<TopicFiles> {
+pub(super) fn files_of(lake: &Lake<'_>, topic: &str, since: Option<u64>) -> Result<TopicFiles> {
     crate::config::check_topic_name(topic)?;
     if let Some(files) = lake.files(topic, since)? {
         return Ok(files);

@@ -1,33 +1,29 @@
-//! What each commit has changed, for those who follow a topic: which files are new, replaced or gone since a run.
+//! What each commit has changed, for those who follow a topic: which files are new, replaced or gone since a commit.
 //!
 //! It stands in the topic's state and in the manifests' entries, and so moves in the moment of the commit like all else.
 
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::commits::{Changes, Removed, UNCOUNTED};
+use super::commits::Removed;
 use super::ledger::{FileEntry, Manifest, Pending, TopicState, by_partition};
 use super::path::{HivePartition, day_folder};
 use super::root::Root;
 use crate::config::Kind;
 use crate::report::PathsReport;
 
-/// In place of a run: before all of them, when there was no file.
-const NONE: &str = "none";
-
 /// Counts the commit that is about to be made of `state`, and its records, and says what it changes; paths are relative to
 /// the lake root.
-pub(super) fn note(root: &Root, topic: &str, state: &mut TopicState, run_id: &str) -> Result<PathsReport> {
+pub(super) fn note(root: &Root, topic: &str, state: &mut TopicState) -> Result<PathsReport> {
     let Some(mut pending) = state.pending.take() else {
         return Ok(PathsReport::default());
     };
-    let changes = state.changes.get_or_insert_default();
-    changes.commit += 1;
+    state.changes.commit += 1;
     let mut change = Change {
         root,
         topic,
         kind: state.kind,
-        commit: changes.commit,
+        commit: state.changes.commit,
         paths: PathsReport::default(),
         removed: Vec::new(),
         come: BTreeMap::new(),
@@ -51,8 +47,7 @@ pub(super) fn note(root: &Root, topic: &str, state: &mut TopicState, run_id: &st
         records.retain(|_, number| *number > 0);
         state.records = Some(records);
     }
-    changes.remove(change.removed);
-    changes.mark(run_id);
+    state.changes.remove(change.removed);
     Ok(change.paths)
 }
 
@@ -165,33 +160,18 @@ fn paths<'n>(kind: Kind, topic: &str, day: &str, names: impl IntoIterator<Item =
     names.into_iter().filter_map(path).collect()
 }
 
-/// Where somebody who has loaded all these files goes on: the run that changed them last, or a word where none did.
-pub(super) fn last_run(state: &TopicState, no_files: bool) -> &str {
-    let last = state.changes.as_ref().and_then(|changes| changes.runs.last());
-    match last {
-        Some(mark) => &mark.run,
-        None if no_files => NONE,
-        None => UNCOUNTED,
-    }
-}
-
-/// What has changed since a run. None: the ledger does not remember that.
+/// What has changed since a commit. None: the ledger does not remember that.
 pub(super) fn since(
     topic: &str,
     state: &TopicState,
     files: &BTreeMap<String, FileEntry>,
-    run_id: &str,
+    upto: u64,
 ) -> Option<PathsReport> {
-    if run_id == NONE {
-        return Some(PathsReport {
-            new: files.keys().cloned().collect(),
-            ..PathsReport::default()
-        });
+    let changes = &state.changes;
+    if !changes.remembers(upto) {
+        return None;
     }
-    let none_yet = Changes::default();
-    let changes = state.changes.as_ref().unwrap_or(&none_yet);
-    let upto = changes.upto(run_id)?;
-    // What went after that run, of what it had left.
+    // What went after that commit, of what it had left.
     let mut gone = BTreeSet::new();
     for removed in changes.removed.iter().filter(|removed| removed.commit > upto) {
         let of_then = removed.files.iter().filter(|(_, made)| *made <= upto);

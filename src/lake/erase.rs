@@ -298,7 +298,7 @@ impl Change<'_> {
         }
         self.state.pending = Some(pending);
         let lake = self.lake;
-        changes::note(&lake.root, &self.topic.name, &mut self.state, self.run_id)?;
+        changes::note(&lake.root, &self.topic.name, &mut self.state)?;
         commit::commit(&lake.root, lake.settings, &self.topic.name, &mut self.state)?;
         self.commits += 1;
         Ok(())

@@ -23,9 +23,9 @@ pub struct TopicFiles {
     pub kind: Kind,
     /// By day and name.
     pub files: Vec<DataFile>,
-    /// Where who has loaded these files goes on: the run that changed them last, or a word where there was none yet.
-    pub last_run: String,
-    /// What has changed since the run that was asked about. None: that is not remembered.
+    /// The last commit that changed them: whoever has loaded these files goes on from there.
+    pub commit: u64,
+    /// What has changed since the commit that was asked about. None: that is not remembered.
     pub since: Option<PathsReport>,
     /// Of a table: its link in `current/`, and the file behind it; relative to the lake root.
     pub current: Option<(String, String)>,
@@ -52,7 +52,7 @@ impl Lake<'_> {
     ///
     /// # Errors
     /// A commit that a killed run left half published.
-    pub fn files(&self, topic: &str, since: Option<&str>) -> Result<Option<TopicFiles>> {
+    pub fn files(&self, topic: &str, since: Option<u64>) -> Result<Option<TopicFiles>> {
         let deadline = Instant::now() + PUBLISHED_WITHIN;
         loop {
             let Some(state) = TopicState::load(&self.root, topic)? else {
@@ -73,7 +73,7 @@ impl Lake<'_> {
         }
     }
 
-    fn listed(&self, topic: &str, state: &TopicState, since: Option<&str>) -> Result<TopicFiles> {
+    fn listed(&self, topic: &str, state: &TopicState, since: Option<u64>) -> Result<TopicFiles> {
         let mut files = Vec::new();
         let mut entries = BTreeMap::new();
         for day in Manifest::days(&self.root, topic)? {
@@ -94,9 +94,9 @@ impl Lake<'_> {
         let current = state.snapshot.as_ref();
         Ok(TopicFiles {
             kind: state.kind,
-            last_run: changes::last_run(state, files.is_empty()).to_owned(),
+            commit: state.changes.commit,
             files,
-            since: since.and_then(|run_id| changes::since(topic, state, &entries, run_id)),
+            since: since.and_then(|commit| changes::since(topic, state, &entries, commit)),
             current: current.map(|snapshot| (link_of(topic, &snapshot.path), snapshot.path.clone())),
         })
     }

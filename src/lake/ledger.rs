@@ -143,9 +143,9 @@ pub struct TopicState {
     /// The first day that a purge left: older records of streams, and older history of tables, stay erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<NaiveDate>,
-    /// What the commits changed. None: the state was written before that was remembered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub changes: Option<Changes>,
+    /// How many commits there were, and what they took away.
+    #[serde(default)]
+    pub changes: Changes,
     /// The current snapshot of a table.
     pub snapshot: Option<Snapshot>,
     /// What the last commit still owes to the readers.
@@ -165,7 +165,7 @@ impl TopicState {
             records: Some(BTreeMap::new()),
             gaps: Vec::new(),
             cutoff: None,
-            changes: Some(Changes::of_new_topic()),
+            changes: Changes::default(),
             snapshot: None,
             pending: None,
         }
@@ -234,7 +234,7 @@ pub struct Snapshot {
     pub sidecar: String,
     pub sidecar_checksum: String,
     /// Deleted keys that the sidecar holds beside the rows: the table's first drain is not complete.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub tombstones: u64,
 }
 
@@ -315,16 +315,11 @@ pub struct FileEntry {
     /// Offsets of the first and the last record in it.
     pub first: i64,
     pub last: i64,
-    /// The commits that made and that last changed it; 0: before they were counted.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// The commits that made and that last changed it.
+    #[serde(default)]
     pub made: u64,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub changed: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl FileEntry {

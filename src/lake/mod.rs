@@ -47,6 +47,7 @@ use crate::exit::usage;
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::sink::{Progress, Target};
+pub use commits::{commit_of, token_of};
 pub use day::RecordDay;
 pub use files::{DataFile, TopicFiles};
 pub use found::{FileHits, Found};

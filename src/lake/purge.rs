@@ -223,7 +223,7 @@ impl Lake<'_> {
             purges,
             ..Pending::default()
         });
-        changes::note(&self.root, topic, state, run_id)?;
+        changes::note(&self.root, topic, state)?;
         commit::commit(&self.root, self.settings, topic, state)
     }
 }

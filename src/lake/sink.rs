@@ -329,7 +329,7 @@ impl<'a> TopicSink<'a> {
     }
 
     fn commit_state(&mut self) -> Result<()> {
-        let paths = changes::note(self.root, &self.topic.name, &mut self.state, &self.run_id)?;
+        let paths = changes::note(self.root, &self.topic.name, &mut self.state)?;
         self.report.paths.get_or_insert_default().add(paths);
         commit::commit(self.root, self.settings, &self.topic.name, &mut self.state)
     }
@@ -427,9 +427,6 @@ impl Sink for TopicSink<'_> {
             .iter()
             .map(|part| (part.partition, part.next))
             .collect();
-        if let Some(changes) = &mut self.state.changes {
-            changes.seen_by(&self.run_id);
-        }
         if drained.complete {
             self.state.complete_ms = Some(drained.planned_ms);
         }

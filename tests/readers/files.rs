@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::common::kafka::{DAY_MS, NOON_MS, Record, Topic, numbered, record, tombstone};
-use crate::common::lake::{Lake, number};
+use crate::common::lake::Lake;
 use crate::common::program::{self, Run};
 use crate::common::strace;
-use crate::common::{poll, unique};
+use crate::common::unique;
 
 /// Path relative to the lake root -> inode and content: what somebody has loaded.
 type Loaded = BTreeMap<String, (u64, Vec<u8>)>;
@@ -21,6 +21,12 @@ fn lakectl(lake: &Lake, arguments: &[&str]) -> Run {
 
 fn files(lake: &Lake, topic: &str, arguments: &[&str]) -> Run {
     lakectl(lake, &[&["files", topic], arguments].concat())
+}
+
+/// The token of a topic's last commit.
+fn last_commit(lake: &Lake, topic: &str) -> String {
+    let report = files(lake, topic, &["--json"]).expect(0).report();
+    report["last_run"].as_str().unwrap().to_owned()
 }
 
 /// The topic's data files as they lie there.
@@ -38,7 +44,7 @@ fn lying_there(lake: &Lake) -> Loaded {
         .collect()
 }
 
-/// Loads what has changed since a run, and nothing else. What is said must fit what was loaded before.
+/// Loads what has changed since a commit, and nothing else. What is said must fit what was loaded before.
 fn follow(lake: &Lake, topic: &str, since: &str, mut loaded: Loaded) -> Loaded {
     let now = lying_there(lake);
     let text = files(lake, topic, &["--relative", "--since", since])
@@ -81,8 +87,7 @@ impl Follower<'_> {
         for (since, loaded) in &self.runs {
             follow(self.lake, &self.topic, since, loaded.clone());
         }
-        self.runs
-            .push((report["run_id"].as_str().unwrap().to_owned(), now));
+        self.runs.push((last_commit(self.lake, &self.topic), now));
         report
     }
 
@@ -192,43 +197,6 @@ fn a_table_is_followed_as_its_snapshot_moves() {
     }
 }
 
-/// Two runs that begin before either commits: the one that comes second finds nothing left, and its start says nothing
-/// of the order.
-#[test]
-fn runs_side_by_side_are_told_apart() {
-    let topic = Topic::new("files-between");
-    let lake = Lake::of_stream(&topic);
-    topic.send(&[record("a", "{}")]);
-    lake.drain();
-    topic.send(&[record("b", "{}")]);
-    let lock = std::fs::File::open(lake.root().join(".lakectl/locks").join(&topic.name)).unwrap();
-    lock.lock().unwrap();
-    let runs = [(), ()].map(|()| lake.start(&["--wait", "1m"]));
-    for run in &runs {
-        poll("the run to wait for the lock", || {
-            let open = std::fs::read_dir(format!("/proc/{}/fd", run.child.id())).ok()?;
-            let mut targets = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-            targets.any(|target| target.ends_with(&topic.name)).then_some(())
-        });
-    }
-    drop(lock);
-    let reports = runs.map(|run| run.wait().expect(0).report());
-    let written: i64 = reports
-        .iter()
-        .map(|report| number(&report["totals"], "written"))
-        .sum();
-    assert_eq!(written, 1);
-    let loaded = lying_there(&lake);
-    topic.send(&[record("c", "{}")]);
-    for _ in 0..2 {
-        for report in &reports {
-            let since = report["run_id"].as_str().unwrap();
-            follow(&lake, &topic.name, since, loaded.clone());
-        }
-        lake.drain();
-    }
-}
-
 /// Killed at each rename: until the next run the truth is told or nothing at all, and after it all of it.
 #[test]
 fn kills_hide_nothing() {
@@ -237,7 +205,8 @@ fn kills_hide_nothing() {
     topic.send(&of_day("a", 0));
     lake.drain();
     topic.send(&[of_day("b", 0), of_day("b", 1)].concat());
-    let since = lake.drain()["run_id"].as_str().unwrap().to_owned();
+    lake.drain();
+    let since = last_commit(&lake, &topic.name);
     topic.send(&of_day("c", 1));
     let loaded = lying_there(&lake);
     let key = format!("{}=a-3", topic.name);
@@ -294,46 +263,38 @@ fn a_half_published_commit_is_no_answer() {
 }
 
 #[test]
-fn runs_that_nobody_remembers_are_told() {
+fn commits_that_nobody_remembers_are_told() {
     let topic = Topic::new("files-unknown");
     let lake = Lake::of_stream(&topic);
     topic.send(&[record("a", "{}")]);
-    let first = lake.drain()["run_id"].as_str().unwrap().to_owned();
-    for unknown in ["yesterday", "20990101T000000000Z-00000000"] {
-        files(&lake, &topic.name, &["--since", unknown])
-            .fails(2, &["Load it anew", "lists all files", &first]);
+    let run_id = lake.drain()["run_id"].as_str().unwrap().to_owned();
+    for odd in ["yesterday", "none", "", "c", "c-1", &run_id] {
+        let refused = files(&lake, &topic.name, &["--since", odd]);
+        refused.fails(2, &["does not name a commit", "Run ids are not taken"]);
     }
-    // One from before the topic was there has missed all of it.
-    let all = files(&lake, &topic.name, &["--since", "20200101T000000000Z-00000000"])
-        .expect(0)
-        .stdout;
-    assert!(all.starts_with("+ /") && all.lines().count() == 1, "{all}");
-    // A ledger from before any of this was remembered.
-    rewrite(&lake, &topic.name, "state", |state| {
-        drop(state.as_object_mut().unwrap().remove("changes"))
-    });
-    rewrite(&lake, &topic.name, "days/2025-10-30", |day| {
-        let file = day["files"][0].as_object_mut().unwrap();
-        file.retain(|name, _| name != "made" && name != "changed");
-    });
-    files(&lake, &topic.name, &["--since", &first]).fails(2, &["Load it anew"]);
-    // Who has loaded what there is has missed nothing; whoever has nothing, all of it.
+    files(&lake, &topic.name, &["--since", "c2"])
+        .fails(2, &["Load it anew", "lists all files", "--since c1"]);
     let shown = |since: &str| {
         let run = files(&lake, &topic.name, &["--since", since, "--last-run"]);
         run.expect(0).stdout
     };
-    assert_eq!(shown("uncounted"), "= uncounted\n");
-    assert_eq!(shown("none"), format!("{all}= uncounted\n"));
+    let all = shown("c0");
+    assert!(all.starts_with("+ /") && all.ends_with("\n= c1\n"), "{all}");
+    assert_eq!(shown("c1"), "= c1\n");
     topic.send(&[record("b", "{}")]);
-    let second = lake.drain()["run_id"].as_str().unwrap().to_owned();
-    files(&lake, &topic.name, &["--since", &first]).fails(2, &["Load it anew", &second]);
-    assert_eq!(
-        files(&lake, &topic.name, &["--since", &second]).expect(0).stdout,
-        ""
+    lake.drain();
+    let second = shown("c1");
+    assert!(
+        second.starts_with("+ /") && second.ends_with("\n= c2\n"),
+        "{second}"
     );
-    let of_both = shown("uncounted");
-    assert!(of_both.starts_with("+ /") && of_both.ends_with(&format!("\n= {second}\n")));
-    assert_eq!((of_both.lines().count(), shown("none").lines().count()), (2, 3));
+    // As if too many files had been removed since.
+    rewrite(&lake, &topic.name, "state", |state| {
+        state["changes"]["forgotten"] = json!(2)
+    });
+    files(&lake, &topic.name, &["--since", "c1"]).fails(2, &["Load it anew", "--since c2"]);
+    assert_eq!(shown("c2"), "= c2\n");
+    assert_eq!(shown("c0").lines().count(), 3);
     lake.verify(0);
 }
 
