@@ -1,6 +1,6 @@
 //! The connection to Kafka: a consumer that is assigned, never subscribed.
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -16,7 +16,7 @@ use super::options;
 use super::plan::PartitionOffsets;
 use super::refusal::{remedy, without_thread};
 use crate::config::Kafka;
-use crate::problem::Problem;
+use crate::problem::{Problem, Subject};
 use crate::report::printable;
 
 /// How long one question to Kafka may take.
@@ -138,12 +138,10 @@ impl Client {
         for key in all {
             let pick = |map: &BTreeMap<_, Result<i64, String>>| match map.get(&key) {
                 Some(Ok(offset)) => Ok(*offset),
-                Some(Err(error)) => Err(anyhow!("topic {} Kafka partition {}: {error}", key.0, key.1)),
-                None => Err(anyhow!(
-                    "topic {} Kafka partition {}: the broker gave no offset",
-                    key.0,
-                    key.1
-                )),
+                Some(Err(error)) => Problem::new(error).about(Subject::partition(&key.0, key.1)).err(),
+                None => Problem::new("the broker gave no offset")
+                    .about(Subject::partition(&key.0, key.1))
+                    .err(),
             };
             let (low, high) = (pick(&low)?, pick(&high)?);
             // Asked before the stable end, the high watermark may lie below it by now.
@@ -212,9 +210,9 @@ impl Client {
             .elements_for_topic(topic)
             .iter()
             .map(|entry| {
-                entry
-                    .error()
-                    .map_err(|e| anyhow!("topic {topic} Kafka partition {}: {e}", entry.partition()))?;
+                entry.error().map_err(|e| {
+                    Problem::new(e.to_string()).about(Subject::partition(topic, entry.partition()))
+                })?;
                 let offset = match entry.offset() {
                     Offset::Offset(offset) => Some(offset),
                     _ => None,

@@ -6,7 +6,7 @@ mod outcome;
 mod plan;
 mod rows;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{SecondsFormat, Utc};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::exit::usage;
 use crate::lake::{Lake, RecordDay};
 use crate::locked::Locked;
 use crate::print::{self, Log};
+use crate::problem::About;
 use crate::progress::Display;
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::select;
@@ -299,7 +300,7 @@ impl<'a> Targets<'a> {
             .attempt(self.wait, |step| {
                 lake.purge(&plan.topic, plan.cutoff, &folders, &report.run_id, step)
             })
-            .with_context(|| format!("purging topic {}", plan.topic));
+            .about_topic(&plan.topic);
         let purged = purged.map(|purged| {
             purged.map(|purged| {
                 outcome.left.extend(purged.strangers);
