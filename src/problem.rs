@@ -19,6 +19,13 @@ impl Subject {
         Subject::Topic(name.to_owned())
     }
 
+    pub fn partition(topic: &str, partition: i32) -> Subject {
+        Subject::Partition {
+            topic: topic.to_owned(),
+            partition,
+        }
+    }
+
     pub fn is_topic(&self, name: &str) -> bool {
         matches!(self, Subject::Topic(topic) if topic == name)
     }
@@ -174,14 +181,20 @@ pub fn regarding(subject: Subject, error: anyhow::Error) -> anyhow::Error {
     anyhow::Error::new(Regarding { subject, error })
 }
 
-/// Says what an error is about.
+/// Says what an error is about, unless it says so itself.
 pub trait About<T> {
     fn about_topic(self, name: &str) -> anyhow::Result<T>;
 }
 
 impl<T, E: Into<anyhow::Error>> About<T> for Result<T, E> {
     fn about_topic(self, name: &str) -> anyhow::Result<T> {
-        self.map_err(|error| regarding(Subject::topic(name), error.into()))
+        self.map_err(|error| {
+            let error = error.into();
+            match Problem::of(&error).subject {
+                Some(subject) if subject.topic_name() == name => error,
+                _ => regarding(Subject::topic(name), error),
+            }
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use super::reasons::Reasons;
 use super::refusal::{remedy, without_thread};
 use super::settings::TopicSettings;
 use crate::config::Kafka;
-use crate::problem::Problem;
+use crate::problem::{Problem, Subject, regarding};
 use crate::report::printable;
 use crate::stop::Stop;
 
@@ -215,9 +215,9 @@ impl Client {
         match answer {
             Some(Ok(offset)) => Ok(*offset),
             Some(Err(fault)) => Err(self.explain(fault)),
-            None => Err(anyhow!("the broker gave no offset")),
+            None => Problem::new("the broker gave no offset").err(),
         }
-        .with_context(|| format!("topic {topic} Kafka partition {partition}"))
+        .map_err(|error| regarding(Subject::partition(topic, *partition), error))
     }
 
     /// The first offset whose record may have a timestamp at or past `time_ms`, per Kafka partition;
@@ -248,13 +248,11 @@ impl Client {
                 .collect())
         });
         found
-            .map_err(|fault| self.explain(&fault))
-            .with_context(|| format!("topic {topic}"))?
+            .map_err(|fault| regarding(Subject::topic(topic), self.explain(&fault)))?
             .into_iter()
             .map(|(partition, answer)| {
                 let offset = answer
-                    .map_err(|fault| self.explain(&fault))
-                    .with_context(|| format!("topic {topic} Kafka partition {partition}"))?;
+                    .map_err(|fault| regarding(Subject::partition(topic, partition), self.explain(&fault)))?;
                 Ok((partition, offset))
             })
             .collect()

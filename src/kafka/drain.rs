@@ -1,6 +1,6 @@
 //! The bounded read of a plan: it ends by itself, even while producers keep writing.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
@@ -267,11 +267,14 @@ impl<'a> Reading<'a> {
         let key = (self.topic.to_owned(), partition);
         let found = self.client.stable_end(&key)?;
         if found < end {
-            return Err(anyhow!(
-                "topic {} Kafka partition {partition}: its end moved back from offset {end} to {found} while it was \
-                 read (at {reached}); nothing of that was committed, run again",
-                self.topic
-            ));
+            let what = format!(
+                "its end moved back from offset {end} to {found} while it was read (at {reached}); nothing of that was \
+                 committed"
+            );
+            return Problem::new(what)
+                .about(Subject::partition(self.topic, partition))
+                .fix("run again")
+                .err();
         }
         self.settle(partition, end)
     }

@@ -19,6 +19,7 @@ use super::path::{HivePartition, day_folder, parent};
 use super::root::{Found, Root};
 use super::{doubts, sealed, trash};
 use crate::config::Settings;
+use crate::problem::About;
 
 /// Past this many files one syncfs is cheaper than an fsync each, four at a time.
 const SYNC_EACH_MAX: usize = 1_000;
@@ -151,7 +152,9 @@ fn publish(
         trash::remove_empty_parents(root, path)?;
     }
     for (day, name) in &pending.forget {
-        let day = HivePartition::parse(day).with_context(|| format!("topic {topic}: `{day}` is no day"))?;
+        let day = HivePartition::parse(day)
+            .with_context(|| format!("`{day}` is no day"))
+            .about_topic(topic)?;
         let path = format!("{}/{name}", day_folder(state.kind, topic, day));
         root.remove_file(&path)?;
         trash::remove_empty_parents(root, &path)?;

@@ -3,7 +3,7 @@
 //! A ledger file that was lost, or put back from an older backup, is whole and yet wrong: what it has forgotten would be
 //! taken in a second time, or never be searched again.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ledger::{FileEntry, Manifest, TopicState, topic_home};
@@ -81,18 +81,22 @@ pub(super) fn check_days(root: &Root, topic: &str, state: &TopicState) -> Result
 
 fn check_folder(root: &Root, topic: &str, kind: Kind, day: &str, known: &[FileEntry]) -> Result<()> {
     let Some(partition) = HivePartition::parse(day) else {
-        bail!("topic {topic}: `{day}` is no day");
+        return Problem::new(format!("`{day}` is no day"))
+            .about_topic(topic)
+            .err();
     };
     let folder = day_folder(kind, topic, partition);
     let names: BTreeSet<&str> = known.iter().map(|file| file.name.as_str()).collect();
     for (name, _) in root.list(&folder)? {
         if is_data_name(&name) && !names.contains(name.as_str()) {
-            bail!(
-                "topic {topic}: the ledger's list of this day, {}, doesn't know {}; nothing was committed. Restore the list \
-                 from a backup; if the file is not lakectl's, move it away",
+            return Problem::new(format!(
+                "the ledger's list of this day, {}, doesn't know {}; nothing was committed",
                 root.shown(&Manifest::path(topic, day)),
                 root.shown(&format!("{folder}/{name}"))
-            );
+            ))
+            .about_topic(topic)
+            .fix("Restore the list from a backup; if the file is not lakectl's, move it away")
+            .err();
         }
     }
     Ok(())
@@ -114,15 +118,20 @@ fn check_offsets(root: &Root, topic: &str, day: &str, known: &[FileEntry], new: 
         if let Some((_, there)) = taken.range(range).next_back()
             && there.last >= file.first
         {
-            bail!(
-                "topic {topic}: offsets {} to {} of Kafka partition {partition} stand in {day} already, in {}: the ledger's \
-                 state, {}, is older than the data. Nothing was committed; restore the newest state from a backup, or move \
-                 the topic's data and its folder under .lakectl/topics away and run again",
+            return Problem::new(format!(
+                "offsets {} to {} of Kafka partition {partition} stand in {day} already, in {}: the ledger's state, {}, is \
+                 older than the data. Nothing was committed",
                 file.first.max(there.first),
                 file.last.min(there.last),
                 there.name,
                 root.shown(&TopicState::path(topic))
-            );
+            ))
+            .about_topic(topic)
+            .fix(
+                "restore the newest state from a backup, or move the topic's data and its folder under .lakectl/topics \
+                 away and run again",
+            )
+            .err();
         }
     }
     Ok(())

@@ -19,6 +19,7 @@ use super::{Lake, changes, commit, lock};
 use crate::config::{Compression, Kind, Topic};
 use crate::erase::matcher::{Matcher, Verdict};
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::stop::Stop;
 
 /// Files of one commit: the ledger's state names them all.
@@ -150,7 +151,10 @@ fn look(
         };
         for entry in manifest.files {
             if stop.signal().is_some() {
-                bail!("topic {topic}: stopped by a signal; run it again for the rest");
+                return Problem::new("stopped by a signal")
+                    .about_topic(topic)
+                    .fix("run it again for the rest")
+                    .err();
             }
             let file = DataFile {
                 day: name.clone(),

@@ -1,6 +1,6 @@
 //! Retention in the lake: what a purge would take, from the manifests alone, and the taking.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use chrono::NaiveDate;
 use rustix::fs::FileType;
 use std::collections::HashSet;
@@ -11,6 +11,7 @@ use super::path::{HivePartition, day_folder, topic_folder};
 use super::{Lake, changes, commit, lock, trash};
 use crate::config::Kind;
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::report::one_line;
 
 /// A topic of the lake, by its ledger.
@@ -80,20 +81,25 @@ impl Lake<'_> {
     fn check_places(&self, topic: &str, kind: Kind, folders: &[DayFolder]) -> Result<()> {
         let home = topic_folder(kind, topic);
         if self.root.stat(&home)?.is_none() {
-            bail!(
-                "topic {topic}: {} is missing; is a disk not mounted? Nothing was deleted",
+            return Problem::new(format!(
+                "{} is missing; nothing was deleted",
                 self.root.shown(&home)
-            );
+            ))
+            .about_topic(topic)
+            .fix("is a disk not mounted?")
+            .err();
         }
         for folder in folders {
             if let Some(found) = self.root.stat(&folder.path)?
                 && found.kind != FileType::Directory
             {
-                bail!(
-                    "topic {topic}: {} is no folder (a symlink is never followed); nothing of the topic was deleted, \
-                     put the folder back or move the link away",
+                return Problem::new(format!(
+                    "{} is no folder (a symlink is never followed); nothing of the topic was deleted",
                     self.root.shown(&folder.path)
-                );
+                ))
+                .about_topic(topic)
+                .fix("put the folder back or move the link away")
+                .err();
             }
         }
         Ok(())
@@ -243,21 +249,26 @@ fn check(topic: &str, planned: &[DayFolder], now: &TopicDays) -> Result<Vec<DayF
             continue;
         };
         if found.current {
-            bail!(
-                "topic {topic}: {} holds the table's current snapshot by now; plan again",
+            return Problem::new(format!(
+                "{} holds the table's current snapshot by now",
                 found.path
-            );
+            ))
+            .about_topic(topic)
+            .fix("plan again")
+            .err();
         }
         if found.files > plan.files || found.records > plan.records {
-            bail!(
-                "topic {topic}: {} holds {} records in {} files by now, but {} in {} were planned; nothing of the topic \
-                 was deleted, plan again",
+            return Problem::new(format!(
+                "{} holds {} records in {} files by now, but {} in {} were planned; nothing of the topic was deleted",
                 found.path,
                 found.records,
                 found.files,
                 plan.records,
                 plan.files
-            );
+            ))
+            .about_topic(topic)
+            .fix("plan again")
+            .err();
         }
         folders.push(found.clone());
     }

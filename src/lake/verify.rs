@@ -15,6 +15,7 @@ use super::{Lake, commit, doubts, lock, trash};
 use crate::advice;
 use crate::config::{Compression, Kind, check_topic_name};
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::report::{Difference, VerifyReport};
 use crate::stop::Stop;
 
@@ -184,10 +185,9 @@ impl Look<'_> {
         self.ranges(folder, &manifest.files);
         for entry in &manifest.files {
             if stop.signal().is_some() {
-                bail!(
-                    "topic {}: stopped by a signal before all files were looked at",
-                    self.topic
-                );
+                return Problem::new("stopped by a signal before all files were looked at")
+                    .about_topic(self.topic)
+                    .err();
             }
             let path = format!("{folder}/{}", entry.name);
             self.found.files += 1;

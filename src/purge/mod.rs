@@ -6,7 +6,7 @@ mod outcome;
 mod plan;
 mod rows;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use chrono::{SecondsFormat, Utc};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use crate::exit::usage;
 use crate::lake::{Lake, RecordDay, kept, left_out};
 use crate::locked::Locked;
 use crate::print::{self, Log};
+use crate::problem::About;
 use crate::progress::Display;
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::select;
@@ -313,7 +314,7 @@ impl<'a> Targets<'a> {
             .attempt(self.wait, |step| {
                 lake.purge(&plan.topic, plan.cutoff, &folders, &report.run_id, step)
             })
-            .with_context(|| format!("purging topic {}", plan.topic));
+            .about_topic(&plan.topic);
         let purged = purged.map(|purged| {
             purged.map(|purged| {
                 tell(report, purged.foreign.iter().map(|path| left_out(path)));
