@@ -236,7 +236,6 @@ impl Visitor<'_> for Name<'_> {
 }
 
 #[cfg(test)]
-#[path = "json_oracle.rs"]
 pub(crate) mod oracle;
 
 #[cfg(test)]

@@ -148,5 +148,4 @@ fn write_run(
 }
 
 #[cfg(test)]
-#[path = "fold_tests.rs"]
 mod tests;

@@ -201,7 +201,6 @@ impl Recorder {
 }
 
 #[cfg(test)]
-#[path = "line_properties.rs"]
 mod properties;
 
 #[cfg(test)]

@@ -75,5 +75,4 @@ pub fn merge(
 }
 
 #[cfg(test)]
-#[path = "snapshot_tests.rs"]
 mod tests;

@@ -166,5 +166,4 @@ fn numbers(topic: &TopicReport) -> Vec<(&'static str, u64)> {
 }
 
 #[cfg(test)]
-#[path = "run_tests.rs"]
 mod tests;

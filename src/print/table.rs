@@ -307,5 +307,4 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 #[cfg(test)]
-#[path = "table_tests.rs"]
 mod tests;

@@ -373,5 +373,4 @@ fn values_of(pending: &Pending, reread: Reread<'_>) -> Vec<Value> {
 }
 
 #[cfg(test)]
-#[path = "batch_tests.rs"]
 mod tests;

@@ -386,5 +386,4 @@ fn moment(column: &Column, time: NaiveDateTime, places: u32) -> Result<Value, St
 }
 
 #[cfg(test)]
-#[path = "convert_tests.rs"]
 mod tests;
