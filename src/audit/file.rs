@@ -6,8 +6,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 
 use super::{Entry, History};
-use crate::lake::path::HOME;
-use crate::lake::root::Root;
+use crate::lake::disk::root::Root;
+use crate::lake::layout::paths::HOME;
 
 /// Relative to the lake root.
 pub const PATH: &str = ".lakectl/audit.jsonl";

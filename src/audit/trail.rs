@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{CommandLine, Entry};
 use crate::config::Database;
-use crate::lake::root::Root;
+use crate::lake::disk::root::Root;
 use crate::warehouse::Session;
 
 /// Where an entry goes.

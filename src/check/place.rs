@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::scope::ToCome;
 use super::{Checks, LAKE, Scope};
 use crate::config::Files;
-use crate::lake::{Lake, ledger, path};
+use crate::lake::layout::paths;
+use crate::lake::{Lake, ledger};
 use crate::print::count;
 
 /// Less than this is little for anybody.
@@ -169,7 +170,7 @@ fn folders(root: &Path, base: &Path) -> Vec<PathBuf> {
         "streams",
         "tables",
         "current",
-        path::HOME,
+        paths::HOME,
         ".lakectl/topics",
         ".lakectl/locks",
         ".lakectl/staging",

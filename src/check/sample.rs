@@ -9,7 +9,8 @@ use super::scope::Subject;
 use super::values::Values;
 use crate::config::PartitionTime;
 use crate::kafka::{Client, DrainPlan, Limits, OffsetRange, PartitionOffsets, Reading};
-use crate::lake::{RecordDay, line};
+use crate::lake::RecordDay;
+use crate::lake::line::encode;
 use crate::record::Record;
 use crate::warehouse::Trial;
 
@@ -46,7 +47,7 @@ pub(super) fn read(
         dayless: 0,
     };
     let mut day = RecordDay::new(lake.timezone, topic.partition_time.clone());
-    let mut decoder = line::decoder(&lake.prefix, &topic.key).with_fields();
+    let mut decoder = encode::decoder(&lake.prefix, &topic.key).with_fields();
     let mut take = |record: &Record<'_>| {
         sample.records += 1;
         sample.bytes += record.key.map_or(0, <[u8]>::len) as u64 + record.value.map_or(0, <[u8]>::len) as u64;

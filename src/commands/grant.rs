@@ -7,8 +7,8 @@ use crate::cli::{self, Access, ApplyOnly, Common, GrantAction, GrantArgs};
 use crate::config::{Overrides, Settings};
 use crate::exit::{self, usage};
 use crate::grants::{self, Apply, Change, Checked, GrantOutcome, Permission, Rules};
+use crate::lake::disk::root::Root;
 use crate::lake::ledger;
-use crate::lake::root::Root;
 use crate::report::Report;
 
 pub(super) fn execute(common: &Common, args: &GrantArgs, report: &mut Report) -> Result<()> {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::json::oracle;
 use crate::ksqldb::{Key, KeyFormat};
-use crate::lake::line::Recorder;
+use crate::lake::line::encode::Recorder;
 use crate::record::Header;
 use proptest::prelude::*;
 use serde_json::value::RawValue;

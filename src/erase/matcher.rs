@@ -224,7 +224,7 @@ mod tests {
     use crate::config::Kind;
     use crate::decode::Decoder;
     use crate::ksqldb::KeySchema;
-    use crate::lake::line::Recorder;
+    use crate::lake::line::encode::Recorder;
     use crate::record::Record;
     use proptest::prelude::*;
 

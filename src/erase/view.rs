@@ -170,7 +170,7 @@ mod tests {
     use super::*;
     use crate::decode::{Decoded, Decoder, line};
     use crate::ksqldb::{KeyFormat, KeySchema, Window};
-    use crate::lake::line::Recorder;
+    use crate::lake::line::encode::Recorder;
     use crate::record::Record;
 
     fn schema(format: KeyFormat, columns: &[&str]) -> KeySchema {

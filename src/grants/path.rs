@@ -1,7 +1,7 @@
 //! Paths of permissions: relative to the lake root, one spelling each.
 
 use crate::exit::usage;
-use crate::lake::path::HOME;
+use crate::lake::layout::paths::HOME;
 use anyhow::Result;
 
 /// The lake root itself.

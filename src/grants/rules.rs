@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::{Permission, path};
-use crate::lake::path::HOME;
+use crate::lake::layout::paths::HOME;
 
 /// A row of user_permissions, as it stands there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

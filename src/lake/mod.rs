@@ -1,42 +1,16 @@
 //! The lake: files in Hive's layout, and the ledger that says which of them count.
 
-pub mod acl;
-mod arena;
-mod changes;
 mod commit;
-mod commits;
-mod day;
-mod doubts;
-mod erase;
-mod erasures;
-mod files;
-mod fold;
-mod folder;
-mod found;
-pub mod inherit;
+pub mod disk;
+mod file;
+mod govern;
+mod ingest;
+pub mod layout;
 pub mod ledger;
 pub mod line;
-mod line_head;
-mod lines;
-pub mod lock;
-mod merge;
-pub mod path;
-mod previous;
-mod purge;
-mod rebuild;
-pub mod root;
-mod row;
-pub(crate) mod sealed;
-mod sink;
-mod snapshot;
-mod snapshot_output;
-mod stage;
-mod standing;
+mod look;
+mod stream;
 mod table;
-mod trash;
-mod verify;
-mod write;
-mod writer;
 
 use anyhow::Result;
 use std::time::Duration;
@@ -47,16 +21,19 @@ use crate::exit::usage;
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::sink::{Progress, Target};
-pub use commits::{commit_of, token_of};
-pub use day::RecordDay;
-pub use files::{DataFile, TopicFiles};
-pub use found::{FileHits, Found};
+use disk::lock;
+use disk::root::Root;
+use govern::erased_list;
+pub use govern::found::{FileHits, Found};
+pub use govern::purge::{DayFolder, Purged, TopicDays, kept, left_out};
+pub use ingest::TopicSink;
+pub use layout::day::RecordDay;
 use ledger::TopicState;
-pub use purge::{DayFolder, Purged, TopicDays, kept, left_out};
-use root::Root;
-pub use sink::TopicSink;
-pub use standing::{DayCount, LastRun, Ledger, Standing};
-pub use verify::Verified;
+pub use ledger::change_log::{commit_of, token_of};
+use ledger::preconditions;
+pub use look::listing::{DataFile, TopicFiles};
+pub use look::status::{DayCount, LastRun, Ledger, Standing};
+pub use look::verify::Verified;
 
 /// An opened lake.
 #[derive(Debug)]
@@ -103,7 +80,7 @@ impl<'a> Lake<'a> {
         let by = topic.partition_time.to_string();
         match state {
             None => {
-                doubts::check_new_topic(&self.root, topic.kind, &topic.name)?;
+                preconditions::check_new_topic(&self.root, topic.kind, &topic.name)?;
                 Ok(TopicState::new(&topic.name, topic.kind, by))
             }
             Some(state) if state.kind != topic.kind => Problem::usage(format!(
@@ -146,7 +123,7 @@ impl Target for Lake<'_> {
         let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
         let state = self.check(topic, recovered)?;
         let erased = Filter::new(
-            erasures::load(&self.root)?,
+            erased_list::load(&self.root)?,
             &topic.name,
             &topic.key,
             &topic.key.columns,

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::config::{Kind, Retention};
 use crate::exit::usage;
-use crate::lake::path::{HivePartition, day_folder};
+use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::{DayFolder, TopicDays};
 use crate::print::count;
 use crate::report::one_line;

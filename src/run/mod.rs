@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{Client, OffsetRange, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
-use crate::lake::path::topic_folder;
+use crate::lake::layout::paths::topic_folder;
 use crate::locked::Locked;
 use crate::print::count;
 use crate::problem::Problem;

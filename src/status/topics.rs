@@ -10,7 +10,7 @@ use super::model::{
 };
 use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{self, Accept, From};
-use crate::lake::path::HivePartition;
+use crate::lake::layout::paths::HivePartition;
 use crate::lake::{DayCount, LastRun, Standing};
 use crate::problem::Problem;
 use crate::sink::Progress;

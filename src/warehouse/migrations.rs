@@ -27,7 +27,7 @@ macro_rules! migrations {
         [$(Migration {
             version: $version,
             name: $name,
-            file: include_str!(concat!("../../schema/", $name, ".sql")),
+            file: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/schema/", $name, ".sql")),
         }),*]
     };
 }

@@ -103,8 +103,10 @@ fn modes(folder: &Path) -> std::collections::BTreeMap<String, (u32, bool, bool)>
         }
         let file = std::fs::File::open(entry.path()).unwrap();
         let lists = (
-            lakectl::lake::acl::read_access(&file).unwrap().is_some(),
-            lakectl::lake::acl::read_default(&file).unwrap_or(None).is_some(),
+            lakectl::lake::disk::acl::read_access(&file).unwrap().is_some(),
+            lakectl::lake::disk::acl::read_default(&file)
+                .unwrap_or(None)
+                .is_some(),
         );
         modes.insert(
             entry.path().display().to_string(),
@@ -241,7 +243,7 @@ fn a_user_that_is_gone_leaves_nothing_behind() {
         "this system has no user of that name"
     );
     let file = std::fs::File::open(part(&world, "A")).unwrap();
-    assert_eq!(lakectl::lake::acl::read_access(&file).unwrap(), None);
+    assert_eq!(lakectl::lake::disk::acl::read_access(&file).unwrap(), None);
     assert!(report["acl"].to_string().contains(&uid.to_string()));
     assert_eq!(apply(&world, 3)["changed"], false);
 }
@@ -254,9 +256,9 @@ fn entries_of_others_stay_and_gain_nothing() {
     for folder in path.ancestors().take_while(|folder| *folder != world.dir.path()) {
         let file = std::fs::File::open(folder).unwrap();
         let bits = if folder == path { 4 } else { 5 };
-        let acl = lakectl::lake::acl::Acl::from_mode(file.metadata().unwrap().mode());
+        let acl = lakectl::lake::disk::acl::Acl::from_mode(file.metadata().unwrap().mode());
         let acl = acl.with_users(&[(stranger.uid(), Some(bits))].into());
-        lakectl::lake::acl::write_access(&file, &acl).unwrap();
+        lakectl::lake::disk::acl::write_access(&file, &acl).unwrap();
     }
     assert!(stranger.reads(&path));
     world.set(&alice.0, "streams/A", "write");

@@ -9,8 +9,8 @@ use std::process::{Command, Output};
 use std::sync::Mutex;
 use tempfile::TempDir;
 
+use lakectl::lake::disk::root::Root;
 use lakectl::lake::ledger;
-use lakectl::lake::root::Root;
 
 use crate::common::program::{self, Run};
 use crate::common::{service, unique};

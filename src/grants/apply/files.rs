@@ -10,9 +10,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::groups::Groups;
 use super::people::{People, Person};
 use super::{Applied, Permission, Rules, TOLD_MAX, path, wanted};
-use crate::lake::acl::{self, Acl, Bits};
-use crate::lake::path::HOME;
-use crate::lake::root::Root;
+use crate::lake::disk::acl::{self, Acl, Bits};
+use crate::lake::disk::root::Root;
+use crate::lake::layout::paths::HOME;
 
 /// A tree that goes deeper is none of ours.
 const DEPTH_MAX: usize = 40;

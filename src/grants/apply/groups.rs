@@ -4,7 +4,7 @@ use super::people::Person;
 use crate::grants::AclChange;
 use crate::grants::outcome::shown_bits;
 use crate::grants::path;
-use crate::lake::acl::Bits;
+use crate::lake::disk::acl::Bits;
 
 /// Before and after; None: no entry.
 pub(super) type Change = (Option<Bits>, Option<Bits>);

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Applied, Permission, Rules};
-use crate::lake::root::Root;
-use crate::lake::sealed;
+use crate::lake::disk::checksummed;
+use crate::lake::disk::root::Root;
 
 /// Whose entries lakectl has set in this lake: it takes back no others.
 const STATE: &str = ".lakectl/grants";
@@ -38,7 +38,7 @@ pub(super) struct People {
 
 impl People {
     pub(super) fn find(root: &Root, rules: &Rules, out: &mut Applied) -> Result<People> {
-        let before = sealed::read::<State>(root, STATE)?.unwrap_or_default();
+        let before = checksummed::read::<State>(root, STATE)?.unwrap_or_default();
         let mut people: BTreeMap<u32, Person> = BTreeMap::new();
         let mut unknown = State::default();
         for user in rules.users() {
@@ -96,9 +96,9 @@ impl People {
     }
 
     fn save(&self, root: &Root, state: &State) -> Result<()> {
-        match sealed::read::<State>(root, STATE)?.as_ref() == Some(state) {
+        match checksummed::read::<State>(root, STATE)?.as_ref() == Some(state) {
             true => Ok(()),
-            false => sealed::write(root, STATE, state),
+            false => checksummed::write(root, STATE, state),
         }
     }
 }

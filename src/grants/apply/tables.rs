@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Applied, Apply, Permission, Rules, Trail};
 use crate::config::Kind;
 use crate::grants::SqlChange;
-use crate::lake::path::topic_folder;
+use crate::lake::layout::paths::topic_folder;
 use crate::warehouse::{Session, quote};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,7 +220,7 @@ fn tell_what_stays(
                     format!("{grantee} can still SELECT from it, by a right that lakectl did not give");
                 let denied = filled.topics.iter().any(|topic| {
                     let decision = rules.decide(user, &topic_folder(Kind::Table, topic));
-                    matches!(decision, super::super::Decision::By(_))
+                    matches!(decision, crate::grants::Decision::By(_))
                 });
                 match denied {
                     true => out.could_not(Some(user), table.as_str(), reason),

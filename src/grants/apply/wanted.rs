@@ -1,7 +1,7 @@
 //! Which entries a user is to have on a folder or file: the pure part of making permissions real.
 
 use super::{Permission, Rules, path};
-use crate::lake::acl::Bits;
+use crate::lake::disk::acl::Bits;
 
 const READ: Bits = 4;
 const WRITE: Bits = 2;
@@ -69,7 +69,7 @@ mod tests {
 
     fn bits(rules: &Rules, folder: &str) -> (Option<Bits>, Option<Bits>) {
         let decided = match rules.decide("u", folder) {
-            super::super::super::Decision::By(rule) => Some(rule.permission),
+            crate::grants::Decision::By(rule) => Some(rule.permission),
             _ => None,
         };
         let bits = on_folder(rules, "u", folder, decided);

@@ -1,0 +1,439 @@
+//! The lake's root folder, opened once. Every path below it is walked folder by folder without following
+//! symlinks, so that nothing is ever read, written or deleted outside of it.
+
+mod make;
+mod remove;
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::report::one_line;
+
+const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Paths given to its methods are relative to the root, with `/` between names and no `.` or `..`.
+#[derive(Debug)]
+pub struct Root {
+    dir: OwnedFd,
+    path: PathBuf,
+    /// A sync of the whole filesystem has failed.
+    sync_failed: Mutex<bool>,
+    pub(in crate::lake) file_mode: Mode,
+    pub(in crate::lake) dir_mode: Mode,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    pub kind: FileType,
+    pub bytes: u64,
+}
+
+impl Root {
+    /// Opens the root; `create` makes it where it is missing. None: it is missing.
+    pub fn open(path: &Path, file_mode: u32, dir_mode: u32, create: bool) -> Result<Option<Root>> {
+        if create {
+            make::make_root(path, dir_mode)?;
+        }
+        // The root itself may be a symlink: that is the user's own word.
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match fs::open(path, flags, Mode::empty()) {
+            Ok(dir) => Ok(Some(Root {
+                dir,
+                path: path.to_owned(),
+                sync_failed: Mutex::new(false),
+                file_mode: Mode::from_raw_mode(file_mode),
+                dir_mode: Mode::from_raw_mode(dir_mode),
+            })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("opening the lake root {}", path.display())),
+        }
+    }
+
+    /// A path as people see it.
+    pub fn shown(&self, rel: &str) -> String {
+        one_line(&self.path.join(rel).to_string_lossy())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A new file for writing; it must not exist.
+    pub fn create(&self, rel: &str) -> Result<File> {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY;
+        self.open_file(rel, flags)
+            .with_context(|| format!("creating {}", self.shown(rel)))
+    }
+
+    /// A file that exists, for writing more at its end.
+    pub fn append(&self, rel: &str) -> Result<File> {
+        let flags = OFlags::APPEND | OFlags::WRONLY;
+        self.open_file(rel, flags)
+            .with_context(|| format!("opening {}", self.shown(rel)))
+    }
+
+    /// A file for locking, made where it is missing.
+    pub fn lock_file(&self, rel: &str) -> Result<File> {
+        self.open_or_create(rel, OFlags::RDWR, self.file_mode)
+            .with_context(|| format!("opening the lock {}", self.shown(rel)))
+    }
+
+    /// A file that is only ever added to, made where it is missing, closed to others whatever mode data files have.
+    pub fn journal(&self, rel: &str) -> Result<File> {
+        self.open_or_create(rel, OFlags::APPEND | OFlags::RDWR, Mode::from_raw_mode(0o640))
+            .with_context(|| format!("opening {}", self.shown(rel)))
+    }
+
+    /// A file for reading; None where there is none.
+    pub fn read(&self, rel: &str) -> Result<Option<File>> {
+        match self.open_file(rel, OFlags::RDONLY) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading {}", self.shown(rel))),
+        }
+    }
+
+    /// A whole small file; None where there is none.
+    pub fn read_all(&self, rel: &str) -> Result<Option<Vec<u8>>> {
+        let Some(mut file) = self.read(rel)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)
+            .with_context(|| format!("reading {}", self.shown(rel)))?;
+        Ok(Some(bytes))
+    }
+
+    /// What stands at a path, symlinks not followed.
+    pub fn stat(&self, rel: &str) -> Result<Option<Found>> {
+        let found = self
+            .parent(rel)
+            .and_then(|(dir, name)| Ok(fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?));
+        match found {
+            Ok(stat) => Ok(Some(found_from(&stat))),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("looking at {}", self.shown(rel))),
+        }
+    }
+
+    /// Whether something other than a symlink stands at a path; `.` is the root.
+    pub fn folder_or_file(&self, rel: &str) -> Result<bool> {
+        if rel == "." {
+            return Ok(true);
+        }
+        let found = self.stat(rel)?;
+        Ok(found.is_some_and(|found| found.kind != FileType::Symlink))
+    }
+
+    /// Moves a file to where nothing may stand yet. False: something stands there.
+    pub fn rename_new(&self, from: &str, to: &str) -> Result<bool> {
+        match self.rename_with(from, to, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(true),
+            Err(error) if error.downcast_ref() == Some(&Errno::EXIST) => Ok(false),
+            Err(error) => {
+                Err(error).with_context(|| format!("moving {} to {}", self.shown(from), self.shown(to)))
+            }
+        }
+    }
+
+    /// Moves a file, replacing in one moment what stands there.
+    pub fn rename_over(&self, from: &str, to: &str) -> Result<()> {
+        self.rename_with(from, to, RenameFlags::empty())
+            .with_context(|| format!("moving {} to {}", self.shown(from), self.shown(to)))
+    }
+
+    /// Exchanges two files or folders in one moment.
+    pub fn exchange(&self, one: &str, other: &str) -> Result<()> {
+        self.rename_with(one, other, RenameFlags::EXCHANGE)
+            .with_context(|| format!("exchanging {} and {}", self.shown(one), self.shown(other)))
+    }
+
+    fn rename_with(&self, from: &str, to: &str, flags: RenameFlags) -> Result<()> {
+        let (from_dir, from_name) = self.parent(from)?;
+        let (to_dir, to_name) = self.parent(to)?;
+        Ok(fs::renameat_with(from_dir, from_name, to_dir, to_name, flags)?)
+    }
+
+    /// A relative symlink, for readers only: we never follow it.
+    pub fn symlink(&self, target: &str, rel: &str) -> Result<()> {
+        self.parent(rel)
+            .and_then(|(dir, name)| Ok(fs::symlinkat(target, dir, name)?))
+            .with_context(|| format!("making the link {}", self.shown(rel)))
+    }
+
+    /// Where a symlink points; None where there is none.
+    pub fn link_target(&self, rel: &str) -> Result<Option<String>> {
+        let target = self
+            .parent(rel)
+            .and_then(|(dir, name)| Ok(fs::readlinkat(dir, name, Vec::new())?));
+        match target {
+            Ok(target) => Ok(Some(target.to_string_lossy().into_owned())),
+            Err(error) if is_missing(&error) || error.downcast_ref() == Some(&Errno::INVAL) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("reading the link {}", self.shown(rel))),
+        }
+    }
+
+    /// The names in a folder, sorted, with what they are; none where the folder is missing.
+    pub fn list(&self, rel: &str) -> Result<Vec<(String, FileType)>> {
+        let dir = match self.walk(rel) {
+            Ok(dir) => dir,
+            Err(error) if is_missing(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| format!("listing {}", self.shown(rel))),
+        };
+        let mut names = entries(dir.as_fd()).with_context(|| format!("listing {}", self.shown(rel)))?;
+        names.sort();
+        Ok(names
+            .into_iter()
+            .map(|(name, kind)| (name, FileType::from_raw_mode(kind)))
+            .collect())
+    }
+
+    /// An open folder, for what only its descriptor can tell; the empty path is the root. None: it is missing.
+    pub fn folder(&self, rel: &str) -> Result<Option<OwnedFd>> {
+        match self.walk(rel) {
+            Ok(dir) => Ok(Some(dir)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("opening the folder {}", self.shown(rel))),
+        }
+    }
+
+    /// Makes the names in a folder durable.
+    pub fn sync_dir(&self, rel: &str) -> Result<()> {
+        self.walk(rel)
+            .and_then(|dir| Ok(fs::fsync(dir)?))
+            .with_context(|| format!("syncing the folder {}", self.shown(rel)))
+    }
+
+    /// Makes everything on the lake's filesystem durable; what could not be written is told since Linux 5.8.
+    ///
+    /// # Errors
+    /// It failed now, or did before: the kernel tells once of a write that went wrong, and it may have been one of the
+    /// files that another topic's commit asks about next.
+    pub fn sync_filesystem(&self) -> Result<()> {
+        let mut failed = self.sync_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *failed {
+            bail!(
+                "an earlier sync of the filesystem of {} failed in this run, and these files may be among what was lost; \
+                 run again",
+                self.path.display()
+            );
+        }
+        #[cfg(target_os = "linux")]
+        fs::syncfs(&self.dir)
+            .inspect_err(|_| *failed = true)
+            .with_context(|| format!("syncing the filesystem of {}", self.path.display()))?;
+        #[cfg(not(target_os = "linux"))]
+        rustix::fs::sync();
+        Ok(())
+    }
+
+    fn open_or_create(&self, rel: &str, flags: OFlags, mode: Mode) -> Result<File> {
+        let (dir, name) = self.parent(rel)?;
+        match open_regular(&dir, name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+            // Who makes it gives it its mode, whatever umask the shell has.
+            Ok(new) => {
+                fs::fchmod(&new, mode)?;
+                Ok(new)
+            }
+            Err(error) if error.downcast_ref() == Some(&Errno::EXIST) => {
+                open_regular(&dir, name, flags, mode)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_file(&self, rel: &str, flags: OFlags) -> Result<File> {
+        let (dir, name) = self.parent(rel)?;
+        self.open_in(&dir, name, flags)
+    }
+
+    pub(in crate::lake) fn open_in(&self, dir: &OwnedFd, name: &str, flags: OFlags) -> Result<File> {
+        check_name(name)?;
+        let file = open_regular(dir, name, flags, self.file_mode)?;
+        if flags.contains(OFlags::CREATE | OFlags::EXCL) {
+            // The configured mode is meant as it stands, whatever umask the shell has.
+            fs::fchmod(&file, self.file_mode)?;
+        }
+        Ok(file)
+    }
+
+    fn parent<'r>(&self, rel: &'r str) -> Result<(OwnedFd, &'r str)> {
+        let (folder, name) = rel.rsplit_once('/').unwrap_or(("", rel));
+        check_name(name)?;
+        Ok((self.walk(folder)?, name))
+    }
+
+    pub(in crate::lake) fn walk(&self, rel: &str) -> Result<OwnedFd> {
+        self.walk_and_make(rel, &mut |_, _, _| Err(Errno::NOENT.into()))
+    }
+
+    /// `missing` is told the folder in which a name is missing, the name, and that folder's path.
+    fn walk_and_make(
+        &self,
+        rel: &str,
+        missing: &mut dyn FnMut(&OwnedFd, &str, &str) -> Result<OwnedFd>,
+    ) -> Result<OwnedFd> {
+        let mut reached = None;
+        let mut above = 0;
+        for name in rel.split('/').filter(|name| !name.is_empty()) {
+            check_name(name)?;
+            let dir = reached.as_ref().unwrap_or(&self.dir);
+            let next = match fs::openat(dir, name, FOLDER, Mode::empty()) {
+                Err(Errno::NOENT) => missing(dir, name, rel[..above].trim_end_matches('/'))?,
+                Err(error @ (Errno::LOOP | Errno::NOTDIR)) => {
+                    return Err(error).context(format!(
+                        "`{name}` is no folder, or a symlink, which is never followed"
+                    ));
+                }
+                opened => opened?,
+            };
+            reached = Some(next);
+            above += name.len() + 1;
+        }
+        match reached {
+            Some(dir) => Ok(dir),
+            None => Ok(fs::openat(&self.dir, ".", FOLDER, Mode::empty())?),
+        }
+    }
+}
+
+/// A file of ours, or an error: what somebody else put in its place is neither followed nor waited for.
+fn open_regular(dir: &OwnedFd, name: &str, flags: OFlags, mode: Mode) -> Result<File> {
+    // A named pipe would make us wait for whoever is at its other end.
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file: File = match fs::openat(dir, name, flags, mode) {
+        Err(error @ Errno::LOOP) => return Err(error).context("it is a symlink, which is never followed"),
+        opened => opened?.into(),
+    };
+    match FileType::from_raw_mode(fs::fstat(&file)?.st_mode) {
+        FileType::RegularFile => Ok(file),
+        _ => bail!("it is no regular file"),
+    }
+}
+
+pub(in crate::lake) fn check_name(name: &str) -> Result<()> {
+    if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
+        bail!("`{}` is no name of a file in the lake", name.escape_debug());
+    }
+    Ok(())
+}
+
+pub(in crate::lake) fn found_from(stat: &Stat) -> Found {
+    Found {
+        kind: FileType::from_raw_mode(stat.st_mode),
+        bytes: u64::try_from(stat.st_size).unwrap_or(0),
+    }
+}
+
+pub(in crate::lake) fn is_missing(error: &anyhow::Error) -> bool {
+    error.downcast_ref() == Some(&Errno::NOENT)
+}
+
+/// Raw mode bits beside each name, so that the list can be sorted.
+fn entries(dir: impl AsFd) -> Result<Vec<(String, u32)>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&dir)? {
+        let entry = entry?;
+        if matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            FileType::Unknown => FileType::from_raw_mode(
+                fs::statat(&dir, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?.st_mode,
+            ),
+            kind => kind,
+        };
+        names.push((
+            entry.file_name().to_string_lossy().into_owned(),
+            kind.as_raw_mode(),
+        ));
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::fs::MetadataExt;
+
+    fn root(dir: &Path) -> Root {
+        Root::open(dir, 0o640, 0o750, true).unwrap().unwrap()
+    }
+
+    #[test]
+    fn after_a_failed_sync_of_the_filesystem_none_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = root(dir.path());
+        root.sync_filesystem().unwrap();
+        *root.sync_failed.lock().unwrap() = true;
+        root.sync_filesystem().unwrap_err();
+    }
+
+    #[test]
+    fn modes_are_as_configured() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = root(&dir.path().join("lake"));
+        root.make_dirs("a/b").unwrap();
+        root.create("a/b/f").unwrap().write_all(b"x").unwrap();
+        assert_eq!(
+            std::fs::metadata(root.path().join("a/b")).unwrap().mode() & 0o7777,
+            0o750
+        );
+        assert_eq!(
+            std::fs::metadata(root.path().join("a/b/f")).unwrap().mode() & 0o7777,
+            0o640
+        );
+        assert_eq!(root.stat("a/b/f").unwrap().unwrap().bytes, 1);
+        assert!(root.stat("a/c/f").unwrap().is_none());
+    }
+
+    #[test]
+    fn symlinks_are_never_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = dir.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::fs::write(outside.join("kept"), "x").unwrap();
+        let root = root(&dir.path().join("lake"));
+        std::os::unix::fs::symlink(&outside, root.path().join("out")).unwrap();
+        assert!(root.make_dirs("out/new").is_err());
+        assert!(root.create("out/f").is_err());
+        assert!(root.read("out/kept").is_err());
+        assert!(root.remove_tree("out").is_err());
+        assert!(root.list("out").is_err());
+        root.make_dirs("tree").unwrap();
+        std::os::unix::fs::symlink(&outside, root.path().join("tree/link")).unwrap();
+        root.remove_tree("tree").unwrap();
+        assert!(outside.join("kept").exists() && !root.path().join("tree").exists());
+    }
+
+    #[test]
+    fn names_cannot_climb() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = root(&dir.path().join("lake"));
+        assert!(root.create("../f").is_err());
+        assert!(root.make_dirs("a/../../b").is_err());
+        assert!(!dir.path().join("b").exists());
+    }
+
+    #[test]
+    fn a_move_never_overwrites_unless_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = root(dir.path());
+        for (name, text) in [("a", "1"), ("b", "2")] {
+            root.create(name).unwrap().write_all(text.as_bytes()).unwrap();
+        }
+        assert!(!root.rename_new("a", "b").unwrap());
+        assert_eq!(root.read_all("b").unwrap().unwrap(), b"2");
+        root.rename_over("a", "b").unwrap();
+        assert_eq!(root.read_all("b").unwrap().unwrap(), b"1");
+        assert!(root.read_all("a").unwrap().is_none());
+    }
+}

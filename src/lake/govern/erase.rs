@@ -1,0 +1,354 @@
+//! Erasing persons from the lake: the data files that hold them are found by reading, and written anew without them.
+
+use anyhow::{Context, Result, bail};
+use std::io::Write;
+use std::time::Duration;
+
+use super::found::{Counts, Found};
+use crate::config::{Compression, Kind, Topic};
+use crate::erase::matcher::{Matcher, Verdict};
+use crate::lake::disk::lock;
+use crate::lake::disk::root::Root;
+use crate::lake::file::compress::{FrameWriter, Scratch};
+use crate::lake::file::writer::CHUNK;
+use crate::lake::layout::day::RecordDay;
+use crate::lake::layout::paths::{HivePartition, day_folder};
+use crate::lake::ledger::changed_since;
+use crate::lake::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState};
+use crate::lake::line::decode::Lines;
+use crate::lake::table::merge::Merge;
+use crate::lake::table::snapshot::FirstDrain;
+use crate::lake::table::{self, TableChange};
+use crate::lake::{Lake, commit};
+use crate::locked::Locked;
+use crate::problem::Problem;
+use crate::stop::Stop;
+
+/// Files of one commit: the ledger's state names them all.
+const FILES_PER_COMMIT: usize = 10_000;
+
+/// A data file and its day.
+struct DataFile {
+    day: String,
+    folder: String,
+    entry: FileEntry,
+}
+
+impl DataFile {
+    fn path(&self) -> String {
+        format!("{}/{}", self.folder, self.entry.name)
+    }
+}
+
+impl Lake<'_> {
+    /// The topics that the ledger knows, with their kind; without it where a topic's ledger can't be read.
+    pub fn known_topics(&self) -> Result<Vec<(String, Option<Kind>)>> {
+        let mut topics = Vec::new();
+        for topic in ledger::topics(&self.root)? {
+            match TopicState::load(&self.root, &topic) {
+                Ok(None) => {}
+                Ok(Some(state)) => topics.push((topic, Some(state.kind))),
+                Err(_) => topics.push((topic, None)),
+            }
+        }
+        Ok(topics)
+    }
+
+    /// Reads all data files of a topic, and touches nothing. A run that is under way may change them meanwhile.
+    pub fn look_for(&self, topic: &Topic, matcher: &Matcher, stop: &Stop) -> Result<Found> {
+        let mut found = Found::default();
+        if let Some(state) = TopicState::load(&self.root, &topic.name)? {
+            look(
+                &self.root,
+                &topic.name,
+                state.kind,
+                matcher,
+                &Found::default(),
+                stop,
+                &mut found,
+                &mut |_| Ok(()),
+            )?;
+        }
+        Ok(found)
+    }
+
+    /// Erases from a topic what `matcher` finds, under the topic's lock.
+    /// What `seen` found clean and has not changed is not read again.
+    ///
+    /// # Errors
+    /// What was committed by then stays erased; another run goes on with the rest.
+    pub fn erase(
+        &self,
+        topic: &Topic,
+        matcher: &Matcher,
+        seen: &Found,
+        run_id: &str,
+        wait: Duration,
+        stop: &Stop,
+    ) -> Result<Locked<Found>> {
+        let _lock = match lock::take(&self.root, &topic.name, run_id, wait)? {
+            Locked::Ours(lock) => lock,
+            Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
+        };
+        let mut found = Found::default();
+        let Some(state) = commit::recover(&self.root, self.settings, &topic.name)? else {
+            return Ok(Locked::Ours(found));
+        };
+        let snapshot = state.snapshot.clone();
+        let mut change = Change {
+            lake: self,
+            topic,
+            matcher,
+            run_id,
+            state,
+            pending: Pending::default(),
+            staged: 0,
+            commits: 0,
+            failed: Vec::new(),
+        };
+        let kind = change.state.kind;
+        look(
+            &self.root,
+            &topic.name,
+            kind,
+            matcher,
+            seen,
+            stop,
+            &mut found,
+            &mut |file| {
+                let current = snapshot.as_ref().filter(|snapshot| snapshot.path == file.path());
+                let staged = match current {
+                    Some(snapshot) => change.rewrite_snapshot(snapshot),
+                    None => change.rewrite(&file),
+                };
+                // One damaged file must not keep the others from being erased.
+                if let Err(error) = staged {
+                    change.failed.push((file.path(), format!("{error:#}")));
+                }
+                change.commit_many()
+            },
+        )?;
+        change.commit()?;
+        found.fail(change.failed);
+        Ok(Locked::Ours(found))
+    }
+}
+
+/// Goes through the files that the manifests name; `hit` is called with each one that holds lines to erase.
+#[expect(clippy::too_many_arguments, reason = "one pass, with and without a change")]
+fn look(
+    root: &Root,
+    topic: &str,
+    kind: Kind,
+    matcher: &Matcher,
+    seen: &Found,
+    stop: &Stop,
+    found: &mut Found,
+    hit: &mut dyn FnMut(DataFile) -> Result<()>,
+) -> Result<()> {
+    for day in Manifest::days(root, topic)? {
+        let name = day.to_string();
+        let Some(manifest) = Manifest::load(root, topic, &name)? else {
+            continue;
+        };
+        for entry in manifest.files {
+            if stop.signal().is_some() {
+                return Problem::new("stopped by a signal")
+                    .about_topic(topic)
+                    .fix("run it again for the rest")
+                    .err();
+            }
+            let file = DataFile {
+                day: name.clone(),
+                folder: day_folder(kind, topic, day),
+                entry,
+            };
+            let path = file.path();
+            if seen.is_clean(&path, &file.entry.checksum) {
+                continue;
+            }
+            match count(root, &path, matcher) {
+                Ok(counts) if found.note(&path, &file.entry.checksum, counts) => hit(file)?,
+                Ok(_) => {}
+                Err(error) => found.failed.push((path, format!("{error:#}"))),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open(root: &Root, path: &str) -> Result<Lines> {
+    let file = root.read(path)?.with_context(|| {
+        format!(
+            "{} is gone, but the ledger knows it; restore it from a backup",
+            root.shown(path)
+        )
+    })?;
+    Lines::new(file, Compression::of(path)).with_context(|| format!("reading {}", root.shown(path)))
+}
+
+fn count(root: &Root, path: &str, matcher: &Matcher) -> Result<Counts> {
+    let mut lines = open(root, path)?;
+    let mut counts = Counts::default();
+    let mut line = Vec::new();
+    while lines
+        .next(&mut line)
+        .with_context(|| format!("reading {}", root.shown(path)))?
+    {
+        match matcher.judge(&line) {
+            Verdict::Keep => {}
+            Verdict::Erase => counts.erase += 1,
+            Verdict::Mention => counts.mention += 1,
+            Verdict::NotSearchable => counts.not_searchable += 1,
+            Verdict::WithoutKey => counts.without_key += 1,
+        }
+    }
+    Ok(counts)
+}
+
+/// A topic's change on its way to its commit.
+struct Change<'c> {
+    lake: &'c Lake<'c>,
+    topic: &'c Topic,
+    matcher: &'c Matcher,
+    run_id: &'c str,
+    state: TopicState,
+    pending: Pending,
+    staged: u32,
+    commits: u32,
+    failed: Vec<(String, String)>,
+}
+
+impl Change<'_> {
+    fn staging(&mut self) -> Result<String> {
+        if self.pending.staging.is_empty() {
+            let home = ledger::staging_home(&self.topic.name);
+            self.pending.staging = format!("{home}/{}-erase-{}", self.run_id, self.commits);
+            self.lake.root.make_dirs(&self.pending.staging)?;
+        }
+        Ok(self.pending.staging.clone())
+    }
+
+    /// Stages a file without the lines that go; one without any other line goes as a whole.
+    fn rewrite(&mut self, file: &DataFile) -> Result<()> {
+        let staging = self.staging()?;
+        self.staged += 1;
+        let staged = format!("file-{:08}", self.staged);
+        let to = format!("{staging}/{staged}");
+        let entry = write_without(&self.lake.root, file, &to, self.matcher)?;
+        if entry.records == 0 {
+            self.lake.root.remove_file(&to)?;
+            self.pending
+                .forget
+                .push((file.day.clone(), file.entry.name.clone()));
+        } else {
+            self.pending.files.push(PendingFile {
+                staged,
+                folder: file.folder.clone(),
+                day: Some(file.day.clone()),
+                replaces: true,
+                file: entry,
+            });
+        }
+        Ok(())
+    }
+
+    /// A stream of many small files in several commits; a table in one.
+    fn commit_many(&mut self) -> Result<()> {
+        let many = self.pending.files.len() + self.pending.forget.len() >= FILES_PER_COMMIT;
+        match many && self.state.kind == Kind::Stream {
+            true => self.commit(),
+            false => Ok(()),
+        }
+    }
+
+    /// A table's snapshot, and with it the sidecar that holds its keys.
+    fn rewrite_snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let staging = self.staging()?;
+        let root = &self.lake.root;
+        let change = TableChange {
+            topic: self.topic,
+            run_id: self.run_id,
+            staging: staging.clone(),
+            compression: Compression::of(&snapshot.path),
+            previous: Some(snapshot),
+            merge: true,
+            fallback_day: HivePartition::Null,
+            cutoff: self.state.cutoff.map(HivePartition::Day),
+            first_drain: if self.state.complete_ms.is_none() {
+                FirstDrain::GoesOn
+            } else {
+                FirstDrain::WasComplete
+            },
+            erase: Some(self.matcher),
+        };
+        let zone = self.lake.settings.lake.timezone;
+        let mut clock = RecordDay::new(zone, self.topic.partition_time.clone());
+        // Where each day's last snapshot is kept, it must neither leave its day nor take another's place.
+        let stays = HivePartition::parse(&snapshot.day).filter(|_| self.topic.history);
+        let (mut pending, written) = table::stage(root, change, Merge::nothing(), |ms| {
+            stays.unwrap_or_else(|| clock.of_time(ms))
+        })?;
+        self.pending.files.append(&mut pending.files);
+        self.pending.forget.append(&mut pending.forget);
+        self.pending.remove.append(&mut pending.remove);
+        self.pending.link = pending.link;
+        self.state.snapshot = Some(written);
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let pending = std::mem::take(&mut self.pending);
+        if pending.files.is_empty() && pending.forget.is_empty() {
+            return Ok(());
+        }
+        self.state.pending = Some(pending);
+        let lake = self.lake;
+        changed_since::note(&lake.root, &self.topic.name, &mut self.state)?;
+        commit::commit(&lake.root, lake.settings, &self.topic.name, &mut self.state)?;
+        self.commits += 1;
+        Ok(())
+    }
+}
+
+/// The other lines, byte for byte; the entry keeps the file's name, which is not that of its offsets any more.
+fn write_without(root: &Root, file: &DataFile, to: &str, matcher: &Matcher) -> Result<FileEntry> {
+    let path = file.path();
+    let compression = Compression::of(&path);
+    let mut lines = open(root, &path)?;
+    let mut out = root.create(to)?;
+    let mut frames = FrameWriter::new(compression);
+    let (mut line, mut buffer, mut scratch) = (Vec::new(), Vec::new(), Scratch::default());
+    let mut records = 0;
+    loop {
+        let more = lines
+            .next(&mut line)
+            .with_context(|| format!("reading {}", root.shown(&path)))?;
+        if more && matcher.judge(&line) != Verdict::Erase {
+            buffer.extend_from_slice(&line);
+            records += 1;
+        }
+        if buffer.len() >= CHUNK || (!more && !buffer.is_empty()) {
+            let written = frames
+                .frame(&buffer, &mut scratch)
+                .and_then(|frame| out.write_all(frame));
+            written.with_context(|| format!("writing {}", root.shown(to)))?;
+            buffer.clear();
+        }
+        if !more {
+            break;
+        }
+    }
+    if lines.checksum()? != file.entry.checksum {
+        bail!(
+            "{} was changed since it was written (checksum); restore it from a backup, or take it out of the lake",
+            root.shown(&path)
+        );
+    }
+    Ok(FileEntry {
+        records,
+        bytes: frames.bytes(),
+        checksum: frames.checksum(),
+        ..file.entry.clone()
+    })
+}

@@ -1,0 +1,98 @@
+//! The lake's own list of the erased, and the secret that their hashes are made with.
+
+use anyhow::{Context, Result, bail};
+use std::time::Duration;
+
+use crate::erase::registry::{Entry, Registry, Secret};
+use crate::lake::Lake;
+use crate::lake::disk::root::Root;
+use crate::lake::disk::{checksummed, lock};
+use crate::lake::layout::paths::HOME;
+use crate::locked::Locked;
+
+const ENTRIES: &str = ".lakectl/erasures";
+const SECRET: &str = ".lakectl/erasure-key";
+/// No topic has such a name.
+const LOCK: &str = "@erasures";
+/// Another erasure only holds it for as long as it takes to write a small file.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// # Errors
+/// A list that is damaged, or one of list and secret without the other: nothing may be taken in, or the erased would
+/// come back.
+pub(in crate::lake) fn load(root: &Root) -> Result<Registry> {
+    let secret = secret(root)?;
+    match checksummed::read::<Vec<Entry>>(root, ENTRIES)? {
+        Some(entries) => {
+            Registry::new(secret, entries, &root.shown(ENTRIES)).with_context(|| root.shown(SECRET))
+        }
+        None if secret.is_none() => Ok(Registry::default()),
+        None => bail!(
+            "{} holds the key of erasures, but their list, {}, is gone: without it, erased persons would come back. \
+             Restore the list from a backup",
+            root.shown(SECRET),
+            root.shown(ENTRIES)
+        ),
+    }
+}
+
+fn secret(root: &Root) -> Result<Option<Secret>> {
+    let Some(hex) = checksummed::read::<String>(root, SECRET)? else {
+        return Ok(None);
+    };
+    let bytes: Option<Vec<u8>> = (0..hex.len() / 2)
+        .map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok())
+        .collect();
+    let secret = bytes.and_then(|bytes| Secret::from_bytes(&bytes));
+    secret
+        .map(Some)
+        .with_context(|| format!("{} is no key of ours", root.shown(SECRET)))
+}
+
+impl Lake<'_> {
+    /// The list and its secret, as they are.
+    pub fn erasures(&self) -> Result<Registry> {
+        load(&self.root)
+    }
+
+    /// Adds what is not on the list yet. Every run that opens a topic after this drops what belongs to the entries.
+    /// `suggested` becomes the lake's secret where it has none; `entries` makes the entries with the one it has.
+    pub fn register(
+        &self,
+        run_id: &str,
+        suggested: &Secret,
+        entries: &dyn Fn(&Secret) -> Vec<Entry>,
+    ) -> Result<()> {
+        let _lock = match lock::take(&self.root, LOCK, run_id, LOCK_WAIT)? {
+            Locked::Ours(lock) => lock,
+            Locked::HeldBy(holder) => bail!("the list of erasures: {holder}"),
+        };
+        self.root.make_dirs(HOME)?;
+        let mut known = load(&self.root)?;
+        let secret = match known.secret {
+            Some(secret) => secret,
+            None => {
+                let hex: String = suggested
+                    .bytes()
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
+                // The list comes first: a secret without one tells that it was lost.
+                checksummed::write(&self.root, ENTRIES, &known.entries)?;
+                checksummed::write_secret(&self.root, SECRET, &hex)?;
+                suggested.clone()
+            }
+        };
+        let before = known.entries.len();
+        for entry in entries(&secret) {
+            let same = |known: &Entry| known.topic == entry.topic && known.hash == entry.hash;
+            if !known.entries.iter().any(same) {
+                known.entries.push(entry);
+            }
+        }
+        match known.entries.len() > before {
+            true => checksummed::write(&self.root, ENTRIES, &known.entries),
+            false => Ok(()),
+        }
+    }
+}

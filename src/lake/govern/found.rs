@@ -1,0 +1,76 @@
+//! What a search through a topic's data files found.
+
+use std::collections::HashSet;
+use xxhash_rust::xxh3::xxh3_128;
+
+/// What a look through a topic's files came to.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Those that hold lines to erase.
+    pub files: Vec<FileHits>,
+    /// Files with lines that a person has to look at: they can't be read, and hold the subject's bytes.
+    pub not_searchable: Vec<FileHits>,
+    /// Files with lines that are kept although the subject stands in them, in another field.
+    pub mentions: Vec<FileHits>,
+    /// Lines that have no key to be compared.
+    pub without_key: u64,
+    /// Files that could not be read, and why.
+    pub failed: Vec<(String, String)>,
+    /// The files that hold none and need no second look, each as a hash of path and checksum: there may be millions.
+    clean: HashSet<u128>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileHits {
+    /// Relative to the lake root.
+    pub path: String,
+    pub lines: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+pub(in crate::lake) struct Counts {
+    pub(in crate::lake) erase: u64,
+    pub(in crate::lake) mention: u64,
+    pub(in crate::lake) not_searchable: u64,
+    pub(in crate::lake) without_key: u64,
+}
+
+impl Found {
+    pub(in crate::lake) fn fail(&mut self, failed: Vec<(String, String)>) {
+        self.files
+            .retain(|file| !failed.iter().any(|(path, _)| *path == file.path));
+        self.failed.extend(failed);
+    }
+
+    /// Whether the file, as it was then, held nothing.
+    pub(in crate::lake) fn is_clean(&self, path: &str, checksum: &str) -> bool {
+        self.clean.contains(&same_file(path, checksum))
+    }
+
+    /// Adds a file's counts; true where it holds lines to erase.
+    pub(in crate::lake) fn note(&mut self, path: &str, checksum: &str, counts: Counts) -> bool {
+        let hits = |lines: u64| FileHits {
+            path: path.to_owned(),
+            lines,
+        };
+        if counts.mention > 0 {
+            self.mentions.push(hits(counts.mention));
+        }
+        if counts.not_searchable > 0 {
+            self.not_searchable.push(hits(counts.not_searchable));
+        }
+        self.without_key += counts.without_key;
+        let nothing = counts.erase + counts.mention + counts.not_searchable + counts.without_key == 0;
+        if nothing {
+            self.clean.insert(same_file(path, checksum));
+        }
+        if counts.erase > 0 {
+            self.files.push(hits(counts.erase));
+        }
+        counts.erase > 0
+    }
+}
+
+fn same_file(path: &str, checksum: &str) -> u128 {
+    xxh3_128(format!("{path}\0{checksum}").as_bytes())
+}

@@ -1,0 +1,451 @@
+//! One topic on its way into the lake, under the topic's lock.
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use super::commit::{self, trash};
+use super::disk::root::Root;
+use super::govern::purge;
+use super::layout::day::RecordDay;
+use super::layout::paths::HivePartition;
+use super::ledger::changed_since;
+use super::ledger::{self, Pending, PendingFile, Snapshot, TopicState};
+use super::line::encode::{self, LineWriter};
+use super::stream::rebuild_days;
+use super::stream::staged_files::Stage;
+use super::table::fold::Fold;
+use super::table::snapshot::FirstDrain;
+use super::table::spill_row::Origin;
+use super::table::{self, TableChange};
+use crate::config::{Files, Kind, Settings, Topic};
+use crate::decode::{Decoded, Decoder};
+use crate::erase::filter::Filter;
+use crate::kafka::DrainPlan;
+use crate::record::Record;
+use crate::report::{LakeReport, TargetReport, TopicReport};
+use crate::sink::{Drained, Progress, Rebuild, Sink};
+
+/// With one file per record, a commit every so many files keeps the ledger's state small.
+const FILES_PER_COMMIT: usize = 10_000;
+
+/// How far the ledger's time of a table's last complete drain may lag behind runs that found nothing new.
+const COMPLETE_LAG_MAX_MS: i64 = 600_000;
+
+/// Bytes that stay reserved for the next line of a table.
+const REST_KEPT: usize = 1024 * 1024;
+
+/// A topic's lock is held as long as this lives.
+#[derive(Debug)]
+pub struct TopicSink<'a> {
+    root: &'a Root,
+    settings: &'a Settings,
+    topic: &'a Topic,
+    run_id: String,
+    state: TopicState,
+    /// The table is folded again from its start.
+    rebuild: Option<Rebuild>,
+    /// No run has taken in everything there was when this one began.
+    is_first_drain: bool,
+    taking: Option<Taking<'a>>,
+    lines: LineWriter,
+    /// The rest of a table's line, on its way into the fold.
+    rest: Vec<u8>,
+    day: RecordDay,
+    /// Commits of this run so far.
+    commits: u32,
+    report: LakeReport,
+    tombstones: u64,
+    irregular: u64,
+    below_retention: u64,
+    /// Who was erased, and must not come back.
+    filter: Filter,
+    erased: u64,
+    other_days: u64,
+    _lock: File,
+}
+
+#[derive(Debug)]
+enum Taking<'a> {
+    Stream { stage: Box<Stage<'a>>, seen: Seen },
+    Table(Fold<'a>),
+}
+
+/// Where a stream's records have come to, for commits in the middle of a drain.
+type Seen = std::collections::BTreeMap<i32, i64>;
+
+impl<'a> TopicSink<'a> {
+    pub(super) fn new(
+        root: &'a Root,
+        settings: &'a Settings,
+        topic: &'a Topic,
+        run_id: &str,
+        state: TopicState,
+        filter: Filter,
+        lock: File,
+    ) -> Self {
+        let metadata = settings.lake.metadata || topic.kind == Kind::Table;
+        TopicSink {
+            root,
+            settings,
+            topic,
+            run_id: run_id.to_owned(),
+            state,
+            rebuild: None,
+            is_first_drain: false,
+            taking: None,
+            lines: LineWriter::new(&settings.lake.prefix, topic.key.clone(), metadata),
+            rest: Vec::new(),
+            day: RecordDay::new(settings.lake.timezone, topic.partition_time.clone()),
+            commits: 0,
+            report: LakeReport::default(),
+            tombstones: 0,
+            irregular: 0,
+            below_retention: 0,
+            filter,
+            erased: 0,
+            other_days: 0,
+            _lock: lock,
+        }
+    }
+
+    fn staging(&self) -> String {
+        format!(
+            "{}/{}-{}",
+            ledger::staging_home(&self.topic.name),
+            self.run_id,
+            self.commits
+        )
+    }
+
+    fn start_taking(&mut self) -> Result<&mut Taking<'a>> {
+        if self.taking.is_none() {
+            let folder = self.staging();
+            self.taking = Some(match self.topic.kind {
+                Kind::Stream => Taking::Stream {
+                    stage: Box::new(Stage::new(
+                        self.root,
+                        &self.settings.lake,
+                        &self.topic.name,
+                        self.state.generation,
+                        &folder,
+                    )?),
+                    seen: Seen::new(),
+                },
+                Kind::Table => Taking::Table(Fold::new(self.root, folder)?),
+            });
+        }
+        // Filled just above.
+        self.taking
+            .as_mut()
+            .ok_or_else(|| anyhow::anyhow!("nothing to take records with"))
+    }
+
+    fn take_stream(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
+        let day = self.day.of(decoded);
+        if !self.wants(day) {
+            return Ok(());
+        }
+        if self.filter.hits(decoded) {
+            self.erased += 1;
+            return Ok(());
+        }
+        self.start_taking()?;
+        let Some(Taking::Stream { stage, seen }) = &mut self.taking else {
+            return Ok(());
+        };
+        let irregular = stage.add(day, record, decoded, &self.lines)?;
+        seen.insert(record.partition, record.offset + 1);
+        self.irregular += u64::from(irregular);
+        self.tombstones += u64::from(record.value.is_none());
+        self.report.written += 1;
+        let commit_now = self.settings.lake.files == Files::Message && stage.finished() >= FILES_PER_COMMIT;
+        if commit_now && self.rebuild.is_none() {
+            self.commit_so_far()?;
+        }
+        Ok(())
+    }
+
+    /// Commits a stream in the middle of a drain, at the records it has come to.
+    fn commit_so_far(&mut self) -> Result<()> {
+        let Some(Taking::Stream { mut stage, seen }) = self.taking.take() else {
+            return Ok(());
+        };
+        let files = stage.take_files()?;
+        self.state.next.extend(seen);
+        self.commit_files(files)
+    }
+
+    fn take_table(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
+        let Some(key) = record.key else {
+            self.irregular += 1;
+            return Ok(());
+        };
+        let mut is_row = false;
+        // Whatever row the key had before an erased record is outdated, so it goes too.
+        if self.filter.hits(decoded) {
+            self.erased += 1;
+        } else if record.value.is_none() {
+            self.tombstones += 1;
+        } else {
+            let written = self.lines.write_rest(record, decoded, &mut self.rest);
+            self.irregular += u64::from(written.irregular);
+            is_row = true;
+        }
+        let day_ms = self.day.time_of(decoded);
+        let origin = Origin {
+            partition: record.partition,
+            offset: record.offset,
+            timestamp_ms: record.timestamp_ms,
+            latest_ms: record.timestamp_ms,
+            day_ms,
+        };
+        self.start_taking()?;
+        if let Some(Taking::Table(fold)) = &mut self.taking {
+            fold.add(key, origin, is_row.then_some(&self.rest[..]))?;
+        }
+        // What one very large line needed is not kept.
+        self.rest.clear();
+        self.rest.shrink_to(REST_KEPT);
+        Ok(())
+    }
+
+    fn commit_files(&mut self, files: Vec<PendingFile>) -> Result<()> {
+        let mut days = BTreeSet::new();
+        for file in &files {
+            self.report.files += 1;
+            self.report.bytes += file.file.bytes;
+            days.extend(file.day.clone());
+        }
+        self.report.days.extend(days);
+        let staging = self.staging();
+        self.state.pending = (!files.is_empty()).then(|| Pending {
+            staging,
+            files,
+            ..Pending::default()
+        });
+        self.commit_state()?;
+        self.commits += 1;
+        Ok(())
+    }
+
+    /// Stages the new snapshot and says what its commit shall do; None where the table is left alone.
+    fn stage_snapshot(&mut self) -> Result<Option<Pending>> {
+        if self.replaces_without_records() {
+            self.start_taking()?;
+        }
+        let Some(Taking::Table(fold)) = self.taking.take() else {
+            return Ok(None);
+        };
+        let change = TableChange {
+            topic: self.topic,
+            run_id: &self.run_id,
+            staging: self.staging(),
+            compression: self.settings.lake.compression,
+            previous: self.state.snapshot.as_ref(),
+            merge: self.rebuild != Some(Rebuild::DropAbsent),
+            fallback_day: self.day.latest(),
+            cutoff: self.state.cutoff.map(HivePartition::Day),
+            first_drain: self.first_drain(),
+            erase: None,
+        };
+        let rows = fold.into_sorted(self.lines.head().clone())?;
+        let (pending, snapshot) = table::stage(self.root, change, rows, |ms| self.day.of_time(ms))?;
+        self.report.written = snapshot.rows;
+        self.report.files = 1;
+        self.report.bytes = snapshot.bytes;
+        self.report.days.insert(snapshot.day.clone());
+        self.state.snapshot = Some(snapshot);
+        Ok(Some(pending))
+    }
+
+    /// Commits days that were read again; the progress stays where it is.
+    fn commit_days(&mut self, first: NaiveDate, last: NaiveDate) -> Result<()> {
+        let files = match self.taking.take() {
+            Some(Taking::Stream { mut stage, .. }) => stage.take_files()?,
+            _ => Vec::new(),
+        };
+        let pending = rebuild_days::stage(self.root, &self.topic.name, (first, last), self.staging(), files)?;
+        if pending.exchanges.is_empty() {
+            return Ok(());
+        }
+        for exchange in &pending.exchanges {
+            self.report.files += exchange.files.len() as u64;
+            self.report.bytes += exchange.files.iter().map(|file| file.bytes).sum::<u64>();
+            self.report.days.insert(exchange.day.clone());
+        }
+        self.state.pending = Some(pending);
+        self.commit_state()
+    }
+
+    /// Whether a stream's record of this day is wanted at all.
+    fn wants(&mut self, day: HivePartition) -> bool {
+        let date = match day {
+            HivePartition::Day(date) => Some(date),
+            HivePartition::Null => None,
+        };
+        if date
+            .zip(self.state.cutoff)
+            .is_some_and(|(date, cutoff)| date < cutoff)
+        {
+            self.below_retention += 1;
+            return false;
+        }
+        match self.rebuild {
+            Some(Rebuild::Days { first, last })
+                if !date.is_some_and(|date| (first..=last).contains(&date)) =>
+            {
+                self.other_days += 1;
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// A rebuild that read nothing at all still replaces what was there; deleted keys are forgotten once the first drain is
+    /// complete.
+    fn replaces_without_records(&self) -> bool {
+        let is_complete = self.first_drain() != FirstDrain::GoesOn;
+        let replaced = |snapshot: &Snapshot| {
+            self.rebuild == Some(Rebuild::DropAbsent) || (is_complete && snapshot.tombstones > 0)
+        };
+        self.state.snapshot.as_ref().is_some_and(replaced)
+    }
+
+    fn first_drain(&self) -> FirstDrain {
+        if self.rebuild.is_some() || !self.is_first_drain {
+            FirstDrain::WasComplete
+        } else if self.state.complete_ms.is_some() {
+            FirstDrain::IsComplete
+        } else {
+            FirstDrain::GoesOn
+        }
+    }
+
+    fn commit_table(&mut self) -> Result<()> {
+        self.state.pending = self.stage_snapshot()?;
+        if self.state.pending.is_none() && self.same_as_on_disk(COMPLETE_LAG_MAX_MS)? {
+            return Ok(());
+        }
+        self.commit_state()
+    }
+
+    fn commit_state(&mut self) -> Result<()> {
+        let paths = changed_since::note(self.root, &self.topic.name, &mut self.state)?;
+        self.report.paths.get_or_insert_default().add(paths);
+        commit::commit(self.root, self.settings, &self.topic.name, &mut self.state)
+    }
+
+    /// Whether the ledger says the same, and its time of the last complete drain lags behind by less than `lag_max_ms`.
+    fn same_as_on_disk(&self, lag_max_ms: i64) -> Result<bool> {
+        let Some(mut known) = TopicState::load(self.root, &self.topic.name)? else {
+            return Ok(false);
+        };
+        let recent = match (known.complete_ms, self.state.complete_ms) {
+            (Some(known), Some(now)) => now.saturating_sub(known) < lag_max_ms,
+            // Of a stream's time nothing depends on it.
+            (known, now) => known == now || lag_max_ms == i64::MAX,
+        };
+        known.complete_ms = self.state.complete_ms;
+        Ok(recent && known == self.state)
+    }
+
+    fn fill(&mut self, report: &mut TopicReport) {
+        report.tombstones = self.tombstones;
+        report.irregular = self.irregular;
+        report.below_retention = self.below_retention;
+        report.erased = self.erased;
+        report.other_days = self.other_days;
+        let today = HivePartition::Day(RecordDay::today(self.settings.lake.timezone));
+        let past = |day: &&String| HivePartition::parse(day).is_some_and(|day| day < today);
+        self.report.days_reopened = self.report.days.iter().filter(past).cloned().collect();
+        report.target = TargetReport::Lake(std::mem::take(&mut self.report));
+    }
+}
+
+impl Sink for TopicSink<'_> {
+    fn progress(&self) -> Progress {
+        self.state.progress()
+    }
+
+    fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()> {
+        self.rebuild = rebuild;
+        if matches!(rebuild, Some(Rebuild::Days { .. })) {
+            return Ok(());
+        }
+        if plan.generation != self.state.generation {
+            self.state.next.clear();
+            // Keys of a new table may have moved as well.
+            if self.topic.kind == Kind::Table {
+                self.state.complete_ms = None;
+            }
+        }
+        self.is_first_drain = self.state.complete_ms.is_none();
+        self.state.generation = plan.generation;
+        self.state.topic_id.clone_from(&plan.topic_id);
+        // A commit in the middle must know all Kafka partitions, also those that no record has come from yet, and the gaps
+        // that lie behind it then.
+        self.state
+            .next
+            .extend(plan.ranges.iter().map(|range| (range.partition, range.start)));
+        self.state.add_gaps(&plan.gaps);
+        Ok(())
+    }
+
+    fn decoder(&self) -> Decoder {
+        let decoder = encode::decoder(&self.settings.lake.prefix, &self.topic.key);
+        if self.day.is_by_field() || self.filter.wants_fields() {
+            decoder.with_fields()
+        } else {
+            decoder
+        }
+    }
+
+    fn take_all(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) -> Result<()> {
+        records
+            .iter()
+            .zip(decoded)
+            .try_for_each(|(record, decoded)| match self.topic.kind {
+                Kind::Stream => self.take_stream(record, decoded),
+                Kind::Table => self.take_table(record, decoded),
+            })
+    }
+
+    fn warnings(&mut self) -> Vec<String> {
+        match trash::kept(self.root, &self.topic.name) {
+            Ok(kept) => kept.iter().map(|path| purge::kept(path)).collect(),
+            Err(error) => vec![format!("{error:#}")],
+        }
+    }
+
+    fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()> {
+        if let Some(Rebuild::Days { first, last }) = self.rebuild {
+            self.commit_days(first, last)?;
+            self.fill(report);
+            return Ok(());
+        }
+        self.state.next = drained
+            .partitions
+            .iter()
+            .map(|part| (part.partition, part.next))
+            .collect();
+        if drained.complete {
+            self.state.complete_ms = Some(drained.planned_ms);
+        }
+        match self.topic.kind {
+            Kind::Table => self.commit_table()?,
+            Kind::Stream => match self.taking.take() {
+                Some(Taking::Stream { mut stage, .. }) => {
+                    let files = stage.take_files()?;
+                    self.commit_files(files)?;
+                }
+                // Only the clock of the last complete run moved: not worth a write.
+                _ if self.same_as_on_disk(i64::MAX)? => {}
+                _ => self.commit_state()?,
+            },
+        }
+        self.fill(report);
+        Ok(())
+    }
+}

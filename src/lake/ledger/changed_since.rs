@@ -1,0 +1,196 @@
+//! What each commit has changed, for those who follow a topic: which files are new, replaced or gone since a commit.
+//!
+//! It stands in the topic's state and in the manifests' entries, and so moves in the moment of the commit like all else.
+
+use anyhow::Result;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::change_log::Removed;
+use super::{FileEntry, Manifest, Pending, TopicState, by_partition};
+use crate::config::Kind;
+use crate::lake::disk::root::Root;
+use crate::lake::layout::paths::{HivePartition, day_folder};
+use crate::report::PathsReport;
+
+/// Counts the commit that is about to be made of `state`, and its records, and says what it changes; paths are relative to
+/// the lake root.
+pub(in crate::lake) fn note(root: &Root, topic: &str, state: &mut TopicState) -> Result<PathsReport> {
+    let Some(mut pending) = state.pending.take() else {
+        return Ok(PathsReport::default());
+    };
+    state.changes.commit += 1;
+    let mut change = Change {
+        root,
+        topic,
+        kind: state.kind,
+        commit: state.changes.commit,
+        paths: PathsReport::default(),
+        removed: Vec::new(),
+        come: BTreeMap::new(),
+        gone: BTreeMap::new(),
+    };
+    let noted = change.of(&mut pending);
+    state.pending = Some(pending);
+    noted?;
+    if state.kind == Kind::Stream {
+        let mut records = match state.records.take() {
+            Some(records) => records,
+            None => counted(root, topic)?,
+        };
+        for (partition, number) in change.come {
+            *records.entry(partition).or_default() += number;
+        }
+        for (partition, number) in change.gone {
+            let left = records.entry(partition).or_default();
+            *left = left.saturating_sub(number);
+        }
+        records.retain(|_, number| *number > 0);
+        state.records = Some(records);
+    }
+    state.changes.remove(change.removed);
+    Ok(change.paths)
+}
+
+struct Change<'c> {
+    root: &'c Root,
+    topic: &'c str,
+    kind: Kind,
+    commit: u64,
+    paths: PathsReport,
+    removed: Vec<Removed>,
+    /// Kafka partition -> records of the files that come, and of those that go or are replaced.
+    come: BTreeMap<i32, u64>,
+    gone: BTreeMap<i32, u64>,
+}
+
+impl Change<'_> {
+    fn of(&mut self, pending: &mut Pending) -> Result<()> {
+        let days = pending
+            .files
+            .iter()
+            .filter(|file| file.replaces)
+            .filter_map(|file| file.day.clone());
+        let days = days.chain(pending.forget.iter().map(|(day, _)| day.clone()));
+        let mut known = BTreeMap::new();
+        for day in days.collect::<BTreeSet<_>>() {
+            let files = self.files_of(&day)?;
+            known.insert(day, files);
+        }
+        for file in &mut pending.files {
+            let Some(day) = &file.day else { continue };
+            let path = format!("{}/{}", file.folder, file.file.name);
+            let before = known.get(day).and_then(|files| files.get(&file.file.name));
+            self.comes(&mut file.file, before.filter(|_| file.replaces), path);
+        }
+        for exchange in &mut pending.exchanges {
+            let mut before = self.files_of(&exchange.day)?;
+            for file in &mut exchange.files {
+                let path = format!("{}/{}", exchange.folder, file.name);
+                let old = before.remove(&file.name);
+                self.comes(file, old.as_ref(), path);
+            }
+            self.go(&exchange.day, before.into_values());
+        }
+        for purge in &pending.purges {
+            let files = self.files_of(&purge.day)?;
+            self.go(&purge.day, files.into_values());
+        }
+        for (day, name) in &pending.forget {
+            let file = known.get_mut(day).and_then(|files| files.remove(name));
+            self.go(day, file);
+        }
+        Ok(())
+    }
+
+    fn files_of(&self, day: &str) -> Result<BTreeMap<String, FileEntry>> {
+        let files = Manifest::files_of(self.root, self.topic, day)?;
+        Ok(files.into_iter().map(|file| (file.name.clone(), file)).collect())
+    }
+
+    fn comes(&mut self, file: &mut FileEntry, before: Option<&FileEntry>, path: String) {
+        *self.come.entry(file.partition).or_default() += file.records;
+        if let Some(before) = before {
+            *self.gone.entry(before.partition).or_default() += before.records;
+        }
+        match before {
+            None => {
+                (file.made, file.changed) = (self.commit, self.commit);
+                self.paths.new.push(path);
+            }
+            // Also where the ledger knows the same bytes: a day is rebuilt because somebody spoiled the file.
+            Some(before) => {
+                (file.made, file.changed) = (before.made, self.commit);
+                self.paths.replaced.push(path);
+            }
+        }
+    }
+
+    fn go(&mut self, day: &str, files: impl IntoIterator<Item = FileEntry>) {
+        let files = files.into_iter().map(|file| {
+            *self.gone.entry(file.partition).or_default() += file.records;
+            (file.name, file.made)
+        });
+        let files: Vec<_> = files.collect();
+        let names = files.iter().map(|(name, _)| name.as_str());
+        self.paths
+            .removed
+            .extend(paths(self.kind, self.topic, day, names));
+        if !files.is_empty() {
+            self.removed.push(Removed {
+                commit: self.commit,
+                day: day.to_owned(),
+                files,
+            });
+        }
+    }
+}
+
+/// Records of a stream by its days' manifests.
+fn counted(root: &Root, topic: &str) -> Result<BTreeMap<i32, u64>> {
+    let mut files = Vec::new();
+    for day in Manifest::days(root, topic)? {
+        files.extend(Manifest::files_of(root, topic, &day.to_string())?);
+    }
+    Ok(by_partition(&files))
+}
+
+fn paths<'n>(kind: Kind, topic: &str, day: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    let folder = HivePartition::parse(day).map(|day| day_folder(kind, topic, day));
+    let path = |name| folder.as_ref().map(|folder| format!("{folder}/{name}"));
+    names.into_iter().filter_map(path).collect()
+}
+
+/// What has changed since a commit. None: the ledger does not remember that.
+pub(in crate::lake) fn since(
+    topic: &str,
+    state: &TopicState,
+    files: &BTreeMap<String, FileEntry>,
+    upto: u64,
+) -> Option<PathsReport> {
+    let changes = &state.changes;
+    if !changes.remembers(upto) {
+        return None;
+    }
+    // What went after that commit, of what it had left.
+    let mut gone = BTreeSet::new();
+    for removed in changes.removed.iter().filter(|removed| removed.commit > upto) {
+        let of_then = removed.files.iter().filter(|(_, made)| *made <= upto);
+        let names = of_then.map(|(name, _)| name.as_str());
+        gone.extend(paths(state.kind, topic, &removed.day, names));
+    }
+    let mut report = PathsReport::default();
+    for (path, file) in files {
+        // One that went and came back is another one under the same name.
+        let was_there = gone.remove(path) || file.made <= upto;
+        if file.changed > upto {
+            let list = if was_there {
+                &mut report.replaced
+            } else {
+                &mut report.new
+            };
+            list.push(path.clone());
+        }
+    }
+    report.removed = gone.into_iter().collect();
+    Some(report)
+}

@@ -1,0 +1,118 @@
+//! A topic's data files by its ledger: what readers may open.
+
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::config::{Compression, Kind};
+use crate::lake::Lake;
+use crate::lake::layout::paths::day_folder;
+use crate::lake::ledger::changed_since;
+use crate::lake::ledger::{self, Manifest, TopicState};
+use crate::lake::line::decode::Lines;
+use crate::lake::table::link_of;
+use crate::report::PathsReport;
+
+/// Most commits put their files in place in less than this.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What a topic consists of, between two commits.
+#[derive(Debug, Clone)]
+pub struct TopicFiles {
+    pub kind: Kind,
+    /// By day and name.
+    pub files: Vec<DataFile>,
+    /// The last commit that changed them: whoever has loaded these files goes on from there.
+    pub commit: u64,
+    /// What has changed since the commit that was asked about. None: that is not remembered.
+    pub since: Option<PathsReport>,
+    /// Of a table: its link in `current/`, and the file behind it; relative to the lake root.
+    pub current: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFile {
+    /// Relative to the lake root.
+    pub path: String,
+    pub day: String,
+    pub records: u64,
+    /// On disk.
+    pub bytes: u64,
+}
+
+impl Lake<'_> {
+    /// The names of all topics that the ledger knows.
+    pub fn topic_names(&self) -> Result<Vec<String>> {
+        ledger::topics(&self.root)
+    }
+
+    /// A topic's files, without its lock: what a run commits meanwhile is in it as a whole or not at all.
+    /// None: the ledger does not know the topic.
+    ///
+    /// # Errors
+    /// A commit that a killed run left half published.
+    pub fn files(&self, topic: &str, since: Option<u64>) -> Result<Option<TopicFiles>> {
+        let deadline = Instant::now() + PUBLISHED_WITHIN;
+        loop {
+            let Some(state) = TopicState::load(&self.root, topic)? else {
+                return Ok(None);
+            };
+            if state.pending.is_none() {
+                let files = self.listed(topic, &state, since)?;
+                if TopicState::load(&self.root, topic)?.as_ref() == Some(&state) {
+                    return Ok(Some(files));
+                }
+            } else if Instant::now() > deadline {
+                bail!(
+                    "topic {topic}: a run has committed, and not all of its files are in place yet. If none is at work, it \
+                     was killed: run lakectl lake --topics {topic}, which finishes it, and try again"
+                );
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    fn listed(&self, topic: &str, state: &TopicState, since: Option<u64>) -> Result<TopicFiles> {
+        let mut files = Vec::new();
+        let mut entries = BTreeMap::new();
+        for day in Manifest::days(&self.root, topic)? {
+            let name = day.to_string();
+            let folder = day_folder(state.kind, topic, day);
+            let known = Manifest::files_of(&self.root, topic, &name)?;
+            for entry in known {
+                let path = format!("{folder}/{}", entry.name);
+                files.push(DataFile {
+                    path: path.clone(),
+                    day: name.clone(),
+                    records: entry.records,
+                    bytes: entry.bytes,
+                });
+                entries.insert(path, entry);
+            }
+        }
+        let current = state.snapshot.as_ref();
+        Ok(TopicFiles {
+            kind: state.kind,
+            commit: state.changes.commit,
+            files,
+            since: since.and_then(|commit| changed_since::since(topic, state, &entries, commit)),
+            current: current.map(|snapshot| (link_of(topic, &snapshot.path), snapshot.path.clone())),
+        })
+    }
+
+    /// Hands the lines of a data file to `take`, one after the other and with their line feeds.
+    /// False: the file is gone by now, replaced or purged.
+    pub fn read_lines(&self, path: &str, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
+        let reading = || format!("reading {}", self.root.shown(path));
+        let Some(file) = self.root.read(path)? else {
+            return Ok(false);
+        };
+        let mut lines = Lines::new(file, Compression::of(path)).with_context(reading)?;
+        let mut line = Vec::new();
+        while lines.next(&mut line).with_context(reading)? {
+            take(&line).with_context(reading)?;
+        }
+        Ok(true)
+    }
+}

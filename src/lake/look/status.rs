@@ -1,0 +1,251 @@
+//! How topics stand by the ledger alone: read without a lock, while runs may commit, and without leaving a trace.
+
+use anyhow::Result;
+use chrono::{DateTime, NaiveDate, Utc};
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use crate::config::{Kind, Settings, check_topic_name};
+use crate::lake::Lake;
+use crate::lake::disk::root::Root;
+use crate::lake::layout::paths::{HOME, HivePartition};
+use crate::lake::ledger::preconditions;
+use crate::lake::ledger::{self, FileEntry, Manifest, Pending, TopicState};
+use crate::run_id;
+use crate::sink::Progress;
+
+/// How often a topic is read again because a run committed meanwhile; what is seen then may be a commit too old.
+const TRIES: u32 = 10;
+/// No lock file of ours is longer.
+const LOCK_TEXT_MAX: u64 = 200;
+
+/// A topic as its last commit left it.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    pub kind: Kind,
+    pub progress: Progress,
+    /// When the state was written: by a run, a rebuild, a purge or an erasure.
+    pub committed: Option<DateTime<Utc>>,
+    /// The commit still owes files to the readers: a run is about to move them, or it was killed and the next one will.
+    pub unfinished: bool,
+    /// The first day that a purge left.
+    pub purged_before: Option<NaiveDate>,
+    /// By day, what the last commit owes included.
+    pub days: BTreeMap<HivePartition, DayCount>,
+}
+
+/// What lies in a day folder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DayCount {
+    pub files: u64,
+    pub records: u64,
+    pub bytes: u64,
+}
+
+/// The run that last held a topic's lock, whatever it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRun {
+    pub run_id: String,
+    pub started: DateTime<Utc>,
+}
+
+/// The ledger, opened for a look.
+#[derive(Debug)]
+pub struct Ledger {
+    root: Root,
+    /// Why the lake does not fit the configuration, which keeps runs from working, but nobody from looking.
+    pub misfit: Option<String>,
+}
+
+impl Ledger {
+    /// None: there is no lake yet.
+    pub fn at(settings: &Settings) -> Result<Option<Ledger>> {
+        let lake = &settings.lake;
+        let Some(root) = Root::open(&lake.root, lake.file_mode, lake.dir_mode, false)? else {
+            return Ok(None);
+        };
+        let opened = match ledger::exists(&root) {
+            Ok(false) => return Ok(None),
+            Ok(true) => Lake::at(settings, false).map(|_| ()),
+            Err(error) => Err(error),
+        };
+        let misfit = opened.err().map(|error| format!("{error:#}"));
+        Ok(Some(Ledger { root, misfit }))
+    }
+
+    /// The topics that the ledger knows, whatever state they are in.
+    pub fn topics(&self) -> Result<Vec<String>> {
+        let mut names = ledger::topics(&self.root)?;
+        names.retain(|name| check_topic_name(name).is_ok());
+        Ok(names)
+    }
+
+    /// How a topic stands; None: nothing of it was ever committed.
+    ///
+    /// # Errors
+    /// A ledger file of the topic that is damaged, or was lost.
+    pub fn standing(&self, topic: &str) -> Result<Option<Standing>> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let before = read_state(&self.root, topic)?;
+            let Some((state, committed)) = before.clone() else {
+                let lost = self.check_nothing_is_lost(topic);
+                // The first run of the topic may have committed meanwhile.
+                if lost.is_err() && tries < TRIES && read_state(&self.root, topic)?.is_some() {
+                    continue;
+                }
+                return lost.map(|()| None);
+            };
+            let days = count_days(&self.root, topic, state.pending.as_ref());
+            if read_state(&self.root, topic)? != before && tries < TRIES {
+                continue;
+            }
+            return Ok(Some(Standing {
+                kind: state.kind,
+                progress: state.progress(),
+                committed,
+                unfinished: state.pending.is_some(),
+                purged_before: state.cutoff,
+                days: days?,
+            }));
+        }
+    }
+
+    /// Data without a state is a loss.
+    fn check_nothing_is_lost(&self, topic: &str) -> Result<()> {
+        [Kind::Stream, Kind::Table]
+            .into_iter()
+            .try_for_each(|kind| preconditions::check_new_topic(&self.root, kind, topic))
+    }
+
+    pub fn last_run(&self, topic: &str) -> Option<LastRun> {
+        let file = self.root.read(&format!("{HOME}/locks/{topic}")).ok()??;
+        let mut text = String::new();
+        file.take(LOCK_TEXT_MAX).read_to_string(&mut text).ok()?;
+        last_run(&text)
+    }
+}
+
+/// Of lines like `run 20261122T225650682Z-8d494fa1, process 4711`.
+fn last_run(text: &str) -> Option<LastRun> {
+    let (run_id, _) = text.strip_prefix("run ")?.split_once(',')?;
+    Some(LastRun {
+        started: run_id::began(run_id)?,
+        run_id: run_id.to_owned(),
+    })
+}
+
+/// The state with the time at which its file was written.
+fn read_state(root: &Root, topic: &str) -> Result<Option<(TopicState, Option<DateTime<Utc>>)>> {
+    let written = |file: std::fs::File| Some(DateTime::from(file.metadata().ok()?.modified().ok()?));
+    let committed = root.read(&TopicState::path(topic))?.and_then(written);
+    Ok(TopicState::load(root, topic)?.map(|state| (state, committed)))
+}
+
+fn count_days(
+    root: &Root,
+    topic: &str,
+    pending: Option<&Pending>,
+) -> Result<BTreeMap<HivePartition, DayCount>> {
+    let nothing = Pending::default();
+    let pending = pending.unwrap_or(&nothing);
+    let mut days = Manifest::days(root, topic)?;
+    days.extend(
+        pending
+            .files
+            .iter()
+            .filter_map(|file| HivePartition::parse(file.day.as_deref()?)),
+    );
+    let mut counts = BTreeMap::new();
+    for day in days {
+        let name = day.to_string();
+        let known = Manifest::files_of(root, topic, &name)?;
+        let files = settled(&name, known, pending);
+        let count = DayCount {
+            files: files.len() as u64,
+            records: files.iter().map(|file| file.records).sum(),
+            bytes: files.iter().map(|file| file.bytes).sum(),
+        };
+        if count.files > 0 {
+            counts.insert(day, count);
+        }
+    }
+    Ok(counts)
+}
+
+/// A day's files once what is pending is in its place; the same where it is already.
+fn settled(day: &str, known: Vec<FileEntry>, pending: &Pending) -> Vec<FileEntry> {
+    if pending.purges.iter().any(|purge| purge.day == day) {
+        return Vec::new();
+    }
+    let exchanged = pending.exchanges.iter().find(|exchange| exchange.day == day);
+    let known = exchanged.map_or(known, |exchange| exchange.files.clone());
+    let mut files: BTreeMap<String, FileEntry> =
+        known.into_iter().map(|file| (file.name.clone(), file)).collect();
+    for (_, name) in pending.forget.iter().filter(|(of, _)| of == day) {
+        files.remove(name);
+    }
+    for pending in pending
+        .files
+        .iter()
+        .filter(|file| file.day.as_deref() == Some(day))
+    {
+        files.insert(pending.file.name.clone(), pending.file.clone());
+    }
+    files.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_tells_its_run() {
+        let run = last_run("run 20261122T225650682Z-8d494fa1, process 4711").unwrap();
+        assert_eq!(run.run_id, "20261122T225650682Z-8d494fa1");
+        assert_eq!(run.started.to_rfc3339(), "2026-11-22T22:56:50.682+00:00");
+        for other in [
+            "",
+            "run ,",
+            "run x-y, process 1",
+            "run 20261122T225650682Z-<b>, process 1",
+        ] {
+            assert_eq!(last_run(other), None);
+        }
+    }
+
+    #[test]
+    fn what_is_pending_counts_once() {
+        let file = |name: &str, records: u64| FileEntry {
+            name: name.to_owned(),
+            records,
+            bytes: 1,
+            checksum: String::new(),
+            partition: 0,
+            first: 0,
+            last: 0,
+            made: 1,
+            changed: 1,
+        };
+        let entry = |name: &str, records: u64| ledger::PendingFile {
+            staged: name.to_owned(),
+            folder: String::new(),
+            day: Some("2026-11-22".to_owned()),
+            replaces: false,
+            file: file(name, records),
+        };
+        let pending = Pending {
+            files: vec![entry("b", 2)],
+            forget: vec![("2026-11-22".to_owned(), "old".to_owned())],
+            ..Pending::default()
+        };
+        let names = |known: Vec<FileEntry>| -> Vec<String> {
+            let files = settled("2026-11-22", known, &pending);
+            files.into_iter().map(|file| file.name).collect()
+        };
+        assert_eq!(names(vec![file("a", 1), file("old", 1)]), ["a", "b"]);
+        assert_eq!(names(vec![file("a", 1), file("b", 2)]), ["a", "b"]);
+        assert_eq!(settled("2026-11-21", vec![file("b", 2)], &pending).len(), 1);
+    }
+}

@@ -1,0 +1,459 @@
+//! The lake against its ledger: every file that it knows, what its lines say of their offsets, and what it doesn't know.
+
+use anyhow::{Context, Result, bail};
+use roaring::RoaringTreemap;
+use rustix::io::Errno;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::time::Duration;
+
+use crate::advice;
+use crate::config::{Compression, Kind, check_topic_name};
+use crate::lake::Lake;
+use crate::lake::commit::{self, trash};
+use crate::lake::disk::lock;
+use crate::lake::layout::paths::{HOME, day_folder, topic_folder};
+use crate::lake::ledger::preconditions;
+use crate::lake::ledger::{self, FileEntry, Manifest, TopicState, by_partition, topic_home};
+use crate::lake::line::decode::Lines;
+use crate::lake::table::link_of;
+use crate::locked::Locked;
+use crate::problem::Problem;
+use crate::report::{Difference, VerifyReport};
+use crate::stop::Stop;
+
+/// What lies in every lake's root, and in the folders of its ledger that belong to topics.
+const ROOT_NAMES: [&str; 4] = [HOME, "streams", "tables", "current"];
+
+/// What a topic's verification found.
+pub type Verified = Result<Locked<(Kind, VerifyReport)>>;
+
+impl Lake<'_> {
+    /// Reads every file of a topic, under its lock, and changes nothing.
+    ///
+    /// # Errors
+    /// What keeps it from looking at all. What it finds is no error.
+    pub fn verify(&self, topic: &str, run_id: &str, wait: Duration, stop: &Stop) -> Verified {
+        let _lock = match self.lock_to_look(topic, run_id, wait)? {
+            Locked::Ours(lock) => lock,
+            Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
+        };
+        let mut found = VerifyReport::default();
+        let state = match TopicState::load(&self.root, topic) {
+            Ok(Some(state)) => state,
+            Ok(None) => {
+                self.without_state(topic, &mut found)?;
+                return Ok(Locked::Ours((Kind::Stream, found)));
+            }
+            Err(error) => {
+                found.differs(TopicState::path(topic), format!("{error:#}"));
+                return Ok(Locked::Ours((Kind::Stream, found)));
+            }
+        };
+        let mut look = Look {
+            lake: self,
+            topic,
+            state: &state,
+            seen: BTreeMap::new(),
+            last: BTreeMap::new(),
+            counted: BTreeMap::new(),
+            found,
+        };
+        look.whole_topic(stop)?;
+        Ok(Locked::Ours((state.kind, look.found)))
+    }
+
+    /// Topics that the ledger knows, or that have a folder where topics have one.
+    pub fn topics_to_verify(&self) -> Result<Vec<String>> {
+        let mut topics: BTreeSet<String> = ledger::topics(&self.root)?.into_iter().collect();
+        for kind in [Kind::Stream, Kind::Table] {
+            let names = self.root.list(kind.folder())?.into_iter().map(|(name, _)| name);
+            topics.extend(names.filter(|name| check_topic_name(name).is_ok()));
+        }
+        Ok(topics.into_iter().collect())
+    }
+
+    /// What lies in the lake and belongs to no topic.
+    pub fn homeless(&self) -> Result<Vec<String>> {
+        let mut links = BTreeSet::new();
+        for topic in ledger::topics(&self.root)? {
+            if let Ok(Some(state)) = TopicState::load(&self.root, &topic) {
+                links.extend(state.snapshot.map(|snapshot| link_of(&topic, &snapshot.path)));
+                links.extend(
+                    state
+                        .pending
+                        .and_then(|pending| pending.link)
+                        .map(|(link, _)| link),
+                );
+            }
+        }
+        let names = self.root.list("")?.into_iter().map(|(name, _)| name);
+        let mut paths: Vec<String> = names.filter(|name| !ROOT_NAMES.contains(&&**name)).collect();
+        for kind in [Kind::Stream, Kind::Table] {
+            let names = self.root.list(kind.folder())?.into_iter().map(|(name, _)| name);
+            let odd = names.filter(|name| check_topic_name(name).is_err());
+            paths.extend(odd.map(|name| format!("{}/{name}", kind.folder())));
+        }
+        let current = self.root.list("current")?.into_iter();
+        let current = current.map(|(name, _)| format!("current/{name}"));
+        paths.extend(current.filter(|path| !links.contains(path)));
+        Ok(paths)
+    }
+
+    /// A lake that can't be written, a backup say, has nobody who changes it: None.
+    fn lock_to_look(&self, topic: &str, run_id: &str, wait: Duration) -> Result<Locked<Option<File>>> {
+        match lock::take(&self.root, topic, run_id, wait) {
+            Ok(taken) => Ok(taken.map(Some)),
+            Err(error) if may_not_write(&error) => Ok(Locked::Ours(None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Data without a state is a loss; a folder without data is somebody else's.
+    fn without_state(&self, topic: &str, found: &mut VerifyReport) -> Result<()> {
+        for kind in [Kind::Stream, Kind::Table] {
+            if let Err(lost) = preconditions::check_new_topic(&self.root, kind, topic) {
+                found.differs(TopicState::path(topic), format!("{lost:#}"));
+                return Ok(());
+            }
+        }
+        for kind in [Kind::Stream, Kind::Table] {
+            let folder = topic_folder(kind, topic);
+            if self.root.stat(&folder)?.is_some() {
+                found.stranger(folder);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error says that nothing can be written here, or not by us.
+fn may_not_write(error: &anyhow::Error) -> bool {
+    let refused = [Errno::ROFS, Errno::ACCESS, Errno::PERM];
+    advice::errno(error).is_some_and(|number| refused.contains(&number))
+}
+
+struct Look<'l> {
+    lake: &'l Lake<'l>,
+    topic: &'l str,
+    state: &'l TopicState,
+    /// Kafka partition and generation -> offsets that lines have named so far.
+    seen: BTreeMap<(i32, u32), RoaringTreemap>,
+    /// The same -> the last offset, by the manifests.
+    last: BTreeMap<(i32, u32), i64>,
+    /// Kafka partition -> records, by the manifests.
+    counted: BTreeMap<i32, u64>,
+    found: VerifyReport,
+}
+
+impl Look<'_> {
+    fn whole_topic(&mut self, stop: &Stop) -> Result<()> {
+        let root = &self.lake.root;
+        if self.state.pending.is_some() {
+            self.found.differs(
+                TopicState::path(self.topic),
+                "a run was killed after its commit, and not all of it is in place: run lakectl lake, which finishes it, \
+                 and verify again. Nothing else of the topic was looked at"
+                    .to_owned(),
+            );
+            return Ok(());
+        }
+        let days = Manifest::days(root, self.topic)?;
+        let mut folders = Vec::new();
+        for day in days {
+            let name = day.to_string();
+            let folder = day_folder(self.state.kind, self.topic, day);
+            folders.push(folder.clone());
+            match Manifest::load(root, self.topic, &name) {
+                Ok(Some(manifest)) => self.day(&folder, &manifest, stop)?,
+                Ok(None) => {}
+                Err(error) => self
+                    .found
+                    .differs(Manifest::path(self.topic, &name), format!("{error:#}")),
+            }
+        }
+        self.found.days = folders.len() as u64;
+        self.strangers(&folders);
+        match self.state.kind {
+            Kind::Stream => self.counts(),
+            Kind::Table => self.snapshot(),
+        }
+        Ok(())
+    }
+
+    fn day(&mut self, folder: &str, manifest: &Manifest, stop: &Stop) -> Result<()> {
+        for (partition, records) in by_partition(&manifest.files) {
+            *self.counted.entry(partition).or_default() += records;
+        }
+        self.ranges(folder, &manifest.files);
+        for entry in &manifest.files {
+            if stop.signal().is_some() {
+                return Problem::new("stopped by a signal before all files were looked at")
+                    .about_topic(self.topic)
+                    .err();
+            }
+            let path = format!("{folder}/{}", entry.name);
+            self.found.files += 1;
+            self.found.records += entry.records;
+            self.found.bytes += entry.bytes;
+            // A file that can't be read is a difference like any other: the others are looked at all the same.
+            if let Err(error) = self.lines(&path, entry) {
+                self.found.differs(path, format!("{error:#}"));
+            }
+        }
+        let known: BTreeSet<&str> = manifest.files.iter().map(|file| &*file.name).collect();
+        match self.lake.root.list(folder) {
+            Ok(names) => {
+                let strangers = names.into_iter().filter(|(name, _)| !known.contains(&**name));
+                strangers.for_each(|(name, _)| self.found.stranger(format!("{folder}/{name}")));
+            }
+            Err(error) => self.found.differs(folder.to_owned(), format!("{error:#}")),
+        }
+        Ok(())
+    }
+
+    /// Files of one Kafka partition and day never share an offset.
+    fn ranges(&mut self, folder: &str, files: &[FileEntry]) {
+        if self.state.kind == Kind::Table {
+            return;
+        }
+        let mut by_source: BTreeMap<(i32, u32), Vec<&FileEntry>> = BTreeMap::new();
+        for file in files {
+            let source = file.source();
+            by_source.entry(source).or_default().push(file);
+            let last = self.last.entry(source).or_insert(file.last);
+            *last = file.last.max(*last);
+        }
+        for files in by_source.values_mut() {
+            files.sort_unstable_by_key(|file| file.first);
+            for pair in files.windows(2).filter(|pair| pair[1].first <= pair[0].last) {
+                let path = format!("{folder}/{}", pair[1].name);
+                self.found.differs(
+                    path,
+                    format!("its offsets begin within those of {}", pair[0].name),
+                );
+            }
+        }
+    }
+
+    fn strangers(&mut self, folders: &[String]) {
+        let found = self.lake.strangers(self.topic, self.state.kind, folders);
+        let kept = trash::kept(&self.lake.root, self.topic);
+        match found.and_then(|found| Ok([found, kept?].concat())) {
+            Ok(paths) => paths.into_iter().for_each(|path| self.found.stranger(path)),
+            Err(error) => {
+                let home = topic_folder(self.state.kind, self.topic);
+                self.found.differs(home, format!("{error:#}"));
+            }
+        }
+        let sidecar = self
+            .state
+            .snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.sidecar.clone());
+        let home = topic_home(self.topic);
+        let ours = [TopicState::path(self.topic), format!("{home}/days")];
+        for (name, _) in self.lake.root.list(&home).unwrap_or_default() {
+            let path = format!("{home}/{name}");
+            // What a killed run was about to write is written anew by the next one.
+            if !ours.contains(&path) && sidecar.as_ref() != Some(&path) && !name.ends_with(".new") {
+                self.found.stranger(path);
+            }
+        }
+    }
+
+    fn lines(&mut self, path: &str, entry: &FileEntry) -> Result<()> {
+        let file = self.opened(path, entry)?;
+        let mut lines = Lines::new(file, Compression::of(path))?;
+        let (mut line, mut number, mut last) = (Vec::new(), 0, None);
+        let offsets = (self.state.kind == Kind::Stream).then(|| entry.source());
+        let prefix = &self.lake.settings.lake.prefix;
+        while lines.next(&mut line)? {
+            number += 1;
+            let (Some(key), Some((partition, offset))) = (offsets, head(&line, prefix)) else {
+                continue;
+            };
+            let in_range = partition == entry.partition && (entry.first..=entry.last).contains(&offset);
+            if !in_range || last.is_some_and(|last| offset <= last) {
+                bail!(
+                    "line {number} is of Kafka partition {partition} offset {offset}, which the file should not hold \
+                     there; rebuild the day with lake --rebuild, or restore it"
+                );
+            }
+            last = Some(offset);
+            let first_time =
+                u64::try_from(offset).is_ok_and(|offset| self.seen.entry(key).or_default().insert(offset));
+            if !first_time {
+                bail!(
+                    "line {number} repeats Kafka partition {partition} offset {offset}, which another file holds"
+                );
+            }
+        }
+        let checksum = lines.checksum()?;
+        if checksum != entry.checksum {
+            bail!(
+                "its checksum is {checksum}, and was {} when it was written; restore it",
+                entry.checksum
+            );
+        }
+        if number != entry.records {
+            bail!(
+                "it has {number} lines, and the ledger counted {} records",
+                entry.records
+            );
+        }
+        Ok(())
+    }
+
+    /// The file, where it is one and as long as it was.
+    fn opened(&self, path: &str, entry: &FileEntry) -> Result<std::fs::File> {
+        let root = &self.lake.root;
+        let file = root
+            .read(path)?
+            .context("it is gone; restore it, or rebuild its day with lake --rebuild")?;
+        let bytes = file.metadata()?.len();
+        if bytes != entry.bytes {
+            bail!(
+                "it has {bytes} bytes, and had {} when it was written; restore it",
+                entry.bytes
+            );
+        }
+        Ok(file)
+    }
+
+    /// No day may be missing from the sum, and nothing may lie past the progress.
+    fn counts(&mut self) {
+        let mut partitions: BTreeSet<i32> = self.counted.keys().copied().collect();
+        partitions.extend(
+            self.state
+                .records
+                .iter()
+                .flatten()
+                .map(|(partition, _)| partition),
+        );
+        for partition in partitions {
+            let counted = self.counted.get(&partition).copied().unwrap_or(0);
+            // A state that was written before records were counted says nothing of them.
+            let Some(records) = &self.state.records else { break };
+            let committed = records.get(&partition).copied().unwrap_or(0);
+            if counted != committed {
+                self.found.differs(
+                    topic_home(self.topic),
+                    format!(
+                        "its days hold {counted} records of Kafka partition {partition}, and {committed} were committed: \
+                         restore the folder from a backup"
+                    ),
+                );
+            }
+        }
+        for (&(partition, generation), &last) in &self.last {
+            let next = self.state.next.get(&partition).copied().unwrap_or(0);
+            if generation == self.state.generation && last >= next {
+                self.found.differs(
+                    TopicState::path(self.topic),
+                    format!("Kafka partition {partition}: offset {last} is in the lake, but the progress is {next}"),
+                );
+            }
+        }
+        for offsets in self.seen.values() {
+            if let (Some(first), Some(last)) = (offsets.min(), offsets.max()) {
+                self.found.offsets_without_record += last - first + 1 - offsets.len();
+            }
+        }
+    }
+
+    /// The state, the list of its day, the keys and the link must all speak of the same snapshot.
+    fn snapshot(&mut self) {
+        let root = &self.lake.root;
+        let Some(snapshot) = &self.state.snapshot else {
+            return;
+        };
+        let manifest = Manifest::load(root, self.topic, &snapshot.day).ok().flatten();
+        let files = manifest.map_or_else(Vec::new, |manifest| manifest.files);
+        let listed = files.iter().any(|file| {
+            let same = (file.bytes, file.records, &file.checksum);
+            snapshot.path.ends_with(&format!("/{}", file.name))
+                && same == (snapshot.bytes, snapshot.rows, &snapshot.checksum)
+        });
+        if !listed {
+            self.found.differs(
+                snapshot.path.clone(),
+                "it is not the snapshot that was committed last: restore it with its ledger files, or run lake --rebuild"
+                    .to_owned(),
+            );
+        }
+        match commit::checksum(root, &snapshot.sidecar) {
+            Ok(checksum) if checksum == snapshot.sidecar_checksum => {}
+            Ok(_) => self.found.differs(
+                snapshot.sidecar.clone(),
+                "its checksum is wrong; restore it, or run lake --rebuild".to_owned(),
+            ),
+            Err(error) => self.found.differs(snapshot.sidecar.clone(), format!("{error:#}")),
+        }
+        let (link, target) = (
+            link_of(self.topic, &snapshot.path),
+            format!("../{}", snapshot.path),
+        );
+        match root.link_target(&link) {
+            Ok(Some(found)) if found == target => {}
+            Ok(found) => self.found.differs(
+                link,
+                format!(
+                    "it should point to {target}, and points to {}",
+                    found.as_deref().unwrap_or("nothing")
+                ),
+            ),
+            Err(error) => self.found.differs(link, format!("{error:#}")),
+        }
+    }
+}
+
+/// Kafka partition and offset of a line that carries them.
+fn head(line: &[u8], prefix: &str) -> Option<(i32, i64)> {
+    let (partition, rest) = field(line.strip_prefix(b"{")?, prefix, "partition")?;
+    let (offset, _) = field(rest.strip_prefix(b",")?, prefix, "offset")?;
+    Some((i32::try_from(partition).ok()?, offset))
+}
+
+/// The number in `"PREFIXname":123`, and what follows it.
+fn field<'l>(text: &'l [u8], prefix: &str, name: &str) -> Option<(i64, &'l [u8])> {
+    let text = text.strip_prefix(b"\"")?.strip_prefix(prefix.as_bytes())?;
+    let text = text.strip_prefix(name.as_bytes())?.strip_prefix(b"\":")?;
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number = std::str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
+    Some((number, &text[digits..]))
+}
+
+impl VerifyReport {
+    fn differs(&mut self, path: String, what: String) {
+        self.differences.push(Difference { path, what });
+    }
+
+    fn stranger(&mut self, path: String) {
+        self.differs(
+            path,
+            "the ledger does not know it; move it out of the lake".to_owned(),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_tells_where_it_comes_from() {
+        let line = b"{\"_partition\":3,\"_offset\":42,\"_timestamp\":1}";
+        assert_eq!(head(line, "_"), Some((3, 42)));
+        assert_eq!(head(line, "k_"), None);
+        for other in [
+            &b"{\"partition\":3,\"offset\":42}"[..],
+            b"{}",
+            b"",
+            b"{\"_partition\":x",
+            b"{\"_partition\":1}",
+        ] {
+            assert_eq!(head(other, "_"), None);
+        }
+    }
+}

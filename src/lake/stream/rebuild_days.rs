@@ -1,0 +1,122 @@
+//! Days of a stream read again from Kafka: each day folder is staged as a whole and exchanged in one moment.
+
+use anyhow::{Context, Result, bail};
+use chrono::NaiveDate;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Kind;
+use crate::lake::disk::root::Root;
+use crate::lake::layout::paths::{HivePartition, day_folder};
+use crate::lake::ledger::{FileEntry, Manifest, Pending, PendingExchange, PendingFile, by_partition};
+
+/// Turns the staged files of a rebuild into day folders that are ready to be exchanged.
+///
+/// # Errors
+/// A day that would hold fewer records than the ledger counted, or whose folder holds files that are not ours:
+/// nothing is replaced, in no day.
+pub(in crate::lake) fn stage(
+    root: &Root,
+    topic: &str,
+    (first, last): (NaiveDate, NaiveDate),
+    staging: String,
+    files: Vec<PendingFile>,
+) -> Result<Pending> {
+    let mut found: BTreeMap<HivePartition, Vec<PendingFile>> = BTreeMap::new();
+    for file in files {
+        let day = file
+            .day
+            .as_deref()
+            .and_then(HivePartition::parse)
+            .context("a staged file has no day")?;
+        found.entry(day).or_default().push(file);
+    }
+    let in_range =
+        |day: &HivePartition| matches!(day, HivePartition::Day(day) if (first..=last).contains(day));
+    let known: BTreeSet<_> = Manifest::days(root, topic)?
+        .into_iter()
+        .filter(in_range)
+        .collect();
+    let days: BTreeSet<HivePartition> = known.into_iter().chain(found.keys().copied()).collect();
+    check(root, topic, &days, &found)?;
+    let mut pending = Pending {
+        staging,
+        ..Pending::default()
+    };
+    for (number, (day, files)) in found.into_iter().enumerate() {
+        let exchange = stage_day(root, topic, &pending.staging, number, day, files)?;
+        pending.exchanges.push(exchange);
+    }
+    Ok(pending)
+}
+
+fn check(
+    root: &Root,
+    topic: &str,
+    days: &BTreeSet<HivePartition>,
+    found: &BTreeMap<HivePartition, Vec<PendingFile>>,
+) -> Result<()> {
+    let mut fewer = Vec::new();
+    // Per Kafka partition: what one of them gained must not hide what another lost.
+    for day in days {
+        let known = Manifest::files_of(root, topic, &day.to_string())?;
+        let before = by_partition(&known);
+        let now = by_partition(found.get(day).into_iter().flatten().map(|file| &file.file));
+        for (partition, before) in before {
+            let now = now.get(&partition).copied().unwrap_or(0);
+            if now < before {
+                fewer.push(format!(
+                    "{day} (Kafka partition {partition}: {now} of {before} records)"
+                ));
+            }
+        }
+        let ours: BTreeSet<_> = known.iter().map(|file| file.name.as_str()).collect();
+        let folder = day_folder(Kind::Stream, topic, *day);
+        if let Some((name, _)) = root
+            .list(&folder)?
+            .iter()
+            .find(|(name, _)| !ours.contains(name.as_str()))
+        {
+            bail!(
+                "{} is not ours, and a rebuild would take it away with its folder; move it elsewhere and run again",
+                root.shown(&format!("{folder}/{name}"))
+            );
+        }
+    }
+    if !fewer.is_empty() {
+        bail!(
+            "Kafka no longer holds all records of {}: what is there is better than what a rebuild would leave. \
+             Nothing was replaced; leave these days out",
+            fewer.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn stage_day(
+    root: &Root,
+    topic: &str,
+    staging: &str,
+    number: usize,
+    day: HivePartition,
+    files: Vec<PendingFile>,
+) -> Result<PendingExchange> {
+    let staged = format!("day-{number}");
+    let folder = format!("{staging}/{staged}");
+    root.make_dirs(&folder)?;
+    let mut entries: Vec<FileEntry> = Vec::new();
+    for file in files {
+        if !root.rename_new(
+            &format!("{staging}/{}", file.staged),
+            &format!("{folder}/{}", file.file.name),
+        )? {
+            bail!("{} was staged twice", file.file.name);
+        }
+        entries.push(file.file);
+    }
+    Ok(PendingExchange {
+        staged,
+        folder: day_folder(Kind::Stream, topic, day),
+        day: day.to_string(),
+        files: entries,
+    })
+}

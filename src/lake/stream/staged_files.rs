@@ -1,0 +1,303 @@
+//! The staging of a stream's run: lines on their way into data files that nobody sees yet.
+
+use anyhow::{Context, Result};
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use crate::config::{Files, Kind, Lake};
+use crate::decode::Decoded;
+use crate::lake::disk::folder::Folder;
+use crate::lake::disk::root::Root;
+use crate::lake::file::writer::{CHUNK, Chunk, Writer};
+use crate::lake::layout::paths::{HivePartition, batch_name, day_folder, message_name};
+use crate::lake::ledger::{FileEntry, PendingFile};
+use crate::lake::line::encode::LineWriter;
+use crate::record::Record;
+
+/// Bytes of lines that one file may hold back before they are written, and room for the line that makes it full.
+const FILE_BUFFER: usize = CHUNK + 64 * 1024;
+/// Bytes of memory that all files together may hold for such lines.
+const BUFFERS_MAX: usize = 24 * 1024 * 1024;
+/// Files that stay open between writes; the others are opened again.
+const OPEN_FILES_MAX: usize = 128;
+
+/// One run's files of one stream topic.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    lake: &'a Lake,
+    topic: &'a str,
+    generation: u32,
+    folder: Folder<'a>,
+    /// The file of the last record; neighbours mostly share it.
+    current: Option<(Place, Part)>,
+    others: HashMap<Place, Part>,
+    done: Vec<(u32, PendingFile)>,
+    sequence: u32,
+    /// Bytes of memory that all buffers take, full or not.
+    held: usize,
+    open_files: usize,
+    writer: Writer,
+}
+
+/// A Kafka partition and a day: what shares a file.
+type Place = (i32, HivePartition);
+
+#[derive(Debug)]
+struct Part {
+    /// Its number in this run, which is its name while it is staged.
+    number: u32,
+    file: Option<Arc<File>>,
+    exists: bool,
+    /// Lines that are not written yet.
+    buffer: Vec<u8>,
+    /// Bytes of lines, before compression.
+    line_bytes: u64,
+    records: u64,
+    first: i64,
+    last: i64,
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(
+        root: &'a Root,
+        lake: &'a Lake,
+        topic: &'a str,
+        generation: u32,
+        folder: &str,
+    ) -> Result<Self> {
+        root.make_dirs(folder)?;
+        Ok(Stage {
+            lake,
+            topic,
+            generation,
+            folder: root.open_folder(folder)?,
+            current: None,
+            others: HashMap::new(),
+            done: Vec::new(),
+            sequence: 0,
+            held: 0,
+            open_files: 0,
+            writer: Writer::new(FILE_BUFFER),
+        })
+    }
+
+    /// Adds a record to the file of its Kafka partition and day. True: its line is irregular.
+    pub fn add(
+        &mut self,
+        day: HivePartition,
+        record: &Record<'_>,
+        decoded: &Decoded<'_>,
+        lines: &LineWriter,
+    ) -> Result<bool> {
+        let (place, mut part) = self.part((record.partition, day), record.offset);
+        let (before, held) = (part.buffer.len(), part.buffer.capacity());
+        let written = lines.write(record, decoded, &mut part.buffer);
+        part.line_bytes += (part.buffer.len() - before) as u64;
+        part.records += 1;
+        part.last = record.offset;
+        self.held += part.buffer.capacity() - held;
+        if part.line_bytes >= self.lake.max_file_bytes || self.lake.files == Files::Message {
+            self.finish(place, part)?;
+            return Ok(written.irregular);
+        }
+        if part.buffer.len() >= CHUNK {
+            self.flush(&mut part)?;
+            // What filled up will most likely do so again.
+            part.buffer = self.writer.buffer();
+            self.held += part.buffer.capacity();
+        }
+        self.current = Some((place, part));
+        if self.held >= BUFFERS_MAX {
+            self.flush_all()?;
+        }
+        Ok(written.irregular)
+    }
+
+    /// Takes out the part that a record belongs to.
+    fn part(&mut self, place: Place, offset: i64) -> (Place, Part) {
+        match self.current.take() {
+            Some(current) if current.0 == place => return current,
+            Some((other, part)) => self.others.insert(other, part),
+            None => None,
+        };
+        let known = self.others.remove(&place);
+        (place, known.unwrap_or_else(|| self.new_part(offset)))
+    }
+
+    /// Files that are complete, and so far from their commit.
+    pub fn finished(&self) -> usize {
+        self.done.len()
+    }
+
+    /// Completes all files and hands them over for the commit. The stage is at its end then.
+    pub fn take_files(&mut self) -> Result<Vec<PendingFile>> {
+        let mut parts = self.take_parts();
+        parts.sort_unstable_by_key(|(place, _)| *place);
+        for (place, part) in parts {
+            self.finish(place, part)?;
+        }
+        let written = self.writer.finish()?;
+        let complete = |(number, mut pending): (u32, PendingFile)| {
+            let (bytes, checksum) = written
+                .of(number)
+                .with_context(|| format!("{} was not written", pending.file.name))?;
+            (pending.file.bytes, pending.file.checksum) = (bytes, checksum);
+            Ok(pending)
+        };
+        self.done.drain(..).map(complete).collect()
+    }
+
+    fn new_part(&mut self, first: i64) -> Part {
+        self.sequence += 1;
+        Part {
+            number: self.sequence,
+            file: None,
+            exists: false,
+            buffer: Vec::new(),
+            line_bytes: 0,
+            records: 0,
+            first,
+            last: first,
+        }
+    }
+
+    /// Takes out all parts, in no order.
+    fn take_parts(&mut self) -> Vec<(Place, Part)> {
+        self.current
+            .take()
+            .into_iter()
+            .chain(self.others.drain())
+            .collect()
+    }
+
+    fn flush_all(&mut self) -> Result<()> {
+        let mut parts = self.take_parts();
+        let flushed = parts.iter_mut().try_for_each(|(_, part)| self.flush(part));
+        self.others.extend(parts);
+        flushed
+    }
+
+    /// Memory must not stay with files that are seldom written.
+    fn flush(&mut self, part: &mut Part) -> Result<()> {
+        let lines = std::mem::take(&mut part.buffer);
+        self.held -= lines.capacity();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let name = staged_name(part.number);
+        let file = match part.file.take() {
+            Some(file) => {
+                self.open_files -= 1;
+                file
+            }
+            None if part.exists => Arc::new(self.folder.append(&name)?),
+            None => Arc::new(self.folder.create(&name)?),
+        };
+        part.exists = true;
+        if self.open_files < OPEN_FILES_MAX {
+            part.file = Some(Arc::clone(&file));
+            self.open_files += 1;
+        }
+        self.writer.write(Chunk {
+            number: part.number,
+            file,
+            shown: self.folder.shown(&name),
+            compression: self.lake.compression,
+            lines,
+        })
+    }
+
+    /// What the file came to is told by the writer in the end.
+    fn finish(&mut self, (partition, day): Place, mut part: Part) -> Result<()> {
+        self.flush(&mut part)?;
+        if part.file.is_some() {
+            self.open_files -= 1;
+        }
+        let (generation, compression) = (self.generation, self.lake.compression);
+        let name = match self.lake.files {
+            Files::Batch => batch_name(partition, part.first, part.last, generation, compression),
+            Files::Message => message_name(partition, part.first, generation, compression),
+        };
+        let pending = PendingFile {
+            staged: staged_name(part.number),
+            folder: day_folder(Kind::Stream, self.topic, day),
+            day: Some(day.to_string()),
+            replaces: false,
+            file: FileEntry {
+                name,
+                records: part.records,
+                bytes: 0,
+                checksum: String::new(),
+                partition,
+                first: part.first,
+                last: part.last,
+                made: 0,
+                changed: 0,
+            },
+        };
+        self.done.push((part.number, pending));
+        Ok(())
+    }
+}
+
+fn staged_name(number: u32) -> String {
+    format!("{number:08}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Compression;
+    use crate::decode::Decoder;
+    use crate::ksqldb::KeySchema;
+    use chrono::{Days, NaiveDate};
+
+    /// Days that came to a little more than one buffer must not keep another one each.
+    #[test]
+    fn memory_does_not_grow_with_days() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::open(dir.path(), 0o640, 0o750, true).unwrap().unwrap();
+        let lake = Lake {
+            root: dir.path().to_owned(),
+            timezone: chrono_tz::UTC,
+            files: Files::Batch,
+            max_file_bytes: u64::MAX,
+            metadata: true,
+            prefix: "_".to_owned(),
+            compression: Compression::None,
+            retention: None,
+            file_mode: 0o640,
+            dir_mode: 0o750,
+        };
+        let mut stage = Stage::new(&root, &lake, "T", 0, "staging").unwrap();
+        let lines = LineWriter::new("_", KeySchema::default(), true);
+        let mut decoder = Decoder::default();
+        let large = format!("\"{}\"", "x".repeat(CHUNK));
+        for (offset, value) in (0..).zip([large.as_str(), "1"].repeat(60)) {
+            let record = Record {
+                partition: 0,
+                offset,
+                timestamp_ms: 0,
+                key: None,
+                value: Some(value.as_bytes()),
+                headers: Vec::new(),
+            };
+            let day = NaiveDate::default() + Days::new(offset as u64 / 2);
+            let decoded = decoder.decode(&record);
+            stage
+                .add(HivePartition::Day(day), &record, &decoded, &lines)
+                .unwrap();
+            let parts = stage
+                .others
+                .values()
+                .chain(stage.current.iter().map(|(_, part)| part));
+            let held: usize = parts.map(|part| part.buffer.capacity()).sum();
+            assert_eq!(held, stage.held);
+            assert!(held < BUFFERS_MAX, "{held} bytes after {offset} records");
+        }
+        let files = stage.take_files().unwrap();
+        assert_eq!(files.iter().map(|file| file.file.records).sum::<u64>(), 120);
+        assert_eq!((files.len(), stage.held), (60, 0));
+    }
+}

@@ -1,0 +1,332 @@
+//! Sorted rows of several sources, merged into one.
+
+use anyhow::{Context, Result, bail};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::sync::Arc;
+
+use super::fold_memory::{Arena, At, FETCH_AHEAD};
+use super::spill_row::{HEADER, Head, Origin};
+use crate::lake::line::head::LineHead;
+
+/// The rows of all sources: the row of each key that counts, in the order of keys.
+#[derive(Debug)]
+pub struct Merge {
+    sources: Vec<Source>,
+    lines: LineHead,
+    /// The next row's key of each source that has one.
+    next: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
+    /// The present key, from all sources that have it.
+    present: Vec<(Vec<u8>, usize)>,
+    /// The source whose row counts.
+    newest: usize,
+    /// The latest timestamp of the present key in the Kafka partition of that row.
+    latest_ms: i64,
+}
+
+impl Merge {
+    pub(in crate::lake) fn nothing() -> Self {
+        Merge::new(Vec::new(), LineHead::default())
+    }
+
+    pub(in crate::lake) fn new(sources: Vec<Source>, lines: LineHead) -> Self {
+        // All of them have their first row yet to come.
+        let present = (0..sources.len()).map(|at| (Vec::new(), at)).collect();
+        Merge {
+            sources,
+            lines,
+            next: BinaryHeap::new(),
+            present,
+            newest: 0,
+            latest_ms: -1,
+        }
+    }
+
+    /// Moves on to the next key; false: there is none.
+    pub(in crate::lake) fn advance(&mut self) -> Result<bool> {
+        for (mut key, at) in self.present.drain(..) {
+            if self.sources[at].advance(&mut key)? {
+                self.next.push(Reverse((key, at)));
+            }
+        }
+        let Some(Reverse((key, at))) = self.next.pop() else {
+            return Ok(false);
+        };
+        (self.newest, self.latest_ms) = (at, self.sources[at].head().origin.latest_ms);
+        self.present.push((key, at));
+        while let Some(Reverse(present)) = self.next_of_same_key() {
+            self.present.push(present);
+        }
+        if self.present.len() > 1 {
+            self.choose(None);
+        }
+        Ok(true)
+    }
+
+    /// Whether a row of the present key counts in place of the one before all of them.
+    pub(in crate::lake) fn replaces(&mut self, before: &Origin) -> bool {
+        self.choose(Some(before))
+    }
+
+    /// Chooses the last row of the Kafka partition that the present key lives in; false: it has no row here.
+    fn choose(&mut self, before: Option<&Origin>) -> bool {
+        let origin = |at: usize| self.sources[at].head().origin;
+        let rows = || self.present.iter().map(|&(_, at)| (at, origin(at)));
+        let all = rows().map(|(_, origin)| origin).chain(before.copied());
+        let Some(home) = all.max_by_key(Origin::rank) else {
+            return false;
+        };
+        let of_home = rows().filter(|(_, origin)| origin.partition == home.partition);
+        let Some((newest, _)) = of_home.max_by_key(|(_, origin)| origin.offset) else {
+            return false;
+        };
+        (self.newest, self.latest_ms) = (newest, home.latest_ms);
+        true
+    }
+
+    fn next_of_same_key(&mut self) -> Option<Reverse<(Vec<u8>, usize)>> {
+        match self.next.peek() {
+            Some(Reverse((key, _))) if key == self.key() => self.next.pop(),
+            _ => None,
+        }
+    }
+
+    /// The present key; empty where there is none.
+    pub(in crate::lake) fn key(&self) -> &[u8] {
+        self.present.first().map_or(&[], |(key, _)| key)
+    }
+
+    pub(in crate::lake) fn origin(&self) -> Origin {
+        Origin {
+            latest_ms: self.latest_ms,
+            ..self.sources[self.newest].head().origin
+        }
+    }
+
+    pub(in crate::lake) fn is_tombstone(&self) -> bool {
+        self.sources[self.newest].head().line_length.is_none()
+    }
+
+    /// Appends the present line, with its line feed.
+    pub(in crate::lake) fn write_line(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        let Origin {
+            partition,
+            offset,
+            timestamp_ms,
+            ..
+        } = self.origin();
+        let key = self.present.first().map(|(key, _)| key.as_slice());
+        // What is wrong with the key stands in the rest.
+        self.lines.write((partition, offset, timestamp_ms), key, out);
+        self.sources[self.newest].take_rest(out)
+    }
+}
+
+#[derive(Debug)]
+pub(in crate::lake) enum Source {
+    Run(Run),
+    Memory(Memory),
+}
+
+impl Source {
+    /// Moves on to the next row, whose key is put in place of `key`; false: there is none.
+    fn advance(&mut self, key: &mut Vec<u8>) -> Result<bool> {
+        key.clear();
+        match self {
+            Source::Run(run) => run.advance(key).context("reading a spilled run"),
+            Source::Memory(memory) => Ok(memory.advance(key)),
+        }
+    }
+
+    fn head(&self) -> &Head {
+        match self {
+            Source::Run(run) => &run.head,
+            Source::Memory(memory) => &memory.head,
+        }
+    }
+
+    /// Appends what there is of the row's line.
+    fn take_rest(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Source::Run(run) => run.take_rest(out).context("reading a spilled run"),
+            Source::Memory(memory) => {
+                memory.rest(out);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A spilled run. A line stays in its file until somebody wants it: those of all runs together may be large.
+#[derive(Debug)]
+pub(in crate::lake) struct Run {
+    file: BufReader<File>,
+    /// Bytes of the file that are still to come.
+    left: u64,
+    head: Head,
+    /// Those of the present row's line among them.
+    unread: u32,
+}
+
+impl Run {
+    pub(in crate::lake) fn new(file: File, read_ahead: usize) -> Result<Self> {
+        let left = file.metadata()?.len();
+        Ok(Run {
+            file: BufReader::with_capacity(read_ahead, file),
+            left,
+            head: NO_ROW,
+            unread: 0,
+        })
+    }
+
+    fn advance(&mut self, key: &mut Vec<u8>) -> Result<bool> {
+        if self.unread > 0 {
+            self.file.seek_relative(self.unread.into())?;
+            self.left -= u64::from(self.unread);
+            self.unread = 0;
+        }
+        if self.left == 0 {
+            return Ok(false);
+        }
+        let mut header = [0; HEADER];
+        self.file.read_exact(&mut header)?;
+        let head = Head::parse(&header);
+        let rest = head.line_length.unwrap_or(0);
+        // A length that is damage takes no more memory than the file has bytes.
+        let length = HEADER as u64 + u64::from(head.key_length) + u64::from(rest);
+        let Some(left) = self.left.checked_sub(length) else {
+            bail!("it ends in the middle of a row");
+        };
+        key.resize(head.key_length as usize, 0);
+        self.file.read_exact(key)?;
+        self.left = left + u64::from(rest);
+        (self.head, self.unread) = (head, rest);
+        Ok(true)
+    }
+
+    fn take_rest(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        let start = out.len();
+        out.resize(start + self.unread as usize, 0);
+        self.file.read_exact(&mut out[start..])?;
+        self.left -= u64::from(self.unread);
+        self.unread = 0;
+        Ok(())
+    }
+}
+
+/// Before the first row.
+pub(in crate::lake) const NO_ROW: Head = Head {
+    key_length: 0,
+    line_length: None,
+    origin: Origin {
+        partition: 0,
+        offset: 0,
+        timestamp_ms: 0,
+        latest_ms: 0,
+        day_ms: 0,
+    },
+};
+
+/// What a fold still had in memory at its end, or a part of it.
+#[derive(Debug)]
+pub(in crate::lake) struct Memory {
+    rows: Arc<Arena>,
+    order: std::vec::IntoIter<At>,
+    at: Option<At>,
+    head: Head,
+}
+
+impl Memory {
+    pub(in crate::lake) fn new(rows: Arc<Arena>, order: Vec<At>) -> Self {
+        Memory {
+            rows,
+            order: order.into_iter(),
+            at: None,
+            head: NO_ROW,
+        }
+    }
+
+    fn advance(&mut self, key: &mut Vec<u8>) -> bool {
+        self.at = self.order.next();
+        let Some(at) = self.at else { return false };
+        if let Some(&soon) = self.order.as_slice().get(FETCH_AHEAD) {
+            self.rows.fetch(soon);
+        }
+        key.extend_from_slice(self.rows.key(at));
+        self.head = self.rows.head(at);
+        true
+    }
+
+    fn rest(&self, out: &mut Vec<u8>) {
+        if let Some(at) = self.at {
+            out.extend_from_slice(&self.rows.row(at)[HEADER + self.head.key_length as usize..]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::{Seek, SeekFrom, Write};
+
+    fn run(bytes: &[u8]) -> Source {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        Source::Run(Run::new(file, 16).unwrap())
+    }
+
+    fn row(key: &[u8], rest: Option<&[u8]>) -> Vec<u8> {
+        let head = Head::new(key.len(), rest.map(<[u8]>::len), NO_ROW.origin).unwrap();
+        [&head.bytes(), key, rest.unwrap_or_default()].concat()
+    }
+
+    /// Reads all, every second line of it.
+    fn read(bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut merge = Merge::new(vec![run(bytes)], LineHead::default());
+        let (mut keys, mut line) = (Vec::new(), Vec::new());
+        while merge.advance()? {
+            keys.push(merge.key().to_vec());
+            line.clear();
+            if keys.len() % 2 == 0 && !merge.is_tombstone() {
+                merge.write_line(&mut line)?;
+            }
+        }
+        Ok(keys)
+    }
+
+    #[test]
+    fn a_run_that_ends_too_early_is_an_error() {
+        let rows = [
+            row(b"a", Some(b",\"x\":1}\n")),
+            row(b"b", None),
+            row(b"", Some(b"}\n")),
+        ];
+        let ends: Vec<usize> = (0..=3).map(|n| rows[..n].concat().len()).collect();
+        let bytes = rows.concat();
+        for length in 0..=bytes.len() {
+            let found = read(&bytes[..length]);
+            match ends.iter().position(|end| *end == length) {
+                Some(count) => assert_eq!(found.unwrap().len(), count),
+                None => assert!(found.is_err(), "{length} of {} bytes", bytes.len()),
+            }
+        }
+    }
+
+    proptest! {
+        /// Damage is an error or other rows, and never a panic or more memory than the file has bytes.
+        #[test]
+        fn damage_does_not_panic(
+            keys in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 1..5),
+            at in any::<prop::sample::Index>(), byte in any::<u8>(),
+        ) {
+            let mut bytes: Vec<u8> = keys.iter().flat_map(|key| row(key, Some(key))).collect();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = read(&bytes);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The commit of a table: one new snapshot in, the old one out.
+
+pub(super) mod fold;
+pub(super) mod fold_memory;
+pub(super) mod merge;
+pub(super) mod new_snapshot;
+pub(super) mod old_snapshot;
+pub(super) mod snapshot;
+pub(super) mod spill_row;
+
+use anyhow::Result;
+
+use super::disk::root::Root;
+use super::layout::paths::{HivePartition, day_folder, snapshot_name};
+use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot};
+use crate::config::{Compression, Kind, Topic};
+use crate::erase::matcher::Matcher;
+use merge::Merge;
+use snapshot::FirstDrain;
+
+/// What a table's commit is made of.
+#[derive(Debug)]
+pub(super) struct TableChange<'c> {
+    pub topic: &'c Topic,
+    pub run_id: &'c str,
+    pub staging: String,
+    pub compression: Compression,
+    /// The snapshot that readers have now.
+    pub previous: Option<&'c Snapshot>,
+    /// Whether its rows are the base of the new one; a rebuild starts from nothing.
+    pub merge: bool,
+    /// The day for a table that never had a row.
+    pub fallback_day: HivePartition,
+    /// History of days before this is not kept.
+    pub cutoff: Option<HivePartition>,
+    pub first_drain: FirstDrain,
+    /// Whose rows are left out of what there was.
+    pub erase: Option<&'c Matcher>,
+}
+
+/// Stages the new snapshot, and says what its commit shall do.
+pub(super) fn stage(
+    root: &Root,
+    change: TableChange<'_>,
+    rows: Merge,
+    day_of: impl FnOnce(i64) -> HivePartition,
+) -> Result<(Pending, Snapshot)> {
+    let base = change.previous.filter(|_| change.merge);
+    let written = snapshot::merge(
+        root,
+        base,
+        rows,
+        &change.staging,
+        change.compression,
+        change.first_drain,
+        change.erase,
+    )?;
+    let day = match (written.day_ms, change.previous) {
+        (Some(ms), _) => day_of(ms),
+        (None, _) if written.snapshot.records > 0 => HivePartition::Null,
+        // An emptied table stays where the last one was.
+        (None, Some(previous)) => HivePartition::parse(&previous.day).unwrap_or(HivePartition::Null),
+        (None, None) => change.fallback_day,
+    };
+    let topic = &change.topic.name;
+    let (folder, name) = (
+        day_folder(Kind::Table, topic, day),
+        snapshot_name(change.compression),
+    );
+    let snapshot = Snapshot {
+        path: format!("{folder}/{name}"),
+        day: day.to_string(),
+        rows: written.snapshot.records,
+        bytes: written.snapshot.bytes,
+        checksum: written.snapshot.checksum.clone(),
+        sidecar: format!("{}/keys-{}", ledger::topic_home(topic), change.run_id),
+        sidecar_checksum: written.sidecar.checksum.clone(),
+        tombstones: written.tombstones,
+    };
+    let known = Manifest::files_of(root, topic, &snapshot.day)?;
+    let data = PendingFile {
+        staged: "snapshot".to_owned(),
+        folder,
+        day: Some(snapshot.day.clone()),
+        replaces: known.iter().any(|file| file.name == name),
+        file: FileEntry {
+            name,
+            ..written.snapshot
+        },
+    };
+    let keys = PendingFile {
+        staged: "sidecar".to_owned(),
+        folder: ledger::topic_home(topic),
+        day: None,
+        replaces: false,
+        file: FileEntry {
+            name: format!("keys-{}", change.run_id),
+            ..written.sidecar
+        },
+    };
+    let link = link_of(topic, &snapshot.path);
+    let mut pending = Pending {
+        staging: change.staging.clone(),
+        files: vec![data, keys],
+        link: Some((link, format!("../{}", snapshot.path))),
+        ..Pending::default()
+    };
+    if let Some(old) = change.previous {
+        retire(&change, old, &snapshot, &mut pending);
+    }
+    Ok((pending, snapshot))
+}
+
+/// What of the old snapshot goes: all of it, or all but the file where the table keeps its history.
+fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mut Pending) {
+    let erased =
+        HivePartition::parse(&old.day).is_some_and(|day| change.cutoff.is_some_and(|cutoff| day < cutoff));
+    let kept = change.topic.history && old.day != new.day && !erased;
+    if old.path != new.path && !kept {
+        let name = old
+            .path
+            .rsplit_once('/')
+            .map_or(old.path.as_str(), |(_, name)| name);
+        pending.forget.push((old.day.clone(), name.to_owned()));
+    }
+    pending.remove.push(old.sidecar.clone());
+    let (old_link, new_link) = (
+        link_of(&change.topic.name, &old.path),
+        link_of(&change.topic.name, &new.path),
+    );
+    if old_link != new_link {
+        pending.remove.push(old_link);
+    }
+}
+
+/// `current/TOPIC.json`, with the snapshot's own compression at its end.
+pub(super) fn link_of(topic: &str, snapshot: &str) -> String {
+    format!("current/{topic}{}", Compression::of(snapshot).extension())
+}

@@ -1,0 +1,171 @@
+//! A table's new snapshot and its sidecar, on their way into staging.
+
+use anyhow::{Context, Result};
+use std::fs::File;
+use std::sync::Arc;
+
+use super::merge::Merge;
+use super::spill_row::Head;
+use crate::config::Compression;
+use crate::lake::disk::root::Root;
+use crate::lake::file::writer::{CHUNK, Chunk, Writer};
+use crate::lake::ledger::FileEntry;
+
+/// What was made ready and not quite full, and what is added to it at once.
+const BUFFER: usize = 2 * CHUNK;
+
+/// A snapshot in staging, and its sidecar.
+#[derive(Debug)]
+pub struct Written {
+    pub snapshot: FileEntry,
+    pub sidecar: FileEntry,
+    /// Rows of the sidecar that are deleted keys.
+    pub tombstones: u64,
+    /// The highest time among the rows that decide the day; None where no row is left.
+    pub day_ms: Option<i64>,
+}
+
+/// The new snapshot and its sidecar, in staging.
+pub(in crate::lake) struct Output {
+    pub(in crate::lake) snapshot: Staged,
+    pub(in crate::lake) sidecar: Staged,
+    writer: Writer,
+    rows: u64,
+    keeps_tombstones: bool,
+    tombstones: u64,
+    day_ms: Option<i64>,
+}
+
+/// One of the two files, and what is not written of it yet.
+pub(in crate::lake) struct Staged {
+    /// How the writer tells it from the other one.
+    number: u32,
+    name: &'static str,
+    shown: String,
+    file: Arc<File>,
+    compression: Compression,
+    pub(in crate::lake) buffer: Vec<u8>,
+}
+
+impl Output {
+    pub(in crate::lake) fn new(
+        root: &Root,
+        folder: &str,
+        compression: Compression,
+        keeps_tombstones: bool,
+    ) -> Result<Self> {
+        let staged = |number, name, compression| {
+            let path = format!("{folder}/{name}");
+            anyhow::Ok(Staged {
+                number,
+                name,
+                shown: root.shown(&path),
+                file: Arc::new(root.create(&path)?),
+                compression,
+                buffer: Vec::new(),
+            })
+        };
+        Ok(Output {
+            snapshot: staged(0, "snapshot", compression)?,
+            sidecar: staged(1, "sidecar", Compression::None)?,
+            writer: Writer::new(BUFFER),
+            rows: 0,
+            keeps_tombstones,
+            tombstones: 0,
+            day_ms: None,
+        })
+    }
+
+    /// Adds the present row of the fold; a tombstone has no line to add.
+    pub(in crate::lake) fn add(&mut self, fold: &mut Merge) -> Result<()> {
+        let line_length = if fold.is_tombstone() {
+            if !self.keeps_tombstones {
+                return Ok(());
+            }
+            self.count_tombstone();
+            None
+        } else {
+            let lines = &mut self.snapshot.buffer;
+            let before = lines.len();
+            fold.write_line(lines)?;
+            let length = lines.len() - before;
+            self.count(fold.origin().day_ms);
+            Some(length)
+        };
+        let head = Head::new(fold.key().len(), line_length, fold.origin())?;
+        self.sidecar.buffer.extend_from_slice(&head.bytes());
+        self.sidecar.buffer.extend_from_slice(fold.key());
+        self.flush_full()
+    }
+
+    pub(in crate::lake) fn keeps_tombstones(&self) -> bool {
+        self.keeps_tombstones
+    }
+
+    /// A deleted key more in the sidecar.
+    pub(in crate::lake) fn count_tombstone(&mut self) {
+        self.tombstones += 1;
+    }
+
+    /// A row more, whose line and sidecar row come by themselves.
+    pub(in crate::lake) fn count(&mut self, day_ms: i64) {
+        self.rows += 1;
+        if day_ms >= 0 {
+            self.day_ms = self.day_ms.max(Some(day_ms));
+        }
+    }
+
+    /// Each file by itself: two chunks at once, and nothing would be made ready while the writer writes them.
+    pub(in crate::lake) fn flush_full(&mut self) -> Result<()> {
+        for staged in [&mut self.snapshot, &mut self.sidecar] {
+            if staged.buffer.len() >= CHUNK {
+                staged.write(&mut self.writer)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::lake) fn finish(mut self) -> Result<Written> {
+        if !self.snapshot.buffer.is_empty() || self.rows == 0 {
+            // Nothing but an empty frame is an empty compressed file to every reader.
+            self.snapshot.write(&mut self.writer)?;
+        }
+        self.sidecar.write(&mut self.writer)?;
+        let written = self.writer.finish()?;
+        let entry = |staged: Staged| {
+            let (bytes, checksum) = written
+                .of(staged.number)
+                .with_context(|| format!("{} was not written", staged.shown))?;
+            anyhow::Ok(FileEntry {
+                name: staged.name.to_owned(),
+                records: self.rows,
+                bytes,
+                checksum,
+                partition: -1,
+                first: 0,
+                last: 0,
+                made: 0,
+                changed: 0,
+            })
+        };
+        Ok(Written {
+            snapshot: entry(self.snapshot)?,
+            sidecar: entry(self.sidecar)?,
+            tombstones: self.tombstones,
+            day_ms: self.day_ms,
+        })
+    }
+}
+
+impl Staged {
+    fn write(&mut self, writer: &mut Writer) -> Result<()> {
+        let buffer = writer.buffer();
+        writer.write(Chunk {
+            number: self.number,
+            file: Arc::clone(&self.file),
+            shown: self.shown.clone(),
+            compression: self.compression,
+            lines: std::mem::replace(&mut self.buffer, buffer),
+        })
+    }
+}

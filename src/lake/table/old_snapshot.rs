@@ -1,0 +1,285 @@
+//! The snapshot that a table has: its rows in order, most of which stay as they are.
+
+use anyhow::{Context, Result, bail};
+use std::io::Read;
+use std::ops::Range;
+
+use super::merge::NO_ROW;
+use super::new_snapshot::Output;
+use super::spill_row::{self, Head, Origin};
+use crate::config::Compression;
+use crate::erase::matcher::{Matcher, Verdict};
+use crate::lake::disk::root::Root;
+use crate::lake::file::writer::CHUNK;
+use crate::lake::ledger::Snapshot;
+use crate::lake::line::decode::{Hashing, Lines};
+
+/// The rows of the previous snapshot, in order. Most of them stay as they are: their lines are copied many at once.
+pub(in crate::lake) struct Previous {
+    sidecar: Sidecar,
+    lines: Lines,
+    /// Bytes of lines that stay and have not been copied yet.
+    due: u64,
+    line: Vec<u8>,
+    shown: String,
+    shown_sidecar: String,
+}
+
+impl Previous {
+    pub(in crate::lake) fn open(root: &Root, snapshot: &Snapshot) -> Result<Self> {
+        let open = |path: &str| {
+            root.read(path)?.with_context(|| {
+                format!(
+                    "{} is gone, but the ledger knows it; restore it, or run lake --rebuild",
+                    root.shown(path)
+                )
+            })
+        };
+        let compression = Compression::of(&snapshot.path);
+        Ok(Previous {
+            sidecar: Sidecar::new(Hashing::forgetting(open(&snapshot.sidecar)?)),
+            lines: Lines::of(Hashing::forgetting(open(&snapshot.path)?), compression)?,
+            due: 0,
+            line: Vec::new(),
+            shown: root.shown(&snapshot.path),
+            shown_sidecar: root.shown(&snapshot.sidecar),
+        })
+    }
+
+    /// Moves on to the next row; false: there is none.
+    pub(in crate::lake) fn advance(&mut self) -> Result<bool> {
+        let found = self
+            .sidecar
+            .advance()
+            .with_context(|| self.damaged("it can't be read"))?;
+        if found && !self.sidecar.is_sorted() {
+            bail!(self.damaged("its keys are not sorted"));
+        }
+        Ok(found)
+    }
+
+    pub(in crate::lake) fn key(&self) -> &[u8] {
+        self.sidecar.key()
+    }
+
+    pub(in crate::lake) fn origin(&self) -> &Origin {
+        &self.sidecar.head.origin
+    }
+
+    fn is_tombstone(&self) -> bool {
+        self.sidecar.head.line_length.is_none()
+    }
+
+    /// The present row stays. It is copied with its neighbours.
+    pub(in crate::lake) fn keep(&mut self, out: &mut Output) -> Result<()> {
+        if self.is_tombstone() && !out.keeps_tombstones() {
+            return self.leave_out(out);
+        }
+        if self.due >= CHUNK as u64 || self.sidecar.kept() >= CHUNK {
+            self.copy_kept(out)?;
+        }
+        self.due += u64::from(self.sidecar.line_length());
+        self.count(out);
+        Ok(())
+    }
+
+    fn count(&self, out: &mut Output) {
+        if self.is_tombstone() {
+            out.count_tombstone();
+        } else {
+            out.count(self.sidecar.head.origin.day_ms);
+        }
+    }
+
+    /// The present row stays, unless it is to be erased: its line must be looked at.
+    pub(in crate::lake) fn keep_unless(&mut self, matcher: &Matcher, out: &mut Output) -> Result<()> {
+        if self.is_tombstone() {
+            return self.keep(out);
+        }
+        self.take_line()?;
+        if matcher.judge(&self.line) == Verdict::Erase {
+            return self.leave_out(out);
+        }
+        if self.sidecar.kept() >= CHUNK {
+            self.copy_kept(out)?;
+        }
+        out.snapshot.buffer.extend_from_slice(&self.line);
+        self.count(out);
+        out.flush_full()
+    }
+
+    /// The present row goes.
+    pub(in crate::lake) fn drop_row(&mut self, out: &mut Output) -> Result<()> {
+        self.leave_out(out)?;
+        self.take_line()
+    }
+
+    fn leave_out(&mut self, out: &mut Output) -> Result<()> {
+        self.copy_kept(out)?;
+        self.sidecar.pass();
+        Ok(())
+    }
+
+    /// Copies the rows before the present one that stay, and those of their lines that are still to come.
+    pub(in crate::lake) fn copy_kept(&mut self, out: &mut Output) -> Result<()> {
+        out.sidecar.buffer.extend_from_slice(self.sidecar.take_kept());
+        let due = std::mem::take(&mut self.due);
+        if due > 0 {
+            let taken = self.lines.take(due, &mut out.snapshot.buffer);
+            taken.with_context(|| self.mismatch())?;
+        }
+        out.flush_full()
+    }
+
+    fn take_line(&mut self) -> Result<()> {
+        self.line.clear();
+        if self.is_tombstone() {
+            return Ok(());
+        }
+        let taken = self.lines.take(self.sidecar.line_length().into(), &mut self.line);
+        taken.with_context(|| self.mismatch())
+    }
+
+    fn mismatch(&self) -> String {
+        format!(
+            "{} and the ledger file {} don't belong together; restore them, or run lake --rebuild",
+            self.shown, self.shown_sidecar
+        )
+    }
+
+    fn damaged(&self, how: &str) -> String {
+        format!(
+            "the ledger file {}, the keys of {}, is damaged: {how}; restore it, or run lake --rebuild",
+            self.shown_sidecar, self.shown
+        )
+    }
+
+    /// What was merged must have been what was committed.
+    pub(in crate::lake) fn check(self, snapshot: &Snapshot) -> Result<()> {
+        if self.sidecar.from.checksum() != snapshot.sidecar_checksum {
+            bail!(self.damaged("its checksum is wrong"));
+        }
+        let lines = self.lines.checksum().with_context(|| {
+            format!(
+                "{} is not what the ledger knows; restore it, or run lake --rebuild",
+                self.shown
+            )
+        })?;
+        if lines != snapshot.checksum {
+            bail!(
+                "{} was changed since it was written (checksum); restore it, or run lake --rebuild",
+                self.shown
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A snapshot's sidecar, row by row, without a copy of each.
+struct Sidecar {
+    from: Hashing,
+    buffer: Vec<u8>,
+    /// Where the bytes end that were read; behind it is room.
+    end: usize,
+    /// Where the rows begin that stay and were not taken: all from there to the present one.
+    kept: usize,
+    /// Where the row before the present one begins.
+    last: usize,
+    /// The present row in the buffer.
+    row: Range<usize>,
+    head: Head,
+}
+
+impl Sidecar {
+    fn new(from: Hashing) -> Self {
+        Sidecar {
+            from,
+            buffer: Vec::new(),
+            end: 0,
+            kept: 0,
+            last: 0,
+            row: 0..0,
+            head: NO_ROW,
+        }
+    }
+
+    /// False: the last row was the last.
+    fn advance(&mut self) -> Result<bool> {
+        self.last = self.row.start;
+        self.row = self.row.end..self.row.end;
+        match self.fill(spill_row::HEADER)? {
+            0 => return Ok(false),
+            found if found < spill_row::HEADER => bail!("it ends in the middle of a row"),
+            _ => {}
+        }
+        let mut header = [0; spill_row::HEADER];
+        header.copy_from_slice(&self.buffer[self.row.start..][..spill_row::HEADER]);
+        let head = Head::parse(&header);
+        let length = spill_row::HEADER + head.key_length as usize;
+        if self.fill(length)? < length {
+            bail!("it ends in the middle of a row");
+        }
+        self.row.end = self.row.start + length;
+        self.head = head;
+        Ok(true)
+    }
+
+    fn line_length(&self) -> u32 {
+        self.head.line_length.unwrap_or(0)
+    }
+
+    /// Reads on until the row has as many bytes, or the file is at its end; returns how many there are.
+    fn fill(&mut self, length: usize) -> Result<usize> {
+        while self.end - self.row.start < length && self.read()? {}
+        Ok((self.end - self.row.start).min(length))
+    }
+
+    /// Reads on, in place of what nobody wants any more; false: the file is at its end. A length that is damage takes no
+    /// more memory than the file has bytes.
+    fn read(&mut self) -> Result<bool> {
+        let done = self.kept.min(self.last);
+        if done > 0 {
+            self.buffer.copy_within(done..self.end, 0);
+            for place in [
+                &mut self.kept,
+                &mut self.last,
+                &mut self.row.start,
+                &mut self.row.end,
+                &mut self.end,
+            ] {
+                *place -= done;
+            }
+        }
+        if self.buffer.len() < self.end + CHUNK {
+            self.buffer.resize(self.end + CHUNK, 0);
+        }
+        let read = self.from.read(&mut self.buffer[self.end..])?;
+        self.end += read;
+        Ok(read > 0)
+    }
+
+    fn key(&self) -> &[u8] {
+        &self.buffer[self.row.clone()][spill_row::HEADER..]
+    }
+
+    /// Whether the present key is above the one before it, if there is one.
+    fn is_sorted(&self) -> bool {
+        let last = &self.buffer[self.last..self.row.start];
+        last.is_empty() || &last[spill_row::HEADER..] < self.key()
+    }
+
+    /// Bytes of rows that stay and were not taken.
+    fn kept(&self) -> usize {
+        self.row.start - self.kept
+    }
+
+    fn take_kept(&mut self) -> &[u8] {
+        let kept = std::mem::replace(&mut self.kept, self.row.start);
+        &self.buffer[kept..self.row.start]
+    }
+
+    /// The present row does not stay; those before it were taken.
+    fn pass(&mut self) {
+        self.kept = self.row.end;
+    }
+}

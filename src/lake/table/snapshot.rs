@@ -1,0 +1,78 @@
+//! A table's snapshot: the previous one, sorted by raw key, merged with a run's fold in one streaming pass.
+
+use anyhow::Result;
+use std::cmp::Ordering;
+
+use super::merge::Merge;
+use super::new_snapshot::{Output, Written};
+use super::old_snapshot::Previous;
+use crate::config::Compression;
+use crate::erase::matcher::Matcher;
+use crate::lake::disk::root::Root;
+use crate::lake::ledger::Snapshot;
+
+/// How a table's first complete drain stands. Up to its end keys may have moved between Kafka partitions, and the order in
+/// which runs take their records says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstDrain {
+    /// It was complete before: whatever the fold has is newer than the previous snapshot.
+    WasComplete,
+    /// It is complete now: rows of both are compared, and deleted keys need not be remembered any more.
+    IsComplete,
+    /// Rows of both are compared, and deleted keys are remembered: older rows of theirs may be still to come.
+    GoesOn,
+}
+
+/// Merges `fold` over the previous snapshot and stages the result as `snapshot` and `sidecar` in `folder`.
+/// What `erase` says of the previous snapshot's rows is left out.
+pub fn merge(
+    root: &Root,
+    previous: Option<&Snapshot>,
+    mut fold: Merge,
+    folder: &str,
+    compression: Compression,
+    first_drain: FirstDrain,
+    erase: Option<&Matcher>,
+) -> Result<Written> {
+    let mut out = Output::new(root, folder, compression, first_drain == FirstDrain::GoesOn)?;
+    let mut more = fold.advance()?;
+    if let Some(snapshot) = previous {
+        let mut old = Previous::open(root, snapshot)?;
+        while old.advance()? {
+            let mut both = false;
+            while more && !both {
+                match fold.key().cmp(old.key()) {
+                    Ordering::Less => {
+                        old.copy_kept(&mut out)?;
+                        out.add(&mut fold)?;
+                        more = fold.advance()?;
+                    }
+                    Ordering::Equal => {
+                        both = first_drain == FirstDrain::WasComplete || fold.replaces(old.origin());
+                        if !both {
+                            more = fold.advance()?;
+                            break;
+                        }
+                    }
+                    Ordering::Greater => break,
+                }
+            }
+            match erase {
+                // The fold's row takes its place.
+                _ if both => old.drop_row(&mut out)?,
+                Some(matcher) => old.keep_unless(matcher, &mut out)?,
+                None => old.keep(&mut out)?,
+            }
+        }
+        old.copy_kept(&mut out)?;
+        old.check(snapshot)?;
+    }
+    while more {
+        out.add(&mut fold)?;
+        more = fold.advance()?;
+    }
+    out.finish()
+}
+
+#[cfg(test)]
+mod tests;
