@@ -1,52 +1,12 @@
 //! Table topics as rows of MySQL tables: upserts, deletes, rejects and progress in one transaction.
 
-mod batch;
-mod binary_json;
-mod cell;
-mod cells;
-mod column;
-mod condition;
-mod connect;
-mod convert;
-mod cutoffs;
-mod decimal;
-mod drift;
-mod erase;
-mod erasures;
-mod examine;
-mod fault;
-mod fields;
-mod first_drain;
-mod identifier;
-mod init_db;
-mod link;
+mod admin;
+mod govern;
 mod load;
-mod mapping;
-mod migrations;
-mod modify;
-mod pending;
-mod progress;
-mod purge;
-mod rebuild;
-mod refusal;
-mod rejects;
-mod retention;
-mod row;
-mod schema;
-mod session;
-mod sink;
-mod sort_key;
-mod spelling;
-mod sql;
-mod standing;
-mod statement;
-mod table_name;
-mod time;
-mod trial;
-mod upsert;
-mod variables;
-mod width;
-mod written;
+mod server;
+mod status;
+mod table;
+mod value;
 
 use anyhow::{Context, Result};
 use mysql::Conn;
@@ -57,23 +17,31 @@ use crate::config::{Database, Topic};
 use crate::locked::Locked;
 use crate::problem::{About, Problem};
 use crate::sink::{Progress, Target};
-use connect::Server;
-use cutoffs::Erased;
-use link::Link;
-use progress::Place;
-use row::RowReader;
-use schema::TargetTable;
+use govern::cutoffs::Erased;
+use load::progress::Place;
+use load::read_record::RowReader;
+use server::connect::Server;
+use server::locked_session::Link;
+use table::target::TargetTable;
 
-pub use erase::{ErasureEnded, TableHits};
-pub use examine::{Facts, Rights};
-pub(crate) use identifier::quote;
-pub use init_db::{InitDbOutcome, init_db};
-pub use purge::{PurgeEnded, RowsPurged};
-pub use rejects::Reason;
-pub use session::Session;
-pub use sink::TableSink;
-pub use standing::{RowCount, TableStanding, standing};
-pub use trial::{Finding, Trial, Tried};
+pub use admin::dry_load::{Finding, Trial, Tried};
+pub use admin::init_db::{InitDbOutcome, init_db};
+pub use admin::rights::{Facts, Rights};
+use govern::cutoffs;
+pub use govern::erase::{ErasureEnded, TableHits};
+use govern::erased_list;
+pub use govern::purge::{PurgeEnded, RowsPurged};
+use load::first_drain;
+use load::progress;
+use load::rejects;
+pub use load::rejects::Reason;
+pub use load::table_sink::TableSink;
+use server::connect;
+pub(crate) use server::identifier::quote;
+pub use server::session::Session;
+pub use status::{RowCount, TableStanding, standing};
+use table::mapping;
+use table::target;
 
 /// A database that was reached and logged in to.
 #[derive(Debug, Clone)]
@@ -110,7 +78,7 @@ impl Warehouse {
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
         let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
         let erased = Erased::new(cutoffs, &table).about_topic(&topic.name)?;
-        let persons = erasures::filter(&mut link.conn, topic, &reader)?;
+        let persons = erased_list::filter(&mut link.conn, topic, &reader)?;
         let topic = topic.clone();
         Ok(Locked::Ours(TableSink::new(
             topic, table, link, reader, erased, persons, progress,
@@ -133,7 +101,7 @@ impl Warehouse {
     fn fit(&self, topic: &Topic) -> Result<(Conn, TargetTable, RowReader)> {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         check_own_tables(&mut conn, &self.database)?;
-        let table = schema::read(&mut conn, &self.server, &topic.table)?;
+        let table = target::read(&mut conn, &self.server, &topic.table)?;
         let (names, plan) = mapping::plan(topic, &table)?;
         Ok((conn, table, RowReader::new(topic.key.clone(), names, plan)))
     }

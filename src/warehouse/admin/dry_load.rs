@@ -1,0 +1,334 @@
+//! Records tried on a table: they become rows just as in a load, and go nowhere.
+
+use anyhow::Result;
+use mysql::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::alter_column::Definitions;
+use super::width::Width;
+use crate::config::{Topic, closest};
+use crate::decode::Decoded;
+use crate::print::count;
+use crate::problem::About;
+use crate::warehouse::Warehouse;
+use crate::warehouse::load::batch::change::values_bytes;
+use crate::warehouse::load::read_record::{Change, RowReader};
+use crate::warehouse::load::table_sink::STATEMENT_OVERHEAD_BYTES;
+use crate::warehouse::table::column::{Column, ColumnType};
+use crate::warehouse::table::mapping;
+use crate::warehouse::table::target::TargetTable;
+use crate::warehouse::value::cell::Cell;
+use crate::warehouse::value::cells::Wanted;
+use crate::warehouse::value::refusal::{Refusal, RefusalKind};
+
+/// Something about the table that a person should know, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub message: String,
+    pub fix: Option<String>,
+}
+
+/// What the sample came to.
+#[derive(Debug, Clone, Default)]
+pub struct Tried {
+    pub upserts: u64,
+    pub deletes: u64,
+    /// Rows that would be refused or not fit.
+    pub wrong: Vec<Finding>,
+    /// What would be lost without a word.
+    pub notes: Vec<Finding>,
+}
+
+/// A table that fits its topic's key, and what the records so far would do to it.
+#[derive(Debug)]
+pub struct Trial {
+    table: TargetTable,
+    definitions: Definitions,
+    reader: RowReader,
+    /// The same table, whose columns take everything as text: what the records ask of them is measured there.
+    loose: TargetTable,
+    loose_reader: RowReader,
+    strict: bool,
+    packet_max: usize,
+    largest: usize,
+    keyless: u64,
+    upserts: u64,
+    deletes: u64,
+    rejects: u64,
+    refused: BTreeMap<Refusal, Refused>,
+    widths: BTreeMap<usize, Width>,
+}
+
+#[derive(Debug)]
+struct Refused {
+    records: u64,
+    first: (i32, i64),
+}
+
+impl Warehouse {
+    /// The topic's table, ready to be tried.
+    ///
+    /// # Errors
+    /// A table that is missing or does not fit the topic: exit code 2.
+    pub fn trial(&self, topic: &Topic) -> Result<Trial> {
+        let (mut conn, table, reader) = self.fit(topic).about_topic(&topic.name)?;
+        let definitions = Definitions::read(&mut conn, &self.server, &table.name)?;
+        let loose = loosened(&table);
+        let (names, plan) = mapping::plan(topic, &loose)?;
+        Ok(Trial {
+            loose_reader: RowReader::new(topic.key.clone(), names, plan),
+            loose,
+            reader,
+            strict: topic.strict,
+            packet_max: self.server.packet_max,
+            table,
+            definitions,
+            largest: 0,
+            keyless: 0,
+            upserts: 0,
+            deletes: 0,
+            rejects: 0,
+            refused: BTreeMap::new(),
+            widths: BTreeMap::new(),
+        })
+    }
+}
+
+/// The same of all records that are refused for it: where in a text serde_json stopped differs from one to the next.
+fn shared(mut refusal: Refusal) -> Refusal {
+    if let RefusalKind::Key(reason) | RefusalKind::Value(reason) = &mut refusal.kind
+        && let Some(at) = reason.rfind(" at line ")
+    {
+        reason.truncate(at);
+    }
+    refusal
+}
+
+fn loose(column: &Column) -> Column {
+    Column {
+        kind: ColumnType::Text {
+            chars_max: None,
+            bytes_max: u64::MAX,
+            fixed: false,
+        },
+        nullable: true,
+        required: false,
+        ..column.clone()
+    }
+}
+
+fn loosened(table: &TargetTable) -> TargetTable {
+    TargetTable {
+        name: table.name.clone(),
+        columns: table.columns.iter().map(loose).collect(),
+        primary_key: table.primary_key.clone(),
+        may_refuse: false,
+    }
+}
+
+impl Trial {
+    /// The table's name as MySQL spells it, and its primary key.
+    pub fn table(&self) -> (&str, String) {
+        (&self.table.name, self.table.key_names())
+    }
+
+    /// Key columns in which two different keys can be one row.
+    pub fn folding_key_columns(&self) -> Vec<String> {
+        self.table.folding_key_columns()
+    }
+
+    pub fn take(&mut self, record: &Decoded<'_>) {
+        let Decoded { key, body, .. } = record;
+        match self.reader.read(&self.table, key, body, Wanted::Values) {
+            Change::NoKey => self.keyless += 1,
+            Change::Delete { .. } => self.deletes += 1,
+            Change::Upsert(row) => {
+                self.upserts += 1;
+                let values: Vec<Value> = row.cells.into_iter().flatten().map(Cell::into_value).collect();
+                self.largest = self.largest.max(values_bytes(&values));
+            }
+            Change::Refused { refusal, .. } => {
+                self.rejects += 1;
+                self.refuse(record, refusal);
+            }
+        }
+        if let Change::Upsert(row) = self.loose_reader.read(&self.loose, key, body, Wanted::Values) {
+            for (at, cell) in row.cells.into_iter().enumerate() {
+                if let Some(Cell::Bytes(text)) = cell {
+                    self.widths
+                        .entry(at)
+                        .or_default()
+                        .take(&String::from_utf8_lossy(&text));
+                }
+            }
+        }
+    }
+
+    /// Counts the refusal, and all others that the record would meet once that one was out of the way.
+    fn refuse(&mut self, record: &Decoded<'_>, mut refusal: Refusal) {
+        let mut table = self.table.clone();
+        loop {
+            let column = refusal.column;
+            let refused = self.refused.entry(shared(refusal)).or_insert(Refused {
+                records: 0,
+                first: (record.at.partition, record.at.offset),
+            });
+            refused.records += 1;
+            // Each turn makes one more column loose, or is the last.
+            let Some(column) = column.map(|at| &mut table.columns[at]) else {
+                return;
+            };
+            let made = loose(column);
+            if (&column.kind, column.nullable, column.required) == (&made.kind, true, false) {
+                return;
+            }
+            *column = made;
+            match self
+                .reader
+                .read(&table, &record.key, &record.body, Wanted::Values)
+            {
+                Change::Refused { refusal: next, .. } => refusal = next,
+                _ => return,
+            }
+        }
+    }
+
+    pub fn finish(mut self) -> Tried {
+        let mut tried = Tried {
+            upserts: self.upserts,
+            deletes: self.deletes,
+            ..Tried::default()
+        };
+        let all = self.upserts + self.deletes + self.keyless + self.rejects;
+        for (refusal, refused) in &self.refused {
+            let (partition, offset) = refused.first;
+            let reason = refusal.in_words(&self.table);
+            tried.wrong.push(Finding {
+                message: format!(
+                    "{} of {} would be rejected: {reason} (the first in Kafka partition {partition} at offset {offset})",
+                    refused.records,
+                    count(all, "record"),
+                ),
+                fix: Some(self.fix(refusal)),
+            });
+        }
+        if self.keyless > 0 {
+            tried.wrong.push(Finding {
+                message: format!(
+                    "{} without a key would be skipped: they say nothing about any row",
+                    count(self.keyless, "record")
+                ),
+                fix: Some(
+                    "give the records a key where they are produced (in ksqlDB: PARTITION BY)".to_owned(),
+                ),
+            });
+        }
+        let row_bytes = self.largest + STATEMENT_OVERHEAD_BYTES;
+        if row_bytes > self.packet_max {
+            tried.wrong.push(Finding {
+                message: format!(
+                    "a row of {} bytes is more than the server's max_allowed_packet takes, {} bytes",
+                    self.largest, self.packet_max
+                ),
+                fix: Some(format!(
+                    "SET PERSIST max_allowed_packet = {}",
+                    row_bytes.next_power_of_two()
+                )),
+            });
+        }
+        self.leftovers(&mut tried);
+        tried.notes.extend(self.rounded());
+        tried
+    }
+
+    /// Fields that no column takes, and the column that one of them may have been meant for.
+    fn leftovers(&mut self, tried: &mut Tried) {
+        let names = self.reader.take_names_without_column();
+        if names.is_empty() {
+            return;
+        }
+        let idle: Vec<&str> = (0..self.table.columns.len())
+            .filter(|at| !self.widths.contains_key(at) && !self.table.columns[*at].in_key)
+            .map(|at| self.table.columns[at].name.as_str())
+            .collect();
+        let meant = names
+            .iter()
+            .find_map(|name| Some((name, closest(name, idle.iter().copied())?)));
+        let fix = match meant {
+            Some((name, column)) => {
+                let setting = mapping::columns_setting(name, column);
+                format!("if {name} belongs in `{column}`, which nothing fills: {setting}")
+            }
+            None => format!("ALTER TABLE `{}` ADD COLUMN … would keep them", self.table.name),
+        };
+        let finding = Finding {
+            message: format!("fields without a column, left out: {}", names.join(", ")),
+            fix: Some(fix),
+        };
+        match self.strict {
+            true => tried.wrong.push(Finding {
+                message: format!("{} (warehouse.strict = true)", finding.message),
+                ..finding
+            }),
+            false => tried.notes.push(finding),
+        }
+    }
+
+    /// DECIMAL columns that have fewer decimal places than the numbers.
+    fn rounded(&self) -> Vec<Finding> {
+        let finding = |(&at, width): (&usize, &Width)| {
+            let column = &self.table.columns[at];
+            let ColumnType::Decimal { scale, .. } = column.kind else {
+                return None;
+            };
+            let places = width.places().filter(|&places| places > scale)?;
+            Some(Finding {
+                message: format!(
+                    "column {} rounds to {scale} of {places} decimal places",
+                    column.name
+                ),
+                fix: Some(self.modify(column, &width.decimal(scale))),
+            })
+        };
+        self.widths.iter().filter_map(finding).collect()
+    }
+
+    fn fix(&self, refusal: &Refusal) -> String {
+        let Some(at) = refusal.column else {
+            return match refusal.kind {
+                RefusalKind::Key(_) => "see what is said about the keys".to_owned(),
+                _ => "mend what produces them, or leave them in lakectl_rejects".to_owned(),
+            };
+        };
+        let column = &self.table.columns[at];
+        let name = &column.name;
+        match refusal.kind {
+            RefusalKind::Missing => {
+                let setting = mapping::columns_setting(&self.reader_names_near(name), name);
+                format!(
+                    "let `{name}` be NULL or give it a DEFAULT, or name the field that fills it: {setting}"
+                )
+            }
+            RefusalKind::Null => format!("let `{name}` be NULL, or send no nulls"),
+            _ => {
+                let width = self.widths.get(&at).cloned().unwrap_or_default();
+                match width.column_type(&column.kind) {
+                    Some(wider) => self.modify(column, &wider),
+                    None => {
+                        format!("make `{name}` of a type that holds such values, or mend what produces them")
+                    }
+                }
+            }
+        }
+    }
+
+    /// A field without a column that may be meant for `column`.
+    fn reader_names_near(&self, column: &str) -> String {
+        let names: BTreeSet<&str> = self.reader.names_without_column().collect();
+        closest(column, names).unwrap_or("FIELD").to_owned()
+    }
+
+    fn modify(&self, column: &Column, wanted: &str) -> String {
+        self.definitions.modify(&self.table.name, column, wanted)
+    }
+}

@@ -1,0 +1,258 @@
+//! `lakectl init-db`: the schema made, printed or compared.
+
+use anyhow::{Context, Result, anyhow, bail};
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use serde::Serialize;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+use super::drift::Drift;
+use super::{drift, migrations};
+use crate::cli::InitDbArgs;
+use crate::config::Database;
+use crate::exit::{self, usage};
+use crate::warehouse::server::connect::{self, Flavor, Server};
+use crate::warehouse::server::error_class::{Fault, fault_of};
+use crate::warehouse::server::identifier::quote;
+use crate::warehouse::server::locked_session::{end_session, get_lock, lock_name};
+
+/// How long another init-db may take before this one gives up waiting for it.
+const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// What init-db did, or would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct InitDbOutcome {
+    /// `mysql://user@host:port/database`; None where nothing was asked of a server.
+    pub database: Option<String>,
+    /// Whether the database itself was (with --dry-run: would be) created.
+    pub created: bool,
+    /// Migrations that were (with --dry-run: would be) applied, in order.
+    pub applied: Vec<String>,
+    /// With --check: what differs from this lakectl's schema, one line each.
+    pub drifts: Vec<String>,
+    /// With --print: the SQL; with --dry-run: the statements that would be executed.
+    pub sql: Option<String>,
+    /// For people.
+    pub lines: Vec<String>,
+    /// 3 on drift, else 0.
+    #[serde(skip)]
+    pub exit_code: u8,
+}
+
+/// Creates the database and its tables as far as they are missing; safe at any time, and by several at once.
+///
+/// # Errors
+/// No database configured (exit code 2), unreachable, or not allowed to.
+pub fn init_db(database: Option<&Database>, args: &InitDbArgs, dry_run: bool) -> Result<InitDbOutcome> {
+    if args.print {
+        return Ok(print(database));
+    }
+    let database = database.ok_or_else(|| {
+        usage(
+            "no warehouse is configured: set warehouse.url, LAKECTL_WAREHOUSE_URL or --url \
+             (mysql://user@host:3306/database)",
+        )
+    })?;
+    let (mut conn, server) = connect::open_server(database)?;
+    let outcome = if args.check {
+        check(&mut conn, &server, database)
+    } else if dry_run {
+        preview(&mut conn, &server, database)
+    } else {
+        apply(database)
+    };
+    outcome.with_context(|| database.shown())
+}
+
+fn print(database: Option<&Database>) -> InitDbOutcome {
+    let mut sql = String::from(
+        "-- The schema of lakectl's warehouse. On MariaDB write utf8mb4_nopad_bin for utf8mb4_0900_bin.\n\n",
+    );
+    if let Some(database) = database {
+        let name = quote(&database.name);
+        let _ = writeln!(
+            sql,
+            "CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4;\nUSE {name};\n"
+        );
+    }
+    for migration in migrations::MIGRATIONS {
+        let _ = writeln!(sql, "-- {}", migration.name);
+        sql.push_str(
+            &migration
+                .file
+                .replace("{key_collation}", Flavor::MySql.key_collation()),
+        );
+        let _ = writeln!(
+            sql,
+            "INSERT IGNORE INTO lakectl_migrations (version, name) VALUES ({}, '{}');\n",
+            migration.version, migration.name
+        );
+    }
+    InitDbOutcome {
+        lines: vec![sql.trim_end().to_owned()],
+        sql: Some(sql),
+        ..InitDbOutcome::default()
+    }
+}
+
+fn check(conn: &mut Conn, server: &Server, database: &Database) -> Result<InitDbOutcome> {
+    let drifts: Vec<String> = match enter(conn, database)? {
+        true => drift::find(conn, server.flavor)?
+            .iter()
+            .map(Drift::to_string)
+            .collect(),
+        false => vec![format!("database `{}` does not exist", database.name)],
+    };
+    let mut lines = drifts.clone();
+    lines.push(match drifts.len() {
+        0 => format!("{}: the schema is as it should be", database.shown()),
+        count => format!("{}: {count} differences", database.shown()),
+    });
+    Ok(InitDbOutcome {
+        database: Some(database.shown()),
+        exit_code: if drifts.is_empty() {
+            exit::DONE
+        } else {
+            exit::ATTENTION
+        },
+        drifts,
+        lines,
+        ..InitDbOutcome::default()
+    })
+}
+
+fn preview(conn: &mut Conn, server: &Server, database: &Database) -> Result<InitDbOutcome> {
+    let exists = enter(conn, database)?;
+    let mut outcome = InitDbOutcome {
+        database: Some(database.shown()),
+        created: !exists,
+        ..InitDbOutcome::default()
+    };
+    let mut sql = String::new();
+    if !exists {
+        let _ = writeln!(sql, "{};", create_database(database));
+        outcome
+            .lines
+            .push(format!("would create database `{}`", database.name));
+    }
+    let pending = match exists {
+        true => migrations::pending(conn, server.flavor)?,
+        false => migrations::MIGRATIONS.iter().collect(),
+    };
+    for migration in pending {
+        outcome.lines.push(format!("would apply {}", migration.name));
+        outcome.applied.push(migration.name.to_owned());
+        for statement in migration.statements(server.flavor) {
+            if !exists || migrations::needs(conn, &statement)? {
+                let _ = writeln!(sql, "{};", statement.sql);
+            }
+        }
+    }
+    if outcome.lines.is_empty() {
+        outcome.lines.push(up_to_date(database));
+    }
+    outcome.sql = Some(sql);
+    Ok(outcome)
+}
+
+/// What exists is looked at before each statement, so that one whose answer never came is looked up by beginning again.
+fn apply(database: &Database) -> Result<InitDbOutcome> {
+    let mut outcome = InitDbOutcome {
+        database: Some(database.shown()),
+        ..InitDbOutcome::default()
+    };
+    let lock = lock_name(&database.name, "\0init-db");
+    let deadline = Instant::now() + LOCK_WAIT;
+    let mut lost = None;
+    loop {
+        let (mut conn, server) = connect::open_patiently(database)?;
+        // A statement that we gave up must not come true after we have told that it did not.
+        if let Some(session) = lost {
+            end_session(&mut conn, &lock, session)?;
+        }
+        // The lock dies with the connection.
+        if !get_lock(&mut conn, &lock, LOCK_WAIT)? {
+            bail!("another init-db has been at it for {} s", LOCK_WAIT.as_secs());
+        }
+        match apply_to(&mut conn, &server, database, &mut outcome) {
+            Ok(()) => break,
+            Err(error) if is_lost(&error) && Instant::now() < deadline => lost = Some(conn.connection_id()),
+            Err(error) if is_lost(&error) => {
+                return Err(error.context(
+                    "the server's answer never came: whether this statement was done is unknown; run init-db again",
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if outcome.lines.is_empty() {
+        outcome.lines.push(up_to_date(database));
+    }
+    Ok(outcome)
+}
+
+fn apply_to(
+    conn: &mut Conn,
+    server: &Server,
+    database: &Database,
+    outcome: &mut InitDbOutcome,
+) -> Result<()> {
+    if !enter(conn, database)? {
+        create(conn, database)?;
+        outcome.created = true;
+        outcome
+            .lines
+            .push(format!("created database `{}`", database.name));
+        enter(conn, database)?;
+    }
+    migrations::apply(conn, server.flavor, &mut |name| {
+        outcome.lines.push(format!("applied {name}"));
+        outcome.applied.push(name.to_owned());
+    })
+}
+
+fn is_lost(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<mysql::Error>()
+        .is_some_and(|error| fault_of(error) == Fault::Lost)
+}
+
+fn up_to_date(database: &Database) -> String {
+    format!("{}: nothing to do, the schema is up to date", database.shown())
+}
+
+/// Makes the database the session's; false where it does not exist.
+fn enter(conn: &mut Conn, database: &Database) -> Result<bool> {
+    match conn.query_drop(format!("USE {}", quote(&database.name))) {
+        Ok(()) => Ok(true),
+        Err(mysql::Error::MySqlError(error)) if error.code == 1049 => Ok(false),
+        // Without a right on it the server does not even say whether it exists.
+        Err(mysql::Error::MySqlError(error)) if error.code == 1044 => Err(not_allowed(database)),
+        Err(error) => Err(error).context("USE"),
+    }
+}
+
+fn create_database(database: &Database) -> String {
+    format!(
+        "CREATE DATABASE IF NOT EXISTS {} CHARACTER SET utf8mb4",
+        quote(&database.name)
+    )
+}
+
+fn create(conn: &mut Conn, database: &Database) -> Result<()> {
+    match conn.query_drop(create_database(database)) {
+        Err(mysql::Error::MySqlError(error)) if error.code == 1044 => Err(not_allowed(database)),
+        other => other.context("CREATE DATABASE"),
+    }
+}
+
+fn not_allowed(database: &Database) -> anyhow::Error {
+    anyhow!(
+        "database `{0}` is missing or closed to user `{1}`, who may not create it; an administrator can: \
+         CREATE DATABASE IF NOT EXISTS {2} CHARACTER SET utf8mb4; GRANT ALL ON {2}.* TO '{1}'@'…'",
+        database.name,
+        database.user(),
+        quote(&database.name)
+    )
+}

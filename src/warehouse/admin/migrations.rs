@@ -1,0 +1,242 @@
+//! The schema's history: files applied in order, each recorded once it is whole.
+
+use anyhow::{Context, Result, anyhow, bail};
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use std::time::{Duration, Instant};
+
+use super::schema_files::{self, Guard, Statement};
+use crate::warehouse::server::connect::Flavor;
+use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
+
+/// How long locks on tables are waited for, in all.
+const LOCKS_DEADLINE: Duration = Duration::from_secs(60);
+/// Those who queued up behind a waiting ALTER come first.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// One file of schema/, embedded in the binary.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) struct Migration {
+    pub(in crate::warehouse) version: u32,
+    pub(in crate::warehouse) name: &'static str,
+    pub(in crate::warehouse) file: &'static str,
+}
+
+macro_rules! migrations {
+    ($($version:literal $name:literal),* $(,)?) => {
+        [$(Migration {
+            version: $version,
+            name: $name,
+            file: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/schema/", $name, ".sql")),
+        }),*]
+    };
+}
+
+/// In the order in which they are applied; what was released is never changed, only followed by another.
+pub(in crate::warehouse) const MIGRATIONS: &[Migration] = &migrations![
+    0 "000_migrations",
+    1 "001_progress",
+    2 "002_tables",
+    3 "003_user_permissions",
+    4 "004_governance",
+    5 "005_cutoffs",
+    6 "006_erasures",
+    7 "007_first_drain",
+];
+
+impl Flavor {
+    /// The collation that compares byte for byte, trailing blanks included: utf8mb4_bin would ignore those.
+    pub(in crate::warehouse) fn key_collation(self) -> &'static str {
+        match self {
+            Flavor::MySql => "utf8mb4_0900_bin",
+            Flavor::MariaDb => "utf8mb4_nopad_bin",
+        }
+    }
+}
+
+impl Migration {
+    pub(in crate::warehouse) fn statements(&self, flavor: Flavor) -> Vec<Statement> {
+        schema_files::statements(self.file, flavor.key_collation())
+    }
+}
+
+/// Every statement of every migration.
+pub(in crate::warehouse) fn all_statements(flavor: Flavor) -> Vec<Statement> {
+    MIGRATIONS
+        .iter()
+        .flat_map(|migration| migration.statements(flavor))
+        .collect()
+}
+
+/// The migrations that are not recorded in the session's database yet.
+///
+/// # Errors
+/// The database was brought further by a later version of lakectl.
+pub(in crate::warehouse) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
+    let recorded: Vec<u32> = match exists(conn, &Guard::Table("lakectl_migrations".to_owned()))? {
+        true => conn.query("SELECT version FROM lakectl_migrations")?,
+        false => Vec::new(),
+    };
+    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    if let Some(newer) = recorded.iter().find(|&&version| version > known) {
+        bail!(
+            "the schema is of a later lakectl (migration {newer}, this one knows {known}): upgrade lakectl"
+        );
+    }
+    Ok(MIGRATIONS
+        .iter()
+        .filter(|migration| !recorded.contains(&migration.version))
+        .collect())
+}
+
+/// The migrations that are to be applied: those that are not recorded, and those of which something is missing again.
+///
+/// # Errors
+/// As [`unrecorded`].
+pub(in crate::warehouse) fn pending(conn: &mut Conn, flavor: Flavor) -> Result<Vec<&'static Migration>> {
+    let unrecorded = unrecorded(conn)?;
+    let mut pending = Vec::new();
+    for migration in MIGRATIONS {
+        let new = unrecorded.iter().any(|other| other.version == migration.version);
+        if new || is_torn(conn, migration, flavor)? {
+            pending.push(migration);
+        }
+    }
+    Ok(pending)
+}
+
+/// Whether somebody removed a table, a column or an index that a recorded migration had made.
+fn is_torn(conn: &mut Conn, migration: &Migration, flavor: Flavor) -> Result<bool> {
+    for statement in migration.statements(flavor) {
+        if statement.unless.is_some() && needs(conn, &statement)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Applies what is pending, under the caller's lock, and tells the name of each migration that is.
+///
+/// DDL commits by itself: a kill before the record leaves statements that the next run finds done already.
+pub(in crate::warehouse) fn apply(
+    conn: &mut Conn,
+    flavor: Flavor,
+    applied: &mut dyn FnMut(&str),
+) -> Result<()> {
+    if flavor == Flavor::MariaDb {
+        // Without it the first TIMESTAMP of a table silently follows every update.
+        conn.query_drop("SET SESSION explicit_defaults_for_timestamp = 1")
+            .context("SET explicit_defaults_for_timestamp")?;
+    }
+    let deadline = Instant::now() + LOCKS_DEADLINE;
+    for migration in pending(conn, flavor)? {
+        for statement in migration.statements(flavor) {
+            if needs(conn, &statement)? {
+                execute(conn, &statement, deadline).with_context(|| {
+                    let first_line = statement.sql.lines().next().unwrap_or_default().to_owned();
+                    format!("migration {}: {first_line}", migration.name)
+                })?;
+            }
+        }
+        conn.exec_drop(
+            "INSERT IGNORE INTO lakectl_migrations (version, name) VALUES (?, ?)",
+            (migration.version, migration.name),
+        )
+        .with_context(|| format!("recording migration {}", migration.name))?;
+        applied(migration.name);
+    }
+    Ok(())
+}
+
+/// Others that use the table are waited for, in several short waits: whoever comes after a waiting ALTER waits as well.
+fn execute(conn: &mut Conn, statement: &Statement, deadline: Instant) -> Result<()> {
+    loop {
+        match conn.query_drop(&statement.sql) {
+            Err(error) if fault_of(&error) == Fault::Busy && Instant::now() < deadline => {
+                std::thread::sleep(PAUSE);
+            }
+            Err(error) => {
+                let advice = lock_advice(&error);
+                return match advice {
+                    "" => Err(error.into()),
+                    _ => Err(anyhow!(error).context(format!("not done{advice}"))),
+                };
+            }
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+/// Whether what a statement makes is still missing.
+pub(in crate::warehouse) fn needs(conn: &mut Conn, statement: &Statement) -> Result<bool> {
+    match &statement.unless {
+        Some(guard) => Ok(!exists(conn, guard)?),
+        None => Ok(true),
+    }
+}
+
+fn exists(conn: &mut Conn, guard: &Guard) -> Result<bool> {
+    let found: Option<u8> = match guard {
+        Guard::Table(table) => conn.exec_first(
+            "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+            (table,),
+        ),
+        Guard::Column { table, column } => conn.exec_first(
+            "SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? \
+             AND COLUMN_NAME = ?",
+            (table, column),
+        ),
+        Guard::Index { table, index } => conn.exec_first(
+            "SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? \
+             AND INDEX_NAME = ? LIMIT 1",
+            (table, index),
+        ),
+    }
+    .context("looking at information_schema")?;
+    Ok(found.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_numbered_as_listed_and_every_statement_is_guarded() {
+        assert!(MIGRATIONS.is_sorted_by(|one, next| one.version < next.version));
+        for migration in MIGRATIONS {
+            let number = format!("{:03}_", migration.version);
+            assert!(migration.name.starts_with(&number), "{}", migration.name);
+            for statement in migration.statements(Flavor::MariaDb) {
+                assert!(statement.unless.is_some(), "{}", statement.sql);
+                assert!(!statement.sql.contains('{'), "{}", statement.sql);
+                assert!(statement.sql.contains("ENGINE = InnoDB"), "{}", statement.sql);
+            }
+        }
+    }
+
+    #[test]
+    fn the_tables_that_are_promised() {
+        let shapes = schema_files::shapes(&all_statements(Flavor::MySql));
+        for table in [
+            "total_depense_par_user_type",
+            "transaction_lifecycle",
+            "total_par_type_5min_sliding",
+            "product_purchase_counts",
+            "total_par_transaction_type",
+            "user_permissions",
+            "lakectl_progress",
+            "lakectl_rejects",
+            "lakectl_audit",
+            "lakectl_applied_grants",
+            "lakectl_cutoffs",
+            "lakectl_first_drain",
+        ] {
+            assert!(!shapes[table].primary_key.is_empty(), "{table}");
+        }
+        assert_eq!(
+            shapes["lakectl_rejects"].columns["partition"],
+            ("int".to_owned(), false)
+        );
+        assert_eq!(shapes["transaction_lifecycle"].indexes.len(), 1);
+    }
+}

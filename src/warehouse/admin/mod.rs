@@ -1,0 +1,10 @@
+//! The warehouse's schema, the account's rights, and loads that are only tried.
+
+pub(super) mod alter_column;
+pub(super) mod drift;
+pub(super) mod dry_load;
+pub(super) mod init_db;
+pub(super) mod migrations;
+pub(super) mod rights;
+pub(super) mod schema_files;
+pub(super) mod width;

@@ -1,0 +1,132 @@
+//! What values ask of a column: how long, how many digits, of which kind.
+
+use crate::warehouse::table::column::ColumnType;
+
+/// A VARCHAR of more characters might not fit into a row of 65,535 bytes.
+const VARCHAR_MAX: u64 = 4_096;
+/// MySQL's own limits of a DECIMAL.
+const DIGITS_MAX: u32 = 65;
+const PLACES_MAX: u32 = 30;
+
+/// The widest of the values seen.
+#[derive(Debug, Clone, Default)]
+pub(in crate::warehouse) struct Width {
+    chars: u64,
+    /// Before and after the point, of those that are numbers.
+    digits: u32,
+    places: u32,
+    numbers: u64,
+    /// Objects and arrays.
+    nested: u64,
+    values: u64,
+}
+
+impl Width {
+    pub(in crate::warehouse) fn take(&mut self, text: &str) {
+        self.values += 1;
+        self.chars = self.chars.max(text.chars().count() as u64);
+        self.nested += u64::from(text.starts_with(['{', '[']));
+        if let Some((digits, places)) = digits_of(text) {
+            self.numbers += 1;
+            self.digits = self.digits.max(digits);
+            self.places = self.places.max(places);
+        }
+    }
+
+    /// Decimal places, where all values are plain numbers.
+    pub(in crate::warehouse) fn places(&self) -> Option<u32> {
+        self.all_numbers().then_some(self.places)
+    }
+
+    fn all_numbers(&self) -> bool {
+        self.values > 0 && self.numbers == self.values
+    }
+
+    /// A DECIMAL that holds all of them, with at least so many places.
+    pub(in crate::warehouse) fn decimal(&self, scale: u32) -> String {
+        let places = self.places.max(scale).min(PLACES_MAX);
+        // Sums grow.
+        let digits = (self.digits + 3).min(DIGITS_MAX - places);
+        format!("DECIMAL({},{places})", digits + places)
+    }
+
+    /// The type that would take what `kind` does not; None where no other would.
+    pub(in crate::warehouse) fn column_type(&self, kind: &ColumnType) -> Option<String> {
+        if self.values == 0 {
+            return None;
+        }
+        if self.nested > 0 && !matches!(kind, ColumnType::Text { .. }) {
+            return Some("JSON".to_owned());
+        }
+        Some(match kind {
+            ColumnType::Timestamp { places, .. } => match places {
+                0 => "DATETIME".to_owned(),
+                places => format!("DATETIME({places})"),
+            },
+            ColumnType::Integer { .. } if self.all_numbers() && self.places == 0 && self.digits <= 18 => {
+                "BIGINT".to_owned()
+            }
+            ColumnType::Integer { .. } if self.all_numbers() => self.decimal(0),
+            ColumnType::Decimal { scale, .. } if self.all_numbers() => self.decimal(*scale),
+            ColumnType::Binary { .. } => return None,
+            _ => self.text(),
+        })
+    }
+
+    fn text(&self) -> String {
+        let room = [64, 255, 1_024, VARCHAR_MAX]
+            .into_iter()
+            .find(|room| self.chars <= *room);
+        match room {
+            Some(room) => format!("VARCHAR({room})"),
+            None => "LONGTEXT".to_owned(),
+        }
+    }
+}
+
+/// Of `-12.340`: 2 and 3. None for what is no plain number.
+fn digits_of(text: &str) -> Option<(u32, u32)> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || !plain(whole) || !plain(fraction) {
+        return None;
+    }
+    let length = |part: &str| u32::try_from(part.len()).ok();
+    Some((length(whole.trim_start_matches('0'))?, length(fraction)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> Width {
+        let mut width = Width::default();
+        values.iter().for_each(|value| width.take(value));
+        width
+    }
+
+    #[test]
+    fn a_wider_type_is_named() {
+        let text = ColumnType::Text {
+            chars_max: Some(3),
+            bytes_max: 12,
+            fixed: false,
+        };
+        let tiny = ColumnType::Integer { min: -128, max: 127 };
+        let decimal = ColumnType::Decimal {
+            precision: 3,
+            scale: 2,
+            unsigned: false,
+        };
+        let wider = |values: &[&str], kind: &ColumnType| of(values).column_type(kind).unwrap();
+        assert_eq!(wider(&["abcé", "a"], &text), "VARCHAR(64)");
+        assert_eq!(wider(&[&"x".repeat(5_000)], &text), "LONGTEXT");
+        assert_eq!(wider(&["300"], &tiny), "BIGINT");
+        assert_eq!(wider(&["1.5", "-20"], &tiny), "DECIMAL(6,1)");
+        assert_eq!(wider(&["12345.678"], &decimal), "DECIMAL(11,3)");
+        assert_eq!(wider(&["{\"a\":1}"], &tiny), "JSON");
+        assert_eq!(wider(&["soon"], &tiny), "VARCHAR(64)");
+        assert_eq!(of(&[]).column_type(&tiny), None);
+    }
+}

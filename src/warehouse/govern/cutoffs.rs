@@ -1,0 +1,152 @@
+//! `lakectl_cutoffs`: what a purge has erased stays erased, whatever is read again.
+//!
+//! Rows of a table whose column is before its cutoff don't come back: a record that would make one deletes its key's
+//! row instead. A purge records the cutoff before it deletes, under the table's lock, which every load holds too.
+
+use anyhow::Result;
+use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+
+use crate::exit::usage;
+use crate::warehouse::load::transaction::PATIENCE;
+use crate::warehouse::server::locked_session::Link;
+use crate::warehouse::table::column::ColumnType;
+use crate::warehouse::table::target::TargetTable;
+use crate::warehouse::value::cell::Cell;
+use crate::warehouse::value::cells::Row;
+
+pub(in crate::warehouse) const TABLE: &str = "lakectl_cutoffs";
+
+/// Year, month, day, hour, minute, second, microsecond, in UTC: as MySQL sends them, and in the order of time.
+type Moment = (u16, u8, u8, u8, u8, u8, u32);
+
+/// The cutoffs of one table, by column.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::warehouse) struct Cutoffs(Vec<(String, Moment)>);
+
+/// The same, by index into the table's columns.
+#[derive(Debug, Default)]
+pub(in crate::warehouse) struct Erased {
+    pub(in crate::warehouse) cutoffs: Cutoffs,
+    columns: Vec<(usize, Moment)>,
+}
+
+pub(in crate::warehouse) fn read(conn: &mut Conn, table: &str) -> mysql::Result<Cutoffs> {
+    let rows: Vec<(String, Value)> = conn.exec(
+        format!("SELECT column_name, cutoff FROM {TABLE} WHERE table_name = ? ORDER BY column_name"),
+        (table,),
+    )?;
+    let dated = |(column, cutoff): (String, Value)| Some((column, moment(&cutoff)?));
+    Ok(Cutoffs(rows.into_iter().filter_map(dated).collect()))
+}
+
+/// Records a cutoff, unless a later one is there already.
+pub(in crate::warehouse) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) -> Result<()> {
+    let sql = format!(
+        "INSERT INTO {TABLE} (table_name, column_name, cutoff) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE \
+         updated_at = IF(cutoff < VALUES(cutoff), CURRENT_TIMESTAMP(3), updated_at), \
+         cutoff = GREATEST(cutoff, VALUES(cutoff))"
+    );
+    let values = [table.into(), column.into(), cutoff.clone()];
+    let mut is_there = |conn: &mut Conn, _| {
+        let found: Option<u8> = conn.exec_first(
+            format!("SELECT 1 FROM {TABLE} WHERE table_name = ? AND column_name = ? AND cutoff >= ?"),
+            (table, column, cutoff),
+        )?;
+        Ok(found.is_some())
+    };
+    link.change(&sql, &values, PATIENCE, &mut is_there)?;
+    Ok(())
+}
+
+impl Cutoffs {
+    /// Column and time in UTC, as people write it.
+    pub(in crate::warehouse) fn shown(&self) -> Vec<(String, String)> {
+        let text = |(year, month, day, hour, minute, second, _): Moment| {
+            format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+        };
+        let cutoffs = self.0.iter();
+        cutoffs
+            .map(|(column, cutoff)| (column.clone(), text(*cutoff)))
+            .collect()
+    }
+}
+
+impl Erased {
+    /// # Errors
+    /// A column that is gone or holds no time any more: nothing could keep what was erased away. Exit code 2.
+    pub(in crate::warehouse) fn new(cutoffs: Cutoffs, table: &TargetTable) -> Result<Erased> {
+        let mut columns = Vec::with_capacity(cutoffs.0.len());
+        for (name, cutoff) in &cutoffs.0 {
+            let lower = name.to_lowercase();
+            let at = table
+                .columns
+                .iter()
+                .position(|column| column.name.to_lowercase() == lower && has_time(&column.kind));
+            let Some(at) = at else {
+                return Err(usage(format!(
+                    "table `{0}`: a purge erased rows by column `{name}`, which is no longer there as a TIMESTAMP, \
+                     DATETIME or DATE: a load could bring them back; where the column has a new name, put it into {TABLE} \
+                     (table_name '{0}'), else delete that row of {TABLE}",
+                    table.name
+                )));
+            };
+            columns.push((at, *cutoff));
+        }
+        Ok(Erased { cutoffs, columns })
+    }
+
+    /// Whether a row of these values is one of those that were erased.
+    pub(in crate::warehouse) fn covers(&self, row: &Row<'_>) -> bool {
+        self.columns
+            .iter()
+            .any(|(column, cutoff)| match &row.cells[*column] {
+                Some(Cell::Time(value)) => moment(value).is_some_and(|moment| moment < *cutoff),
+                _ => false,
+            })
+    }
+}
+
+/// Whether the column can be compared with a cutoff.
+pub(in crate::warehouse) fn has_time(kind: &ColumnType) -> bool {
+    matches!(
+        kind,
+        ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. }
+    )
+}
+
+fn moment(value: &Value) -> Option<Moment> {
+    match *value {
+        Value::Date(year, month, day, hour, minute, second, micros) => {
+            Some((year, month, day, hour, minute, second, micros))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_before_the_cutoff_is_covered() {
+        let cutoff = (2023, 11, 22, 0, 0, 0, 0);
+        let erased = Erased {
+            cutoffs: Cutoffs::default(),
+            columns: vec![(3, cutoff)],
+        };
+        let covers = |column: usize, value: Value| {
+            let mut row = Row {
+                cells: vec![Some(Cell::Int(7)), None, None, None],
+                ..Row::default()
+            };
+            row.cells[column] = Some(Cell::of(&value));
+            erased.covers(&row)
+        };
+        assert!(covers(3, Value::Date(2023, 11, 21, 23, 59, 59, 999_999)));
+        assert!(!covers(3, Value::Date(2023, 11, 22, 0, 0, 0, 0)));
+        assert!(covers(3, Value::Date(2022, 12, 31, 0, 0, 0, 0)));
+        assert!(!covers(3, Value::NULL));
+        assert!(!covers(2, Value::Date(2000, 1, 1, 0, 0, 0, 0)));
+    }
+}

@@ -1,0 +1,341 @@
+//! Erasing persons from MySQL: the rows of the tables that topics fill, and the records that were put aside.
+
+use anyhow::{Context, Result, anyhow};
+use mysql::prelude::Queryable;
+use mysql::{Conn, Params};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::subject_sql::Condition;
+use crate::config::{Kind, Settings, Topic};
+use crate::decode::Decoder;
+use crate::erase::matcher::Matcher;
+use crate::erase::subject::Subject;
+use crate::locked::Locked;
+use crate::record::Record;
+use crate::stop::Stop;
+use crate::warehouse::load::{progress, rebuild, rejects, transaction};
+use crate::warehouse::server::connect;
+use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
+use crate::warehouse::server::identifier::quote;
+use crate::warehouse::server::locked_session::Link;
+use crate::warehouse::server::statement::Unknown;
+use crate::warehouse::table::name;
+use crate::warehouse::{Warehouse, held};
+
+/// Rows of one DELETE: short enough for others to come in between.
+const ROWS_PER_DELETE: u64 = 5_000;
+
+/// What one topic's table and its rejects hold of the subjects, or what was deleted there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableHits {
+    /// None where there is no such table.
+    pub table: Option<String>,
+    pub rows: u64,
+    pub rejects: u64,
+    /// Columns that are not searched: JSON.
+    pub unsearched: Vec<String>,
+}
+
+/// What an erasure from one table has done until something ended it early.
+#[derive(Debug)]
+pub struct ErasureEnded {
+    pub hits: TableHits,
+    /// Rows whose deletion went out, and of which nobody could say whether it counts.
+    pub unknown: u64,
+}
+
+impl fmt::Display for ErasureEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TableHits { rows, rejects, .. } = self.hits;
+        write!(f, "{rows} rows and {rejects} rejected records are deleted so far")?;
+        if self.unknown > 0 {
+            write!(f, ", and of {} more it is unknown whether they are", self.unknown)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ErasureEnded {}
+
+impl Warehouse {
+    /// `mysql://user@host:port/database`, fit for messages.
+    pub fn shown(&self) -> String {
+        self.database.shown()
+    }
+
+    /// The table topics of the configuration, and whatever else has been loaded or put aside here.
+    pub fn loaded_topics(&self, settings: &Settings) -> Result<Vec<Topic>> {
+        let mut topics: BTreeMap<(String, String), Topic> = settings
+            .topics
+            .values()
+            .filter(|topic| topic.kind == Kind::Table && topic.warehouse_enabled)
+            .map(|topic| {
+                (
+                    (topic.name.clone(), name::folded(&self.server, &topic.table)),
+                    topic.clone(),
+                )
+            })
+            .collect();
+        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
+        crate::warehouse::check_own_tables(&mut conn, &self.database)?;
+        let (progress, rejects) = (progress::TABLE, rejects::TABLE);
+        let loaded: Vec<(String, String)> = conn
+            .query(format!(
+                "SELECT topic, table_name FROM {progress} UNION SELECT topic, table_name FROM {rejects}"
+            ))
+            .context("reading which topics were loaded")?;
+        for (name, table) in loaded {
+            let key = (name.clone(), name::folded(&self.server, &table));
+            if topics.contains_key(&key) {
+                continue;
+            }
+            let mut topic = match settings.topics.get(&name) {
+                Some(topic) => topic.clone(),
+                None => Topic::ad_hoc(&name, Kind::Table, None)?,
+            };
+            topic.table = table;
+            topics.insert(key, topic);
+        }
+        Ok(topics.into_values().collect())
+    }
+
+    /// Counts, and touches nothing.
+    pub fn count_subjects(&self, topic: &Topic, subjects: &[Subject]) -> Result<TableHits> {
+        let mut conn = connect::open(&self.database, rebuild::READ_TIMEOUT)?;
+        let mut hits = TableHits::default();
+        if let Some((table, condition)) = self.condition(&mut conn, topic, subjects)? {
+            if !condition.sql.is_empty() {
+                hits.rows = count(&mut conn, &table, &condition)?;
+            }
+            hits.unsearched = condition.unsearched;
+            hits.table = Some(table);
+        }
+        hits.rejects = self.find_rejects(&mut conn, topic, subjects)?.len() as u64;
+        Ok(hits)
+    }
+
+    /// Deletes, under the lock that loads take, waiting up to `wait` for another run.
+    ///
+    /// # Errors
+    /// What was deleted by then stays deleted, and stands in the error's [`ErasureEnded`]; another run goes on with the rest.
+    pub fn delete_subjects(
+        &self,
+        topic: &Topic,
+        subjects: &[Subject],
+        wait: Duration,
+        stop: &Stop,
+    ) -> Result<Locked<TableHits>> {
+        let conn = connect::open(&self.database, rebuild::READ_TIMEOUT)?;
+        let mut link = Link::new(&self.database, &self.server, conn, &topic.table).patient();
+        if !link.lock(wait)? {
+            return Ok(Locked::HeldBy(held(&topic.table)));
+        }
+        let mut hits = TableHits::default();
+        let ended = self.delete_from_all(&mut link, topic, subjects, stop, &mut hits);
+        let unknown = ended
+            .as_ref()
+            .err()
+            .and_then(|error| error.downcast_ref::<Unknown>());
+        let unknown = unknown.map_or(0, |unknown| unknown.rows);
+        ended.with_context(|| ErasureEnded {
+            hits: hits.clone(),
+            unknown,
+        })?;
+        Ok(Locked::Ours(hits))
+    }
+
+    fn delete_from_all(
+        &self,
+        link: &mut Link,
+        topic: &Topic,
+        subjects: &[Subject],
+        stop: &Stop,
+        hits: &mut TableHits,
+    ) -> Result<()> {
+        if let Some((table, condition)) = self.condition(&mut link.conn, topic, subjects)? {
+            hits.unsearched.clone_from(&condition.unsearched);
+            hits.table = Some(table.clone());
+            if !condition.sql.is_empty() {
+                self.delete_rows(link, &table, &condition, stop, &mut hits.rows)?;
+            }
+        }
+        for place in self.find_rejects(&mut link.conn, topic, subjects)? {
+            hits.rejects += self.delete_reject(link, topic, &place)?;
+        }
+        Ok(())
+    }
+
+    fn delete_reject(&self, link: &mut Link, topic: &Topic, place: &RejectPlace) -> Result<u64> {
+        let place_of_one =
+            "table_name = ? AND topic = ? AND generation = ? AND `partition` = ? AND `offset` = ?";
+        let values = [
+            place.table.as_str().into(),
+            topic.name.as_str().into(),
+            place.generation.into(),
+            place.partition.into(),
+            place.offset.into(),
+        ];
+        let one = Condition {
+            sql: place_of_one.to_owned(),
+            values: values.to_vec(),
+            unsearched: Vec::new(),
+        };
+        let sql = format!("DELETE FROM {} WHERE {place_of_one}", rejects::TABLE);
+        let mut is_gone = |conn: &mut Conn, _| Ok(count(conn, rejects::TABLE, &one)? == 0);
+        link.change(&sql, &values, transaction::PATIENCE, &mut is_gone)
+            .map_err(|error| hushed(error, rejects::TABLE))
+    }
+
+    /// Many rows go in several transactions; `rows` counts them.
+    fn delete_rows(
+        &self,
+        link: &mut Link,
+        table: &str,
+        condition: &Condition,
+        stop: &Stop,
+        rows: &mut u64,
+    ) -> Result<()> {
+        // Other runs are locked out: what goes from here on goes by us.
+        let mut left = count(&mut link.conn, table, condition)?;
+        let mut delete = |ignore: &str, limit: &str| {
+            let sql = format!(
+                "DELETE {ignore}FROM {} WHERE {}{limit}",
+                quote(table),
+                condition.sql
+            );
+            let mut came_through =
+                |conn: &mut Conn, deleted| Ok(count(conn, table, condition)? <= left.saturating_sub(deleted));
+            let deleted = link.change(&sql, &condition.values, transaction::PATIENCE, &mut came_through)?;
+            left = left.saturating_sub(deleted);
+            *rows += deleted;
+            Ok(deleted)
+        };
+        loop {
+            if stop.signal().is_some() {
+                return Err(anyhow!(
+                    "table `{table}`: stopped by a signal after {rows} rows; run it again for the rest"
+                ));
+            }
+            match delete("", &format!(" LIMIT {ROWS_PER_DELETE}")) {
+                Ok(deleted) if deleted < ROWS_PER_DELETE => return Ok(()),
+                Ok(_) => {}
+                // A row that another table refers to must not keep the others.
+                Err(refusal) if is_refusal(&refusal) => {
+                    delete("IGNORE ", "").map_err(|error| hushed(error, table))?;
+                    return Err(hushed(refusal, table).context(format!(
+                        "{rows} rows are deleted, and the server refuses to delete the others: does another table refer to them?"
+                    )));
+                }
+                Err(error) => return Err(hushed(error, table)),
+            }
+        }
+    }
+
+    /// The condition that the subjects' rows meet; None where the table does not exist. Its SQL is empty where none can.
+    fn condition(
+        &self,
+        conn: &mut Conn,
+        topic: &Topic,
+        subjects: &[Subject],
+    ) -> Result<Option<(String, Condition)>> {
+        if name::existing(conn, &topic.table)?.is_none() {
+            return Ok(None);
+        }
+        let (_, table, mut reader) = self.fit(topic)?;
+        let condition = Condition::of(topic, &table, &mut reader, subjects);
+        Ok(Some((table.name, condition)))
+    }
+}
+
+fn count(conn: &mut Conn, table: &str, condition: &Condition) -> Result<u64> {
+    let sql = format!("SELECT COUNT(*) FROM {} WHERE {}", quote(table), condition.sql);
+    let counted = conn.exec_first(sql, Params::Positional(condition.values.clone()));
+    let rows: Option<u64> = counted.map_err(|error| hushed(error.into(), table))?;
+    Ok(rows.unwrap_or(0))
+}
+
+fn is_refusal(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<mysql::Error>()
+        .is_some_and(|error| fault_of(error) == Fault::Data)
+}
+
+/// The server's own words may repeat a value, and with it the subject: only their number is told.
+fn hushed(error: anyhow::Error, table: &str) -> anyhow::Error {
+    match error.downcast_ref::<mysql::Error>() {
+        Some(told @ mysql::Error::MySqlError(server)) => anyhow!(
+            "table `{table}`: MySQL's error {}{}",
+            server.code,
+            lock_advice(told)
+        ),
+        _ => error.context(format!("table `{table}`")),
+    }
+}
+
+struct RejectPlace {
+    /// As it stands there.
+    table: String,
+    generation: u32,
+    partition: i32,
+    offset: i64,
+}
+
+impl Warehouse {
+    /// Records of the topic that were put aside and belong to a subject, or can't be read and hold one's bytes.
+    fn find_rejects(&self, conn: &mut Conn, topic: &Topic, subjects: &[Subject]) -> Result<Vec<RejectPlace>> {
+        let matcher = Matcher::new(topic, subjects);
+        let mut found = Vec::new();
+        if matcher.is_empty() {
+            return Ok(found);
+        }
+        for table in name::kept_under(conn, &self.server, &topic.table)? {
+            find_rejects_of(conn, topic, &table, &matcher, &mut found)?;
+        }
+        Ok(found)
+    }
+}
+
+fn find_rejects_of(
+    conn: &mut Conn,
+    topic: &Topic,
+    table: &str,
+    matcher: &Matcher,
+    found: &mut Vec<RejectPlace>,
+) -> Result<()> {
+    // A reject is kept as it came: whom it belongs to can only be told by decoding it again.
+    let mut decoder = Decoder::new(topic.key.clone());
+    let reading = || format!("reading {}", rejects::TABLE);
+    let rows = conn
+        .exec_iter(
+            format!(
+                "SELECT generation, `partition`, `offset`, `key`, `value` FROM {} WHERE table_name = ? AND topic = ?",
+                rejects::TABLE
+            ),
+            (table, &topic.name),
+        )
+        .with_context(reading)?;
+    for row in rows {
+        let (generation, partition, offset, key, value): (u32, i32, i64, Option<Vec<u8>>, Option<Vec<u8>>) =
+            // Its own error would show the row.
+            mysql::from_row_opt(row.with_context(reading)?).map_err(|_| anyhow!(reading()))?;
+        let record = Record {
+            partition,
+            offset,
+            timestamp_ms: -1,
+            key: key.as_deref(),
+            value: value.as_deref(),
+            headers: Vec::new(),
+        };
+        if matcher.holds(&decoder.decode(&record)) {
+            found.push(RejectPlace {
+                table: table.to_owned(),
+                generation,
+                partition,
+                offset,
+            });
+        }
+    }
+    Ok(())
+}

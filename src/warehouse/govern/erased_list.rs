@@ -1,0 +1,121 @@
+//! `lakectl_erasures`: the database's own list of the erased, and the secret that their hashes are made with.
+
+use anyhow::{Context, Result, anyhow};
+use mysql::prelude::Queryable;
+use mysql::{Conn, Transaction};
+
+use crate::config::Topic;
+use crate::erase::filter::Filter;
+use crate::erase::registry::{Entry, Registry, Secret};
+use crate::exit::usage;
+use crate::problem::About;
+use crate::warehouse::load::read_record::RowReader;
+use crate::warehouse::server::connect;
+use crate::warehouse::{Session, Warehouse};
+
+const ENTRIES: &str = "lakectl_erasures";
+const SECRET: &str = "lakectl_erasure_key";
+/// ER_NO_SUCH_TABLE: no erasure can have been recorded in such a database.
+const NO_SUCH_TABLE: u16 = 1146;
+
+/// What a topic's records are compared with; read under the lock, because an erasure that comes later waits for it,
+/// and then finds what this load has brought.
+pub(in crate::warehouse) fn filter(conn: &mut Conn, topic: &Topic, reader: &RowReader) -> Result<Filter> {
+    let registry = load(conn).about_topic(&topic.name)?;
+    Ok(Filter::new(registry, &topic.name, &topic.key, reader.key_names()))
+}
+
+/// How many entries there are: a list only ever grows.
+pub(in crate::warehouse) fn count(conn: &mut Conn) -> mysql::Result<usize> {
+    match conn.query_first(format!("SELECT COUNT(*) FROM {ENTRIES}")) {
+        Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => Ok(0),
+        counted => Ok(counted?.unwrap_or(0)),
+    }
+}
+
+/// # Errors
+/// A list without its secret: nothing may be taken in, or the erased would come back.
+pub(in crate::warehouse) fn load(conn: &mut Conn) -> Result<Registry> {
+    let rows: Vec<(String, String, Option<String>, String, String)> = match conn.query(format!(
+        "SELECT topic, hash, field, run_id, erased_at FROM {ENTRIES} ORDER BY erased_at, topic, hash"
+    )) {
+        Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => return Ok(Registry::default()),
+        rows => rows.with_context(|| format!("reading {ENTRIES}"))?,
+    };
+    let entries = rows.into_iter().map(|(topic, hash, field, id, at)| Entry {
+        id,
+        at,
+        topic,
+        field,
+        hash,
+    });
+    Registry::new(secret(conn)?, entries.collect(), &format!("table `{ENTRIES}`"))
+}
+
+fn secret(conn: &mut impl Queryable) -> Result<Option<Secret>> {
+    let bytes: Option<Vec<u8>> = match conn.query_first(format!("SELECT secret FROM {SECRET} WHERE id = 1")) {
+        Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => None,
+        found => found.with_context(|| format!("reading {SECRET}"))?,
+    };
+    match bytes {
+        None => Ok(None),
+        Some(bytes) => Secret::from_bytes(&bytes)
+            .map(Some)
+            .with_context(|| format!("table `{SECRET}`: no key of ours")),
+    }
+}
+
+impl Warehouse {
+    /// The list and its secret, as they are.
+    ///
+    /// # Errors
+    /// A database from before there was such a list: exit code 2.
+    pub fn erasures(&self) -> Result<Registry> {
+        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
+        let missing: u32 = conn
+            .exec_first(
+                "SELECT 2 - COUNT(*) FROM information_schema.TABLES \
+                 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?, ?)",
+                (ENTRIES, SECRET),
+            )
+            .context("looking for the list of erasures")?
+            .unwrap_or(2);
+        match missing {
+            0 => load(&mut conn),
+            _ => Err(usage(format!(
+                "database `{}` has no list of erasures yet; run: lakectl init-db",
+                self.database.name
+            ))),
+        }
+    }
+
+    /// Adds what is not on the list yet. Every load that opens a table after this drops what belongs to the entries.
+    /// `suggested` becomes the database's secret where it has none; `entries` makes the entries with the one it has.
+    ///
+    /// # Errors
+    /// Nothing was added, unless the message says that this is unknown.
+    pub fn register(&self, suggested: &Secret, entries: &dyn Fn(&Secret) -> Vec<Entry>) -> Result<()> {
+        let mut session = Session::open(&self.database)?;
+        let add = |transaction: &mut Transaction<'_>| {
+            // Of two that come first at once, one wins, and both use its secret.
+            transaction.exec_drop(
+                format!("INSERT IGNORE INTO {SECRET} (id, secret) VALUES (1, ?)"),
+                (suggested.bytes(),),
+            )?;
+            let secret = secret(transaction)?.ok_or_else(|| anyhow!("table `{SECRET}` stays empty"))?;
+            for entry in entries(&secret) {
+                transaction.exec_drop(
+                    format!(
+                        "INSERT IGNORE INTO {ENTRIES} (topic, hash, field, run_id, erased_at) VALUES (?, ?, ?, ?, ?)"
+                    ),
+                    (entry.topic, entry.hash, entry.field, entry.id, entry.at),
+                )?;
+            }
+            Ok(())
+        };
+        // Done twice it is the same.
+        session
+            .transact(add, |_, ()| Ok(false))
+            .with_context(|| format!("recording the erasure in {ENTRIES}"))
+    }
+}

@@ -1,0 +1,334 @@
+//! Deleting a plan's rows: many short transactions along an index, resumable at any point.
+
+use anyhow::{Context, Result, anyhow, bail};
+use chrono::NaiveDateTime;
+use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::cutoffs;
+use super::retention::{self, Aged};
+use crate::config::Database;
+use crate::exit::usage;
+use crate::locked::Locked;
+use crate::purge::TablePlan;
+use crate::stop::Stop;
+use crate::warehouse::load::transaction::PATIENCE;
+use crate::warehouse::server::connect;
+use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
+use crate::warehouse::server::identifier::quote;
+use crate::warehouse::server::locked_session::Link;
+use crate::warehouse::server::statement::Trouble;
+use crate::warehouse::{Warehouse, check_own_tables, held};
+
+/// How long one transaction should take: readers and replicas hardly notice it, and a stop is heard soon.
+const CHUNK_SECONDS: f64 = 0.5;
+/// Rows in a transaction: to begin with, and whatever the time says.
+const CHUNK_START: u64 = 500;
+const CHUNK_MIN: u64 = 50;
+const CHUNK_MAX: u64 = 50_000;
+/// Up to here a table without the index is read through for every chunk.
+const ROWS_WITHOUT_INDEX_MAX: u64 = 100_000;
+
+/// What a purge of one table has done until something ended it early.
+#[derive(Debug)]
+pub struct PurgeEnded {
+    pub purged: RowsPurged,
+    /// Rows whose deletion went out, and of which nobody could say whether it counts.
+    pub unknown: u64,
+    table: String,
+    spares: bool,
+}
+
+impl fmt::Display for PurgeEnded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RowsPurged { deleted, left } = self.purged;
+        write!(
+            f,
+            "purging table `{}`: {deleted} rows are deleted, {left} are left",
+            self.table
+        )?;
+        if self.unknown > 0 {
+            write!(
+                f,
+                ", and of {} of these it is unknown whether they are",
+                self.unknown
+            )?;
+        }
+        f.write_str(if self.spares {
+            "; the server refuses to delete those"
+        } else {
+            "; run again to go on"
+        })
+    }
+}
+
+impl std::error::Error for PurgeEnded {}
+
+/// What a purge of one table came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RowsPurged {
+    pub deleted: u64,
+    /// Planned, and not deleted yet: the purge was stopped, or ran out of time.
+    pub left: u64,
+}
+
+impl Warehouse {
+    /// Deletes the planned rows, after recording the cutoff, which loads honour from then on. `deadline` and `stop` end it
+    /// between two transactions; running again goes on. `progress` is told how many rows are gone so far.
+    ///
+    /// # Errors
+    /// More rows are before the cutoff than were planned, or the table no longer fits: nothing is deleted. Later ones
+    /// leave what was deleted so far, as the error's [`PurgeEnded`] tells; the next run goes on from there.
+    pub fn purge_rows(
+        &self,
+        plan: &TablePlan,
+        wait: Duration,
+        deadline: Option<Instant>,
+        stop: &Stop,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Locked<RowsPurged>> {
+        let mut deletion = match self.prepare(plan, wait) {
+            Ok(Locked::Ours(deletion)) => deletion,
+            Ok(Locked::HeldBy(holder)) => return Ok(Locked::HeldBy(holder)),
+            Err(error) => return Err(error.context(format!("purging table `{}`", plan.table))),
+        };
+        let ended = deletion.run(deadline, stop, progress);
+        ended.with_context(|| PurgeEnded {
+            purged: deletion.purged(),
+            unknown: deletion.unknown,
+            table: plan.table.clone(),
+            spares: deletion.spares,
+        })?;
+        deletion.link.release();
+        Ok(Locked::Ours(deletion.purged()))
+    }
+
+    /// Takes the lock, checks the plan against what is there, and records the cutoff.
+    fn prepare(&self, plan: &TablePlan, wait: Duration) -> Result<Locked<Deletion>> {
+        let cutoff = NaiveDateTime::parse_from_str(&plan.cutoff, retention::CUTOFF_FORMAT)
+            .map_err(|e| usage(format!("the plan's cutoff `{}`: {e}", plan.cutoff.escape_debug())))?;
+        retention::check_past(cutoff)?;
+        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
+        check_own_tables(&mut conn, &self.database)?;
+        let aged = Aged::inspect(&mut conn, &self.server, &plan.table, &plan.column)?;
+        let mut link = Link::new(&self.database, &self.server, conn, &aged.table);
+        if !link.lock(wait)? {
+            return Ok(Locked::HeldBy(held(&aged.table)));
+        }
+        let mut deletion = Deletion {
+            database: self.database.clone(),
+            cutoff: retention::cutoff_value(cutoff)?,
+            statement: delete_sql(&aged, ""),
+            spares: false,
+            held: 0,
+            aged,
+            link,
+            doomed: 0,
+            deleted: 0,
+            unknown: 0,
+        };
+        deletion.doomed = deletion.count()?;
+        if deletion.doomed > plan.rows {
+            bail!(
+                "{} rows are before the cutoff by now, and {} were planned: this would delete more by now; plan again",
+                deletion.doomed,
+                plan.rows
+            );
+        }
+        deletion.check_index()?;
+        let Deletion {
+            link, aged, cutoff, ..
+        } = &mut deletion;
+        cutoffs::raise(link, &aged.table, &aged.column, cutoff)
+            .context("recording the cutoff; nothing was deleted")?;
+        Ok(Locked::Ours(deletion))
+    }
+}
+
+/// A purge under the table's lock.
+struct Deletion {
+    database: Database,
+    aged: Aged,
+    link: Link,
+    cutoff: Value,
+    statement: String,
+    /// Rows that other tables refer to are passed over.
+    spares: bool,
+    /// How many of those come first, as far as is known.
+    held: u64,
+    /// Rows before the cutoff when the lock was taken.
+    doomed: u64,
+    deleted: u64,
+    /// Of those that are left: rows whose deletion may have counted.
+    unknown: u64,
+}
+
+impl Deletion {
+    fn purged(&self) -> RowsPurged {
+        RowsPurged {
+            deleted: self.deleted,
+            left: self.doomed.saturating_sub(self.deleted),
+        }
+    }
+
+    fn count(&self) -> Result<u64> {
+        count(&self.database, &self.aged, &self.cutoff)
+    }
+
+    /// Without the index every transaction reads, and locks, the whole table.
+    fn check_index(&mut self) -> Result<()> {
+        let Some(statement) = &self.aged.missing_index else {
+            return Ok(());
+        };
+        let most = ROWS_WITHOUT_INDEX_MAX + 1;
+        let table = quote(&self.aged.table);
+        let rows: Option<u64> = self.link.conn.query_first(format!(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM {table} LIMIT {most}) AS few"
+        ))?;
+        match rows.unwrap_or(0) < most || self.doomed == 0 {
+            true => Ok(()),
+            false => Err(usage(format!(
+                "no index begins with column `{}`, and the table has more than {ROWS_WITHOUT_INDEX_MAX} rows: every step \
+                 would read and lock all of it; run: {statement}",
+                self.aged.column
+            ))),
+        }
+    }
+
+    fn run(&mut self, deadline: Option<Instant>, stop: &Stop, progress: &mut dyn FnMut(u64)) -> Result<()> {
+        let mut chunk = CHUNK_START;
+        let mut patience = Patience::new();
+        let mut refused = None;
+        let over = || stop.signal().is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        while self.deleted < self.doomed && !over() {
+            let limit = chunk.min(self.doomed - self.deleted) + self.held;
+            let began = Instant::now();
+            match self.delete(limit, patience.until) {
+                Ok(deleted) => {
+                    self.deleted += deleted;
+                    if deleted < limit && !self.goes_on(limit, deleted)? {
+                        break;
+                    }
+                    chunk = adapted(chunk, began.elapsed());
+                    patience = Patience::new();
+                }
+                Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.spares => {
+                    // A row that another table refers to must not keep the others.
+                    self.statement = delete_sql(&self.aged, "IGNORE ");
+                    self.spares = true;
+                    refused = Some(error);
+                }
+                Err(Trouble::NotDone(error)) => {
+                    self.recover(error, &mut patience)?;
+                    chunk = (chunk / 2).max(CHUNK_MIN);
+                }
+                Err(Trouble::Unknown(unknown)) => {
+                    self.unknown = unknown.rows;
+                    return Err(unknown.into());
+                }
+            }
+            progress(self.deleted);
+        }
+        match refused {
+            Some(error) if self.deleted < self.doomed && !over() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// One transaction.
+    fn delete(&mut self, limit: u64, until: Instant) -> Result<u64, Trouble> {
+        let values = [self.cutoff.clone(), limit.into()];
+        let (database, aged, cutoff) = (&self.database, &self.aged, &self.cutoff);
+        let left = self.doomed - self.deleted;
+        let mut came_through =
+            |_: &mut Conn, rows| Ok(count(database, aged, cutoff)? <= left.saturating_sub(rows));
+        self.link
+            .change_once(&self.statement, &values, until, &mut came_through)
+    }
+
+    /// Fewer rows went than were asked for: someone else has deleted the rest, or nobody may.
+    fn goes_on(&mut self, limit: u64, deleted: u64) -> Result<bool> {
+        let left = if self.spares { self.count()? } else { 0 };
+        self.doomed = self.deleted + left;
+        // MySQL counts rows that it passes over as some of the limit, MariaDB doesn't.
+        self.held = left.min(limit - deleted);
+        Ok(left > 0 && (deleted > 0 || limit < left))
+    }
+
+    /// After an error that passes: on with the same session, or with another.
+    fn recover(&mut self, error: mysql::Error, patience: &mut Patience) -> Result<()> {
+        match fault_of(&error) {
+            Fault::Busy if patience.wait() => Ok(()),
+            Fault::Lost if patience.wait() => self.link.reconnect(patience.until),
+            _ => {
+                let advice = lock_advice(&error);
+                Err(anyhow!(error).context(format!("this step was not done{advice}")))
+            }
+        }
+    }
+}
+
+/// Rows before the cutoff, counted in a session that stands long statements; the lock stays where it is.
+fn count(database: &Database, aged: &Aged, cutoff: &Value) -> Result<u64> {
+    let mut conn = connect::open(database, retention::COUNT_TIMEOUT)?;
+    aged.count_before(&mut conn, cutoff)
+        .context("counting the rows before the cutoff")
+}
+
+/// How long the same transaction is tried again.
+struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new() -> Patience {
+        Patience {
+            until: Instant::now() + PATIENCE,
+            pause: Duration::from_millis(20),
+        }
+    }
+
+    /// Waits a little; false where it has been long enough.
+    fn wait(&mut self) -> bool {
+        if Instant::now() >= self.until {
+            return false;
+        }
+        std::thread::sleep(self.pause);
+        self.pause = (self.pause * 2).min(Duration::from_secs(2));
+        true
+    }
+}
+
+/// One transaction by itself. The order makes it the same on replicas, and is the index's own.
+fn delete_sql(aged: &Aged, ignore: &str) -> String {
+    let order: Vec<String> = aged.order.iter().map(|name| quote(name)).collect();
+    format!(
+        "DELETE {ignore}FROM {} WHERE {} < ? ORDER BY {} LIMIT ?",
+        quote(&aged.table),
+        quote(&aged.column),
+        order.join(", ")
+    )
+}
+
+/// The next number of rows, after `chunk` took `took`: at most twice or half as many.
+fn adapted(chunk: u64, took: Duration) -> u64 {
+    let factor = (CHUNK_SECONDS / took.as_secs_f64().max(0.001)).clamp(0.5, 2.0);
+    ((chunk as f64 * factor) as u64).clamp(CHUNK_MIN, CHUNK_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_follow_the_time_they_take() {
+        let after = |ms| adapted(1_000, Duration::from_millis(ms));
+        assert_eq!((after(1), after(400), after(500)), (2_000, 1_250, 1_000));
+        assert_eq!((after(800), after(60_000)), (625, 500));
+        assert_eq!(adapted(CHUNK_MAX, Duration::ZERO), CHUNK_MAX);
+        assert_eq!(adapted(CHUNK_MIN, Duration::from_secs(60)), CHUNK_MIN);
+    }
+}

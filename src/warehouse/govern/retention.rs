@@ -1,0 +1,320 @@
+//! Rows older than their retention: which ones there are, and whether a purge can go about them.
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono_tz::Tz;
+use mysql::prelude::Queryable;
+use mysql::{Conn, Row, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::cutoffs;
+use crate::config::{Topic, did_you_mean, units};
+use crate::exit::usage;
+use crate::purge::TablePlan;
+use crate::warehouse::server::connect::{self, Server};
+use crate::warehouse::server::identifier::quote;
+use crate::warehouse::table::column::ColumnType;
+use crate::warehouse::table::target::{self, field};
+use crate::warehouse::value::time;
+use crate::warehouse::{Warehouse, check_own_tables};
+
+/// Counting reads a whole index in one statement.
+pub(in crate::warehouse) const COUNT_TIMEOUT: Duration = connect::LONG_TIMEOUT;
+/// As plans spell a cutoff, in UTC.
+pub(in crate::warehouse) const CUTOFF_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+
+const INDEX_NAME_CHARS_MAX: usize = 64;
+
+/// A table and the column that its rows are purged by.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Aged {
+    /// As MySQL spells it, as are all names here.
+    pub(in crate::warehouse) table: String,
+    pub(in crate::warehouse) column: String,
+    pub(in crate::warehouse) kind: ColumnType,
+    nullable: bool,
+    /// What rows are deleted in the order of: an index that begins with the column, then the primary key.
+    pub(in crate::warehouse) order: Vec<String>,
+    /// The statement that makes an index on the column, where there is none.
+    pub(in crate::warehouse) missing_index: Option<String>,
+}
+
+impl Warehouse {
+    /// What a purge of the topic's table would delete now: rows whose `column` is before the day `cutoff`, which begins
+    /// at midnight in `zone`; a DATE is compared with the day itself. Nothing is changed.
+    ///
+    /// # Errors
+    /// A table that is missing, not InnoDB's, without a primary key or without the column, a column that holds no time,
+    /// and a cutoff in the future: exit code 2.
+    pub fn survey_rows(&self, topic: &Topic, column: &str, cutoff: NaiveDate, zone: Tz) -> Result<TablePlan> {
+        self.survey(topic, column, cutoff, zone)
+            .with_context(|| format!("topic {}: retention in the warehouse", topic.name))
+    }
+
+    fn survey(&self, topic: &Topic, column: &str, day: NaiveDate, zone: Tz) -> Result<TablePlan> {
+        let mut conn = connect::open(&self.database, COUNT_TIMEOUT)?;
+        check_own_tables(&mut conn, &self.database)?;
+        let aged = Aged::inspect(&mut conn, &self.server, &topic.table, column)?;
+        let cutoff = aged.cutoff(day, zone)?;
+        let value = cutoff_value(cutoff)?;
+        // One view of the table for all counts.
+        conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
+        let rows = aged.count_before(&mut conn, &value)?;
+        let (table, name) = (quote(&aged.table), quote(&aged.column));
+        let in_all: Option<u64> = conn.query_first(format!("SELECT COUNT(*) FROM {table}"))?;
+        let without_time: Option<u64> = match aged.nullable {
+            true => conn.query_first(format!("SELECT COUNT(*) FROM {table} WHERE {name} IS NULL"))?,
+            // IS NULL would find 0000-00-00 there.
+            false => Some(0),
+        };
+        let bounds: Option<(Option<String>, Option<String>)> = conn.exec_first(
+            format!(
+                "SELECT CAST(MIN({name}) AS CHAR), CAST(MAX({name}) AS CHAR) FROM {table} WHERE {name} < ?"
+            ),
+            (value,),
+        )?;
+        conn.query_drop("COMMIT")?;
+        let (oldest, newest) = bounds.unwrap_or_default();
+        Ok(TablePlan {
+            topic: topic.name.clone(),
+            table: aged.table,
+            column: aged.column,
+            cutoff: cutoff.format(CUTOFF_FORMAT).to_string(),
+            rows,
+            rows_in_all: in_all.unwrap_or(0),
+            rows_without_time: without_time.unwrap_or(0),
+            oldest,
+            newest,
+            missing_index: aged.missing_index,
+        })
+    }
+}
+
+impl Aged {
+    pub(in crate::warehouse) fn inspect(
+        conn: &mut Conn,
+        server: &Server,
+        table: &str,
+        column: &str,
+    ) -> Result<Aged> {
+        let table = target::find(conn, table)?;
+        let mut columns = target::read_columns(conn, server, &table)?;
+        let lower = column.to_lowercase();
+        let Some(at) = columns
+            .iter()
+            .position(|known| known.name.to_lowercase() == lower)
+        else {
+            let hint = did_you_mean(column, columns.iter().map(|known| known.name.as_str()));
+            return Err(usage(format!(
+                "table `{table}` has no column `{column}` to tell old rows by{hint}"
+            )));
+        };
+        let found = columns.swap_remove(at);
+        if !cutoffs::has_time(&found.kind) {
+            return Err(usage(format!(
+                "column `{}` of table `{table}` is no TIMESTAMP, DATETIME or DATE: old rows can't be told by it",
+                found.name
+            )));
+        }
+        if found.generated {
+            return Err(usage(format!(
+                "column `{}` of table `{table}` is computed by the server: a load could not tell which rows were erased \
+                 and would bring them back",
+                found.name
+            )));
+        }
+        let indexes = read_indexes(conn, &table)?;
+        let Some(primary) = indexes.get("PRIMARY") else {
+            return Err(usage(format!(
+                "table `{table}` has no primary key: its rows can't be told apart, nor purged in order"
+            )));
+        };
+        let (order, missing_index) = match best_index(&indexes, &found.name) {
+            Some(index) => (index.order(&found.name, primary), None),
+            None => (
+                vec![found.name.clone()],
+                Some(create_index(&table, &found.name, &indexes)),
+            ),
+        };
+        Ok(Aged {
+            table,
+            column: found.name,
+            kind: found.kind,
+            nullable: found.nullable,
+            order,
+            missing_index,
+        })
+    }
+
+    /// How many rows are before the cutoff.
+    pub(in crate::warehouse) fn count_before(&self, conn: &mut Conn, cutoff: &Value) -> mysql::Result<u64> {
+        let (table, column) = (quote(&self.table), quote(&self.column));
+        let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} < ?");
+        Ok(conn.exec_first(sql, (cutoff,))?.unwrap_or(0))
+    }
+
+    /// The first instant that is kept, in UTC.
+    fn cutoff(&self, day: NaiveDate, zone: Tz) -> Result<NaiveDateTime> {
+        let instant = || DateTime::from_timestamp_millis(units::midnight_ms(day, zone));
+        let cutoff = match self.kind {
+            ColumnType::Date => Some(day.and_time(NaiveTime::MIN)),
+            _ => instant().map(|instant| instant.naive_utc()),
+        };
+        let cutoff = cutoff.ok_or_else(|| usage(format!("the cutoff {day} is out of range")))?;
+        check_past(cutoff)?;
+        Ok(cutoff)
+    }
+}
+
+/// # Errors
+/// A cutoff in the future: it would delete rows that are yet to come. Exit code 2.
+pub(in crate::warehouse) fn check_past(cutoff: NaiveDateTime) -> Result<()> {
+    match cutoff <= Utc::now().naive_utc() {
+        true => Ok(()),
+        false => Err(usage(format!("the cutoff {cutoff} UTC is in the future"))),
+    }
+}
+
+/// A cutoff as a parameter.
+pub(in crate::warehouse) fn cutoff_value(cutoff: NaiveDateTime) -> Result<Value> {
+    time::date_time_value(cutoff, 0).map_err(|reason| usage(format!("the cutoff {cutoff} is {reason}")))
+}
+
+/// What matters here of an index that the optimizer may use.
+#[derive(Debug, Default)]
+struct Index {
+    /// In its order; None for an expression.
+    columns: Vec<Option<String>>,
+    /// Whole columns, ascending.
+    plain: bool,
+    hidden: bool,
+}
+
+impl Index {
+    /// The order of the index, which InnoDB ends with the primary key.
+    fn order(&self, column: &str, primary: &Index) -> Vec<String> {
+        let own: Option<Vec<String>> = self.columns.iter().cloned().collect();
+        let (true, true, Some(mut order)) = (self.plain, primary.plain, own) else {
+            return vec![column.to_owned()];
+        };
+        for name in primary.columns.iter().flatten() {
+            if !order.contains(name) {
+                order.push(name.clone());
+            }
+        }
+        order
+    }
+}
+
+fn read_indexes(conn: &mut Conn, table: &str) -> Result<BTreeMap<String, Index>> {
+    // `*`, because servers differ in how they say that an index is hidden.
+    let parts: Vec<Row> = conn.exec(
+        "SELECT * FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? \
+         ORDER BY INDEX_NAME, SEQ_IN_INDEX",
+        (table,),
+    )?;
+    let mut indexes: BTreeMap<String, Index> = BTreeMap::new();
+    for part in &parts {
+        let text = |name| field::<String>(part, name);
+        let says = |name, word: &str| text(name).is_some_and(|value| value.eq_ignore_ascii_case(word));
+        let name = text("INDEX_NAME").context("information_schema names no index")?;
+        let index = indexes.entry(name).or_insert(Index {
+            plain: true,
+            ..Index::default()
+        });
+        index.plain &= field::<u64>(part, "SUB_PART").is_none() && says("COLLATION", "A");
+        index.hidden |= says("IS_VISIBLE", "NO") || says("IGNORED", "YES") || !says("INDEX_TYPE", "BTREE");
+        index.columns.push(text("COLUMN_NAME"));
+    }
+    Ok(indexes)
+}
+
+/// An index that begins with the column: the shortest one, because it is read the fastest.
+fn best_index<'a>(indexes: &'a BTreeMap<String, Index>, column: &str) -> Option<&'a Index> {
+    let begins = |index: &&Index| {
+        index
+            .columns
+            .first()
+            .is_some_and(|first| first.as_deref() == Some(column))
+    };
+    indexes
+        .values()
+        .filter(|index| !index.hidden)
+        .filter(begins)
+        .min_by_key(|index| (!index.plain, index.columns.len()))
+}
+
+fn create_index(table: &str, column: &str, indexes: &BTreeMap<String, Index>) -> String {
+    let taken: Vec<String> = indexes.keys().map(|name| name.to_lowercase()).collect();
+    let name = |number: u32| {
+        let end = match number {
+            1 => String::new(),
+            _ => format!("_{number}"),
+        };
+        let whole = format!("retention_{column}");
+        let start: String = whole.chars().take(INDEX_NAME_CHARS_MAX - end.len()).collect();
+        start.trim_end().to_owned() + &end
+    };
+    let name = (1..=u32::MAX)
+        .map(name)
+        .find(|name| !taken.contains(&name.to_lowercase()))
+        .unwrap_or_default();
+    format!(
+        "CREATE INDEX {} ON {} ({})",
+        quote(&name),
+        quote(table),
+        quote(column)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(columns: &[&str], plain: bool) -> Index {
+        Index {
+            columns: columns.iter().map(|&name| Some(name.to_owned())).collect(),
+            plain,
+            hidden: false,
+        }
+    }
+
+    #[test]
+    fn rows_go_in_the_order_of_their_index() {
+        let primary = index(&["id", "part"], true);
+        assert_eq!(
+            index(&["at", "part"], true).order("at", &primary),
+            ["at", "part", "id"]
+        );
+        assert_eq!(index(&["at"], false).order("at", &primary), ["at"]);
+        assert_eq!(index(&["at"], true).order("at", &index(&["id"], false)), ["at"]);
+    }
+
+    #[test]
+    fn the_shortest_visible_index_is_taken() {
+        let mut indexes = BTreeMap::from([
+            ("PRIMARY".to_owned(), index(&["id"], true)),
+            ("wide".to_owned(), index(&["at", "x"], true)),
+            ("other".to_owned(), index(&["x", "at"], true)),
+        ]);
+        assert_eq!(best_index(&indexes, "at").unwrap().columns.len(), 2);
+        if let Some(wide) = indexes.get_mut("wide") {
+            wide.hidden = true;
+        }
+        assert!(best_index(&indexes, "at").is_none());
+    }
+
+    #[test]
+    fn names_of_indexes_are_free_and_short_enough() {
+        let taken = BTreeMap::from([("Retention_AT".to_owned(), index(&["x"], true))]);
+        assert_eq!(
+            create_index("t`x", "at", &taken),
+            "CREATE INDEX `retention_at_2` ON `t``x` (`at`)"
+        );
+        let long = "é".repeat(64);
+        let statement = create_index("t", &long, &BTreeMap::new());
+        let name = statement.split('`').nth(1).unwrap();
+        assert_eq!(name.chars().count(), 64);
+    }
+}

@@ -1,0 +1,181 @@
+//! One change of one row, as it waits to be written.
+
+use mysql::Value;
+
+use crate::fetch::fetch;
+use crate::rank::Rank;
+use crate::record::Record;
+use crate::warehouse::value::cell::{FIXED_ON_WIRE, bytes_on_wire};
+
+/// What a change takes beside its data: places in the vector and the index, and in the order while it is made, allocator.
+pub(in crate::warehouse) const OVERHEAD_BYTES: usize = 192;
+
+/// What one row is to become, and the record that says so.
+///
+/// The record's bytes are all that is kept of an update: they are needed for `lakectl_rejects`, should the server refuse
+/// the row, and what was taken once is read again when it is written. Most updates are followed by another before that.
+#[derive(Debug, Clone)]
+pub(in crate::warehouse) struct Pending {
+    pub(in crate::warehouse) partition: i32,
+    pub(in crate::warehouse) offset: i64,
+    /// The latest timestamp that the key has had in this Kafka partition.
+    pub(in crate::warehouse) latest_ms: i64,
+    pub(in crate::warehouse) write: Write,
+    /// What it is found and sorted by, then the record's key, then its value: one piece of memory.
+    raw: Vec<u8>,
+    sort_key_length: usize,
+    key_length: Option<usize>,
+    has_value: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::warehouse) enum Write {
+    Upsert {
+        /// Index into [`super::batch::Batch::shapes`].
+        shape: usize,
+        /// About what its values take on the wire.
+        wire_bytes: usize,
+        /// The values of the shape's columns, the primary key's first, where they come from several records.
+        merged: Option<Vec<Value>>,
+    },
+    Delete {
+        key: Vec<Value>,
+        /// The record has a row for the key, but one that a purge has erased.
+        erased: bool,
+    },
+}
+
+impl Pending {
+    pub(in crate::warehouse) fn new(sort_key: &[u8], record: &Record<'_>, write: Write) -> Pending {
+        let mut pending = Pending {
+            partition: 0,
+            offset: 0,
+            latest_ms: 0,
+            write,
+            raw: Vec::with_capacity(room(raw_length(sort_key, record))),
+            sort_key_length: sort_key.len(),
+            key_length: None,
+            has_value: false,
+        };
+        pending.raw.extend_from_slice(sort_key);
+        pending.fill(record);
+        pending
+    }
+
+    /// In the memory of the one before, where it has the room.
+    pub(in crate::warehouse) fn replace(&mut self, record: &Record<'_>, write: Write) {
+        let length = raw_length(self.sort_key(), record);
+        if self.raw.capacity() < length || self.raw.capacity() / 2 > room(length) {
+            *self = Pending::new(self.sort_key(), record, write);
+            return;
+        }
+        self.write = write;
+        self.raw.truncate(self.sort_key_length);
+        self.fill(record);
+    }
+
+    fn fill(&mut self, record: &Record<'_>) {
+        self.partition = record.partition;
+        self.offset = record.offset;
+        self.latest_ms = record.timestamp_ms;
+        self.raw.extend_from_slice(record.key.unwrap_or_default());
+        self.raw.extend_from_slice(record.value.unwrap_or_default());
+        self.key_length = record.key.map(<[u8]>::len);
+        self.has_value = record.value.is_some();
+    }
+
+    /// Equal for records of the same row, and in the order of the primary key.
+    pub(in crate::warehouse) fn sort_key(&self) -> &[u8] {
+        &self.raw[..self.sort_key_length]
+    }
+
+    /// Has the processor fetch it into its cache.
+    pub(in crate::warehouse) fn fetch(&self) {
+        fetch(&self.raw);
+    }
+
+    /// As it came, but for its headers and its timestamp, which is the latest of the key in its Kafka partition.
+    pub(in crate::warehouse) fn record(&self) -> Record<'_> {
+        let record = &self.raw[self.sort_key_length..];
+        let (key, value) = record.split_at(self.key_length.unwrap_or(0));
+        Record {
+            partition: self.partition,
+            offset: self.offset,
+            timestamp_ms: self.latest_ms,
+            key: self.key_length.map(|_| key),
+            value: self.has_value.then_some(value),
+            headers: Vec::new(),
+        }
+    }
+
+    /// Whether the key lives where this is from, see [`Rank`].
+    pub(in crate::warehouse) fn rank(&self) -> Rank {
+        Rank::of(self.latest_ms, self.partition)
+    }
+
+    /// What its parameters take on the wire, in bytes, about.
+    pub(in crate::warehouse) fn wire_bytes(&self) -> usize {
+        match &self.write {
+            Write::Upsert { wire_bytes, .. } => *wire_bytes,
+            Write::Delete { key, .. } => values_bytes(key),
+        }
+    }
+
+    /// Memory that it takes, in bytes, about.
+    pub(in crate::warehouse) fn size(&self) -> usize {
+        let values = match &self.write {
+            Write::Upsert { merged, .. } => merged.as_deref().unwrap_or_default(),
+            Write::Delete { key, .. } => key,
+        };
+        OVERHEAD_BYTES + self.raw.capacity() + values_bytes(values) + size_of_val(values)
+    }
+
+    /// Whether both are updates of the same columns.
+    pub(in crate::warehouse) fn is_like(&self, new: &Write) -> bool {
+        match (&self.write, new) {
+            (Write::Upsert { shape: old, .. }, Write::Upsert { shape: new, .. }) => old == new,
+            _ => false,
+        }
+    }
+
+    /// Whether it would have brought back what a purge has erased.
+    pub(in crate::warehouse) fn is_erased(&self) -> bool {
+        matches!(self.write, Write::Delete { erased: true, .. })
+    }
+}
+
+/// What follows a record is often a little longer, and shall fit as well.
+fn room(length: usize) -> usize {
+    length.next_multiple_of(32)
+}
+
+fn raw_length(sort_key: &[u8], record: &Record<'_>) -> usize {
+    sort_key.len() + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
+}
+
+/// What values take on the wire, in bytes, about.
+pub(in crate::warehouse) fn values_bytes(values: &[Value]) -> usize {
+    values
+        .iter()
+        .map(|value| match value {
+            Value::Bytes(bytes) => bytes_on_wire(bytes.len()),
+            _ => FIXED_ON_WIRE,
+        })
+        .sum()
+}
+
+#[cfg(test)]
+impl Pending {
+    pub(in crate::warehouse) fn for_tests(key: Vec<Value>) -> Pending {
+        Pending {
+            partition: 0,
+            offset: 0,
+            latest_ms: 0,
+            write: Write::Delete { key, erased: false },
+            raw: Vec::new(),
+            sort_key_length: 0,
+            key_length: None,
+            has_value: false,
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! What was read and not yet written: the newest change per primary key.
+
+pub(in crate::warehouse) mod change;
+pub(in crate::warehouse) mod recent_keys;
+
+use mysql::Value;
+use std::collections::{BTreeMap, HashMap};
+
+use super::rejects::Reject;
+use crate::key_hash::{Places, Seed};
+use crate::rank::Rank;
+use crate::record::Record;
+use crate::warehouse::table::target::TargetTable;
+use crate::warehouse::value::cells::Row;
+use crate::warehouse::value::sort_key::{first_bytes, sort_key};
+use change::{OVERHEAD_BYTES, Pending, Write, values_bytes};
+use recent_keys::{Home, Written};
+
+/// Pending changes and rejects, with the memory they take.
+#[derive(Debug, Default)]
+pub(in crate::warehouse) struct Batch {
+    /// One for each key; in the primary key's order once nothing more is put.
+    changes: Vec<Pending>,
+    index: Places,
+    seed: Seed,
+    in_order: bool,
+    /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
+    pub(in crate::warehouse) reborn: BTreeMap<Box<[u8]>, Pending>,
+    /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
+    /// what they fold to, each is tried by itself. Only kept for tables that can refuse.
+    pub(in crate::warehouse) versions: BTreeMap<Box<[u8]>, Vec<Pending>>,
+    keeps_versions: bool,
+    /// Of keys whose changes are of several Kafka partitions, of several kinds, or may be refused one by one: every change in order, the first one as it had been folded. Whether a batch before had a newer change decides what
+    /// they fold to. Only kept where that is to be found out.
+    histories: BTreeMap<Box<[u8]>, Vec<Pending>>,
+    keeps_histories: bool,
+    /// Distinct sets of columns.
+    pub(in crate::warehouse) shapes: Vec<Vec<usize>>,
+    shape_of: HashMap<Vec<usize>, usize>,
+    /// Which columns the row before filled, and the number of that set.
+    filled: Vec<bool>,
+    filled_shape: usize,
+    pub(in crate::warehouse) rejects: Vec<Reject>,
+    /// Primary keys of refused records: a rebuild keeps their rows.
+    pub(in crate::warehouse) kept: BTreeMap<Box<[u8]>, Vec<Value>>,
+    /// What batches before this one have held, where keys can move between the Kafka partitions of a run.
+    written: Option<Written>,
+    bytes: usize,
+}
+
+/// Reads the values of an update again.
+pub(in crate::warehouse) type Reread<'a> = &'a mut dyn FnMut(&Record<'_>) -> Vec<Value>;
+
+impl Batch {
+    pub(in crate::warehouse) fn new(keeps_versions: bool) -> Batch {
+        Batch {
+            keeps_versions,
+            written: Some(Written::default()),
+            ..Batch::default()
+        }
+    }
+
+    /// From now on the order of batches decides which change of a key is the last.
+    pub(in crate::warehouse) fn forget_written(&mut self) {
+        self.written = None;
+    }
+
+    /// What a batch before had of a key can be told after this one was put, see [`Batch::refold`].
+    pub(in crate::warehouse) fn keep_histories(&mut self) {
+        self.keeps_histories = true;
+    }
+
+    /// Whether keys came from several Kafka partitions each, and of some an older record may have been written last.
+    pub(in crate::warehouse) fn has_missed_some(&self) -> bool {
+        self.written.as_ref().is_some_and(Written::has_missed_some)
+    }
+
+    pub(in crate::warehouse) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.rejects.is_empty()
+    }
+
+    /// Memory in use, in bytes, about.
+    pub(in crate::warehouse) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes over what a run before had written of some keys, the older first.
+    pub(in crate::warehouse) fn recall(&mut self, seed: Seed, homes: impl ExactSizeIterator<Item = Home>) {
+        self.seed = seed;
+        self.written.get_or_insert_default().add(homes);
+    }
+
+    /// Where the keys of its changes live.
+    pub(in crate::warehouse) fn homes(&self) -> impl ExactSizeIterator<Item = Home> {
+        self.changes.iter().map(|change| Home {
+            key: self.seed.long_hash(change.sort_key()),
+            partition: change.partition,
+            latest_ms: change.latest_ms,
+        })
+    }
+
+    pub(in crate::warehouse) fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// Keys that are remembered once they are written, in place of 400,000.
+    pub(in crate::warehouse) fn set_keys_remembered(&mut self, keys: usize) {
+        if let Some(written) = &mut self.written {
+            written.set_keys_max(keys);
+        }
+    }
+
+    /// Gives away what is to be written, in order; what comes next is another batch.
+    pub(in crate::warehouse) fn hand_over(&mut self) -> Batch {
+        let next = Batch {
+            keeps_versions: self.keeps_versions,
+            seed: self.seed,
+            written: self.written.take(),
+            ..Batch::default()
+        };
+        let mut given = std::mem::replace(self, next);
+        if let Some(written) = &mut self.written {
+            written.add(given.homes());
+        }
+        given.put_in_order();
+        given
+    }
+
+    /// Nothing more is put from here on. What is in order already stays so.
+    pub(in crate::warehouse) fn put_in_order(&mut self) {
+        if std::mem::replace(&mut self.in_order, true) {
+            return;
+        }
+        self.index = Places::default();
+        let changes = (0..).zip(&self.changes);
+        let mut order: Vec<_> = changes
+            .map(|(at, change)| (first_bytes(change.sort_key()), at))
+            .collect();
+        let key = |at: u32| self.changes[at as usize].sort_key();
+        order.sort_unstable_by(|&(a, at), &(b, other)| a.cmp(&b).then_with(|| key(at).cmp(key(other))));
+        let mut order: Vec<u32> = order.into_iter().map(|(_, at)| at).collect();
+        // From each place on to where its change comes from: what had to make room waits there for its own.
+        for start in 0..order.len() {
+            let mut place = start;
+            loop {
+                let from = std::mem::replace(&mut order[place], place as u32) as usize;
+                if from == start {
+                    break;
+                }
+                self.changes.swap(place, from);
+                place = from;
+            }
+        }
+    }
+
+    /// The number of the set of columns that a row fills.
+    pub(in crate::warehouse) fn shape_of_row(&mut self, table: &TargetTable, row: &Row<'_>) -> usize {
+        let filled = row.sizes.iter().map(|&size| size > 0);
+        // Most records of a topic have the same fields.
+        if filled.clone().eq(self.filled.iter().copied()) {
+            return self.filled_shape;
+        }
+        let columns = table.key_first().filter(|&at| row.sizes[at] > 0);
+        self.filled_shape = self.shape(columns.collect());
+        self.filled = filled.collect();
+        self.filled_shape
+    }
+
+    /// The number of a set of columns.
+    fn shape(&mut self, columns: Vec<usize>) -> usize {
+        if let Some(&shape) = self.shape_of.get(&columns) {
+            return shape;
+        }
+        self.shapes.push(columns.clone());
+        self.shape_of.insert(columns, self.shapes.len() - 1);
+        self.shapes.len() - 1
+    }
+
+    /// The changes of a batch that was put in order.
+    pub(in crate::warehouse) fn in_order(&self) -> impl ExactSizeIterator<Item = (&[u8], &Pending)> {
+        debug_assert!(self.in_order, "put in order before");
+        self.changes.iter().map(|change| (change.sort_key(), change))
+    }
+
+    /// What a key is found by.
+    pub(in crate::warehouse) fn hash(&self, key: &[u8]) -> u128 {
+        self.seed.long_hash(key)
+    }
+
+    /// Has the processor fetch the change of a key that will be put soon.
+    pub(in crate::warehouse) fn fetch(&self, hash: u128) {
+        if let Some(at) = self.index.find(hash as u32, |_| true) {
+            self.changes[at as usize].fetch();
+        }
+    }
+
+    /// The later record of a key wins: by offset, or by [`crate::rank::Rank`] where its Kafka partition changed. Fields that it lacks keep
+    /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
+    pub(in crate::warehouse) fn put(
+        &mut self,
+        key: &[u8],
+        long_hash: u128,
+        record: &Record<'_>,
+        write: Write,
+        reread: Reread<'_>,
+    ) {
+        let hash = long_hash as u32;
+        let is_it = |at| self.changes[at as usize].sort_key() == key;
+        let Some(at) = self.index.find(hash, is_it) else {
+            let latest_ms = match &mut self.written {
+                Some(written) => written.latest_after(long_hash, record),
+                None => Some(record.timestamp_ms),
+            };
+            if let Some(latest_ms) = latest_ms {
+                let mut pending = Pending::new(key, record, write);
+                pending.latest_ms = latest_ms;
+                self.insert(hash, pending);
+            }
+            return;
+        };
+        let at = at as usize;
+        if self.keeps_histories {
+            self.keep_history(key, at, record, &write);
+        }
+        let old = &mut self.changes[at];
+        let mut latest_ms = record.timestamp_ms;
+        if old.partition == record.partition {
+            latest_ms = latest_ms.max(old.latest_ms);
+        } else {
+            if let Some(written) = &mut self.written {
+                written.note_moved();
+            }
+            if old.rank() > Rank::of(latest_ms, record.partition) {
+                return;
+            }
+        }
+        self.bytes -= old.size();
+        if !self.keeps_versions && old.is_like(&write) {
+            old.replace(record, write);
+        } else {
+            let old = std::mem::replace(old, Pending::new(key, record, write));
+            if self.keeps_versions {
+                self.keep_versions(&old, at);
+            }
+            self.follow(old, at, reread);
+        }
+        self.changes[at].latest_ms = latest_ms;
+        self.bytes += self.changes[at].size();
+    }
+
+    fn insert(&mut self, hash: u32, pending: Pending) {
+        self.bytes += pending.size();
+        // A batch is bounded by its bytes long before.
+        let at = self.changes.len() as u32;
+        self.in_order = false;
+        if self.changes.len() == self.changes.capacity() {
+            // Not by as many again: what has no room where it is, the kernel moves without a copy.
+            self.changes.reserve_exact(self.changes.len() / 4 + 64);
+        }
+        self.changes.push(pending);
+        self.index.insert(hash, at);
+    }
+
+    fn keep_history(&mut self, key: &[u8], at: usize, record: &Record<'_>, write: &Write) {
+        let old = &self.changes[at];
+        let is_plain = !self.keeps_versions && old.partition == record.partition && old.is_like(write);
+        if is_plain && !self.histories.contains_key(key) {
+            return;
+        }
+        let history = self.histories.entry(key.into()).or_default();
+        self.bytes += keep(history, old, Pending::new(key, record, write.clone()));
+    }
+
+    pub(in crate::warehouse) fn has_history(&self, key: &[u8]) -> bool {
+        self.histories.contains_key(key)
+    }
+
+    /// The changes of keys as they are to be where those of the batches before lived in this Kafka partition, with this latest time.
+    pub(in crate::warehouse) fn refold<'k>(
+        &self,
+        before: impl Iterator<Item = (&'k [u8], i32, i64)>,
+        reread: Reread<'_>,
+    ) -> Batch {
+        let mut again = Batch {
+            shapes: self.shapes.clone(),
+            shape_of: self.shape_of.clone(),
+            keeps_versions: self.keeps_versions,
+            ..Batch::default()
+        };
+        for (key, partition, latest_ms) in before {
+            let hash = again.hash(key);
+            let home = Home {
+                key: hash,
+                partition,
+                latest_ms,
+            };
+            // Of this key alone.
+            again.written = None;
+            again.recall(again.seed, [home].into_iter());
+            for change in self.histories.get(key).into_iter().flatten() {
+                again.put(key, hash, &change.record(), change.write.clone(), &mut *reread);
+            }
+        }
+        again.put_in_order();
+        again
+    }
+
+    /// `old`, in whose place is the later one, is as its record has it the first time that a key comes again; later on it is
+    /// there already.
+    fn keep_versions(&mut self, old: &Pending, at: usize) {
+        let versions = self.versions.entry(old.sort_key().into()).or_default();
+        self.bytes += keep(versions, old, self.changes[at].clone());
+    }
+
+    /// What of the earlier change of a key still counts beside the later one, which is in its place.
+    fn follow(&mut self, old: Pending, at: usize, reread: Reread<'_>) {
+        let new = &self.changes[at];
+        match (&old.write, &new.write) {
+            (_, Write::Delete { .. }) => {
+                if let Some(tombstone) = self.reborn.remove(old.sort_key()) {
+                    self.bytes -= tombstone.size() + old.sort_key().len();
+                }
+            }
+            (Write::Delete { .. }, Write::Upsert { .. }) => {
+                self.bytes += old.size() + old.sort_key().len();
+                self.reborn.insert(old.sort_key().into(), old);
+            }
+            (Write::Upsert { shape: before, .. }, Write::Upsert { shape, .. }) if before != shape => {
+                let mut columns = self.shapes[*shape].clone();
+                let mut values = values_of(new, reread);
+                for (column, value) in self.shapes[*before].iter().zip(values_of(&old, reread)) {
+                    if !columns.contains(column) {
+                        columns.push(*column);
+                        values.push(value);
+                    }
+                }
+                self.changes[at].write = Write::Upsert {
+                    shape: self.shape(columns),
+                    wire_bytes: values_bytes(&values),
+                    merged: Some(values),
+                };
+            }
+            (Write::Upsert { .. }, Write::Upsert { .. }) => {}
+        }
+    }
+
+    /// A record that no row can be made of; `key` is its primary key, if it got that far.
+    pub(in crate::warehouse) fn reject(&mut self, reject: Reject, key: Option<Vec<Value>>) {
+        self.bytes += OVERHEAD_BYTES + reject.stored_bytes();
+        self.rejects.push(reject);
+        if let Some(key) = key {
+            self.bytes += OVERHEAD_BYTES + values_bytes(&key);
+            self.kept.insert(sort_key(&key), key);
+        }
+    }
+}
+
+/// Adds a change to those of its key, the first of which is the one `before` the second. How many bytes of memory that takes.
+fn keep(changes: &mut Vec<Pending>, before: &Pending, change: Pending) -> usize {
+    let mut bytes = change.size();
+    if changes.is_empty() {
+        bytes += before.size() + before.sort_key().len();
+        changes.push(before.clone());
+    }
+    changes.push(change);
+    bytes
+}
+
+fn values_of(pending: &Pending, reread: Reread<'_>) -> Vec<Value> {
+    match &pending.write {
+        Write::Upsert {
+            merged: Some(values), ..
+        } => values.clone(),
+        _ => reread(&pending.record()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

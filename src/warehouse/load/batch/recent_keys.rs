@@ -1,0 +1,165 @@
+//! Keys that were written already, by this run or by those of a first drain that goes on: where the number of Kafka partitions has
+//! grown, a key's older record may come later.
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::rank::Rank;
+use crate::record::Record;
+
+/// Keys that are remembered, in 17 MB.
+const KEYS_MAX: usize = 400_000;
+
+/// Where keys live: of all of them while they are few, then of those whose hash begins with more and more
+/// zeros. They are enough to tell that a topic's keys have moved, which many do together.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Written {
+    keys: HashTable<Home>,
+    keys_max: usize,
+    /// Zeros that the hash of a key must begin with.
+    zeros: u32,
+    moved: bool,
+}
+
+/// The Kafka partition that a key lives in, and its latest timestamp there. The key is told by a hash so long that no two have
+/// the same.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) struct Home {
+    pub(in crate::warehouse) key: u128,
+    pub(in crate::warehouse) partition: i32,
+    pub(in crate::warehouse) latest_ms: i64,
+}
+
+impl Default for Written {
+    fn default() -> Self {
+        Written {
+            keys: HashTable::new(),
+            keys_max: KEYS_MAX,
+            zeros: 0,
+            moved: false,
+        }
+    }
+}
+
+impl Written {
+    /// From now on as many keys are remembered, in place of 400,000.
+    pub(in crate::warehouse) fn set_keys_max(&mut self, keys_max: usize) {
+        self.keys_max = keys_max;
+    }
+
+    /// Those of a batch.
+    pub(in crate::warehouse) fn add(&mut self, batch: impl ExactSizeIterator<Item = Home>) {
+        let room = self.keys_max.saturating_sub(self.keys.len());
+        self.keys.reserve(batch.len().min(room), |home| short(home.key));
+        for home in batch {
+            let same = |other: &Home| other.key == home.key;
+            if home.key.leading_zeros() < self.zeros {
+                continue;
+            }
+            match self.keys.entry(short(home.key), same, |other| short(other.key)) {
+                Entry::Occupied(mut place) => *place.get_mut() = home,
+                Entry::Vacant(place) => {
+                    place.insert(home);
+                }
+            }
+            while self.keys.len() > self.keys_max {
+                self.zeros += 1;
+                self.keys.retain(|home| home.key.leading_zeros() >= self.zeros);
+                // The places of those that are gone would not all be taken again, and the table would grow instead.
+                self.keys.shrink_to_fit(|home| short(home.key));
+            }
+        }
+    }
+
+    /// The latest timestamp of a key in its Kafka partition after this record; None: the key lives in another one, and the record
+    /// is outdated.
+    pub(in crate::warehouse) fn latest_after(&mut self, key: u128, record: &Record<'_>) -> Option<i64> {
+        let same = |home: &Home| home.key == key;
+        let Some(home) = self.keys.find(short(key), same) else {
+            return Some(record.timestamp_ms);
+        };
+        if home.partition == record.partition {
+            return Some(record.timestamp_ms.max(home.latest_ms));
+        }
+        self.moved = true;
+        let is_outdated =
+            Rank::of(home.latest_ms, home.partition) > Rank::of(record.timestamp_ms, record.partition);
+        (!is_outdated).then_some(record.timestamp_ms)
+    }
+
+    /// Whether keys came from several Kafka partitions each, and not all were remembered: of some, an older record may
+    /// have been written last.
+    pub(in crate::warehouse) fn has_missed_some(&self) -> bool {
+        self.moved && self.zeros > 0
+    }
+
+    /// A key came from two Kafka partitions.
+    pub(in crate::warehouse) fn note_moved(&mut self) {
+        self.moved = true;
+    }
+}
+
+/// The part of a hash that does not decide who is remembered.
+fn short(key: u128) -> u64 {
+    key as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key_hash::Seed;
+
+    fn home(n: u64, seed: &Seed) -> Home {
+        Home {
+            key: seed.long_hash(&n.to_be_bytes()),
+            partition: 0,
+            latest_ms: 100,
+        }
+    }
+
+    fn is_outdated(written: &mut Written, key: u128, partition: i32, timestamp_ms: i64) -> bool {
+        let record = Record {
+            partition,
+            offset: 0,
+            timestamp_ms,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+        };
+        written.latest_after(key, &record).is_none()
+    }
+
+    #[test]
+    fn what_is_not_remembered_is_not_missed_where_no_key_has_moved() {
+        let (mut written, seed) = (Written::default(), Seed::default());
+        written.set_keys_max(1000);
+        written.add((0..50_000_u32).map(|n| home(n.into(), &seed)));
+        assert!(
+            (300..=1000).contains(&written.keys.len()),
+            "{}",
+            written.keys.len()
+        );
+        // Places of those that are gone are taken again.
+        assert!(written.keys.capacity() < 2000, "{}", written.keys.capacity());
+        for n in 0..50_000 {
+            let key = home(n, &seed).key;
+            assert!(!is_outdated(&mut written, key, 0, 50), "the offset decides");
+        }
+        assert!(!written.has_missed_some());
+
+        // One in fifty keys in another Kafka partition, as after its number had grown.
+        let outdated = (0..1000).filter(|&n| is_outdated(&mut written, home(n, &seed).key, 1, 50));
+        assert!((1..100).contains(&outdated.count()));
+        assert!(written.has_missed_some());
+    }
+
+    #[test]
+    fn all_that_fit_are_remembered() {
+        let (mut written, seed) = (Written::default(), Seed::default());
+        written.set_keys_max(1000);
+        written.add((0..1000_u32).map(|n| home(n.into(), &seed)));
+        assert!((0..1000).all(|n| is_outdated(&mut written, home(n, &seed).key, 1, 50)));
+        assert!((0..1000).all(|n| !is_outdated(&mut written, home(n, &seed).key, 1, 200)));
+        assert!(!written.has_missed_some());
+    }
+}

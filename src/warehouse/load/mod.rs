@@ -1,0 +1,11 @@
+//! Records into rows: batches of the newest per key, and the transaction that loads them.
+
+pub(super) mod batch;
+pub(super) mod first_drain;
+pub(super) mod progress;
+pub(super) mod read_record;
+pub(super) mod rebuild;
+pub(super) mod rejects;
+pub(super) mod statements;
+pub(super) mod table_sink;
+pub(super) mod transaction;

@@ -1,0 +1,382 @@
+//! One record becomes one change of one row, or a reason why it can't.
+
+use mysql::Value;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+
+use super::batch::change::{Pending, Write};
+use crate::decode::{Body, Decoder, Field, Object, fields};
+use crate::ksqldb::{DecodedKey, Key, KeySchema};
+use crate::record::Record;
+use crate::warehouse::table::key_fields::by_name_or_place;
+use crate::warehouse::table::mapping::{KeyColumns, KeyPlan, Names};
+use crate::warehouse::table::target::TargetTable;
+use crate::warehouse::value::cell::Cell;
+use crate::warehouse::value::cells::{Row, Wanted};
+use crate::warehouse::value::convert::Input;
+use crate::warehouse::value::refusal::{Refusal, RefusalKind};
+
+/// What a record asks for.
+#[derive(Debug)]
+pub(in crate::warehouse) enum Change<'a> {
+    /// All of the primary key's columns are filled.
+    Upsert(Row<'a>),
+    /// The primary key's values.
+    Delete { key: Vec<Value> },
+    /// A table's record without a key says nothing about any row.
+    NoKey,
+    /// No row can be made of it.
+    Refused {
+        refusal: Refusal,
+        /// The primary key, where the record got that far: its row stays as it is.
+        key: Option<Vec<Value>>,
+    },
+}
+
+/// Field names come from outside: what is remembered of them is bounded.
+const NAMES_MAX: usize = 10_000;
+const ORDER_MAX: usize = 1_000;
+const ORDER_NAME_MAX: usize = 256;
+
+/// Reads the records of one topic for one table.
+#[derive(Debug, Clone)]
+pub(in crate::warehouse) struct RowReader {
+    /// Decodes again what waited as its raw record until it landed: most updates are followed by another before that.
+    again: Decoder,
+    names: Names,
+    plan: KeyPlan,
+    /// Exact names seen so far.
+    known: HashMap<String, Option<usize>>,
+    /// Those of the record before, in its order, with the columns that take them.
+    order: Vec<(String, Option<usize>)>,
+    without_column: BTreeSet<String>,
+    /// Whether any key has filled the primary key, and whether the wire's names ever failed to.
+    pub(in crate::warehouse) key_fitted: bool,
+    pub(in crate::warehouse) key_misfit: Option<String>,
+    /// Memory for the next record's.
+    row: Row<'static>,
+}
+
+/// Reads again what was taken once.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Rows<'a> {
+    pub(in crate::warehouse) reader: &'a mut RowReader,
+    pub(in crate::warehouse) table: &'a TargetTable,
+}
+
+impl Rows<'_> {
+    /// The values of an update's columns, or the key of a deletion.
+    pub(in crate::warehouse) fn values<'p>(&mut self, pending: &'p Pending) -> Cow<'p, [Value]> {
+        match &pending.write {
+            Write::Upsert {
+                merged: Some(values), ..
+            }
+            | Write::Delete { key: values, .. } => Cow::Borrowed(values),
+            Write::Upsert { merged: None, .. } => {
+                Cow::Owned(self.reader.values(self.table, &pending.record()))
+            }
+        }
+    }
+}
+
+impl RowReader {
+    pub(in crate::warehouse) fn new(keys: KeySchema, names: Names, plan: KeyPlan) -> Self {
+        RowReader {
+            again: Decoder::new(keys).with_fields(),
+            names,
+            plan,
+            known: HashMap::new(),
+            order: Vec::new(),
+            without_column: BTreeSet::new(),
+            key_fitted: false,
+            key_misfit: None,
+            row: Row::default(),
+        }
+    }
+
+    /// What decodes the records that are to be read.
+    pub(in crate::warehouse) fn decoder(&self) -> Decoder {
+        self.again.clone()
+    }
+
+    /// Takes the memory of what was read back, for the next record.
+    pub(in crate::warehouse) fn take_back(&mut self, row: Row<'_>) {
+        self.row = row.emptied();
+    }
+
+    pub(in crate::warehouse) fn read<'a>(
+        &mut self,
+        table: &TargetTable,
+        key: &'a DecodedKey<'_>,
+        body: &'a Body<'_>,
+        wanted: Wanted,
+    ) -> Change<'a> {
+        let (key, window) = match key {
+            DecodedKey::Null => return Change::NoKey,
+            DecodedKey::Undecodable { reason, .. } => {
+                return refused(RefusalKind::Key(reason.to_string()), None);
+            }
+            DecodedKey::Key { key, window } => (key, window),
+        };
+        let mut row = std::mem::take(&mut self.row).emptied();
+        row.make_room(table.columns.len());
+        if let Err(refusal) = self.fill_key(table, key, &mut row) {
+            return refused(refusal, None);
+        }
+        if let Some(window) = window {
+            let bounds = [
+                (self.plan.window_start, window.start_ms),
+                (self.plan.window_end, window.end_ms),
+            ];
+            for (column, ms) in bounds {
+                let Some(at) = column else { continue };
+                if let Err(refusal) = row.set(table, at, &Input::Number(ms.to_string().into())) {
+                    return refused(refusal, None);
+                }
+            }
+        }
+        self.key_fitted = true;
+        let filled = match body {
+            Body::Tombstone => return Change::Delete { key: row.key(table) },
+            Body::Object(object) => self.fill_fields(table, object, &mut row, wanted),
+            Body::Other(_) => {
+                Err(RefusalKind::value("JSON, but no object, so that no column is named").into())
+            }
+            Body::Unreadable { reason, .. } => Err(RefusalKind::value(reason).into()),
+        };
+        match filled {
+            Ok(()) => Change::Upsert(row),
+            Err(refusal) => refused(refusal, Some(row.key(table))),
+        }
+    }
+
+    /// Those of a record that made an update before. None at all would be refused as too few, by the driver.
+    pub(in crate::warehouse) fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
+        let decoded = self.again.decode(record);
+        let values = match self.read(table, &decoded.key, &decoded.body, Wanted::Values) {
+            Change::Upsert(mut row) => {
+                let filled = table.key_first().filter_map(|at| row.cells[at].take());
+                let mut values = Vec::with_capacity(table.columns.len());
+                values.extend(filled.map(Cell::into_value));
+                self.take_back(row);
+                values
+            }
+            _ => Vec::new(),
+        };
+        self.again.take_back([decoded]);
+        values
+    }
+
+    /// The column that takes a field of this name.
+    pub(in crate::warehouse) fn column(&self, name: &str) -> Option<usize> {
+        self.names.column(name)
+    }
+
+    /// What the key's columns are called, where that is not on the wire.
+    pub(in crate::warehouse) fn key_names(&self) -> &[String] {
+        match &self.plan.columns {
+            KeyColumns::Named { names, .. } => names,
+            KeyColumns::OnTheWire(_) => &[],
+        }
+    }
+
+    /// What a key fills of the primary key: all of it but the window.
+    pub(in crate::warehouse) fn key_values(
+        &mut self,
+        table: &TargetTable,
+        key: &Key<'_>,
+    ) -> Result<Vec<(usize, Value)>, Refusal> {
+        let mut row = Row::default();
+        row.make_room(table.columns.len());
+        self.fill_key(table, key, &mut row)?;
+        let filled = row.cells.into_iter().enumerate();
+        Ok(filled
+            .filter_map(|(at, cell)| Some((at, cell?.into_value())))
+            .collect())
+    }
+
+    /// Names of fields that no column takes, since last asked.
+    pub(in crate::warehouse) fn take_names_without_column(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.without_column).into_iter().collect()
+    }
+
+    pub(in crate::warehouse) fn names_without_column(&self) -> impl Iterator<Item = &str> {
+        self.without_column.iter().map(String::as_str)
+    }
+
+    pub(in crate::warehouse) fn has_names_without_column(&self) -> bool {
+        !self.without_column.is_empty()
+    }
+
+    fn fill_key<'a>(
+        &mut self,
+        table: &TargetTable,
+        key: &'a Key<'_>,
+        row: &mut Row<'a>,
+    ) -> Result<(), Refusal> {
+        if let Key::Json(raw) = key {
+            return match raw.starts_with('{') {
+                true => self.fill_key_object(table, raw, row),
+                false => {
+                    let input = Input::from_json(raw).map_err(RefusalKind::key)?;
+                    self.fill_single(table, &input, row)
+                }
+            };
+        }
+        if let (Key::Fields(fields), KeyColumns::Named { columns, .. }) = (key, &self.plan.columns) {
+            for (&at, field) in columns.iter().zip(fields) {
+                row.set(table, at, &Input::Text(field.clone().into()))?;
+            }
+            return Ok(());
+        }
+        match key {
+            Key::Text(text) => self.fill_single(table, &key_text(text, table, &self.plan), row),
+            Key::Int(number) => self.fill_single(table, &Input::Number(number.to_string().into()), row),
+            Key::Double(number) => self.fill_single(table, &Input::Number(format!("{number:?}").into()), row),
+            Key::Bytes(bytes) => self.fill_single(table, &Input::Bytes(bytes), row),
+            Key::Fields(_) | Key::Json(_) => Err(RefusalKind::key("more columns than are configured").into()),
+        }
+    }
+
+    /// A key that is one column.
+    fn fill_single<'a>(
+        &mut self,
+        table: &TargetTable,
+        input: &Input<'a>,
+        row: &mut Row<'a>,
+    ) -> Result<(), Refusal> {
+        let columns = match &self.plan.columns {
+            KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns,
+        };
+        match columns[..] {
+            [at] => row.set(table, at, input),
+            _ => {
+                let reason = format!(
+                    "the key is one value, but the primary key of `{}` is ({})",
+                    table.name,
+                    table.key_names()
+                );
+                self.key_misfit.get_or_insert_with(|| reason.clone());
+                Err(RefusalKind::key(reason).into())
+            }
+        }
+    }
+
+    fn fill_key_object<'a>(
+        &mut self,
+        table: &TargetTable,
+        raw: &'a str,
+        row: &mut Row<'a>,
+    ) -> Result<(), Refusal> {
+        let fields = fields::all(raw).map_err(RefusalKind::key)?;
+        let targets = match &self.plan.columns {
+            KeyColumns::Named { names, columns } => by_name_or_place(&fields, names, columns),
+            KeyColumns::OnTheWire(columns) => {
+                let found: Vec<_> = fields.iter().map(|(name, _)| self.names.column(name)).collect();
+                let complete =
+                    found.len() == columns.len() && columns.iter().all(|at| found.contains(&Some(*at)));
+                complete.then(|| found.into_iter().flatten().collect())
+            }
+        };
+        let Some(targets) = targets else {
+            let names: Vec<String> = fields
+                .iter()
+                .map(|(name, _)| name.escape_debug().to_string())
+                .collect();
+            let reason = format!(
+                "the key's fields are ({}), but the primary key of `{}` is ({}); set key.columns",
+                names.join(", "),
+                table.name,
+                table.key_names()
+            );
+            self.key_misfit.get_or_insert_with(|| reason.clone());
+            return Err(RefusalKind::key(reason).into());
+        };
+        for (at, (_, raw)) in targets.into_iter().zip(&fields) {
+            row.set_json(table, at, raw)?;
+        }
+        Ok(())
+    }
+
+    fn fill_fields<'a>(
+        &mut self,
+        table: &TargetTable,
+        object: &'a Object<'_>,
+        row: &mut Row<'a>,
+        wanted: Wanted,
+    ) -> Result<(), Refusal> {
+        let fields = object.fields().map_err(RefusalKind::value)?;
+        for (place, Field { name, raw, .. }) in fields.enumerate() {
+            if let Some(at) = self.column_at(table, place, &name) {
+                row.set_field(table, at, raw, wanted)?;
+            }
+        }
+        let missing = table
+            .columns
+            .iter()
+            .zip(&row.sizes)
+            .position(|(column, size)| column.required && *size == 0);
+        match missing {
+            None => Ok(()),
+            Some(at) => Err(Refusal::of_column(at, RefusalKind::Missing)),
+        }
+    }
+
+    fn is_window(&self, at: usize) -> bool {
+        self.plan.window_start == Some(at) || self.plan.window_end == Some(at)
+    }
+
+    /// Fields mostly come in the order of the record before: comparing is cheaper than looking up.
+    fn column_at(&mut self, table: &TargetTable, place: usize, name: &str) -> Option<usize> {
+        if let Some((expected, column)) = self.order.get(place)
+            && expected == name
+        {
+            return *column;
+        }
+        // The key's word wins over a copy of it in the value.
+        let column = self
+            .column_of(name)
+            .filter(|&at| !table.columns[at].in_key && !self.is_window(at));
+        if name.len() <= ORDER_NAME_MAX {
+            let found = (name.to_owned(), column);
+            if place < self.order.len() {
+                self.order[place] = found;
+            } else if place == self.order.len() && place < ORDER_MAX {
+                self.order.push(found);
+            }
+        }
+        column
+    }
+
+    fn column_of(&mut self, name: &str) -> Option<usize> {
+        if let Some(found) = self.known.get(name) {
+            return *found;
+        }
+        let found = self.names.column(name);
+        if self.known.len() < NAMES_MAX {
+            self.known.insert(name.to_owned(), found);
+            if found.is_none() {
+                self.without_column.insert(name.to_owned());
+            }
+        }
+        found
+    }
+}
+
+fn refused(refusal: impl Into<Refusal>, key: Option<Vec<Value>>) -> Change<'static> {
+    Change::Refused {
+        refusal: refusal.into(),
+        key,
+    }
+}
+
+/// Text that is no JSON goes into a BINARY column as its bytes, not as base64.
+fn key_text<'a>(text: &'a str, table: &TargetTable, plan: &KeyPlan) -> Input<'a> {
+    let column = match &plan.columns {
+        KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns.first(),
+    };
+    match column.map(|&at| &table.columns[at].kind) {
+        Some(crate::warehouse::table::column::ColumnType::Binary { .. }) => Input::Bytes(text.as_bytes()),
+        _ => Input::Text(text.into()),
+    }
+}

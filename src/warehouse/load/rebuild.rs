@@ -1,0 +1,315 @@
+//! A table folded again from the topic's start: rows whose keys the fold never mentions go.
+//!
+//! All of it is one transaction. The keys mentioned so far are in a temporary table of the session, with the Kafka partition that
+//! they live in and their latest time there, see [`crate::rank::Rank`].
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::batch::Batch;
+use super::batch::change::Pending;
+use super::read_record::Rows;
+use crate::sink;
+use crate::warehouse::server::connect;
+use crate::warehouse::server::error_class::{Fault, fault_of};
+use crate::warehouse::server::identifier::quote;
+use crate::warehouse::table::target::TargetTable;
+
+/// Deleting what is absent reads the whole table in one statement.
+pub(in crate::warehouse) const READ_TIMEOUT: Duration = connect::LONG_TIMEOUT;
+
+/// The newest change of every key so far.
+const KEYS: &str = "lakectl_rebuild_keys";
+/// Changes of one batch whose keys had come before, by their number in it, until they are compared.
+const BATCH: &str = "lakectl_rebuild_batch";
+/// What stands before the key in both; numbers go on from batch to batch.
+const NUMBER: &str = "lakectl_number";
+const PARTITION: &str = "lakectl_partition";
+const TIME: &str = "lakectl_timestamp_ms";
+/// Whether the change has a history: it is folded again wherever the key had come before. Of no use in the table of keys, but so
+/// both have the same columns.
+const HISTORY: &str = "lakectl_history";
+/// Keys in a statement.
+const TOGETHER: usize = 512;
+/// A key that no record made a row of has no Kafka partition.
+const NONE: i32 = -1;
+
+#[derive(Debug)]
+pub(in crate::warehouse) struct Rebuild {
+    absent: sink::Rebuild,
+    keys_may_move: bool,
+    spilled: bool,
+    /// The number of the next change; keys without one have 0.
+    noted: usize,
+}
+
+/// A key as both tables have it.
+struct Noted<'a> {
+    number: usize,
+    partition: i32,
+    latest_ms: i64,
+    has_history: bool,
+    key: Cow<'a, [Value]>,
+}
+
+/// What becomes of a key's row that is there already.
+#[derive(Clone, Copy)]
+enum There {
+    /// It does not count as changed.
+    Stays,
+    IsReplaced,
+}
+
+/// What came of comparing a batch with those before.
+#[derive(Default)]
+pub(in crate::warehouse) struct Compared<'b> {
+    /// Keys whose change is outdated, or folded again.
+    pub(in crate::warehouse) superseded: BTreeSet<&'b [u8]>,
+    pub(in crate::warehouse) again: Option<Batch>,
+}
+
+/// The number of a change, and the Kafka partition and latest time of its key before it.
+type Before = (usize, i32, i64);
+
+impl Rebuild {
+    pub(in crate::warehouse) fn new(absent: sink::Rebuild, keys_may_move: bool) -> Self {
+        Rebuild {
+            absent,
+            keys_may_move,
+            spilled: false,
+            noted: 1,
+        }
+    }
+
+    /// Whether the transaction holds changes that are no longer in memory.
+    pub(in crate::warehouse) fn is_spilled(&self) -> bool {
+        self.spilled
+    }
+
+    pub(in crate::warehouse) fn set_spilled(&mut self) {
+        self.spilled = true;
+    }
+
+    /// Whether batches after the first are compared with those before.
+    pub(in crate::warehouse) fn compares(&self) -> bool {
+        self.keys_may_move
+    }
+
+    fn needs_keys(&self) -> bool {
+        self.keys_may_move || self.absent == sink::Rebuild::DropAbsent
+    }
+
+    /// Empty tables of keys, made outside of the transaction.
+    pub(in crate::warehouse) fn prepare(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<()> {
+        if !self.needs_keys() {
+            return Ok(());
+        }
+        let key = key_list(table);
+        for (name, primary_key) in [(KEYS, key.as_str()), (BATCH, NUMBER)] {
+            conn.query_drop(format!("DROP TEMPORARY TABLE IF EXISTS {name}"))?;
+            conn.query_drop(format!(
+                "CREATE TEMPORARY TABLE {name} ({NUMBER} BIGINT NOT NULL DEFAULT 0, {PARTITION} INT NOT NULL DEFAULT 0, \
+                 {TIME} BIGINT NOT NULL DEFAULT 0, {HISTORY} BOOLEAN NOT NULL DEFAULT 0, \
+                 PRIMARY KEY ({primary_key})) ENGINE = InnoDB SELECT {key} FROM {} LIMIT 0",
+                quote(&table.name)
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// Notes every key of the batch, those of refused records too: their rows stay. Finds the changes that are outdated, because
+    /// a batch before had a newer one of another Kafka partition.
+    pub(in crate::warehouse) fn remember<'b>(
+        &mut self,
+        conn: &mut Conn,
+        rows: &mut Rows<'_>,
+        batch: &'b Batch,
+    ) -> mysql::Result<Compared<'b>> {
+        if !self.needs_keys() {
+            return Ok(Compared::default());
+        }
+        let table = rows.table;
+        let changes: Vec<_> = batch.in_order().collect();
+        let first = self.noted;
+        let mut had_come_before = false;
+        for chunk in changes.chunks(TOGETHER) {
+            let noted = note_of(self.noted, chunk, batch, rows);
+            self.noted += noted.len();
+            let new = note(conn, There::Stays, KEYS, table, &noted)?;
+            if self.keys_may_move && new < noted.len() as u64 {
+                note(conn, There::Stays, BATCH, table, &noted)?;
+                had_come_before = true;
+            }
+        }
+        let compared = match had_come_before {
+            true => {
+                let newest = compare(conn, table)?;
+                let change = |(number, partition, time): Before| {
+                    Some((changes.get(number - first)?.0, partition, time))
+                };
+                self.fold_again(conn, rows, batch, newest.into_iter().filter_map(change).collect())?
+            }
+            false => Compared::default(),
+        };
+        let kept: Vec<&[Value]> = batch.kept.values().map(Vec::as_slice).collect();
+        for chunk in kept.chunks(TOGETHER) {
+            let noted = chunk.iter().map(|key| Noted {
+                number: 0,
+                partition: NONE,
+                // No record is outdated by it.
+                latest_ms: i64::MIN,
+                has_history: false,
+                key: Cow::Borrowed(key),
+            });
+            note(conn, There::Stays, KEYS, table, &noted.collect::<Vec<_>>())?;
+        }
+        Ok(compared)
+    }
+
+    /// Where a batch before had the newest change of a key, only what came after it counts.
+    fn fold_again<'b>(
+        &mut self,
+        conn: &mut Conn,
+        rows: &mut Rows<'_>,
+        batch: &Batch,
+        newest: Vec<(&'b [u8], i32, i64)>,
+    ) -> mysql::Result<Compared<'b>> {
+        let (reader, table) = (&mut *rows.reader, rows.table);
+        let with_history = newest.iter().copied().filter(|(key, ..)| batch.has_history(key));
+        let again = batch.refold(with_history, &mut |record| reader.values(table, record));
+        for chunk in again.in_order().collect::<Vec<_>>().chunks(TOGETHER) {
+            let noted = note_of(self.noted, chunk, &again, rows);
+            self.noted += noted.len();
+            note(conn, There::IsReplaced, KEYS, table, &noted)?;
+        }
+        Ok(Compared {
+            superseded: newest.into_iter().map(|(key, ..)| key).collect(),
+            again: Some(again),
+        })
+    }
+
+    /// How many rows went.
+    pub(in crate::warehouse) fn delete_absent(
+        &self,
+        conn: &mut Conn,
+        table: &TargetTable,
+    ) -> mysql::Result<u64> {
+        if self.absent == sink::Rebuild::KeepAbsent {
+            return Ok(0);
+        }
+        conn.query_drop(format!(
+            "DELETE kept FROM {} AS kept LEFT JOIN {KEYS} AS seen ON {} WHERE seen.{NUMBER} IS NULL",
+            quote(&table.name),
+            same_key(table, "kept"),
+        ))?;
+        Ok(conn.affected_rows())
+    }
+}
+
+fn note_of<'b>(
+    first: usize,
+    changes: &[(&'b [u8], &'b Pending)],
+    batch: &Batch,
+    rows: &mut Rows<'_>,
+) -> Vec<Noted<'b>> {
+    let noted = (first..).zip(changes).map(|(number, &(key, pending))| Noted {
+        number,
+        partition: pending.partition,
+        latest_ms: pending.latest_ms,
+        has_history: batch.has_history(key),
+        key: rows.values(pending),
+    });
+    noted.collect()
+}
+
+/// Compares what is in the batch's table with the newest so far. What is not superseded is that from now on; of the others tells
+/// what came before.
+fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
+    // By the primary key, however few rows the server believes to be in the tables.
+    let superseded = format!(
+        "FROM {BATCH} AS batch STRAIGHT_JOIN {KEYS} AS seen FORCE INDEX (PRIMARY) ON {} \
+         WHERE seen.{NUMBER} <> batch.{NUMBER} AND (batch.{HISTORY} \
+         OR (seen.{PARTITION} <> batch.{PARTITION} AND (seen.{TIME} > batch.{TIME} \
+         OR (seen.{TIME} = batch.{TIME} AND seen.{PARTITION} > batch.{PARTITION}))))",
+        same_key(table, "batch")
+    );
+    let newest: Vec<Before> = conn.query(format!(
+        "SELECT batch.{NUMBER}, seen.{PARTITION}, seen.{TIME} {superseded}"
+    ))?;
+    if !newest.is_empty() {
+        conn.query_drop(format!("DELETE batch {superseded}"))?;
+    }
+    // The time first: it still sees the Kafka partition as it was.
+    let others = [PARTITION, NUMBER, HISTORY].map(|name| format!("{KEYS}.{name} = VALUES({name})"));
+    conn.query_drop(format!(
+        "INSERT INTO {KEYS} SELECT * FROM {BATCH} ON DUPLICATE KEY UPDATE \
+         {KEYS}.{TIME} = IF({KEYS}.{PARTITION} = VALUES({PARTITION}), GREATEST({KEYS}.{TIME}, VALUES({TIME})), VALUES({TIME})), \
+         {}",
+        others.join(", ")
+    ))?;
+    conn.query_drop(format!("DELETE FROM {BATCH}"))?;
+    Ok(newest)
+}
+
+/// Notes keys in one of the tables; how many rows that changed. A key that the server refuses is left out: no row has it,
+/// and its change will be refused, too.
+fn note(
+    conn: &mut Conn,
+    there: There,
+    into: &str,
+    table: &TargetTable,
+    noted: &[Noted<'_>],
+) -> mysql::Result<u64> {
+    let (verb, where_there) = match there {
+        There::Stays => ("INSERT", format!(" ON DUPLICATE KEY UPDATE {NUMBER} = {NUMBER}")),
+        There::IsReplaced => ("REPLACE", String::new()),
+    };
+    let width = table.primary_key.len();
+    let row = format!("(?,?,?,?{})", ",?".repeat(width));
+    let sql = format!(
+        "{verb} INTO {into} ({NUMBER},{PARTITION},{TIME},{HISTORY},{}) VALUES {}{where_there}",
+        key_list(table),
+        vec![row.as_str(); noted.len()].join(",")
+    );
+    let mut parameters = Vec::with_capacity(noted.len() * (4 + width));
+    for noted in noted {
+        parameters.extend([
+            noted.number.into(),
+            noted.partition.into(),
+            noted.latest_ms.into(),
+            noted.has_history.into(),
+        ]);
+        parameters.extend_from_slice(&noted.key[..width.min(noted.key.len())]);
+    }
+    match (conn.exec_drop(sql, parameters), noted) {
+        (Ok(()), _) => Ok(conn.affected_rows()),
+        (Err(error), _) if fault_of(&error) != Fault::Data => Err(error),
+        (Err(_), [_]) => Ok(0),
+        (Err(_), _) => {
+            let (first, second) = noted.split_at(noted.len() / 2);
+            Ok(note(conn, there, into, table, first)? + note(conn, there, into, table, second)?)
+        }
+    }
+}
+
+/// That a row of another table has the key of `seen`.
+fn same_key(table: &TargetTable, other: &str) -> String {
+    let names = key_names(table);
+    let equal: Vec<String> = names
+        .iter()
+        .map(|name| format!("seen.{name} = {other}.{name}"))
+        .collect();
+    equal.join(" AND ")
+}
+
+fn key_list(table: &TargetTable) -> String {
+    key_names(table).join(", ")
+}
+
+fn key_names(table: &TargetTable) -> Vec<String> {
+    let names = table.primary_key.iter().map(|&at| quote(&table.columns[at].name));
+    names.collect()
+}

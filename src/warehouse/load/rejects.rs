@@ -1,0 +1,237 @@
+//! `lakectl_rejects`: records that no row could be made of, kept with the reason and their coordinates.
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+use super::batch::change::Pending;
+use crate::record::Record;
+
+pub(in crate::warehouse) const TABLE: &str = "lakectl_rejects";
+
+/// A column's worth of a key (BLOB), and what of a value is enough to recognise it by.
+const KEY_BYTES_MAX: usize = 65_535;
+const VALUE_BYTES_MAX: usize = 1 << 20;
+const REASON_CHARS_MAX: usize = 1_000;
+const ROWS_MAX: usize = 256;
+const STATEMENT_BYTES_MAX: usize = 4 << 20;
+
+/// Different reasons that are told apart, in all tables.
+const REASONS_READ_MAX: usize = 2_000;
+
+/// Why records were rejected, without what they held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    pub reason: String,
+    /// The server's error number.
+    pub errno: Option<u32>,
+    pub records: u64,
+    /// When the last of them came: RFC 3339.
+    pub last: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::warehouse) struct Reject {
+    partition: i32,
+    offset: i64,
+    reason: String,
+    /// The server's error number; None where the record never got there.
+    errno: Option<u16>,
+    key: Option<Clipped>,
+    value: Option<Clipped>,
+}
+
+/// The beginning of some bytes, and how many there were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Clipped {
+    bytes: Box<[u8]>,
+    length: usize,
+}
+
+impl Clipped {
+    fn new(bytes: &[u8], max: usize) -> Clipped {
+        Clipped {
+            bytes: bytes[..bytes.len().min(max)].into(),
+            length: bytes.len(),
+        }
+    }
+}
+
+impl Reject {
+    pub(in crate::warehouse) fn of_record(record: &Record<'_>, reason: &str) -> Reject {
+        Reject {
+            partition: record.partition,
+            offset: record.offset,
+            reason: clip_reason(reason),
+            errno: None,
+            key: record.key.map(|key| Clipped::new(key, KEY_BYTES_MAX)),
+            value: record.value.map(|value| Clipped::new(value, VALUE_BYTES_MAX)),
+        }
+    }
+
+    pub(in crate::warehouse) fn of_refused(pending: &Pending, error: &mysql::MySqlError) -> Reject {
+        Reject {
+            errno: Some(error.code),
+            ..Reject::of_record(&pending.record(), &error.message)
+        }
+    }
+
+    /// About what it takes in memory and on the wire.
+    pub(in crate::warehouse) fn stored_bytes(&self) -> usize {
+        let part = |clipped: &Option<Clipped>| clipped.as_ref().map_or(0, |clipped| clipped.bytes.len());
+        part(&self.key) + part(&self.value) + self.reason.len() + 64
+    }
+}
+
+fn clip_reason(reason: &str) -> String {
+    reason.chars().take(REASON_CHARS_MAX).collect()
+}
+
+/// Which topic's records into which table.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::warehouse) struct Origin<'a> {
+    pub(in crate::warehouse) table: &'a str,
+    pub(in crate::warehouse) topic: &'a str,
+    pub(in crate::warehouse) generation: u32,
+}
+
+/// Within the transaction that moves the progress past them. Read again, they replace themselves.
+pub(in crate::warehouse) fn write<'a>(
+    conn: &mut Conn,
+    origin: Origin<'_>,
+    rejects: impl Iterator<Item = &'a Reject>,
+) -> mysql::Result<()> {
+    let mut rows: Vec<&Reject> = Vec::new();
+    let mut bytes = 0;
+    for reject in rejects {
+        if rows.len() == ROWS_MAX || (!rows.is_empty() && bytes + reject.stored_bytes() > STATEMENT_BYTES_MAX)
+        {
+            write_rows(conn, origin, &rows)?;
+            rows.clear();
+            bytes = 0;
+        }
+        bytes += reject.stored_bytes();
+        rows.push(reject);
+    }
+    match rows.is_empty() {
+        true => Ok(()),
+        false => write_rows(conn, origin, &rows),
+    }
+}
+
+fn write_rows(conn: &mut Conn, origin: Origin<'_>, rows: &[&Reject]) -> mysql::Result<()> {
+    let mut parameters = Vec::with_capacity(rows.len() * 11);
+    for reject in rows {
+        let length = |clipped: &Option<Clipped>| clipped.as_ref().map(|clipped| clipped.length as u64);
+        let bytes = |clipped: &Option<Clipped>| match clipped {
+            Some(clipped) => Value::Bytes(clipped.bytes.to_vec()),
+            None => Value::NULL,
+        };
+        parameters.extend([
+            origin.table.into(),
+            origin.topic.into(),
+            origin.generation.into(),
+            reject.partition.into(),
+            reject.offset.into(),
+            reject.reason.as_str().into(),
+            reject.errno.into(),
+            bytes(&reject.key),
+            length(&reject.key).into(),
+            bytes(&reject.value),
+            length(&reject.value).into(),
+        ]);
+    }
+    let row = "(?,?,?,?,?,?,?,?,?,?,?)";
+    let sql = format!(
+        "REPLACE INTO {TABLE} (table_name, topic, generation, `partition`, `offset`, reason, errno, `key`, key_bytes, \
+         `value`, value_bytes) VALUES {}",
+        vec![row; rows.len()].join(",")
+    );
+    conn.exec_drop(sql, parameters)
+}
+
+/// By topic and table: how many records were rejected, and why, the most frequent reasons first.
+pub(in crate::warehouse) type AllRejects = BTreeMap<(String, String), (u64, Vec<Reason>)>;
+
+pub(in crate::warehouse) fn read_all(conn: &mut Conn) -> mysql::Result<AllRejects> {
+    let counts: Vec<(String, String, u64)> = conn.query(format!(
+        "SELECT topic, table_name, COUNT(*) FROM {TABLE} GROUP BY topic, table_name"
+    ))?;
+    let mut all: AllRejects = counts
+        .into_iter()
+        .map(|(topic, table, records)| ((topic, table), (records, Vec::new())))
+        .collect();
+    if all.is_empty() {
+        return Ok(all);
+    }
+    let reasons: Vec<(String, String, String, Option<u32>, u64, String)> = conn.query(format!(
+        "SELECT topic, table_name, reason, errno, COUNT(*) AS records, DATE_FORMAT(MAX(rejected_at), '%Y-%m-%dT%H:%i:%sZ') \
+         FROM {TABLE} \
+         GROUP BY topic, table_name, reason, errno ORDER BY records DESC LIMIT {REASONS_READ_MAX}"
+    ))?;
+    for (topic, table, reason, errno, records, last) in reasons {
+        let Some((_, reasons)) = all.get_mut(&(topic, table)) else {
+            continue;
+        };
+        let reason = without_values(&reason);
+        match reasons
+            .iter_mut()
+            .find(|known| known.reason == reason && known.errno == errno)
+        {
+            Some(known) => {
+                known.records += records;
+                known.last = last.max(std::mem::take(&mut known.last));
+            }
+            None => reasons.push(Reason {
+                reason,
+                errno,
+                records,
+                last,
+            }),
+        }
+    }
+    for (_, reasons) in all.values_mut() {
+        reasons.sort_by(|a, b| b.records.cmp(&a.records).then_with(|| a.reason.cmp(&b.reason)));
+    }
+    Ok(all)
+}
+
+/// Of `Incorrect integer value: 'x' for column 'n' at row 7` what many records share, and what is no person's data.
+fn without_values(reason: &str) -> String {
+    let reason = match reason.rsplit_once(" at row ") {
+        Some((before, row)) if row.bytes().all(|byte| byte.is_ascii_digit()) => before,
+        _ => reason,
+    };
+    let Some((before, value)) = reason.split_once("value: '") else {
+        return reason.to_owned();
+    };
+    let after = value.rfind("' for ").map_or("'", |at| &value[at..]);
+    format!("{before}value: '…{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_told_without_values() {
+        for (reason, shared) in [
+            (
+                "Incorrect integer value: 'it''s' for 'x' for column 'n' at row 7",
+                "Incorrect integer value: '…' for column 'n'",
+            ),
+            (
+                "Data too long for column 'n' at row 1",
+                "Data too long for column 'n'",
+            ),
+            (
+                "Truncated incorrect INTEGER value: 'x'",
+                "Truncated incorrect INTEGER value: '…'",
+            ),
+            ("no JSON at row of", "no JSON at row of"),
+        ] {
+            assert_eq!(without_values(reason), shared);
+        }
+    }
+}

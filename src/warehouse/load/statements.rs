@@ -1,0 +1,373 @@
+//! The statements that change rows: text once per shape and size, values always bound.
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, MySqlError, Value};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use super::batch::Batch;
+use super::batch::change::{Pending, Write};
+use super::read_record::Rows;
+use crate::warehouse::server::connect::Server;
+use crate::warehouse::server::error_class::{Fault, fault_of};
+use crate::warehouse::server::identifier::quote;
+use crate::warehouse::table::target::TargetTable;
+
+/// MySQL's own limit: error 1390 beyond it.
+const PLACEHOLDERS_MAX: usize = 65_535;
+/// Larger statements take the server longer: what it keeps of their parameters no longer fits into the processor's cache.
+const ROWS_MAX: usize = 512;
+/// A condition over more keys may outgrow the optimizer's memory and scan the table.
+const KEYS_MAX: usize = 256;
+const STATEMENT_BYTES_MAX: usize = 8 << 20;
+/// Changes that are read together: in the order of their keys they lie here and there in memory.
+const TOGETHER: usize = 16;
+/// Values of a larger statement are not made ready while another is under way: they would be in memory beside it.
+const READY_BYTES_MAX: usize = 2 << 20;
+
+/// What one transaction did to the table.
+#[derive(Debug, Default)]
+pub(in crate::warehouse) struct Applied<'b> {
+    /// Rows that the table took, new, changed or equal.
+    pub(in crate::warehouse) upserted: u64,
+    /// Rows that are gone.
+    pub(in crate::warehouse) deleted: u64,
+    /// Keys whose record would have brought back what a purge erased, whether or not there was a row.
+    pub(in crate::warehouse) below_retention: u64,
+    /// Changes that the server refused, and its words.
+    pub(in crate::warehouse) refused: Vec<(&'b Pending, MySqlError)>,
+}
+
+/// Applies every change of a batch but those of superseded keys, within the open transaction; refused ones are found by halving.
+///
+/// # Errors
+/// Whatever is not one record's fault; the transaction is then to be rolled back.
+pub(in crate::warehouse) fn apply<'b>(
+    conn: &mut Conn,
+    server: &Server,
+    rows: &mut Rows<'_>,
+    batch: &'b Batch,
+    superseded: &BTreeSet<&[u8]>,
+) -> mysql::Result<Applied<'b>> {
+    let table = rows.table;
+    let mut applied = Applied::default();
+    let mut deletes = Vec::new();
+    let mut upserts = vec![Vec::new(); batch.shapes.len()];
+    let current = |key: &[u8]| superseded.is_empty() || !superseded.contains(key);
+    for change in batch.in_order().filter(|(key, _)| current(key)) {
+        match change.1.write {
+            Write::Delete { .. } => deletes.push(change),
+            Write::Upsert { shape, .. } => upserts[shape].push(change),
+        }
+    }
+    let limits = Limits::of(server, table.primary_key.len(), KEYS_MAX);
+    let statement = |keys| delete_sql(table, keys);
+    let mut refused = Vec::new();
+    applied.deleted = run_all(conn, rows, &deletes, &limits, &statement, &mut refused)?;
+    let erased =
+        |changes: &[Change<'_>]| changes.iter().filter(|(_, pending)| pending.is_erased()).count() as u64;
+    let refused_changes: Vec<Change<'_>> = refused.iter().map(|(change, _)| *change).collect();
+    applied.below_retention = erased(&deletes) - erased(&refused_changes);
+    let reborn: Vec<Change<'_>> = batch
+        .reborn
+        .iter()
+        .map(|(key, pending)| (&**key, pending))
+        .filter(|(key, _)| current(key))
+        .collect();
+    let mut not_gone = Vec::new();
+    run_all(conn, rows, &reborn, &limits, &statement, &mut not_gone)?;
+    for (columns, changes) in batch.shapes.iter().zip(&upserts) {
+        let limits = Limits::of(server, columns.len(), ROWS_MAX);
+        let statement = |count| upsert_sql(table, columns, count, server.has_row_alias());
+        let refused_before = refused.len();
+        run_all(conn, rows, changes, &limits, &statement, &mut refused)?;
+        // Affected rows would count a changed one twice and an equal one not at all.
+        applied.upserted += (changes.len() - (refused.len() - refused_before)) as u64;
+    }
+    let mut replayed = BTreeSet::new();
+    for ((key, pending), error) in refused {
+        match batch.versions.get(key) {
+            None => applied.refused.push((pending, error)),
+            Some(versions) => {
+                let versions = versions.iter().map(|version| (key, version));
+                replay(conn, server, rows, batch, versions, &mut applied)?;
+                replayed.insert(key);
+            }
+        }
+    }
+    let rest = not_gone
+        .into_iter()
+        .filter(|((key, _), _)| !replayed.contains(key));
+    applied
+        .refused
+        .extend(rest.map(|((_, pending), error)| (pending, error)));
+    Ok(applied)
+}
+
+/// The changes of a key one by one, as if each had come alone: what the server takes stands, what it refuses is told.
+fn replay<'b>(
+    conn: &mut Conn,
+    server: &Server,
+    rows: &mut Rows<'_>,
+    batch: &Batch,
+    versions: impl Iterator<Item = Change<'b>>,
+    applied: &mut Applied<'b>,
+) -> mysql::Result<()> {
+    let table = rows.table;
+    let rows = Mutex::new(rows);
+    let mut last = None;
+    for change in versions {
+        let (_, version) = change;
+        let statement = |count| match &version.write {
+            Write::Upsert { shape, .. } => {
+                upsert_sql(table, &batch.shapes[*shape], count, server.has_row_alias())
+            }
+            Write::Delete { .. } => delete_sql(table, count),
+        };
+        let mut refused = Vec::new();
+        let affected = run_or_halve(conn, &rows, &[change], None, &statement, &mut refused)?;
+        match refused.pop() {
+            None => last = Some((version, affected)),
+            Some((_, error)) => applied.refused.push((version, error)),
+        }
+    }
+    match last {
+        Some((version, _)) if matches!(version.write, Write::Upsert { .. }) => applied.upserted += 1,
+        Some((version, affected)) => {
+            applied.deleted += affected;
+            applied.below_retention += u64::from(version.is_erased());
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+type Change<'a> = (&'a [u8], &'a Pending);
+
+struct Limits {
+    rows: usize,
+    bytes: usize,
+}
+
+impl Limits {
+    fn of(server: &Server, columns: usize, rows_max: usize) -> Limits {
+        Limits {
+            rows: rows_max.min(PLACEHOLDERS_MAX / columns.max(1)).max(1),
+            bytes: (server.packet_max / 2).min(STATEMENT_BYTES_MAX),
+        }
+    }
+
+    /// How many of `changes` fit in one statement: a power of two, so that few statements are prepared.
+    fn fit(&self, changes: &[Change<'_>]) -> usize {
+        let mut bytes = 0;
+        let fitting = changes
+            .iter()
+            .take(self.rows)
+            .take_while(|(_, pending)| {
+                bytes += pending.wire_bytes();
+                bytes <= self.bytes
+            })
+            .count();
+        1 << fitting.max(1).ilog2()
+    }
+}
+
+/// While the server works on one statement, the values of the next are made ready.
+fn run_all<'b>(
+    conn: &mut Conn,
+    rows: &mut Rows<'_>,
+    changes: &[Change<'b>],
+    limits: &Limits,
+    statement: &dyn Fn(usize) -> String,
+    refused: &mut Vec<(Change<'b>, MySqlError)>,
+) -> mysql::Result<u64> {
+    let rows = Mutex::new(rows);
+    std::thread::scope(|scope| {
+        let (to, ready) = sync_channel(0);
+        if limits.fit(changes) < changes.len() {
+            // Where there is no thread, nothing is ready, which only costs time.
+            let _ = std::thread::Builder::new()
+                .name("convert".to_owned())
+                .spawn_scoped(scope, || prepare_all(&rows, changes, limits, to));
+        } else {
+            drop(to);
+        }
+        let mut affected = 0;
+        let mut rest = changes;
+        while !rest.is_empty() {
+            let (count, values) = ready.recv().unwrap_or_else(|_| (limits.fit(rest), None));
+            let (chunk, later) = rest.split_at(count);
+            affected += run_or_halve(conn, &rows, chunk, values, statement, refused)?;
+            rest = later;
+        }
+        Ok(affected)
+    })
+}
+
+/// Says how many changes go into each statement, and gives their values unless they are too large to lie ready. Ends early
+/// when nobody wants them any more.
+fn prepare_all(
+    rows: &Mutex<&mut Rows<'_>>,
+    changes: &[Change<'_>],
+    limits: &Limits,
+    to: SyncSender<(usize, Option<Vec<Value>>)>,
+) {
+    let mut rest = changes;
+    while !rest.is_empty() {
+        let (chunk, later) = rest.split_at(limits.fit(rest));
+        let bytes: usize = chunk.iter().map(|(_, pending)| pending.wire_bytes()).sum();
+        let values = (bytes <= READY_BYTES_MAX).then(|| values_of(rows, chunk));
+        if to.send((chunk.len(), values)).is_err() {
+            return;
+        }
+        rest = later;
+    }
+}
+
+fn values_of(rows: &Mutex<&mut Rows<'_>>, changes: &[Change<'_>]) -> Vec<Value> {
+    let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all = Vec::new();
+    for changes in changes.chunks(TOGETHER) {
+        changes.iter().for_each(|(_, pending)| pending.fetch());
+        for (_, pending) in changes {
+            match rows.values(pending) {
+                Cow::Owned(mut values) => all.append(&mut values),
+                Cow::Borrowed(values) => all.extend_from_slice(values),
+            }
+        }
+    }
+    all
+}
+
+/// A refused statement changes nothing by itself: its halves are tried until the one record is found.
+fn run_or_halve<'b>(
+    conn: &mut Conn,
+    rows: &Mutex<&mut Rows<'_>>,
+    changes: &[Change<'b>],
+    values: Option<Vec<Value>>,
+    statement: &dyn Fn(usize) -> String,
+    refused: &mut Vec<(Change<'b>, MySqlError)>,
+) -> mysql::Result<u64> {
+    let parameters = values.unwrap_or_else(|| values_of(rows, changes));
+    let error = match conn.exec_drop(statement(changes.len()), parameters) {
+        Ok(()) => return Ok(conn.affected_rows()),
+        Err(error) if fault_of(&error) != Fault::Data => return Err(error),
+        Err(error) => error,
+    };
+    match (changes, error) {
+        ([change], mysql::Error::MySqlError(error)) => {
+            refused.push((*change, error));
+            Ok(0)
+        }
+        ([_], error) => Err(error),
+        _ => {
+            let (first, second) = changes.split_at(changes.len() / 2);
+            Ok(run_or_halve(conn, rows, first, None, statement, refused)?
+                + run_or_halve(conn, rows, second, None, statement, refused)?)
+        }
+    }
+}
+
+/// `columns` begin with the primary key's; a row that is there already gets the others.
+fn upsert_sql(table: &TargetTable, columns: &[usize], rows: usize, alias: bool) -> String {
+    let names: Vec<String> = columns.iter().map(|&at| quote(&table.columns[at].name)).collect();
+    let (key, others) = names.split_at(table.primary_key.len().min(names.len()));
+    let updates: Vec<String> = match others {
+        // Nothing beside the key: the row has only to be there.
+        [] => vec![format!("{0}.{1} = {0}.{1}", quote(&table.name), key[0])],
+        others if alias => others
+            .iter()
+            .map(|name| format!("{name} = lakectl_new.{name}"))
+            .collect(),
+        others => others
+            .iter()
+            .map(|name| format!("{name} = VALUES({name})"))
+            .collect(),
+    };
+    let row = format!("({})", vec!["?"; columns.len()].join(","));
+    format!(
+        "INSERT INTO {} ({}) VALUES {}{} ON DUPLICATE KEY UPDATE {}",
+        quote(&table.name),
+        names.join(","),
+        vec![row.as_str(); rows].join(","),
+        if alias { " AS lakectl_new" } else { "" },
+        updates.join(",")
+    )
+}
+
+/// Or-ed equalities: the range optimizer of MySQL and of MariaDB uses the primary key for them.
+fn delete_sql(table: &TargetTable, keys: usize) -> String {
+    let equal: Vec<String> = table
+        .primary_key
+        .iter()
+        .map(|&at| format!("{} = ?", quote(&table.columns[at].name)))
+        .collect();
+    let one = format!("({})", equal.join(" AND "));
+    format!(
+        "DELETE FROM {} WHERE {}",
+        quote(&table.name),
+        vec![one.as_str(); keys].join(" OR ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warehouse::table::column::{Column, ColumnType};
+
+    fn table() -> TargetTable {
+        let column = |name: &str, in_key: bool| Column {
+            name: name.to_owned(),
+            kind: ColumnType::Other,
+            nullable: !in_key,
+            in_key,
+            required: false,
+            generated: false,
+            collation: None,
+        };
+        TargetTable {
+            name: "t`x".to_owned(),
+            columns: vec![column("n", false), column("a", true), column("b", true)],
+            primary_key: vec![1, 2],
+            may_refuse: false,
+        }
+    }
+
+    #[test]
+    fn statements() {
+        assert_eq!(
+            upsert_sql(&table(), &[1, 2, 0], 2, true),
+            "INSERT INTO `t``x` (`a`,`b`,`n`) VALUES (?,?,?),(?,?,?) AS lakectl_new \
+             ON DUPLICATE KEY UPDATE `n` = lakectl_new.`n`"
+        );
+        assert_eq!(
+            upsert_sql(&table(), &[1, 2, 0], 1, false),
+            "INSERT INTO `t``x` (`a`,`b`,`n`) VALUES (?,?,?) ON DUPLICATE KEY UPDATE `n` = VALUES(`n`)"
+        );
+        assert!(upsert_sql(&table(), &[1, 2], 1, true).ends_with("UPDATE `t``x`.`a` = `t``x`.`a`"));
+        assert_eq!(
+            delete_sql(&table(), 2),
+            "DELETE FROM `t``x` WHERE (`a` = ? AND `b` = ?) OR (`a` = ? AND `b` = ?)"
+        );
+    }
+
+    #[test]
+    fn statements_stay_below_the_limits() {
+        let pending = |bytes: usize| Pending::for_tests(vec![Value::Bytes(vec![0; bytes])]);
+        let limits = Limits {
+            rows: 700,
+            bytes: 10_000,
+        };
+        let key: &[u8] = b"k";
+        let small = pending(1);
+        let fit = |pending, count| limits.fit(&vec![(key, pending); count]);
+        assert_eq!(
+            (fit(&small, 5000), fit(&small, 300), fit(&small, 1)),
+            (512, 256, 1)
+        );
+        let (large, huge) = (pending(4_000), pending(40_000));
+        assert_eq!((fit(&large, 10), fit(&huge, 10)), (2, 1));
+    }
+}

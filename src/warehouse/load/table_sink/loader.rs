@@ -1,0 +1,142 @@
+//! What writes batches: in the thread of its caller, or beside it, while the next records are taken.
+
+use anyhow::{Context, Result, anyhow};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::sink::Progress;
+use crate::warehouse::govern::cutoffs::Cutoffs;
+use crate::warehouse::load::batch::Batch;
+use crate::warehouse::load::read_record::RowReader;
+use crate::warehouse::load::rebuild::Rebuild;
+use crate::warehouse::load::transaction::{Landed, Work};
+use crate::warehouse::server::locked_session::Link;
+use crate::warehouse::table::target::TargetTable;
+
+/// The session of a load, and what it takes to fill statements.
+pub(in crate::warehouse::load::table_sink) struct Loader {
+    pub(in crate::warehouse::load::table_sink) topic: String,
+    pub(in crate::warehouse::load::table_sink) table: Arc<TargetTable>,
+    pub(in crate::warehouse::load::table_sink) link: Link,
+    /// Of its own: another reads new records meanwhile.
+    pub(in crate::warehouse::load::table_sink) reader: RowReader,
+    pub(in crate::warehouse::load::table_sink) patience: Duration,
+}
+
+/// A transaction to be: what it brings, and how it moves the progress.
+pub(in crate::warehouse::load::table_sink) struct Parcel {
+    pub(in crate::warehouse::load::table_sink) batch: Batch,
+    pub(in crate::warehouse::load::table_sink) before: Progress,
+    pub(in crate::warehouse::load::table_sink) after: Progress,
+    pub(in crate::warehouse::load::table_sink) cutoffs: Cutoffs,
+    pub(in crate::warehouse::load::table_sink) persons_listed: usize,
+    pub(in crate::warehouse::load::table_sink) notes_keys: bool,
+}
+
+impl Loader {
+    /// Runs the transaction to its end.
+    pub(in crate::warehouse::load::table_sink) fn load(
+        &mut self,
+        parcel: &Parcel,
+        rebuild: Option<&mut Rebuild>,
+    ) -> Result<Landed> {
+        let table = Arc::clone(&self.table);
+        let work = parcel.work(&table, &self.topic, self.patience);
+        work.run(&mut self.link, &mut self.reader, rebuild)
+    }
+
+    /// Leaves a rebuild's transaction open.
+    pub(in crate::warehouse::load::table_sink) fn spill(
+        &mut self,
+        parcel: &Parcel,
+        rebuild: &mut Rebuild,
+    ) -> Result<Landed> {
+        let table = Arc::clone(&self.table);
+        let work = parcel.work(&table, &self.topic, self.patience);
+        work.spill(&mut self.link, &mut self.reader, rebuild)
+    }
+}
+
+impl Parcel {
+    fn work<'a>(&'a self, table: &'a TargetTable, topic: &'a str, patience: Duration) -> Work<'a> {
+        Work {
+            table,
+            topic,
+            batch: &self.batch,
+            before: &self.before,
+            after: &self.after,
+            cutoffs: &self.cutoffs,
+            persons_listed: self.persons_listed,
+            notes_keys: self.notes_keys,
+            patience,
+        }
+    }
+}
+
+/// What a transaction made durable, and the progress it moved to.
+type Loaded = Result<(Landed, Progress)>;
+
+/// Where the loader is.
+pub(in crate::warehouse::load::table_sink) enum Seat {
+    Here(Box<Loader>),
+    Away {
+        thread: JoinHandle<(Box<Loader>, Loaded)>,
+        /// Memory of what it writes.
+        bytes: usize,
+    },
+    /// It failed in a way that no input should make it.
+    Lost,
+}
+
+impl Seat {
+    /// Memory of what is written beside.
+    pub(in crate::warehouse::load::table_sink) fn bytes_away(&self) -> usize {
+        match self {
+            Seat::Away { bytes, .. } => *bytes,
+            Seat::Here(_) | Seat::Lost => 0,
+        }
+    }
+
+    pub(in crate::warehouse::load::table_sink) fn here(&mut self) -> Result<&mut Loader> {
+        match self {
+            Seat::Here(loader) => Ok(loader),
+            Seat::Away { .. } | Seat::Lost => Err(anyhow!("the loader is away; please report it")),
+        }
+    }
+
+    /// Lets the transaction run beside its caller.
+    pub(in crate::warehouse::load::table_sink) fn send(&mut self, parcel: Parcel) -> Result<()> {
+        let Seat::Here(mut loader) = std::mem::replace(self, Seat::Lost) else {
+            return self.here().map(drop);
+        };
+        let bytes = parcel.batch.bytes();
+        let load = move || {
+            let landed = loader.load(&parcel, None);
+            (loader, landed.map(|landed| (landed, parcel.after)))
+        };
+        let thread = std::thread::Builder::new()
+            .name("load".to_owned())
+            .spawn(load)
+            .context("starting a thread")?;
+        *self = Seat::Away { thread, bytes };
+        Ok(())
+    }
+
+    /// Waits for the transaction that runs beside, if one does: what it made durable, and the progress it moved to.
+    pub(in crate::warehouse::load::table_sink) fn wait(&mut self) -> Result<Option<(Landed, Progress)>> {
+        match std::mem::replace(self, Seat::Lost) {
+            Seat::Away { thread, .. } => {
+                let (loader, landed) = thread
+                    .join()
+                    .map_err(|_| anyhow!("writing failed unexpectedly; please report it"))?;
+                *self = Seat::Here(loader);
+                landed.map(Some)
+            }
+            seat => {
+                *self = seat;
+                Ok(None)
+            }
+        }
+    }
+}

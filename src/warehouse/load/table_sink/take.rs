@@ -1,0 +1,185 @@
+//! Records of the topic become changes in the batch.
+
+use mysql::Value;
+use std::ops::Range;
+
+use super::TableSink;
+use crate::decode::{Body, Decoded};
+use crate::ksqldb::DecodedKey;
+use crate::record::Record;
+use crate::warehouse::load::batch::change::Write;
+use crate::warehouse::load::read_record::Change;
+use crate::warehouse::load::rejects::Reject;
+use crate::warehouse::value::cell::Cell;
+use crate::warehouse::value::cells::{Row, Wanted};
+use crate::warehouse::value::refusal::{Refusal, RefusalKind};
+use crate::warehouse::value::sort_key::push_cell;
+
+/// What a statement takes beside the values of its one row.
+pub(in crate::warehouse) const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
+
+/// What came of a record when it was read.
+pub(in crate::warehouse::load::table_sink) enum Taken {
+    /// It is of someone who was erased, and of no row.
+    Nothing,
+    NoKey,
+    Refused {
+        refusal: Refusal,
+        key: Option<Vec<Value>>,
+    },
+    Change {
+        write: Write,
+        /// Where in [`Coming::sort_keys`] its key is.
+        sort_key: Range<usize>,
+        hash: u128,
+        whose: Whose,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse::load::table_sink) enum Whose {
+    Anyones,
+    /// Of someone who was erased: nothing of the record itself is kept anywhere.
+    Erased,
+}
+
+/// Records that are taken together, and the memory for the next ones.
+#[derive(Default)]
+pub(in crate::warehouse::load::table_sink) struct Coming {
+    taken: Vec<Taken>,
+    sort_keys: Vec<u8>,
+}
+
+impl TableSink {
+    /// All of them are read before the first is put into the batch: what the batch knows of their keys is mostly not in the
+    /// processor's cache, and is fetched for all of them at once.
+    pub(in crate::warehouse::load::table_sink) fn take_changes(
+        &mut self,
+        records: &[Record<'_>],
+        decoded: &[Decoded<'_>],
+    ) {
+        let mut coming = std::mem::take(&mut self.coming);
+        for decoded in decoded {
+            let taken = self.look(decoded, &mut coming.sort_keys);
+            coming.taken.push(taken);
+        }
+        for taken in &coming.taken {
+            if let Taken::Change { hash, .. } = taken {
+                self.batch.fetch(*hash);
+            }
+        }
+        for (record, taken) in records.iter().zip(coming.taken.drain(..)) {
+            self.put(record, taken, &coming.sort_keys);
+        }
+        coming.sort_keys.clear();
+        self.coming = coming;
+    }
+
+    fn put(&mut self, record: &Record<'_>, taken: Taken, sort_keys: &[u8]) {
+        match taken {
+            Taken::Nothing => {}
+            Taken::NoKey => self.irregular += 1,
+            Taken::Refused { refusal, key } => {
+                let reject = Reject::of_record(record, &refusal.in_words(&self.table));
+                self.batch.reject(reject, key);
+            }
+            Taken::Change {
+                write,
+                sort_key,
+                hash,
+                whose,
+            } => {
+                let (reader, table) = (&mut self.reader, &self.table);
+                let nameless;
+                let record = match whose {
+                    Whose::Anyones => record,
+                    Whose::Erased => {
+                        nameless = Record {
+                            key: None,
+                            value: None,
+                            ..record.clone()
+                        };
+                        &nameless
+                    }
+                };
+                self.batch
+                    .put(&sort_keys[sort_key], hash, record, write, &mut |record| {
+                        reader.values(table, record)
+                    });
+            }
+        }
+    }
+
+    /// What a record asks for; its key is added to `sort_keys`.
+    fn look(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+        if self.persons.hits(decoded) {
+            return self.look_at_erased(&decoded.key, sort_keys);
+        }
+        match self
+            .reader
+            .read(&self.table, &decoded.key, &decoded.body, Wanted::Fold)
+        {
+            Change::NoKey => Taken::NoKey,
+            Change::Refused { refusal, key } => Taken::Refused { refusal, key },
+            Change::Delete { key } => {
+                self.tombstones += 1;
+                self.deletion(key, false, Whose::Anyones, sort_keys)
+            }
+            Change::Upsert(row) => {
+                let taken = self.upsert(&row, sort_keys);
+                self.reader.take_back(row);
+                taken
+            }
+        }
+    }
+
+    /// Whatever row the key had before is outdated, so it goes.
+    fn look_at_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+        self.persons_dropped += 1;
+        match self.reader.read(&self.table, key, &Body::Tombstone, Wanted::Fold) {
+            Change::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
+            _ => Taken::Nothing,
+        }
+    }
+
+    fn upsert(&mut self, row: &Row<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+        if self.erased.covers(row) {
+            return self.deletion(row.key(&self.table), true, Whose::Anyones, sort_keys);
+        }
+        let (wire_bytes, packet_max) = (row.sizes.iter().sum(), self.packet_max);
+        if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
+            return Taken::Refused {
+                refusal: RefusalKind::TooLarge { packet_max }.into(),
+                key: Some(row.key(&self.table)),
+            };
+        }
+        let write = Write::Upsert {
+            shape: self.batch.shape_of_row(&self.table, row),
+            wire_bytes,
+            merged: None,
+        };
+        let start = sort_keys.len();
+        for &at in &self.table.primary_key {
+            push_cell(sort_keys, row.cells[at].as_ref().unwrap_or(&Cell::Null));
+        }
+        self.change(write, start, Whose::Anyones, sort_keys)
+    }
+
+    fn deletion(&self, key: Vec<Value>, erased: bool, whose: Whose, sort_keys: &mut Vec<u8>) -> Taken {
+        let start = sort_keys.len();
+        for value in &key {
+            push_cell(sort_keys, &Cell::of(value));
+        }
+        self.change(Write::Delete { key, erased }, start, whose, sort_keys)
+    }
+
+    /// Of the key that begins at `start`.
+    fn change(&self, write: Write, start: usize, whose: Whose, sort_keys: &[u8]) -> Taken {
+        Taken::Change {
+            write,
+            hash: self.batch.hash(&sort_keys[start..]),
+            sort_key: start..sort_keys.len(),
+            whose,
+        }
+    }
+}

@@ -1,0 +1,371 @@
+//! The transaction: rows, rejects and progress, together or not at all.
+//!
+//! What can be known from the columns is refused before folding (`convert`). What only the server can refuse (a CHECK, a
+//! foreign key, a trigger) is refused after it: then the changes of that key are tried one by one (`upsert`). Either way
+//! the earlier, acceptable update counts.
+
+use anyhow::{Context, Result, anyhow, bail};
+use mysql::prelude::Queryable;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::first_drain;
+use super::progress::{self, Place};
+use super::read_record::{RowReader, Rows};
+use super::rebuild::{Compared, Rebuild};
+use super::rejects::{self, Origin, Reject};
+use super::statements;
+use crate::sink::Progress;
+use crate::warehouse::govern::cutoffs::{self, Cutoffs};
+use crate::warehouse::govern::erased_list;
+use crate::warehouse::server::error_class::{Fault, fault_of};
+use crate::warehouse::server::locked_session::Link;
+use crate::warehouse::server::statement::LOOK_UP;
+use crate::warehouse::table::target::TargetTable;
+
+/// How long a transaction is replayed against locks and lost connections.
+pub(in crate::warehouse) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a transaction is to bring about.
+pub(in crate::warehouse) struct Work<'a> {
+    pub(in crate::warehouse) table: &'a TargetTable,
+    pub(in crate::warehouse) topic: &'a str,
+    pub(in crate::warehouse) batch: &'a Batch,
+    pub(in crate::warehouse) before: &'a Progress,
+    pub(in crate::warehouse) after: &'a Progress,
+    /// Those that the batch was folded by.
+    pub(in crate::warehouse) cutoffs: &'a Cutoffs,
+    /// How many persons were erased when the batch was read.
+    pub(in crate::warehouse) persons_listed: usize,
+    /// Whether the keys of the batch are noted for the next run: the first drain goes on, and they may have moved.
+    pub(in crate::warehouse) notes_keys: bool,
+    pub(in crate::warehouse) patience: Duration,
+}
+
+/// What is now durable.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) struct Landed {
+    pub(in crate::warehouse) upserted: u64,
+    pub(in crate::warehouse) deleted: u64,
+    pub(in crate::warehouse) rejected: u64,
+    pub(in crate::warehouse) below_retention: u64,
+}
+
+impl std::ops::AddAssign for Landed {
+    fn add_assign(&mut self, other: Landed) {
+        self.upserted += other.upserted;
+        self.deleted += other.deleted;
+        self.rejected += other.rejected;
+        self.below_retention += other.below_retention;
+    }
+}
+
+/// Why a try came to nothing.
+enum Failure {
+    Server(mysql::Error),
+    /// The answer to COMMIT never came; this is what it would have made durable.
+    Unanswered(mysql::Error, Landed),
+    Stranger(Progress),
+    /// A purge came in while the lock was lost.
+    Purged,
+}
+
+impl From<mysql::Error> for Failure {
+    fn from(error: mysql::Error) -> Self {
+        Failure::Server(error)
+    }
+}
+
+impl<'a> Work<'a> {
+    pub(in crate::warehouse) fn place(&self) -> Place<'a> {
+        Place {
+            table: &self.table.name,
+            topic: self.topic,
+        }
+    }
+
+    /// Runs the transaction, again and again while the fault is a passing one.
+    ///
+    /// # Errors
+    /// Nothing was committed; or, after a COMMIT whose answer never came and a server that never came back, unknown,
+    /// which the next run finds out from the progress.
+    pub(in crate::warehouse) fn run(
+        &self,
+        link: &mut Link,
+        reader: &mut RowReader,
+        mut rebuild: Option<&mut Rebuild>,
+    ) -> Result<Landed> {
+        let mut deadline = Instant::now() + self.patience;
+        let mut pause = Duration::from_millis(20);
+        let mut unanswered = None;
+        // Whether the lock was lost meanwhile: then someone may have been erased who is in this batch.
+        let mut was_away = false;
+        loop {
+            let error = match self.attempt(link, reader, rebuild.as_deref_mut(), unanswered, was_away) {
+                Ok(landed) => return Ok(landed),
+                Err(Failure::Stranger(found)) => return Err(self.stranger(&found)),
+                Err(Failure::Purged) => return Err(self.purged()),
+                Err(Failure::Unanswered(error, landed))
+                    if rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) =>
+                {
+                    return self.look_up(link, error, landed);
+                }
+                Err(Failure::Unanswered(error, landed)) => {
+                    // However long that answer was waited for, there is time to look.
+                    if unanswered.is_none() {
+                        deadline = deadline.max(Instant::now() + self.patience.min(LOOK_UP));
+                    }
+                    unanswered = Some(landed);
+                    error
+                }
+                Err(Failure::Server(error)) => error,
+            };
+            let fault = match rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) {
+                // What was read before is in this transaction alone.
+                true => Fault::Fatal,
+                false => fault_of(&error),
+            };
+            if matches!(fault, Fault::Busy | Fault::Lost) && Instant::now() < deadline {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_secs(2));
+            } else {
+                return Err(self.give_up(link, error, fault, unanswered.is_some()));
+            }
+            // A session whose ROLLBACK fails is as good as lost.
+            if fault == Fault::Lost || link.conn.query_drop("ROLLBACK").is_err() {
+                link.reconnect(deadline)
+                    .with_context(|| self.outcome(unanswered.is_some()))?;
+                was_away = true;
+            }
+        }
+    }
+
+    fn give_up(&self, link: &mut Link, error: mysql::Error, fault: Fault, unanswered: bool) -> anyhow::Error {
+        // Where even this fails, the server rolls back when the connection ends.
+        if link.conn.query_drop("ROLLBACK").is_err() {
+            link.abandon();
+        }
+        let tried = match fault {
+            Fault::Busy | Fault::Lost => format!(", tried for {} s", self.patience.as_secs()),
+            Fault::Data | Fault::Fatal => String::new(),
+        };
+        let remedy = link.remedy(&error);
+        anyhow::Error::new(error).context(format!("{}{tried}{remedy}", self.outcome(unanswered)))
+    }
+
+    /// What became of a transaction that can't be done again, because it had more than what is in memory.
+    fn look_up(&self, link: &mut Link, error: mysql::Error, landed: Landed) -> Result<Landed> {
+        let looked = link
+            .reconnect(Instant::now() + LOOK_UP)
+            .and_then(|()| Ok(progress::read(&mut link.conn, self.place(), false)?));
+        let found = looked.with_context(|| self.outcome(true))?;
+        if is_same(&found, self.after) {
+            Ok(landed)
+        } else if is_same(&found, self.before) {
+            Err(anyhow::Error::new(error).context(self.outcome(false)))
+        } else {
+            Err(self.stranger(&found))
+        }
+    }
+
+    fn outcome(&self, unanswered: bool) -> String {
+        let committed = if unanswered {
+            "the answer to COMMIT never came: whether it was done is unknown, and the next run finds out"
+        } else {
+            "nothing of this transaction was committed"
+        };
+        format!("loading table `{}`: {committed}", self.table.name)
+    }
+
+    fn stranger(&self, found: &Progress) -> anyhow::Error {
+        anyhow!(
+            "someone else moved the progress of table `{}`: Kafka partition -> offset was {:?}, is {:?}; \
+             nothing was committed; run again",
+            self.table.name,
+            self.before.next,
+            found.next
+        )
+    }
+
+    fn purged(&self) -> anyhow::Error {
+        anyhow!(
+            "a purge of table `{}` came in between; nothing of this transaction was committed; run again",
+            self.table.name
+        )
+    }
+
+    fn attempt(
+        &self,
+        link: &mut Link,
+        reader: &mut RowReader,
+        mut rebuild: Option<&mut Rebuild>,
+        unanswered: Option<Landed>,
+        was_away: bool,
+    ) -> Result<Landed, Failure> {
+        if !rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled())
+            && let Some(landed) = self.begin(link, rebuild.as_deref_mut(), unanswered)?
+        {
+            return Ok(landed);
+        }
+        if was_away && erased_list::count(&mut link.conn)? != self.persons_listed {
+            link.conn.query_drop("ROLLBACK")?;
+            return Err(Failure::Purged);
+        }
+        let mut landed = self.change(link, reader, rebuild.as_deref_mut())?;
+        if let Some(rebuild) = rebuild {
+            landed.deleted += rebuild.delete_absent(&mut link.conn, self.table)?;
+        }
+        self.note_keys(link)?;
+        progress::write(&mut link.conn, self.place(), self.before, self.after)?;
+        match link.conn.query_drop("COMMIT") {
+            Ok(()) => Ok(landed),
+            Err(error) if fault_of(&error) == Fault::Lost => Err(Failure::Unanswered(error, landed)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What the first drain has to know of keys until it is complete.
+    fn note_keys(&self, link: &mut Link) -> mysql::Result<()> {
+        let begins = self.before.next.is_empty() || self.before.generation != self.after.generation;
+        let ends = self.after.complete_ms.is_some();
+        if self.before.complete_ms.is_none() && (begins || ends) {
+            first_drain::forget(&mut link.conn, self.place())?;
+        }
+        if self.notes_keys {
+            first_drain::note(&mut link.conn, self.place(), self.batch)?;
+        }
+        Ok(())
+    }
+
+    /// Opens the transaction and locks the progress; answers with what an unanswered COMMIT did after all.
+    fn begin(
+        &self,
+        link: &mut Link,
+        rebuild: Option<&mut Rebuild>,
+        unanswered: Option<Landed>,
+    ) -> Result<Option<Landed>, Failure> {
+        let new = self
+            .after
+            .next
+            .keys()
+            .copied()
+            .filter(|partition| !self.before.next.contains_key(partition));
+        progress::prepare(&mut link.conn, self.place(), new)?;
+        if let Some(rebuild) = rebuild {
+            rebuild.prepare(&mut link.conn, self.table)?;
+        }
+        link.conn.query_drop("START TRANSACTION")?;
+        let found = progress::read(&mut link.conn, self.place(), true)?;
+        if is_same(&found, self.before) {
+            if cutoffs::read(&mut link.conn, &self.table.name)? == *self.cutoffs {
+                return Ok(None);
+            }
+            link.conn.query_drop("ROLLBACK")?;
+            return Err(Failure::Purged);
+        }
+        link.conn.query_drop("ROLLBACK")?;
+        match unanswered {
+            Some(landed) if is_same(&found, self.after) => Ok(Some(landed)),
+            _ => Err(Failure::Stranger(found)),
+        }
+    }
+
+    /// The batch's rows and rejects, within the open transaction.
+    fn change(
+        &self,
+        link: &mut Link,
+        reader: &mut RowReader,
+        rebuild: Option<&mut Rebuild>,
+    ) -> Result<Landed, Failure> {
+        let mut rows = Rows {
+            reader,
+            table: self.table,
+        };
+        let compared = match rebuild {
+            Some(rebuild) => rebuild.remember(&mut link.conn, &mut rows, self.batch)?,
+            None => Compared::default(),
+        };
+        let mut landed = self.apply(link, &mut rows, self.batch, &compared.superseded)?;
+        if let Some(again) = &compared.again {
+            landed += self.apply(link, &mut rows, again, &BTreeSet::new())?;
+        }
+        Ok(landed)
+    }
+
+    fn apply(
+        &self,
+        link: &mut Link,
+        rows: &mut Rows<'_>,
+        batch: &Batch,
+        superseded: &BTreeSet<&[u8]>,
+    ) -> mysql::Result<Landed> {
+        let applied = statements::apply(&mut link.conn, &link.server, rows, batch, superseded)?;
+        let refused: Vec<Reject> = applied
+            .refused
+            .iter()
+            .map(|(pending, error)| Reject::of_refused(pending, error))
+            .collect();
+        let origin = Origin {
+            table: &self.table.name,
+            topic: self.topic,
+            generation: self.after.generation,
+        };
+        rejects::write(&mut link.conn, origin, batch.rejects.iter().chain(&refused))?;
+        Ok(Landed {
+            upserted: applied.upserted,
+            deleted: applied.deleted,
+            below_retention: applied.below_retention,
+            rejected: (batch.rejects.len() + refused.len()) as u64,
+        })
+    }
+
+    /// Writes a rebuild's batch into its transaction without ending it: the memory is needed for the next.
+    pub(in crate::warehouse) fn spill(
+        &self,
+        link: &mut Link,
+        reader: &mut RowReader,
+        rebuild: &mut Rebuild,
+    ) -> Result<Landed> {
+        let result = match rebuild.is_spilled() {
+            true => Ok(None),
+            false => self.begin(link, Some(rebuild), None),
+        };
+        match result.and_then(|_| self.change(link, reader, Some(rebuild))) {
+            Ok(landed) => {
+                rebuild.set_spilled();
+                Ok(landed)
+            }
+            Err(Failure::Stranger(found)) => Err(self.stranger(&found)),
+            Err(Failure::Purged) => Err(self.purged()),
+            Err(Failure::Server(error) | Failure::Unanswered(error, _)) => {
+                Err(self.give_up(link, error, Fault::Fatal, false))
+            }
+        }
+    }
+}
+
+fn is_same(a: &Progress, b: &Progress) -> bool {
+    a.next == b.next && a.generation == b.generation
+}
+
+/// Moves only the time of the last complete run; no row of data depends on it.
+pub(in crate::warehouse) fn touch_complete(
+    link: &mut Link,
+    place: Place<'_>,
+    after: &Progress,
+) -> Result<()> {
+    let Some(complete_ms) = after.complete_ms else {
+        bail!("no time of completion to write");
+    };
+    first_drain::forget(&mut link.conn, place).context("forgetting the first drain")?;
+    link.conn
+        .exec_drop(
+            format!(
+                "UPDATE {} SET complete_ms = ? WHERE table_name = ? AND topic = ?",
+                progress::TABLE
+            ),
+            (complete_ms, place.table, place.topic),
+        )
+        .context("recording that the topic was read to its end")
+}

@@ -1,0 +1,260 @@
+//! Sessions: how one is opened, what every one of them is set to, and what its errors mean to a person.
+
+use anyhow::{Context, Result, anyhow};
+use mysql::prelude::Queryable;
+use mysql::{Conn, DriverError, Error, OptsBuilder};
+use std::time::{Duration, Instant};
+
+use super::error_class::{Fault, fault_of};
+use super::session_variables;
+use crate::config::Database;
+use crate::problem::Problem;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may be silent before it counts as gone. No statement of ours should take half as long.
+pub(in crate::warehouse) const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// The same for statements that read or make a whole table.
+pub(in crate::warehouse) const LONG_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to ask again at a server that is there but has no connection left.
+const CROWDED_DEADLINE: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) enum Flavor {
+    MySql,
+    MariaDb,
+}
+
+/// What the server can do.
+#[derive(Debug, Clone)]
+pub(in crate::warehouse) struct Server {
+    pub(in crate::warehouse) flavor: Flavor,
+    version: (u16, u16, u16),
+    /// max_allowed_packet: the largest statement or row, in bytes.
+    pub(in crate::warehouse) packet_max: usize,
+    /// lower_case_table_names: `Orders` and `orders` are one table.
+    pub(in crate::warehouse) ignores_case: bool,
+}
+
+impl Server {
+    fn read(conn: &mut Conn) -> Result<Server> {
+        let (text, packet_max, lower_case): (String, u64, u8) = conn
+            .query_first("SELECT VERSION(), @@max_allowed_packet, @@lower_case_table_names")?
+            .context("the server does not tell its version")?;
+        let server = Server {
+            flavor: match text.contains("MariaDB") {
+                true => Flavor::MariaDb,
+                false => Flavor::MySql,
+            },
+            version: parse_version(&text),
+            packet_max: usize::try_from(packet_max).unwrap_or(usize::MAX),
+            ignores_case: lower_case != 0,
+        };
+        let oldest = match server.flavor {
+            Flavor::MySql => (8, 0, 17),
+            Flavor::MariaDb => (10, 5, 0),
+        };
+        if server.version < oldest {
+            return Problem::usage(format!("the server's version is {text}"))
+                .fix("lakectl needs MySQL 8.0.17 or MariaDB 10.5, or later")
+                .err();
+        }
+        Ok(server)
+    }
+
+    /// `INSERT … AS new ON DUPLICATE KEY UPDATE`; without it the values are named by VALUES().
+    pub(in crate::warehouse) fn has_row_alias(&self) -> bool {
+        self.flavor == Flavor::MySql && self.version >= (8, 0, 19)
+    }
+
+    /// TIMESTAMP reaches 2106 since MariaDB 11.5, else 2038.
+    pub(in crate::warehouse) fn has_long_timestamps(&self) -> bool {
+        self.flavor == Flavor::MariaDb && self.version >= (11, 5, 0)
+    }
+}
+
+/// `8.0.36-0ubuntu0`, `5.5.5-10.11.6-MariaDB-1`: the first three numbers that are the server's own.
+fn parse_version(text: &str) -> (u16, u16, u16) {
+    let text = text.strip_prefix("5.5.5-").unwrap_or(text);
+    let mut numbers = text
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
+}
+
+/// A session on the database itself.
+pub(in crate::warehouse) fn open(database: &Database, read_timeout: Duration) -> Result<Conn> {
+    open_with(database, database.opts(), read_timeout)
+}
+
+/// A session on the server, where the database may still be missing.
+pub(in crate::warehouse) fn open_server(database: &Database) -> Result<(Conn, Server)> {
+    let mut conn = open_with(database, database.server_opts(), READ_TIMEOUT)?;
+    let server = Server::read(&mut conn).with_context(|| database.shown())?;
+    Ok((conn, server))
+}
+
+/// The same for statements that may take long: an ALTER of a large table.
+pub(in crate::warehouse) fn open_patiently(database: &Database) -> Result<(Conn, Server)> {
+    let mut conn = open_with(database, database.server_opts(), LONG_TIMEOUT)?;
+    let server = Server::read(&mut conn).with_context(|| database.shown())?;
+    Ok((conn, server))
+}
+
+/// Knocks at the database: a server that accepts and then says nothing is told within seconds.
+pub(in crate::warehouse) fn probe(database: &Database) -> Result<Server> {
+    let mut conn = open(database, CONNECT_TIMEOUT)?;
+    Server::read(&mut conn).with_context(|| database.shown())
+}
+
+/// A session for a short look: whatever takes longer than `patience` is not waited for.
+pub(in crate::warehouse) fn open_briefly(database: &Database, patience: Duration) -> Result<(Conn, Server)> {
+    let opts = database
+        .opts()
+        .tcp_connect_timeout(Some(patience))
+        .read_timeout(Some(patience))
+        .write_timeout(Some(patience));
+    let mut conn = open_within(database, opts, patience)?;
+    let server = Server::read(&mut conn).with_context(|| database.shown())?;
+    Ok((conn, server))
+}
+
+fn open_with(database: &Database, opts: OptsBuilder, read_timeout: Duration) -> Result<Conn> {
+    let opts = opts
+        .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+        .read_timeout(Some(read_timeout))
+        .write_timeout(Some(WRITE_TIMEOUT));
+    open_within(database, opts, CROWDED_DEADLINE)
+}
+
+/// Asks a crowded server again until `crowded` is over.
+fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Result<Conn> {
+    let opts = opts.stmt_cache_size(64).init(vec![session_variables::set()]);
+    let deadline = Instant::now() + crowded;
+    loop {
+        match Conn::new(opts.clone()) {
+            Ok(mut conn) => {
+                let held = session_variables::check(&mut conn).map_err(|error| explain(error, database))?;
+                return held.map(|()| conn).with_context(|| database.shown());
+            }
+            Err(error) if fault_of(&error) == Fault::Busy && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            Err(error) => return Err(explain(error, database)),
+        }
+    }
+}
+
+/// Words for a person, with what to do. The server's messages never hold a password.
+fn explain(error: Error, database: &Database) -> anyhow::Error {
+    let shown = database.shown();
+    match &error {
+        Error::MySqlError(server) => match server.code {
+            1045 | 1698 => anyhow!(
+                "{shown}: the server refuses user `{}`: wrong user or password \
+                 (the password comes from LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file){}",
+                database.user(),
+                // An account with REQUIRE SSL, and MariaDB's require_secure_transport, say the same.
+                match database.is_encrypted() {
+                    true => "",
+                    false => ", or the account wants TLS (warehouse.tls = \"required\")",
+                }
+            ),
+            1044 => Problem::new(format!(
+                "{shown}: user `{}` has no rights on database `{}`",
+                database.user(),
+                database.name
+            ))
+            .fix(format!(
+                "an administrator can give them: GRANT ALL ON `{}`.* TO '{}'@'…'",
+                database.name,
+                database.user()
+            ))
+            .into(),
+            1049 => Problem::usage(format!("{shown}: there is no database `{}`", database.name))
+                .fix("run: lakectl init-db")
+                .into(),
+            // MariaDB has another number for it.
+            _ if server.message.contains("insecure transport") => Problem::new(format!("{shown}: the server takes encrypted connections only"))
+                .fix(
+                    "set warehouse.tls = \"required\", and warehouse.tls_ca_file where its certificate is of a CA of your own",
+                )
+                .into(),
+            _ => anyhow::Error::new(error).context(format!("{shown}: cannot log in")),
+        },
+        // For a name that it doesn't know, MySQL asks for any method, so that nobody can tell which names there are.
+        Error::DriverError(DriverError::UnknownAuthPlugin(method)) => anyhow!(
+            "{shown}: the server refuses user `{0}`: wrong user or password (LAKECTL_WAREHOUSE_PASSWORD or \
+             warehouse.password_file); or the account wants {method}, which lakectl does not speak: \
+             ALTER USER '{0}'@'…' IDENTIFIED WITH caching_sha2_password BY '…'",
+            database.user()
+        ),
+        Error::TlsError(_) => anyhow::Error::new(error).context(format!(
+            "{shown}: no encrypted connection; set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \
+             \"off\" where the wire is trusted"
+        )),
+        Error::DriverError(DriverError::TlsNotSupported) => Problem::new(format!("{shown}: the server speaks no TLS"))
+            .fix("turn it on there, or set warehouse.tls = \"off\" where the wire is trusted")
+            .into(),
+        // The certificate is looked at with the first bytes that come, so this is no TLS error to the driver.
+        Error::CodecError(_) | Error::IoError(_) if error.to_string().contains("peer certificate") => {
+            let text = error.to_string();
+            let why = text.split("peer certificate: ").nth(1).unwrap_or(&text);
+            let remedy = match why.contains("not valid for name") {
+                true => "name the server in warehouse.url as its certificate does",
+                false => "set warehouse.tls_ca_file to the CA that has signed it",
+            };
+            let why = why.trim_end_matches([' ', '}', '\'']);
+            let what = format!("{shown}: the server's certificate is not to be trusted: {why}");
+            Problem::new(what).fix(remedy).into()
+        }
+        error if is_silence(error) => unreachable(&shown, "no answer"),
+        Error::IoError(io) => unreachable(&shown, &io.to_string()),
+        Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
+            unreachable(&shown, why)
+        }
+        Error::DriverError(DriverError::ConnectTimeout | DriverError::CouldNotConnect(None)) => {
+            unreachable(&shown, "no answer")
+        }
+        _ => anyhow::Error::new(error).context(format!("{shown}: cannot connect")),
+    }
+}
+
+/// Whether somebody was waited for in vain: a read that ended in its timeout, as the system words it.
+fn is_silence(error: &Error) -> bool {
+    let io = match error {
+        Error::IoError(io) => Some(io),
+        Error::CodecError(codec) => {
+            std::error::Error::source(codec).and_then(|cause| cause.downcast_ref::<std::io::Error>())
+        }
+        _ => None,
+    };
+    io.is_some_and(|io| {
+        matches!(
+            io.kind(),
+            std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+        )
+    })
+}
+
+fn unreachable(shown: &str, why: &str) -> anyhow::Error {
+    Problem::new(format!("cannot reach {shown}: {why}"))
+        .fix(
+            "is MySQL running there, and is the address right (warehouse.url, LAKECTL_WAREHOUSE_URL or --url)?",
+        )
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions() {
+        assert_eq!(parse_version("9.7.4-2"), (9, 7, 4));
+        assert_eq!(parse_version("8.0.36-0ubuntu0.22.04.1"), (8, 0, 36));
+        assert_eq!(parse_version("5.5.5-10.11.6-MariaDB-1:10.11.6"), (10, 11, 6));
+        assert_eq!(parse_version("?"), (0, 0, 0));
+    }
+}

@@ -1,0 +1,123 @@
+//! What an error of the server or of the wire calls for.
+
+use mysql::{DriverError, Error};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::warehouse) enum Fault {
+    /// Locks, load: roll back and replay the whole transaction on the same connection.
+    Busy,
+    /// The connection is gone, and with it whatever was not committed.
+    Lost,
+    /// One record that the server refuses.
+    Data,
+    /// Nothing that another try or another record would mend: disk, privileges, schema.
+    Fatal,
+}
+
+/// Server error numbers, from MySQL's and MariaDB's lists.
+mod code {
+    /// Too many connections (of all users, of this one), lock tables full, lock wait timeout, deadlock, query
+    /// interrupted or timed out, transaction rolled back by XA or group replication.
+    pub(super) const BUSY: [u16; 10] = [1040, 1203, 1206, 1205, 1213, 1317, 3024, 1613, 1614, 3101];
+    /// Server going down, its own network errors, session killed (MySQL, MariaDB), idle for too long.
+    pub(super) const LOST: [u16; 11] = [1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2006, 3169, 4031];
+    /// The class of SQL states that the standard has for values that don't fit.
+    pub(super) const DATA_EXCEPTION: &str = "22";
+    /// Collations that can't be compared: MariaDB's answer to a value with a character that the column lacks.
+    pub(super) const MIX: u16 = 1267;
+    /// What MIX says of a value; columns, which a trigger may compare whatever the record, are IMPLICIT.
+    pub(super) const OF_A_VALUE: &str = "COERCIBLE";
+    /// Values that a column, its character set, a CHECK, a foreign key, a partition or a trigger refuses.
+    pub(super) const DATA: [u16; 34] = [
+        1048, 1062, 1118, 1264, 1265, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1441, 1451, 1452,
+        1525, 1526, 1644, 1690, 1748, 3140, 3141, 3144, 3156, 3157, 3158, 3819, 3854, 3903, 3988, 4025, 6136,
+    ];
+}
+
+pub(in crate::warehouse) fn fault_of(error: &Error) -> Fault {
+    match error {
+        Error::MySqlError(error) => match fault_of_code(error.code) {
+            Fault::Fatal if error.state.starts_with(code::DATA_EXCEPTION) => Fault::Data,
+            Fault::Fatal if error.code == code::MIX && error.message.contains(code::OF_A_VALUE) => {
+                Fault::Data
+            }
+            fault => fault,
+        },
+        Error::IoError(_) | Error::CodecError(_) | Error::TlsError(_) => Fault::Lost,
+        Error::DriverError(DriverError::ConnectTimeout | DriverError::CouldNotConnect(_))
+        | Error::DriverError(DriverError::PacketOutOfSync | DriverError::UnexpectedPacket)
+        | Error::DriverError(DriverError::Timeout) => Fault::Lost,
+        _ => Fault::Fatal,
+    }
+}
+
+pub(in crate::warehouse) fn fault_of_code(code: u16) -> Fault {
+    if code::BUSY.contains(&code) {
+        Fault::Busy
+    } else if code::LOST.contains(&code) || code == 2013 {
+        Fault::Lost
+    } else if code::DATA.contains(&code) {
+        Fault::Data
+    } else {
+        Fault::Fatal
+    }
+}
+
+/// ER_LOCK_WAIT_TIMEOUT, of rows and of whole tables.
+const LOCK_WAIT: u16 = 1205;
+
+/// What a person can do about a lock that did not go; empty for any other error.
+pub(in crate::warehouse) fn lock_advice(error: &Error) -> &'static str {
+    match error {
+        Error::MySqlError(error) if error.code == LOCK_WAIT => {
+            "; another session holds a lock there (LOCK TABLES, an open transaction, an ALTER, a backup): SHOW FULL \
+             PROCESSLIST shows who is connected, performance_schema.metadata_locks and sys.innodb_lock_waits who holds \
+             what (MariaDB: information_schema.METADATA_LOCK_INFO and INNODB_LOCK_WAITS); let it end, or KILL it, and run \
+             again"
+        }
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes() {
+        for (code, fault) in [
+            (1205, Fault::Busy),
+            (1213, Fault::Busy),
+            (1040, Fault::Busy),
+            (2013, Fault::Lost),
+            (1406, Fault::Data),
+            (3140, Fault::Data),
+            (1114, Fault::Fatal),
+            (1142, Fault::Fatal),
+            (1146, Fault::Fatal),
+            (1290, Fault::Fatal),
+        ] {
+            assert_eq!(fault_of_code(code), fault, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_the_words_decide() {
+        let fault = |code, state: &str, message: &str| {
+            fault_of(&Error::MySqlError(mysql::MySqlError {
+                state: state.to_owned(),
+                message: message.to_owned(),
+                code,
+            }))
+        };
+        assert_eq!(fault(1416, "22003", "Cannot get geometry object"), Fault::Data);
+        assert_eq!(fault(1205, "22000", ""), Fault::Busy);
+        assert_eq!(fault(1146, "42S02", "no such table"), Fault::Fatal);
+        let mix = |first, second| {
+            let words = format!("Illegal mix of collations (a,{first}) and (b,{second}) for operation '='");
+            fault(1267, "HY000", &words)
+        };
+        assert_eq!(mix("IMPLICIT", "COERCIBLE"), Fault::Data);
+        assert_eq!(mix("IMPLICIT", "IMPLICIT"), Fault::Fatal);
+    }
+}

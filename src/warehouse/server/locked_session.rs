@@ -1,0 +1,173 @@
+//! The one session of a load: its lock, its progress rows, and how both are found again when it is lost.
+
+use anyhow::{Context, Result, bail};
+use mysql::Conn;
+use mysql::prelude::Queryable;
+use std::time::{Duration, Instant};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::connect::{self, Server};
+use super::error_class::lock_advice;
+use crate::config::Database;
+
+/// One GET_LOCK waits at most this long: the read timeout must never end it.
+const LOCK_STEP: Duration = Duration::from_secs(5);
+/// How long a server may take to end a session that nothing depends on.
+const ABANDON_WAIT: Duration = Duration::from_secs(5);
+/// ER_NO_SUCH_THREAD: it has just ended by itself.
+const NO_SUCH_THREAD: u16 = 1094;
+
+/// A session that holds a lock; the lock dies with it.
+pub(in crate::warehouse) struct Link {
+    database: Database,
+    pub(in crate::warehouse) server: Server,
+    pub(in crate::warehouse) conn: Conn,
+    lock: String,
+    /// The session that took the lock last.
+    holder: u32,
+    read_timeout: Duration,
+}
+
+impl Link {
+    pub(in crate::warehouse) fn new(database: &Database, server: &Server, conn: Conn, table: &str) -> Link {
+        Link {
+            database: database.clone(),
+            server: server.clone(),
+            holder: conn.connection_id(),
+            conn,
+            lock: lock_name(&database.name, table),
+            read_timeout: connect::READ_TIMEOUT,
+        }
+    }
+
+    /// For a session that stands long statements, and so does the one that takes its place.
+    pub(in crate::warehouse) fn patient(self) -> Link {
+        Link {
+            read_timeout: connect::LONG_TIMEOUT,
+            ..self
+        }
+    }
+
+    /// Whether the lock could be had within `wait`.
+    pub(in crate::warehouse) fn lock(&mut self, wait: Duration) -> Result<bool> {
+        let got = get_lock(&mut self.conn, &self.lock, wait)?;
+        if got {
+            self.holder = self.conn.connection_id();
+        }
+        Ok(got)
+    }
+
+    /// A new session in place of a lost one, with the lock: whatever the lost one was about is over by then, because its
+    /// lock goes after its transaction. Tries until `deadline`.
+    pub(in crate::warehouse) fn reconnect(&mut self, deadline: Instant) -> Result<()> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.try_reconnect(left) {
+                Ok(true) => return Ok(()),
+                Ok(false) => bail!("{}: the lock is held by another run", self.database.shown()),
+                Err(error) if left.is_zero() || crate::exit::code_of(&error) == crate::exit::USAGE => {
+                    return Err(error.context("the connection was lost and did not come back"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(500).min(left)),
+            }
+        }
+    }
+
+    /// A session that stands long statements, with the lock; between the two anyone may come in.
+    pub(in crate::warehouse) fn reopen(&mut self, read_timeout: Duration) -> Result<()> {
+        self.read_timeout = read_timeout;
+        self.conn
+            .exec_drop("DO RELEASE_LOCK(?)", (&self.lock,))
+            .context("releasing the lock")?;
+        match self.try_reconnect(LOCK_STEP)? {
+            true => Ok(()),
+            false => bail!("{}: another run took the lock", self.database.shown()),
+        }
+    }
+
+    /// What a person can do about an error, where that is known.
+    pub(in crate::warehouse) fn remedy(&self, whole: &mysql::Error) -> String {
+        let (user, name) = (self.database.user(), &self.database.name);
+        let mysql::Error::MySqlError(error) = whole else {
+            return String::new();
+        };
+        match error.code {
+            // Of all that a load does, only a rebuild's table of keys needs a right on the whole database.
+            1044 => format!(
+                "; a rebuild needs a temporary table, and user `{user}` may make none: \
+                 GRANT CREATE TEMPORARY TABLES ON `{name}`.* TO '{user}'@'…'"
+            ),
+            1142 | 1143 => format!(
+                "; user `{user}` lacks a right on a table: \
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON `{name}`.* TO '{user}'@'…'"
+            ),
+            1290 | 1792 | 1836 => "; the server takes no changes: is it a replica, or set to read_only? \
+                 warehouse.url must name the one that is written to"
+                .to_owned(),
+            _ => lock_advice(whole).to_owned(),
+        }
+    }
+
+    /// Gives the lock back at once; the end of a session is noticed a little later.
+    pub(in crate::warehouse) fn release(&mut self) {
+        // Where this fails, the session's end does the same.
+        let _ = self.conn.query_drop("ROLLBACK");
+        let _ = self.conn.exec_drop("DO RELEASE_LOCK(?)", (&self.lock,));
+    }
+
+    /// Ends what the server may still be about for a session that we gave up; best effort, where nothing depends on it.
+    pub(in crate::warehouse) fn abandon(&self) {
+        if let Ok((mut conn, _)) = connect::open_briefly(&self.database, ABANDON_WAIT) {
+            let _ = end_session(&mut conn, &self.lock, self.holder);
+        }
+    }
+
+    fn try_reconnect(&mut self, wait: Duration) -> Result<bool> {
+        self.conn = connect::open(&self.database, self.read_timeout)?;
+        // A server that has not noticed the loss yet still keeps the lock for the old session.
+        end_session(&mut self.conn, &self.lock, self.holder)?;
+        self.lock(wait.max(LOCK_STEP))
+    }
+}
+
+/// Ends a session of ours that was lost, and with it the statement that it may still wait to execute. That the session has
+/// the lock proves that the number is still its own. Everybody may end sessions of the same account.
+pub(in crate::warehouse) fn end_session(conn: &mut Conn, lock: &str, session: u32) -> Result<()> {
+    let holder: Option<u64> = conn
+        .exec_first("SELECT IS_USED_LOCK(?)", (lock,))
+        .context("IS_USED_LOCK")?
+        .flatten();
+    if holder != Some(u64::from(session)) || session == conn.connection_id() {
+        return Ok(());
+    }
+    match conn.query_drop(format!("KILL {session}")) {
+        Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_THREAD => Ok(()),
+        ended => ended.context("ending the lost session"),
+    }
+}
+
+/// Waits for a named lock of the server; names are shared by all its databases.
+pub(in crate::warehouse) fn get_lock(conn: &mut Conn, name: &str, wait: Duration) -> Result<bool> {
+    let deadline = Instant::now() + wait;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // Whole seconds, rounded up; MariaDB and MySQL answer 0 on timeout and NULL on error.
+        let seconds = left.min(LOCK_STEP).as_secs_f64().ceil() as u64;
+        let got: Option<i64> = conn
+            .exec_first("SELECT GET_LOCK(?, ?)", (name, seconds))
+            .context("GET_LOCK")?
+            .flatten();
+        match got {
+            Some(1) => return Ok(true),
+            None => bail!("GET_LOCK failed on the server"),
+            Some(_) if left.is_zero() => return Ok(false),
+            Some(_) => {}
+        }
+    }
+}
+
+/// At most 64 characters, which is MySQL's limit; names of tables are not told apart by case here.
+pub(in crate::warehouse) fn lock_name(database: &str, table: &str) -> String {
+    let whole = format!("{database}\0{}", table.to_lowercase());
+    format!("lakectl:{:032x}", xxh3_128(whole.as_bytes()))
+}

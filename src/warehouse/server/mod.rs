@@ -1,0 +1,9 @@
+//! MySQL or MariaDB: reached, logged in to, and what its errors call for.
+
+pub(super) mod connect;
+pub(super) mod error_class;
+pub(super) mod identifier;
+pub(super) mod locked_session;
+pub(super) mod session;
+pub(super) mod session_variables;
+pub(super) mod statement;

@@ -1,0 +1,232 @@
+//! A session for commands that work on our own small tables: one at a time, in transactions that are replayed.
+
+use anyhow::{Context, Result, bail};
+use mysql::prelude::Queryable;
+use mysql::{Conn, MySqlError, Transaction, TxOpts};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::connect::{self, Flavor};
+use super::error_class::{Fault, fault_of, lock_advice};
+use super::locked_session::{end_session, get_lock, lock_name};
+use super::statement::LOOK_UP;
+use crate::config::Database;
+
+/// How long a transaction is tried again against deadlocks, lock waits and lost connections.
+const REPLAY_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a lost session's end is waited for: it has little to take back.
+const END_WAIT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A session on the warehouse's database.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) conn: Conn,
+    pub(crate) is_mariadb: bool,
+    database: Database,
+    /// A lock that no other session asks for: as long as it is held, the session lives.
+    own: String,
+    /// Those that were asked for.
+    locks: Vec<String>,
+}
+
+/// What became of a transaction.
+enum Outcome<T> {
+    Done(T),
+    NotDone(anyhow::Error),
+    /// The answer to COMMIT never came.
+    Unanswered(T, anyhow::Error),
+}
+
+impl Session {
+    /// # Errors
+    /// A server that can't be reached, or refuses the login; a missing database is exit code 2.
+    pub fn open(database: &Database) -> Result<Session> {
+        let server = connect::probe(database)?;
+        let mut session = Session {
+            conn: connect::open(database, connect::READ_TIMEOUT)?,
+            is_mariadb: server.flavor == Flavor::MariaDb,
+            own: own_name(&database.name),
+            database: database.clone(),
+            locks: Vec::new(),
+        };
+        session.take_own_lock()?;
+        Ok(session)
+    }
+
+    /// Whether a lock of this database could be had within `wait`; it dies with the session.
+    pub fn lock(&mut self, what: &str, wait: Duration) -> Result<bool> {
+        let name = lock_name(&self.database.name, &format!("\0{what}"));
+        let got = get_lock(&mut self.conn, &name, wait)?;
+        if got {
+            self.locks.push(name);
+        }
+        Ok(got)
+    }
+
+    /// Does `work` in a transaction, again from its start where the server was busy, found a deadlock or lost the session.
+    /// Where the answer to COMMIT never came, `came_through` looks whether what `work` made is there.
+    ///
+    /// # Errors
+    /// Nothing was changed, unless the message says that this is unknown.
+    pub fn transact<T>(
+        &mut self,
+        work: impl Fn(&mut Transaction<'_>) -> Result<T>,
+        came_through: impl Fn(&mut Conn, &T) -> Result<bool>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + REPLAY_DEADLINE;
+        loop {
+            let error = match self.attempt(&work) {
+                Outcome::Done(done) => return Ok(done),
+                Outcome::NotDone(error) => error,
+                Outcome::Unanswered(done, error) => {
+                    let looked = self
+                        .renew(deadline.max(Instant::now() + LOOK_UP))
+                        .and_then(|()| came_through(&mut self.conn, &done));
+                    if looked.context("the answer to COMMIT never came: whether it was done is unknown")? {
+                        return Ok(done);
+                    }
+                    error
+                }
+            };
+            match fault(&error) {
+                Fault::Busy | Fault::Lost if Instant::now() >= deadline => return Err(advised(error)),
+                // Dropping the transaction rolled it back.
+                Fault::Busy => std::thread::sleep(PAUSE),
+                Fault::Lost => self.renew(deadline)?,
+                Fault::Data | Fault::Fatal => return Err(error),
+            }
+        }
+    }
+
+    fn attempt<T>(&mut self, work: &impl Fn(&mut Transaction<'_>) -> Result<T>) -> Outcome<T> {
+        let begun = self
+            .conn
+            .start_transaction(TxOpts::default())
+            .context("START TRANSACTION");
+        let mut transaction = match begun {
+            Ok(transaction) => transaction,
+            Err(error) => return Outcome::NotDone(error),
+        };
+        let done = match work(&mut transaction) {
+            Ok(done) => done,
+            Err(error) => return Outcome::NotDone(error),
+        };
+        match transaction.commit().context("COMMIT") {
+            Ok(()) => Outcome::Done(done),
+            Err(error) if fault(&error) == Fault::Lost => Outcome::Unanswered(done, error),
+            Err(error) => Outcome::NotDone(error),
+        }
+    }
+
+    /// Executes a statement that commits by itself. Where its answer never came, `is_done` looks whether it was done, or else
+    /// it is executed again. The inner error is the server's refusal.
+    ///
+    /// # Errors
+    /// Whether it was done is unknown.
+    pub(crate) fn execute(
+        &mut self,
+        sql: &str,
+        is_done: &dyn Fn(&mut Conn) -> Result<bool>,
+    ) -> Result<Result<(), MySqlError>> {
+        let deadline = Instant::now() + REPLAY_DEADLINE;
+        loop {
+            let error = match self.conn.query_drop(sql) {
+                Ok(()) => return Ok(Ok(())),
+                Err(error) => error,
+            };
+            match (fault_of(&error), error) {
+                (Fault::Lost, error) => {
+                    let looked = self
+                        .renew(deadline.max(Instant::now() + LOOK_UP))
+                        .and_then(|()| is_done(&mut self.conn));
+                    if looked.context("the server's answer never came: whether it was done is unknown")? {
+                        return Ok(Ok(()));
+                    }
+                    if Instant::now() >= deadline {
+                        return Err(error).context("not done, as the server's answers never come");
+                    }
+                }
+                (Fault::Busy, _) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+                (_, mysql::Error::MySqlError(refusal)) => return Ok(Err(refusal)),
+                (_, error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A new session in place of a lost one, with its locks. Whatever the lost one was about is over by then.
+    fn renew(&mut self, deadline: Instant) -> Result<()> {
+        let lost = self.conn.connection_id();
+        self.conn = loop {
+            match connect::open(&self.database, connect::READ_TIMEOUT) {
+                Ok(conn) => break conn,
+                Err(error) if Instant::now() >= deadline => {
+                    return Err(error.context("the connection was lost and did not come back"));
+                }
+                Err(_) => std::thread::sleep(PAUSE),
+            }
+        };
+        end_session(&mut self.conn, &self.own, lost)?;
+        self.take_own_lock()?;
+        for name in &self.locks {
+            if !get_lock(&mut self.conn, name, END_WAIT)? {
+                bail!("the connection was lost, and another run has taken the lock");
+            }
+        }
+        Ok(())
+    }
+
+    fn take_own_lock(&mut self) -> Result<()> {
+        if get_lock(&mut self.conn, &self.own, END_WAIT)? {
+            Ok(())
+        } else {
+            bail!(
+                "{}: the server does not end a session that was lost",
+                self.database.shown()
+            )
+        }
+    }
+
+    /// The collation of a column of the session's database; None where there is no such column, or no text in it.
+    pub fn collation(&mut self, table: &str, column: &str) -> Result<Option<String>> {
+        let found: Option<Option<String>> = self
+            .conn
+            .exec_first(
+                "SELECT COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() \
+                 AND TABLE_NAME = ? AND COLUMN_NAME = ?",
+                (table, column),
+            )
+            .context("looking at information_schema")?;
+        Ok(found.flatten())
+    }
+
+    /// The table as the server spells it; None where there is no such table.
+    pub(crate) fn spelled(&mut self, table: &str) -> Result<Option<String>> {
+        crate::warehouse::table::name::existing(&mut self.conn, table)
+    }
+}
+
+/// A name that no other session has: by host, process and number.
+fn own_name(database: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let now = chrono::Utc::now().timestamp_micros();
+    lock_name(
+        database,
+        &format!("\0session {host} {} {number} {now}", std::process::id()),
+    )
+}
+
+fn fault(error: &anyhow::Error) -> Fault {
+    error
+        .downcast_ref::<mysql::Error>()
+        .map_or(Fault::Fatal, fault_of)
+}
+
+fn advised(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<mysql::Error>().map(lock_advice) {
+        None | Some("") => error,
+        Some(advice) => error.context(format!("nothing was changed{advice}")),
+    }
+}

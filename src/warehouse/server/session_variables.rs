@@ -1,0 +1,161 @@
+//! What every session of ours is set to, whatever the server, the account or a proxy has it begin with. It is set as the
+//! last thing when a session begins (the driver says it again after a reset), and asked back once.
+
+use anyhow::{Result, anyhow};
+use mysql::prelude::Queryable;
+use mysql::{Conn, Row, Value};
+
+/// Which servers know the variable.
+#[derive(Clone, Copy)]
+enum On {
+    Both,
+    MySql,
+    MariaDb,
+}
+
+/// One wait for a lock: short of half the read timeout, so that the server tells us and not we give the server up; and
+/// short, because whoever comes after a waiting ALTER has to wait as well. What is to be waited for longer is tried again.
+const LOCK_WAIT_SECONDS: &str = "10";
+
+/// Nothing is cut or zeroed silently, and a key 0 is 0 in an AUTO_INCREMENT column too.
+macro_rules! strict {
+    () => {
+        "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+         NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"
+    };
+}
+
+/// In this order: a character set brings its default collation with it.
+const VARIABLES: &[(On, &str, &str)] = &[
+    // What we send and read is UTF-8 of up to four bytes. The server may have said otherwise in init_connect.
+    (On::Both, "character_set_client", "utf8mb4"),
+    (On::Both, "character_set_connection", "utf8mb4"),
+    (On::Both, "character_set_results", "utf8mb4"),
+    (On::Both, "collation_connection", "utf8mb4_general_ci"),
+    (On::Both, "time_zone", "+00:00"),
+    (On::MySql, "sql_mode", strict!()),
+    // Else GRANT would make an account that was dropped meanwhile anew, without a password.
+    (
+        On::MariaDb,
+        "sql_mode",
+        concat!(strict!(), ",NO_AUTO_CREATE_USER"),
+    ),
+    // Results are whole, because a limit on them cuts silently, and NULL is no row's number.
+    (On::Both, "sql_select_limit", "18446744073709551615"),
+    (On::Both, "sql_big_selects", "1"),
+    (On::Both, "sql_auto_is_null", "0"),
+    (On::Both, "sql_safe_updates", "0"),
+    // A COMMIT is no more than that, a statement outside of a transaction is one, and a snapshot is one.
+    (On::Both, "autocommit", "1"),
+    (On::Both, "completion_type", "NO_CHAIN"),
+    (On::MySql, "transaction_isolation", "REPEATABLE-READ"),
+    (On::MariaDb, "tx_isolation", "REPEATABLE-READ"),
+    (On::Both, "foreign_key_checks", "1"),
+    (On::Both, "unique_checks", "1"),
+    // For rows, and for whole tables: their default is a year.
+    (On::Both, "innodb_lock_wait_timeout", LOCK_WAIT_SECONDS),
+    (On::Both, "lock_wait_timeout", LOCK_WAIT_SECONDS),
+    // A session outlives a slow read from Kafka, and statements take as long as a rebuild's do.
+    (On::Both, "wait_timeout", "28800"),
+    (On::MySql, "max_execution_time", "0"),
+    (On::MariaDb, "max_statement_time", "0"),
+];
+
+/// The statement that sets them all.
+pub(in crate::warehouse) fn set() -> String {
+    let assignment = |_, name: &str, value: &str| match value.parse::<u64>() {
+        Ok(_) => format!("{name} = {value}"),
+        Err(_) => format!("{name} = '{value}'"),
+    };
+    format!("SET SESSION {}", list(&assignment))
+}
+
+/// Asks whether they hold.
+///
+/// # Errors
+/// The inner one names what is otherwise than it was set.
+pub(in crate::warehouse) fn check(conn: &mut Conn) -> mysql::Result<Result<()>> {
+    let asked = |number, name: &str, _: &str| format!("@@SESSION.{name} AS {}", column(number));
+    let row: Option<Row> = conn.query_first(format!("SELECT {}", list(&asked)))?;
+    let Some(row) = row else {
+        return Ok(Err(anyhow!(
+            "the server does not tell what the session is set to"
+        )));
+    };
+    for (number, (_, name, value)) in VARIABLES.iter().enumerate() {
+        if let Some(found) = text(&row, &column(number))
+            && !is_same(value, &found)
+        {
+            return Ok(Err(anyhow!(
+                "the session's {name} is {found}, although lakectl has just set it to {value}: what was written or read \
+                 would not be what was meant; look for a proxy that answers SET by itself"
+            )));
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn column(number: usize) -> String {
+    format!("variable_{number}")
+}
+
+/// MySQL reads the one comment, MariaDB the other.
+fn list(item: &dyn Fn(usize, &str, &str) -> String) -> String {
+    let mut list = String::new();
+    for (number, (on, name, value)) in VARIABLES.iter().enumerate() {
+        let item = item(number, name, value);
+        list += &match on {
+            On::Both if list.is_empty() => item,
+            On::Both => format!(", {item}"),
+            On::MySql => format!(" /*!80000 , {item} */"),
+            On::MariaDb => format!(" /*M! , {item} */"),
+        };
+    }
+    list
+}
+
+/// None where the other kind of server answers.
+fn text(row: &Row, name: &str) -> Option<String> {
+    let at = row
+        .columns_ref()
+        .iter()
+        .position(|column| column.name_str() == name)?;
+    Some(match row.as_ref(at)? {
+        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => other.as_sql(true),
+    })
+}
+
+/// A number may come as `0.000000`, and a set in another order.
+fn is_same(set: &str, found: &str) -> bool {
+    let parts = |list: &str| {
+        let mut parts: Vec<String> = list.split(',').map(str::to_ascii_lowercase).collect();
+        parts.sort_unstable();
+        parts
+    };
+    match (set.parse::<f64>(), found.parse::<f64>()) {
+        (Ok(set), Ok(found)) => set == found,
+        _ => parts(set) == parts(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_in_the_server_s_words_are_the_same() {
+        assert!(is_same("0", "0.000000") && is_same("18446744073709551615", "18446744073709551615"));
+        assert!(is_same("a,B,c", "C,A,b") && !is_same("a,b", "a,b,c"));
+        assert!(!is_same("utf8mb4", "latin1") && !is_same("10", "31536000"));
+    }
+
+    #[test]
+    fn each_server_reads_its_own() {
+        let set = set();
+        assert!(set.starts_with("SET SESSION character_set_client = 'utf8mb4', "));
+        assert!(set.contains(", autocommit = 1, "));
+        assert!(set.contains(" /*M! , max_statement_time = 0 */"));
+        assert!(set.contains(" /*!80000 , max_execution_time = 0 */"));
+    }
+}

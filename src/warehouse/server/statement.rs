@@ -1,0 +1,118 @@
+//! One change of rows that is a transaction of its own, and whose outcome is known when it returns.
+//!
+//! BEGIN, the statement and COMMIT go separately: a statement whose answer never comes was never committed, however long the
+//! server keeps at it after we have gone. Only an unanswered COMMIT has to be looked up.
+
+use anyhow::{Result, anyhow};
+use mysql::prelude::Queryable;
+use mysql::{Conn, Params, Value};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::error_class::{Fault, fault_of, lock_advice};
+use super::locked_session::Link;
+
+/// How long an unanswered COMMIT is looked up, at least.
+pub(in crate::warehouse) const LOOK_UP: Duration = Duration::from_secs(30);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Why a statement did not count.
+#[derive(Debug)]
+pub(in crate::warehouse) enum Trouble {
+    /// It changed nothing.
+    NotDone(mysql::Error),
+    /// The answer to COMMIT never came, and nobody could be asked.
+    Unknown(Unknown),
+}
+
+/// Rows of which it can't be told whether they are changed.
+#[derive(Debug)]
+pub(in crate::warehouse) struct Unknown {
+    pub(in crate::warehouse) rows: u64,
+    pub(in crate::warehouse) why: anyhow::Error,
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the answer to COMMIT never came, and the server could not be asked what became of it: {:#}",
+            self.why
+        )
+    }
+}
+
+impl std::error::Error for Unknown {}
+
+impl Link {
+    /// Runs the statement once; how many rows it has changed. `came_through` looks, in a session that has the lock again,
+    /// whether a COMMIT for so many rows has counted after all. After a lost session the link may have none.
+    pub(in crate::warehouse) fn change_once(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        until: Instant,
+        came_through: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
+    ) -> Result<u64, Trouble> {
+        let rows = match self.change_uncommitted(sql, values) {
+            Ok(rows) => rows,
+            Err(error) => {
+                // Where this fails too, the session's end does the same.
+                let _ = self.conn.query_drop("ROLLBACK");
+                return Err(Trouble::NotDone(error));
+            }
+        };
+        match self.conn.query_drop("COMMIT") {
+            Ok(()) => Ok(rows),
+            Err(error) if fault_of(&error) == Fault::Lost => {
+                let until = until.max(Instant::now() + LOOK_UP);
+                let looked = self
+                    .reconnect(until)
+                    .and_then(|()| came_through(&mut self.conn, rows));
+                match looked {
+                    Ok(true) => Ok(rows),
+                    Ok(false) => Err(Trouble::NotDone(error)),
+                    Err(why) => Err(Trouble::Unknown(Unknown { rows, why })),
+                }
+            }
+            Err(error) => {
+                let _ = self.conn.query_drop("ROLLBACK");
+                Err(Trouble::NotDone(error))
+            }
+        }
+    }
+
+    /// The same, again and again while the trouble is a passing one.
+    pub(in crate::warehouse) fn change(
+        &mut self,
+        sql: &str,
+        values: &[Value],
+        patience: Duration,
+        came_through: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
+    ) -> Result<u64> {
+        let until = Instant::now() + patience;
+        loop {
+            let error = match self.change_once(sql, values, until, came_through) {
+                Ok(rows) => return Ok(rows),
+                Err(Trouble::Unknown(unknown)) => return Err(unknown.into()),
+                Err(Trouble::NotDone(error)) => error,
+            };
+            let fault = fault_of(&error);
+            if !matches!(fault, Fault::Busy | Fault::Lost) || Instant::now() >= until {
+                let advice = lock_advice(&error);
+                return Err(anyhow!(error).context(format!("nothing was changed by it{advice}")));
+            }
+            std::thread::sleep(PAUSE);
+            if fault == Fault::Lost {
+                self.reconnect(until)?;
+            }
+        }
+    }
+
+    fn change_uncommitted(&mut self, sql: &str, values: &[Value]) -> mysql::Result<u64> {
+        self.conn.query_drop("START TRANSACTION")?;
+        self.conn.exec_drop(sql, Params::Positional(values.to_vec()))?;
+        Ok(self.conn.affected_rows())
+    }
+}

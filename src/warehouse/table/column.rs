@@ -1,0 +1,243 @@
+//! The columns of a target table, as information_schema describes them.
+
+/// What a column holds, and its limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::warehouse) enum ColumnType {
+    Integer {
+        min: i128,
+        max: i128,
+    },
+    Decimal {
+        precision: u32,
+        scale: u32,
+        unsigned: bool,
+    },
+    /// FLOAT where `single`, else DOUBLE.
+    Float {
+        single: bool,
+    },
+    /// CHAR where `fixed`: it loses trailing blanks.
+    Text {
+        chars_max: Option<u64>,
+        bytes_max: u64,
+        fixed: bool,
+    },
+    /// BINARY where `fixed`: it is filled up with zero bytes.
+    Binary {
+        bytes_max: u64,
+        fixed: bool,
+    },
+    Json,
+    Enum(Vec<String>),
+    Date,
+    /// `places`: decimal places of a second.
+    Time {
+        places: u32,
+    },
+    DateTime {
+        places: u32,
+    },
+    /// Ends in 2038, or, where `long`, in 2106.
+    Timestamp {
+        places: u32,
+        long: bool,
+    },
+    /// MariaDB's.
+    Uuid,
+    Inet4,
+    Inet6,
+    /// Left to the server.
+    Other,
+}
+
+#[derive(Debug, Clone)]
+pub(in crate::warehouse) struct Column {
+    pub(in crate::warehouse) name: String,
+    pub(in crate::warehouse) kind: ColumnType,
+    pub(in crate::warehouse) nullable: bool,
+    pub(in crate::warehouse) in_key: bool,
+    /// NOT NULL and nothing fills it by itself: every row must bring it.
+    pub(in crate::warehouse) required: bool,
+    /// Computed by MySQL from other columns.
+    pub(in crate::warehouse) generated: bool,
+    pub(in crate::warehouse) collation: Option<String>,
+}
+
+impl Column {
+    /// Whether its character set may lack a character of some text, or need more bytes for it than UTF-8.
+    pub(in crate::warehouse) fn has_own_characters(&self) -> bool {
+        let collation = self.collation.as_deref().unwrap_or_default();
+        matches!(self.kind, ColumnType::Text { .. }) && !collation.starts_with("utf8mb4_")
+    }
+
+    /// Whether it is of MySQL's own type, which MariaDB has as text: that has a collation.
+    pub(in crate::warehouse) fn is_binary_json(&self) -> bool {
+        self.kind == ColumnType::Json && self.collation.is_none()
+    }
+}
+
+/// What information_schema says of a column, besides its name.
+#[derive(Debug, Clone, Default)]
+pub(in crate::warehouse) struct TypeFacts {
+    /// `decimal`
+    pub(in crate::warehouse) data_type: String,
+    /// `decimal(15,2) unsigned`
+    pub(in crate::warehouse) column_type: String,
+    pub(in crate::warehouse) chars: Option<u64>,
+    pub(in crate::warehouse) bytes: Option<u64>,
+    pub(in crate::warehouse) precision: Option<u64>,
+    pub(in crate::warehouse) scale: Option<u64>,
+    pub(in crate::warehouse) places: Option<u64>,
+    /// MariaDB's JSON is a LONGTEXT with a CHECK.
+    pub(in crate::warehouse) checked_json: bool,
+    pub(in crate::warehouse) long_timestamps: bool,
+}
+
+impl TypeFacts {
+    pub(in crate::warehouse) fn column_type(&self) -> ColumnType {
+        let column_type = self.column_type.to_lowercase();
+        let unsigned = column_type.contains("unsigned");
+        let small = |number: Option<u64>| number.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        let integer = |bits: u32| match unsigned {
+            true => ColumnType::Integer {
+                min: 0,
+                max: (1i128 << bits) - 1,
+            },
+            false => ColumnType::Integer {
+                min: -(1i128 << (bits - 1)),
+                max: (1i128 << (bits - 1)) - 1,
+            },
+        };
+        let text = |chars_max, fixed| ColumnType::Text {
+            chars_max,
+            bytes_max: self.bytes.unwrap_or(u64::MAX),
+            fixed,
+        };
+        let binary = |fixed| ColumnType::Binary {
+            bytes_max: self.bytes.unwrap_or(u64::MAX),
+            fixed,
+        };
+        match self.data_type.to_lowercase().as_str() {
+            "tinyint" => integer(8),
+            "smallint" => integer(16),
+            "mediumint" => integer(24),
+            "int" | "integer" => integer(32),
+            "bigint" => integer(64),
+            "bit" => ColumnType::Integer {
+                min: 0,
+                max: (1i128 << self.precision.unwrap_or(1).min(64)) - 1,
+            },
+            "year" => ColumnType::Integer { min: 1901, max: 2155 },
+            "decimal" | "numeric" => ColumnType::Decimal {
+                precision: small(self.precision),
+                scale: small(self.scale),
+                unsigned,
+            },
+            "float" => ColumnType::Float { single: true },
+            "double" | "real" => ColumnType::Float { single: false },
+            "longtext" if self.checked_json => ColumnType::Json,
+            "char" => text(self.chars, true),
+            "varchar" => text(self.chars, false),
+            "tinytext" | "text" | "mediumtext" | "longtext" => text(None, false),
+            "binary" => binary(true),
+            "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => binary(false),
+            "json" => ColumnType::Json,
+            "enum" => ColumnType::Enum(enum_members(&self.column_type)),
+            "date" => ColumnType::Date,
+            "time" => ColumnType::Time {
+                places: small(self.places),
+            },
+            "datetime" => ColumnType::DateTime {
+                places: small(self.places),
+            },
+            "timestamp" => ColumnType::Timestamp {
+                places: small(self.places),
+                long: self.long_timestamps,
+            },
+            "uuid" => ColumnType::Uuid,
+            "inet4" => ColumnType::Inet4,
+            "inet6" => ColumnType::Inet6,
+            _ => ColumnType::Other,
+        }
+    }
+}
+
+impl ColumnType {
+    /// Whether its values can be spelled in several ways, of which `spelling` knows one for all.
+    pub(in crate::warehouse) fn has_spellings(&self) -> bool {
+        matches!(self, ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6)
+    }
+
+    /// Whether only the server can tell which values it takes.
+    pub(in crate::warehouse) fn is_the_servers(&self) -> bool {
+        self.has_spellings() || *self == ColumnType::Other
+    }
+}
+
+/// The members of `enum('a','it''s')`.
+fn enum_members(column_type: &str) -> Vec<String> {
+    let list = column_type
+        .split_once('(')
+        .and_then(|(_, rest)| rest.rsplit_once(')'))
+        .map_or("", |(list, _)| list);
+    let mut members = Vec::new();
+    let mut member: Option<String> = None;
+    let mut chars = list.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (&mut member, c) {
+            (None, '\'') => member = Some(String::new()),
+            (None, _) => {}
+            (Some(text), '\'') if chars.peek() == Some(&'\'') => {
+                chars.next();
+                text.push('\'');
+            }
+            (Some(_), '\'') => members.extend(member.take()),
+            (Some(text), c) => text.push(c),
+        }
+    }
+    members
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(data_type: &str, column_type: &str) -> ColumnType {
+        TypeFacts {
+            data_type: data_type.to_owned(),
+            column_type: column_type.to_owned(),
+            precision: Some(15),
+            scale: Some(2),
+            ..TypeFacts::default()
+        }
+        .column_type()
+    }
+
+    #[test]
+    fn types_and_their_limits() {
+        assert_eq!(
+            kind("tinyint", "tinyint(1)"),
+            ColumnType::Integer { min: -128, max: 127 }
+        );
+        assert_eq!(
+            kind("bigint", "bigint unsigned"),
+            ColumnType::Integer {
+                min: 0,
+                max: u64::MAX.into()
+            }
+        );
+        assert_eq!(
+            kind("decimal", "decimal(15,2)"),
+            ColumnType::Decimal {
+                precision: 15,
+                scale: 2,
+                unsigned: false
+            }
+        );
+        assert_eq!(
+            kind("enum", "enum('read','it''s, (odd)','none')"),
+            ColumnType::Enum(vec!["read".into(), "it's, (odd)".into(), "none".into()])
+        );
+        assert_eq!(kind("point", "point"), ColumnType::Other);
+    }
+}

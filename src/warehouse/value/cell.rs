@@ -1,0 +1,57 @@
+//! A value on its way from a record into a column.
+
+use mysql::Value;
+use std::borrow::Cow;
+
+/// A column's value, in the record's own bytes where it can be.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::warehouse) enum Cell<'a> {
+    Null,
+    Int(i64),
+    UInt(u64),
+    Double(f64),
+    Bytes(Cow<'a, [u8]>),
+    /// A date or time.
+    Time(Value),
+}
+
+impl<'a> Cell<'a> {
+    pub(in crate::warehouse) fn of(value: &'a Value) -> Cell<'a> {
+        match value {
+            Value::NULL => Cell::Null,
+            Value::Int(number) => Cell::Int(*number),
+            Value::UInt(number) => Cell::UInt(*number),
+            Value::Double(number) => Cell::Double(*number),
+            Value::Float(number) => Cell::Double(f64::from(*number)),
+            Value::Bytes(bytes) => Cell::Bytes(Cow::Borrowed(bytes)),
+            Value::Date(..) | Value::Time(..) => Cell::Time(value.clone()),
+        }
+    }
+
+    pub(in crate::warehouse) fn into_value(self) -> Value {
+        match self {
+            Cell::Null => Value::NULL,
+            Cell::Int(number) => Value::Int(number),
+            Cell::UInt(number) => Value::UInt(number),
+            Cell::Double(number) => Value::Double(number),
+            Cell::Bytes(bytes) => Value::Bytes(bytes.into_owned()),
+            Cell::Time(value) => value,
+        }
+    }
+
+    /// What it takes on the wire, about.
+    pub(in crate::warehouse) fn wire_bytes(&self) -> usize {
+        match self {
+            Cell::Bytes(bytes) => bytes_on_wire(bytes.len()),
+            _ => FIXED_ON_WIRE,
+        }
+    }
+}
+
+/// A value's length goes before it.
+pub(in crate::warehouse) fn bytes_on_wire(length: usize) -> usize {
+    length + 9
+}
+
+/// Numbers and times, at most.
+pub(in crate::warehouse) const FIXED_ON_WIRE: usize = 13;

@@ -1,0 +1,74 @@
+//! Why no row can be made of a record. In words it is only put where it is kept or told.
+
+use crate::warehouse::table::target::TargetTable;
+
+/// What is refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::warehouse) struct Refusal {
+    /// The table's column that it is about, as an index into its columns.
+    pub(in crate::warehouse) column: Option<usize>,
+    pub(in crate::warehouse) kind: RefusalKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::warehouse) enum RefusalKind {
+    /// The key can't be read, or is not what the primary key needs.
+    Key(String),
+    /// The value can't be read, or has no fields.
+    Value(String),
+    /// No statement can carry the row to the server.
+    TooLarge { packet_max: usize },
+    /// The column must be filled, and the record doesn't.
+    Missing,
+    /// The record says null, and the column doesn't take it.
+    Null,
+    /// The column can't hold the value.
+    Unfit(String),
+}
+
+impl From<RefusalKind> for Refusal {
+    /// Of the record as a whole.
+    fn from(kind: RefusalKind) -> Refusal {
+        Refusal { column: None, kind }
+    }
+}
+
+impl RefusalKind {
+    pub(in crate::warehouse) fn key(reason: impl std::fmt::Display) -> RefusalKind {
+        RefusalKind::Key(format!("key: {reason}"))
+    }
+
+    pub(in crate::warehouse) fn value(reason: impl std::fmt::Display) -> RefusalKind {
+        RefusalKind::Value(format!("value: {reason}"))
+    }
+
+    pub(in crate::warehouse) fn in_words(&self) -> String {
+        match self {
+            RefusalKind::Key(reason) | RefusalKind::Value(reason) | RefusalKind::Unfit(reason) => {
+                reason.clone()
+            }
+            RefusalKind::TooLarge { packet_max } => {
+                format!("larger than the server's max_allowed_packet, {packet_max} bytes")
+            }
+            RefusalKind::Missing => "NOT NULL, and the record has none".to_owned(),
+            RefusalKind::Null => "the column is NOT NULL, the value null".to_owned(),
+        }
+    }
+}
+
+impl Refusal {
+    pub(in crate::warehouse) fn of_column(column: usize, kind: RefusalKind) -> Refusal {
+        Refusal {
+            column: Some(column),
+            kind,
+        }
+    }
+
+    /// As `lakectl_rejects` keeps it. It never repeats the value.
+    pub(in crate::warehouse) fn in_words(&self, table: &TargetTable) -> String {
+        match self.column.and_then(|at| table.columns.get(at)) {
+            Some(column) => format!("column {}: {}", column.name, self.kind.in_words()),
+            None => self.kind.in_words(),
+        }
+    }
+}
