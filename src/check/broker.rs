@@ -4,7 +4,7 @@ use super::scope::Subject;
 use super::{Checks, KAFKA, Scope};
 use crate::config::Kafka;
 use crate::kafka::{Client, TopicList};
-use crate::print::count;
+use crate::words::count;
 
 /// Where nobody was asked yet, the broker is not to blame.
 const OPTIONS_ADVICE: &str =

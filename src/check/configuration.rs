@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{CONFIGURATION, Checks, Scope};
 use crate::config::names_secret_option;
-use crate::print::count;
+use crate::words::count;
 
 pub(super) fn look(scope: &Scope<'_>, topics: usize, checks: &mut Checks) {
     let file = (CONFIGURATION, "file");

@@ -2,8 +2,8 @@
 
 use super::scope::Subject;
 use super::{Checks, Place};
-use crate::config::Kind;
-use crate::ksqldb::{DecodedKey, Key, KeyFormat, KeySchema, Window, WindowBounds};
+use crate::config::{KeyFormat, KeySchema, Kind, Window};
+use crate::decode::key::{DecodedKey, Key, WindowBounds};
 use crate::record::Record;
 
 /// Windows of real records lie between 2000 and 2100; what is read as another time was no window.

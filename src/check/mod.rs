@@ -19,10 +19,10 @@ use serde_json::json;
 
 use crate::cli::{CheckArgs, CheckOnly, Common};
 use crate::config::Settings;
-use crate::print::count;
 use crate::problem::Problem;
-use crate::report::{Report, one_line};
+use crate::report::Report;
 use crate::stop::Stop;
+use crate::words::{count, one_line};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -10,7 +10,7 @@ use super::{Checks, LAKE, Scope};
 use crate::config::Files;
 use crate::lake::layout::paths;
 use crate::lake::{Lake, ledger};
-use crate::print::count;
+use crate::words::count;
 
 /// Less than this is little for anybody.
 const FREE_MIN_BYTES: u64 = 1 << 30;

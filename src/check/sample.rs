@@ -8,10 +8,10 @@ use super::keys::Keys;
 use super::scope::Subject;
 use super::values::Values;
 use crate::config::PartitionTime;
-use crate::kafka::{Client, DrainPlan, Limits, OffsetRange, PartitionOffsets, Reading};
+use crate::kafka::{Client, Limits, PartitionOffsets, Reading};
 use crate::lake::RecordDay;
 use crate::lake::line::encode;
-use crate::record::Record;
+use crate::record::{DrainPlan, OffsetRange, Record};
 use crate::warehouse::Trial;
 
 /// How long Kafka may stay silent: somebody waits for the answer.

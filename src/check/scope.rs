@@ -7,7 +7,7 @@ use super::Scope;
 use crate::cli::KindArg;
 use crate::config::{Kind, Topic, check_topic_name};
 use crate::exit::usage;
-use crate::select::glob;
+use crate::run::select::glob;
 
 /// A topic, and whether its kind was only guessed.
 #[derive(Debug)]

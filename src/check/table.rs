@@ -2,8 +2,8 @@
 
 use super::scope::Subject;
 use super::{Checks, Status};
-use crate::print::count;
 use crate::warehouse::{Trial, Warehouse};
+use crate::words::count;
 
 /// The table, ready for a sample; None where it does not fit, or is none of ours to look at.
 pub(super) fn begin(warehouse: &Warehouse, subject: &Subject, checks: &mut Checks) -> Option<Trial> {

@@ -11,12 +11,12 @@ use crate::cli::DrainArgs;
 use crate::config::{Kind, closest};
 use crate::kafka::{PartitionOffsets, TopicList};
 use crate::lake::Lake;
-use crate::print::count;
 use crate::problem::Problem;
 use crate::report::{LakeReport, Report, TargetReport, TopicReport, WarehouseReport};
 use crate::run::{Options, Run};
-use crate::sink::Target;
+use crate::target::Target;
 use crate::warehouse::Warehouse;
+use crate::words::count;
 
 /// Shorter than this no crontab can be relied upon.
 const KEPT_MIN_MS: i64 = 3_600_000;

@@ -4,9 +4,8 @@ use anyhow::Result;
 
 use crate::cli::{Common, InitDbArgs};
 use crate::config::Overrides;
-use crate::exit;
 use crate::report::Report;
-use crate::warehouse;
+use crate::{exit, warehouse};
 
 pub(super) fn execute(common: &Common, args: &InitDbArgs, report: &mut Report) -> Result<()> {
     let overrides = Overrides {

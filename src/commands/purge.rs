@@ -4,11 +4,10 @@ use anyhow::Result;
 
 use crate::cli::{Common, PurgeArgs};
 use crate::config::Overrides;
-use crate::erase;
 use crate::exit::usage;
-use crate::purge;
 use crate::report::Report;
 use crate::stop::Stop;
+use crate::{erase, purge};
 
 pub(super) fn execute(common: &Common, args: &PurgeArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     if !(0.0..=1.0).contains(&args.max_fraction) {

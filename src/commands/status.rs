@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 
+use crate::atomic_file::replace;
 use crate::cli::{Common, StatusArgs};
 use crate::config::Overrides;
 use crate::exit::usage;
-use crate::replace::replace;
 use crate::report::Report;
 use crate::status;
 

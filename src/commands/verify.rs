@@ -9,7 +9,7 @@ use crate::exit::usage;
 use crate::lake::{Lake, Verified};
 use crate::locked::Locked;
 use crate::report::{Report, TargetReport, TopicReport, VerifyReport};
-use crate::select;
+use crate::run::select;
 use crate::stop::Stop;
 
 /// Differences that stand on stderr; the report has all of them.

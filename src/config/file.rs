@@ -66,7 +66,7 @@ pub(super) struct Topic {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Key {
-    pub format: Option<crate::ksqldb::KeyFormat>,
+    pub format: Option<crate::config::KeyFormat>,
     pub columns: Vec<String>,
     pub delimiter: Option<String>,
 }

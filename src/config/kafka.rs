@@ -4,8 +4,7 @@ use anyhow::Result;
 use std::path::Path;
 use std::time::Duration;
 
-use super::file;
-use super::{Env, Overrides, Secret, secret, units};
+use super::{Env, Overrides, Secret, file, secret, units};
 use crate::exit::usage;
 
 #[derive(Debug, Clone)]

@@ -2,6 +2,7 @@
 
 mod file;
 mod kafka;
+mod key;
 mod secret;
 mod topic;
 pub mod units;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::exit::usage;
 pub use file::{closest, did_you_mean};
 pub use kafka::{Kafka, names_secret_option};
+pub use key::{KeyFormat, KeySchema, Window};
 pub use secret::Secret;
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name};
 pub use units::Retention;

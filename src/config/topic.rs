@@ -3,9 +3,8 @@
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-use super::{Kind, Retention, file, units};
+use super::{KeyFormat, KeySchema, Kind, Retention, Window, file, units};
 use crate::exit::usage;
-use crate::ksqldb::{KeyFormat, KeySchema, Window};
 
 #[derive(Debug, Clone)]
 pub struct Topic {

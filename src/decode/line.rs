@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use std::borrow::Cow;
 
 use super::fields::{each, scalar};
+use super::key::{DecodedKey, Key, WindowBounds};
 use super::{Body, Decoded, Object, Text};
-use crate::ksqldb::{DecodedKey, Key, WindowBounds};
 use crate::record::Coordinates;
 
 /// Our fields, without the prefix; a value that has any of these names is nested instead of spliced.

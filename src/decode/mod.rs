@@ -2,6 +2,7 @@
 //! days, erasures and the inference of types see what comes out of it, and know nothing of formats.
 
 pub mod fields;
+pub mod key;
 pub mod line;
 mod shown_key;
 
@@ -11,10 +12,11 @@ mod tests;
 use std::borrow::Cow;
 use std::ops::Deref;
 
+use crate::config::KeySchema;
 use crate::json::{self, Checker, Shape};
-use crate::ksqldb::{DecodedKey, KeySchema};
 use crate::record::{Coordinates, Record};
 pub use fields::{Field, Fields, Logical};
+use key::DecodedKey;
 
 /// Why something can't be read, in words.
 pub type Reason = Cow<'static, str>;

@@ -4,7 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::BTreeMap;
 
-use crate::ksqldb::{Key, KeyFormat, KeySchema};
+use super::key::Key;
+use crate::config::{KeyFormat, KeySchema};
 
 impl KeySchema {
     /// The key that lines show as this text; None where no key of the topic can look so.

@@ -1,8 +1,9 @@
 //! What is decoded, held against serde_json, and lines held against their records.
 
+use super::key::Key;
 use super::*;
+use crate::config::KeyFormat;
 use crate::json::oracle;
-use crate::ksqldb::{Key, KeyFormat};
 use crate::lake::line::encode::Recorder;
 use crate::record::Header;
 use proptest::prelude::*;
@@ -210,7 +211,7 @@ proptest! {
             proptest::collection::vec(any::<u8>(), 0..20),
         ]),
         format in proptest::sample::select(vec![KeyFormat::String, KeyFormat::Json, KeyFormat::Int]),
-        window in proptest::sample::select(vec![None, Some(crate::ksqldb::Window::Session)]),
+        window in proptest::sample::select(vec![None, Some(crate::config::Window::Session)]),
         prefix in proptest::sample::select(vec!["_", "", "kafka_"]),
         header in any::<bool>(),
     ) {

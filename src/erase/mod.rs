@@ -3,14 +3,8 @@
 //! find -> ask -> register -> lake -> warehouse -> report. The subjects are registered before the first line goes:
 //! whatever is drained from that moment on leaves them out, and what was drained before is found.
 
-mod fields;
-pub mod filter;
-pub mod matcher;
 mod outcome;
-pub mod registry;
 mod scope;
-pub mod subject;
-mod view;
 
 use anyhow::{Context, Result, anyhow};
 use std::time::Duration;
@@ -24,12 +18,13 @@ use crate::locked::Locked;
 use crate::purge::confirm;
 use crate::report::Report;
 use crate::stop::Stop;
+use crate::subjects::list;
+use crate::subjects::list::Secret;
+use crate::subjects::matcher::Matcher;
+use crate::subjects::subject::Subject;
 use crate::warehouse::ErasureEnded;
-use matcher::Matcher;
 pub use outcome::ErasureOutcome;
-use registry::Secret;
 use scope::Scope;
-use subject::Subject;
 
 /// Whether a purge is about persons, not about retention.
 pub fn is_asked_for(args: &PurgeArgs) -> bool {
@@ -160,7 +155,7 @@ fn find<'s>(
 /// From here on no drain takes the subjects in again.
 fn register(scope: &Scope<'_>, subjects: &[Subject], suggested: &Secret, run_id: &str) -> Result<()> {
     let topics = scope.named_topics.as_deref();
-    let entries = |secret: &Secret| registry::entries(subjects, topics, secret, run_id);
+    let entries = |secret: &Secret| list::entries(subjects, topics, secret, run_id);
     if let Some(lake) = &scope.lake {
         lake.register(run_id, suggested, &entries)
             .context("nothing was erased")?;

@@ -4,14 +4,14 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
-use super::registry::{EVERY_TOPIC, Registry, Secret};
 use super::scope::{NotDone, Scope};
-use super::subject::Subject;
 use crate::config::Topic;
 use crate::exit;
 use crate::lake::{FileHits, Found};
-use crate::print::count;
+use crate::subjects::list::{EVERY_TOPIC, Registry, Secret};
+use crate::subjects::subject::Subject;
 use crate::warehouse::TableHits;
+use crate::words::count;
 
 /// Lists of files for people end here; the JSON has them all.
 const FILES_SHOWN: usize = 1_000;

@@ -4,12 +4,12 @@ use anyhow::Result;
 use globset::GlobMatcher;
 use std::collections::BTreeSet;
 
-use super::subject::Subject;
 use crate::cli::{PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Settings, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::lake::Lake;
-use crate::select;
+use crate::run::select;
+use crate::subjects::subject::Subject;
 use crate::warehouse::Warehouse;
 
 /// What was opened, and the topics in it that a subject may be in.

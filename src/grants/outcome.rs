@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 
 use super::{Decision, Permission, Rule};
-use crate::report::printable;
+use crate::words::printable;
 
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]

@@ -4,8 +4,7 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 
 use crate::problem::Problem;
-use crate::report::GapReport;
-use crate::sink::Progress;
+use crate::record::{DrainPlan, Gap, OffsetRange, Progress};
 
 /// A Kafka partition as the broker describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,47 +16,6 @@ pub struct PartitionOffsets {
     pub stable_end: i64,
     /// The high watermark.
     pub high: i64,
-}
-
-/// A half-open range of offsets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OffsetRange {
-    pub partition: i32,
-    pub start: i64,
-    pub end: i64,
-}
-
-/// The bounded read of one topic.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DrainPlan {
-    pub ranges: Vec<OffsetRange>,
-    /// Kafka partitions that are read together, one group after the other. Empty: all of them at once.
-    pub turns: Vec<Vec<i32>>,
-    /// Records come without their headers: librdkafka takes its time to look for some, even where there are none.
-    pub without_headers: bool,
-    pub gaps: Vec<GapReport>,
-    /// Offsets that an open transaction holds back.
-    pub held: u64,
-    pub generation: u32,
-    pub topic_id: Option<String>,
-    /// Drop records earlier than this.
-    pub from_ms: Option<i64>,
-    /// When the ends were asked for, in milliseconds since 1970.
-    pub planned_ms: i64,
-}
-
-impl DrainPlan {
-    /// Offsets to go.
-    pub fn len(&self) -> u64 {
-        self.ranges
-            .iter()
-            .map(|range| (range.end - range.start).unsigned_abs())
-            .sum()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// What the user said to go on in spite of.
@@ -114,7 +72,7 @@ pub fn plan(
             None => first_start(at, from),
         };
         if start < at.low {
-            plan.gaps.push(GapReport {
+            plan.gaps.push(Gap {
                 partition: at.partition,
                 from: start,
                 to: at.low,
@@ -210,7 +168,7 @@ fn restart(offsets: &[PartitionOffsets], topic_id: Option<&str>, progress: &Prog
     offsets.iter().filter_map(kept).collect()
 }
 
-fn lost(topic: &str, gaps: &[GapReport]) -> anyhow::Error {
+fn lost(topic: &str, gaps: &[Gap]) -> anyhow::Error {
     let list: Vec<_> = gaps
         .iter()
         .map(|gap| {
@@ -309,7 +267,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             plan.gaps,
-            [GapReport {
+            [Gap {
                 partition: 0,
                 from: 5,
                 to: 8

@@ -10,8 +10,7 @@ use super::disk::root::Root;
 use super::govern::purge;
 use super::layout::day::RecordDay;
 use super::layout::paths::HivePartition;
-use super::ledger::changed_since;
-use super::ledger::{self, Pending, PendingFile, Snapshot, TopicState};
+use super::ledger::{self, Pending, PendingFile, Snapshot, TopicState, changed_since};
 use super::line::encode::{self, LineWriter};
 use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
@@ -21,11 +20,10 @@ use super::table::spill_row::Origin;
 use super::table::{self, TableChange};
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::decode::{Decoded, Decoder};
-use crate::erase::filter::Filter;
-use crate::kafka::DrainPlan;
-use crate::record::Record;
+use crate::record::{DrainPlan, Drained, Progress, Record};
 use crate::report::{LakeReport, TargetReport, TopicReport};
-use crate::sink::{Drained, Progress, Rebuild, Sink};
+use crate::subjects::filter::Filter;
+use crate::target::{Rebuild, Sink};
 
 /// With one file per record, a commit every so many files keeps the ledger's state small.
 const FILES_PER_COMMIT: usize = 10_000;

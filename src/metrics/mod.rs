@@ -14,11 +14,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
+use crate::atomic_file::{folder_of, replace};
 use crate::cli::{Cli, Command, PurgeOnly};
-use crate::erase;
-use crate::exit;
-use crate::replace::{folder_of, replace};
 use crate::report::{Report, Status};
+use crate::{erase, exit};
 use exposition::Samples;
 use run::Run;
 

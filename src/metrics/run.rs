@@ -138,7 +138,7 @@ impl Run<'_> {
 }
 
 fn numbers(topic: &TopicReport) -> Vec<(&'static str, u64)> {
-    let lost = |gap: &crate::report::GapReport| (gap.to - gap.from).unsigned_abs();
+    let lost = |gap: &crate::record::Gap| (gap.to - gap.from).unsigned_abs();
     let mut numbers = vec![
         ("lakectl_topic_read_records", topic.read),
         ("lakectl_topic_remaining_offsets", topic.remaining),

@@ -8,7 +8,8 @@ use std::io::{IsTerminal, Write};
 use super::paint::Paint;
 use crate::cli::{Common, LogFormat};
 use crate::problem::Problem;
-use crate::report::{Report, printable};
+use crate::report::Report;
+use crate::words::printable;
 
 /// How lines are written, and what each of them says of the run.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! What the user sees at the end of a run: one JSON object, lines for a log, or a table at a terminal.
 
+pub mod bars;
 mod log;
 mod paint;
 mod plain;
@@ -11,7 +12,8 @@ use std::io::{IsTerminal, Write};
 use crate::cli::Common;
 use crate::exit;
 use crate::problem::Subject;
-use crate::report::{Report, Status, printable};
+use crate::report::{Report, Status};
+use crate::words::printable;
 pub use log::{Level, Log};
 pub use usage::usage;
 
@@ -76,9 +78,4 @@ pub fn lines(lines: &[String], log: &Log) {
     for line in lines {
         let _ = writeln!(stdout, "{}", log.line(None, &printable(line)));
     }
-}
-
-/// `1 file`, `2 files`
-pub fn count(n: u64, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }

@@ -1,8 +1,9 @@
 //! A line a topic, for logs and scripts.
 
-use super::{Log, count};
+use super::Log;
 use crate::config::Kind;
-use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport, printable};
+use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
+use crate::words::{count, printable};
 
 pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
     let mut lines = Vec::new();

@@ -5,9 +5,10 @@ use indicatif::{HumanBytes, HumanCount};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::paint::Paint;
-use super::{count, plain};
+use super::plain;
 use crate::exit;
-use crate::report::{Report, Status, TargetReport, TopicReport, printable};
+use crate::report::{Report, Status, TargetReport, TopicReport};
+use crate::words::{count, printable};
 
 /// Where the terminal doesn't say how wide it is.
 const WIDTH_DEFAULT: usize = 80;

@@ -5,8 +5,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{BufRead, IsTerminal, Write};
 
 use crate::exit::usage;
-use crate::report::printable;
 use crate::stop::Stop;
+use crate::words::printable;
 
 /// How often a question that is open lets us look at signals.
 const TICK: Timespec = Timespec {

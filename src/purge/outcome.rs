@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::plan::{Plan, TablePlan, TopicPlan};
 use crate::lake::DayFolder;
-use crate::print::count;
 use crate::report::Report;
+use crate::words::count;
 
 /// What was deleted, or would be.
 #[derive(Debug, Clone, Default, Serialize)]

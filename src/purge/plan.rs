@@ -11,8 +11,7 @@ use crate::config::{Kind, Retention};
 use crate::exit::usage;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::{DayFolder, TopicDays};
-use crate::print::count;
-use crate::report::one_line;
+use crate::words::{count, one_line};
 
 /// A plan that can be reviewed, kept in a file, and executed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

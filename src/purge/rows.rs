@@ -9,7 +9,7 @@ use super::plan::TablePlan;
 use crate::config::{Retention, Settings, Topic};
 use crate::exit::usage;
 use crate::locked::Locked;
-use crate::progress::Display;
+use crate::print::bars::Display;
 use crate::stop::Stop;
 use crate::warehouse::{PurgeEnded, Warehouse};
 

@@ -1,8 +1,8 @@
 //! DuckDB: a SELECT from read_json.
 
-use super::column::Type;
 use super::schema::{DAY, Field, Schema};
 use super::{Comments, ROUNDED};
+use crate::types::column::Type;
 
 /// Lines from this length on are announced: earlier versions take no more than twice that.
 const LONG: usize = 8 << 20;

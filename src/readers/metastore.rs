@@ -1,8 +1,8 @@
 //! Trino and Hive: external tables over the topic's folder, known to a Hive metastore.
 
-use super::column::Type;
 use super::schema::{DAY, Field, Schema};
 use super::{Comments, ROUNDED};
+use crate::types::column::Type;
 
 pub fn trino(schema: &Schema) -> String {
     let mut comments = Comments::new("--", schema, "Trino's Hive connector");

@@ -1,6 +1,5 @@
 //! What other programs need to read the lake: columns with types that fit every record, in the reader's own words.
 
-mod column;
 mod duckdb;
 mod metastore;
 mod polars;

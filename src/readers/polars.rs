@@ -1,9 +1,9 @@
 //! Polars: a lazy frame over scan_ndjson.
 
-use super::column::Type;
 use super::duckdb::literally;
 use super::schema::{DAY, Field, Schema};
 use super::{Comments, ROUNDED, python};
+use crate::types::column::Type;
 
 pub fn statement(schema: &Schema) -> String {
     let mut comments = Comments::new("#", schema, "Polars");

@@ -3,11 +3,11 @@
 use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
 
-use super::column::Column;
 use crate::config::{Compression, Kind};
 use crate::decode::fields;
 use crate::lake::{DataFile, Lake, TopicFiles};
 use crate::stop::Stop;
+use crate::types::column::Column;
 
 /// Lines of this length together are read without being asked to: some seconds.
 const LINES_MAX: u64 = 1 << 30;

@@ -3,11 +3,11 @@
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-use super::column::{Column, Type};
 use super::sample::Made;
 use crate::config::{Kind, Topic};
 use crate::lake::TopicFiles;
-use crate::print::count;
+use crate::types::column::{Column, Type};
+use crate::words::count;
 
 /// The folders of the lake, as columns.
 pub const DAY: [&str; 3] = ["year", "month", "day"];

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::column::Type;
 use super::schema::{DAY, Schema};
 use super::{Comments, python};
+use crate::types::column::Type;
 
 pub fn statement(schema: &Schema) -> String {
     let mut comments = Comments::new("#", schema, "Spark");

@@ -7,8 +7,9 @@ use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::{Turn, before_gap};
 use crate::kafka::Outcome;
+use crate::record::Drained;
 use crate::report::{PartitionReport, TopicReport};
-use crate::sink::{Drained, Sink};
+use crate::target::Sink;
 
 /// From this many topics on they are committed beside each other.
 pub(super) const TOPICS_MIN: usize = 8;
@@ -136,13 +137,11 @@ fn account(line: &mut TopicReport, drained: &Drained, before_from: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Kind, PartitionTime, Topic};
+    use crate::config::{KeySchema, Kind, PartitionTime, Topic};
     use crate::decode::{Decoded, Decoder};
-    use crate::kafka::DrainPlan;
-    use crate::ksqldb::KeySchema;
-    use crate::record::Record;
+    use crate::record::{DrainPlan, Progress, Record};
     use crate::report::{Status, TargetReport};
-    use crate::sink::{Progress, Rebuild};
+    use crate::target::Rebuild;
     use std::collections::BTreeMap;
     use std::sync::Barrier;
 

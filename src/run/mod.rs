@@ -3,22 +3,24 @@
 mod committing;
 mod options;
 mod planning;
+pub mod select;
 
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic};
-use crate::kafka::{Client, OffsetRange, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
+use crate::kafka::{Client, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
 use crate::lake::layout::paths::topic_folder;
 use crate::locked::Locked;
-use crate::print::count;
+use crate::print::bars::Progress as Bar;
 use crate::problem::Problem;
-use crate::progress::Progress as Bar;
-use crate::report::{GapReport, PartitionReport, Report, Status, TargetReport, TopicReport};
-use crate::select::{self, Selected};
-use crate::sink::{Progress, Rebuild, Sink, Target};
+use crate::record::{Gap, OffsetRange, Progress};
+use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
+use crate::target::{Rebuild, Sink, Target};
+use crate::words::count;
 use committing::{Commits, Ended};
 pub use options::{FromArg, Options, RebuildArg, overrides};
+use select::Selected;
 
 /// A run of lake or warehouse.
 #[derive(Debug)]
@@ -397,7 +399,7 @@ fn why<T>(answer: Option<&Result<T, String>>) -> &str {
 }
 
 /// Where the progress stood: a gap begins there.
-fn before_gap(gaps: &[GapReport], partition: i32, start: i64) -> i64 {
+fn before_gap(gaps: &[Gap], partition: i32, start: i64) -> i64 {
     gaps.iter()
         .find(|gap| gap.partition == partition)
         .map_or(start, |gap| gap.from)

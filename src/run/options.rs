@@ -8,7 +8,7 @@ use crate::cli::{Common, DrainArgs, KindArg};
 use crate::config::{Kind, Overrides, Settings, units};
 use crate::exit::usage;
 use crate::kafka::{Accept, Limits};
-use crate::progress::Display;
+use crate::print::bars::Display;
 use crate::report::Report;
 use crate::stop::Stop;
 

@@ -5,10 +5,11 @@ use anyhow::Result;
 use super::{FromArg, Options, RebuildArg, Run, Seen};
 use crate::config::{Kind, Topic};
 use crate::exit::usage;
-use crate::kafka::{self, Accept, Client, DrainPlan, From, OffsetRange, PartitionOffsets, TopicSettings};
+use crate::kafka::{self, Accept, Client, From, PartitionOffsets, TopicSettings};
 use crate::problem::Problem;
+use crate::record::{DrainPlan, OffsetRange, Progress};
 use crate::report::TopicReport;
-use crate::sink::{Progress, Rebuild};
+use crate::target::Rebuild;
 
 /// How far the clocks of the machines that run lakectl may lie apart.
 const CLOCKS_DIFFER_MS: i64 = 300_000;

@@ -14,7 +14,7 @@ use super::topics::Facts;
 use crate::config::{Kind, Settings};
 use crate::kafka::{Client, TopicList};
 use crate::lake::Ledger;
-use crate::select;
+use crate::run::select;
 use crate::warehouse::{self, TableStanding};
 
 /// How long Kafka, and MySQL, may take over one question.

@@ -7,8 +7,7 @@ use unicode_width::UnicodeWidthStr;
 use super::ask::Status;
 use super::model::{LakeState, LakeStatus, PartitionStatus, Source, TableStatus, TopicStatus, rfc3339};
 use crate::config::Kind;
-use crate::print::count;
-use crate::report::one_line;
+use crate::words::{count, one_line};
 
 const GAP: &str = "  ";
 const UNKNOWN: &str = "?";

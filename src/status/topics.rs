@@ -13,7 +13,7 @@ use crate::kafka::{self, Accept, From};
 use crate::lake::layout::paths::HivePartition;
 use crate::lake::{DayCount, LastRun, Standing};
 use crate::problem::Problem;
-use crate::sink::Progress;
+use crate::record::Progress;
 use crate::warehouse::TableStanding;
 
 /// All answers.

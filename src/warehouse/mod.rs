@@ -16,7 +16,8 @@ use std::time::Duration;
 use crate::config::{Database, Topic};
 use crate::locked::Locked;
 use crate::problem::{About, Problem};
-use crate::sink::{Progress, Target};
+use crate::record::Progress;
+use crate::target::Target;
 use govern::cutoffs::Erased;
 use load::progress::Place;
 use load::read_record::RowReader;
@@ -27,21 +28,17 @@ use table::target::TargetTable;
 pub use admin::dry_load::{Finding, Trial, Tried};
 pub use admin::init_db::{InitDbOutcome, init_db};
 pub use admin::rights::{Facts, Rights};
-use govern::cutoffs;
 pub use govern::erase::{ErasureEnded, TableHits};
-use govern::erased_list;
 pub use govern::purge::{PurgeEnded, RowsPurged};
-use load::first_drain;
-use load::progress;
-use load::rejects;
+use govern::{cutoffs, erased_list};
 pub use load::rejects::Reason;
 pub use load::table_sink::TableSink;
+use load::{first_drain, progress, rejects};
 use server::connect;
 pub(crate) use server::identifier::quote;
 pub use server::session::Session;
 pub use status::{RowCount, TableStanding, standing};
-use table::mapping;
-use table::target;
+use table::{mapping, target};
 
 /// A database that was reached and logged in to.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use super::server::connect::{self, Flavor, Server};
 use super::server::identifier::quote;
 use super::table::name;
 use crate::config::Database;
-use crate::sink::Progress;
+use crate::record::Progress;
 
 /// How long rows of one table, and of all tables, may be counted; what takes longer is estimated.
 const COUNT_MAX: Duration = Duration::from_millis(1_000);

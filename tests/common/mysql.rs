@@ -2,9 +2,9 @@
 #![allow(dead_code, unreachable_pub)]
 
 use lakectl::config::{self, Kind, Overrides, Settings, Topic};
-use lakectl::record::Record;
+use lakectl::record::{Drained, DrainedPartition, Record};
 use lakectl::report::{TargetReport, TopicReport, WarehouseReport};
-use lakectl::sink::{Drained, DrainedPartition, Sink};
+use lakectl::target::Sink;
 use lakectl::warehouse::{TableSink, Warehouse, init_db};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, Row, Value};

@@ -1,10 +1,9 @@
 //! Power cuts at the steps of a run that never comes to say that it's done. (After one that did, each scene begins
 //! with a power cut.)
 
-use super::controls;
 use super::rounds::Rounds;
 use super::scene::{Kind, Scene};
-use super::tree;
+use super::{controls, tree};
 use crate::common::inject::Call;
 
 /// Cuts the power when the run makes this call, and checks what readers and the next run find. False: the run was over

@@ -5,10 +5,9 @@ use serde_json::Value;
 
 use super::purge;
 use crate::common::files::data_files;
-use crate::common::inject;
 use crate::common::kafka::{Topic, record};
 use crate::common::lake::{Lake, assert_same, number};
-use crate::common::program;
+use crate::common::{inject, program};
 
 /// Noon of the day that lies so many days back.
 fn days_ago(days: u64) -> i64 {

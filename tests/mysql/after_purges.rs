@@ -3,12 +3,12 @@
 use crate::service::*;
 use crate::{TOPICS, fresh};
 use chrono_tz::UTC;
-use lakectl::erase::registry::{Secret, entries};
-use lakectl::erase::subject::Subject;
 use lakectl::exit;
 use lakectl::record::Record;
-use lakectl::sink::{Rebuild, Sink};
 use lakectl::stop::Stop;
+use lakectl::subjects::list::{Secret, entries};
+use lakectl::subjects::subject::Subject;
+use lakectl::target::{Rebuild, Sink};
 use lakectl::warehouse::TableSink;
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use crate::service::*;
 use crate::{COUNTS, TOPICS, fresh};
 use lakectl::exit;
-use lakectl::sink::Sink;
+use lakectl::target::Sink;
 use lakectl::warehouse::{TableSink, Warehouse};
 use mysql::prelude::Queryable;
 use std::sync::atomic::Ordering;

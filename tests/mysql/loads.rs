@@ -4,7 +4,7 @@ use crate::service::*;
 use crate::{COUNTS, PROGRESS, TOPICS, fresh};
 use lakectl::exit;
 use lakectl::record::Record;
-use lakectl::sink::Sink;
+use lakectl::target::Sink;
 
 /// The last record of a key wins, a tombstone deletes, and a second run finds its progress.
 fn upserts_fold_and_tombstones_delete(test: &TestDatabase) {

@@ -2,7 +2,7 @@
 
 use crate::TOPICS;
 use crate::service::*;
-use lakectl::sink::Sink;
+use lakectl::target::Sink;
 
 /// Types of a column; the first of them can be a primary key.
 const KEY_KINDS: [&str; 26] = [

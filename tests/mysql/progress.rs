@@ -3,8 +3,8 @@
 use crate::service::{self, *};
 use crate::{PROGRESS, fresh};
 use lakectl::exit;
-use lakectl::record::Record;
-use lakectl::sink::{DrainedPartition, Sink};
+use lakectl::record::{DrainedPartition, Record};
+use lakectl::target::Sink;
 use std::time::Duration;
 
 #[test]

@@ -2,9 +2,8 @@
 
 use crate::service::{self, *};
 use crate::{COUNTS, TOPICS, fresh};
-use lakectl::kafka::{DrainPlan, OffsetRange};
-use lakectl::record::Record;
-use lakectl::sink::{Rebuild, Sink};
+use lakectl::record::{DrainPlan, OffsetRange, Record};
+use lakectl::target::{Rebuild, Sink};
 use lakectl::warehouse::TableSink;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -3,9 +3,8 @@
 
 use crate::service::*;
 use crate::{TOPICS, fresh};
-use lakectl::kafka::{DrainPlan, OffsetRange};
-use lakectl::record::Record;
-use lakectl::sink::{Drained, DrainedPartition, Rebuild, Sink};
+use lakectl::record::{DrainPlan, Drained, DrainedPartition, OffsetRange, Record};
+use lakectl::target::{Rebuild, Sink};
 use lakectl::warehouse::TableSink;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

@@ -8,8 +8,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::common::kafka::{DAY_MS, NOON_MS, Record, Topic, numbered, record, tombstone};
 use crate::common::lake::Lake;
 use crate::common::program::{self, Run};
-use crate::common::strace;
-use crate::common::unique;
+use crate::common::{strace, unique};
 
 /// Path relative to the lake root -> inode and content: what somebody has loaded.
 type Loaded = BTreeMap<String, (u64, Vec<u8>)>;

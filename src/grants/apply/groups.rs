@@ -1,9 +1,8 @@
 //! What the walk changed, told as a person would: the same change on a folder and on all below it is one.
 
 use super::people::Person;
-use crate::grants::AclChange;
 use crate::grants::outcome::shown_bits;
-use crate::grants::path;
+use crate::grants::{AclChange, path};
 use crate::lake::disk::acl::Bits;
 
 /// Before and after; None: no entry.

@@ -19,8 +19,9 @@ use super::disk::folder::Folder;
 use super::disk::inherited_acl::{self, Heirs};
 use super::disk::root::{Found, Root};
 use super::layout::paths::{HivePartition, day_folder, parent};
-use super::ledger::preconditions;
-use super::ledger::{self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState};
+use super::ledger::{
+    self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState, preconditions,
+};
 use crate::config::Settings;
 use crate::problem::About;
 

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use super::found::{Counts, Found};
 use crate::config::{Compression, Kind, Topic};
-use crate::erase::matcher::{Matcher, Verdict};
 use crate::lake::disk::lock;
 use crate::lake::disk::root::Root;
 use crate::lake::file::compress::{FrameWriter, Scratch};
 use crate::lake::file::writer::CHUNK;
 use crate::lake::layout::day::RecordDay;
 use crate::lake::layout::paths::{HivePartition, day_folder};
-use crate::lake::ledger::changed_since;
-use crate::lake::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState};
+use crate::lake::ledger::{
+    self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState, changed_since,
+};
 use crate::lake::line::decode::Lines;
 use crate::lake::table::merge::Merge;
 use crate::lake::table::snapshot::FirstDrain;
@@ -23,6 +23,7 @@ use crate::lake::{Lake, commit};
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::stop::Stop;
+use crate::subjects::matcher::{Matcher, Verdict};
 
 /// Files of one commit: the ledger's state names them all.
 const FILES_PER_COMMIT: usize = 10_000;

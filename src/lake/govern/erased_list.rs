@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
 
-use crate::erase::registry::{Entry, Registry, Secret};
 use crate::lake::Lake;
 use crate::lake::disk::root::Root;
 use crate::lake::disk::{checksummed, lock};
 use crate::lake::layout::paths::HOME;
 use crate::locked::Locked;
+use crate::subjects::list::{Entry, Registry, Secret};
 
 const ENTRIES: &str = ".lakectl/erasures";
 const SECRET: &str = ".lakectl/erasure-key";

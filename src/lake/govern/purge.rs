@@ -11,11 +11,10 @@ use crate::lake::Lake;
 use crate::lake::commit::{self, trash};
 use crate::lake::disk::lock;
 use crate::lake::layout::paths::{HivePartition, day_folder, topic_folder};
-use crate::lake::ledger::changed_since;
-use crate::lake::ledger::{self, Manifest, Pending, PendingPurge, TopicState};
+use crate::lake::ledger::{self, Manifest, Pending, PendingPurge, TopicState, changed_since};
 use crate::locked::Locked;
 use crate::problem::Problem;
-use crate::report::one_line;
+use crate::words::one_line;
 
 /// A topic of the lake, by its ledger.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use super::paths::{DayClock, HivePartition};
 use crate::config::{PartitionTime, units};
 use crate::decode::Decoded;
-use crate::ksqldb::DecodedKey;
+use crate::decode::key::DecodedKey;
 
 /// Tells the day by the time that the topic's `lake.partition_time` names.
 #[derive(Debug)]
@@ -101,8 +101,8 @@ fn field_time(raw: &str, zone: Tz) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::KeySchema;
     use crate::decode::Decoder;
-    use crate::ksqldb::KeySchema;
     use crate::record::Record;
 
     fn day(by: PartitionTime, value: &str) -> String {
@@ -114,7 +114,7 @@ mod tests {
             value: Some(value.as_bytes()),
             headers: Vec::new(),
         };
-        let window = Some(crate::ksqldb::Window::Time { size_ms: 1 });
+        let window = Some(crate::config::Window::Time { size_ms: 1 });
         let key = KeySchema {
             window,
             ..KeySchema::default()

@@ -10,15 +10,13 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::disk::checksummed;
 use super::disk::folder::Folder;
-use super::disk::lock;
 use super::disk::root::Root;
+use super::disk::{checksummed, lock};
 use super::layout::paths::{HOME, HivePartition, generation_of};
 use crate::config::Kind;
 use crate::problem::{About, Problem};
-use crate::report::GapReport;
-use crate::sink::Progress;
+use crate::record::{Gap, Progress};
 use change_log::Changes;
 
 const LAKE: &str = ".lakectl/lake";
@@ -143,7 +141,7 @@ pub struct TopicState {
     pub records: Option<BTreeMap<i32, u64>>,
     /// Offsets that were accepted to be lost, the newest last. Nothing is decided by them: they are for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    gaps: Vec<GapReport>,
+    gaps: Vec<Gap>,
     /// The first day that a purge left: older records of streams, and older history of tables, stay erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<NaiveDate>,
@@ -176,7 +174,7 @@ impl TopicState {
     }
 
     /// Remembers gaps, and forgets the oldest of too many: each commit writes all of them.
-    pub fn add_gaps(&mut self, gaps: &[GapReport]) {
+    pub fn add_gaps(&mut self, gaps: &[Gap]) {
         self.gaps.extend(gaps);
         let surplus = self.gaps.len().saturating_sub(GAPS_MAX);
         self.gaps.drain(..surplus);
@@ -442,7 +440,7 @@ mod tests {
 
     #[test]
     fn of_too_many_gaps_the_newest_are_remembered() {
-        let gap = |from: usize| GapReport {
+        let gap = |from: usize| Gap {
             partition: 0,
             from: from as i64,
             to: from as i64 + 1,

@@ -4,9 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::head::{LineHead, splice, string};
+use crate::config::KeySchema;
 use crate::decode::line::OURS;
 use crate::decode::{Body, Decoded, Decoder, Text};
-use crate::ksqldb::KeySchema;
 use crate::record::{Header, Record};
 
 /// The names of the day folders, which readers add as columns.
@@ -206,7 +206,7 @@ mod properties;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ksqldb::{KeyFormat, Window};
+    use crate::config::{KeyFormat, Window};
     use proptest::prelude::*;
 
     fn record<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Record<'a> {

@@ -4,7 +4,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::ksqldb::{DecodedKey, Key, KeySchema};
+use crate::config::KeySchema;
+use crate::decode::key::{DecodedKey, Key};
 use crate::record::Coordinates;
 
 /// Kafka partition, offset, and Kafka's timestamp in milliseconds since 1970.

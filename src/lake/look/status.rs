@@ -9,10 +9,9 @@ use crate::config::{Kind, Settings, check_topic_name};
 use crate::lake::Lake;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HOME, HivePartition};
-use crate::lake::ledger::preconditions;
-use crate::lake::ledger::{self, FileEntry, Manifest, Pending, TopicState};
+use crate::lake::ledger::{self, FileEntry, Manifest, Pending, TopicState, preconditions};
+use crate::record::Progress;
 use crate::run_id;
-use crate::sink::Progress;
 
 /// How often a topic is read again because a run committed meanwhile; what is seen then may be a commit too old.
 const TRIES: u32 = 10;

@@ -248,9 +248,8 @@ fn staged_name(number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Compression;
+    use crate::config::{Compression, KeySchema};
     use crate::decode::Decoder;
-    use crate::ksqldb::KeySchema;
     use chrono::{Days, NaiveDate};
 
     /// Days that came to a little more than one buffer must not keep another one each.

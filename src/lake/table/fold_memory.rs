@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use std::cell::Cell;
 
 use super::spill_row::{HEADER, Head, Origin};
-use crate::fetch::fetch;
-use crate::key_hash::{Places, Seed};
+use crate::memory::key_hash::{Places, Seed};
+use crate::memory::prefetch::fetch;
 
 /// Before a row's header stands the room that its line has, with a bit for rows that are outdated.
 const ROOM: usize = 4;

@@ -14,7 +14,7 @@ use super::disk::root::Root;
 use super::layout::paths::{HivePartition, day_folder, snapshot_name};
 use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot};
 use crate::config::{Compression, Kind, Topic};
-use crate::erase::matcher::Matcher;
+use crate::subjects::matcher::Matcher;
 use merge::Merge;
 use snapshot::FirstDrain;
 

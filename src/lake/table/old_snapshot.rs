@@ -8,11 +8,11 @@ use super::merge::NO_ROW;
 use super::new_snapshot::Output;
 use super::spill_row::{self, Head, Origin};
 use crate::config::Compression;
-use crate::erase::matcher::{Matcher, Verdict};
 use crate::lake::disk::root::Root;
 use crate::lake::file::writer::CHUNK;
 use crate::lake::ledger::Snapshot;
 use crate::lake::line::decode::{Hashing, Lines};
+use crate::subjects::matcher::{Matcher, Verdict};
 
 /// The rows of the previous snapshot, in order. Most of them stay as they are: their lines are copied many at once.
 pub(in crate::lake) struct Previous {

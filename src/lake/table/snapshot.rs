@@ -7,9 +7,9 @@ use super::merge::Merge;
 use super::new_snapshot::{Output, Written};
 use super::old_snapshot::Previous;
 use crate::config::Compression;
-use crate::erase::matcher::Matcher;
 use crate::lake::disk::root::Root;
 use crate::lake::ledger::Snapshot;
+use crate::subjects::matcher::Matcher;
 
 /// How a table's first complete drain stands. Up to its end keys may have moved between Kafka partitions, and the order in
 /// which runs take their records says nothing.

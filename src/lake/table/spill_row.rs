@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::rank::Rank;
+use crate::record::Rank;
 
 /// Where a row comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::fmt::Write;
 use super::grid::section;
 use super::grouped;
 use crate::config::Kind;
-use crate::report::one_line;
 use crate::status::ask::Status;
 use crate::status::model::{DayStatus, TopicStatus};
+use crate::words::one_line;
 
 /// A year of weeks, where there is room for it.
 const WEEKS_MAX: u64 = 53;

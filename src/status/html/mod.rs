@@ -9,7 +9,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
 use super::ask::Status;
 use super::model::{Source, rfc3339};
-use crate::report::one_line;
+use crate::words::one_line;
 use calendar::Calendars;
 
 const STYLE: &str = include_str!("style.css");

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::grid::{number, section, table, table_section, text};
 use super::{bytes, grouped, moment, name, unknown};
-use crate::report::one_line;
 use crate::status::ask::Status;
 use crate::status::model::{LakeState, LakeStatus, PartitionStatus, TableStatus, TopicStatus};
+use crate::words::one_line;
 
 /// Reasons of one table that are told; the rest is a number.
 const REASONS_MAX: usize = 20;

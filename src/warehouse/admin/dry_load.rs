@@ -8,7 +8,6 @@ use super::alter_column::Definitions;
 use super::width::Width;
 use crate::config::{Topic, closest};
 use crate::decode::Decoded;
-use crate::print::count;
 use crate::problem::About;
 use crate::warehouse::Warehouse;
 use crate::warehouse::load::batch::change::values_bytes;
@@ -20,6 +19,7 @@ use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::Cell;
 use crate::warehouse::value::cells::Wanted;
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
+use crate::words::count;
 
 /// Something about the table that a person should know, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

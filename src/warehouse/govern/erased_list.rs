@@ -5,10 +5,10 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Transaction};
 
 use crate::config::Topic;
-use crate::erase::filter::Filter;
-use crate::erase::registry::{Entry, Registry, Secret};
 use crate::exit::usage;
 use crate::problem::About;
+use crate::subjects::filter::Filter;
+use crate::subjects::list::{Entry, Registry, Secret};
 use crate::warehouse::load::read_record::RowReader;
 use crate::warehouse::server::connect;
 use crate::warehouse::{Session, Warehouse};

@@ -3,7 +3,7 @@
 use mysql::Value;
 
 use crate::config::Topic;
-use crate::erase::subject::Subject;
+use crate::subjects::subject::Subject;
 use crate::warehouse::load::read_record::RowReader;
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::table::column::{Column, ColumnType};

@@ -8,7 +8,7 @@ use mysql::prelude::Queryable;
 use super::batch::Batch;
 use super::batch::recent_keys::Home;
 use super::progress::Place;
-use crate::key_hash::Seed;
+use crate::memory::key_hash::Seed;
 
 pub(in crate::warehouse) const TABLE: &str = "lakectl_first_drain";
 

@@ -4,7 +4,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 use std::collections::BTreeMap;
 
-use crate::sink::Progress;
+use crate::record::Progress;
 use crate::warehouse::table::target::field;
 
 pub(in crate::warehouse) const TABLE: &str = "lakectl_progress";

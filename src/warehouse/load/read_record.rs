@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::batch::change::{Pending, Write};
+use crate::config::KeySchema;
+use crate::decode::key::{DecodedKey, Key};
 use crate::decode::{Body, Decoder, Field, Object, fields};
-use crate::ksqldb::{DecodedKey, Key, KeySchema};
 use crate::record::Record;
 use crate::warehouse::table::key_fields::by_name_or_place;
 use crate::warehouse::table::mapping::{KeyColumns, KeyPlan, Names};

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::batch::change::Pending;
 use super::read_record::Rows;
-use crate::sink;
+use crate::target;
 use crate::warehouse::server::connect;
 use crate::warehouse::server::error_class::{Fault, fault_of};
 use crate::warehouse::server::identifier::quote;
@@ -39,7 +39,7 @@ const NONE: i32 = -1;
 
 #[derive(Debug)]
 pub(in crate::warehouse) struct Rebuild {
-    absent: sink::Rebuild,
+    absent: target::Rebuild,
     keys_may_move: bool,
     spilled: bool,
     /// The number of the next change; keys without one have 0.
@@ -75,7 +75,7 @@ pub(in crate::warehouse) struct Compared<'b> {
 type Before = (usize, i32, i64);
 
 impl Rebuild {
-    pub(in crate::warehouse) fn new(absent: sink::Rebuild, keys_may_move: bool) -> Self {
+    pub(in crate::warehouse) fn new(absent: target::Rebuild, keys_may_move: bool) -> Self {
         Rebuild {
             absent,
             keys_may_move,
@@ -99,7 +99,7 @@ impl Rebuild {
     }
 
     fn needs_keys(&self) -> bool {
-        self.keys_may_move || self.absent == sink::Rebuild::DropAbsent
+        self.keys_may_move || self.absent == target::Rebuild::DropAbsent
     }
 
     /// Empty tables of keys, made outside of the transaction.
@@ -197,7 +197,7 @@ impl Rebuild {
         conn: &mut Conn,
         table: &TargetTable,
     ) -> mysql::Result<u64> {
-        if self.absent == sink::Rebuild::KeepAbsent {
+        if self.absent == target::Rebuild::KeepAbsent {
             return Ok(0);
         }
         conn.query_drop(format!(

@@ -20,12 +20,11 @@ use super::rebuild::{self, Rebuild};
 use super::transaction::{self, Landed};
 use crate::config::Topic;
 use crate::decode::{Decoded, Decoder};
-use crate::erase::filter::Filter;
 use crate::exit::usage;
-use crate::kafka::DrainPlan;
-use crate::record::Record;
+use crate::record::{DrainPlan, Drained, Progress, Record};
 use crate::report::{TargetReport, TopicReport};
-use crate::sink::{self, Drained, Progress, Sink};
+use crate::subjects::filter::Filter;
+use crate::target::{self, Sink};
 use crate::warehouse::govern::cutoffs::{self, Erased};
 use crate::warehouse::govern::erased_list;
 use crate::warehouse::server::locked_session::Link;
@@ -167,7 +166,7 @@ impl TableSink {
     ///
     /// # Errors
     /// Another topic fills the same table (exit code 2), another run took the lock, or the session could not be renewed.
-    pub fn rebuild(&mut self, rebuild: sink::Rebuild) -> Result<()> {
+    pub fn rebuild(&mut self, rebuild: target::Rebuild) -> Result<()> {
         let place = Place {
             table: &self.table.name,
             topic: &self.topic.name,
@@ -353,7 +352,7 @@ impl Sink for TableSink {
     }
 
     /// What was read of some Kafka partitions is written while others are read, unless all is one transaction.
-    fn suit(&self, plan: DrainPlan, rebuild: Option<sink::Rebuild>) -> DrainPlan {
+    fn suit(&self, plan: DrainPlan, rebuild: Option<target::Rebuild>) -> DrainPlan {
         let plan = DrainPlan {
             without_headers: true,
             ..plan
@@ -370,7 +369,7 @@ impl Sink for TableSink {
         self.table.may_refuse
     }
 
-    fn begin(&mut self, plan: &DrainPlan, rebuild: Option<sink::Rebuild>) -> Result<()> {
+    fn begin(&mut self, plan: &DrainPlan, rebuild: Option<target::Rebuild>) -> Result<()> {
         let ranges = plan.ranges.iter();
         self.starts = ranges
             .clone()

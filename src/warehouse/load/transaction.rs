@@ -10,13 +10,12 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
-use super::first_drain;
 use super::progress::{self, Place};
 use super::read_record::{RowReader, Rows};
 use super::rebuild::{Compared, Rebuild};
 use super::rejects::{self, Origin, Reject};
-use super::statements;
-use crate::sink::Progress;
+use super::{first_drain, statements};
+use crate::record::Progress;
 use crate::warehouse::govern::cutoffs::{self, Cutoffs};
 use crate::warehouse::govern::erased_list;
 use crate::warehouse::server::error_class::{Fault, fault_of};

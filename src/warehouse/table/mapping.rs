@@ -4,9 +4,8 @@ use anyhow::Result;
 use std::collections::HashMap;
 
 use super::target::TargetTable;
-use crate::config::{Topic, did_you_mean};
+use crate::config::{KeyFormat, Topic, did_you_mean};
 use crate::exit::usage;
-use crate::ksqldb::KeyFormat;
 use crate::problem::Problem;
 use crate::warehouse::server::identifier::quote;
 
@@ -218,8 +217,7 @@ fn key_columns(topic: &Topic, table: &TargetTable, names: &Names, rest: Vec<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Kind;
-    use crate::ksqldb::Window;
+    use crate::config::{Kind, Window};
     use crate::warehouse::table::column::{Column, ColumnType};
 
     fn table(columns: &[&str], key: &[usize]) -> TargetTable {

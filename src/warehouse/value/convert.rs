@@ -11,9 +11,8 @@ use std::borrow::Cow;
 use super::canonical::canonical;
 use super::cell::{Cell, FIXED_ON_WIRE, bytes_on_wire};
 use super::decimal::Decimal;
-use super::json_limits;
 use super::refusal::RefusalKind;
-use super::time;
+use super::{json_limits, time};
 use crate::warehouse::table::column::{Column, ColumnType};
 
 /// One field of a record.

@@ -1,8 +1,8 @@
 //! Lines, said a second time: what the published form makes of a record, byte for byte, without the writer's own code.
 
 use super::*;
+use crate::config::KeyFormat;
 use crate::json::oracle;
-use crate::ksqldb::KeyFormat;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -181,7 +181,7 @@ proptest! {
             KeyFormat::Delimited, KeyFormat::Bytes, KeyFormat::None,
         ]),
         window in proptest::sample::select(vec![
-            None, Some(crate::ksqldb::Window::Time { size_ms: 300_000 }), Some(crate::ksqldb::Window::Session),
+            None, Some(crate::config::Window::Time { size_ms: 300_000 }), Some(crate::config::Window::Session),
         ]),
     ) {
         let schema = KeySchema {

@@ -1,7 +1,7 @@
 //! The fold against a map of all updates.
 
 use super::*;
-use crate::ksqldb::KeySchema;
+use crate::config::KeySchema;
 use crate::lake::line::encode::LineWriter;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -1,13 +1,12 @@
 //! Snapshots that were merged, against the same updates folded at once; and damage, which must be found.
 
 use super::*;
-use crate::config::{Kind, Topic};
-use crate::erase::subject::Subject;
-use crate::ksqldb::KeySchema;
+use crate::config::{KeySchema, Kind, Topic};
 use crate::lake::line::decode::Lines;
 use crate::lake::line::encode::LineWriter;
 use crate::lake::table::fold::Fold;
 use crate::lake::table::spill_row::{HEADER, Origin};
+use crate::subjects::subject::Subject;
 use proptest::prelude::*;
 use std::fs;
 use std::io::Write;

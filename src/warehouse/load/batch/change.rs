@@ -2,9 +2,8 @@
 
 use mysql::Value;
 
-use crate::fetch::fetch;
-use crate::rank::Rank;
-use crate::record::Record;
+use crate::memory::prefetch::fetch;
+use crate::record::{Rank, Record};
 use crate::warehouse::value::cell::{FIXED_ON_WIRE, bytes_on_wire};
 
 /// What a change takes beside its data: places in the vector and the index, and in the order while it is made, allocator.

@@ -7,9 +7,8 @@ use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
 
 use super::rejects::Reject;
-use crate::key_hash::{Places, Seed};
-use crate::rank::Rank;
-use crate::record::Record;
+use crate::memory::key_hash::{Places, Seed};
+use crate::record::{Rank, Record};
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cells::Row;
 use crate::warehouse::value::sort_key::{first_bytes, sort_key};

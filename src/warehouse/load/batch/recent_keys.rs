@@ -4,8 +4,7 @@
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
-use crate::rank::Rank;
-use crate::record::Record;
+use crate::record::{Rank, Record};
 
 /// Keys that are remembered, in 17 MB.
 const KEYS_MAX: usize = 400_000;
@@ -107,7 +106,7 @@ fn short(key: u128) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key_hash::Seed;
+    use crate::memory::key_hash::Seed;
 
     fn home(n: u64, seed: &Seed) -> Home {
         Home {

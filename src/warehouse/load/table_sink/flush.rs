@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use super::TableSink;
 use super::loader::Parcel;
 use crate::problem::Problem;
-use crate::sink::{Drained, Progress};
+use crate::record::{Drained, Progress};
 use crate::warehouse::load::batch::Batch;
 use crate::warehouse::load::progress::Place;
 use crate::warehouse::load::transaction;

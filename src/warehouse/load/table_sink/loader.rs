@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crate::sink::Progress;
+use crate::record::Progress;
 use crate::warehouse::govern::cutoffs::Cutoffs;
 use crate::warehouse::load::batch::Batch;
 use crate::warehouse::load::read_record::RowReader;

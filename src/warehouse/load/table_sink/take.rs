@@ -4,8 +4,8 @@ use mysql::Value;
 use std::ops::Range;
 
 use super::TableSink;
+use crate::decode::key::DecodedKey;
 use crate::decode::{Body, Decoded};
-use crate::ksqldb::DecodedKey;
 use crate::record::Record;
 use crate::warehouse::load::batch::change::Write;
 use crate::warehouse::load::read_record::Change;

@@ -1,0 +1,109 @@
+//! Why Kafka gives no answer, and whether the same question gets one a moment later.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// A question that failed, or one part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::kafka) struct Fault {
+    code: Option<Code>,
+    text: String,
+}
+
+impl Fault {
+    pub(in crate::kafka) fn new(code: Code, text: impl Into<String>) -> Fault {
+        Fault {
+            code: Some(code),
+            text: text.into(),
+        }
+    }
+
+    /// One that no other try mends.
+    pub(in crate::kafka) fn lasting(text: impl Into<String>) -> Fault {
+        Fault {
+            code: None,
+            text: text.into(),
+        }
+    }
+
+    pub(in crate::kafka) fn is(&self, code: Code) -> bool {
+        self.code == Some(code)
+    }
+
+    /// The same, as this code tells it better.
+    pub(in crate::kafka) fn with_code(mut self, code: Code) -> Fault {
+        self.code = Some(code);
+        self
+    }
+
+    /// The same, with where it happened.
+    pub(in crate::kafka) fn at(mut self, place: &str) -> Fault {
+        self.text = format!("{place}: {}", self.text);
+        self
+    }
+
+    /// Nobody has answered.
+    pub(in crate::kafka) fn is_silence(&self) -> bool {
+        self.code.is_some_and(is_silence)
+    }
+
+    /// It goes away by itself.
+    pub(in crate::kafka) fn passes(&self) -> bool {
+        self.code.is_some_and(passes)
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<KafkaError> for Fault {
+    fn from(error: KafkaError) -> Fault {
+        Fault {
+            code: error.rdkafka_error_code(),
+            text: error.to_string(),
+        }
+    }
+}
+
+/// A name or a list that librdkafka cannot take.
+impl From<std::ffi::NulError> for Fault {
+    fn from(error: std::ffi::NulError) -> Fault {
+        Fault::lasting(error.to_string())
+    }
+}
+
+fn is_silence(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut | Code::Resolve
+    )
+}
+
+/// Errors that Kafka or librdkafka mends by itself: brokers come back, leaders and coordinators are chosen, and what one
+/// broker knows reaches the others.
+pub(in crate::kafka) fn passes(code: Code) -> bool {
+    is_silence(code)
+        || matches!(
+            code,
+            Code::RequestTimedOut
+                | Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::ReplicaNotAvailable
+                | Code::NetworkException
+                | Code::NotController
+                | Code::NotCoordinator
+                | Code::CoordinatorLoadInProgress
+                | Code::CoordinatorNotAvailable
+                | Code::WaitingForCoordinator
+                | Code::UnstableOffsetCommit
+                | Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+                | Code::OffsetNotAvailable
+                | Code::KafkaStorageError
+                | Code::UnknownTopicOrPartition
+        )
+}

@@ -1,0 +1,411 @@
+//! The connection to Kafka: a consumer that is assigned, never subscribed.
+
+pub(super) mod admin;
+pub(super) mod fault;
+pub(super) mod options;
+pub(super) mod patience;
+pub(super) mod reasons;
+pub(super) mod refusal;
+pub(super) mod settings;
+pub(super) mod survey;
+#[cfg(test)]
+pub(super) mod tests;
+
+use anyhow::{Context as _, Result, anyhow};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::{Metadata, MetadataTopic};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use admin::{Admin, OffsetSpec, TopicPartition};
+use fault::Fault;
+
+use super::plan::PartitionOffsets;
+use crate::config::Kafka;
+use crate::problem::{Problem, Subject, regarding};
+use crate::stop::Stop;
+use crate::words::printable;
+use patience::Patience;
+use reasons::Reasons;
+use refusal::{remedy, without_thread};
+use settings::TopicSettings;
+
+/// How long Kafka may leave a question unanswered.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long a consumer may take to close; librdkafka waits for answers that may never come.
+const CLOSING_MAX: Duration = Duration::from_secs(3);
+const CLOSING_TICK: Duration = Duration::from_millis(1);
+
+/// Kafka, as one run sees it.
+pub struct Client {
+    pub(super) consumer: Arc<BaseConsumer<Reasons>>,
+    brokers: String,
+    group: String,
+    pub(super) patience: Patience,
+    /// librdkafka's own broker, which answers no questions about topics.
+    is_embedded: bool,
+    /// Ids of the brokers in the last metadata.
+    pub(super) brokers_seen: Mutex<Vec<i32>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kafka at {}", self.brokers)
+    }
+}
+
+/// Topic name -> its Kafka partitions.
+pub type TopicList = BTreeMap<String, Vec<i32>>;
+
+impl Client {
+    /// Makes the client; nothing is sent before the first question.
+    ///
+    /// # Errors
+    /// A property that librdkafka does not know or accept: exit code 2.
+    pub fn new(kafka: &Kafka, target: &str) -> Result<Client> {
+        let group = format!("{}.{target}", kafka.group);
+        let consumer = options::config(kafka, &group)
+            .create_with_context(Reasons::default())
+            .map_err(|error| options::refused(kafka, error))?;
+        Ok(Client {
+            consumer: Arc::new(consumer),
+            brokers: kafka.brokers.clone(),
+            group,
+            patience: Patience {
+                silence: ANSWER_TIMEOUT,
+                not_ready: kafka.timeout.max(ANSWER_TIMEOUT),
+                stop: Stop::default(),
+            },
+            is_embedded: kafka.is_embedded,
+            brokers_seen: Mutex::default(),
+        })
+    }
+
+    /// The same, whose waits end when a signal comes.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &Stop) -> Client {
+        self.patience.stop = stop.clone();
+        self
+    }
+
+    /// The same, with less patience.
+    #[must_use]
+    pub fn answering_within(mut self, answer_timeout: Duration) -> Client {
+        self.patience.silence = answer_timeout;
+        self.patience.not_ready = answer_timeout;
+        self
+    }
+
+    /// Every topic of the cluster. One that is just being made may have no Kafka partitions yet.
+    pub fn topics(&self) -> Result<TopicList> {
+        let found = self.patience.ask_each(|left| {
+            let metadata = self.metadata(None, left)?;
+            if let Ok(mut seen) = self.brokers_seen.lock() {
+                *seen = metadata.brokers().iter().map(|broker| broker.id()).collect();
+            }
+            let topics = metadata.topics().iter();
+            Ok(topics
+                .map(|topic| (topic.name().to_owned(), partitions_of(topic)))
+                .collect())
+        });
+        let found = found.map_err(|fault| self.explain(&fault))?;
+        Ok(found
+            .into_iter()
+            .map(|(topic, partitions)| (topic, partitions.unwrap_or_default()))
+            .collect())
+    }
+
+    pub(super) fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, Fault> {
+        self.consumer.fetch_metadata(topic, timeout).map_err(|error| {
+            let fault = Fault::from(error);
+            let reason = self.reason(&fault.to_string());
+            // A wrong password stays wrong.
+            match fault.is_silence() && remedy(&reason).lasts {
+                true => fault.with_code(RDKafkaErrorCode::Authentication),
+                false => fault,
+            }
+        })
+    }
+
+    /// Topic name -> topic id, or why Kafka doesn't tell it. None comes from a broker that has no ids: then only ends that
+    /// have moved back tell a topic that was made anew, as before Kafka 2.8.
+    pub fn topic_ids(&self, topics: &[String]) -> Result<BTreeMap<String, Result<Option<String>, String>>> {
+        if topics.is_empty() || self.is_embedded {
+            return Ok(topics.iter().map(|topic| (topic.clone(), Ok(None))).collect());
+        }
+        let found = self
+            .patience
+            .ask_each(|left| self.admin(left).topic_ids(topics))
+            .map_err(|fault| self.explain(&fault))
+            .with_context(|| format!("asking {} for topic ids", self.brokers))?;
+        Ok(self.each(topics, found))
+    }
+
+    /// Topic name -> its settings, all asked for at once, or why Kafka doesn't tell them.
+    pub fn topic_settings(&self, topics: &[String]) -> BTreeMap<String, Result<TopicSettings, String>> {
+        let all = |answer: &dyn Fn() -> Result<TopicSettings, String>| {
+            topics.iter().map(|topic| (topic.clone(), answer())).collect()
+        };
+        if topics.is_empty() || self.is_embedded {
+            return all(&|| Ok(TopicSettings::default()));
+        }
+        match self
+            .patience
+            .ask_each(|left| self.admin(left).topic_settings(topics))
+        {
+            Ok(found) => self.each(topics, found),
+            Err(fault) => all(&|| Err(format!("{:#}", self.explain(&fault)))),
+        }
+    }
+
+    /// An answer, or an error, for each topic.
+    fn each<T>(
+        &self,
+        topics: &[String],
+        mut found: BTreeMap<String, Result<T, Fault>>,
+    ) -> BTreeMap<String, Result<T, String>> {
+        let one = |topic: &String| match found.remove(topic) {
+            Some(answer) => answer.map_err(|fault| format!("{:#}", self.explain(&fault))),
+            None => Err("its answer leaves the topic out".to_owned()),
+        };
+        topics.iter().cloned().zip(topics.iter().map(one)).collect()
+    }
+
+    /// Where the Kafka partitions of these topics begin and end now.
+    pub fn offsets(&self, topics: &TopicList) -> Result<BTreeMap<String, Vec<PartitionOffsets>>> {
+        let all: Vec<_> = topics
+            .iter()
+            .flat_map(|(topic, ids)| ids.iter().map(|&id| (topic.clone(), id)))
+            .collect();
+        let ask = |spec| {
+            self.ends(&all, spec)
+                .with_context(|| format!("asking {} for offsets", self.brokers))
+        };
+        // The low watermark last: what has been deleted by then is noticed by the plan, not by the read.
+        let (high, stable, low) = (
+            ask(OffsetSpec::Latest)?,
+            ask(OffsetSpec::LatestStable)?,
+            ask(OffsetSpec::Earliest)?,
+        );
+        let mut found: BTreeMap<String, Vec<PartitionOffsets>> = BTreeMap::new();
+        for key in all {
+            let pick = |map: &BTreeMap<_, Result<i64, Fault>>| self.offset_at(&key, map.get(&key));
+            let (low, high) = (pick(&low)?, pick(&high)?);
+            // Asked before the stable end, the high watermark may lie below it by now.
+            let stable_end = pick(&stable)?.max(low);
+            let offsets = PartitionOffsets {
+                partition: key.1,
+                low,
+                stable_end,
+                high: high.max(stable_end),
+            };
+            found.entry(key.0).or_default().push(offsets);
+        }
+        Ok(found)
+    }
+
+    /// One end of Kafka partitions.
+    pub(super) fn ends(
+        &self,
+        partitions: &[TopicPartition],
+        spec: OffsetSpec,
+    ) -> Result<BTreeMap<TopicPartition, Result<i64, Fault>>> {
+        self.patience
+            .ask_each(|left| self.admin(left).offsets(partitions, spec))
+            .map_err(|fault| self.explain(&fault))
+    }
+
+    pub(super) fn offset_at(
+        &self,
+        (topic, partition): &TopicPartition,
+        answer: Option<&Result<i64, Fault>>,
+    ) -> Result<i64> {
+        match answer {
+            Some(Ok(offset)) => Ok(*offset),
+            Some(Err(fault)) => Err(self.explain(fault)),
+            None => Problem::new("the broker gave no offset").err(),
+        }
+        .map_err(|error| regarding(Subject::partition(topic, *partition), error))
+    }
+
+    /// The first offset whose record may have a timestamp at or past `time_ms`, per Kafka partition;
+    /// none where there is no such record. On transactional topics it may lie far too early, never too late.
+    pub fn offsets_at(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        time_ms: i64,
+    ) -> Result<BTreeMap<i32, Option<i64>>> {
+        let mut list = TopicPartitionList::new();
+        for &partition in partitions {
+            list.add_partition_offset(topic, partition, Offset::Offset(time_ms))?;
+        }
+        let found = self.patience.ask_each(|left| {
+            let found = self.consumer.offsets_for_times(list.clone(), left)?;
+            let entries = found.elements_for_topic(topic);
+            Ok(entries
+                .iter()
+                .map(|entry| {
+                    let offset = match entry.offset() {
+                        Offset::Offset(offset) => Some(offset),
+                        _ => None,
+                    };
+                    let answer = entry.error().map(|()| offset).map_err(Fault::from);
+                    (entry.partition(), answer)
+                })
+                .collect())
+        });
+        found
+            .map_err(|fault| regarding(Subject::topic(topic), self.explain(&fault)))?
+            .into_iter()
+            .map(|(partition, answer)| {
+                let offset = answer
+                    .map_err(|fault| regarding(Subject::partition(topic, partition), self.explain(&fault)))?;
+                Ok((partition, offset))
+            })
+            .collect()
+    }
+
+    /// Whether Kafka's group holds committed offsets of any of these topics.
+    pub fn has_mirror(&self, topics: &TopicList) -> Result<bool> {
+        let mut list = TopicPartitionList::new();
+        for (topic, partitions) in topics {
+            for &partition in partitions {
+                list.add_partition(topic, partition);
+            }
+        }
+        // librdkafka says nothing while it looks for a coordinator, and Kafka has answered us before.
+        let patience = Patience {
+            silence: self.patience.not_ready,
+            ..self.patience.clone()
+        };
+        patience
+            .ask(|left| self.committed(list.clone(), left.min(self.patience.silence)))
+            .map_err(|fault| match fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) {
+                true => Problem::new("Kafka doesn't let us see it")
+                    .fix(format!(
+                        "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
+                         Describe --group {}",
+                        self.group
+                    ))
+                    .into(),
+                false => self.explain(&fault),
+            })
+            .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))
+    }
+
+    /// Whether any of them has a committed offset.
+    fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, Fault> {
+        let committed = self.consumer.committed_offsets(list, timeout);
+        let committed = committed.map_err(|error| match self.is_group_closed() {
+            true => Fault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed),
+            false => Fault::from(error),
+        })?;
+        let entries = committed.elements();
+        for entry in &entries {
+            let place = || format!("topic {} Kafka partition {}", entry.topic(), entry.partition());
+            entry.error().map_err(|error| Fault::from(error).at(&place()))?;
+        }
+        Ok(entries
+            .iter()
+            .any(|entry| matches!(entry.offset(), Offset::Offset(_))))
+    }
+
+    /// Whether Kafka has said that the group is none of our business: the question itself only goes without an answer.
+    fn is_group_closed(&self) -> bool {
+        let mut events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO));
+        events.any(|event| {
+            event.is_err_and(|error| {
+                error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
+            })
+        })
+    }
+
+    /// Writes progress into Kafka's group, where the usual lag tools look. Only a mirror: never read as the truth.
+    pub fn mirror(&self, progress: &[(String, i32, i64)]) -> Result<()> {
+        if progress.is_empty() {
+            return Ok(());
+        }
+        self.patience
+            .ask(|left| self.admin(left).commit(&self.group, progress))
+            .map_err(|fault| self.explain(&fault))
+            .with_context(|| format!("mirroring progress into Kafka's group {}", self.group))
+    }
+
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    /// What went wrong, and what to do about it.
+    pub(super) fn explain(&self, fault: &Fault) -> anyhow::Error {
+        if fault.is_silence() || fault.is(RDKafkaErrorCode::Authentication) {
+            self.unreachable(&fault.to_string())
+        } else if fault.passes() {
+            Problem::new(fault.to_string())
+                .fix("this passes once all brokers are up: look at them, and run again")
+                .into()
+        } else {
+            anyhow!("{fault}")
+        }
+    }
+
+    /// An error that says what the last connection attempt met.
+    pub(super) fn unreachable(&self, error: &str) -> anyhow::Error {
+        let reason = self.reason(error);
+        Problem::new(format!(
+            "cannot get an answer from Kafka at {}: {}",
+            self.brokers,
+            printable(without_thread(&reason))
+        ))
+        .fix(remedy(&reason).advice)
+        .into()
+    }
+
+    /// Why the last connection attempt failed, or what there is instead.
+    fn reason(&self, error: &str) -> String {
+        // Events wait in the queue until somebody polls: the reason may be among them.
+        while self.consumer.poll(Duration::ZERO).is_some() {}
+        self.consumer.context().last().unwrap_or_else(|| error.to_owned())
+    }
+
+    fn admin(&self, timeout: Duration) -> Admin<'_> {
+        Admin::new(self.consumer.client().native_ptr(), timeout, &self.patience.stop)
+    }
+
+    /// Whether the consumer has closed in time. Left to itself, the rdkafka crate looks only every 100 ms, and for ever.
+    fn close(&self) -> bool {
+        if self.consumer.close_queue().is_err() {
+            return true;
+        }
+        let deadline = Instant::now() + CLOSING_MAX;
+        while !self.consumer.closed() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            self.consumer.poll(CLOSING_TICK);
+        }
+        true
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if !self.close() {
+            // The crate would wait on where we have stopped: the consumer stays for the little that the process has left.
+            std::mem::forget(Arc::clone(&self.consumer));
+        }
+    }
+}
+
+/// A topic's Kafka partitions; Kafka names none while it makes a topic.
+fn partitions_of(topic: &MetadataTopic) -> Result<Vec<i32>, Fault> {
+    let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
+    ids.sort_unstable();
+    match topic.error().map(RDKafkaErrorCode::from) {
+        Some(code) => Err(Fault::new(code, code.to_string())),
+        None => Ok(ids),
+    }
+}

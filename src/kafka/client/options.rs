@@ -1,0 +1,137 @@
+//! librdkafka's properties: our defaults, the user's own, and those that the promises rest on.
+
+use anyhow::anyhow;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
+
+use super::refusal::advice_on_creation;
+use crate::config::Kafka;
+use crate::exit::usage;
+use crate::words::printable;
+
+/// Set before the user's own options, which may change them.
+const DEFAULTS: [(&str, &str); 10] = [
+    ("client.id", "lakectl"),
+    // Bounds memory whatever the topic's size; a bounded queue stalls on the backoff unless that is short. What a record takes
+    // beside its bytes is not counted, nor that all of an answer is there at once, and is larger than it was on the wire.
+    ("queued.max.messages.kbytes", "16384"),
+    ("queued.min.messages", "20000"),
+    ("fetch.max.bytes", "1048576"),
+    ("fetch.queue.backoff.ms", "5"),
+    // A fetch at the end of a topic should come back at once: the next topic's waits behind it. Yet while a commit takes
+    // its time, a topic that is ready must not be asked for in vain without a pause.
+    ("fetch.wait.max.ms", "5"),
+    ("fetch.error.backoff.ms", "100"),
+    // A single batch may be larger than the default of 100 MB; then librdkafka would reconnect without end.
+    ("receive.message.max.bytes", "2147483647"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("socket.keepalive.enable", "true"),
+];
+
+/// Set after the user's own options, so that nothing undoes them.
+const PROMISES: [(&str, &str); 7] = [
+    ("auto.offset.reset", "error"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("enable.partition.eof", "true"),
+    ("allow.auto.create.topics", "false"),
+];
+
+/// All of them, for a client of this group.
+pub(in crate::kafka) fn config(kafka: &Kafka, group: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set_log_level(RDKafkaLogLevel::Info);
+    for (key, value) in DEFAULTS {
+        config.set(key, value);
+    }
+    for (key, value) in &kafka.options {
+        config.set(key, value.reveal());
+    }
+    make_answers_large_enough(&mut config, kafka);
+    config
+        .set("bootstrap.servers", &kafka.brokers)
+        .set("group.id", group);
+    for (key, value) in PROMISES {
+        config.set(key, value);
+    }
+    config
+}
+
+/// librdkafka refuses answers that may be smaller than a message: who says how large a message may be need not know of our default.
+fn make_answers_large_enough(config: &mut ClientConfig, kafka: &Kafka) {
+    let bytes = |key| config.get(key).and_then(|value| value.parse::<u64>().ok());
+    let message = bytes("message.max.bytes");
+    let is_ours = !kafka.options.iter().any(|(key, _)| key == "fetch.max.bytes");
+    if let Some(message) = message.filter(|_| is_ours && message > bytes("fetch.max.bytes")) {
+        config.set("fetch.max.bytes", message.to_string());
+    }
+}
+
+/// Why no client was made. librdkafka's description of a bad value may repeat it, and it may be a secret.
+pub(in crate::kafka) fn refused(kafka: &Kafka, error: KafkaError) -> anyhow::Error {
+    match error {
+        KafkaError::ClientConfig(_, description, key, value) => {
+            let description = match value.is_empty() {
+                true => description,
+                false => description.replace(&value, "***"),
+            };
+            usage(format!("kafka option `{key}`: {}", printable(&description)))
+        }
+        KafkaError::ClientCreation(description) => usage(format!(
+            "kafka options: {}{}",
+            printable(&redact(&description, kafka)),
+            advice_on_creation(&description)
+        )),
+        other => anyhow!(other),
+    }
+}
+
+fn redact(text: &str, kafka: &Kafka) -> String {
+    kafka
+        .options
+        .iter()
+        .fold(text.to_owned(), |text, (_, value)| match value.reveal().len() {
+            0..=3 => text,
+            _ => text.replace(value.reveal(), "***"),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+    use crate::kafka::Client;
+    use anyhow::Result;
+    use std::time::Duration;
+
+    fn made_with(options: &[(&str, &str)]) -> Result<Client> {
+        let options = options.iter();
+        let kafka = Kafka {
+            brokers: "127.0.0.1:1".to_owned(),
+            group: "g".to_owned(),
+            options: options
+                .map(|(key, value)| ((*key).to_owned(), Secret::new(*value)))
+                .collect(),
+            timeout: Duration::from_secs(1),
+            is_embedded: false,
+        };
+        Client::new(&kafka, "lake")
+    }
+
+    #[test]
+    fn how_large_a_message_may_be_can_be_said_alone() {
+        for bytes in ["1000000000", "10485760", "1048577", "20000"] {
+            let made = made_with(&[("message.max.bytes", bytes)]);
+            assert!(made.is_ok(), "{bytes}: {:#}", made.unwrap_err());
+        }
+        for both in [("2000000", "2000000"), ("2000000", "60000000")] {
+            let options = [("fetch.max.bytes", both.1), ("message.max.bytes", both.0)];
+            made_with(&options).unwrap();
+        }
+        // What the user's own options say stands.
+        let small = [("message.max.bytes", "2000000"), ("fetch.max.bytes", "1999999")];
+        assert!(format!("{:#}", made_with(&small).unwrap_err()).contains("`fetch.max.bytes` must be >="));
+    }
+}

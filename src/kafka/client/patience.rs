@@ -1,0 +1,167 @@
+//! Questions that are asked again while their errors pass by themselves, as those of a cluster that has just come up do.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::fault::Fault;
+use crate::stop::Stop;
+
+/// Whoever refuses us does it at once, and is looked for before we wait on.
+const FIRST_TRY: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long a run that was told to stop still waits for an answer.
+pub(in crate::kafka) const HURRIED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long to wait for an answer.
+#[derive(Debug, Clone)]
+pub(in crate::kafka) struct Patience {
+    /// Without hearing anything.
+    pub(in crate::kafka) silence: Duration,
+    /// While Kafka says that it is not ready.
+    pub(in crate::kafka) not_ready: Duration,
+    /// A signal ends the wait.
+    pub(in crate::kafka) stop: Stop,
+}
+
+impl Patience {
+    /// Asks until there is an answer, or an error that lasts, or one that has lasted too long. `ask` is told how long it
+    /// may wait.
+    pub(in crate::kafka) fn ask<T>(
+        &self,
+        mut ask: impl FnMut(Duration) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let mut wait = Wait::new(self);
+        loop {
+            match ask(wait.left()) {
+                Err(fault) if wait.goes_on(&fault) => {}
+                settled => return settled,
+            }
+        }
+    }
+
+    /// The same of many at once: each of them may have an error of its own.
+    pub(in crate::kafka) fn ask_each<K, V>(
+        &self,
+        mut ask: impl FnMut(Duration) -> Result<BTreeMap<K, Result<V, Fault>>, Fault>,
+    ) -> Result<BTreeMap<K, Result<V, Fault>>, Fault> {
+        let mut wait = Wait::new(self);
+        loop {
+            let answer = ask(wait.left());
+            let faults = match &answer {
+                Ok(each) => each.values().filter_map(|one| one.as_ref().err()).collect(),
+                Err(fault) => vec![fault],
+            };
+            match faults.into_iter().find(|fault| fault.passes()) {
+                Some(fault) if wait.goes_on(fault) => {}
+                _ => return answer,
+            }
+        }
+    }
+}
+
+/// One question's wait.
+struct Wait<'p> {
+    patience: &'p Patience,
+    began: Instant,
+    heard: Instant,
+    is_first: bool,
+}
+
+impl<'p> Wait<'p> {
+    fn new(patience: &'p Patience) -> Wait<'p> {
+        let now = Instant::now();
+        Wait {
+            patience,
+            began: now,
+            heard: now,
+            is_first: true,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        let left = self.patience.silence.saturating_sub(self.heard.elapsed());
+        if self.is_first { left.min(FIRST_TRY) } else { left }
+    }
+
+    /// Whether to ask again, after a pause.
+    fn goes_on(&mut self, fault: &Fault) -> bool {
+        self.is_first = false;
+        let patience = self.patience;
+        if !fault.passes() || patience.stop.signal().is_some() {
+            return false;
+        }
+        let is_over = if fault.is_silence() {
+            self.heard.elapsed() >= patience.silence
+        } else {
+            self.heard = Instant::now();
+            self.began.elapsed() >= patience.not_ready
+        };
+        if !is_over {
+            std::thread::sleep(PAUSE);
+        }
+        !is_over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::error::RDKafkaErrorCode as Code;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn patience(silence: Duration, not_ready: Duration) -> Patience {
+        Patience {
+            silence,
+            not_ready,
+            stop: Stop::default(),
+        }
+    }
+
+    fn fails_with(code: Code) -> impl Fn(Duration) -> Result<(), Fault> {
+        move |_| Err(Fault::new(code, "no"))
+    }
+
+    #[test]
+    fn what_passes_is_asked_again() {
+        let faults = [
+            Code::NotCoordinator,
+            Code::OperationTimedOut,
+            Code::LeaderNotAvailable,
+        ];
+        let mut faults = faults.into_iter();
+        let answer = patience(LONG, LONG).ask(|_| match faults.next() {
+            Some(code) => Err(Fault::new(code, "no")),
+            None => Ok(7),
+        });
+        assert_eq!(answer, Ok(7));
+    }
+
+    #[test]
+    fn what_lasts_is_not() {
+        let mut asked = 0;
+        let answer = patience(LONG, LONG).ask(|_| {
+            asked += 1;
+            fails_with(Code::TopicAuthorizationFailed)(LONG)
+        });
+        assert_eq!((answer.is_err(), asked), (true, 1));
+    }
+
+    #[test]
+    fn every_wait_ends() {
+        let (silent, refusing) = (Code::BrokerTransportFailure, Code::NotCoordinator);
+        assert!(patience(Duration::ZERO, LONG).ask(fails_with(silent)).is_err());
+        assert!(patience(LONG, Duration::ZERO).ask(fails_with(refusing)).is_err());
+    }
+
+    #[test]
+    fn the_rest_has_its_answer_where_one_has_none() {
+        let answer = patience(LONG, Duration::ZERO).ask_each(|_| {
+            let one = Err(Fault::new(Code::LeaderNotAvailable, "no"));
+            Ok(BTreeMap::from([(1, one), (2, Ok(7))]))
+        });
+        let answer = answer.unwrap();
+        assert!(answer[&1].is_err());
+        assert_eq!(answer[&2], Ok(7));
+    }
+}

@@ -1,0 +1,42 @@
+//! What librdkafka says beside its answers.
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::sync::Mutex;
+
+/// Remembers why the last connection failed, and keeps librdkafka's own log off the terminal.
+#[derive(Default)]
+pub(in crate::kafka) struct Reasons {
+    last: Mutex<Option<String>>,
+}
+
+impl Reasons {
+    pub(in crate::kafka) fn last(&self) -> Option<String> {
+        self.last.lock().ok()?.clone()
+    }
+
+    fn remember(&self, reason: &str) {
+        if let Ok(mut last) = self.last.lock() {
+            *last = Some(reason.to_owned());
+        }
+    }
+}
+
+impl ClientContext for Reasons {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        if (level as i32) <= RDKafkaLogLevel::Error as i32 || facility == "FAIL" {
+            self.remember(message);
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // That all brokers are down says less than why the last of them is.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.remember(reason);
+        }
+    }
+}
+
+impl ConsumerContext for Reasons {}

@@ -1,0 +1,122 @@
+//! Why a connection to Kafka fails, and what to do about it, as far as librdkafka's words tell.
+
+/// What helps against a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::kafka) struct Remedy {
+    pub(in crate::kafka) advice: &'static str,
+    /// No other try will end otherwise.
+    pub(in crate::kafka) lasts: bool,
+}
+
+const UNREACHABLE: Remedy = Remedy {
+    advice: "is the broker up, and is the address right (kafka.brokers, LAKECTL_BROKERS or --brokers)?",
+    lasts: false,
+};
+
+/// A part of the reason, and its remedy; the first that is found counts.
+const KNOWN: [(&str, Remedy); 9] = [
+    ("uthentication", LOGIN),
+    ("UNSUPPORTED_SASL_MECHANISM", LOGIN),
+    (
+        "certificate verify failed",
+        Remedy {
+            advice: "set \"ssl.ca.location\" in [kafka.options] to the CA that has signed the broker's certificate, and \
+                     name the broker in kafka.brokers as its certificate does",
+            lasts: true,
+        },
+    ),
+    ("PLAINTEXT broker listener", NO_TLS),
+    ("wrong version number", NO_TLS),
+    (
+        "certificate",
+        Remedy {
+            advice: "the broker wants a certificate of ours: set \"ssl.certificate.location\" and \"ssl.key.location\" in \
+                     [kafka.options]",
+            lasts: true,
+        },
+    ),
+    (
+        "APIVERSION_QUERY",
+        Remedy {
+            advice: "is the broker up, and does this port want TLS? Then set \"security.protocol\" in [kafka.options] to \
+                     SSL or SASL_SSL",
+            lasts: false,
+        },
+    ),
+    // Who takes TLS for nonsense may just hang up; so may a broker that is about to end.
+    (
+        "in state SSL_HANDSHAKE",
+        Remedy {
+            lasts: false,
+            ..NO_TLS
+        },
+    ),
+    (
+        "SSL connection closed by peer",
+        Remedy {
+            advice: "does this port want a login? Then set \"security.protocol\" in [kafka.options] to SASL_SSL",
+            lasts: false,
+        },
+    ),
+];
+
+const LOGIN: Remedy = Remedy {
+    advice: "look at \"sasl.username\" and \"sasl.password\" in [kafka.options], and whether \"sasl.mechanism\" is the one \
+             that this user has at the broker",
+    lasts: true,
+};
+
+const NO_TLS: Remedy = Remedy {
+    advice: "this port speaks no TLS: is it the right one, or should \"security.protocol\" in [kafka.options] be PLAINTEXT \
+             or SASL_PLAINTEXT?",
+    lasts: true,
+};
+
+pub(in crate::kafka) fn remedy(reason: &str) -> Remedy {
+    let known = KNOWN.iter().find(|(part, _)| reason.contains(part));
+    known.map_or(UNREACHABLE, |(_, remedy)| *remedy)
+}
+
+/// What to do where librdkafka makes no client of the options at all; empty where it says so itself.
+pub(in crate::kafka) fn advice_on_creation(description: &str) -> &'static str {
+    // Its default is Kerberos, which takes another library.
+    match description.contains("No provider for SASL mechanism") {
+        true => {
+            "; set \"sasl.mechanism\" in [kafka.options] to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+        }
+        false => "",
+    }
+}
+
+/// librdkafka names its thread first, which is nobody's concern.
+pub(in crate::kafka) fn without_thread(reason: &str) -> &str {
+    let rest = reason
+        .strip_prefix("[thrd:")
+        .and_then(|rest| rest.split_once("]: "));
+    rest.map_or(reason, |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helps_is_told_by_the_reason() {
+        let login =
+            "[thrd:sasl_ssl://h:1/bootstrap]: sasl_ssl://h:1/bootstrap: SASL authentication error: no";
+        assert_eq!(remedy(login), LOGIN);
+        assert!(without_thread(login).starts_with("sasl_ssl://h:1/bootstrap: SASL"));
+        let verify = "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed: broker certificate";
+        assert!(remedy(verify).advice.contains("ssl.ca.location") && remedy(verify).lasts);
+        let ours =
+            "Receive failed: error:0A000412:SSL routines::sslv3 alert bad certificate: SSL alert number 42";
+        assert!(remedy(ours).advice.contains("ssl.key.location"));
+        let hung_up = "Disconnected: SSL connection closed by peer (after 8ms in state SSL_HANDSHAKE)";
+        assert_eq!(
+            (remedy(hung_up).advice, remedy(hung_up).lasts),
+            (NO_TLS.advice, false)
+        );
+        let refused = "Connect to ipv4#127.0.0.1:1 failed: Connection refused";
+        assert_eq!((remedy(refused), without_thread(refused)), (UNREACHABLE, refused));
+    }
+}

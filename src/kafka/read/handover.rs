@@ -1,0 +1,129 @@
+//! Records on their way from the thread that polls to the one that takes them, so that neither waits for the other's
+//! work: checking, compressing and writing go on while the next records arrive.
+
+use anyhow::{Result, anyhow};
+use rdkafka::message::{BorrowedMessage, Message};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+
+use super::native_headers;
+use crate::memory::prefetch::fetch;
+use crate::record::Record;
+
+/// Bytes of records that go over at once. One batch is filled while another is taken, and none waits between them:
+/// a topic of very large records must not need more of them in memory.
+const BATCH_BYTES: usize = 1024 * 1024;
+/// So that a topic of empty records comes along too.
+const BATCH_RECORDS: usize = 4_000;
+/// Records that are taken together: so few that they stay in the processor's cache meanwhile.
+const TOGETHER: usize = 16;
+
+/// The side that polls.
+pub(in crate::kafka) struct Giver<'m> {
+    batch: Vec<BorrowedMessage<'m>>,
+    bytes: usize,
+    to: SyncSender<Vec<BorrowedMessage<'m>>>,
+    done: Receiver<Vec<BorrowedMessage<'m>>>,
+}
+
+/// The side that takes.
+pub(in crate::kafka) struct Taker<'m> {
+    with_headers: bool,
+    from: Receiver<Vec<BorrowedMessage<'m>>>,
+    /// Messages that were taken: to free them takes its time, and the side that polls has less to do.
+    done: Sender<Vec<BorrowedMessage<'m>>>,
+}
+
+/// The other side failed, and says why when it is joined.
+#[derive(Debug)]
+pub(in crate::kafka) struct Refused;
+
+pub(in crate::kafka) fn pair<'m>(with_headers: bool) -> (Giver<'m>, Taker<'m>) {
+    let (to, from) = sync_channel(0);
+    let (give_back, done) = channel();
+    let giver = Giver {
+        batch: Vec::new(),
+        bytes: 0,
+        to,
+        done,
+    };
+    let taker = Taker {
+        with_headers,
+        from,
+        done: give_back,
+    };
+    (giver, taker)
+}
+
+impl<'m> Giver<'m> {
+    pub(in crate::kafka) fn give(&mut self, message: BorrowedMessage<'m>) -> Result<(), Refused> {
+        self.bytes += message.payload_len() + message.key_len();
+        self.batch.push(message);
+        match self.bytes >= BATCH_BYTES || self.batch.len() >= BATCH_RECORDS {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    /// Hands over what has come together.
+    pub(in crate::kafka) fn flush(&mut self) -> Result<(), Refused> {
+        self.bytes = 0;
+        let handed_over = match self.batch.is_empty() {
+            true => Ok(()),
+            false => self.to.send(std::mem::take(&mut self.batch)),
+        };
+        // By now the batch before is there, and is not to be in memory beside the next.
+        self.done.try_iter().for_each(drop);
+        handed_over.map_err(|_| Refused)
+    }
+}
+
+impl Taker<'_> {
+    /// Takes all records until the other side is done.
+    ///
+    /// # Errors
+    /// What `take` returns: the other side is refused from then on.
+    pub(in crate::kafka) fn run(self, take: &mut dyn FnMut(&[Record<'_>]) -> Result<()>) -> Result<()> {
+        for mut batch in self.from {
+            let mut records = Vec::with_capacity(TOGETHER.min(batch.len()));
+            for messages in batch.chunks(TOGETHER) {
+                records.extend(messages.iter().map(|message| record(message, self.with_headers)));
+                for record in &records {
+                    // Nobody has looked at it yet.
+                    record.key.into_iter().chain(record.value).for_each(fetch);
+                }
+                take(&records)?;
+                records.clear();
+            }
+            // Only the last can be large, and is freed at once; so are the others where nobody polls any more.
+            batch.pop();
+            let _ = self.done.send(batch);
+        }
+        Ok(())
+    }
+}
+
+fn record<'a>(message: &'a BorrowedMessage<'_>, with_headers: bool) -> Record<'a> {
+    Record {
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: timestamp_ms(message),
+        key: message.key(),
+        value: message.payload(),
+        headers: match with_headers {
+            true => native_headers::of(message),
+            false => Vec::new(),
+        },
+    }
+}
+
+/// Milliseconds since 1970; -1 where the record has none.
+pub(in crate::kafka) fn timestamp_ms(message: &BorrowedMessage<'_>) -> i64 {
+    message.timestamp().to_millis().unwrap_or(-1)
+}
+
+/// The end of a thread: its result, or that it panicked, which no input should make it do.
+pub(in crate::kafka) fn join(thread: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(anyhow!("polling Kafka failed unexpectedly; please report it")))
+}

@@ -1,0 +1,59 @@
+//! A Kafka record as the sinks see it: borrowed bytes and their coordinates.
+
+mod plan;
+mod progress;
+mod rank;
+
+pub use plan::{DrainPlan, OffsetRange};
+pub use progress::{Drained, DrainedPartition, Gap, Progress};
+pub use rank::Rank;
+
+/// Where a record stands in Kafka, and when it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coordinates {
+    /// Kafka partition.
+    pub partition: i32,
+    pub offset: i64,
+    /// Milliseconds since 1970; -1 where the record has none.
+    pub timestamp_ms: i64,
+}
+
+impl Coordinates {
+    /// Of a line of the lake that does not carry them.
+    pub const UNKNOWN: Coordinates = Coordinates {
+        partition: -1,
+        offset: -1,
+        timestamp_ms: -1,
+    };
+}
+
+/// One record of a topic that the sink knows already.
+#[derive(Debug, Clone)]
+pub struct Record<'a> {
+    /// Kafka partition.
+    pub partition: i32,
+    pub offset: i64,
+    /// Milliseconds since 1970; -1 where the record has none.
+    pub timestamp_ms: i64,
+    pub key: Option<&'a [u8]>,
+    /// None: a tombstone in a table, just a row in a stream.
+    pub value: Option<&'a [u8]>,
+    pub headers: Vec<Header<'a>>,
+}
+
+impl Record<'_> {
+    pub fn coordinates(&self) -> Coordinates {
+        Coordinates {
+            partition: self.partition,
+            offset: self.offset,
+            timestamp_ms: self.timestamp_ms,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Header<'a> {
+    /// UTF-8 by Kafka's rule, which not every producer keeps.
+    pub name: &'a [u8],
+    pub value: Option<&'a [u8]>,
+}

@@ -1,0 +1,44 @@
+//! What a run will read of a topic, decided once, before it reads.
+
+use super::progress::Gap;
+
+/// A half-open range of offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffsetRange {
+    pub partition: i32,
+    pub start: i64,
+    pub end: i64,
+}
+
+/// The bounded read of one topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DrainPlan {
+    pub ranges: Vec<OffsetRange>,
+    /// Kafka partitions that are read together, one group after the other. Empty: all of them at once.
+    pub turns: Vec<Vec<i32>>,
+    /// Records come without their headers: librdkafka takes its time to look for some, even where there are none.
+    pub without_headers: bool,
+    pub gaps: Vec<Gap>,
+    /// Offsets that an open transaction holds back.
+    pub held: u64,
+    pub generation: u32,
+    pub topic_id: Option<String>,
+    /// Drop records earlier than this.
+    pub from_ms: Option<i64>,
+    /// When the ends were asked for, in milliseconds since 1970.
+    pub planned_ms: i64,
+}
+
+impl DrainPlan {
+    /// Offsets to go.
+    pub fn len(&self) -> u64 {
+        self.ranges
+            .iter()
+            .map(|range| (range.end - range.start).unsigned_abs())
+            .sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

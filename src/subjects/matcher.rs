@@ -1,0 +1,344 @@
+//! Whether a line, or a record, belongs to someone who is to be erased.
+
+use memchr::memmem::{self, Finder};
+use std::fmt;
+
+use super::subject::Subject;
+use super::view::{KeyView, at_path, bytes, texts, unreadable};
+use crate::config::Topic;
+use crate::decode::Decoded;
+use crate::decode::line::{self, Line};
+
+/// Shorter values, and numbers of fewer digits, stand in too many lines by chance to be worth a person's look.
+const MENTION_LETTERS_MIN: usize = 3;
+const MENTION_DIGITS_MIN: usize = 6;
+
+/// What a line is to the subjects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    Keep,
+    Erase,
+    /// Kept, but the subject's value stands in it somewhere else.
+    Mention,
+    /// Kept: its value or key can't be read, and the subject's bytes stand in it.
+    NotSearchable,
+    /// Kept: a key was looked for, and the line has none.
+    WithoutKey,
+}
+
+/// Looks for subjects in the lines and records of one topic.
+pub struct Matcher {
+    /// Names of the key's columns.
+    columns: Vec<String>,
+    subjects: Vec<Needle>,
+    /// What only base64 hides.
+    hidden: Finder<'static>,
+}
+
+impl fmt::Debug for Matcher {
+    /// Without the subjects.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} subjects", self.subjects.len())
+    }
+}
+
+struct Needle {
+    subject: Subject,
+    bytes: Finder<'static>,
+    /// Whether a line without these bytes and without escapes can't belong to the subject.
+    literal: bool,
+    mentions: bool,
+}
+
+impl Matcher {
+    pub fn new(topic: &Topic, subjects: &[Subject]) -> Matcher {
+        let needle = |subject: &Subject| {
+            let clear = subject.clear();
+            Needle {
+                bytes: Finder::new(clear.as_bytes()).into_owned(),
+                // Objects may be written with other blanks and in another order.
+                literal: !clear.starts_with(['{', '[']),
+                mentions: matches!(subject, Subject::Field { .. }) && is_telling(clear),
+                subject: subject.clone(),
+            }
+        };
+        Matcher {
+            columns: topic.key.columns.clone(),
+            subjects: subjects
+                .iter()
+                .filter(|subject| subject.applies_to(&topic.name))
+                .map(needle)
+                .collect(),
+            hidden: Finder::new("_base64\":").into_owned(),
+        }
+    }
+
+    /// No subject can be in this topic.
+    pub fn is_empty(&self) -> bool {
+        self.subjects.is_empty()
+    }
+
+    /// Looks at a line of the lake, with or without its line feed.
+    pub fn judge(&self, line: &[u8]) -> Verdict {
+        let by_key = self.subjects.iter().any(|needle| needle.by_key());
+        if !self.may_concern(line) {
+            return match by_key && !begins_like_ours(line) {
+                true => Verdict::WithoutKey,
+                false => Verdict::Keep,
+            };
+        }
+        // A line holds its record as text, which is decoded again: whom it belongs to stands nowhere else.
+        let read = std::str::from_utf8(line)
+            .ok()
+            .and_then(|line| line::read(line).ok());
+        let Some(read) = read else {
+            return match self.subjects.iter().any(|needle| needle.stands_in(line)) {
+                true => Verdict::NotSearchable,
+                false => Verdict::Keep,
+            };
+        };
+        let key = KeyView::of(&read.decoded.key, &self.columns);
+        if self
+            .subjects
+            .iter()
+            .any(|needle| self.is_of(needle, &read.decoded, &key))
+        {
+            return Verdict::Erase;
+        }
+        let unsearchable = [unreadable(&read.decoded.body), key.undecodable()];
+        let mut unsearchable = unsearchable.into_iter().flatten();
+        if unsearchable.any(|bytes| self.subjects.iter().any(|needle| needle.stands_in(bytes))) {
+            return Verdict::NotSearchable;
+        }
+        if self.is_mentioned(&read, &key) {
+            return Verdict::Mention;
+        }
+        match by_key && !read.has_ours {
+            true => Verdict::WithoutKey,
+            false => Verdict::Keep,
+        }
+    }
+
+    /// Whether a record that was put aside belongs to a subject, or can't be read and holds one's bytes.
+    pub fn holds(&self, record: &Decoded<'_>) -> bool {
+        let key = KeyView::of(&record.key, &self.columns);
+        let odd_key = key.undecodable();
+        self.subjects.iter().any(|needle| {
+            let mut hit = needle.is_key(&key);
+            let mut odd_value = None;
+            if let Subject::Field { path, value } = &needle.subject {
+                let mut compare = |text: &str| hit |= text == value;
+                key.at_path(&self.columns, path, &mut compare);
+                if !at_path(&record.body, path, &mut compare) {
+                    odd_value = bytes(&record.body);
+                }
+            }
+            let mut odd = odd_key.into_iter().chain(odd_value);
+            hit || odd.any(|bytes| needle.stands_in(bytes))
+        })
+    }
+
+    fn may_concern(&self, line: &[u8]) -> bool {
+        self.subjects
+            .iter()
+            .any(|needle| !needle.literal || needle.bytes.find(line).is_some())
+            || memchr::memchr(b'\\', line).is_some()
+            || self.hidden.find(line).is_some()
+    }
+
+    fn is_of(&self, needle: &Needle, record: &Decoded<'_>, key: &KeyView<'_>) -> bool {
+        let Subject::Field { path, value } = &needle.subject else {
+            return needle.is_key(key);
+        };
+        let mut hit = false;
+        let mut compare = |text: &str| hit |= text == value;
+        key.at_path(&self.columns, path, &mut compare);
+        if unreadable(&record.body).is_none() {
+            at_path(&record.body, path, &mut compare);
+        }
+        hit
+    }
+
+    fn is_mentioned(&self, line: &Line<'_>, key: &KeyView<'_>) -> bool {
+        let mut found = false;
+        texts(line, key, &mut |text| {
+            found |= self
+                .subjects
+                .iter()
+                .any(|needle| needle.mentions && needle.stands_in(text.as_bytes()));
+        });
+        found
+    }
+}
+
+impl Needle {
+    fn by_key(&self) -> bool {
+        matches!(self.subject, Subject::Key { .. })
+    }
+
+    fn is_key(&self, key: &KeyView<'_>) -> bool {
+        match &self.subject {
+            Subject::Key { key: wanted, .. } => key.canonical().is_some_and(|key| key == wanted.as_str()),
+            Subject::Field { .. } => false,
+        }
+    }
+
+    /// Whether the subject stands in these bytes as a word of its own: `USER-1` is not in `USER-10`.
+    fn stands_in(&self, bytes: &[u8]) -> bool {
+        let length = self.subject.clear().len();
+        let part = |byte: Option<&u8>| byte.is_some_and(|byte| is_of_word(*byte));
+        self.bytes.find_iter(bytes).any(|at| {
+            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+            !part(before) && !part(bytes.get(at + length))
+        })
+    }
+}
+
+fn is_of_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
+}
+
+fn is_telling(clear: &str) -> bool {
+    let digits = clear.bytes().all(|byte| byte.is_ascii_digit());
+    clear.chars().count()
+        >= if digits {
+            MENTION_DIGITS_MIN
+        } else {
+            MENTION_LETTERS_MIN
+        }
+        && !matches!(clear, "true" | "false")
+}
+
+/// Lines with our fields begin with one whose name ends in `partition`.
+fn begins_like_ours(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"{\"") else {
+        return false;
+    };
+    let end = memmem::find(rest, b"\"").unwrap_or(0);
+    rest[..end].ends_with(b"partition")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{KeySchema, Kind};
+    use crate::decode::Decoder;
+    use crate::lake::line::encode::Recorder;
+    use crate::record::Record;
+    use proptest::prelude::*;
+
+    const HEAD: &str = r#"{"_partition":0,"_offset":42,"_timestamp":7,"_key":"#;
+
+    fn matcher(key_columns: &[&str], subjects: &[Subject]) -> Matcher {
+        let mut topic = Topic::ad_hoc("T", Kind::Stream, None).unwrap();
+        topic.key.columns = key_columns.iter().map(|name| (*name).to_owned()).collect();
+        Matcher::new(&topic, subjects)
+    }
+
+    fn field(text: &str) -> Subject {
+        Subject::field(text).unwrap()
+    }
+
+    fn judge(matcher: &Matcher, rest: &str) -> Verdict {
+        matcher.judge(format!("{HEAD}{rest}\n").as_bytes())
+    }
+
+    #[test]
+    fn by_field() {
+        let matcher = matcher(&[], &[field("USER_ID=USER-1")]);
+        for (rest, verdict) in [
+            (r#""k","USER_ID":"USER-1"}"#, Verdict::Erase),
+            (r#""k","user_id": "USER\u002d1" }"#, Verdict::Erase),
+            (r#"{"USER_ID":"USER-1","T":"x"},"n":1}"#, Verdict::Erase),
+            (r#"{"USER_ID":"USER-1","T":"x"},"_value":null}"#, Verdict::Erase),
+            (r#""k","_value":{"year":1,"USER_ID":"USER-1"}}"#, Verdict::Erase),
+            (
+                r#""k","_value_text":"{\"user_id\":1,\"USER_ID\":\"USER-1\"}","_error":"twice"}"#,
+                Verdict::Erase,
+            ),
+            (r#""k","USER_ID":"USER-10"}"#, Verdict::Keep),
+            (r#""k","USER_ID":"user-1"}"#, Verdict::Keep),
+            (r#""k","SENDER":"USER-1"}"#, Verdict::Mention),
+            (r#""USER-1","n":1}"#, Verdict::Mention),
+            (r#""k","u":{"USER_ID":"USER-1"}}"#, Verdict::Mention),
+            (
+                r#""k","_value_text":"{\"USER_ID\":\"USER-1","_error":"x"}"#,
+                Verdict::NotSearchable,
+            ),
+            (
+                r#""k","_value_base64":"/1VTRVItMSA=","_error":"x"}"#,
+                Verdict::NotSearchable,
+            ),
+            (
+                r#""k","_value_base64":"/1VTRVItMTA=","_error":"x"}"#,
+                Verdict::Keep,
+            ),
+        ] {
+            assert_eq!(judge(&matcher, rest), verdict, "{rest}");
+        }
+        assert_eq!(matcher.judge(b"not JSON: USER-1"), Verdict::NotSearchable);
+        assert_eq!(matcher.judge(b"{\"USER_ID\":\"USER-1\"}"), Verdict::Erase);
+        assert_eq!(matcher.judge(b"\xff USER-2"), Verdict::Keep);
+    }
+
+    #[test]
+    fn by_key_columns_that_only_the_configuration_names() {
+        let one = matcher(&["USER_ID"], &[field("user_id=USER-1")]);
+        assert_eq!(judge(&one, r#""USER-1","n":1}"#), Verdict::Erase);
+        let two = matcher(&["user_id", "type"], &[field("user_id=USER-1")]);
+        assert_eq!(judge(&two, r#"{"F1":"USER-1","F2":"x"}}"#), Verdict::Erase);
+        assert_eq!(judge(&two, r#"{"F1":"x","F2":"USER-1"}}"#), Verdict::Mention);
+    }
+
+    #[test]
+    fn by_number() {
+        let matcher = matcher(&[], &[field("N=42"), field("B=true")]);
+        assert_eq!(judge(&matcher, r#""k","N":42}"#), Verdict::Erase);
+        assert_eq!(judge(&matcher, r#""k","N":"42"}"#), Verdict::Erase);
+        assert_eq!(judge(&matcher, r#""k","B":true}"#), Verdict::Erase);
+        // Our own offset, and a number of two digits, are no one.
+        assert_eq!(judge(&matcher, r#""k","M":42,"N":42.0}"#), Verdict::Keep);
+    }
+
+    #[test]
+    fn by_key() {
+        let key = |text: &str| matcher(&[], &[Subject::key(text).unwrap()]);
+        assert_eq!(judge(&key("T=a\"b"), r#""a\"b"}"#), Verdict::Erase);
+        assert_eq!(judge(&key("T=7"), "7}"), Verdict::Erase);
+        assert_eq!(judge(&key("T=7"), r#""k","n":7}"#), Verdict::Keep);
+        let object = key(r#"T={"B":1.50,"A":"x"}"#);
+        assert_eq!(judge(&object, r#"{"A":"x", "B":1.50}}"#), Verdict::Erase);
+        assert_eq!(judge(&object, r#"{"A":"x", "B":1.5}}"#), Verdict::Keep);
+        assert_eq!(object.judge(b"{\"n\":1}"), Verdict::WithoutKey);
+        assert_eq!(key("T=7").judge(b"{\"n\":1}"), Verdict::WithoutKey);
+        assert!(key("OTHER=7").is_empty());
+    }
+
+    proptest! {
+        /// However a producer writes a value, the line it becomes is found by it, and by no other value.
+        #[test]
+        fn a_written_value_is_found(value in "\\PC{1,12}", other in "\\PC{1,12}", escaped in any::<bool>()) {
+            let mut text = serde_json::json!({"n": 1, "USER": {"id": value}}).to_string();
+            if escaped {
+                text = text.chars().map(|c| match c {
+                    c if !c.is_ascii() && (c as u32) < 0x10000 => format!("\\u{:04x}", c as u32),
+                    c => c.to_string(),
+                }).collect();
+            }
+            let record = Record {
+                partition: 1, offset: 2, timestamp_ms: 3, key: Some(b"k"), value: Some(text.as_bytes()),
+                headers: Vec::new(),
+            };
+            let mut line = Vec::new();
+            Recorder::new("_", KeySchema::default(), true).write(&record, &mut line);
+            let found = |value: &str| {
+                let subject = Subject::Field { path: "user.id".to_owned(), value: value.to_owned() };
+                let matcher = matcher(&[], &[subject]);
+                (matcher.judge(&line) == Verdict::Erase, matcher.holds(&Decoder::default().decode(&record)))
+            };
+            prop_assert_eq!(found(&value), (true, true));
+            prop_assume!(other != value);
+            prop_assert_eq!(found(&other), (false, false));
+        }
+    }
+}

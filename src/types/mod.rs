@@ -1,0 +1,3 @@
+//! Column types, inferred from records.
+
+pub mod column;

@@ -1,0 +1,24 @@
+//! Words for people: counts, and text from outside made fit for a line.
+
+/// `1 file`, `2 files`
+pub fn count(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Text from outside, fit for a terminal: control characters escaped.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// The same of what must stay one line, such as a path.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n")
+}
