@@ -46,7 +46,19 @@ pub(super) fn surely_readable<'a>(
     names: &Names,
     fields: Option<&mut Vec<Field>>,
 ) -> Option<Readable<'a>> {
-    let mut scan = Scan {
+    match fields {
+        Some(fields) => scan::<true>(text, names, fields),
+        // Whoever wants no fields does not pay for them at every name.
+        None => scan::<false>(text, names, &mut Vec::new()),
+    }
+}
+
+fn scan<'a, const FIELDS: bool>(
+    text: &'a str,
+    names: &Names,
+    fields: &mut Vec<Field>,
+) -> Option<Readable<'a>> {
+    let mut scan = Scan::<FIELDS> {
         text: text.as_bytes(),
         at: 0,
         depth: 0,
@@ -72,7 +84,7 @@ pub(super) fn surely_readable<'a>(
     })
 }
 
-struct Scan<'a> {
+struct Scan<'a, const FIELDS: bool> {
     text: &'a [u8],
     at: usize,
     /// Arrays and objects that are open.
@@ -83,11 +95,12 @@ struct Scan<'a> {
     names: std::slice::Iter<'a, Name>,
     reserved: bool,
     line_ends: bool,
-    fields: Option<&'a mut Vec<Field>>,
+    /// Stays empty where `FIELDS` is false.
+    fields: &'a mut Vec<Field>,
 }
 
 /// Each step goes on behind what it has read; None: doubt.
-impl Scan<'_> {
+impl<const FIELDS: bool> Scan<'_, FIELDS> {
     fn document(&mut self) -> Option<()> {
         loop {
             self.blanks();
@@ -174,9 +187,9 @@ impl Scan<'_> {
             return None;
         }
         self.at += 1;
-        if let (1, Some(fields)) = (self.depth, &mut self.fields) {
+        if FIELDS && self.depth == 1 {
             let value = self.at..self.at;
-            fields.push(Field { name, value });
+            self.fields.push(Field { name, value });
         }
         Some(())
     }
@@ -205,16 +218,16 @@ impl Scan<'_> {
         self.end_field();
         let start = self.at + 2;
         self.at += known.whole.len();
-        if let Some(fields) = &mut self.fields {
+        if FIELDS {
             let (name, value) = (start..self.at - 2, self.at..self.at);
-            fields.push(Field { name, value });
+            self.fields.push(Field { name, value });
         }
         true
     }
 
     /// A value of the top level ends here, in an array too, which has no fields.
     fn end_field(&mut self) {
-        if let Some(field) = self.fields.as_mut().and_then(|fields| fields.last_mut()) {
+        if FIELDS && let Some(field) = self.fields.last_mut() {
             field.value.end = self.at;
         }
     }
