@@ -12,15 +12,16 @@ use std::path::{Path, PathBuf};
 pub fn folder_of(path: &Path) -> io::Result<PathBuf> {
     let named = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = named.unwrap_or(Path::new("."));
-    match folder.try_exists()? {
-        true => Ok(folder.to_owned()),
-        false => Err(io::Error::new(
+    if folder.try_exists()? {
+        Ok(folder.to_owned())
+    } else {
+        Err(io::Error::new(
             ErrorKind::NotFound,
             format!(
                 "there is no folder {}; make it first (mkdir -p)",
                 folder.display()
             ),
-        )),
+        ))
     }
 }
 

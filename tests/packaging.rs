@@ -197,9 +197,10 @@ fn command_lines(path: &Path) -> Vec<String> {
             continue;
         }
         let line = line.trim_start().trim_start_matches("$ ");
-        let starts: Vec<usize> = match markdown {
-            true => line.starts_with("lakectl ").then_some(0).into_iter().collect(),
-            false => line.match_indices("lakectl --quiet").map(|(at, _)| at).collect(),
+        let starts: Vec<usize> = if markdown {
+            line.starts_with("lakectl ").then_some(0).into_iter().collect()
+        } else {
+            line.match_indices("lakectl --quiet").map(|(at, _)| at).collect()
         };
         if in_block {
             found.extend(starts.into_iter().map(|at| line[at..].to_owned()));

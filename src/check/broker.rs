@@ -51,9 +51,10 @@ pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -
     let security = Security::of(kafka);
     let brokers = count(broker.client.brokers_seen() as u64, "broker");
     let message = format!("{} answers, {}, {brokers}", kafka.brokers, security.shown);
-    let advice = match kafka.is_embedded {
-        true => Some(EMBEDDED_ADVICE.to_owned()),
-        false => security.advice,
+    let advice = if kafka.is_embedded {
+        Some(EMBEDDED_ADVICE.to_owned())
+    } else {
+        security.advice
     };
     checks.ok_but(answer, message, advice);
     broker.mirrored = group(&broker, topics, checks);

@@ -245,9 +245,10 @@ pub(super) fn room(scope: &Scope<'_>, to_come: Option<ToCome>, checks: &mut Chec
         "{} of {} free, {} for the next run{}",
         shown(free),
         shown(all),
-        match asked {
-            true => shown(to_come.bytes),
-            false => "an unknown amount".to_owned(),
+        if asked {
+            shown(to_come.bytes)
+        } else {
+            "an unknown amount".to_owned()
         },
         match space.f_files {
             0 => String::new(),

@@ -49,19 +49,20 @@ pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -
         answer,
         format!("{} answers, {}, {wire}", database.shown(), facts.version),
     );
-    match facts.sql_mode.contains("STRICT_ALL_TABLES") {
-        true => checks.ok(
+    if facts.sql_mode.contains("STRICT_ALL_TABLES") {
+        checks.ok(
             mode,
             "strict in lakectl's own sessions, whatever the server's default",
-        ),
-        false => checks.wrong(
+        )
+    } else {
+        checks.wrong(
             mode,
             format!(
                 "lakectl's session asks for strict mode, and has {:?}",
                 facts.sql_mode
             ),
             "look for what changes it between here and the server: a proxy, or its init_connect",
-        ),
+        )
     }
     schema(&warehouse, checks);
     rights(&warehouse, &wanted, checks);

@@ -187,9 +187,10 @@ fn kept(kafka: &Broker, subject: &Subject, checks: &mut Checks) {
         Some(ms) if ms < KEPT_MIN_MS => checks.wrong(
             place,
             format!("{message}: what no run has taken in by then is lost"),
-            alter(match retention == Some(ms) {
-                true => "retention.ms=604800000",
-                false => "delete.retention.ms=604800000",
+            alter(if retention == Some(ms) {
+                "retention.ms=604800000"
+            } else {
+                "delete.retention.ms=604800000"
             }),
         ),
         _ if compacts && kind == Kind::Stream => checks.ok_but(

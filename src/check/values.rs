@@ -44,14 +44,11 @@ impl Values {
         let (reason, partition, offset) = self.first.clone().unwrap_or_default();
         let example = format!("{reason} (Kafka partition {partition}, offset {offset})");
         if self.irregular * 2 > self.there {
-            let fix = match self.registered == self.irregular {
-                true => {
-                    "they look like Avro, Protobuf or JSON with a schema registry's number before it: have them \
+            let fix = if self.registered == self.irregular {
+                "they look like Avro, Protobuf or JSON with a schema registry's number before it: have them \
                          written as plain JSON (in ksqlDB: VALUE_FORMAT = 'JSON')"
-                }
-                false => {
-                    "have them written as JSON (in ksqlDB: VALUE_FORMAT = 'JSON'), or live with text in the lake"
-                }
+            } else {
+                "have them written as JSON (in ksqlDB: VALUE_FORMAT = 'JSON'), or live with text in the lake"
             };
             let message = format!(
                 "{} of {} can't be read as JSON and would be kept as text: {example}",

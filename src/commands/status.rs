@@ -37,9 +37,10 @@ pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -
         report.warn(warning);
         report.needs_attention();
     }
-    report.text = match to_stdout {
-        true => vec![status::page(&status).trim_end().to_owned()],
-        false => status::lines(&status, common.verbose),
+    report.text = if to_stdout {
+        vec![status::page(&status).trim_end().to_owned()]
+    } else {
+        status::lines(&status, common.verbose)
     };
     match &args.html {
         Some(path) if !to_stdout && common.dry_run => {
@@ -50,9 +51,10 @@ pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -
         Some(path) if !to_stdout => write_page(path, &status::page(&status))?,
         _ => {}
     }
-    match status.heard_anything() {
-        true => Ok(()),
-        false => bail!("neither lake, Kafka nor MySQL could be asked; the warnings say why"),
+    if status.heard_anything() {
+        Ok(())
+    } else {
+        bail!("neither lake, Kafka nor MySQL could be asked; the warnings say why")
     }
 }
 

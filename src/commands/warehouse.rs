@@ -37,8 +37,9 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
     };
     let chosen = run.choose(&settings, true)?;
     let warehouse = Warehouse::connect(database)?;
-    match common.dry_run {
-        true => run.preview(Some(&warehouse), &chosen),
-        false => run.drain(&warehouse, &chosen),
+    if common.dry_run {
+        run.preview(Some(&warehouse), &chosen)
+    } else {
+        run.drain(&warehouse, &chosen)
     }
 }

@@ -130,9 +130,10 @@ fn explain(message: &str) -> String {
         && kind.starts_with("invalid ")
     {
         // What stands there may be a secret in the wrong place.
-        let expected = match expected.starts_with("struct ") || expected == "a map" {
-            true => "a table",
-            false => expected,
+        let expected = if expected.starts_with("struct ") || expected == "a map" {
+            "a table"
+        } else {
+            expected
         };
         return format!("{kind}, expected {expected}");
     }

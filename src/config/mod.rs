@@ -190,12 +190,13 @@ fn find_file(named: Option<&Path>, env: Env<'_>) -> Result<Option<PathBuf>> {
         .map(Path::to_owned)
         .or_else(|| env("LAKECTL_CONFIG").map(PathBuf::from));
     if let Some(path) = named {
-        return match path.is_file() {
-            true => Ok(Some(path)),
-            false => Err(usage(format!(
+        return if path.is_file() {
+            Ok(Some(path))
+        } else {
+            Err(usage(format!(
                 "there is no configuration file {}",
                 path.display()
-            ))),
+            )))
         };
     }
     Ok(["lakectl.toml", "/etc/lakectl/lakectl.toml"]

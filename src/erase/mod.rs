@@ -227,11 +227,12 @@ fn settle(report: &mut Report, outcome: ErasureOutcome) -> Result<()> {
     report.exit_code = exit::worst([report.exit_code, outcome.exit_code()]);
     let failures = outcome.failures();
     report.outcome(&outcome);
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(anyhow!(
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(anyhow!(
             "not everything could be erased: {}; mend it and run the same again",
             failures.join("; ")
-        )),
+        ))
     }
 }

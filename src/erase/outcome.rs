@@ -356,9 +356,12 @@ impl ErasureOutcome {
             let not_done = if plan { "would not be done" } else { "not done" };
             text.push(format!("{not_done}: the {} ({})", left.target, left.why));
         }
-        text.extend(erased.unreachable.iter().map(|what| match plan {
-            true => format!("would not reach: {}", what.replace("from now on", "then")),
-            false => format!("not reached: {what}"),
+        text.extend(erased.unreachable.iter().map(|what| {
+            if plan {
+                format!("would not reach: {}", what.replace("from now on", "then"))
+            } else {
+                format!("not reached: {what}")
+            }
         }));
         text
     }

@@ -152,11 +152,12 @@ fn expand(pattern: &str, known: &BTreeSet<String>) -> Result<Vec<String>> {
         return Ok(vec![pattern.to_owned()]);
     };
     let names: Vec<String> = known.iter().filter(|name| glob.is_match(name)).cloned().collect();
-    match names.is_empty() {
-        true => Err(usage(format!(
+    if names.is_empty() {
+        Err(usage(format!(
             "no topic of the lake, the warehouse or the configuration matches `{pattern}`"
-        ))),
-        false => Ok(names),
+        )))
+    } else {
+        Ok(names)
     }
 }
 

@@ -27,9 +27,10 @@ pub fn open(database: &Database) -> Result<Session> {
             }
             Some(collation) if collation == "utf8mb4_0900_bin" || collation.contains("nopad_bin") => {}
             Some(collation) => {
-                let exact = match session.is_mariadb {
-                    true => "utf8mb4_nopad_bin",
-                    false => "utf8mb4_0900_bin",
+                let exact = if session.is_mariadb {
+                    "utf8mb4_nopad_bin"
+                } else {
+                    "utf8mb4_0900_bin"
                 };
                 return Err(usage(format!(
                     "column {column} of `{TABLE}` compares by {collation}, which takes different names for the same; \

@@ -223,14 +223,13 @@ impl Visitor<'_> for Name<'_> {
         if reserved {
             *self.shape = Shape::ReservedObject;
         }
-        match self.checker.seen.insert(folded) {
-            true => {
-                self.checker.names.push(name, reserved);
-                Ok(())
-            }
-            false => Err(E::custom(format_args!(
+        if self.checker.seen.insert(folded) {
+            self.checker.names.push(name, reserved);
+            Ok(())
+        } else {
+            Err(E::custom(format_args!(
                 "the name {name:?} stands twice, case ignored"
-            ))),
+            )))
         }
     }
 }

@@ -262,9 +262,12 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
         let item = (blanks(), inner.clone(), blanks()).prop_map(|(a, value, b)| format!("{a}{value}{b}"));
         let field = (blanks(), name(), blanks(), blanks(), inner, blanks())
             .prop_map(|(a, name, b, c, value, d)| format!("{a}{name}{b}:{c}{value}{d}"));
-        let enclosed = |open: char, close: char, parts: Vec<String>, blank: String| match parts.is_empty() {
-            true => format!("{open}{blank}{close}"),
-            false => format!("{open}{}{close}", parts.join(",")),
+        let enclosed = |open: char, close: char, parts: Vec<String>, blank: String| {
+            if parts.is_empty() {
+                format!("{open}{blank}{close}")
+            } else {
+                format!("{open}{}{close}", parts.join(","))
+            }
         };
         prop_oneof![
             1 => (blanks(), proptest::collection::vec(item, 0..4))

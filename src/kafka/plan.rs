@@ -53,9 +53,10 @@ pub fn plan(
     let generation = generation(topic, offsets, topic_id, progress, accept)?;
     // Of a topic that was made anew the old offsets mean nothing.
     let is_anew = generation != progress.generation.max(1);
-    let known = match is_anew {
-        true => restart(offsets, topic_id, progress),
-        false => progress.next.clone(),
+    let known = if is_anew {
+        restart(offsets, topic_id, progress)
+    } else {
+        progress.next.clone()
     };
     // One answer without an id does not forget the one that is known: of the same topic it stays the same.
     let known_id = progress.topic_id.clone().filter(|_| !is_anew);
@@ -89,9 +90,10 @@ pub fn plan(
     if let (From::Time { ms, .. }, true) = (from, progress.next.is_empty()) {
         plan.from_ms = Some(*ms);
     }
-    match plan.gaps.is_empty() || accept.gap {
-        true => Ok(plan),
-        false => Err(lost(topic, &plan.gaps)),
+    if plan.gaps.is_empty() || accept.gap {
+        Ok(plan)
+    } else {
+        Err(lost(topic, &plan.gaps))
     }
 }
 

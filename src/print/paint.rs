@@ -26,9 +26,10 @@ impl Paint {
     }
 
     pub(super) fn text(self, style: Style, text: &str) -> String {
-        match self.0 && style != Style::new() {
-            true => format!("{style}{text}{style:#}"),
-            false => text.to_owned(),
+        if self.0 && style != Style::new() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
         }
     }
 }

@@ -8,9 +8,10 @@ use crate::words::{count, printable};
 pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
     let mut lines = Vec::new();
     for line in &report.text {
-        lines.push(match report.text_is_log {
-            true => log.line(None, &printable(line)),
-            false => printable(line),
+        lines.push(if report.text_is_log {
+            log.line(None, &printable(line))
+        } else {
+            printable(line)
         });
     }
     let width = report.topics.iter().map(|topic| topic.topic.len()).max();
@@ -19,9 +20,10 @@ pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
     let told = |topic: &&TopicReport| topic.status == Status::Ok || !log.names_the_topic();
     for topic in report.topics.iter().filter(told) {
         let what = what(topic, report.dry_run, verbose);
-        let line = match log.names_the_topic() {
-            true => what,
-            false => format!("{:width$}  {:6} {what}", topic.topic, topic.kind),
+        let line = if log.names_the_topic() {
+            what
+        } else {
+            format!("{:width$}  {:6} {what}", topic.topic, topic.kind)
         };
         lines.push(log.line(Some(&topic.topic), &line));
         let paths = topic.changed_paths();
@@ -125,9 +127,10 @@ pub(super) fn ranges(topic: &TopicReport, dry_run: bool) -> String {
     let ranges: Vec<_> = moved
         .map(|part| format!("{}:{}..{}", part.partition, part.start, to(part)))
         .collect();
-    match ranges.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", ranges.join(" ")),
+    if ranges.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", ranges.join(" "))
     }
 }
 

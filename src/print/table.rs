@@ -242,9 +242,10 @@ fn last_line(report: &Report, paint: Paint) -> Option<String> {
 
 fn pad(text: &str, width: usize, left: bool) -> String {
     let room = " ".repeat(width.saturating_sub(text.width()));
-    match left {
-        true => format!("{text}{room}"),
-        false => format!("{room}{text}"),
+    if left {
+        format!("{text}{room}")
+    } else {
+        format!("{room}{text}")
     }
 }
 

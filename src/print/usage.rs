@@ -32,9 +32,10 @@ pub fn usage(error: &clap::Error) -> u8 {
     }
     match log_format(&arguments) {
         LogFormat::Text => {
-            let text = match Paint::for_stderr().is_on() {
-                true => without_secrets(error.render().ansi().to_string(), &arguments),
-                false => plain,
+            let text = if Paint::for_stderr().is_on() {
+                without_secrets(error.render().ansi().to_string(), &arguments)
+            } else {
+                plain
             };
             let _ = write!(std::io::stderr(), "{text}");
         }

@@ -19,11 +19,12 @@ const TICK: Timespec = Timespec {
 /// # Errors
 /// Nobody there: exit code 2.
 pub fn check_someone_is_there() -> Result<()> {
-    match std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
-        true => Ok(()),
-        false => Err(usage(
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        Ok(())
+    } else {
+        Err(usage(
             "there is no terminal to ask at: say --yes, or look first with --dry-run",
-        )),
+        ))
     }
 }
 

@@ -142,13 +142,14 @@ impl Plan {
             .filter(|(_, part, all, _)| *part as f64 > max * *all as f64)
             .map(|(name, part, all, what)| format!("{name}: {part} of {all} {what}"))
             .collect();
-        match over.is_empty() {
-            true => Ok(()),
-            false => Err(usage(format!(
+        if over.is_empty() {
+            Ok(())
+        } else {
+            Err(usage(format!(
                 "this would delete more than {:.0} % ({}); is the retention right? If it is, say --max-fraction 1",
                 max * 100.0,
                 over.join(", ")
-            ))),
+            )))
         }
     }
 

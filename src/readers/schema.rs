@@ -221,12 +221,13 @@ fn take(columns: &mut Vec<Column>, name: &str) -> Column {
 
 fn made_from(made: &Made) -> String {
     let in_files = count(made.files as u64, "file");
-    match made.files == made.files_in_all {
-        true => format!("Made from all {} in {in_files}.", count(made.records, "record")),
-        false => format!(
+    if made.files == made.files_in_all {
+        format!("Made from all {} in {in_files}.", count(made.records, "record"))
+    } else {
+        format!(
             "Made from {} of {} records, in {in_files} of {}: the newest ones, and others evenly spread. Readers round or \
              refuse what comes later and fits no type below; --all looks at every record.",
             made.records, made.records_in_all, made.files_in_all
-        ),
+        )
     }
 }

@@ -41,11 +41,12 @@ impl RebuildArg {
         let (first, last) = text.split_once("..").unwrap_or((text, text));
         let day = |text: &str| units::date(text).map_err(|e| usage(format!("--rebuild: {e}")));
         let (first, last) = (day(first)?, day(last)?);
-        match first <= last {
-            true => Ok(RebuildArg::Days { first, last }),
-            false => Err(usage(format!(
+        if first <= last {
+            Ok(RebuildArg::Days { first, last })
+        } else {
+            Err(usage(format!(
                 "--rebuild {text}: the first day is after the last"
-            ))),
+            )))
         }
     }
 }
@@ -116,11 +117,12 @@ impl Options {
             || self.limits.deadline.is_some()
             || self.limits.until_ms.is_some()
             || self.from.is_some();
-        match self.rebuild.is_some() && limited {
-            true => Err(usage(
+        if self.rebuild.is_some() && limited {
+            Err(usage(
                 "--rebuild reads its topics from end to end: leave --from, --until and --max-* out",
-            )),
-            false => Ok(()),
+            ))
+        } else {
+            Ok(())
         }
     }
 }

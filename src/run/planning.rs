@@ -130,9 +130,10 @@ fn check_table(
     let Some(kept_ms) = kept_ms.filter(|&kept| may_be_forgotten(now_ms, complete_ms, kept)) else {
         return Ok(None);
     };
-    let ago = match complete_ms > now_ms {
-        true => "lies in the future by this machine's clock, and may be longer ago",
-        false => "was longer ago",
+    let ago = if complete_ms > now_ms {
+        "lies in the future by this machine's clock, and may be longer ago"
+    } else {
+        "was longer ago"
     };
     let what = format!(
         "the last complete run {ago} than Kafka keeps tombstones (delete.retention.ms = {kept_ms}): deleted keys may still \
@@ -197,9 +198,10 @@ fn rebuild_plan(
 }
 
 fn rebuild_kind(settings: &TopicSettings) -> Rebuild {
-    match settings.compacts() && settings.expires() {
-        true => Rebuild::KeepAbsent,
-        false => Rebuild::DropAbsent,
+    if settings.compacts() && settings.expires() {
+        Rebuild::KeepAbsent
+    } else {
+        Rebuild::DropAbsent
     }
 }
 

@@ -41,9 +41,12 @@ pub fn select(
     client: &Client,
     live: &TopicList,
 ) -> Result<Vec<Selected>> {
-    let served = |topic: &Topic| match request.tables_only {
-        true => topic.warehouse_enabled && topic.kind == Kind::Table,
-        false => topic.lake_enabled,
+    let served = |topic: &Topic| {
+        if request.tables_only {
+            topic.warehouse_enabled && topic.kind == Kind::Table
+        } else {
+            topic.lake_enabled
+        }
     };
     let mut chosen: BTreeMap<String, Topic> = BTreeMap::new();
     if request.patterns.is_empty() {

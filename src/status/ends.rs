@@ -69,9 +69,10 @@ impl Ends {
         let began = Instant::now();
         let mut answers = 0;
         for (topic, partitions) in wanted {
-            let answer = match began.elapsed() < ONE_BY_ONE_MAX {
-                true => client.offsets(&TopicList::from([(topic.clone(), partitions)])),
-                false => Err(anyhow!("{error:#}")),
+            let answer = if began.elapsed() < ONE_BY_ONE_MAX {
+                client.offsets(&TopicList::from([(topic.clone(), partitions)]))
+            } else {
+                Err(anyhow!("{error:#}"))
             };
             let mut answer = answer.map_err(|error| Problem::of(&error));
             answers += u32::from(answer.is_ok());

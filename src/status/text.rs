@@ -101,14 +101,16 @@ fn in_the_warehouse(status: &Status, verbose: bool) -> Columns {
                 (None, Some(_)) => "never".to_owned(),
                 (None, None) => UNKNOWN.to_owned(),
             };
-            let name = match topic.topic.to_lowercase() == table.table {
-                true => table.table.clone(),
-                false => format!("{} <- {}", table.table, topic.topic),
+            let name = if topic.topic.to_lowercase() == table.table {
+                table.table.clone()
+            } else {
+                format!("{} <- {}", table.table, topic.topic)
             };
             // Nothing is behind in a table that the topic went to before.
-            let behind = match table.current {
-                true => lag(table.lag, topic),
-                false => NONE.to_owned(),
+            let behind = if table.current {
+                lag(table.lag, topic)
+            } else {
+                NONE.to_owned()
             };
             let cells = vec![name, behind, committed, rows, number(table.rejects)];
             columns.rows.push((
@@ -218,9 +220,10 @@ fn offsets(partitions: &[PartitionStatus]) -> String {
             format!("{}:{next} of {end}{behind}", part.partition)
         })
         .collect();
-    match each.is_empty() {
-        true => String::new(),
-        false => format!("at {}", each.join(", ")),
+    if each.is_empty() {
+        String::new()
+    } else {
+        format!("at {}", each.join(", "))
     }
 }
 

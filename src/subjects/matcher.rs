@@ -82,9 +82,10 @@ impl Matcher {
     pub fn judge(&self, line: &[u8]) -> Verdict {
         let by_key = self.subjects.iter().any(|needle| needle.by_key());
         if !self.may_concern(line) {
-            return match by_key && !begins_like_ours(line) {
-                true => Verdict::WithoutKey,
-                false => Verdict::Keep,
+            return if by_key && !begins_like_ours(line) {
+                Verdict::WithoutKey
+            } else {
+                Verdict::Keep
             };
         }
         // A line holds its record as text, which is decoded again: whom it belongs to stands nowhere else.
@@ -92,9 +93,10 @@ impl Matcher {
             .ok()
             .and_then(|line| line::read(line).ok());
         let Some(read) = read else {
-            return match self.subjects.iter().any(|needle| needle.stands_in(line)) {
-                true => Verdict::NotSearchable,
-                false => Verdict::Keep,
+            return if self.subjects.iter().any(|needle| needle.stands_in(line)) {
+                Verdict::NotSearchable
+            } else {
+                Verdict::Keep
             };
         };
         let key = KeyView::of(&read.decoded.key, &self.columns);
@@ -113,9 +115,10 @@ impl Matcher {
         if self.is_mentioned(&read, &key) {
             return Verdict::Mention;
         }
-        match by_key && !read.has_ours {
-            true => Verdict::WithoutKey,
-            false => Verdict::Keep,
+        if by_key && !read.has_ours {
+            Verdict::WithoutKey
+        } else {
+            Verdict::Keep
         }
     }
 

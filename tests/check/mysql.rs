@@ -117,9 +117,10 @@ fn a_wider_column_keeps_all_else_on_mariadb() {
 /// The fixes are run as they are printed.
 fn wider_columns(mut world: Warehouse) {
     let topic = Topic::new("check-wider");
-    let collation = match world.value("SELECT VERSION()").contains("MariaDB") {
-        true => "utf8mb4_nopad_bin",
-        false => "utf8mb4_0900_bin",
+    let collation = if world.value("SELECT VERSION()").contains("MariaDB") {
+        "utf8mb4_nopad_bin"
+    } else {
+        "utf8mb4_0900_bin"
     };
     world.execute(&format!(
         "CREATE TABLE wider (id VARCHAR(4) CHARACTER SET utf8mb4 COLLATE {collation} PRIMARY KEY COMMENT 'the key''s', \

@@ -209,9 +209,10 @@ fn on_one_line(value: &[u8]) -> Vec<u8> {
     let end = value.iter().rposition(|b| !blank(b)).map_or(start, |at| at + 1);
     let flat: Vec<u8> = value[start..end].iter().map(flat).collect();
     // An object without fields leaves nothing to splice.
-    match flat.first() == Some(&b'{') && flat[1..].iter().all(|b| blank(b) || *b == b'}') {
-        true => b"{}".to_vec(),
-        false => flat,
+    if flat.first() == Some(&b'{') && flat[1..].iter().all(|b| blank(b) || *b == b'}') {
+        b"{}".to_vec()
+    } else {
+        flat
     }
 }
 

@@ -24,9 +24,10 @@ impl DataFile {
         };
         let value = |name: &str, prefix: &str| name.strip_prefix(prefix).unwrap().to_owned();
         let parts = [value(year, "year="), value(month, "month="), value(day, "day=")];
-        match parts.iter().all(|part| part == "__HIVE_DEFAULT_PARTITION__") {
-            true => parts[0].clone(),
-            false => parts.join("-"),
+        if parts.iter().all(|part| part == "__HIVE_DEFAULT_PARTITION__") {
+            parts[0].clone()
+        } else {
+            parts.join("-")
         }
     }
 

@@ -163,9 +163,10 @@ fn strace(
     let (mut main, mut others) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(dir.path()).unwrap() {
         let calls = calls(&entry.unwrap().path());
-        match calls.first().is_some_and(|call| call.name == "execve") {
-            true => main = calls,
-            false => others.push(calls),
+        if calls.first().is_some_and(|call| call.name == "execve") {
+            main = calls
+        } else {
+            others.push(calls)
         }
     }
     (run, main, others)

@@ -41,9 +41,10 @@ impl World for Lake {
 
 fn content(file: &Path, path: &str) -> String {
     let bytes = std::fs::read(file).unwrap();
-    match path.starts_with(".lakectl/") && bytes.starts_with(b"lakectl 1 ") {
-        true => ledger(&bytes),
-        false => bytes.escape_ascii().to_string(),
+    if path.starts_with(".lakectl/") && bytes.starts_with(b"lakectl 1 ") {
+        ledger(&bytes)
+    } else {
+        bytes.escape_ascii().to_string()
     }
 }
 

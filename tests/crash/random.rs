@@ -145,9 +145,10 @@ impl Scene {
     }
 
     fn start(&self, lake: bool) -> Running {
-        match lake {
-            true => self.lake.start(&["-q"]),
-            false => self.warehouse.start(&["-q"]),
+        if lake {
+            self.lake.start(&["-q"])
+        } else {
+            self.warehouse.start(&["-q"])
         }
     }
 

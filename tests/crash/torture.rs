@@ -51,12 +51,13 @@ impl Torture {
 
     /// How a person repeats it.
     pub fn again(&self) -> String {
-        match self.is_long() {
-            true => format!("again with: scripts/torture --seed {}", self.seed),
-            false => format!(
+        if self.is_long() {
+            format!("again with: scripts/torture --seed {}", self.seed)
+        } else {
+            format!(
                 "again with: LAKECTL_TORTURE_SEED={} scripts/test --test crash",
                 self.seed
-            ),
+            )
         }
     }
 }

@@ -305,9 +305,10 @@ impl Scene {
 
     /// Records of a topic that the run shall take.
     fn new_records(&self, topic: &str) -> i64 {
-        let (all, old) = match topic == self.stream.0.name {
-            true => (self.stream.1.len(), 80),
-            false => (self.table.1.len(), 30),
+        let (all, old) = if topic == self.stream.0.name {
+            (self.stream.1.len(), 80)
+        } else {
+            (self.table.1.len(), 30)
         };
         let new = match self.kind {
             Kind::First | Kind::Messages => all,

@@ -139,9 +139,10 @@ fn in_a_configuration_that_is_wrong() {
     configs.extend(urls.map(|url| format!("[warehouse]\nurl = {url}\n")));
     let mut cases = Vec::new();
     for config in &configs {
-        let command = match config.contains("url = ") {
-            true => &["init-db", "--check"][..],
-            false => &["lake", "--topics", "T", "--brokers", "127.0.0.1:1"],
+        let command = if config.contains("url = ") {
+            &["init-db", "--check"][..]
+        } else {
+            &["lake", "--topics", "T", "--brokers", "127.0.0.1:1"]
         };
         cases.push(case(config, &[], command));
     }

@@ -13,9 +13,10 @@ use crate::world::Warehouse;
 fn tree(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, std::time::SystemTime)> {
     let walk = walkdir::WalkDir::new(root).into_iter().map(Result::unwrap);
     walk.map(|found| {
-        let content = match found.file_type().is_file() {
-            true => std::fs::read(found.path()).unwrap(),
-            false => Vec::new(),
+        let content = if found.file_type().is_file() {
+            std::fs::read(found.path()).unwrap()
+        } else {
+            Vec::new()
         };
         let modified = found.metadata().unwrap().modified().unwrap();
         (found.path().to_owned(), (content, modified))

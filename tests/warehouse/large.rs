@@ -52,9 +52,10 @@ fn through_stream_table_and_warehouse() {
         // The one that was cut is no JSON, and is kept as text.
         assert_eq!((number(&report, "written"), number(&report, "irregular")), (4, 1));
         check_memory(peak);
-        match is_table {
-            false => drop(assert_stream(&lake, &topic)),
-            true => drop(assert_table(&lake, &topic)),
+        if !is_table {
+            drop(assert_stream(&lake, &topic))
+        } else {
+            drop(assert_table(&lake, &topic))
         }
     }
     let warehouse = Warehouse::of_counts(&topic);

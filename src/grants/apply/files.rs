@@ -153,9 +153,10 @@ impl Walk<'_> {
             if new_access != access {
                 acl::write_access(dir, &new_access)?;
             }
-            match default_changes {
-                true => acl::write_default(dir, Some(&new_default).filter(|acl| acl.names_anyone())),
-                false => Ok(()),
+            if default_changes {
+                acl::write_default(dir, Some(&new_default).filter(|acl| acl.names_anyone()))
+            } else {
+                Ok(())
             }
         })?;
         if !written {

@@ -96,9 +96,10 @@ impl People {
     }
 
     fn save(&self, root: &Root, state: &State) -> Result<()> {
-        match checksummed::read::<State>(root, STATE)?.as_ref() == Some(state) {
-            true => Ok(()),
-            false => checksummed::write(root, STATE, state),
+        if checksummed::read::<State>(root, STATE)?.as_ref() == Some(state) {
+            Ok(())
+        } else {
+            checksummed::write(root, STATE, state)
         }
     }
 }

@@ -119,9 +119,10 @@ fn topics_by_table(apply: &Apply<'_>, session: &mut Session) -> Result<Tables> {
 }
 
 fn look(session: &mut Session) -> Result<Looked> {
-    let accounts = match session.is_mariadb {
-        true => "SELECT User, Host FROM mysql.user WHERE is_role <> 'Y'",
-        false => "SELECT User, Host FROM mysql.user",
+    let accounts = if session.is_mariadb {
+        "SELECT User, Host FROM mysql.user WHERE is_role <> 'Y'"
+    } else {
+        "SELECT User, Host FROM mysql.user"
     };
     let accounts: Vec<(String, String)> = match session.conn.query(accounts) {
         Ok(accounts) => accounts,
@@ -222,9 +223,10 @@ fn tell_what_stays(
                     let decision = rules.decide(user, &topic_folder(Kind::Table, topic));
                     matches!(decision, crate::grants::Decision::By(_))
                 });
-                match denied {
-                    true => out.could_not(Some(user), table.as_str(), reason),
-                    false => drop(out.warnings.insert(format!("table {table}: {reason}"))),
+                if denied {
+                    out.could_not(Some(user), table.as_str(), reason);
+                } else {
+                    out.warnings.insert(format!("table {table}: {reason}"));
                 }
             }
         }

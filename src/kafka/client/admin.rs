@@ -327,9 +327,10 @@ impl Options {
     }
 
     fn isolation(&self, committed: bool) {
-        let level = match committed {
-            true => rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
-            false => rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
+        let level = if committed {
+            rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED
+        } else {
+            rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED
         };
         // SAFETY: the options are alive; an error (or null, which is allowed) is freed at once.
         unsafe { rd::rd_kafka_error_destroy(rd::rd_kafka_AdminOptions_set_isolation_level(self.0, level)) }
@@ -415,17 +416,19 @@ unsafe fn known_id(id: *const rd::rd_kafka_Uuid_t) -> Option<String> {
 /// # Safety
 /// `text` is null or a C string that lives through the call.
 unsafe fn owned(text: *const c_char) -> String {
-    match text.is_null() {
-        true => String::new(),
-        false => unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned(),
+    if text.is_null() {
+        String::new()
+    } else {
+        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
     }
 }
 
 /// # Safety
 /// `first` is null or points to `count` elements that live as long as the result is used.
 unsafe fn slice<'a, T>(first: *mut T, count: usize) -> &'a [T] {
-    match first.is_null() {
-        true => &[],
-        false => unsafe { std::slice::from_raw_parts(first, count) },
+    if first.is_null() {
+        &[]
+    } else {
+        unsafe { std::slice::from_raw_parts(first, count) }
     }
 }

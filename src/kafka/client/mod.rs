@@ -123,9 +123,10 @@ impl Client {
             let fault = Fault::from(error);
             let reason = self.reason(&fault.to_string());
             // A wrong password stays wrong.
-            match fault.is_silence() && remedy(&reason).lasts {
-                true => fault.with_code(RDKafkaErrorCode::Authentication),
-                false => fault,
+            if fault.is_silence() && remedy(&reason).lasts {
+                fault.with_code(RDKafkaErrorCode::Authentication)
+            } else {
+                fault
             }
         })
     }
@@ -284,25 +285,25 @@ impl Client {
         };
         patience
             .ask(|left| self.committed(list.clone(), left.min(self.patience.silence)))
-            .map_err(|fault| match fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) {
-                true => Problem::new("Kafka doesn't let us see it")
+            .map_err(|fault| if fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) { Problem::new("Kafka doesn't let us see it")
                     .fix(format!(
                         "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
                          Describe --group {}",
                         self.group
                     ))
-                    .into(),
-                false => self.explain(&fault),
-            })
+                    .into() } else { self.explain(&fault) })
             .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))
     }
 
     /// Whether any of them has a committed offset.
     fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, Fault> {
         let committed = self.consumer.committed_offsets(list, timeout);
-        let committed = committed.map_err(|error| match self.is_group_closed() {
-            true => Fault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed),
-            false => Fault::from(error),
+        let committed = committed.map_err(|error| {
+            if self.is_group_closed() {
+                Fault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed)
+            } else {
+                Fault::from(error)
+            }
         })?;
         let entries = committed.elements();
         for entry in &entries {

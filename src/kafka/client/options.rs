@@ -73,9 +73,10 @@ fn make_answers_large_enough(config: &mut ClientConfig, kafka: &Kafka) {
 pub(in crate::kafka) fn refused(kafka: &Kafka, error: KafkaError) -> anyhow::Error {
     match error {
         KafkaError::ClientConfig(_, description, key, value) => {
-            let description = match value.is_empty() {
-                true => description,
-                false => description.replace(&value, "***"),
+            let description = if value.is_empty() {
+                description
+            } else {
+                description.replace(&value, "***")
             };
             usage(format!("kafka option `{key}`: {}", printable(&description)))
         }

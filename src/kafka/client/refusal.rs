@@ -80,11 +80,10 @@ pub(in crate::kafka) fn remedy(reason: &str) -> Remedy {
 /// What to do where librdkafka makes no client of the options at all; empty where it says so itself.
 pub(in crate::kafka) fn advice_on_creation(description: &str) -> &'static str {
     // Its default is Kerberos, which takes another library.
-    match description.contains("No provider for SASL mechanism") {
-        true => {
-            "; set \"sasl.mechanism\" in [kafka.options] to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
-        }
-        false => "",
+    if description.contains("No provider for SASL mechanism") {
+        "; set \"sasl.mechanism\" in [kafka.options] to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
+    } else {
+        ""
     }
 }
 

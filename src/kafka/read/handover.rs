@@ -58,18 +58,20 @@ impl<'m> Giver<'m> {
     pub(in crate::kafka) fn give(&mut self, message: BorrowedMessage<'m>) -> Result<(), Refused> {
         self.bytes += message.payload_len() + message.key_len();
         self.batch.push(message);
-        match self.bytes >= BATCH_BYTES || self.batch.len() >= BATCH_RECORDS {
-            true => self.flush(),
-            false => Ok(()),
+        if self.bytes >= BATCH_BYTES || self.batch.len() >= BATCH_RECORDS {
+            self.flush()
+        } else {
+            Ok(())
         }
     }
 
     /// Hands over what has come together.
     pub(in crate::kafka) fn flush(&mut self) -> Result<(), Refused> {
         self.bytes = 0;
-        let handed_over = match self.batch.is_empty() {
-            true => Ok(()),
-            false => self.to.send(std::mem::take(&mut self.batch)),
+        let handed_over = if self.batch.is_empty() {
+            Ok(())
+        } else {
+            self.to.send(std::mem::take(&mut self.batch))
         };
         // By now the batch before is there, and is not to be in memory beside the next.
         self.done.try_iter().for_each(drop);
@@ -109,9 +111,10 @@ fn record<'a>(message: &'a BorrowedMessage<'_>, with_headers: bool) -> Record<'a
         timestamp_ms: timestamp_ms(message),
         key: message.key(),
         value: message.payload(),
-        headers: match with_headers {
-            true => native_headers::of(message),
-            false => Vec::new(),
+        headers: if with_headers {
+            native_headers::of(message)
+        } else {
+            Vec::new()
         },
     }
 }

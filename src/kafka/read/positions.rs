@@ -198,9 +198,10 @@ mod tests {
             part.take(part.position);
         }
         let position = part.position;
-        match part.has_had_its_share() {
-            true => parts.defer(partition, position),
-            false => parts.settle(partition, position),
+        if part.has_had_its_share() {
+            parts.defer(partition, position)
+        } else {
+            parts.settle(partition, position)
         }
     }
 

@@ -17,9 +17,10 @@ pub(in crate::kafka) struct Allowance {
 
 /// Who wants less than an even share has all it wants, and the rest is shared by the others.
 pub(in crate::kafka) fn shares(allowance: Allowance, wanted: &[u64]) -> Vec<u64> {
-    let round = match allowance.is_timed {
-        true => TIMED_ROUND_RECORDS,
-        false => ROUND_RECORDS,
+    let round = if allowance.is_timed {
+        TIMED_ROUND_RECORDS
+    } else {
+        ROUND_RECORDS
     };
     let mut left = allowance.records.unwrap_or(u64::MAX);
     let mut smallest_first: Vec<usize> = (0..wanted.len()).collect();

@@ -303,12 +303,13 @@ fn publish_file(
             if file.replaces && found.is_none_or(|found| found.kind == FileType::RegularFile) {
                 return staging.rename_over(&file.staged, folder, name);
             }
-            match staging.rename_new(&file.staged, folder, name)? {
-                true => Ok(()),
-                false => bail!(
+            if staging.rename_new(&file.staged, folder, name)? {
+                Ok(())
+            } else {
+                bail!(
                     "{} stands where a committed file belongs, and the ledger doesn't know it; move it away and run again",
                     folder.shown(name)
-                ),
+                )
             }
         }
         (None, Some(found)) => check(folder, name, found, file, recovering),
@@ -386,9 +387,10 @@ fn write_manifests(
         let mut manifest = Manifest::load(root, topic, day)?.unwrap_or_else(|| new(day));
         manifest.forget(forgotten.get(day).unwrap_or(&BTreeSet::new()));
         manifest.add(files.iter().cloned());
-        match manifest.files.is_empty() {
-            true => home.remove_file(day),
-            false => manifest.save(&home),
+        if manifest.files.is_empty() {
+            home.remove_file(day)
+        } else {
+            manifest.save(&home)
         }
     })?;
     home.sync()

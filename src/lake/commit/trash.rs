@@ -9,7 +9,7 @@ use crate::lake::layout::paths::{HOME, parent};
 use crate::lake::ledger::{Manifest, PendingPurge};
 
 /// Takes a day folder away from the readers in one moment, and its manifest from the ledger.
-pub(in crate::lake) fn move_there(root: &Root, topic: &str, purge: &PendingPurge) -> Result<()> {
+pub(super) fn move_there(root: &Root, topic: &str, purge: &PendingPurge) -> Result<()> {
     let home = parent(&purge.trash);
     root.make_dirs(home)?;
     let to_move = root.stat(&purge.trash)?.is_none() && root.stat(&purge.folder)?.is_some();
@@ -86,7 +86,7 @@ fn manifest_in_trash(purge: &PendingPurge) -> String {
 }
 
 /// Removes the day, month and year folders that a removed file has left empty, and makes that durable.
-pub(in crate::lake) fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
+pub(super) fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
     let left = remove_empty_dirs(root, path)?;
     match root.stat(left)? {
         Some(_) => root.sync_dir(left),

@@ -55,12 +55,13 @@ impl Acl {
             };
             acl.0.insert((tag, id), u16::from_le_bytes([p0, p1]) & 7);
         }
-        match [USER_OBJ, GROUP_OBJ, OTHER]
+        if [USER_OBJ, GROUP_OBJ, OTHER]
             .iter()
             .all(|&tag| acl.0.contains_key(&(tag, NO_ID)))
         {
-            true => Ok(acl),
-            false => bail!("an ACL without owner, group or others"),
+            Ok(acl)
+        } else {
+            bail!("an ACL without owner, group or others")
         }
     }
 

@@ -146,10 +146,7 @@ mod tests {
             let mut bytes = std::fs::read(dir.path().join("x")).unwrap();
             let at = at % (bytes.len() - 1);
             prop_assume!(cut || bytes[at] != byte);
-            match cut {
-                true => bytes.truncate(at),
-                false => bytes[at] = byte,
-            }
+            if cut { bytes.truncate(at) } else { bytes[at] = byte }
             std::fs::write(dir.path().join("x"), &bytes).unwrap();
             let message = format!("{:#}", read::<Vec<u32>>(&root, "x").unwrap_err());
             prop_assert!(message.contains("damaged"));

@@ -34,9 +34,10 @@ impl Root {
 impl Folder<'_> {
     /// As people see it.
     pub fn shown(&self, name: &str) -> String {
-        match self.path.is_empty() {
-            true => self.root.shown(name),
-            false => self.root.shown(&format!("{}/{name}", self.path)),
+        if self.path.is_empty() {
+            self.root.shown(name)
+        } else {
+            self.root.shown(&format!("{}/{name}", self.path))
         }
     }
 

@@ -58,8 +58,9 @@ fn holder(file: &mut File) -> String {
         .seek(SeekFrom::Start(0))
         .and_then(|_| file.take(200).read_to_string(&mut text))
         .is_ok();
-    match known && !text.is_empty() {
-        true => format!("another run holds the lock: {text}"),
-        false => "another run holds the lock".to_owned(),
+    if known && !text.is_empty() {
+        format!("another run holds the lock: {text}")
+    } else {
+        "another run holds the lock".to_owned()
     }
 }

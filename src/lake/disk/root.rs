@@ -254,7 +254,7 @@ impl Root {
         self.open_in(&dir, name, flags)
     }
 
-    pub(in crate::lake) fn open_in(&self, dir: &OwnedFd, name: &str, flags: OFlags) -> Result<File> {
+    pub(super) fn open_in(&self, dir: &OwnedFd, name: &str, flags: OFlags) -> Result<File> {
         check_name(name)?;
         let file = open_regular(dir, name, flags, self.file_mode)?;
         if flags.contains(OFlags::CREATE | OFlags::EXCL) {
@@ -318,21 +318,21 @@ fn open_regular(dir: &OwnedFd, name: &str, flags: OFlags, mode: Mode) -> Result<
     }
 }
 
-pub(in crate::lake) fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
         bail!("`{}` is no name of a file in the lake", name.escape_debug());
     }
     Ok(())
 }
 
-pub(in crate::lake) fn found_from(stat: &Stat) -> Found {
+pub(super) fn found_from(stat: &Stat) -> Found {
     Found {
         kind: FileType::from_raw_mode(stat.st_mode),
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
     }
 }
 
-pub(in crate::lake) fn is_missing(error: &anyhow::Error) -> bool {
+pub(super) fn is_missing(error: &anyhow::Error) -> bool {
     error.downcast_ref() == Some(&Errno::NOENT)
 }
 

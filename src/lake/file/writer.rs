@@ -55,7 +55,7 @@ enum Way {
 
 impl Writer {
     /// Of chunks that are made ready in buffers of `buffer` bytes, as a rule.
-    pub(in crate::lake) fn new(buffer: usize) -> Writer {
+    pub fn new(buffer: usize) -> Writer {
         Writer {
             way: Way::Here {
                 files: Written::default(),
@@ -69,7 +69,7 @@ impl Writer {
     }
 
     /// An empty buffer for the next lines.
-    pub(in crate::lake) fn buffer(&mut self) -> Vec<u8> {
+    pub fn buffer(&mut self) -> Vec<u8> {
         self.spare.take()
     }
 
@@ -77,7 +77,7 @@ impl Writer {
     ///
     /// # Errors
     /// What went wrong, be it with an earlier one.
-    pub(in crate::lake) fn write(&mut self, chunk: Chunk) -> Result<()> {
+    pub fn write(&mut self, chunk: Chunk) -> Result<()> {
         match &mut self.way {
             Way::Here { files, bytes } => {
                 *bytes += chunk.lines.len();
@@ -101,7 +101,7 @@ impl Writer {
     }
 
     /// Waits for all chunks to be written, and says what came of them.
-    pub(in crate::lake) fn finish(&mut self) -> Result<Written> {
+    pub fn finish(&mut self) -> Result<Written> {
         match std::mem::replace(&mut self.way, Way::Ended) {
             Way::Here { files, .. } => Ok(files),
             Way::Threads(Threads { chunks, thread, .. }) => {
@@ -200,7 +200,7 @@ struct Part {
 
 impl Written {
     /// Bytes on disk of a file, and their checksum; None where nothing was written to it.
-    pub(in crate::lake) fn of(&self, number: u32) -> Option<(u64, String)> {
+    pub fn of(&self, number: u32) -> Option<(u64, String)> {
         let part = self.files.get(&number)?;
         Some((part.frames.bytes(), part.frames.checksum()))
     }

@@ -257,9 +257,10 @@ impl Change<'_> {
     /// A stream of many small files in several commits; a table in one.
     fn commit_many(&mut self) -> Result<()> {
         let many = self.pending.files.len() + self.pending.forget.len() >= FILES_PER_COMMIT;
-        match many && self.state.kind == Kind::Stream {
-            true => self.commit(),
-            false => Ok(()),
+        if many && self.state.kind == Kind::Stream {
+            self.commit()
+        } else {
+            Ok(())
         }
     }
 

@@ -90,9 +90,10 @@ impl Lake<'_> {
                 known.entries.push(entry);
             }
         }
-        match known.entries.len() > before {
-            true => checksummed::write(&self.root, ENTRIES, &known.entries),
-            false => Ok(()),
+        if known.entries.len() > before {
+            checksummed::write(&self.root, ENTRIES, &known.entries)
+        } else {
+            Ok(())
         }
     }
 }

@@ -29,21 +29,21 @@ pub struct FileHits {
 
 #[derive(Debug, Default, Clone, Copy)]
 pub(in crate::lake) struct Counts {
-    pub(in crate::lake) erase: u64,
-    pub(in crate::lake) mention: u64,
-    pub(in crate::lake) not_searchable: u64,
-    pub(in crate::lake) without_key: u64,
+    pub erase: u64,
+    pub(super) mention: u64,
+    pub not_searchable: u64,
+    pub without_key: u64,
 }
 
 impl Found {
-    pub(in crate::lake) fn fail(&mut self, failed: Vec<(String, String)>) {
+    pub fn fail(&mut self, failed: Vec<(String, String)>) {
         self.files
             .retain(|file| !failed.iter().any(|(path, _)| *path == file.path));
         self.failed.extend(failed);
     }
 
     /// Whether the file, as it was then, held nothing.
-    pub(in crate::lake) fn is_clean(&self, path: &str, checksum: &str) -> bool {
+    pub(super) fn is_clean(&self, path: &str, checksum: &str) -> bool {
         self.clean.contains(&same_file(path, checksum))
     }
 

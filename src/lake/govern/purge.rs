@@ -135,7 +135,7 @@ impl Lake<'_> {
     }
 
     /// Names on the way down to the day folders that are none of ours.
-    pub(in crate::lake) fn strangers(&self, topic: &str, kind: Kind, days: &[String]) -> Result<Vec<String>> {
+    pub fn strangers(&self, topic: &str, kind: Kind, days: &[String]) -> Result<Vec<String>> {
         let ours: HashSet<&str> = days.iter().flat_map(|day| with_parents(day)).collect();
         let mut strangers = Vec::new();
         let mut level = vec![topic_folder(kind, topic)];

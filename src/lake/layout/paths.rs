@@ -47,13 +47,14 @@ impl HivePartition {
         if year.len() > 4 && year != NULL {
             return None;
         }
-        let partition = match [year, month, day] == [NULL; 3] {
-            true => HivePartition::Null,
-            false => HivePartition::Day(NaiveDate::from_ymd_opt(
+        let partition = if [year, month, day] == [NULL; 3] {
+            HivePartition::Null
+        } else {
+            HivePartition::Day(NaiveDate::from_ymd_opt(
                 year.parse().ok()?,
                 month.parse().ok()?,
                 day.parse().ok()?,
-            )?),
+            )?)
         };
         (names.next().is_none() && partition.path() == path).then_some(partition)
     }

@@ -43,7 +43,7 @@ impl Changes {
     }
 
     /// Whether all is known that was removed after this commit. Before the first one there was nothing to remove.
-    pub(in crate::lake) fn remembers(&self, commit: u64) -> bool {
+    pub(super) fn remembers(&self, commit: u64) -> bool {
         commit <= self.commit && (commit == 0 || commit >= self.forgotten)
     }
 }

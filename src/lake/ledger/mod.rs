@@ -65,9 +65,10 @@ pub fn open(root: &Root, zone: Tz, create: bool) -> Result<()> {
     root.make_dirs(HOME)?;
     // Of runs that begin a lake at once, one writes; the others find it written.
     let _lock = lock::wait(root, LAKE_LOCK)?;
-    match agrees(root, &facts)? {
-        true => Ok(()),
-        false => checksummed::write(root, LAKE, &facts),
+    if agrees(root, &facts)? {
+        Ok(())
+    } else {
+        checksummed::write(root, LAKE, &facts)
     }
 }
 

@@ -110,7 +110,7 @@ impl LineHead {
 }
 
 /// Readable JSON as it is; a raw line end, which can only stand between tokens, becomes a blank.
-pub(in crate::lake) fn splice(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn splice(text: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(text);
     for at in memchr::memchr2_iter(b'\n', b'\r', text) {

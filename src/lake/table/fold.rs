@@ -59,9 +59,10 @@ impl<'a> Fold<'a> {
         if !self.rows.has_room(key.len(), length + spare) {
             self.make_room(key.len(), length + spare)?;
         }
-        match self.rows.can_hold(key.len(), length + spare) {
-            true => self.rows.push(hash, key, origin, rest, spare),
-            false => self.spill_alone(key, origin, rest),
+        if self.rows.can_hold(key.len(), length + spare) {
+            self.rows.push(hash, key, origin, rest, spare)
+        } else {
+            self.spill_alone(key, origin, rest)
         }
     }
 
@@ -96,9 +97,10 @@ impl<'a> Fold<'a> {
         if self.rows.is_empty() || self.rows.wasted() >= self.rows.capacity() / WASTE_WORTH {
             self.rows.compact();
         }
-        match self.rows.has_room(key, rest) || self.rows.is_empty() {
-            true => Ok(()),
-            false => self.spill(),
+        if self.rows.has_room(key, rest) || self.rows.is_empty() {
+            Ok(())
+        } else {
+            self.spill()
         }
     }
 

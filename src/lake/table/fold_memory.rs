@@ -12,7 +12,7 @@ use crate::memory::prefetch::fetch;
 const ROOM: usize = 4;
 const DEAD: u32 = 1 << 31;
 /// So many rows beforehand is soon enough for `fetch`.
-pub(in crate::lake) const FETCH_AHEAD: usize = 8;
+pub(super) const FETCH_AHEAD: usize = 8;
 /// What a row costs beside its bytes, in the index and while rows are put in order.
 const ROW_OVERHEAD: usize = 32;
 /// A capacity is less than what `DEAD` leaves of a number.
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Arena {
 impl Arena {
     /// # Errors
     /// So much memory can't be reserved.
-    pub(in crate::lake) fn new(capacity: usize) -> Result<Self> {
+    pub fn new(capacity: usize) -> Result<Self> {
         let capacity = capacity.min(CAPACITY_MAX);
         let mut bytes = Vec::new();
         // The kernel gives it when it is written to.
@@ -61,33 +61,33 @@ impl Arena {
         })
     }
 
-    pub(in crate::lake) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
 
-    pub(in crate::lake) fn hash(&self, key: &[u8]) -> Hash {
+    pub fn hash(&self, key: &[u8]) -> Hash {
         Hash((self.seed.hash(key) >> 32) as u32)
     }
 
     /// The row of a key in one Kafka partition.
-    pub(in crate::lake) fn find(&self, hash: Hash, key: &[u8], partition: i32) -> Option<At> {
+    pub fn find(&self, hash: Hash, key: &[u8], partition: i32) -> Option<At> {
         let is_it = |at| self.key(At(at)) == key && self.head(At(at)).origin.partition == partition;
         self.index.find(hash.0, is_it).map(At)
     }
 
     /// Whether a row can be added.
-    pub(in crate::lake) fn has_room(&self, key: usize, line: usize) -> bool {
+    pub fn has_room(&self, key: usize, line: usize) -> bool {
         let overhead = (self.index.len() + 1) * ROW_OVERHEAD;
         self.bytes.len() + size(key, line) + overhead <= self.capacity
     }
 
     /// Whether any arena of this capacity could hold such a row.
-    pub(in crate::lake) fn can_hold(&self, key: usize, line: usize) -> bool {
+    pub(super) fn can_hold(&self, key: usize, line: usize) -> bool {
         size(key, line) + ROW_OVERHEAD <= self.capacity
     }
 
     /// Adds a row whose key is not here, of its Kafka partition; there is room for it.
-    pub(in crate::lake) fn push(
+    pub fn push(
         &mut self,
         hash: Hash,
         key: &[u8],
@@ -116,7 +116,7 @@ impl Arena {
     }
 
     /// Puts an update where the row is; false: its line is too long for that.
-    pub(in crate::lake) fn replace(&mut self, at: At, origin: Origin, line: Option<&[u8]>) -> Result<bool> {
+    pub fn replace(&mut self, at: At, origin: Origin, line: Option<&[u8]>) -> Result<bool> {
         let text = line.unwrap_or_default();
         if text.len() > self.room(at) {
             return Ok(false);
@@ -133,7 +133,7 @@ impl Arena {
     }
 
     /// Forgets a row, whose bytes stay until the next `compact`.
-    pub(in crate::lake) fn remove(&mut self, hash: Hash, at: At) {
+    pub fn remove(&mut self, hash: Hash, at: At) {
         self.index.remove(hash.0, at.0);
         self.needed -= self.needs(at);
         let room = self.room(at) as u32 | DEAD;
@@ -141,23 +141,23 @@ impl Arena {
     }
 
     /// Bytes that `compact` would give back.
-    pub(in crate::lake) fn wasted(&self) -> usize {
+    pub(super) fn wasted(&self) -> usize {
         self.bytes.len() - self.needed
     }
 
-    pub(in crate::lake) fn capacity(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.capacity
     }
 
     /// Bytes of memory that its rows take, and will take while they are put in order.
     #[cfg(test)]
-    pub(in crate::lake) fn taken(&self) -> usize {
+    pub fn taken(&self) -> usize {
         let order = self.index.len() * size_of::<(u64, At)>();
         self.bytes.len() + self.index.bytes().max(order)
     }
 
     /// Moves the rows together.
-    pub(in crate::lake) fn compact(&mut self) {
+    pub(super) fn compact(&mut self) {
         self.index.clear();
         self.needed = 0;
         let (mut from, mut to) = (0, 0);
@@ -179,7 +179,7 @@ impl Arena {
         self.bytes.truncate(to);
     }
 
-    pub(in crate::lake) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.bytes.clear();
         self.index.clear();
         self.needed = 0;
@@ -187,7 +187,7 @@ impl Arena {
 
     /// The rows in the order of their keys, none of which is found any more. Of a key that has rows of several Kafka partitions,
     /// the second one is in a second list, and so on: within each a key stands once.
-    pub(in crate::lake) fn sorted(&mut self) -> Vec<Vec<At>> {
+    pub(super) fn sorted(&mut self) -> Vec<Vec<At>> {
         let count = std::mem::take(&mut self.index).len();
         let shared = self.shared_prefix();
         let mut order: Vec<(u64, At)> = Vec::with_capacity(count);
@@ -249,24 +249,24 @@ impl Arena {
     }
 
     /// Has the processor fetch a row that is wanted soon, instead of waiting for it then.
-    pub(in crate::lake) fn fetch(&self, at: At) {
+    pub fn fetch(&self, at: At) {
         fetch(self.bytes.get(at.0 as usize..).unwrap_or_default());
     }
 
     /// A row as runs have it: header, key, line.
-    pub(in crate::lake) fn row(&self, at: At) -> &[u8] {
+    pub fn row(&self, at: At) -> &[u8] {
         let head = self.head(at);
         let length = HEADER + head.key_length as usize + head.line_length.unwrap_or(0) as usize;
         &self.bytes[at.0 as usize + ROOM..][..length]
     }
 
-    pub(in crate::lake) fn head(&self, at: At) -> Head {
+    pub fn head(&self, at: At) -> Head {
         let mut header = [0; HEADER];
         header.copy_from_slice(&self.bytes[at.0 as usize + ROOM..][..HEADER]);
         Head::parse(&header)
     }
 
-    pub(in crate::lake) fn key(&self, at: At) -> &[u8] {
+    pub fn key(&self, at: At) -> &[u8] {
         let start = at.0 as usize + ROOM;
         let mut length = [0; 4];
         length.copy_from_slice(&self.bytes[start..start + 4]);

@@ -27,11 +27,11 @@ pub struct Merge {
 }
 
 impl Merge {
-    pub(in crate::lake) fn nothing() -> Self {
+    pub fn nothing() -> Self {
         Merge::new(Vec::new(), LineHead::default())
     }
 
-    pub(in crate::lake) fn new(sources: Vec<Source>, lines: LineHead) -> Self {
+    pub fn new(sources: Vec<Source>, lines: LineHead) -> Self {
         // All of them have their first row yet to come.
         let present = (0..sources.len()).map(|at| (Vec::new(), at)).collect();
         Merge {
@@ -45,7 +45,7 @@ impl Merge {
     }
 
     /// Moves on to the next key; false: there is none.
-    pub(in crate::lake) fn advance(&mut self) -> Result<bool> {
+    pub fn advance(&mut self) -> Result<bool> {
         for (mut key, at) in self.present.drain(..) {
             if self.sources[at].advance(&mut key)? {
                 self.next.push(Reverse((key, at)));
@@ -66,7 +66,7 @@ impl Merge {
     }
 
     /// Whether a row of the present key counts in place of the one before all of them.
-    pub(in crate::lake) fn replaces(&mut self, before: &Origin) -> bool {
+    pub fn replaces(&mut self, before: &Origin) -> bool {
         self.choose(Some(before))
     }
 
@@ -94,23 +94,23 @@ impl Merge {
     }
 
     /// The present key; empty where there is none.
-    pub(in crate::lake) fn key(&self) -> &[u8] {
+    pub fn key(&self) -> &[u8] {
         self.present.first().map_or(&[], |(key, _)| key)
     }
 
-    pub(in crate::lake) fn origin(&self) -> Origin {
+    pub fn origin(&self) -> Origin {
         Origin {
             latest_ms: self.latest_ms,
             ..self.sources[self.newest].head().origin
         }
     }
 
-    pub(in crate::lake) fn is_tombstone(&self) -> bool {
+    pub(super) fn is_tombstone(&self) -> bool {
         self.sources[self.newest].head().line_length.is_none()
     }
 
     /// Appends the present line, with its line feed.
-    pub(in crate::lake) fn write_line(&mut self, out: &mut Vec<u8>) -> Result<()> {
+    pub(super) fn write_line(&mut self, out: &mut Vec<u8>) -> Result<()> {
         let Origin {
             partition,
             offset,
@@ -171,7 +171,7 @@ pub(in crate::lake) struct Run {
 }
 
 impl Run {
-    pub(in crate::lake) fn new(file: File, read_ahead: usize) -> Result<Self> {
+    pub fn new(file: File, read_ahead: usize) -> Result<Self> {
         let left = file.metadata()?.len();
         Ok(Run {
             file: BufReader::with_capacity(read_ahead, file),
@@ -217,7 +217,7 @@ impl Run {
 }
 
 /// Before the first row.
-pub(in crate::lake) const NO_ROW: Head = Head {
+pub(super) const NO_ROW: Head = Head {
     key_length: 0,
     line_length: None,
     origin: Origin {
@@ -239,7 +239,7 @@ pub(in crate::lake) struct Memory {
 }
 
 impl Memory {
-    pub(in crate::lake) fn new(rows: Arc<Arena>, order: Vec<At>) -> Self {
+    pub fn new(rows: Arc<Arena>, order: Vec<At>) -> Self {
         Memory {
             rows,
             order: order.into_iter(),

@@ -26,9 +26,9 @@ pub struct Written {
 }
 
 /// The new snapshot and its sidecar, in staging.
-pub(in crate::lake) struct Output {
-    pub(in crate::lake) snapshot: Staged,
-    pub(in crate::lake) sidecar: Staged,
+pub(super) struct Output {
+    pub snapshot: Staged,
+    pub sidecar: Staged,
     writer: Writer,
     rows: u64,
     keeps_tombstones: bool,
@@ -37,23 +37,18 @@ pub(in crate::lake) struct Output {
 }
 
 /// One of the two files, and what is not written of it yet.
-pub(in crate::lake) struct Staged {
+pub(super) struct Staged {
     /// How the writer tells it from the other one.
     number: u32,
     name: &'static str,
     shown: String,
     file: Arc<File>,
     compression: Compression,
-    pub(in crate::lake) buffer: Vec<u8>,
+    pub buffer: Vec<u8>,
 }
 
 impl Output {
-    pub(in crate::lake) fn new(
-        root: &Root,
-        folder: &str,
-        compression: Compression,
-        keeps_tombstones: bool,
-    ) -> Result<Self> {
+    pub fn new(root: &Root, folder: &str, compression: Compression, keeps_tombstones: bool) -> Result<Self> {
         let staged = |number, name, compression| {
             let path = format!("{folder}/{name}");
             anyhow::Ok(Staged {
@@ -77,7 +72,7 @@ impl Output {
     }
 
     /// Adds the present row of the fold; a tombstone has no line to add.
-    pub(in crate::lake) fn add(&mut self, fold: &mut Merge) -> Result<()> {
+    pub fn add(&mut self, fold: &mut Merge) -> Result<()> {
         let line_length = if fold.is_tombstone() {
             if !self.keeps_tombstones {
                 return Ok(());
@@ -98,17 +93,17 @@ impl Output {
         self.flush_full()
     }
 
-    pub(in crate::lake) fn keeps_tombstones(&self) -> bool {
+    pub(super) fn keeps_tombstones(&self) -> bool {
         self.keeps_tombstones
     }
 
     /// A deleted key more in the sidecar.
-    pub(in crate::lake) fn count_tombstone(&mut self) {
+    pub(super) fn count_tombstone(&mut self) {
         self.tombstones += 1;
     }
 
     /// A row more, whose line and sidecar row come by themselves.
-    pub(in crate::lake) fn count(&mut self, day_ms: i64) {
+    pub fn count(&mut self, day_ms: i64) {
         self.rows += 1;
         if day_ms >= 0 {
             self.day_ms = self.day_ms.max(Some(day_ms));
@@ -116,7 +111,7 @@ impl Output {
     }
 
     /// Each file by itself: two chunks at once, and nothing would be made ready while the writer writes them.
-    pub(in crate::lake) fn flush_full(&mut self) -> Result<()> {
+    pub(super) fn flush_full(&mut self) -> Result<()> {
         for staged in [&mut self.snapshot, &mut self.sidecar] {
             if staged.buffer.len() >= CHUNK {
                 staged.write(&mut self.writer)?;
@@ -125,7 +120,7 @@ impl Output {
         Ok(())
     }
 
-    pub(in crate::lake) fn finish(mut self) -> Result<Written> {
+    pub fn finish(mut self) -> Result<Written> {
         if !self.snapshot.buffer.is_empty() || self.rows == 0 {
             // Nothing but an empty frame is an empty compressed file to every reader.
             self.snapshot.write(&mut self.writer)?;

@@ -15,7 +15,7 @@ use crate::lake::line::decode::{Hashing, Lines};
 use crate::subjects::matcher::{Matcher, Verdict};
 
 /// The rows of the previous snapshot, in order. Most of them stay as they are: their lines are copied many at once.
-pub(in crate::lake) struct Previous {
+pub(super) struct Previous {
     sidecar: Sidecar,
     lines: Lines,
     /// Bytes of lines that stay and have not been copied yet.
@@ -26,7 +26,7 @@ pub(in crate::lake) struct Previous {
 }
 
 impl Previous {
-    pub(in crate::lake) fn open(root: &Root, snapshot: &Snapshot) -> Result<Self> {
+    pub fn open(root: &Root, snapshot: &Snapshot) -> Result<Self> {
         let open = |path: &str| {
             root.read(path)?.with_context(|| {
                 format!(
@@ -47,7 +47,7 @@ impl Previous {
     }
 
     /// Moves on to the next row; false: there is none.
-    pub(in crate::lake) fn advance(&mut self) -> Result<bool> {
+    pub fn advance(&mut self) -> Result<bool> {
         let found = self
             .sidecar
             .advance()
@@ -58,11 +58,11 @@ impl Previous {
         Ok(found)
     }
 
-    pub(in crate::lake) fn key(&self) -> &[u8] {
+    pub fn key(&self) -> &[u8] {
         self.sidecar.key()
     }
 
-    pub(in crate::lake) fn origin(&self) -> &Origin {
+    pub fn origin(&self) -> &Origin {
         &self.sidecar.head.origin
     }
 
@@ -71,7 +71,7 @@ impl Previous {
     }
 
     /// The present row stays. It is copied with its neighbours.
-    pub(in crate::lake) fn keep(&mut self, out: &mut Output) -> Result<()> {
+    pub fn keep(&mut self, out: &mut Output) -> Result<()> {
         if self.is_tombstone() && !out.keeps_tombstones() {
             return self.leave_out(out);
         }
@@ -92,7 +92,7 @@ impl Previous {
     }
 
     /// The present row stays, unless it is to be erased: its line must be looked at.
-    pub(in crate::lake) fn keep_unless(&mut self, matcher: &Matcher, out: &mut Output) -> Result<()> {
+    pub(super) fn keep_unless(&mut self, matcher: &Matcher, out: &mut Output) -> Result<()> {
         if self.is_tombstone() {
             return self.keep(out);
         }
@@ -109,7 +109,7 @@ impl Previous {
     }
 
     /// The present row goes.
-    pub(in crate::lake) fn drop_row(&mut self, out: &mut Output) -> Result<()> {
+    pub(super) fn drop_row(&mut self, out: &mut Output) -> Result<()> {
         self.leave_out(out)?;
         self.take_line()
     }
@@ -121,7 +121,7 @@ impl Previous {
     }
 
     /// Copies the rows before the present one that stay, and those of their lines that are still to come.
-    pub(in crate::lake) fn copy_kept(&mut self, out: &mut Output) -> Result<()> {
+    pub(super) fn copy_kept(&mut self, out: &mut Output) -> Result<()> {
         out.sidecar.buffer.extend_from_slice(self.sidecar.take_kept());
         let due = std::mem::take(&mut self.due);
         if due > 0 {
@@ -155,7 +155,7 @@ impl Previous {
     }
 
     /// What was merged must have been what was committed.
-    pub(in crate::lake) fn check(self, snapshot: &Snapshot) -> Result<()> {
+    pub fn check(self, snapshot: &Snapshot) -> Result<()> {
         if self.sidecar.from.checksum() != snapshot.sidecar_checksum {
             bail!(self.damaged("its checksum is wrong"));
         }

@@ -21,12 +21,12 @@ pub struct Origin {
 impl Origin {
     /// Of a key that moved between Kafka partitions, the highest rank tells where it lives: its last offset there counts.
     /// Within a Kafka partition the rank never falls, so it does not matter how the partitions come mixed.
-    pub(in crate::lake) fn rank(&self) -> Rank {
+    pub fn rank(&self) -> Rank {
         Rank::of(self.latest_ms, self.partition)
     }
 
     /// The same record, after others of its key in its Kafka partition.
-    pub(in crate::lake) fn after(self, earlier: &Origin) -> Origin {
+    pub fn after(self, earlier: &Origin) -> Origin {
         Origin {
             latest_ms: self.latest_ms.max(earlier.latest_ms),
             ..self

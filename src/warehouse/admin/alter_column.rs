@@ -28,13 +28,13 @@ struct Definition {
 
 /// Those of a table's columns, by name.
 #[derive(Debug, Default)]
-pub(in crate::warehouse) struct Definitions {
+pub(super) struct Definitions {
     columns: HashMap<String, Definition>,
     mariadb: bool,
 }
 
 impl Definitions {
-    pub(in crate::warehouse) fn read(conn: &mut Conn, server: &Server, table: &str) -> Result<Definitions> {
+    pub fn read(conn: &mut Conn, server: &Server, table: &str) -> Result<Definitions> {
         let mariadb = server.flavor != Flavor::MySql;
         let checks: Vec<String> = match mariadb {
             false => Vec::new(),
@@ -74,7 +74,7 @@ impl Definitions {
     }
 
     /// In SQL where that is safe, else in words.
-    pub(in crate::warehouse) fn modify(&self, table: &str, column: &Column, wanted: &str) -> String {
+    pub(super) fn modify(&self, table: &str, column: &Column, wanted: &str) -> String {
         let attributes = self
             .columns
             .get(&column.name)
@@ -128,9 +128,10 @@ impl Definition {
         if self.extra.is_empty() {
             let literal = literal(default)?;
             // A TEXT takes no literal, but an expression.
-            return Some(match wanted.ends_with("TEXT") {
-                true => format!("({literal})"),
-                false => literal,
+            return Some(if wanted.ends_with("TEXT") {
+                format!("({literal})")
+            } else {
+                literal
             });
         }
         // MySQL mangles the quotes of an expression here.

@@ -50,7 +50,7 @@ pub(in crate::warehouse) enum ColumnDrift {
 
 impl Drift {
     /// Whether it is about what lakectl itself must remember, and not about a topic's table.
-    pub(in crate::warehouse) fn is_our_own(&self) -> bool {
+    pub fn is_our_own(&self) -> bool {
         match self {
             Drift::NotApplied { .. } => true,
             Drift::Table { table, .. } | Drift::Column { table, .. } => is_our_own(table),

@@ -265,12 +265,13 @@ impl Trial {
             message: format!("fields without a column, left out: {}", names.join(", ")),
             fix: Some(fix),
         };
-        match self.strict {
-            true => tried.wrong.push(Finding {
+        if self.strict {
+            tried.wrong.push(Finding {
                 message: format!("{} (warehouse.strict = true)", finding.message),
                 ..finding
-            }),
-            false => tried.notes.push(finding),
+            })
+        } else {
+            tried.notes.push(finding)
         }
     }
 

@@ -97,12 +97,13 @@ fn print(database: Option<&Database>) -> InitDbOutcome {
 }
 
 fn check(conn: &mut Conn, server: &Server, database: &Database) -> Result<InitDbOutcome> {
-    let drifts: Vec<String> = match enter(conn, database)? {
-        true => drift::find(conn, server.flavor)?
+    let drifts: Vec<String> = if enter(conn, database)? {
+        drift::find(conn, server.flavor)?
             .iter()
             .map(Drift::to_string)
-            .collect(),
-        false => vec![format!("database `{}` does not exist", database.name)],
+            .collect()
+    } else {
+        vec![format!("database `{}` does not exist", database.name)]
     };
     let mut lines = drifts.clone();
     lines.push(match drifts.len() {
@@ -136,9 +137,10 @@ fn preview(conn: &mut Conn, server: &Server, database: &Database) -> Result<Init
             .lines
             .push(format!("would create database `{}`", database.name));
     }
-    let pending = match exists {
-        true => migrations::pending(conn, server.flavor)?,
-        false => migrations::MIGRATIONS.iter().collect(),
+    let pending = if exists {
+        migrations::pending(conn, server.flavor)?
+    } else {
+        migrations::MIGRATIONS.iter().collect()
     };
     for migration in pending {
         outcome.lines.push(format!("would apply {}", migration.name));

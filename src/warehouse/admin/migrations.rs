@@ -17,9 +17,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// One file of schema/, embedded in the binary.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct Migration {
-    pub(in crate::warehouse) version: u32,
-    pub(in crate::warehouse) name: &'static str,
-    pub(in crate::warehouse) file: &'static str,
+    pub version: u32,
+    pub name: &'static str,
+    pub file: &'static str,
 }
 
 macro_rules! migrations {
@@ -33,7 +33,7 @@ macro_rules! migrations {
 }
 
 /// In the order in which they are applied; what was released is never changed, only followed by another.
-pub(in crate::warehouse) const MIGRATIONS: &[Migration] = &migrations![
+pub(super) const MIGRATIONS: &[Migration] = &migrations![
     0 "000_migrations",
     1 "001_progress",
     2 "002_tables",
@@ -46,7 +46,7 @@ pub(in crate::warehouse) const MIGRATIONS: &[Migration] = &migrations![
 
 impl Flavor {
     /// The collation that compares byte for byte, trailing blanks included: utf8mb4_bin would ignore those.
-    pub(in crate::warehouse) fn key_collation(self) -> &'static str {
+    pub(super) fn key_collation(self) -> &'static str {
         match self {
             Flavor::MySql => "utf8mb4_0900_bin",
             Flavor::MariaDb => "utf8mb4_nopad_bin",
@@ -55,13 +55,13 @@ impl Flavor {
 }
 
 impl Migration {
-    pub(in crate::warehouse) fn statements(&self, flavor: Flavor) -> Vec<Statement> {
+    pub fn statements(&self, flavor: Flavor) -> Vec<Statement> {
         schema_files::statements(self.file, flavor.key_collation())
     }
 }
 
 /// Every statement of every migration.
-pub(in crate::warehouse) fn all_statements(flavor: Flavor) -> Vec<Statement> {
+pub(super) fn all_statements(flavor: Flavor) -> Vec<Statement> {
     MIGRATIONS
         .iter()
         .flat_map(|migration| migration.statements(flavor))
@@ -72,10 +72,11 @@ pub(in crate::warehouse) fn all_statements(flavor: Flavor) -> Vec<Statement> {
 ///
 /// # Errors
 /// The database was brought further by a later version of lakectl.
-pub(in crate::warehouse) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
-    let recorded: Vec<u32> = match exists(conn, &Guard::Table("lakectl_migrations".to_owned()))? {
-        true => conn.query("SELECT version FROM lakectl_migrations")?,
-        false => Vec::new(),
+pub(super) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
+    let recorded: Vec<u32> = if exists(conn, &Guard::Table("lakectl_migrations".to_owned()))? {
+        conn.query("SELECT version FROM lakectl_migrations")?
+    } else {
+        Vec::new()
     };
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if let Some(newer) = recorded.iter().find(|&&version| version > known) {

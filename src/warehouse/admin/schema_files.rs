@@ -10,12 +10,12 @@ const COLLATION: &str = "{key_collation}";
 /// A DDL statement that is left out where the thing it makes is there already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::warehouse) struct Statement {
-    pub(in crate::warehouse) unless: Option<Guard>,
-    pub(in crate::warehouse) sql: String,
+    pub(super) unless: Option<Guard>,
+    pub sql: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::warehouse) enum Guard {
+pub(super) enum Guard {
     Table(String),
     Column { table: String, column: String },
     Index { table: String, index: String },
@@ -65,10 +65,10 @@ fn guard(text: &str) -> Option<Guard> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::warehouse) struct TableShape {
     /// Name -> type and whether NULL is allowed.
-    pub(in crate::warehouse) columns: BTreeMap<String, (String, bool)>,
-    pub(in crate::warehouse) primary_key: Vec<String>,
+    pub columns: BTreeMap<String, (String, bool)>,
+    pub primary_key: Vec<String>,
     /// Columns of each secondary index.
-    pub(in crate::warehouse) indexes: BTreeMap<String, Vec<String>>,
+    pub indexes: BTreeMap<String, Vec<String>>,
 }
 
 /// The tables as CREATE TABLE, ALTER TABLE … ADD COLUMN and CREATE INDEX leave them, one after the other.

@@ -10,7 +10,7 @@ const PLACES_MAX: u32 = 30;
 
 /// The widest of the values seen.
 #[derive(Debug, Clone, Default)]
-pub(in crate::warehouse) struct Width {
+pub(super) struct Width {
     chars: u64,
     /// Before and after the point, of those that are numbers.
     digits: u32,
@@ -22,7 +22,7 @@ pub(in crate::warehouse) struct Width {
 }
 
 impl Width {
-    pub(in crate::warehouse) fn take(&mut self, text: &str) {
+    pub fn take(&mut self, text: &str) {
         self.values += 1;
         self.chars = self.chars.max(text.chars().count() as u64);
         self.nested += u64::from(text.starts_with(['{', '[']));
@@ -34,7 +34,7 @@ impl Width {
     }
 
     /// Decimal places, where all values are plain numbers.
-    pub(in crate::warehouse) fn places(&self) -> Option<u32> {
+    pub fn places(&self) -> Option<u32> {
         self.all_numbers().then_some(self.places)
     }
 
@@ -43,7 +43,7 @@ impl Width {
     }
 
     /// A DECIMAL that holds all of them, with at least so many places.
-    pub(in crate::warehouse) fn decimal(&self, scale: u32) -> String {
+    pub fn decimal(&self, scale: u32) -> String {
         let places = self.places.max(scale).min(PLACES_MAX);
         // Sums grow.
         let digits = (self.digits + 3).min(DIGITS_MAX - places);
@@ -51,7 +51,7 @@ impl Width {
     }
 
     /// The type that would take what `kind` does not; None where no other would.
-    pub(in crate::warehouse) fn column_type(&self, kind: &ColumnType) -> Option<String> {
+    pub fn column_type(&self, kind: &ColumnType) -> Option<String> {
         if self.values == 0 {
             return None;
         }

@@ -27,7 +27,7 @@ pub(in crate::warehouse) struct Cutoffs(Vec<(String, Moment)>);
 /// The same, by index into the table's columns.
 #[derive(Debug, Default)]
 pub(in crate::warehouse) struct Erased {
-    pub(in crate::warehouse) cutoffs: Cutoffs,
+    pub cutoffs: Cutoffs,
     columns: Vec<(usize, Moment)>,
 }
 
@@ -41,7 +41,7 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, table: &str) -> mysql::Result<
 }
 
 /// Records a cutoff, unless a later one is there already.
-pub(in crate::warehouse) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) -> Result<()> {
+pub(super) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) -> Result<()> {
     let sql = format!(
         "INSERT INTO {TABLE} (table_name, column_name, cutoff) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE \
          updated_at = IF(cutoff < VALUES(cutoff), CURRENT_TIMESTAMP(3), updated_at), \
@@ -61,7 +61,7 @@ pub(in crate::warehouse) fn raise(link: &mut Link, table: &str, column: &str, cu
 
 impl Cutoffs {
     /// Column and time in UTC, as people write it.
-    pub(in crate::warehouse) fn shown(&self) -> Vec<(String, String)> {
+    pub fn shown(&self) -> Vec<(String, String)> {
         let text = |(year, month, day, hour, minute, second, _): Moment| {
             format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
         };
@@ -75,7 +75,7 @@ impl Cutoffs {
 impl Erased {
     /// # Errors
     /// A column that is gone or holds no time any more: nothing could keep what was erased away. Exit code 2.
-    pub(in crate::warehouse) fn new(cutoffs: Cutoffs, table: &TargetTable) -> Result<Erased> {
+    pub fn new(cutoffs: Cutoffs, table: &TargetTable) -> Result<Erased> {
         let mut columns = Vec::with_capacity(cutoffs.0.len());
         for (name, cutoff) in &cutoffs.0 {
             let lower = name.to_lowercase();
@@ -97,7 +97,7 @@ impl Erased {
     }
 
     /// Whether a row of these values is one of those that were erased.
-    pub(in crate::warehouse) fn covers(&self, row: &Row<'_>) -> bool {
+    pub fn covers(&self, row: &Row<'_>) -> bool {
         self.columns
             .iter()
             .any(|(column, cutoff)| match &row.cells[*column] {
@@ -108,7 +108,7 @@ impl Erased {
 }
 
 /// Whether the column can be compared with a cutoff.
-pub(in crate::warehouse) fn has_time(kind: &ColumnType) -> bool {
+pub(super) fn has_time(kind: &ColumnType) -> bool {
     matches!(
         kind,
         ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. }

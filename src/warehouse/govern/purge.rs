@@ -187,13 +187,14 @@ impl Deletion {
         let rows: Option<u64> = self.link.conn.query_first(format!(
             "SELECT COUNT(*) FROM (SELECT 1 FROM {table} LIMIT {most}) AS few"
         ))?;
-        match rows.unwrap_or(0) < most || self.doomed == 0 {
-            true => Ok(()),
-            false => Err(usage(format!(
+        if rows.unwrap_or(0) < most || self.doomed == 0 {
+            Ok(())
+        } else {
+            Err(usage(format!(
                 "no index begins with column `{}`, and the table has more than {ROWS_WITHOUT_INDEX_MAX} rows: every step \
                  would read and lock all of it; run: {statement}",
                 self.aged.column
-            ))),
+            )))
         }
     }
 

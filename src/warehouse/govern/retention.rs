@@ -20,9 +20,9 @@ use crate::warehouse::value::time;
 use crate::warehouse::{Warehouse, check_own_tables};
 
 /// Counting reads a whole index in one statement.
-pub(in crate::warehouse) const COUNT_TIMEOUT: Duration = connect::LONG_TIMEOUT;
+pub(super) const COUNT_TIMEOUT: Duration = connect::LONG_TIMEOUT;
 /// As plans spell a cutoff, in UTC.
-pub(in crate::warehouse) const CUTOFF_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
+pub(super) const CUTOFF_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
 const INDEX_NAME_CHARS_MAX: usize = 64;
 
@@ -30,14 +30,14 @@ const INDEX_NAME_CHARS_MAX: usize = 64;
 #[derive(Debug)]
 pub(in crate::warehouse) struct Aged {
     /// As MySQL spells it, as are all names here.
-    pub(in crate::warehouse) table: String,
-    pub(in crate::warehouse) column: String,
-    pub(in crate::warehouse) kind: ColumnType,
+    pub table: String,
+    pub column: String,
+    pub kind: ColumnType,
     nullable: bool,
     /// What rows are deleted in the order of: an index that begins with the column, then the primary key.
-    pub(in crate::warehouse) order: Vec<String>,
+    pub order: Vec<String>,
     /// The statement that makes an index on the column, where there is none.
-    pub(in crate::warehouse) missing_index: Option<String>,
+    pub missing_index: Option<String>,
 }
 
 impl Warehouse {
@@ -92,12 +92,7 @@ impl Warehouse {
 }
 
 impl Aged {
-    pub(in crate::warehouse) fn inspect(
-        conn: &mut Conn,
-        server: &Server,
-        table: &str,
-        column: &str,
-    ) -> Result<Aged> {
+    pub fn inspect(conn: &mut Conn, server: &Server, table: &str, column: &str) -> Result<Aged> {
         let table = target::find(conn, table)?;
         let mut columns = target::read_columns(conn, server, &table)?;
         let lower = column.to_lowercase();
@@ -148,7 +143,7 @@ impl Aged {
     }
 
     /// How many rows are before the cutoff.
-    pub(in crate::warehouse) fn count_before(&self, conn: &mut Conn, cutoff: &Value) -> mysql::Result<u64> {
+    pub(super) fn count_before(&self, conn: &mut Conn, cutoff: &Value) -> mysql::Result<u64> {
         let (table, column) = (quote(&self.table), quote(&self.column));
         let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} < ?");
         Ok(conn.exec_first(sql, (cutoff,))?.unwrap_or(0))
@@ -169,15 +164,16 @@ impl Aged {
 
 /// # Errors
 /// A cutoff in the future: it would delete rows that are yet to come. Exit code 2.
-pub(in crate::warehouse) fn check_past(cutoff: NaiveDateTime) -> Result<()> {
-    match cutoff <= Utc::now().naive_utc() {
-        true => Ok(()),
-        false => Err(usage(format!("the cutoff {cutoff} UTC is in the future"))),
+pub(super) fn check_past(cutoff: NaiveDateTime) -> Result<()> {
+    if cutoff <= Utc::now().naive_utc() {
+        Ok(())
+    } else {
+        Err(usage(format!("the cutoff {cutoff} UTC is in the future")))
     }
 }
 
 /// A cutoff as a parameter.
-pub(in crate::warehouse) fn cutoff_value(cutoff: NaiveDateTime) -> Result<Value> {
+pub(super) fn cutoff_value(cutoff: NaiveDateTime) -> Result<Value> {
     time::date_time_value(cutoff, 0).map_err(|reason| usage(format!("the cutoff {cutoff} is {reason}")))
 }
 

@@ -12,20 +12,15 @@ use crate::warehouse::value::canonical::canonical;
 use crate::warehouse::value::convert::{Input, convert};
 
 /// SQL without values, and the values; the SQL is empty where no row can be meant.
-pub(in crate::warehouse) struct Condition {
-    pub(in crate::warehouse) sql: String,
-    pub(in crate::warehouse) values: Vec<Value>,
+pub(super) struct Condition {
+    pub sql: String,
+    pub values: Vec<Value>,
     /// JSON columns that the subject may be in.
-    pub(in crate::warehouse) unsearched: Vec<String>,
+    pub unsearched: Vec<String>,
 }
 
 impl Condition {
-    pub(in crate::warehouse) fn of(
-        topic: &Topic,
-        table: &TargetTable,
-        reader: &mut RowReader,
-        subjects: &[Subject],
-    ) -> Condition {
+    pub fn of(topic: &Topic, table: &TargetTable, reader: &mut RowReader, subjects: &[Subject]) -> Condition {
         let mut parts = Vec::new();
         let mut values = Vec::new();
         let mut unsearched = Vec::new();
@@ -128,9 +123,10 @@ fn equals(column: &Column, value: Value) -> (String, Vec<Value>) {
             let bytes = format!("CAST(CONVERT({name} USING utf8mb4) AS BINARY) = CAST(? AS BINARY)");
             let is_ascii = text.is_ascii();
             let value = Value::Bytes(text);
-            match column.has_own_characters() && !is_ascii {
-                true => (bytes, vec![value]),
-                false => (format!("({name} = ? AND {bytes})"), vec![value.clone(), value]),
+            if column.has_own_characters() && !is_ascii {
+                (bytes, vec![value])
+            } else {
+                (format!("({name} = ? AND {bytes})"), vec![value.clone(), value])
             }
         }
         (_, value) => (format!("{name} = ?"), vec![value]),

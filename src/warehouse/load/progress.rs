@@ -12,8 +12,8 @@ pub(in crate::warehouse) const TABLE: &str = "lakectl_progress";
 /// The progress of one topic in one table.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct Place<'a> {
-    pub(in crate::warehouse) table: &'a str,
-    pub(in crate::warehouse) topic: &'a str,
+    pub table: &'a str,
+    pub topic: &'a str,
 }
 
 /// Reads the rows; `locked` keeps them locked until the transaction ends.
@@ -40,7 +40,7 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, place: Place<'_>, locked: bool
 }
 
 /// By topic and table: the progress, and the time of its last change in UTC.
-pub(in crate::warehouse) type AllProgress = BTreeMap<(String, String), (Progress, Option<String>)>;
+pub(super) type AllProgress = BTreeMap<(String, String), (Progress, Option<String>)>;
 
 /// Every topic's progress in every table.
 pub(in crate::warehouse) fn read_all(conn: &mut Conn) -> mysql::Result<AllProgress> {
@@ -133,7 +133,7 @@ pub(in crate::warehouse) fn write(
 }
 
 /// Other topics that fill the same table.
-pub(in crate::warehouse) fn other_topics(conn: &mut Conn, place: Place<'_>) -> mysql::Result<Vec<String>> {
+pub(super) fn other_topics(conn: &mut Conn, place: Place<'_>) -> mysql::Result<Vec<String>> {
     conn.exec(
         format!("SELECT DISTINCT topic FROM {TABLE} WHERE table_name = ? AND topic <> ? AND next_offset IS NOT NULL"),
         (place.table, place.topic),

@@ -52,8 +52,8 @@ pub(in crate::warehouse) struct RowReader {
     order: Vec<(String, Option<usize>)>,
     without_column: BTreeSet<String>,
     /// Whether any key has filled the primary key, and whether the wire's names ever failed to.
-    pub(in crate::warehouse) key_fitted: bool,
-    pub(in crate::warehouse) key_misfit: Option<String>,
+    pub(super) key_fitted: bool,
+    pub(super) key_misfit: Option<String>,
     /// Memory for the next record's.
     row: Row<'static>,
 }
@@ -61,13 +61,13 @@ pub(in crate::warehouse) struct RowReader {
 /// Reads again what was taken once.
 #[derive(Debug)]
 pub(in crate::warehouse) struct Rows<'a> {
-    pub(in crate::warehouse) reader: &'a mut RowReader,
-    pub(in crate::warehouse) table: &'a TargetTable,
+    pub reader: &'a mut RowReader,
+    pub table: &'a TargetTable,
 }
 
 impl Rows<'_> {
     /// The values of an update's columns, or the key of a deletion.
-    pub(in crate::warehouse) fn values<'p>(&mut self, pending: &'p Pending) -> Cow<'p, [Value]> {
+    pub fn values<'p>(&mut self, pending: &'p Pending) -> Cow<'p, [Value]> {
         match &pending.write {
             Write::Upsert {
                 merged: Some(values), ..
@@ -81,7 +81,7 @@ impl Rows<'_> {
 }
 
 impl RowReader {
-    pub(in crate::warehouse) fn new(keys: KeySchema, names: Names, plan: KeyPlan) -> Self {
+    pub fn new(keys: KeySchema, names: Names, plan: KeyPlan) -> Self {
         RowReader {
             again: Decoder::new(keys).with_fields(),
             names,
@@ -96,16 +96,16 @@ impl RowReader {
     }
 
     /// What decodes the records that are to be read.
-    pub(in crate::warehouse) fn decoder(&self) -> Decoder {
+    pub fn decoder(&self) -> Decoder {
         self.again.clone()
     }
 
     /// Takes the memory of what was read back, for the next record.
-    pub(in crate::warehouse) fn take_back(&mut self, row: Row<'_>) {
+    pub fn take_back(&mut self, row: Row<'_>) {
         self.row = row.emptied();
     }
 
-    pub(in crate::warehouse) fn read<'a>(
+    pub fn read<'a>(
         &mut self,
         table: &TargetTable,
         key: &'a DecodedKey<'_>,
@@ -152,7 +152,7 @@ impl RowReader {
     }
 
     /// Those of a record that made an update before. None at all would be refused as too few, by the driver.
-    pub(in crate::warehouse) fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
+    pub fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
         let decoded = self.again.decode(record);
         let values = match self.read(table, &decoded.key, &decoded.body, Wanted::Values) {
             Change::Upsert(mut row) => {
@@ -169,12 +169,12 @@ impl RowReader {
     }
 
     /// The column that takes a field of this name.
-    pub(in crate::warehouse) fn column(&self, name: &str) -> Option<usize> {
+    pub fn column(&self, name: &str) -> Option<usize> {
         self.names.column(name)
     }
 
     /// What the key's columns are called, where that is not on the wire.
-    pub(in crate::warehouse) fn key_names(&self) -> &[String] {
+    pub fn key_names(&self) -> &[String] {
         match &self.plan.columns {
             KeyColumns::Named { names, .. } => names,
             KeyColumns::OnTheWire(_) => &[],
@@ -182,11 +182,7 @@ impl RowReader {
     }
 
     /// What a key fills of the primary key: all of it but the window.
-    pub(in crate::warehouse) fn key_values(
-        &mut self,
-        table: &TargetTable,
-        key: &Key<'_>,
-    ) -> Result<Vec<(usize, Value)>, Refusal> {
+    pub fn key_values(&mut self, table: &TargetTable, key: &Key<'_>) -> Result<Vec<(usize, Value)>, Refusal> {
         let mut row = Row::default();
         row.make_room(table.columns.len());
         self.fill_key(table, key, &mut row)?;
@@ -197,15 +193,15 @@ impl RowReader {
     }
 
     /// Names of fields that no column takes, since last asked.
-    pub(in crate::warehouse) fn take_names_without_column(&mut self) -> Vec<String> {
+    pub fn take_names_without_column(&mut self) -> Vec<String> {
         std::mem::take(&mut self.without_column).into_iter().collect()
     }
 
-    pub(in crate::warehouse) fn names_without_column(&self) -> impl Iterator<Item = &str> {
+    pub fn names_without_column(&self) -> impl Iterator<Item = &str> {
         self.without_column.iter().map(String::as_str)
     }
 
-    pub(in crate::warehouse) fn has_names_without_column(&self) -> bool {
+    pub(super) fn has_names_without_column(&self) -> bool {
         !self.without_column.is_empty()
     }
 
@@ -216,12 +212,11 @@ impl RowReader {
         row: &mut Row<'a>,
     ) -> Result<(), Refusal> {
         if let Key::Json(raw) = key {
-            return match raw.starts_with('{') {
-                true => self.fill_key_object(table, raw, row),
-                false => {
-                    let input = Input::from_json(raw).map_err(RefusalKind::key)?;
-                    self.fill_single(table, &input, row)
-                }
+            return if raw.starts_with('{') {
+                self.fill_key_object(table, raw, row)
+            } else {
+                let input = Input::from_json(raw).map_err(RefusalKind::key)?;
+                self.fill_single(table, &input, row)
             };
         }
         if let (Key::Fields(fields), KeyColumns::Named { columns, .. }) = (key, &self.plan.columns) {

@@ -67,15 +67,15 @@ enum There {
 #[derive(Default)]
 pub(in crate::warehouse) struct Compared<'b> {
     /// Keys whose change is outdated, or folded again.
-    pub(in crate::warehouse) superseded: BTreeSet<&'b [u8]>,
-    pub(in crate::warehouse) again: Option<Batch>,
+    pub(super) superseded: BTreeSet<&'b [u8]>,
+    pub again: Option<Batch>,
 }
 
 /// The number of a change, and the Kafka partition and latest time of its key before it.
 type Before = (usize, i32, i64);
 
 impl Rebuild {
-    pub(in crate::warehouse) fn new(absent: target::Rebuild, keys_may_move: bool) -> Self {
+    pub fn new(absent: target::Rebuild, keys_may_move: bool) -> Self {
         Rebuild {
             absent,
             keys_may_move,
@@ -85,16 +85,16 @@ impl Rebuild {
     }
 
     /// Whether the transaction holds changes that are no longer in memory.
-    pub(in crate::warehouse) fn is_spilled(&self) -> bool {
+    pub(super) fn is_spilled(&self) -> bool {
         self.spilled
     }
 
-    pub(in crate::warehouse) fn set_spilled(&mut self) {
+    pub(super) fn set_spilled(&mut self) {
         self.spilled = true;
     }
 
     /// Whether batches after the first are compared with those before.
-    pub(in crate::warehouse) fn compares(&self) -> bool {
+    pub(super) fn compares(&self) -> bool {
         self.keys_may_move
     }
 
@@ -103,7 +103,7 @@ impl Rebuild {
     }
 
     /// Empty tables of keys, made outside of the transaction.
-    pub(in crate::warehouse) fn prepare(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<()> {
+    pub fn prepare(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<()> {
         if !self.needs_keys() {
             return Ok(());
         }
@@ -122,7 +122,7 @@ impl Rebuild {
 
     /// Notes every key of the batch, those of refused records too: their rows stay. Finds the changes that are outdated, because
     /// a batch before had a newer one of another Kafka partition.
-    pub(in crate::warehouse) fn remember<'b>(
+    pub fn remember<'b>(
         &mut self,
         conn: &mut Conn,
         rows: &mut Rows<'_>,
@@ -144,15 +144,13 @@ impl Rebuild {
                 had_come_before = true;
             }
         }
-        let compared = match had_come_before {
-            true => {
-                let newest = compare(conn, table)?;
-                let change = |(number, partition, time): Before| {
-                    Some((changes.get(number - first)?.0, partition, time))
-                };
-                self.fold_again(conn, rows, batch, newest.into_iter().filter_map(change).collect())?
-            }
-            false => Compared::default(),
+        let compared = if had_come_before {
+            let newest = compare(conn, table)?;
+            let change =
+                |(number, partition, time): Before| Some((changes.get(number - first)?.0, partition, time));
+            self.fold_again(conn, rows, batch, newest.into_iter().filter_map(change).collect())?
+        } else {
+            Compared::default()
         };
         let kept: Vec<&[Value]> = batch.kept.values().map(Vec::as_slice).collect();
         for chunk in kept.chunks(TOGETHER) {
@@ -192,11 +190,7 @@ impl Rebuild {
     }
 
     /// How many rows went.
-    pub(in crate::warehouse) fn delete_absent(
-        &self,
-        conn: &mut Conn,
-        table: &TargetTable,
-    ) -> mysql::Result<u64> {
+    pub(super) fn delete_absent(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<u64> {
         if self.absent == target::Rebuild::KeepAbsent {
             return Ok(0);
         }

@@ -59,7 +59,7 @@ impl Clipped {
 }
 
 impl Reject {
-    pub(in crate::warehouse) fn of_record(record: &Record<'_>, reason: &str) -> Reject {
+    pub(super) fn of_record(record: &Record<'_>, reason: &str) -> Reject {
         Reject {
             partition: record.partition,
             offset: record.offset,
@@ -70,7 +70,7 @@ impl Reject {
         }
     }
 
-    pub(in crate::warehouse) fn of_refused(pending: &Pending, error: &mysql::MySqlError) -> Reject {
+    pub(super) fn of_refused(pending: &Pending, error: &mysql::MySqlError) -> Reject {
         Reject {
             errno: Some(error.code),
             ..Reject::of_record(&pending.record(), &error.message)
@@ -78,7 +78,7 @@ impl Reject {
     }
 
     /// About what it takes in memory and on the wire.
-    pub(in crate::warehouse) fn stored_bytes(&self) -> usize {
+    pub(super) fn stored_bytes(&self) -> usize {
         let part = |clipped: &Option<Clipped>| clipped.as_ref().map_or(0, |clipped| clipped.bytes.len());
         part(&self.key) + part(&self.value) + self.reason.len() + 64
     }
@@ -91,9 +91,9 @@ fn clip_reason(reason: &str) -> String {
 /// Which topic's records into which table.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct Origin<'a> {
-    pub(in crate::warehouse) table: &'a str,
-    pub(in crate::warehouse) topic: &'a str,
-    pub(in crate::warehouse) generation: u32,
+    pub table: &'a str,
+    pub topic: &'a str,
+    pub generation: u32,
 }
 
 /// Within the transaction that moves the progress past them. Read again, they replace themselves.
@@ -114,9 +114,10 @@ pub(in crate::warehouse) fn write<'a>(
         bytes += reject.stored_bytes();
         rows.push(reject);
     }
-    match rows.is_empty() {
-        true => Ok(()),
-        false => write_rows(conn, origin, &rows),
+    if rows.is_empty() {
+        Ok(())
+    } else {
+        write_rows(conn, origin, &rows)
     }
 }
 
@@ -152,7 +153,7 @@ fn write_rows(conn: &mut Conn, origin: Origin<'_>, rows: &[&Reject]) -> mysql::R
 }
 
 /// By topic and table: how many records were rejected, and why, the most frequent reasons first.
-pub(in crate::warehouse) type AllRejects = BTreeMap<(String, String), (u64, Vec<Reason>)>;
+pub(super) type AllRejects = BTreeMap<(String, String), (u64, Vec<Reason>)>;
 
 pub(in crate::warehouse) fn read_all(conn: &mut Conn) -> mysql::Result<AllRejects> {
     let counts: Vec<(String, String, u64)> = conn.query(format!(

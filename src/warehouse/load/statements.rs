@@ -31,13 +31,13 @@ const READY_BYTES_MAX: usize = 2 << 20;
 #[derive(Debug, Default)]
 pub(in crate::warehouse) struct Applied<'b> {
     /// Rows that the table took, new, changed or equal.
-    pub(in crate::warehouse) upserted: u64,
+    pub upserted: u64,
     /// Rows that are gone.
-    pub(in crate::warehouse) deleted: u64,
+    pub deleted: u64,
     /// Keys whose record would have brought back what a purge erased, whether or not there was a row.
-    pub(in crate::warehouse) below_retention: u64,
+    pub below_retention: u64,
     /// Changes that the server refused, and its words.
-    pub(in crate::warehouse) refused: Vec<(&'b Pending, MySqlError)>,
+    pub refused: Vec<(&'b Pending, MySqlError)>,
 }
 
 /// Applies every change of a batch but those of superseded keys, within the open transaction; refused ones are found by halving.

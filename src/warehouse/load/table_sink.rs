@@ -358,9 +358,10 @@ impl Sink for TableSink {
             ..plan
         };
         // After a run that died between turns, nobody could tell of which records `--from` had left some out.
-        match rebuild.is_some() || plan.from_ms.is_some() {
-            true => plan,
-            false => plan.in_turns(),
+        if rebuild.is_some() || plan.from_ms.is_some() {
+            plan
+        } else {
+            plan.in_turns()
         }
     }
 

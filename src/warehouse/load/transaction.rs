@@ -27,28 +27,28 @@ use crate::warehouse::table::target::TargetTable;
 pub(in crate::warehouse) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a transaction is to bring about.
-pub(in crate::warehouse) struct Work<'a> {
-    pub(in crate::warehouse) table: &'a TargetTable,
-    pub(in crate::warehouse) topic: &'a str,
-    pub(in crate::warehouse) batch: &'a Batch,
-    pub(in crate::warehouse) before: &'a Progress,
-    pub(in crate::warehouse) after: &'a Progress,
+pub(super) struct Work<'a> {
+    pub table: &'a TargetTable,
+    pub topic: &'a str,
+    pub batch: &'a Batch,
+    pub before: &'a Progress,
+    pub after: &'a Progress,
     /// Those that the batch was folded by.
-    pub(in crate::warehouse) cutoffs: &'a Cutoffs,
+    pub cutoffs: &'a Cutoffs,
     /// How many persons were erased when the batch was read.
-    pub(in crate::warehouse) persons_listed: usize,
+    pub(super) persons_listed: usize,
     /// Whether the keys of the batch are noted for the next run: the first drain goes on, and they may have moved.
-    pub(in crate::warehouse) notes_keys: bool,
-    pub(in crate::warehouse) patience: Duration,
+    pub(super) notes_keys: bool,
+    pub patience: Duration,
 }
 
 /// What is now durable.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(in crate::warehouse) struct Landed {
-    pub(in crate::warehouse) upserted: u64,
-    pub(in crate::warehouse) deleted: u64,
-    pub(in crate::warehouse) rejected: u64,
-    pub(in crate::warehouse) below_retention: u64,
+pub(super) struct Landed {
+    pub upserted: u64,
+    pub deleted: u64,
+    pub rejected: u64,
+    pub below_retention: u64,
 }
 
 impl std::ops::AddAssign for Landed {
@@ -77,7 +77,7 @@ impl From<mysql::Error> for Failure {
 }
 
 impl<'a> Work<'a> {
-    pub(in crate::warehouse) fn place(&self) -> Place<'a> {
+    pub fn place(&self) -> Place<'a> {
         Place {
             table: &self.table.name,
             topic: self.topic,
@@ -89,7 +89,7 @@ impl<'a> Work<'a> {
     /// # Errors
     /// Nothing was committed; or, after a COMMIT whose answer never came and a server that never came back, unknown,
     /// which the next run finds out from the progress.
-    pub(in crate::warehouse) fn run(
+    pub fn run(
         &self,
         link: &mut Link,
         reader: &mut RowReader,
@@ -320,15 +320,11 @@ impl<'a> Work<'a> {
     }
 
     /// Writes a rebuild's batch into its transaction without ending it: the memory is needed for the next.
-    pub(in crate::warehouse) fn spill(
-        &self,
-        link: &mut Link,
-        reader: &mut RowReader,
-        rebuild: &mut Rebuild,
-    ) -> Result<Landed> {
-        let result = match rebuild.is_spilled() {
-            true => Ok(None),
-            false => self.begin(link, Some(rebuild), None),
+    pub fn spill(&self, link: &mut Link, reader: &mut RowReader, rebuild: &mut Rebuild) -> Result<Landed> {
+        let result = if rebuild.is_spilled() {
+            Ok(None)
+        } else {
+            self.begin(link, Some(rebuild), None)
         };
         match result.and_then(|_| self.change(link, reader, Some(rebuild))) {
             Ok(landed) => {
@@ -349,11 +345,7 @@ fn is_same(a: &Progress, b: &Progress) -> bool {
 }
 
 /// Moves only the time of the last complete run; no row of data depends on it.
-pub(in crate::warehouse) fn touch_complete(
-    link: &mut Link,
-    place: Place<'_>,
-    after: &Progress,
-) -> Result<()> {
+pub(super) fn touch_complete(link: &mut Link, place: Place<'_>, after: &Progress) -> Result<()> {
     let Some(complete_ms) = after.complete_ms else {
         bail!("no time of completion to write");
     };

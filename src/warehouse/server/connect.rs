@@ -28,12 +28,12 @@ pub(in crate::warehouse) enum Flavor {
 /// What the server can do.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct Server {
-    pub(in crate::warehouse) flavor: Flavor,
+    pub flavor: Flavor,
     version: (u16, u16, u16),
     /// max_allowed_packet: the largest statement or row, in bytes.
-    pub(in crate::warehouse) packet_max: usize,
+    pub packet_max: usize,
     /// lower_case_table_names: `Orders` and `orders` are one table.
-    pub(in crate::warehouse) ignores_case: bool,
+    pub ignores_case: bool,
 }
 
 impl Server {
@@ -42,9 +42,10 @@ impl Server {
             .query_first("SELECT VERSION(), @@max_allowed_packet, @@lower_case_table_names")?
             .context("the server does not tell its version")?;
         let server = Server {
-            flavor: match text.contains("MariaDB") {
-                true => Flavor::MariaDb,
-                false => Flavor::MySql,
+            flavor: if text.contains("MariaDB") {
+                Flavor::MariaDb
+            } else {
+                Flavor::MySql
             },
             version: parse_version(&text),
             packet_max: usize::try_from(packet_max).unwrap_or(usize::MAX),
@@ -63,12 +64,12 @@ impl Server {
     }
 
     /// `INSERT … AS new ON DUPLICATE KEY UPDATE`; without it the values are named by VALUES().
-    pub(in crate::warehouse) fn has_row_alias(&self) -> bool {
+    pub fn has_row_alias(&self) -> bool {
         self.flavor == Flavor::MySql && self.version >= (8, 0, 19)
     }
 
     /// TIMESTAMP reaches 2106 since MariaDB 11.5, else 2038.
-    pub(in crate::warehouse) fn has_long_timestamps(&self) -> bool {
+    pub fn has_long_timestamps(&self) -> bool {
         self.flavor == Flavor::MariaDb && self.version >= (11, 5, 0)
     }
 }
@@ -156,10 +157,7 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
                  (the password comes from LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file){}",
                 database.user(),
                 // An account with REQUIRE SSL, and MariaDB's require_secure_transport, say the same.
-                match database.is_encrypted() {
-                    true => "",
-                    false => ", or the account wants TLS (warehouse.tls = \"required\")",
-                }
+                if database.is_encrypted() { "" } else { ", or the account wants TLS (warehouse.tls = \"required\")" }
             ),
             1044 => Problem::new(format!(
                 "{shown}: user `{}` has no rights on database `{}`",
@@ -201,10 +199,7 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
         Error::CodecError(_) | Error::IoError(_) if error.to_string().contains("peer certificate") => {
             let text = error.to_string();
             let why = text.split("peer certificate: ").nth(1).unwrap_or(&text);
-            let remedy = match why.contains("not valid for name") {
-                true => "name the server in warehouse.url as its certificate does",
-                false => "set warehouse.tls_ca_file to the CA that has signed it",
-            };
+            let remedy = if why.contains("not valid for name") { "name the server in warehouse.url as its certificate does" } else { "set warehouse.tls_ca_file to the CA that has signed it" };
             let why = why.trim_end_matches([' ', '}', '\'']);
             let what = format!("{shown}: the server's certificate is not to be trusted: {why}");
             Problem::new(what).fix(remedy).into()

@@ -20,8 +20,8 @@ const NO_SUCH_THREAD: u16 = 1094;
 /// A session that holds a lock; the lock dies with it.
 pub(in crate::warehouse) struct Link {
     database: Database,
-    pub(in crate::warehouse) server: Server,
-    pub(in crate::warehouse) conn: Conn,
+    pub server: Server,
+    pub conn: Conn,
     lock: String,
     /// The session that took the lock last.
     holder: u32,
@@ -29,7 +29,7 @@ pub(in crate::warehouse) struct Link {
 }
 
 impl Link {
-    pub(in crate::warehouse) fn new(database: &Database, server: &Server, conn: Conn, table: &str) -> Link {
+    pub fn new(database: &Database, server: &Server, conn: Conn, table: &str) -> Link {
         Link {
             database: database.clone(),
             server: server.clone(),
@@ -41,7 +41,7 @@ impl Link {
     }
 
     /// For a session that stands long statements, and so does the one that takes its place.
-    pub(in crate::warehouse) fn patient(self) -> Link {
+    pub fn patient(self) -> Link {
         Link {
             read_timeout: connect::LONG_TIMEOUT,
             ..self
@@ -49,7 +49,7 @@ impl Link {
     }
 
     /// Whether the lock could be had within `wait`.
-    pub(in crate::warehouse) fn lock(&mut self, wait: Duration) -> Result<bool> {
+    pub fn lock(&mut self, wait: Duration) -> Result<bool> {
         let got = get_lock(&mut self.conn, &self.lock, wait)?;
         if got {
             self.holder = self.conn.connection_id();
@@ -59,7 +59,7 @@ impl Link {
 
     /// A new session in place of a lost one, with the lock: whatever the lost one was about is over by then, because its
     /// lock goes after its transaction. Tries until `deadline`.
-    pub(in crate::warehouse) fn reconnect(&mut self, deadline: Instant) -> Result<()> {
+    pub fn reconnect(&mut self, deadline: Instant) -> Result<()> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.try_reconnect(left) {
@@ -74,19 +74,20 @@ impl Link {
     }
 
     /// A session that stands long statements, with the lock; between the two anyone may come in.
-    pub(in crate::warehouse) fn reopen(&mut self, read_timeout: Duration) -> Result<()> {
+    pub fn reopen(&mut self, read_timeout: Duration) -> Result<()> {
         self.read_timeout = read_timeout;
         self.conn
             .exec_drop("DO RELEASE_LOCK(?)", (&self.lock,))
             .context("releasing the lock")?;
-        match self.try_reconnect(LOCK_STEP)? {
-            true => Ok(()),
-            false => bail!("{}: another run took the lock", self.database.shown()),
+        if self.try_reconnect(LOCK_STEP)? {
+            Ok(())
+        } else {
+            bail!("{}: another run took the lock", self.database.shown())
         }
     }
 
     /// What a person can do about an error, where that is known.
-    pub(in crate::warehouse) fn remedy(&self, whole: &mysql::Error) -> String {
+    pub fn remedy(&self, whole: &mysql::Error) -> String {
         let (user, name) = (self.database.user(), &self.database.name);
         let mysql::Error::MySqlError(error) = whole else {
             return String::new();
@@ -109,14 +110,14 @@ impl Link {
     }
 
     /// Gives the lock back at once; the end of a session is noticed a little later.
-    pub(in crate::warehouse) fn release(&mut self) {
+    pub fn release(&mut self) {
         // Where this fails, the session's end does the same.
         let _ = self.conn.query_drop("ROLLBACK");
         let _ = self.conn.exec_drop("DO RELEASE_LOCK(?)", (&self.lock,));
     }
 
     /// Ends what the server may still be about for a session that we gave up; best effort, where nothing depends on it.
-    pub(in crate::warehouse) fn abandon(&self) {
+    pub fn abandon(&self) {
         if let Ok((mut conn, _)) = connect::open_briefly(&self.database, ABANDON_WAIT) {
             let _ = end_session(&mut conn, &self.lock, self.holder);
         }

@@ -29,8 +29,8 @@ pub(in crate::warehouse) enum Trouble {
 /// Rows of which it can't be told whether they are changed.
 #[derive(Debug)]
 pub(in crate::warehouse) struct Unknown {
-    pub(in crate::warehouse) rows: u64,
-    pub(in crate::warehouse) why: anyhow::Error,
+    pub rows: u64,
+    pub why: anyhow::Error,
 }
 
 impl fmt::Display for Unknown {
@@ -48,7 +48,7 @@ impl std::error::Error for Unknown {}
 impl Link {
     /// Runs the statement once; how many rows it has changed. `came_through` looks, in a session that has the lock again,
     /// whether a COMMIT for so many rows has counted after all. After a lost session the link may have none.
-    pub(in crate::warehouse) fn change_once(
+    pub fn change_once(
         &mut self,
         sql: &str,
         values: &[Value],
@@ -84,7 +84,7 @@ impl Link {
     }
 
     /// The same, again and again while the trouble is a passing one.
-    pub(in crate::warehouse) fn change(
+    pub fn change(
         &mut self,
         sql: &str,
         values: &[Value],

@@ -52,61 +52,64 @@ pub(in crate::warehouse) enum ColumnType {
 
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct Column {
-    pub(in crate::warehouse) name: String,
-    pub(in crate::warehouse) kind: ColumnType,
-    pub(in crate::warehouse) nullable: bool,
-    pub(in crate::warehouse) in_key: bool,
+    pub name: String,
+    pub kind: ColumnType,
+    pub nullable: bool,
+    pub in_key: bool,
     /// NOT NULL and nothing fills it by itself: every row must bring it.
-    pub(in crate::warehouse) required: bool,
+    pub required: bool,
     /// Computed by MySQL from other columns.
-    pub(in crate::warehouse) generated: bool,
-    pub(in crate::warehouse) collation: Option<String>,
+    pub generated: bool,
+    pub collation: Option<String>,
 }
 
 impl Column {
     /// Whether its character set may lack a character of some text, or need more bytes for it than UTF-8.
-    pub(in crate::warehouse) fn has_own_characters(&self) -> bool {
+    pub fn has_own_characters(&self) -> bool {
         let collation = self.collation.as_deref().unwrap_or_default();
         matches!(self.kind, ColumnType::Text { .. }) && !collation.starts_with("utf8mb4_")
     }
 
     /// Whether it is of MySQL's own type, which MariaDB has as text: that has a collation.
-    pub(in crate::warehouse) fn is_binary_json(&self) -> bool {
+    pub fn is_binary_json(&self) -> bool {
         self.kind == ColumnType::Json && self.collation.is_none()
     }
 }
 
 /// What information_schema says of a column, besides its name.
 #[derive(Debug, Clone, Default)]
-pub(in crate::warehouse) struct TypeFacts {
+pub(super) struct TypeFacts {
     /// `decimal`
-    pub(in crate::warehouse) data_type: String,
+    pub data_type: String,
     /// `decimal(15,2) unsigned`
-    pub(in crate::warehouse) column_type: String,
-    pub(in crate::warehouse) chars: Option<u64>,
-    pub(in crate::warehouse) bytes: Option<u64>,
-    pub(in crate::warehouse) precision: Option<u64>,
-    pub(in crate::warehouse) scale: Option<u64>,
-    pub(in crate::warehouse) places: Option<u64>,
+    pub column_type: String,
+    pub chars: Option<u64>,
+    pub bytes: Option<u64>,
+    pub precision: Option<u64>,
+    pub scale: Option<u64>,
+    pub places: Option<u64>,
     /// MariaDB's JSON is a LONGTEXT with a CHECK.
-    pub(in crate::warehouse) checked_json: bool,
-    pub(in crate::warehouse) long_timestamps: bool,
+    pub(super) checked_json: bool,
+    pub(super) long_timestamps: bool,
 }
 
 impl TypeFacts {
-    pub(in crate::warehouse) fn column_type(&self) -> ColumnType {
+    pub fn column_type(&self) -> ColumnType {
         let column_type = self.column_type.to_lowercase();
         let unsigned = column_type.contains("unsigned");
         let small = |number: Option<u64>| number.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-        let integer = |bits: u32| match unsigned {
-            true => ColumnType::Integer {
-                min: 0,
-                max: (1i128 << bits) - 1,
-            },
-            false => ColumnType::Integer {
-                min: -(1i128 << (bits - 1)),
-                max: (1i128 << (bits - 1)) - 1,
-            },
+        let integer = |bits: u32| {
+            if unsigned {
+                ColumnType::Integer {
+                    min: 0,
+                    max: (1i128 << bits) - 1,
+                }
+            } else {
+                ColumnType::Integer {
+                    min: -(1i128 << (bits - 1)),
+                    max: (1i128 << (bits - 1)) - 1,
+                }
+            }
         };
         let text = |chars_max, fixed| ColumnType::Text {
             chars_max,
@@ -164,12 +167,12 @@ impl TypeFacts {
 
 impl ColumnType {
     /// Whether its values can be spelled in several ways, of which `spelling` knows one for all.
-    pub(in crate::warehouse) fn has_spellings(&self) -> bool {
+    pub fn has_spellings(&self) -> bool {
         matches!(self, ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6)
     }
 
     /// Whether only the server can tell which values it takes.
-    pub(in crate::warehouse) fn is_the_servers(&self) -> bool {
+    pub(super) fn is_the_servers(&self) -> bool {
         self.has_spellings() || *self == ColumnType::Other
     }
 }

@@ -9,8 +9,8 @@ use crate::exit::usage;
 use crate::problem::Problem;
 use crate::warehouse::server::identifier::quote;
 
-pub(in crate::warehouse) const WINDOW_START: &str = "window_start";
-pub(in crate::warehouse) const WINDOW_END: &str = "window_end";
+pub(super) const WINDOW_START: &str = "window_start";
+pub(super) const WINDOW_END: &str = "window_end";
 
 /// Names in records -> columns of one table.
 #[derive(Debug, Clone)]
@@ -31,9 +31,9 @@ pub(in crate::warehouse) enum KeyColumns {
 /// The whole plan for a topic's keys.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct KeyPlan {
-    pub(in crate::warehouse) columns: KeyColumns,
-    pub(in crate::warehouse) window_start: Option<usize>,
-    pub(in crate::warehouse) window_end: Option<usize>,
+    pub columns: KeyColumns,
+    pub window_start: Option<usize>,
+    pub window_end: Option<usize>,
 }
 
 impl Names {
@@ -66,7 +66,7 @@ impl Names {
         Ok(Names { columns })
     }
 
-    pub(in crate::warehouse) fn column(&self, name: &str) -> Option<usize> {
+    pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.get(&name.to_lowercase()).copied()
     }
 }
@@ -115,9 +115,10 @@ pub(in crate::warehouse) fn columns_setting(field: &str, column: &str) -> String
     // TOML has JSON's escapes, too.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let key = match !field.is_empty() && field.chars().all(is_bare) {
-        true => field.to_owned(),
-        false => quoted(field),
+    let key = if !field.is_empty() && field.chars().all(is_bare) {
+        field.to_owned()
+    } else {
+        quoted(field)
     };
     format!("warehouse.columns = {{ {key} = {} }}", quoted(column))
 }

@@ -14,22 +14,22 @@ use crate::warehouse::server::connect::{Flavor, Server};
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct TargetTable {
     /// As MySQL spells it.
-    pub(in crate::warehouse) name: String,
-    pub(in crate::warehouse) columns: Vec<Column>,
+    pub name: String,
+    pub columns: Vec<Column>,
     /// Indexes into `columns`, in the primary key's order.
-    pub(in crate::warehouse) primary_key: Vec<usize>,
+    pub primary_key: Vec<usize>,
     /// Whether the server may refuse a row for reasons that its columns' types don't tell.
-    pub(in crate::warehouse) may_refuse: bool,
+    pub may_refuse: bool,
 }
 
 impl TargetTable {
     /// All columns in the order of statements: the primary key's, then the others.
-    pub(in crate::warehouse) fn key_first(&self) -> impl Iterator<Item = usize> + Clone {
+    pub fn key_first(&self) -> impl Iterator<Item = usize> + Clone {
         let rest = (0..self.columns.len()).filter(|&at| !self.columns[at].in_key);
         self.primary_key.iter().copied().chain(rest)
     }
 
-    pub(in crate::warehouse) fn key_names(&self) -> String {
+    pub fn key_names(&self) -> String {
         let names: Vec<&str> = self
             .primary_key
             .iter()
@@ -39,7 +39,7 @@ impl TargetTable {
     }
 
     /// Key columns in which two different texts can be one row, with their collation.
-    pub(in crate::warehouse) fn folding_key_columns(&self) -> Vec<String> {
+    pub fn folding_key_columns(&self) -> Vec<String> {
         self.primary_key
             .iter()
             .map(|&at| &self.columns[at])

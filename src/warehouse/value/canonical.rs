@@ -20,9 +20,10 @@ pub(in crate::warehouse) fn canonical(kind: &ColumnType, text: &str) -> Option<S
 /// With its hyphens or without any, in any case.
 fn uuid(text: &str) -> Option<String> {
     let is_hyphened = text.len() == 36 && HYPHENS.iter().all(|&at| text.as_bytes()[at] == b'-');
-    let mut digits = match is_hyphened {
-        true => text.replace('-', ""),
-        false => text.to_owned(),
+    let mut digits = if is_hyphened {
+        text.replace('-', "")
+    } else {
+        text.to_owned()
     };
     if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;

@@ -16,7 +16,7 @@ pub(in crate::warehouse) enum Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    pub(in crate::warehouse) fn of(value: &'a Value) -> Cell<'a> {
+    pub fn of(value: &'a Value) -> Cell<'a> {
         match value {
             Value::NULL => Cell::Null,
             Value::Int(number) => Cell::Int(*number),
@@ -28,7 +28,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    pub(in crate::warehouse) fn into_value(self) -> Value {
+    pub fn into_value(self) -> Value {
         match self {
             Cell::Null => Value::NULL,
             Cell::Int(number) => Value::Int(number),
@@ -40,7 +40,7 @@ impl<'a> Cell<'a> {
     }
 
     /// What it takes on the wire, about.
-    pub(in crate::warehouse) fn wire_bytes(&self) -> usize {
+    pub fn wire_bytes(&self) -> usize {
         match self {
             Cell::Bytes(bytes) => bytes_on_wire(bytes.len()),
             _ => FIXED_ON_WIRE,

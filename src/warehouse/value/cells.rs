@@ -11,9 +11,9 @@ use crate::warehouse::table::target::TargetTable;
 #[derive(Debug, Clone, Default)]
 pub(in crate::warehouse) struct Row<'a> {
     /// The values that were wanted.
-    pub(in crate::warehouse) cells: Vec<Option<Cell<'a>>>,
+    pub cells: Vec<Option<Cell<'a>>>,
     /// What each column takes on the wire, about; 0: the record does not fill it.
-    pub(in crate::warehouse) sizes: Vec<usize>,
+    pub sizes: Vec<usize>,
 }
 
 /// What a record is read for.
@@ -27,7 +27,7 @@ pub(in crate::warehouse) enum Wanted {
 
 impl<'a> Row<'a> {
     /// The same memory, holding nothing of the record before.
-    pub(in crate::warehouse) fn emptied<'b>(mut self) -> Row<'b> {
+    pub fn emptied<'b>(mut self) -> Row<'b> {
         self.cells.clear();
         self.sizes.clear();
         Row {
@@ -36,17 +36,12 @@ impl<'a> Row<'a> {
         }
     }
 
-    pub(in crate::warehouse) fn make_room(&mut self, columns: usize) {
+    pub fn make_room(&mut self, columns: usize) {
         self.cells.resize_with(columns, || None);
         self.sizes.resize(columns, 0);
     }
 
-    pub(in crate::warehouse) fn set(
-        &mut self,
-        table: &TargetTable,
-        at: usize,
-        input: &Input<'a>,
-    ) -> Result<(), Refusal> {
+    pub fn set(&mut self, table: &TargetTable, at: usize, input: &Input<'a>) -> Result<(), Refusal> {
         let cell = convert(&table.columns[at], input).map_err(|kind| Refusal::of_column(at, kind))?;
         self.sizes[at] = cell.wire_bytes();
         self.cells[at] = Some(cell);
@@ -54,7 +49,7 @@ impl<'a> Row<'a> {
     }
 
     /// Sets a column that is no part of the key to a field of the record's value.
-    pub(in crate::warehouse) fn set_field(
+    pub fn set_field(
         &mut self,
         table: &TargetTable,
         at: usize,
@@ -72,19 +67,14 @@ impl<'a> Row<'a> {
     }
 
     /// Sets a column to one JSON value.
-    pub(in crate::warehouse) fn set_json(
-        &mut self,
-        table: &TargetTable,
-        at: usize,
-        raw: &'a str,
-    ) -> Result<(), Refusal> {
+    pub fn set_json(&mut self, table: &TargetTable, at: usize, raw: &'a str) -> Result<(), Refusal> {
         let input = Input::from_json(raw);
         let input = input.map_err(|reason| Refusal::of_column(at, RefusalKind::Unfit(reason)))?;
         self.set(table, at, &input)
     }
 
     /// The primary key's values; fields don't touch them.
-    pub(in crate::warehouse) fn key(&self, table: &TargetTable) -> Vec<Value> {
+    pub fn key(&self, table: &TargetTable) -> Vec<Value> {
         let filled = |&at: &usize| self.cells[at].clone().map_or(Value::NULL, Cell::into_value);
         table.primary_key.iter().map(filled).collect()
     }

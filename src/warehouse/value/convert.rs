@@ -31,7 +31,7 @@ pub(in crate::warehouse) enum Input<'a> {
 
 impl<'a> Input<'a> {
     /// Of one valid JSON value.
-    pub(in crate::warehouse) fn from_json(raw: &'a str) -> Result<Input<'a>, String> {
+    pub fn from_json(raw: &'a str) -> Result<Input<'a>, String> {
         let raw = without_blanks(raw);
         Ok(match raw.as_bytes().first() {
             Some(b'{' | b'[') => Input::Nested(raw),
@@ -96,7 +96,7 @@ impl<'a> Input<'a> {
 
 /// What a JSON value takes on the wire, about, where a column that is no part of the key surely holds it as it is. None:
 /// `convert` knows. Times are always its.
-pub(in crate::warehouse) fn surely_fits(column: &Column, raw: &str) -> Option<usize> {
+pub(super) fn surely_fits(column: &Column, raw: &str) -> Option<usize> {
     match (&column.kind, raw.as_bytes()) {
         (
             ColumnType::Text {
@@ -322,9 +322,10 @@ fn date_time(input: &Input<'_>) -> Result<NaiveDateTime, String> {
         Input::Text(_) | Input::Bytes(_) => {
             let text = input.as_text()?;
             let digits = text.strip_prefix('-').unwrap_or(&text);
-            match digits.len() >= 11 && digits.bytes().all(|b| b.is_ascii_digit()) {
-                true => time::from_epoch_ms(&input.as_number()?),
-                false => time::parse_iso(&text),
+            if digits.len() >= 11 && digits.bytes().all(|b| b.is_ascii_digit()) {
+                time::from_epoch_ms(&input.as_number()?)
+            } else {
+                time::parse_iso(&text)
             }
         }
         _ => Err("no date or time".to_owned()),
@@ -363,12 +364,13 @@ fn check_timestamp(time: NaiveDateTime, long: bool) -> Result<(), String> {
     } else {
         i64::from(i32::MAX)
     };
-    match (1..=last).contains(&seconds) {
-        true => Ok(()),
-        false => Err(format!(
+    if (1..=last).contains(&seconds) {
+        Ok(())
+    } else {
+        Err(format!(
             "out of a TIMESTAMP's range, 1970 to {}",
             if long { 2106 } else { 2038 }
-        )),
+        ))
     }
 }
 

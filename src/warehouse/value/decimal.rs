@@ -16,7 +16,7 @@ const EXPONENT_MAX: i64 = 1_000_000;
 
 impl Decimal {
     /// `-12.340`, `1E3`, `0E-19`, `+.5`; None for anything else.
-    pub(in crate::warehouse) fn parse(text: &str) -> Option<Decimal> {
+    pub fn parse(text: &str) -> Option<Decimal> {
         let (mantissa, exponent) = match text.split_once(['e', 'E']) {
             Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
             None => (text, 0),
@@ -45,7 +45,7 @@ impl Decimal {
 
     /// Rounded, half away from zero as MySQL does, to `scale` decimal places;
     /// None where more than `precision` digits would be needed.
-    pub(in crate::warehouse) fn fixed(&self, precision: u32, scale: u32) -> Option<Fixed> {
+    pub fn fixed(&self, precision: u32, scale: u32) -> Option<Fixed> {
         let surplus = -i64::from(scale) - self.exponent;
         let digits = match usize::try_from(surplus) {
             Ok(dropped) => rounded(&self.digits, dropped),
@@ -70,7 +70,7 @@ impl Decimal {
     }
 
     /// The number as an integer; None where it has a fraction or is out of reach.
-    pub(in crate::warehouse) fn integer(&self) -> Option<i128> {
+    pub fn integer(&self) -> Option<i128> {
         let zeros = self.digits.iter().rev().take_while(|&&digit| digit == 0).count();
         if self.digits.is_empty() {
             return Some(0);
@@ -82,7 +82,7 @@ impl Decimal {
     }
 
     /// The largest integer that is not above the number; None where it is out of reach.
-    pub(in crate::warehouse) fn floor(&self) -> Option<i128> {
+    pub fn floor(&self) -> Option<i128> {
         let cut = usize::try_from(-self.exponent)
             .unwrap_or(0)
             .min(self.digits.len());
@@ -134,7 +134,7 @@ fn rounded(digits: &[u8], dropped: usize) -> Vec<u8> {
 /// A decimal with as many places as its column; its text is the same for equal numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::warehouse) struct Fixed {
-    pub(in crate::warehouse) negative: bool,
+    pub(super) negative: bool,
     digits: Vec<u8>,
     scale: usize,
 }

@@ -6,8 +6,8 @@ use crate::warehouse::table::target::TargetTable;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::warehouse) struct Refusal {
     /// The table's column that it is about, as an index into its columns.
-    pub(in crate::warehouse) column: Option<usize>,
-    pub(in crate::warehouse) kind: RefusalKind,
+    pub column: Option<usize>,
+    pub kind: RefusalKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,15 +34,15 @@ impl From<RefusalKind> for Refusal {
 }
 
 impl RefusalKind {
-    pub(in crate::warehouse) fn key(reason: impl std::fmt::Display) -> RefusalKind {
+    pub fn key(reason: impl std::fmt::Display) -> RefusalKind {
         RefusalKind::Key(format!("key: {reason}"))
     }
 
-    pub(in crate::warehouse) fn value(reason: impl std::fmt::Display) -> RefusalKind {
+    pub fn value(reason: impl std::fmt::Display) -> RefusalKind {
         RefusalKind::Value(format!("value: {reason}"))
     }
 
-    pub(in crate::warehouse) fn in_words(&self) -> String {
+    pub fn in_words(&self) -> String {
         match self {
             RefusalKind::Key(reason) | RefusalKind::Value(reason) | RefusalKind::Unfit(reason) => {
                 reason.clone()
@@ -57,7 +57,7 @@ impl RefusalKind {
 }
 
 impl Refusal {
-    pub(in crate::warehouse) fn of_column(column: usize, kind: RefusalKind) -> Refusal {
+    pub fn of_column(column: usize, kind: RefusalKind) -> Refusal {
         Refusal {
             column: Some(column),
             kind,
@@ -65,7 +65,7 @@ impl Refusal {
     }
 
     /// As `lakectl_rejects` keeps it. It never repeats the value.
-    pub(in crate::warehouse) fn in_words(&self, table: &TargetTable) -> String {
+    pub fn in_words(&self, table: &TargetTable) -> String {
         match self.column.and_then(|at| table.columns.get(at)) {
             Some(column) => format!("column {}: {}", column.name, self.kind.in_words()),
             None => self.kind.in_words(),

@@ -11,7 +11,7 @@ const DAY_MAX: i128 = 2_932_896;
 /// An ISO 8601 date, with or without a time; without an offset it is UTC.
 ///
 /// Java's `…+01:00[Europe/Paris]` is read by its offset.
-pub(in crate::warehouse) fn parse_iso(text: &str) -> Result<NaiveDateTime, String> {
+pub(super) fn parse_iso(text: &str) -> Result<NaiveDateTime, String> {
     let wrong = || "no ISO 8601 date or time".to_owned();
     let text = match text.split_once('[') {
         Some((time, zone)) if zone.ends_with(']') => time,
@@ -46,7 +46,7 @@ fn parse_day(text: &str) -> Option<NaiveDate> {
 }
 
 /// `HH:MM`, `HH:MM:SS` or `HH:MM:SS.fraction` (a comma counts as the point, as ISO 8601 says).
-pub(in crate::warehouse) fn parse_clock(text: &str) -> Option<chrono::NaiveTime> {
+pub(super) fn parse_clock(text: &str) -> Option<chrono::NaiveTime> {
     let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, "0"));
     let mut parts = whole.split(':');
     let hour = two_digits(parts.next()?)?;
@@ -92,7 +92,7 @@ fn digits(text: &str) -> Option<u32> {
 }
 
 /// Epoch milliseconds; a fraction of a millisecond is dropped.
-pub(in crate::warehouse) fn from_epoch_ms(number: &Decimal) -> Result<NaiveDateTime, String> {
+pub(super) fn from_epoch_ms(number: &Decimal) -> Result<NaiveDateTime, String> {
     number
         .floor()
         .and_then(|ms| i64::try_from(ms).ok())
@@ -102,7 +102,7 @@ pub(in crate::warehouse) fn from_epoch_ms(number: &Decimal) -> Result<NaiveDateT
 }
 
 /// ksqlDB's DATE: days since 1970.
-pub(in crate::warehouse) fn from_epoch_days(number: &Decimal) -> Result<NaiveDate, String> {
+pub(super) fn from_epoch_days(number: &Decimal) -> Result<NaiveDate, String> {
     number
         .integer()
         .filter(|days| days.abs() <= DAY_MAX)
@@ -111,7 +111,7 @@ pub(in crate::warehouse) fn from_epoch_days(number: &Decimal) -> Result<NaiveDat
 }
 
 /// ksqlDB's TIME: milliseconds of the day.
-pub(in crate::warehouse) fn from_ms_of_day(number: &Decimal) -> Result<chrono::NaiveTime, String> {
+pub(super) fn from_ms_of_day(number: &Decimal) -> Result<chrono::NaiveTime, String> {
     let ms = number.integer().filter(|ms| (0..86_400_000).contains(ms));
     ms.and_then(|ms| u32::try_from(ms).ok())
         .and_then(|ms| {
@@ -122,13 +122,13 @@ pub(in crate::warehouse) fn from_ms_of_day(number: &Decimal) -> Result<chrono::N
 
 /// Cut to `places` decimal places of a second, because MySQL would round: 23:59:59.7 is not tomorrow.
 /// The second value tells whether anything was lost.
-pub(in crate::warehouse) fn truncated_micros(nanos: u32, places: u32) -> (u32, bool) {
+pub(super) fn truncated_micros(nanos: u32, places: u32) -> (u32, bool) {
     let unit = 10u32.pow(9 - places.min(6));
     let kept = nanos - nanos % unit;
     (kept / 1000, kept != nanos)
 }
 
-pub(in crate::warehouse) fn date_value(day: NaiveDate) -> Result<Value, String> {
+pub(super) fn date_value(day: NaiveDate) -> Result<Value, String> {
     date_time_value(day.and_time(chrono::NaiveTime::MIN), 0)
 }
 

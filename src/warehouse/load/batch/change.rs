@@ -7,7 +7,7 @@ use crate::record::{Rank, Record};
 use crate::warehouse::value::cell::{FIXED_ON_WIRE, bytes_on_wire};
 
 /// What a change takes beside its data: places in the vector and the index, and in the order while it is made, allocator.
-pub(in crate::warehouse) const OVERHEAD_BYTES: usize = 192;
+pub(super) const OVERHEAD_BYTES: usize = 192;
 
 /// What one row is to become, and the record that says so.
 ///
@@ -15,11 +15,11 @@ pub(in crate::warehouse) const OVERHEAD_BYTES: usize = 192;
 /// the row, and what was taken once is read again when it is written. Most updates are followed by another before that.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct Pending {
-    pub(in crate::warehouse) partition: i32,
-    pub(in crate::warehouse) offset: i64,
+    pub partition: i32,
+    pub offset: i64,
     /// The latest timestamp that the key has had in this Kafka partition.
-    pub(in crate::warehouse) latest_ms: i64,
-    pub(in crate::warehouse) write: Write,
+    pub latest_ms: i64,
+    pub write: Write,
     /// What it is found and sorted by, then the record's key, then its value: one piece of memory.
     raw: Vec<u8>,
     sort_key_length: usize,
@@ -45,7 +45,7 @@ pub(in crate::warehouse) enum Write {
 }
 
 impl Pending {
-    pub(in crate::warehouse) fn new(sort_key: &[u8], record: &Record<'_>, write: Write) -> Pending {
+    pub fn new(sort_key: &[u8], record: &Record<'_>, write: Write) -> Pending {
         let mut pending = Pending {
             partition: 0,
             offset: 0,
@@ -62,7 +62,7 @@ impl Pending {
     }
 
     /// In the memory of the one before, where it has the room.
-    pub(in crate::warehouse) fn replace(&mut self, record: &Record<'_>, write: Write) {
+    pub fn replace(&mut self, record: &Record<'_>, write: Write) {
         let length = raw_length(self.sort_key(), record);
         if self.raw.capacity() < length || self.raw.capacity() / 2 > room(length) {
             *self = Pending::new(self.sort_key(), record, write);
@@ -84,17 +84,17 @@ impl Pending {
     }
 
     /// Equal for records of the same row, and in the order of the primary key.
-    pub(in crate::warehouse) fn sort_key(&self) -> &[u8] {
+    pub fn sort_key(&self) -> &[u8] {
         &self.raw[..self.sort_key_length]
     }
 
     /// Has the processor fetch it into its cache.
-    pub(in crate::warehouse) fn fetch(&self) {
+    pub fn fetch(&self) {
         fetch(&self.raw);
     }
 
     /// As it came, but for its headers and its timestamp, which is the latest of the key in its Kafka partition.
-    pub(in crate::warehouse) fn record(&self) -> Record<'_> {
+    pub fn record(&self) -> Record<'_> {
         let record = &self.raw[self.sort_key_length..];
         let (key, value) = record.split_at(self.key_length.unwrap_or(0));
         Record {
@@ -108,12 +108,12 @@ impl Pending {
     }
 
     /// Whether the key lives where this is from, see [`Rank`].
-    pub(in crate::warehouse) fn rank(&self) -> Rank {
+    pub fn rank(&self) -> Rank {
         Rank::of(self.latest_ms, self.partition)
     }
 
     /// What its parameters take on the wire, in bytes, about.
-    pub(in crate::warehouse) fn wire_bytes(&self) -> usize {
+    pub fn wire_bytes(&self) -> usize {
         match &self.write {
             Write::Upsert { wire_bytes, .. } => *wire_bytes,
             Write::Delete { key, .. } => values_bytes(key),
@@ -121,7 +121,7 @@ impl Pending {
     }
 
     /// Memory that it takes, in bytes, about.
-    pub(in crate::warehouse) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         let values = match &self.write {
             Write::Upsert { merged, .. } => merged.as_deref().unwrap_or_default(),
             Write::Delete { key, .. } => key,
@@ -130,7 +130,7 @@ impl Pending {
     }
 
     /// Whether both are updates of the same columns.
-    pub(in crate::warehouse) fn is_like(&self, new: &Write) -> bool {
+    pub(super) fn is_like(&self, new: &Write) -> bool {
         match (&self.write, new) {
             (Write::Upsert { shape: old, .. }, Write::Upsert { shape: new, .. }) => old == new,
             _ => false,
@@ -138,7 +138,7 @@ impl Pending {
     }
 
     /// Whether it would have brought back what a purge has erased.
-    pub(in crate::warehouse) fn is_erased(&self) -> bool {
+    pub fn is_erased(&self) -> bool {
         matches!(self.write, Write::Delete { erased: true, .. })
     }
 }
@@ -165,7 +165,7 @@ pub(in crate::warehouse) fn values_bytes(values: &[Value]) -> usize {
 
 #[cfg(test)]
 impl Pending {
-    pub(in crate::warehouse) fn for_tests(key: Vec<Value>) -> Pending {
+    pub fn for_tests(key: Vec<Value>) -> Pending {
         Pending {
             partition: 0,
             offset: 0,

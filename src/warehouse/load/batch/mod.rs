@@ -1,7 +1,7 @@
 //! What was read and not yet written: the newest change per primary key.
 
 pub(in crate::warehouse) mod change;
-pub(in crate::warehouse) mod recent_keys;
+pub(super) mod recent_keys;
 
 use mysql::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -24,34 +24,34 @@ pub(in crate::warehouse) struct Batch {
     seed: Seed,
     in_order: bool,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
-    pub(in crate::warehouse) reborn: BTreeMap<Box<[u8]>, Pending>,
+    pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
     /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
     /// what they fold to, each is tried by itself. Only kept for tables that can refuse.
-    pub(in crate::warehouse) versions: BTreeMap<Box<[u8]>, Vec<Pending>>,
+    pub versions: BTreeMap<Box<[u8]>, Vec<Pending>>,
     keeps_versions: bool,
     /// Of keys whose changes are of several Kafka partitions, of several kinds, or may be refused one by one: every change in order, the first one as it had been folded. Whether a batch before had a newer change decides what
     /// they fold to. Only kept where that is to be found out.
     histories: BTreeMap<Box<[u8]>, Vec<Pending>>,
     keeps_histories: bool,
     /// Distinct sets of columns.
-    pub(in crate::warehouse) shapes: Vec<Vec<usize>>,
+    pub shapes: Vec<Vec<usize>>,
     shape_of: HashMap<Vec<usize>, usize>,
     /// Which columns the row before filled, and the number of that set.
     filled: Vec<bool>,
     filled_shape: usize,
-    pub(in crate::warehouse) rejects: Vec<Reject>,
+    pub rejects: Vec<Reject>,
     /// Primary keys of refused records: a rebuild keeps their rows.
-    pub(in crate::warehouse) kept: BTreeMap<Box<[u8]>, Vec<Value>>,
+    pub kept: BTreeMap<Box<[u8]>, Vec<Value>>,
     /// What batches before this one have held, where keys can move between the Kafka partitions of a run.
     written: Option<Written>,
     bytes: usize,
 }
 
 /// Reads the values of an update again.
-pub(in crate::warehouse) type Reread<'a> = &'a mut dyn FnMut(&Record<'_>) -> Vec<Value>;
+pub(super) type Reread<'a> = &'a mut dyn FnMut(&Record<'_>) -> Vec<Value>;
 
 impl Batch {
-    pub(in crate::warehouse) fn new(keeps_versions: bool) -> Batch {
+    pub fn new(keeps_versions: bool) -> Batch {
         Batch {
             keeps_versions,
             written: Some(Written::default()),
@@ -60,37 +60,37 @@ impl Batch {
     }
 
     /// From now on the order of batches decides which change of a key is the last.
-    pub(in crate::warehouse) fn forget_written(&mut self) {
+    pub(super) fn forget_written(&mut self) {
         self.written = None;
     }
 
     /// What a batch before had of a key can be told after this one was put, see [`Batch::refold`].
-    pub(in crate::warehouse) fn keep_histories(&mut self) {
+    pub(super) fn keep_histories(&mut self) {
         self.keeps_histories = true;
     }
 
     /// Whether keys came from several Kafka partitions each, and of some an older record may have been written last.
-    pub(in crate::warehouse) fn has_missed_some(&self) -> bool {
+    pub(super) fn has_missed_some(&self) -> bool {
         self.written.as_ref().is_some_and(Written::has_missed_some)
     }
 
-    pub(in crate::warehouse) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.rejects.is_empty()
     }
 
     /// Memory in use, in bytes, about.
-    pub(in crate::warehouse) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// Takes over what a run before had written of some keys, the older first.
-    pub(in crate::warehouse) fn recall(&mut self, seed: Seed, homes: impl ExactSizeIterator<Item = Home>) {
+    pub(super) fn recall(&mut self, seed: Seed, homes: impl ExactSizeIterator<Item = Home>) {
         self.seed = seed;
         self.written.get_or_insert_default().add(homes);
     }
 
     /// Where the keys of its changes live.
-    pub(in crate::warehouse) fn homes(&self) -> impl ExactSizeIterator<Item = Home> {
+    pub(super) fn homes(&self) -> impl ExactSizeIterator<Item = Home> {
         self.changes.iter().map(|change| Home {
             key: self.seed.long_hash(change.sort_key()),
             partition: change.partition,
@@ -98,19 +98,19 @@ impl Batch {
         })
     }
 
-    pub(in crate::warehouse) fn seed(&self) -> Seed {
+    pub fn seed(&self) -> Seed {
         self.seed
     }
 
     /// Keys that are remembered once they are written, in place of 400,000.
-    pub(in crate::warehouse) fn set_keys_remembered(&mut self, keys: usize) {
+    pub(super) fn set_keys_remembered(&mut self, keys: usize) {
         if let Some(written) = &mut self.written {
             written.set_keys_max(keys);
         }
     }
 
     /// Gives away what is to be written, in order; what comes next is another batch.
-    pub(in crate::warehouse) fn hand_over(&mut self) -> Batch {
+    pub fn hand_over(&mut self) -> Batch {
         let next = Batch {
             keeps_versions: self.keeps_versions,
             seed: self.seed,
@@ -126,7 +126,7 @@ impl Batch {
     }
 
     /// Nothing more is put from here on. What is in order already stays so.
-    pub(in crate::warehouse) fn put_in_order(&mut self) {
+    pub(super) fn put_in_order(&mut self) {
         if std::mem::replace(&mut self.in_order, true) {
             return;
         }
@@ -153,7 +153,7 @@ impl Batch {
     }
 
     /// The number of the set of columns that a row fills.
-    pub(in crate::warehouse) fn shape_of_row(&mut self, table: &TargetTable, row: &Row<'_>) -> usize {
+    pub(super) fn shape_of_row(&mut self, table: &TargetTable, row: &Row<'_>) -> usize {
         let filled = row.sizes.iter().map(|&size| size > 0);
         // Most records of a topic have the same fields.
         if filled.clone().eq(self.filled.iter().copied()) {
@@ -176,18 +176,18 @@ impl Batch {
     }
 
     /// The changes of a batch that was put in order.
-    pub(in crate::warehouse) fn in_order(&self) -> impl ExactSizeIterator<Item = (&[u8], &Pending)> {
+    pub(super) fn in_order(&self) -> impl ExactSizeIterator<Item = (&[u8], &Pending)> {
         debug_assert!(self.in_order, "put in order before");
         self.changes.iter().map(|change| (change.sort_key(), change))
     }
 
     /// What a key is found by.
-    pub(in crate::warehouse) fn hash(&self, key: &[u8]) -> u128 {
+    pub fn hash(&self, key: &[u8]) -> u128 {
         self.seed.long_hash(key)
     }
 
     /// Has the processor fetch the change of a key that will be put soon.
-    pub(in crate::warehouse) fn fetch(&self, hash: u128) {
+    pub fn fetch(&self, hash: u128) {
         if let Some(at) = self.index.find(hash as u32, |_| true) {
             self.changes[at as usize].fetch();
         }
@@ -195,7 +195,7 @@ impl Batch {
 
     /// The later record of a key wins: by offset, or by [`crate::rank::Rank`] where its Kafka partition changed. Fields that it lacks keep
     /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
-    pub(in crate::warehouse) fn put(
+    pub(super) fn put(
         &mut self,
         key: &[u8],
         long_hash: u128,
@@ -270,12 +270,12 @@ impl Batch {
         self.bytes += keep(history, old, Pending::new(key, record, write.clone()));
     }
 
-    pub(in crate::warehouse) fn has_history(&self, key: &[u8]) -> bool {
+    pub(super) fn has_history(&self, key: &[u8]) -> bool {
         self.histories.contains_key(key)
     }
 
     /// The changes of keys as they are to be where those of the batches before lived in this Kafka partition, with this latest time.
-    pub(in crate::warehouse) fn refold<'k>(
+    pub(super) fn refold<'k>(
         &self,
         before: impl Iterator<Item = (&'k [u8], i32, i64)>,
         reread: Reread<'_>,
@@ -344,7 +344,7 @@ impl Batch {
     }
 
     /// A record that no row can be made of; `key` is its primary key, if it got that far.
-    pub(in crate::warehouse) fn reject(&mut self, reject: Reject, key: Option<Vec<Value>>) {
+    pub(super) fn reject(&mut self, reject: Reject, key: Option<Vec<Value>>) {
         self.bytes += OVERHEAD_BYTES + reject.stored_bytes();
         self.rejects.push(reject);
         if let Some(key) = key {

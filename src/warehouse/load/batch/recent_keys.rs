@@ -24,9 +24,9 @@ pub(in crate::warehouse) struct Written {
 /// the same.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct Home {
-    pub(in crate::warehouse) key: u128,
-    pub(in crate::warehouse) partition: i32,
-    pub(in crate::warehouse) latest_ms: i64,
+    pub key: u128,
+    pub partition: i32,
+    pub latest_ms: i64,
 }
 
 impl Default for Written {
@@ -42,12 +42,12 @@ impl Default for Written {
 
 impl Written {
     /// From now on as many keys are remembered, in place of 400,000.
-    pub(in crate::warehouse) fn set_keys_max(&mut self, keys_max: usize) {
+    pub(super) fn set_keys_max(&mut self, keys_max: usize) {
         self.keys_max = keys_max;
     }
 
     /// Those of a batch.
-    pub(in crate::warehouse) fn add(&mut self, batch: impl ExactSizeIterator<Item = Home>) {
+    pub fn add(&mut self, batch: impl ExactSizeIterator<Item = Home>) {
         let room = self.keys_max.saturating_sub(self.keys.len());
         self.keys.reserve(batch.len().min(room), |home| short(home.key));
         for home in batch {
@@ -72,7 +72,7 @@ impl Written {
 
     /// The latest timestamp of a key in its Kafka partition after this record; None: the key lives in another one, and the record
     /// is outdated.
-    pub(in crate::warehouse) fn latest_after(&mut self, key: u128, record: &Record<'_>) -> Option<i64> {
+    pub(super) fn latest_after(&mut self, key: u128, record: &Record<'_>) -> Option<i64> {
         let same = |home: &Home| home.key == key;
         let Some(home) = self.keys.find(short(key), same) else {
             return Some(record.timestamp_ms);
@@ -88,12 +88,12 @@ impl Written {
 
     /// Whether keys came from several Kafka partitions each, and not all were remembered: of some, an older record may
     /// have been written last.
-    pub(in crate::warehouse) fn has_missed_some(&self) -> bool {
+    pub fn has_missed_some(&self) -> bool {
         self.moved && self.zeros > 0
     }
 
     /// A key came from two Kafka partitions.
-    pub(in crate::warehouse) fn note_moved(&mut self) {
+    pub(super) fn note_moved(&mut self) {
         self.moved = true;
     }
 }

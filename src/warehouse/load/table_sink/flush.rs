@@ -38,9 +38,10 @@ impl TableSink {
         if self.batch.bytes() + self.loader.bytes_away() > self.budget_bytes {
             self.rejoin()?;
         }
-        match self.batch.bytes() > self.budget_bytes {
-            true => self.flush(),
-            false => Ok(()),
+        if self.batch.bytes() > self.budget_bytes {
+            self.flush()
+        } else {
+            Ok(())
         }
     }
 
@@ -74,12 +75,11 @@ impl TableSink {
     fn flush(&mut self) -> Result<()> {
         self.check_fit()?;
         let after = self.halfway();
-        match self.rebuild.is_some() {
-            true => self.spill(after),
-            false => {
-                let batch = self.batch.hand_over();
-                self.load(batch, after)
-            }
+        if self.rebuild.is_some() {
+            self.spill(after)
+        } else {
+            let batch = self.batch.hand_over();
+            self.load(batch, after)
         }
     }
 
