@@ -9,40 +9,42 @@ use crate::advice;
 
 /// What a problem is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum ProblemSubject {
     Topic(String),
     Partition { topic: String, partition: i32 },
 }
 
-impl Subject {
-    pub fn topic(name: &str) -> Subject {
-        Subject::Topic(name.to_owned())
+impl ProblemSubject {
+    pub fn topic(name: &str) -> ProblemSubject {
+        ProblemSubject::Topic(name.to_owned())
     }
 
-    pub fn partition(topic: &str, partition: i32) -> Subject {
-        Subject::Partition {
+    pub fn partition(topic: &str, partition: i32) -> ProblemSubject {
+        ProblemSubject::Partition {
             topic: topic.to_owned(),
             partition,
         }
     }
 
     pub fn is_topic(&self, name: &str) -> bool {
-        matches!(self, Subject::Topic(topic) if topic == name)
+        matches!(self, ProblemSubject::Topic(topic) if topic == name)
     }
 
     /// The topic that it is, or is a part of.
     pub fn topic_name(&self) -> &str {
         match self {
-            Subject::Topic(topic) | Subject::Partition { topic, .. } => topic,
+            ProblemSubject::Topic(topic) | ProblemSubject::Partition { topic, .. } => topic,
         }
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for ProblemSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Subject::Topic(topic) => write!(f, "topic {topic}"),
-            Subject::Partition { topic, partition } => write!(f, "topic {topic} Kafka partition {partition}"),
+            ProblemSubject::Topic(topic) => write!(f, "topic {topic}"),
+            ProblemSubject::Partition { topic, partition } => {
+                write!(f, "topic {topic} Kafka partition {partition}")
+            }
         }
     }
 }
@@ -50,7 +52,7 @@ impl fmt::Display for Subject {
 /// It reads `subject: what; fix`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problem {
-    pub subject: Option<Subject>,
+    pub subject: Option<ProblemSubject>,
     pub what: String,
     pub fix: Option<String>,
     /// A mistake of the caller (flags, configuration, a target that does not fit): exit code 2.
@@ -73,7 +75,7 @@ impl Problem {
     }
 
     #[must_use]
-    pub fn about(self, subject: Subject) -> Problem {
+    pub fn about(self, subject: ProblemSubject) -> Problem {
         Problem {
             subject: Some(subject),
             ..self
@@ -82,7 +84,7 @@ impl Problem {
 
     #[must_use]
     pub fn about_topic(self, name: &str) -> Problem {
-        self.about(Subject::topic(name))
+        self.about(ProblemSubject::topic(name))
     }
 
     #[must_use]
@@ -160,7 +162,7 @@ impl Serialize for Problem {
 /// An error, and what it is about.
 #[derive(Debug)]
 struct Regarding {
-    subject: Subject,
+    subject: ProblemSubject,
     error: anyhow::Error,
 }
 
@@ -177,7 +179,7 @@ impl Error for Regarding {
 }
 
 /// The same error, that says what it is about.
-pub fn regarding(subject: Subject, error: anyhow::Error) -> anyhow::Error {
+pub fn regarding(subject: ProblemSubject, error: anyhow::Error) -> anyhow::Error {
     anyhow::Error::new(Regarding { subject, error })
 }
 
@@ -192,7 +194,7 @@ impl<T, E: Into<anyhow::Error>> About<T> for Result<T, E> {
             let error = error.into();
             match Problem::of(&error).subject {
                 Some(subject) if subject.topic_name() == name => error,
-                _ => regarding(Subject::topic(name), error),
+                _ => regarding(ProblemSubject::topic(name), error),
             }
         })
     }
@@ -213,7 +215,7 @@ mod tests {
             .about_topic("T: x")
             .unwrap_err();
         let told = Problem::of(&error);
-        assert_eq!(told.subject, Some(Subject::topic("T: x")));
+        assert_eq!(told.subject, Some(ProblemSubject::topic("T: x")));
         assert_eq!(told.what, "looking: `a; b` is no table: really. So");
         assert_eq!(told.fix.as_deref(), Some("run: x; y"));
         assert_eq!(told.to_string(), format!("{error:#}"));

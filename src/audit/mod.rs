@@ -14,7 +14,7 @@ use serde_json::Value;
 pub use command_line::{CommandLine, names_secret};
 pub use file::{PATH, read_lake};
 pub use table::read_database;
-pub use trail::{Place, Trail};
+pub use trail::{Trail, TrailPlace};
 
 /// One thing that was done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use crate::warehouse::Session;
 
 /// Where an entry goes.
 #[derive(Debug, Clone, Copy)]
-pub enum Place<T> {
+pub enum TrailPlace<T> {
     /// There is none.
     None,
     /// Nothing is deleted without it.
@@ -19,21 +19,21 @@ pub enum Place<T> {
     Told(T),
 }
 
-impl<T> Place<T> {
+impl<T> TrailPlace<T> {
     /// A place, if there is one, that is `deleted_from` or not.
     pub fn of(place: Option<T>, deleted_from: bool) -> Self {
         match (place, deleted_from) {
-            (None, _) => Place::None,
-            (Some(place), true) => Place::Needed(place),
-            (Some(place), false) => Place::Told(place),
+            (None, _) => TrailPlace::None,
+            (Some(place), true) => TrailPlace::Needed(place),
+            (Some(place), false) => TrailPlace::Told(place),
         }
     }
 
     fn write(&self, what: &str, write: impl FnOnce(&T) -> Result<()>) -> Result<Option<String>> {
         match self {
-            Place::None => Ok(None),
-            Place::Needed(place) => write(place).map(|()| None),
-            Place::Told(place) => Ok(write(place).err().map(|error| {
+            TrailPlace::None => Ok(None),
+            TrailPlace::Needed(place) => write(place).map(|()| None),
+            TrailPlace::Told(place) => Ok(write(place).err().map(|error| {
                 format!(
                     "the audit trail in the {what}, which nothing is deleted from, was not written: {error:#}"
                 )
@@ -45,8 +45,8 @@ impl<T> Place<T> {
 /// The trail of one deletion, in lake and database.
 #[derive(Debug)]
 pub struct Trail<'a> {
-    pub lake: Place<&'a Root>,
-    pub database: Place<&'a Database>,
+    pub lake: TrailPlace<&'a Root>,
+    pub database: TrailPlace<&'a Database>,
     pub command: &'a str,
     pub arguments: CommandLine,
     pub run_id: &'a str,

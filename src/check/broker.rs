@@ -1,8 +1,8 @@
 //! Kafka as a whole: whether it answers, by which protocol, and whether the group can be read.
 
-use super::scope::Subject;
-use super::{Checks, KAFKA, Scope};
-use crate::config::Kafka;
+use super::scope::CheckedTopic;
+use super::{CheckScope, Checks, KAFKA};
+use crate::config::KafkaSettings;
 use crate::kafka::{Client, TopicList};
 use crate::words::count;
 
@@ -22,7 +22,7 @@ pub(super) struct Broker {
     pub(super) mirrored: bool,
 }
 
-pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -> Option<Broker> {
+pub(super) fn look(scope: &CheckScope<'_>, topics: &[CheckedTopic], checks: &mut Checks) -> Option<Broker> {
     let answer = (KAFKA, "answer");
     let kafka = &scope.settings.kafka;
     let target = if scope.lake { "lake" } else { "warehouse" };
@@ -62,7 +62,7 @@ pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -
 }
 
 /// The mirror of the progress: what has begun once is asked for it, to notice a disk that is not mounted.
-fn group(broker: &Broker, topics: &[Subject], checks: &mut Checks) -> bool {
+fn group(broker: &Broker, topics: &[CheckedTopic], checks: &mut Checks) -> bool {
     let place = (KAFKA, "group");
     let asked: TopicList = topics
         .iter()
@@ -94,7 +94,7 @@ struct Security {
 }
 
 impl Security {
-    fn of(kafka: &Kafka) -> Security {
+    fn of(kafka: &KafkaSettings) -> Security {
         let option = |names: &[&str]| {
             let found = kafka
                 .options

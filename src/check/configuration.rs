@@ -3,11 +3,11 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::{CONFIGURATION, Checks, Scope};
+use super::{CONFIGURATION, CheckScope, Checks};
 use crate::config::names_secret_option;
 use crate::words::count;
 
-pub(super) fn look(scope: &Scope<'_>, topics: usize, checks: &mut Checks) {
+pub(super) fn look(scope: &CheckScope<'_>, topics: usize, checks: &mut Checks) {
     let file = (CONFIGURATION, "file");
     let Some(path) = &scope.settings.file else {
         checks.ok(file, "none was found: all settings are the defaults");
@@ -40,7 +40,7 @@ pub(super) fn look(scope: &Scope<'_>, topics: usize, checks: &mut Checks) {
     needs_topics(scope, topics, checks);
 }
 
-fn needs_topics(scope: &Scope<'_>, topics: usize, checks: &mut Checks) {
+fn needs_topics(scope: &CheckScope<'_>, topics: usize, checks: &mut Checks) {
     if topics > 0 {
         return;
     }

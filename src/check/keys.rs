@@ -1,7 +1,7 @@
 //! Keys of a sample: whether they are what the configuration says, and what they look like where they are not.
 
-use super::scope::Subject;
-use super::{Checks, Place};
+use super::scope::CheckedTopic;
+use super::{CheckName, Checks};
 use crate::config::{KeyFormat, KeySchema, Kind, Window};
 use crate::decode::key::{DecodedKey, Key, WindowBounds};
 use crate::record::Record;
@@ -64,8 +64,8 @@ impl Keys {
         }
     }
 
-    pub(super) fn judge(&self, subject: &Subject, checks: &mut Checks) {
-        let place: Place<'_> = (subject.name(), "keys");
+    pub(super) fn judge(&self, subject: &CheckedTopic, checks: &mut Checks) {
+        let place: CheckName<'_> = (subject.name(), "keys");
         let (there, format) = (self.records - self.null, self.schema.format);
         let is_table = subject.topic.kind == Kind::Table;
         if there == 0 && is_table {
@@ -109,7 +109,7 @@ impl Keys {
         }
     }
 
-    fn ok(&self, place: Place<'_>, there: u64, checks: &mut Checks) {
+    fn ok(&self, place: CheckName<'_>, there: u64, checks: &mut Checks) {
         let mut message = format!(
             "{} of {there} are {}",
             there - self.undecodable,

@@ -26,7 +26,7 @@ use crate::words::{count, one_line};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Status {
+enum CheckStatus {
     Ok,
     /// A run would fail, or do something that nobody wants.
     Wrong,
@@ -34,12 +34,12 @@ enum Status {
     Unknown,
 }
 
-impl Status {
+impl CheckStatus {
     fn word(self) -> &'static str {
         match self {
-            Status::Ok => "ok",
-            Status::Wrong => "wrong",
-            Status::Unknown => "unknown",
+            CheckStatus::Ok => "ok",
+            CheckStatus::Wrong => "wrong",
+            CheckStatus::Unknown => "unknown",
         }
     }
 }
@@ -50,7 +50,7 @@ struct Check {
     /// `configuration`, `Kafka`, `MySQL`, `lake`, or a topic's name.
     subject: String,
     name: &'static str,
-    status: Status,
+    status: CheckStatus,
     message: String,
     /// What to do; of what is all right, what could be done better.
     fix: Option<String>,
@@ -60,7 +60,7 @@ struct Check {
 struct Checks(Vec<Check>);
 
 impl Checks {
-    fn add(&mut self, status: Status, place: Place<'_>, message: &str, fix: Option<String>) {
+    fn add(&mut self, status: CheckStatus, place: CheckName<'_>, message: &str, fix: Option<String>) {
         self.0.push(Check {
             subject: place.0.to_owned(),
             name: place.1,
@@ -70,22 +70,22 @@ impl Checks {
         });
     }
 
-    fn ok(&mut self, place: Place<'_>, message: impl AsRef<str>) {
-        self.add(Status::Ok, place, message.as_ref(), None);
+    fn ok(&mut self, place: CheckName<'_>, message: impl AsRef<str>) {
+        self.add(CheckStatus::Ok, place, message.as_ref(), None);
     }
 
     /// All right, and yet a person may want to know how it could be better.
-    fn ok_but(&mut self, place: Place<'_>, message: impl AsRef<str>, advice: Option<String>) {
-        self.add(Status::Ok, place, message.as_ref(), advice);
+    fn ok_but(&mut self, place: CheckName<'_>, message: impl AsRef<str>, advice: Option<String>) {
+        self.add(CheckStatus::Ok, place, message.as_ref(), advice);
     }
 
-    fn wrong(&mut self, place: Place<'_>, message: impl AsRef<str>, fix: impl Into<String>) {
-        self.add(Status::Wrong, place, message.as_ref(), Some(fix.into()));
+    fn wrong(&mut self, place: CheckName<'_>, message: impl AsRef<str>, fix: impl Into<String>) {
+        self.add(CheckStatus::Wrong, place, message.as_ref(), Some(fix.into()));
     }
 
-    fn unknown(&mut self, place: Place<'_>, why: impl AsRef<str>) {
+    fn unknown(&mut self, place: CheckName<'_>, why: impl AsRef<str>) {
         self.add(
-            Status::Unknown,
+            CheckStatus::Unknown,
             place,
             &format!("not checked: {}", why.as_ref()),
             None,
@@ -93,11 +93,11 @@ impl Checks {
     }
 
     /// An error as a run would meet it; where it doesn't say what to do, `otherwise` does.
-    fn error(&mut self, place: Place<'_>, error: &anyhow::Error, otherwise: &str) {
+    fn error(&mut self, place: CheckName<'_>, error: &anyhow::Error, otherwise: &str) {
         self.problem(place, &Problem::of(error), otherwise);
     }
 
-    fn problem(&mut self, place: Place<'_>, problem: &Problem, otherwise: &str) {
+    fn problem(&mut self, place: CheckName<'_>, problem: &Problem, otherwise: &str) {
         let message = problem.in_place_of(place.0).without_fix();
         self.wrong(place, message, problem.fix.as_deref().unwrap_or(otherwise));
     }
@@ -105,11 +105,11 @@ impl Checks {
     fn has_wrong(&self, subject: &str, name: &str) -> bool {
         self.0
             .iter()
-            .any(|check| check.status == Status::Wrong && check.subject == subject && check.name == name)
+            .any(|check| check.status == CheckStatus::Wrong && check.subject == subject && check.name == name)
     }
 
     fn wrong_ones(&self) -> impl Iterator<Item = &Check> {
-        self.0.iter().filter(|check| check.status == Status::Wrong)
+        self.0.iter().filter(|check| check.status == CheckStatus::Wrong)
     }
 
     fn lines(&self) -> Vec<String> {
@@ -134,7 +134,7 @@ impl Checks {
 impl Check {
     fn text(&self) -> String {
         match (&self.fix, self.status) {
-            (Some(fix), Status::Wrong) => format!("{}; fix: {fix}", self.message),
+            (Some(fix), CheckStatus::Wrong) => format!("{}; fix: {fix}", self.message),
             (Some(fix), _) => format!("{}; {fix}", self.message),
             (None, _) => self.message.clone(),
         }
@@ -142,7 +142,7 @@ impl Check {
 }
 
 /// Subject and name of a check.
-type Place<'a> = (&'a str, &'static str);
+type CheckName<'a> = (&'a str, &'static str);
 
 const CONFIGURATION: &str = "configuration";
 const KAFKA: &str = "Kafka";
@@ -151,7 +151,7 @@ const LAKE: &str = "lake";
 
 /// What is looked at.
 #[derive(Debug)]
-struct Scope<'a> {
+struct CheckScope<'a> {
     settings: &'a Settings,
     common: &'a Common,
     args: &'a CheckArgs,
@@ -171,7 +171,7 @@ pub fn execute(
     report: &mut Report,
     stop: &Stop,
 ) -> Result<()> {
-    let scope = Scope {
+    let scope = CheckScope {
         settings,
         common,
         args,

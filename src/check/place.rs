@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::scope::ToCome;
-use super::{Checks, LAKE, Scope};
+use super::{CheckScope, Checks, LAKE};
 use crate::config::Files;
 use crate::lake::layout::paths;
 use crate::lake::{Lake, ledger};
@@ -27,7 +27,7 @@ pub(super) struct Opened<'a> {
 }
 
 /// `mirrored`: Kafka's group says that these topics were drained before.
-pub(super) fn look<'a>(scope: &Scope<'a>, mirrored: bool, checks: &mut Checks) -> Option<Opened<'a>> {
+pub(super) fn look<'a>(scope: &CheckScope<'a>, mirrored: bool, checks: &mut Checks) -> Option<Opened<'a>> {
     if !scope.lake {
         return None;
     }
@@ -83,22 +83,22 @@ fn existing(root: &Path) -> PathBuf {
     found.map_or_else(|| PathBuf::from("."), Path::to_owned)
 }
 
-struct Refused {
+struct RefusedPath {
     message: String,
     fix: String,
 }
 
 /// Every folder that runs make something in, and a file without a name, which leaves nothing behind however we end.
-fn writable(root: &Path, base: &Path) -> Result<(), Refused> {
+fn writable(root: &Path, base: &Path) -> Result<(), RefusedPath> {
     let dangling = |path: &&Path| path.symlink_metadata().is_ok() && !path.exists();
     if let Some(link) = root.ancestors().find(dangling) {
-        return Err(Refused {
+        return Err(RefusedPath {
             message: format!("{} is a symlink to nowhere", link.display()),
             fix: "mount or make what it points to, or set lake.root".to_owned(),
         });
     }
     if !base.is_dir() {
-        return Err(Refused {
+        return Err(RefusedPath {
             message: format!("{} is no folder", base.display()),
             fix: "set lake.root to a folder".to_owned(),
         });
@@ -130,7 +130,7 @@ fn use_it(file: &OwnedFd) -> Result<(), Errno> {
     fs::flock(file, FlockOperation::NonBlockingLockExclusive)
 }
 
-fn refused(root: &Path, folder: &Path, error: Errno) -> Refused {
+fn refused(root: &Path, folder: &Path, error: Errno) -> RefusedPath {
     let shown = folder.display();
     let fix = match error {
         Errno::ACCESS | Errno::PERM => {
@@ -154,7 +154,7 @@ fn refused(root: &Path, folder: &Path, error: Errno) -> Refused {
             .unwrap_or("look at the disk and the mount")
             .to_owned(),
     };
-    Refused {
+    RefusedPath {
         message: format!("{shown} can't be written: {error}"),
         fix,
     }
@@ -218,7 +218,7 @@ fn file_system(base: &Path, checks: &mut Checks) {
 
 /// Whether the next run finds room: for what it would write, and for a bit more.
 /// None `to_come`: nobody could be asked.
-pub(super) fn room(scope: &Scope<'_>, to_come: Option<ToCome>, checks: &mut Checks) {
+pub(super) fn room(scope: &CheckScope<'_>, to_come: Option<ToCome>, checks: &mut Checks) {
     let place = (LAKE, "room");
     if checks
         .0

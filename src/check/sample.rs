@@ -3,9 +3,9 @@
 use anyhow::Result;
 use std::time::Duration;
 
-use super::Scope;
+use super::CheckScope;
 use super::keys::Keys;
-use super::scope::Subject;
+use super::scope::CheckedTopic;
 use super::values::Values;
 use crate::config::PartitionTime;
 use crate::kafka::{Client, Limits, PartitionOffsets, Reading};
@@ -32,9 +32,9 @@ pub(super) struct Sample {
 
 /// Reads the sample; `trial` gets each record, too.
 pub(super) fn read(
-    scope: &Scope<'_>,
+    scope: &CheckScope<'_>,
     client: &Client,
-    subject: &Subject,
+    subject: &CheckedTopic,
     offsets: &[PartitionOffsets],
     mut trial: Option<&mut Trial>,
 ) -> Result<Sample> {

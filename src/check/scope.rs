@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-use super::Scope;
+use super::CheckScope;
 use crate::cli::KindArg;
 use crate::config::{Kind, Topic, check_topic_name};
 use crate::exit::usage;
@@ -11,21 +11,21 @@ use crate::run::select::glob;
 
 /// A topic, and whether its kind was only guessed.
 #[derive(Debug)]
-pub(super) struct Subject {
+pub(super) struct CheckedTopic {
     pub(super) topic: Topic,
     pub(super) guessed: bool,
 }
 
-impl Subject {
+impl CheckedTopic {
     pub(super) fn name(&self) -> &str {
         &self.topic.name
     }
 
-    pub(super) fn goes_to_lake(&self, scope: &Scope<'_>) -> bool {
+    pub(super) fn goes_to_lake(&self, scope: &CheckScope<'_>) -> bool {
         scope.lake && self.topic.lake_enabled
     }
 
-    pub(super) fn goes_to_warehouse(&self, scope: &Scope<'_>) -> bool {
+    pub(super) fn goes_to_warehouse(&self, scope: &CheckScope<'_>) -> bool {
         scope.warehouse && self.topic.warehouse_enabled && self.topic.kind == Kind::Table
     }
 }
@@ -41,11 +41,11 @@ pub(super) struct ToCome {
 ///
 /// # Errors
 /// A glob that fits nothing, a name that is none, a kind that is not the configured one: exit code 2.
-pub(super) fn topics(scope: &Scope<'_>) -> Result<Vec<Subject>> {
+pub(super) fn topics(scope: &CheckScope<'_>) -> Result<Vec<CheckedTopic>> {
     let configured = &scope.settings.topics;
-    let mut chosen: BTreeMap<String, Subject> = BTreeMap::new();
+    let mut chosen: BTreeMap<String, CheckedTopic> = BTreeMap::new();
     let mut add = |topic: Topic, guessed| {
-        chosen.insert(topic.name.clone(), Subject { topic, guessed });
+        chosen.insert(topic.name.clone(), CheckedTopic { topic, guessed });
     };
     if scope.args.topics.is_empty() {
         configured.values().for_each(|topic| add(topic.clone(), false));
@@ -62,11 +62,11 @@ pub(super) fn topics(scope: &Scope<'_>) -> Result<Vec<Subject>> {
         }
         fitting.into_iter().for_each(|topic| add(topic.clone(), false));
     }
-    let served = |subject: &Subject| subject.goes_to_lake(scope) || subject.goes_to_warehouse(scope);
+    let served = |subject: &CheckedTopic| subject.goes_to_lake(scope) || subject.goes_to_warehouse(scope);
     Ok(chosen.into_values().filter(served).collect())
 }
 
-fn named(scope: &Scope<'_>, name: &str) -> Result<(Topic, bool)> {
+fn named(scope: &CheckScope<'_>, name: &str) -> Result<(Topic, bool)> {
     check_topic_name(name)?;
     let kind = scope.args.kind.map(|kind| match kind {
         KindArg::Stream => Kind::Stream,

@@ -1,12 +1,16 @@
 //! MySQL as a whole: whether it answers, how the wire is protected, lakectl's own tables, and the account's rights.
 
-use super::scope::Subject;
-use super::{Checks, MYSQL, Scope};
+use super::scope::CheckedTopic;
+use super::{CheckScope, Checks, MYSQL};
 use crate::cli::CheckOnly;
 use crate::warehouse::Warehouse;
 
-pub(super) fn look(scope: &Scope<'_>, topics: &[Subject], checks: &mut Checks) -> Option<Warehouse> {
-    let wanted: Vec<&Subject> = topics
+pub(super) fn look(
+    scope: &CheckScope<'_>,
+    topics: &[CheckedTopic],
+    checks: &mut Checks,
+) -> Option<Warehouse> {
+    let wanted: Vec<&CheckedTopic> = topics
         .iter()
         .filter(|subject| subject.goes_to_warehouse(scope))
         .collect();
@@ -83,7 +87,7 @@ fn schema(warehouse: &Warehouse, checks: &mut Checks) {
     }
 }
 
-fn rights(warehouse: &Warehouse, topics: &[&Subject], checks: &mut Checks) {
+fn rights(warehouse: &Warehouse, topics: &[&CheckedTopic], checks: &mut Checks) {
     let place = (MYSQL, "rights");
     let tables: Vec<&str> = topics
         .iter()

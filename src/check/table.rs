@@ -1,12 +1,12 @@
 //! A topic's MySQL table: whether it fits the key, takes the records of the sample, and can be purged.
 
-use super::scope::Subject;
-use super::{Checks, Status};
+use super::scope::CheckedTopic;
+use super::{CheckStatus, Checks};
 use crate::warehouse::{Trial, Warehouse};
 use crate::words::count;
 
 /// The table, ready for a sample; None where it does not fit, or is none of ours to look at.
-pub(super) fn begin(warehouse: &Warehouse, subject: &Subject, checks: &mut Checks) -> Option<Trial> {
+pub(super) fn begin(warehouse: &Warehouse, subject: &CheckedTopic, checks: &mut Checks) -> Option<Trial> {
     let place = (subject.name(), "table");
     match warehouse.trial(&subject.topic) {
         Ok(trial) => {
@@ -33,7 +33,7 @@ pub(super) fn begin(warehouse: &Warehouse, subject: &Subject, checks: &mut Check
     }
 }
 
-fn retention(warehouse: &Warehouse, subject: &Subject, checks: &mut Checks) {
+fn retention(warehouse: &Warehouse, subject: &CheckedTopic, checks: &mut Checks) {
     let Some(retention) = &subject.topic.row_retention else {
         return;
     };
@@ -57,11 +57,11 @@ fn retention(warehouse: &Warehouse, subject: &Subject, checks: &mut Checks) {
 }
 
 /// What the sample came to.
-pub(super) fn finish(trial: Trial, subject: &Subject, checks: &mut Checks) {
+pub(super) fn finish(trial: Trial, subject: &CheckedTopic, checks: &mut Checks) {
     let place = (subject.name(), "rows");
     let tried = trial.finish();
     for finding in &tried.wrong {
-        checks.add(Status::Wrong, place, &finding.message, finding.fix.clone());
+        checks.add(CheckStatus::Wrong, place, &finding.message, finding.fix.clone());
     }
     if tried.wrong.is_empty() || !tried.notes.is_empty() {
         let notes: Vec<&str> = tried.notes.iter().map(|note| note.message.as_str()).collect();

@@ -5,15 +5,15 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 
 use super::broker::Broker;
-use super::scope::{Subject, ToCome};
-use super::{Checks, Scope, sample, table};
+use super::scope::{CheckedTopic, ToCome};
+use super::{CheckScope, Checks, sample, table};
 use crate::cli::DrainArgs;
 use crate::config::{Kind, closest};
 use crate::kafka::{PartitionOffsets, TopicList};
 use crate::lake::Lake;
 use crate::problem::Problem;
 use crate::report::{LakeReport, Report, TargetReport, TopicReport, WarehouseReport};
-use crate::run::{Options, Run};
+use crate::run::{Run, RunOptions};
 use crate::target::Target;
 use crate::warehouse::Warehouse;
 use crate::words::count;
@@ -34,8 +34,8 @@ pub(super) struct Sides<'a> {
 }
 
 pub(super) fn look(
-    scope: &Scope<'_>,
-    topics: &[Subject],
+    scope: &CheckScope<'_>,
+    topics: &[CheckedTopic],
     sides: &Sides<'_>,
     checks: &mut Checks,
 ) -> Result<ToCome> {
@@ -51,7 +51,12 @@ pub(super) fn look(
     Ok(to_come)
 }
 
-fn one(scope: &Scope<'_>, subject: &Subject, sides: &Sides<'_>, checks: &mut Checks) -> Result<ToCome> {
+fn one(
+    scope: &CheckScope<'_>,
+    subject: &CheckedTopic,
+    sides: &Sides<'_>,
+    checks: &mut Checks,
+) -> Result<ToCome> {
     let warehouse = sides.warehouse.filter(|_| subject.goes_to_warehouse(scope));
     let partitions = sides.kafka.and_then(|kafka| exists(kafka, subject, checks));
     let mut trial = warehouse.and_then(|warehouse| table::begin(warehouse, subject, checks));
@@ -103,7 +108,7 @@ fn one(scope: &Scope<'_>, subject: &Subject, sides: &Sides<'_>, checks: &mut Che
     })
 }
 
-fn exists(kafka: &Broker, subject: &Subject, checks: &mut Checks) -> Option<Vec<i32>> {
+fn exists(kafka: &Broker, subject: &CheckedTopic, checks: &mut Checks) -> Option<Vec<i32>> {
     let place = (subject.name(), "topic");
     match kafka.client.leadership(subject.name()) {
         Err(error) => checks.error(place, &error, "look at the brokers"),
@@ -137,7 +142,7 @@ fn exists(kafka: &Broker, subject: &Subject, checks: &mut Checks) -> Option<Vec<
 }
 
 /// How long Kafka keeps what was not read yet, and whether that fits the topic's kind.
-fn kept(kafka: &Broker, subject: &Subject, checks: &mut Checks) {
+fn kept(kafka: &Broker, subject: &CheckedTopic, checks: &mut Checks) {
     let place = (subject.name(), "kept");
     let asked = [subject.name().to_owned()];
     let settings = match kafka.client.topic_settings(&asked).remove(subject.name()) {
@@ -216,13 +221,13 @@ fn span(ms: i64) -> String {
     count((ms / unit).unsigned_abs(), name)
 }
 
-fn offsets(kafka: &Broker, subject: &Subject, partitions: &[i32]) -> Result<Vec<PartitionOffsets>> {
+fn offsets(kafka: &Broker, subject: &CheckedTopic, partitions: &[i32]) -> Result<Vec<PartitionOffsets>> {
     let list: TopicList = BTreeMap::from([(subject.name().to_owned(), partitions.to_vec())]);
     let mut found = kafka.client.offsets(&list)?;
     Ok(found.remove(subject.name()).unwrap_or_default())
 }
 
-fn judge(subject: &Subject, sample: &sample::Sample, checks: &mut Checks) {
+fn judge(subject: &CheckedTopic, sample: &sample::Sample, checks: &mut Checks) {
     if sample.records == 0 {
         return checks.unknown((subject.name(), "records"), "the topic holds none");
     }
@@ -242,16 +247,16 @@ fn judge(subject: &Subject, sample: &sample::Sample, checks: &mut Checks) {
 
 /// What a dry run says of this one topic.
 fn next_run<T: Target>(
-    scope: &Scope<'_>,
+    scope: &CheckScope<'_>,
     kafka: &Broker,
     target: Option<&T>,
-    (subject, partitions): (&Subject, &[i32]),
+    (subject, partitions): (&CheckedTopic, &[i32]),
     empty: TargetReport,
 ) -> Result<(TopicReport, Vec<Problem>)> {
     let mut report = Report::new("check", true);
     let mut run = Run {
         client: &kafka.client,
-        options: Options::new(
+        options: RunOptions::new(
             scope.common,
             &DrainArgs::default(),
             scope.settings,
@@ -269,7 +274,7 @@ fn next_run<T: Target>(
 
 /// Tells it, and gives back how much there is to read.
 fn ahead(
-    (subject, name): (&Subject, &'static str),
+    (subject, name): (&CheckedTopic, &'static str),
     line: Result<(TopicReport, Vec<Problem>)>,
     checks: &mut Checks,
 ) -> u64 {

@@ -1,7 +1,7 @@
 //! Values of a sample: what readers of the lake will find.
 
-use super::scope::Subject;
-use super::{Checks, Place};
+use super::scope::CheckedTopic;
+use super::{CheckName, Checks};
 use crate::decode::{Body, Decoded};
 
 #[derive(Debug, Default)]
@@ -36,8 +36,8 @@ impl Values {
         }
     }
 
-    pub(super) fn judge(&self, subject: &Subject, checks: &mut Checks) {
-        let place: Place<'_> = (subject.name(), "values");
+    pub(super) fn judge(&self, subject: &CheckedTopic, checks: &mut Checks) {
+        let place: CheckName<'_> = (subject.name(), "values");
         if self.there == 0 {
             return checks.ok(place, format!("nothing but {} tombstones", self.tombstones));
         }

@@ -18,7 +18,7 @@ pub struct GrantArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Permission {
+pub enum PermissionArg {
     Read,
     Write,
     None,
@@ -42,7 +42,7 @@ pub enum GrantAction {
     Set {
         user: String,
         path: String,
-        permission: Permission,
+        permission: PermissionArg,
     },
     /// List the permissions
     List {

@@ -18,7 +18,7 @@ use crate::{exit, version};
 pub use check::{CheckArgs, CheckOnly};
 pub use common::{Common, LogFormat};
 pub use drain::{DrainArgs, KindArg, LakeArgs, WarehouseArgs};
-pub use grant::{Access, ApplyOnly, GrantAction, GrantArgs, Permission};
+pub use grant::{Access, ApplyOnly, GrantAction, GrantArgs, PermissionArg};
 pub use init_db::InitDbArgs;
 pub use pages::{CompletionsArgs, ManArgs};
 pub use place::{DatabaseArgs, KafkaArgs, RootArgs};

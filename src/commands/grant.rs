@@ -6,7 +6,7 @@ use crate::audit::Entry;
 use crate::cli::{self, Access, ApplyOnly, Common, GrantAction, GrantArgs};
 use crate::config::{Overrides, Settings};
 use crate::exit::{self, usage};
-use crate::grants::{self, Apply, Change, Checked, GrantOutcome, Permission, Rules};
+use crate::grants::{self, Apply, Checked, GrantChange, GrantOutcome, Permission, Rules};
 use crate::lake::disk::root::Root;
 use crate::lake::ledger;
 use crate::report::Report;
@@ -42,11 +42,11 @@ fn run(common: &Common, args: &GrantArgs, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn permission_of(argument: cli::Permission) -> Permission {
+fn permission_of(argument: cli::PermissionArg) -> Permission {
     match argument {
-        cli::Permission::Read => Permission::Read,
-        cli::Permission::Write => Permission::Write,
-        cli::Permission::None => Permission::None,
+        cli::PermissionArg::Read => Permission::Read,
+        cli::PermissionArg::Write => Permission::Write,
+        cli::PermissionArg::None => Permission::None,
     }
 }
 
@@ -75,7 +75,12 @@ fn revoke(settings: &Settings, user: &str, path: &str, report: &mut Report) -> R
 }
 
 /// The row is changed and audited in MySQL; the lake's trail gets the same entry.
-fn changed(root: Option<&Root>, change: Change, entry: Option<Entry>, report: &mut Report) -> GrantOutcome {
+fn changed(
+    root: Option<&Root>,
+    change: GrantChange,
+    entry: Option<Entry>,
+    report: &mut Report,
+) -> GrantOutcome {
     if let (Some(root), Some(entry)) = (root, entry)
         && let Err(error) = entry.to_lake(root)
     {
@@ -140,7 +145,7 @@ fn apply(settings: &Settings, only: Option<ApplyOnly>, report: &mut Report) -> R
     let Some(applied) = grants::apply(&apply, &mut session)? else {
         report.exit_code = exit::LOCKED;
         report.text.push("another grant apply is at work".to_owned());
-        return Ok(GrantOutcome::Applied(grants::Applied::default()));
+        return Ok(GrantOutcome::Applied(grants::ApplyOutcome::default()));
     };
     for warning in &applied.warnings {
         report.warn(warning);

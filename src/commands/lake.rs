@@ -9,7 +9,7 @@ use crate::exit::usage;
 use crate::kafka::Client;
 use crate::lake::Lake;
 use crate::report::{LakeReport, Report, TargetReport};
-use crate::run::{self, Chosen, Options, RebuildArg, Run};
+use crate::run::{self, Chosen, RebuildArg, Run, RunOptions};
 use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, stop: &Stop) -> Result<()> {
@@ -21,7 +21,7 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
     if args.verify {
         return verify::execute(&settings, &args.drain, report, stop);
     }
-    let mut options = Options::new(common, &args.drain, &settings, report, stop)?;
+    let mut options = RunOptions::new(common, &args.drain, &settings, report, stop)?;
     options.rebuild = match &args.rebuild {
         None => None,
         Some(None) => Some(RebuildArg::Tables),

@@ -7,7 +7,7 @@ use crate::cli::{Common, SchemaArgs};
 use crate::config::{Kind, Overrides, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::lake::{Lake, TopicFiles};
-use crate::readers::{self, Place, Schema};
+use crate::readers::{self, FilesLocation, Schema};
 use crate::report::Report;
 use crate::stop::Stop;
 
@@ -29,7 +29,7 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
         Some(topic) if topic.kind == files.kind => topic.clone(),
         _ => Topic::ad_hoc(&args.topic, files.kind, None)?,
     };
-    let place = Place::of(&absolute_root(&lake)?, &args.topic, &files);
+    let place = FilesLocation::of(&absolute_root(&lake)?, &args.topic, &files);
     let made = readers::look(&lake, &files, args.all, stop)?;
     let schema = Schema::new(&topic, place, settings.lake.metadata, &settings.lake.prefix, made);
     let statement = readers::statement(&schema, args.reader);

@@ -7,7 +7,7 @@ use crate::config::Overrides;
 use crate::exit::usage;
 use crate::kafka::Client;
 use crate::report::{Report, TargetReport, WarehouseReport};
-use crate::run::{self, Options, RebuildArg, Run};
+use crate::run::{self, RebuildArg, Run, RunOptions};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 
@@ -24,7 +24,7 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
             one.name, other.name, one.table
         )));
     }
-    let mut options = Options::new(common, &args.drain, &settings, report, stop)?;
+    let mut options = RunOptions::new(common, &args.drain, &settings, report, stop)?;
     options.rebuild = args.rebuild.then_some(RebuildArg::Tables);
     options.check_rebuild()?;
     let client = Client::new(&settings.kafka, "warehouse")?.stopped_by(stop);

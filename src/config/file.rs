@@ -9,15 +9,15 @@ use crate::exit::usage;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
-    pub kafka: Kafka,
-    pub lake: Lake,
-    pub warehouse: Warehouse,
-    pub topics: BTreeMap<String, Topic>,
+    pub kafka: KafkaSection,
+    pub lake: LakeSection,
+    pub warehouse: WarehouseSection,
+    pub topics: BTreeMap<String, TopicSection>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Kafka {
+pub(super) struct KafkaSection {
     pub brokers: Option<String>,
     pub group: Option<String>,
     pub timeout: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct Kafka {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Lake {
+pub(super) struct LakeSection {
     pub root: Option<PathBuf>,
     pub timezone: Option<String>,
     pub files: Option<super::Files>,
@@ -42,7 +42,7 @@ pub(super) struct Lake {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Warehouse {
+pub(super) struct WarehouseSection {
     pub url: Option<String>,
     pub password_file: Option<PathBuf>,
     pub tls: Option<super::TlsMode>,
@@ -52,11 +52,11 @@ pub(super) struct Warehouse {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Topic {
+pub(super) struct TopicSection {
     pub kind: super::Kind,
     #[serde(default)]
-    pub key: Key,
-    pub window: Option<Window>,
+    pub key: KeySection,
+    pub window: Option<WindowSection>,
     #[serde(default)]
     pub lake: TopicLake,
     #[serde(default)]
@@ -65,7 +65,7 @@ pub(super) struct Topic {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Key {
+pub(super) struct KeySection {
     pub format: Option<crate::config::KeyFormat>,
     pub columns: Vec<String>,
     pub delimiter: Option<String>,
@@ -73,7 +73,7 @@ pub(super) struct Key {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Window {
+pub(super) struct WindowSection {
     #[serde(rename = "type")]
     pub kind: WindowKind,
     pub size: Option<String>,
@@ -102,13 +102,13 @@ pub(super) struct TopicWarehouse {
     pub enabled: Option<bool>,
     pub table: Option<String>,
     pub columns: BTreeMap<String, String>,
-    pub retention: Option<RowRetention>,
+    pub retention: Option<RowRetentionSection>,
     pub strict: Option<bool>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RowRetention {
+pub(super) struct RowRetentionSection {
     pub column: String,
     pub keep: String,
 }

@@ -8,7 +8,7 @@ use super::{Env, Overrides, Secret, file, secret, units};
 use crate::exit::usage;
 
 #[derive(Debug, Clone)]
-pub struct Kafka {
+pub struct KafkaSettings {
     pub brokers: String,
     /// `GROUP.lake` and `GROUP.warehouse` mirror the progress in Kafka.
     pub group: String,
@@ -55,11 +55,11 @@ const REFUSED: [(&str, &str); 11] = [
 ];
 
 pub(super) fn from_file(
-    file: &file::Kafka,
+    file: &file::KafkaSection,
     folder: &Path,
     overrides: &Overrides,
     env: Env<'_>,
-) -> Result<Kafka> {
+) -> Result<KafkaSettings> {
     let pick = |flag: &Option<String>, variable: &str, file: &Option<String>, default: &str| {
         let text = flag.clone().or_else(|| env(variable)).or_else(|| file.clone());
         text.filter(|text| !text.is_empty())
@@ -89,7 +89,7 @@ pub(super) fn from_file(
         &file.brokers,
         "localhost:9092",
     );
-    Ok(Kafka {
+    Ok(KafkaSettings {
         is_embedded: env(EMBEDDED).is_some_and(|address| address == brokers),
         brokers,
         group: pick(&overrides.group, "LAKECTL_GROUP", &file.group, "lakectl"),

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
 pub use file::{closest, did_you_mean};
-pub use kafka::{Kafka, names_secret_option};
+pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
 pub use secret::Secret;
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name};
@@ -28,8 +28,8 @@ pub use warehouse::{Database, TlsMode};
 pub struct Settings {
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
-    pub kafka: Kafka,
-    pub lake: Lake,
+    pub kafka: KafkaSettings,
+    pub lake: LakeSettings,
     /// None where no url is configured.
     pub database: Option<Database>,
     pub topics: BTreeMap<String, Topic>,
@@ -47,7 +47,7 @@ impl Settings {
 }
 
 #[derive(Debug, Clone)]
-pub struct Lake {
+pub struct LakeSettings {
     /// Absolute, or relative to where the process stands.
     pub root: PathBuf,
     /// Decides the day folder.
@@ -205,7 +205,12 @@ fn find_file(named: Option<&Path>, env: Env<'_>) -> Result<Option<PathBuf>> {
         .find(|p| p.is_file()))
 }
 
-fn lake(file: &file::Lake, folder: &Path, overrides: &Overrides, env: Env<'_>) -> Result<Lake> {
+fn lake(
+    file: &file::LakeSection,
+    folder: &Path,
+    overrides: &Overrides,
+    env: Env<'_>,
+) -> Result<LakeSettings> {
     // A root from flag or environment is relative to the shell, one from the file to the file.
     let root = overrides
         .lake_root
@@ -215,7 +220,7 @@ fn lake(file: &file::Lake, folder: &Path, overrides: &Overrides, env: Env<'_>) -
     let zone = file.timezone.as_deref().unwrap_or("UTC");
     let size = file.max_file_size.as_deref().unwrap_or("256MiB");
     let retention = file.retention.as_deref().unwrap_or("none");
-    Ok(Lake {
+    Ok(LakeSettings {
         root,
         timezone: zone.parse().map_err(|_| {
             let near = closest(zone, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name())).unwrap_or("UTC");

@@ -90,7 +90,7 @@ pub fn check_topic_name(name: &str) -> Result<()> {
 
 pub(super) fn from_file(
     name: &str,
-    file: &file::Topic,
+    file: &file::TopicSection,
     lake_retention: Option<Retention>,
     strict: bool,
 ) -> Result<Topic> {
@@ -166,7 +166,7 @@ fn check_identifier(name: &str, key: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
-fn key_schema(file: &file::Topic) -> Result<KeySchema> {
+fn key_schema(file: &file::TopicSection) -> Result<KeySchema> {
     let format = file.key.format.unwrap_or_default();
     let delimiter = match file.key.delimiter.as_deref() {
         None => b',',
@@ -206,7 +206,7 @@ fn key_schema(file: &file::Topic) -> Result<KeySchema> {
     })
 }
 
-fn window(file: &file::Topic) -> Result<Option<Window>> {
+fn window(file: &file::TopicSection) -> Result<Option<Window>> {
     let Some(window) = &file.window else {
         return Ok(None);
     };
@@ -226,7 +226,7 @@ fn window(file: &file::Topic) -> Result<Option<Window>> {
     }
 }
 
-fn partition_time(file: &file::Topic) -> Result<PartitionTime> {
+fn partition_time(file: &file::TopicSection) -> Result<PartitionTime> {
     match file.lake.partition_time.as_deref() {
         None | Some("kafka") => Ok(PartitionTime::Kafka),
         Some("window") if file.window.is_none() => {

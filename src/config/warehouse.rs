@@ -76,7 +76,7 @@ impl fmt::Debug for Database {
 }
 
 pub(super) fn from_file(
-    file: &file::Warehouse,
+    file: &file::WarehouseSection,
     path: Option<&Path>,
     folder: &Path,
     overrides: &Overrides,
@@ -148,7 +148,7 @@ fn check_password_place(source: &str, path: Option<&Path>) -> Result<()> {
 }
 
 /// Within one machine the wire can't be listened to; beyond it TLS is the default.
-fn tls(file: &file::Warehouse, opts: &Opts) -> Result<bool> {
+fn tls(file: &file::WarehouseSection, opts: &Opts) -> Result<bool> {
     let host = opts.get_ip_or_hostname();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let local = opts.get_socket().is_some()

@@ -27,22 +27,22 @@ pub enum Logical {
 
 /// The fields of one object in their order.
 #[derive(Debug)]
-pub struct Fields<'t>(Source<'t>);
+pub struct Fields<'t>(FieldSource<'t>);
 
 #[derive(Debug)]
-enum Source<'t> {
+enum FieldSource<'t> {
     Known {
         text: &'t str,
-        places: std::slice::Iter<'t, json::Field>,
+        places: std::slice::Iter<'t, json::FieldPlace>,
     },
     Read(std::vec::IntoIter<(Cow<'t, str>, &'t str)>),
 }
 
 impl<'t> Fields<'t> {
     /// Of an object whose fields were found when it was checked.
-    pub(super) fn at(text: &'t str, places: &'t [json::Field]) -> Fields<'t> {
+    pub(super) fn at(text: &'t str, places: &'t [json::FieldPlace]) -> Fields<'t> {
         let places = places.iter();
-        Fields(Source::Known { text, places })
+        Fields(FieldSource::Known { text, places })
     }
 
     /// Reads the object.
@@ -51,7 +51,7 @@ impl<'t> Fields<'t> {
     /// No object, or not JSON to its end.
     pub(super) fn read(object: &'t str) -> Result<Fields<'t>, Reason> {
         let fields = all(object).map_err(Reason::from)?;
-        Ok(Fields(Source::Read(fields.into_iter())))
+        Ok(Fields(FieldSource::Read(fields.into_iter())))
     }
 }
 
@@ -60,14 +60,14 @@ impl<'t> Iterator for Fields<'t> {
 
     fn next(&mut self) -> Option<Field<'t>> {
         let (name, raw) = match &mut self.0 {
-            Source::Known { text, places } => {
+            FieldSource::Known { text, places } => {
                 let place = places.next()?;
                 (
                     Cow::Borrowed(&text[place.name.clone()]),
                     &text[place.value.clone()],
                 )
             }
-            Source::Read(fields) => fields.next()?,
+            FieldSource::Read(fields) => fields.next()?,
         };
         Some(Field {
             name,
@@ -121,7 +121,7 @@ impl<'t> Visitor<'t> for Each<'_, 't> {
     }
 
     fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some(FieldName(name)) = map.next_key()? {
             let value: &RawValue = map.next_value()?;
             (self.0)(name, value.get());
         }
@@ -131,4 +131,4 @@ impl<'t> Visitor<'t> for Each<'_, 't> {
 
 /// Borrowed unless it has escapes.
 #[derive(serde::Deserialize)]
-struct Name<'t>(#[serde(borrow)] Cow<'t, str>);
+struct FieldName<'t>(#[serde(borrow)] Cow<'t, str>);

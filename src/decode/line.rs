@@ -27,7 +27,7 @@ pub const OURS: [&str; 12] = [
 
 /// What a line says of its record.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Line<'a> {
+pub struct LakeLine<'a> {
     /// A null under a name of ours may have been a tombstone: it is told as a null.
     pub decoded: Decoded<'a>,
     /// Whether it carries our fields: else it has neither coordinates nor a key, not even null.
@@ -40,7 +40,7 @@ pub struct Line<'a> {
 
 /// # Errors
 /// Not a line of the lake.
-pub fn read(line: &str) -> Result<Line<'_>, serde_json::Error> {
+pub fn read(line: &str) -> Result<LakeLine<'_>, serde_json::Error> {
     let mut ours = Ours::default();
     each(line, &mut |name, raw| ours.take(&name, raw, line))?;
     Ok(ours.into_line(line))
@@ -83,9 +83,9 @@ impl<'a> Ours<'a> {
         self.end = (raw.as_ptr() as usize + raw.len()).saturating_sub(line.as_ptr() as usize);
     }
 
-    fn into_line(self, line: &'a str) -> Line<'a> {
+    fn into_line(self, line: &'a str) -> LakeLine<'a> {
         if !(self.sure && self.prefix.is_some()) {
-            return Line {
+            return LakeLine {
                 decoded: Decoded {
                     at: Coordinates::UNKNOWN,
                     key: DecodedKey::Null,
@@ -104,7 +104,7 @@ impl<'a> Ours<'a> {
             timestamp_ms: number(timestamp).unwrap_or(-1),
         };
         let (body, spliced) = self.body(line);
-        Line {
+        LakeLine {
             decoded: Decoded {
                 at,
                 key: self.key(),

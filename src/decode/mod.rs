@@ -51,7 +51,7 @@ pub struct Object<'a> {
     /// A field has one of the names that the decoder was told to look out for.
     reserved: bool,
     /// Where its fields are, where that was wanted and a quick look did.
-    places: Vec<json::Field>,
+    places: Vec<json::FieldPlace>,
 }
 
 /// Readable JSON, borrowed from the record where it stood there as it is.
@@ -70,7 +70,7 @@ pub struct Decoder {
     checker: Checker,
     wants_fields: bool,
     /// Memory for places of fields.
-    spare: Vec<Vec<json::Field>>,
+    spare: Vec<Vec<json::FieldPlace>>,
 }
 
 impl Decoder {

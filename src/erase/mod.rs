@@ -9,22 +9,22 @@ mod scope;
 use anyhow::{Context, Result, anyhow};
 use std::time::Duration;
 
-use crate::audit::{CommandLine, Place, Trail};
+use crate::audit::{CommandLine, Trail, TrailPlace};
 use crate::cli::{Common, PurgeArgs};
 use crate::config::{Settings, units};
 use crate::exit::{self, usage};
-use crate::lake::{Found, Lake};
+use crate::lake::{Lake, LakeHits};
 use crate::locked::Locked;
 use crate::purge::confirm;
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::subjects::list;
-use crate::subjects::list::Secret;
+use crate::subjects::list::ErasureSecret;
 use crate::subjects::matcher::Matcher;
 use crate::subjects::subject::Subject;
 use crate::warehouse::ErasureEnded;
 pub use outcome::ErasureOutcome;
-use scope::Scope;
+use scope::ErasureScope;
 
 /// Whether a purge is about persons, not about retention.
 pub fn is_asked_for(args: &PurgeArgs) -> bool {
@@ -49,7 +49,7 @@ pub fn execute(
     if !args.yes && !common.dry_run {
         confirm::check_someone_is_there()?;
     }
-    let scope = Scope::open(args, settings, &subjects)?;
+    let scope = ErasureScope::open(args, settings, &subjects)?;
     report.text_is_log = true;
     let mut outcome = ErasureOutcome::new(&scope);
     let secret = outcome.name_subjects(&scope, &subjects, common.dry_run)?;
@@ -80,7 +80,12 @@ pub fn execute(
 }
 
 /// The subject itself never goes into the trail: not even as it stood on the command line.
-fn trail<'t>(scope: &'t Scope<'_>, settings: &'t Settings, args: &PurgeArgs, run_id: &'t str) -> Trail<'t> {
+fn trail<'t>(
+    scope: &'t ErasureScope<'_>,
+    settings: &'t Settings,
+    args: &PurgeArgs,
+    run_id: &'t str,
+) -> Trail<'t> {
     let mut arguments = CommandLine::of_process().hide_options(&["--key", "--where"]);
     for text in args.key.iter().chain(&args.fields) {
         arguments = arguments.hide_text(text);
@@ -89,8 +94,8 @@ fn trail<'t>(scope: &'t Scope<'_>, settings: &'t Settings, args: &PurgeArgs, run
         }
     }
     Trail {
-        lake: Place::of(scope.lake.as_ref().map(Lake::root), true),
-        database: Place::of(settings.database.as_ref(), scope.warehouse.is_some()),
+        lake: TrailPlace::of(scope.lake.as_ref().map(Lake::root), true),
+        database: TrailPlace::of(settings.database.as_ref(), scope.warehouse.is_some()),
         command: "erase",
         arguments,
         run_id,
@@ -105,19 +110,19 @@ fn wait(args: &PurgeArgs) -> Result<Duration> {
 }
 
 /// A topic of the lake that was looked through.
-struct Seen<'s> {
+struct SearchedTopic<'s> {
     topic: &'s crate::config::Topic,
     matcher: Matcher,
-    found: Found,
+    found: LakeHits,
 }
 
 /// Looks everywhere, and touches nothing.
 fn find<'s>(
-    scope: &'s Scope<'_>,
+    scope: &'s ErasureScope<'_>,
     subjects: &[Subject],
     stop: &Stop,
     outcome: &mut ErasureOutcome,
-) -> Result<Vec<Seen<'s>>> {
+) -> Result<Vec<SearchedTopic<'s>>> {
     let mut seen = Vec::new();
     if let Some(lake) = &scope.lake {
         for topic in &scope.lake_topics {
@@ -130,11 +135,11 @@ fn find<'s>(
                 // One damaged topic must not keep the person in the others; whoever erases is told again.
                 Err(error) => {
                     outcome.fail(format!("topic {}", topic.name), &error);
-                    Found::default()
+                    LakeHits::default()
                 }
             };
             outcome.add_files(&topic.name, &found);
-            seen.push(Seen {
+            seen.push(SearchedTopic {
                 topic,
                 matcher,
                 found,
@@ -153,9 +158,14 @@ fn find<'s>(
 }
 
 /// From here on no drain takes the subjects in again.
-fn register(scope: &Scope<'_>, subjects: &[Subject], suggested: &Secret, run_id: &str) -> Result<()> {
+fn register(
+    scope: &ErasureScope<'_>,
+    subjects: &[Subject],
+    suggested: &ErasureSecret,
+    run_id: &str,
+) -> Result<()> {
     let topics = scope.named_topics.as_deref();
-    let entries = |secret: &Secret| list::entries(subjects, topics, secret, run_id);
+    let entries = |secret: &ErasureSecret| list::entries(subjects, topics, secret, run_id);
     if let Some(lake) = &scope.lake {
         lake.register(run_id, suggested, &entries)
             .context("nothing was erased")?;
@@ -169,15 +179,15 @@ fn register(scope: &Scope<'_>, subjects: &[Subject], suggested: &Secret, run_id:
 }
 
 fn erase_lake(
-    scope: &Scope<'_>,
-    seen: &[Seen<'_>],
+    scope: &ErasureScope<'_>,
+    seen: &[SearchedTopic<'_>],
     run_id: &str,
     wait: Duration,
     stop: &Stop,
     outcome: &mut ErasureOutcome,
 ) {
     let Some(lake) = &scope.lake else { return };
-    for Seen {
+    for SearchedTopic {
         topic,
         matcher,
         found,
@@ -192,7 +202,7 @@ fn erase_lake(
 }
 
 fn erase_warehouse(
-    scope: &Scope<'_>,
+    scope: &ErasureScope<'_>,
     subjects: &[Subject],
     wait: Duration,
     stop: &Stop,

@@ -4,11 +4,11 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
-use super::scope::{NotDone, Scope};
+use super::scope::{ErasureScope, NotDone};
 use crate::config::Topic;
 use crate::exit;
-use crate::lake::{FileHits, Found};
-use crate::subjects::list::{EVERY_TOPIC, Registry, Secret};
+use crate::lake::{FileHits, LakeHits};
+use crate::subjects::list::{EVERY_TOPIC, ErasureSecret, Registry};
 use crate::subjects::subject::Subject;
 use crate::warehouse::TableHits;
 use crate::words::count;
@@ -28,11 +28,11 @@ const UNREACHABLE: [&str; 4] = [
 /// The report's `erased`.
 #[derive(Debug, Clone, Serialize)]
 pub struct ErasureOutcome {
-    erased: Erased,
+    erased: ErasedCounts,
 }
 
 #[derive(Debug, Clone, Default, Serialize)]
-struct Erased {
+struct ErasedCounts {
     /// Of the first subject; null in a dry run where nothing was ever erased.
     hash: Option<String>,
     subjects: Vec<SubjectReport>,
@@ -46,7 +46,7 @@ struct Erased {
     unreachable: Vec<&'static str>,
     not_done: Vec<NotDoneReport>,
     locked: Vec<String>,
-    failed: Vec<Failure>,
+    failed: Vec<ErasureFailure>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -96,7 +96,7 @@ struct NotDoneReport {
 }
 
 #[derive(Debug, Clone, Serialize)]
-struct Failure {
+struct ErasureFailure {
     what: String,
     error: String,
     #[serde(skip)]
@@ -108,17 +108,17 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl ErasureOutcome {
-    pub(super) fn new(scope: &Scope<'_>) -> ErasureOutcome {
+    pub(super) fn new(scope: &ErasureScope<'_>) -> ErasureOutcome {
         let not_done = |left: &NotDone| NotDoneReport {
             target: left.target,
             why: left.why.clone(),
             unreached: left.unreached,
         };
         ErasureOutcome {
-            erased: Erased {
+            erased: ErasedCounts {
                 unreachable: UNREACHABLE.to_vec(),
                 not_done: scope.not_done.iter().map(not_done).collect(),
-                ..Erased::default()
+                ..ErasedCounts::default()
             },
         }
     }
@@ -126,17 +126,17 @@ impl ErasureOutcome {
     /// Settles under which hashes the subjects go, and answers with the secret for targets that have none.
     pub(super) fn name_subjects(
         &mut self,
-        scope: &Scope<'_>,
+        scope: &ErasureScope<'_>,
         subjects: &[Subject],
         dry_run: bool,
-    ) -> Result<Secret> {
+    ) -> Result<ErasureSecret> {
         let lake = scope.lake.as_ref().map(|lake| lake.erasures()).transpose()?;
         let warehouse = scope.warehouse.as_ref().map(|w| w.erasures()).transpose()?;
         let secret_of = |registry: &Option<Registry>| registry.as_ref().and_then(|r| r.secret.clone());
         let known = secret_of(&lake).or_else(|| secret_of(&warehouse));
         let secret = match &known {
             Some(secret) => secret.clone(),
-            None => Secret::random()?,
+            None => ErasureSecret::random()?,
         };
         // A dry run leaves no secret behind: a hash by one that is thrown away says nothing.
         let tell = known.is_some() || !dry_run;
@@ -166,16 +166,16 @@ impl ErasureOutcome {
     /// Forgets what was found, to be filled with what was done.
     pub(super) fn clear(&mut self) {
         let kept = std::mem::take(&mut self.erased);
-        self.erased = Erased {
+        self.erased = ErasedCounts {
             hash: kept.hash,
             subjects: kept.subjects,
             unreachable: kept.unreachable,
             not_done: kept.not_done,
-            ..Erased::default()
+            ..ErasedCounts::default()
         };
     }
 
-    pub(super) fn add_files(&mut self, topic: &str, found: &Found) {
+    pub(super) fn add_files(&mut self, topic: &str, found: &LakeHits) {
         let report = |hits: &FileHits| FileReport {
             topic: topic.to_owned(),
             path: hits.path.clone(),
@@ -195,7 +195,7 @@ impl ErasureOutcome {
             });
         }
         for (path, error) in &found.failed {
-            erased.failed.push(Failure {
+            erased.failed.push(ErasureFailure {
                 what: path.clone(),
                 error: error.clone(),
                 exit_code: exit::FAILED,
@@ -224,7 +224,7 @@ impl ErasureOutcome {
     }
 
     pub(super) fn fail(&mut self, what: String, error: &anyhow::Error) {
-        self.erased.failed.push(Failure {
+        self.erased.failed.push(ErasureFailure {
             what,
             error: format!("{error:#}"),
             exit_code: exit::code_of(error),
@@ -232,7 +232,7 @@ impl ErasureOutcome {
     }
 
     pub(super) fn failures(&self) -> Vec<String> {
-        let shown = |failure: &Failure| format!("{}: {}", failure.what, failure.error);
+        let shown = |failure: &ErasureFailure| format!("{}: {}", failure.what, failure.error);
         self.erased.failed.iter().map(shown).collect()
     }
 

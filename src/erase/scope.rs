@@ -14,7 +14,7 @@ use crate::warehouse::Warehouse;
 
 /// What was opened, and the topics in it that a subject may be in.
 #[derive(Debug)]
-pub(super) struct Scope<'a> {
+pub(super) struct ErasureScope<'a> {
     pub(super) lake: Option<Lake<'a>>,
     pub(super) warehouse: Option<Warehouse>,
     pub(super) lake_topics: Vec<Topic>,
@@ -33,11 +33,15 @@ pub(super) struct NotDone {
     pub(super) unreached: bool,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> ErasureScope<'a> {
     /// # Errors
     /// Neither lake nor warehouse, or a topic that nobody knows: exit code 2.
-    pub(super) fn open(args: &PurgeArgs, settings: &'a Settings, subjects: &[Subject]) -> Result<Scope<'a>> {
-        let mut scope = Scope {
+    pub(super) fn open(
+        args: &PurgeArgs,
+        settings: &'a Settings,
+        subjects: &[Subject],
+    ) -> Result<ErasureScope<'a>> {
+        let mut scope = ErasureScope {
             lake: None,
             warehouse: None,
             lake_topics: Vec::new(),

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 pub use apply::{Apply, apply};
-pub use outcome::{AclChange, Applied, Change, Checked, CouldNot, GrantOutcome, SqlChange, listed};
+pub use outcome::{AclChange, ApplyOutcome, Checked, CouldNot, GrantChange, GrantOutcome, SqlChange, listed};
 pub use path::{concerns, normalise};
 pub use rules::{Decision, Rule, Rules};
 pub use table::{check_user, open, read, revoke, set};

@@ -9,15 +9,15 @@ use crate::words::printable;
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum GrantOutcome {
-    Changed(Change),
+    Changed(GrantChange),
     Listed { permissions: Vec<Rule> },
     Checked(Checked),
-    Applied(Applied),
+    Applied(ApplyOutcome),
 }
 
 /// What `set` or `revoke` did to a row, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change {
+pub struct GrantChange {
     pub user_id: String,
     pub folder_path: String,
     /// What stood there; null: no row.
@@ -27,15 +27,15 @@ pub struct Change {
     pub changed: bool,
 }
 
-impl Change {
+impl GrantChange {
     pub(super) fn new(
         user: &str,
         path: &str,
         before: Option<Permission>,
         after: Option<Permission>,
         several: bool,
-    ) -> Change {
-        Change {
+    ) -> GrantChange {
+        GrantChange {
             user_id: user.to_owned(),
             folder_path: path.to_owned(),
             before,
@@ -108,7 +108,7 @@ impl Checked {
 
 /// What `apply` changed, or would change, and what it could not.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Applied {
+pub struct ApplyOutcome {
     /// Whether anything was (with --dry-run: would be) changed.
     pub changed: bool,
     /// Topic folders that were made, so that what comes into them inherits.
@@ -156,7 +156,7 @@ pub struct CouldNot {
     pub reason: String,
 }
 
-impl Applied {
+impl ApplyOutcome {
     pub(super) fn could_not(
         &mut self,
         user: Option<&str>,
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn changes_are_told() {
-        let line = |before, after, dry_run| Change::new("u", "a", before, after, false).line(dry_run);
+        let line = |before, after, dry_run| GrantChange::new("u", "a", before, after, false).line(dry_run);
         use Permission::{Read, Write};
         assert_eq!(line(None, Some(Read), false), "u on a: read (was: no row)");
         assert_eq!(

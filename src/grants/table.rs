@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Transaction};
 
-use super::{Change, Permission, Rule, path};
+use super::{GrantChange, Permission, Rule, path};
 use crate::audit::{CommandLine, Entry};
 use crate::config::Database;
 use crate::exit::usage;
@@ -84,10 +84,10 @@ pub fn set(
     permission: Permission,
     run_id: &str,
     dry_run: bool,
-) -> Result<(Change, Option<Entry>)> {
+) -> Result<(GrantChange, Option<Entry>)> {
     let change = |transaction: &mut Transaction<'_>| {
         let rows = rows_on(transaction, user, path, path)?;
-        let change = Change::new(user, path, effective(&rows), Some(permission), rows.len() > 1);
+        let change = GrantChange::new(user, path, effective(&rows), Some(permission), rows.len() > 1);
         if !change.changed || dry_run {
             return Ok((change, None));
         }
@@ -111,7 +111,7 @@ pub fn revoke(
     text: &str,
     run_id: &str,
     dry_run: bool,
-) -> Result<(Change, Option<Entry>)> {
+) -> Result<(GrantChange, Option<Entry>)> {
     let change = |transaction: &mut Transaction<'_>| {
         let normal = path::normalise(text);
         let path = normal.as_deref().unwrap_or(text);
@@ -119,7 +119,7 @@ pub fn revoke(
         if let (true, Err(error)) = (rows.is_empty(), &normal) {
             return Err(usage(format!("{error:#}")));
         }
-        let change = Change::new(user, path, effective(&rows), None, false);
+        let change = GrantChange::new(user, path, effective(&rows), None, false);
         if !change.changed || dry_run {
             return Ok((change, None));
         }
@@ -131,7 +131,7 @@ pub fn revoke(
 }
 
 /// A change and its entry are one transaction; without an entry nothing was changed.
-fn came_through(conn: &mut Conn, (_, entry): &(Change, Option<Entry>)) -> Result<bool> {
+fn came_through(conn: &mut Conn, (_, entry): &(GrantChange, Option<Entry>)) -> Result<bool> {
     entry
         .as_ref()
         .map_or(Ok(true), |entry| entry.is_in_database(conn))
@@ -177,7 +177,12 @@ fn delete(transaction: &mut Transaction<'_>, user: &str, rows: &[(String, Permis
     Ok(())
 }
 
-fn record(transaction: &mut Transaction<'_>, command: &str, run_id: &str, change: &Change) -> Result<Entry> {
+fn record(
+    transaction: &mut Transaction<'_>,
+    command: &str,
+    run_id: &str,
+    change: &GrantChange,
+) -> Result<Entry> {
     let detail = serde_json::to_value(change)?;
     let entry = Entry::new(command, CommandLine::of_process(), run_id, detail);
     entry.to_database(transaction)?;

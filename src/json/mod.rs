@@ -37,7 +37,7 @@ pub enum Shape {
 
 /// Where a top-level field of an object is, in [`Readable::text`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
+pub struct FieldPlace {
     /// Without its quotes; it has no escapes.
     pub name: Range<usize>,
     /// With any whitespace around it.
@@ -51,7 +51,7 @@ pub struct Checker {
     reserved: HashSet<String>,
     seen: HashSet<String>,
     /// Those of the last value that was read through.
-    names: scan::Names,
+    names: scan::RememberedNames,
 }
 
 impl Checker {
@@ -78,7 +78,7 @@ impl Checker {
     pub fn check_fields<'a>(
         &mut self,
         bytes: &'a [u8],
-        fields: &mut Vec<Field>,
+        fields: &mut Vec<FieldPlace>,
     ) -> Result<Readable<'a>, String> {
         self.read(bytes, Some(fields))
     }
@@ -86,7 +86,7 @@ impl Checker {
     fn read<'a>(
         &mut self,
         bytes: &'a [u8],
-        mut fields: Option<&mut Vec<Field>>,
+        mut fields: Option<&mut Vec<FieldPlace>>,
     ) -> Result<Readable<'a>, String> {
         let whole = simdutf8::compat::from_utf8(bytes)
             .map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))?;
@@ -184,7 +184,7 @@ impl<'de> Visitor<'de> for Top<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         *self.shape = Shape::Object;
         while map
-            .next_key_seed(Name {
+            .next_key_seed(TopName {
                 checker: self.checker,
                 shape: self.shape,
             })?
@@ -197,12 +197,12 @@ impl<'de> Visitor<'de> for Top<'_> {
 }
 
 /// A top-level name, unescaped.
-struct Name<'c> {
+struct TopName<'c> {
     checker: &'c mut Checker,
     shape: &'c mut Shape,
 }
 
-impl<'de> DeserializeSeed<'de> for Name<'_> {
+impl<'de> DeserializeSeed<'de> for TopName<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -210,7 +210,7 @@ impl<'de> DeserializeSeed<'de> for Name<'_> {
     }
 }
 
-impl Visitor<'_> for Name<'_> {
+impl Visitor<'_> for TopName<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -287,7 +287,7 @@ mod tests {
         let mut fields = Vec::new();
         let mut places = |value: &[u8]| {
             let text = checker.check_fields(value, &mut fields).unwrap().text;
-            let at = |field: &Field| {
+            let at = |field: &FieldPlace| {
                 (
                     text[field.name.clone()].to_owned(),
                     text[field.value.clone()].to_owned(),

@@ -7,7 +7,7 @@ const DEPTH_MAX: usize = 127;
 
 /// A value that every reader can be trusted to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Value<'a> {
+pub(crate) struct TrustedValue<'a> {
     /// Without whitespace around it.
     pub(crate) text: &'a str,
     /// An object's top-level names, unescaped; None of anything else.
@@ -15,7 +15,7 @@ pub(crate) struct Value<'a> {
 }
 
 /// None: it goes as text.
-pub(crate) fn read(bytes: &[u8]) -> Option<Value<'_>> {
+pub(crate) fn read(bytes: &[u8]) -> Option<TrustedValue<'_>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let mut at = Cursor { bytes, at: 0 };
     at.blanks();
@@ -35,7 +35,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Value<'_>> {
             return None;
         }
     }
-    Some(Value {
+    Some(TrustedValue {
         text: &text[start..end],
         names,
     })

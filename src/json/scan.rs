@@ -1,6 +1,6 @@
 //! A quick look at a value, which says yes or nothing: in any doubt serde_json reads it, and decides.
 
-use super::{Field, Readable, Shape};
+use super::{FieldPlace, Readable, Shape};
 
 /// Levels that readers can be trusted with.
 const DEPTH_MAX: u32 = 127;
@@ -9,22 +9,22 @@ const DIGITS_MAX: usize = 300;
 
 /// Top-level names of an earlier value in their order, all different.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names(Vec<Name>);
+pub(super) struct RememberedNames(Vec<RememberedName>);
 
 #[derive(Debug, Clone)]
-struct Name {
+struct RememberedName {
     /// As it mostly stands: behind a comma, quoted, and with its colon.
     whole: Box<[u8]>,
     reserved: bool,
 }
 
-impl Name {
+impl RememberedName {
     fn quoted(&self) -> &[u8] {
         &self.whole[1..self.whole.len() - 1]
     }
 }
 
-impl Names {
+impl RememberedNames {
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
@@ -34,7 +34,7 @@ impl Names {
         // One that has to be escaped never stands between quotes as it is.
         if plain(name.as_bytes()) == name.len() {
             let whole = [b",\"", name.as_bytes(), b"\":"].concat().into();
-            self.0.push(Name { whole, reserved });
+            self.0.push(RememberedName { whole, reserved });
         }
     }
 }
@@ -43,8 +43,8 @@ impl Names {
 /// Of an object, `fields` then has those of its top level.
 pub(super) fn surely_readable<'a>(
     text: &'a str,
-    names: &Names,
-    fields: Option<&mut Vec<Field>>,
+    names: &RememberedNames,
+    fields: Option<&mut Vec<FieldPlace>>,
 ) -> Option<Readable<'a>> {
     match fields {
         Some(fields) => scan::<true>(text, names, fields),
@@ -55,8 +55,8 @@ pub(super) fn surely_readable<'a>(
 
 fn scan<'a, const FIELDS: bool>(
     text: &'a str,
-    names: &Names,
-    fields: &mut Vec<Field>,
+    names: &RememberedNames,
+    fields: &mut Vec<FieldPlace>,
 ) -> Option<Readable<'a>> {
     let mut scan = Scan::<FIELDS> {
         text: text.as_bytes(),
@@ -92,11 +92,11 @@ struct Scan<'a, const FIELDS: bool> {
     /// A bit for each of them: whether it is an object.
     objects: u128,
     /// Those that the next top-level name may be.
-    names: std::slice::Iter<'a, Name>,
+    names: std::slice::Iter<'a, RememberedName>,
     reserved: bool,
     line_ends: bool,
     /// Stays empty where `FIELDS` is false.
-    fields: &'a mut Vec<Field>,
+    fields: &'a mut Vec<FieldPlace>,
 }
 
 /// Each step goes on behind what it has read; None: doubt.
@@ -189,7 +189,7 @@ impl<const FIELDS: bool> Scan<'_, FIELDS> {
         self.at += 1;
         if FIELDS && self.depth == 1 {
             let value = self.at..self.at;
-            self.fields.push(Field { name, value });
+            self.fields.push(FieldPlace { name, value });
         }
         Some(())
     }
@@ -220,7 +220,7 @@ impl<const FIELDS: bool> Scan<'_, FIELDS> {
         self.at += known.whole.len();
         if FIELDS {
             let (name, value) = (start..self.at - 2, self.at..self.at);
-            self.fields.push(Field { name, value });
+            self.fields.push(FieldPlace { name, value });
         }
         true
     }
@@ -356,8 +356,8 @@ fn plain(text: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn names(known: &[&str]) -> Names {
-        let mut names = Names::default();
+    fn names(known: &[&str]) -> RememberedNames {
+        let mut names = RememberedNames::default();
         known.iter().for_each(|name| names.push(name, false));
         names
     }

@@ -8,4 +8,4 @@ pub use client::settings::TopicSettings;
 pub use client::survey::Leadership;
 pub use client::{Client, TopicList};
 pub use plan::{Accept, From, PartitionOffsets, plan};
-pub use read::{Limits, Outcome, Reading};
+pub use read::{Limits, ReadOutcome, Reading};

@@ -10,13 +10,13 @@ use super::disk::root::Root;
 use super::govern::purge;
 use super::layout::day::RecordDay;
 use super::layout::paths::HivePartition;
-use super::ledger::{self, Pending, PendingFile, Snapshot, TopicState, changed_since};
+use super::ledger::{self, Debt, PendingFile, Snapshot, TopicState, changed_since};
 use super::line::encode::{self, LineWriter};
 use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
 use super::table::snapshot::FirstDrain;
-use super::table::spill_row::Origin;
+use super::table::spill_row::RowOrigin;
 use super::table::{self, TableChange};
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::decode::{Decoded, Decoder};
@@ -66,12 +66,15 @@ pub struct TopicSink<'a> {
 
 #[derive(Debug)]
 enum Taking<'a> {
-    Stream { stage: Box<Stage<'a>>, seen: Seen },
+    Stream {
+        stage: Box<Stage<'a>>,
+        seen: NextOffsets,
+    },
     Table(Fold<'a>),
 }
 
 /// Where a stream's records have come to, for commits in the middle of a drain.
-type Seen = std::collections::BTreeMap<i32, i64>;
+type NextOffsets = std::collections::BTreeMap<i32, i64>;
 
 impl<'a> TopicSink<'a> {
     pub(super) fn new(
@@ -129,7 +132,7 @@ impl<'a> TopicSink<'a> {
                         self.state.generation,
                         &folder,
                     )?),
-                    seen: Seen::new(),
+                    seen: NextOffsets::new(),
                 },
                 Kind::Table => Taking::Table(Fold::new(self.root, folder)?),
             });
@@ -192,7 +195,7 @@ impl<'a> TopicSink<'a> {
             is_row = true;
         }
         let day_ms = self.day.time_of(decoded);
-        let origin = Origin {
+        let origin = RowOrigin {
             partition: record.partition,
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
@@ -218,10 +221,10 @@ impl<'a> TopicSink<'a> {
         }
         self.report.days.extend(days);
         let staging = self.staging();
-        self.state.pending = (!files.is_empty()).then(|| Pending {
+        self.state.pending = (!files.is_empty()).then(|| Debt {
             staging,
             files,
-            ..Pending::default()
+            ..Debt::default()
         });
         self.commit_state()?;
         self.commits += 1;
@@ -229,7 +232,7 @@ impl<'a> TopicSink<'a> {
     }
 
     /// Stages the new snapshot and says what its commit shall do; None where the table is left alone.
-    fn stage_snapshot(&mut self) -> Result<Option<Pending>> {
+    fn stage_snapshot(&mut self) -> Result<Option<Debt>> {
         if self.replaces_without_records() {
             self.start_taking()?;
         }

@@ -25,7 +25,7 @@ use crate::target::Target;
 use disk::lock;
 use disk::root::Root;
 use govern::erased_list;
-pub use govern::found::{FileHits, Found};
+pub use govern::found::{FileHits, LakeHits};
 pub use govern::purge::{DayFolder, Purged, TopicDays, kept, left_out};
 pub use ingest::TopicSink;
 pub use layout::day::RecordDay;

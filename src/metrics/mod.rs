@@ -19,7 +19,7 @@ use crate::cli::{Cli, Command, PurgeOnly};
 use crate::report::{Report, Status};
 use crate::{erase, exit};
 use exposition::Samples;
-use run::Run;
+use run::RunMetrics;
 
 /// How long another lakectl may take to replace the file before we go on without the lock.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ pub fn write(cli: &Cli, report: &mut Report) {
         return;
     };
     let now = UNIX_EPOCH.elapsed().unwrap_or_default();
-    let run = Run {
+    let run = RunMetrics {
         command,
         report,
         all_topics,
@@ -89,7 +89,7 @@ fn metered(command: &Command) -> Option<(&'static str, bool)> {
     })
 }
 
-fn write_over(path: &Path, run: &Run<'_>) -> Result<()> {
+fn write_over(path: &Path, run: &RunMetrics<'_>) -> Result<()> {
     // A link stays one: what it leads to is replaced.
     let path = match fs::canonicalize(path) {
         Ok(path) => path,

@@ -10,7 +10,7 @@ use crate::report::{Report, Status, TargetReport, TopicReport};
 const TOPIC_SUCCESS: &str = "lakectl_topic_last_success_timestamp_seconds";
 
 /// A run, under the name that tells it from runs of another kind.
-pub(super) struct Run<'r> {
+pub(super) struct RunMetrics<'r> {
     pub command: &'static str,
     pub report: &'r Report,
     /// Whether it was about all topics, so that those it doesn't have are no longer configured.
@@ -19,7 +19,7 @@ pub(super) struct Run<'r> {
     pub now: f64,
 }
 
-impl Run<'_> {
+impl RunMetrics<'_> {
     /// The samples of other commands stay as they are, and so do those of topics that this run did not come to.
     pub(super) fn over(&self, mut samples: Samples) -> Samples {
         if self.all_topics && self.report.error.is_none() && self.report.status != Status::Interrupted {

@@ -27,12 +27,12 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Where a run shows how far it is.
 #[derive(Debug)]
 pub struct Display {
-    way: Way,
+    way: DisplayMode,
     stop: Stop,
 }
 
 #[derive(Debug)]
-enum Way {
+enum DisplayMode {
     Bars,
     Lines(Log),
     Nothing,
@@ -42,10 +42,10 @@ impl Display {
     pub fn new(common: &Common, report: &Report, stop: &Stop) -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let way = match std::io::stderr().is_terminal() && !dumb {
-            _ if common.quiet => Way::Nothing,
-            true if !common.json => Way::Bars,
-            false if common.verbose => Way::Lines(Log::new(common, report)),
-            _ => Way::Nothing,
+            _ if common.quiet => DisplayMode::Nothing,
+            true if !common.json => DisplayMode::Bars,
+            false if common.verbose => DisplayMode::Lines(Log::new(common, report)),
+            _ => DisplayMode::Nothing,
         };
         Display {
             way,
@@ -54,23 +54,23 @@ impl Display {
     }
 
     /// A topic that is about to be drained.
-    pub fn topic(&self, topic: &str, plan: &DrainPlan) -> Progress {
+    pub fn topic(&self, topic: &str, plan: &DrainPlan) -> TopicBar {
         let shown = match &self.way {
-            Way::Nothing => return Progress(None),
-            _ if plan.is_empty() => return Progress(None),
-            Way::Bars => Shown::bar(plan.len(), topic, &self.stop),
-            Way::Lines(log) => Shown::lines(plan.len(), topic, log.clone()),
+            DisplayMode::Nothing => return TopicBar(None),
+            _ if plan.is_empty() => return TopicBar(None),
+            DisplayMode::Bars => Shown::bar(plan.len(), topic, &self.stop),
+            DisplayMode::Lines(log) => Shown::lines(plan.len(), topic, log.clone()),
         };
         let ranges = plan.ranges.iter().map(|range| (range.partition, range.start));
-        Progress(Some(Box::new(Shown {
+        TopicBar(Some(Box::new(Shown {
             reached: ranges.collect(),
             ..shown
         })))
     }
 
     /// A table whose rows are about to be deleted.
-    pub fn rows(&self, table: &str, rows: u64) -> Rows {
-        let bar = matches!(self.way, Way::Bars).then(|| {
+    pub fn rows(&self, table: &str, rows: u64) -> RowsBar {
+        let bar = matches!(self.way, DisplayMode::Bars).then(|| {
             let bar = ProgressBar::with_draw_target(Some(rows), ProgressDrawTarget::stderr());
             bar.set_style(style(
                 "{prefix} {wide_bar} {percent:>3}% {human_pos} rows {per_sec} {left}{stop}",
@@ -78,12 +78,12 @@ impl Display {
             ));
             bar.with_prefix(table.to_owned())
         });
-        Rows(bar.map(Bar))
+        RowsBar(bar.map(Bar))
     }
 
     /// A topic that another run holds; shown until this is dropped.
     pub fn waiting(&self, topic: &str, holder: &str) -> Waiting {
-        let bar = matches!(self.way, Way::Bars).then(|| {
+        let bar = matches!(self.way, DisplayMode::Bars).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
             bar.set_style(style(
                 "{prefix} {spinner} waiting for {elapsed}: {msg}{stop}",
@@ -93,7 +93,7 @@ impl Display {
             bar.enable_steady_tick(TICK);
             bar.with_prefix(topic.to_owned())
         });
-        if let Way::Lines(log) = &self.way {
+        if let DisplayMode::Lines(log) = &self.way {
             log.tell(Level::Info, Some(topic), &format!("waiting: {holder}"));
         }
         Waiting(bar.map(Bar))
@@ -130,11 +130,11 @@ fn clock(seconds: u64) -> String {
 
 /// A topic on its way, where anybody looks.
 #[derive(Debug)]
-pub struct Progress(Option<Box<Shown>>);
+pub struct TopicBar(Option<Box<Shown>>);
 
 #[derive(Debug)]
 struct Shown {
-    way: Shape,
+    way: BarShape,
     topic: String,
     began: Instant,
     /// Offsets to go through, and those that are behind us: compaction leaves holes that no record fills.
@@ -147,8 +147,8 @@ struct Shown {
 }
 
 #[derive(Debug)]
-enum Shape {
-    Bar { bar: Bar, counts: Arc<Counts> },
+enum BarShape {
+    Bar { bar: Bar, counts: Arc<BarCounts> },
     Lines { log: Log, told: Instant },
 }
 
@@ -164,12 +164,12 @@ impl Drop for Bar {
 
 /// What the bar's own thread reads.
 #[derive(Debug, Default)]
-struct Counts {
+struct BarCounts {
     records: AtomicU64,
     bytes: AtomicU64,
 }
 
-impl Progress {
+impl TopicBar {
     pub fn advance(&mut self, record: &Record<'_>) {
         let Some(shown) = &mut self.0 else { return };
         shown.records += 1;
@@ -186,7 +186,7 @@ impl Progress {
     /// All is read; what is left is the target's part.
     pub fn committing(&mut self) {
         let Some(shown) = &mut self.0 else { return };
-        if let Shape::Bar { bar, .. } = &shown.way {
+        if let BarShape::Bar { bar, .. } = &shown.way {
             shown.show_counts();
             bar.0.set_message(" committing");
         }
@@ -194,7 +194,7 @@ impl Progress {
 }
 
 impl Shown {
-    fn new(way: Shape, offsets: u64, topic: &str) -> Self {
+    fn new(way: BarShape, offsets: u64, topic: &str) -> Self {
         Shown {
             way,
             topic: topic.to_owned(),
@@ -209,7 +209,7 @@ impl Shown {
 
     fn bar(offsets: u64, topic: &str, stop: &Stop) -> Self {
         let bar = ProgressBar::with_draw_target(Some(offsets), ProgressDrawTarget::stderr());
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(BarCounts::default());
         let read = Arc::clone(&counts);
         let template = "{prefix} {wide_bar} {percent:>3}% {read} {left:9}{msg}{stop}";
         let style =
@@ -223,7 +223,7 @@ impl Shown {
         bar.set_style(style);
         bar.enable_steady_tick(TICK);
         Shown::new(
-            Shape::Bar {
+            BarShape::Bar {
                 bar: Bar(bar.with_prefix(topic.to_owned())),
                 counts,
             },
@@ -234,7 +234,7 @@ impl Shown {
 
     fn lines(offsets: u64, topic: &str, log: Log) -> Self {
         Shown::new(
-            Shape::Lines {
+            BarShape::Lines {
                 log,
                 told: Instant::now(),
             },
@@ -246,14 +246,14 @@ impl Shown {
     fn show(&mut self) {
         self.show_counts();
         let line = self.line_due(Instant::now());
-        if let (Shape::Lines { log, .. }, Some(line)) = (&self.way, line) {
+        if let (BarShape::Lines { log, .. }, Some(line)) = (&self.way, line) {
             log.tell(Level::Info, Some(&self.topic), &line);
         }
     }
 
     /// What a log should hear by now.
     fn line_due(&mut self, now: Instant) -> Option<String> {
-        let Shape::Lines { told, .. } = &mut self.way else {
+        let BarShape::Lines { told, .. } = &mut self.way else {
             return None;
         };
         if now - *told < LINE_EVERY {
@@ -271,7 +271,7 @@ impl Shown {
     }
 
     fn show_counts(&self) {
-        if let Shape::Bar { bar, counts } = &self.way {
+        if let BarShape::Bar { bar, counts } = &self.way {
             counts.records.store(self.records, Ordering::Relaxed);
             counts.bytes.store(self.bytes, Ordering::Relaxed);
             bar.0.set_position(self.passed);
@@ -306,9 +306,9 @@ fn told_so_far(records: u64, bytes: u64, passed: u64, offsets: u64, elapsed: Dur
 
 /// Rows on their way out.
 #[derive(Debug)]
-pub struct Rows(Option<Bar>);
+pub struct RowsBar(Option<Bar>);
 
-impl Rows {
+impl RowsBar {
     /// Rows deleted so far.
     pub fn deleted(&self, rows: u64) {
         if let Some(bar) = &self.0 {

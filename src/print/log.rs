@@ -29,7 +29,7 @@ pub enum Level {
 
 /// A line of `--log-format json`.
 #[derive(Serialize)]
-struct Line<'a> {
+struct LogLine<'a> {
     time: String,
     level: Level,
     run_id: &'a str,
@@ -87,7 +87,7 @@ impl Log {
     }
 
     fn json(&self, level: Level, topic: Option<&str>, message: &str) -> String {
-        let line = Line {
+        let line = LogLine {
             time: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
             level,
             run_id: &self.run_id,

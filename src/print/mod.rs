@@ -11,7 +11,7 @@ use std::io::{IsTerminal, Write};
 
 use crate::cli::Common;
 use crate::exit;
-use crate::problem::Subject;
+use crate::problem::ProblemSubject;
 use crate::report::{Report, Status};
 use crate::words::printable;
 pub use log::{Level, Log};
@@ -55,7 +55,7 @@ fn diagnostics(report: &Report, common: &Common, log: &Log) {
         return;
     }
     for warning in &report.warnings {
-        let topic = warning.subject.as_ref().map(Subject::topic_name);
+        let topic = warning.subject.as_ref().map(ProblemSubject::topic_name);
         log.tell_problem(Level::Warning, topic, warning);
     }
     for topic in &report.topics {

@@ -38,10 +38,10 @@ fn render(report: &Report, verbose: bool, paint: Paint, width: usize) -> String 
 struct Table {
     /// Of the columns between the topic's name and the remarks.
     titles: Vec<&'static str>,
-    rows: Vec<Row>,
+    rows: Vec<TableRow>,
 }
 
-struct Row {
+struct TableRow {
     name: String,
     cells: Vec<String>,
     /// What a colour says once more.
@@ -63,7 +63,7 @@ impl Table {
             Some(TargetReport::Verify(_)) => &["RECORDS", "FILES", "DAYS", "SIZE"],
             Some(_) => &["RECORDS", "WRITTEN", "FILES", "DAYS", "SIZE"],
         };
-        let row = |topic: &TopicReport| Row::of(topic, report.dry_run, verbose, numbers.len());
+        let row = |topic: &TopicReport| TableRow::of(topic, report.dry_run, verbose, numbers.len());
         Table {
             titles: [&["KIND"], numbers].concat(),
             rows: report.topics.iter().map(row).collect(),
@@ -134,7 +134,7 @@ impl Table {
     }
 }
 
-impl Row {
+impl TableRow {
     fn of(topic: &TopicReport, dry_run: bool, verbose: bool, numbers: usize) -> Self {
         let mut notes = Vec::new();
         let mut cells = vec![topic.kind.to_string()];
@@ -167,7 +167,7 @@ impl Row {
             notes += &plain::ranges(topic, dry_run);
         }
         cells.resize(1 + numbers, String::new());
-        Row {
+        TableRow {
             name: printable(&topic.topic),
             cells,
             style: style_of(topic),

@@ -11,7 +11,7 @@ use chrono::{SecondsFormat, Utc};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::audit::{CommandLine, Place, Trail};
+use crate::audit::{CommandLine, Trail, TrailPlace};
 use crate::cli::{Common, PurgeArgs, PurgeOnly};
 use crate::config::{Kind, Retention, Settings, Topic, units};
 use crate::exit::usage;
@@ -268,8 +268,8 @@ impl<'a> Targets<'a> {
     /// The audit trail in lake and database, also in the one that is not purged from.
     fn trail<'t>(&'t self, run_id: &'t str) -> Trail<'t> {
         Trail {
-            lake: Place::of(self.audited_lake.as_ref().map(Lake::root), self.lake.is_some()),
-            database: Place::of(self.settings.database.as_ref(), self.warehouse.is_some()),
+            lake: TrailPlace::of(self.audited_lake.as_ref().map(Lake::root), self.lake.is_some()),
+            database: TrailPlace::of(self.settings.database.as_ref(), self.warehouse.is_some()),
             command: "purge",
             arguments: CommandLine::of_process(),
             run_id,

@@ -1,6 +1,6 @@
 //! DuckDB: a SELECT from read_json.
 
-use super::schema::{DAY, Field, Schema};
+use super::schema::{DAY, Schema, SchemaField};
 use super::{Comments, ROUNDED};
 use crate::types::column::Type;
 
@@ -10,7 +10,7 @@ const LONG: usize = 8 << 20;
 pub fn statement(schema: &Schema) -> String {
     let (fields, left_out) = schema.one_of_each_case();
     // A column without a name can't be told to read_json.
-    let (fields, nameless): (Vec<&Field>, Vec<&Field>) = fields
+    let (fields, nameless): (Vec<&SchemaField>, Vec<&SchemaField>) = fields
         .into_iter()
         .partition(|field| !field.column.name.is_empty());
     let mut comments = Comments::new("--", schema, "DuckDB");
@@ -46,7 +46,7 @@ pub fn statement(schema: &Schema) -> String {
     out
 }
 
-fn ty(field: &Field) -> (String, Option<String>) {
+fn ty(field: &SchemaField) -> (String, Option<String>) {
     let remark = field.remark.clone();
     let ty = match field.ty {
         Type::Integer => "BIGINT",

@@ -1,6 +1,6 @@
 //! Trino and Hive: external tables over the topic's folder, known to a Hive metastore.
 
-use super::schema::{DAY, Field, Schema};
+use super::schema::{DAY, Schema, SchemaField};
 use super::{Comments, ROUNDED};
 use crate::types::column::Type;
 
@@ -46,7 +46,7 @@ pub fn hive(schema: &Schema) -> String {
     let holds = |name: &str| !name.is_empty() && !name.contains([',', '.', ':']) && name.trim() == name;
     let (fields, left_out) = columns(schema, &holds);
     comments.left_out(left_out);
-    let line = |field: &Field| {
+    let line = |field: &SchemaField| {
         let (ty, remark) = hive_type(field);
         (format!("{} {ty}", quoted(&field.column.name, '`')), remark)
     };
@@ -75,12 +75,12 @@ fn about_tables(schema: &Schema, comments: &mut Comments) {
 }
 
 /// The columns, and those that the metastore has no name for.
-fn columns(schema: &Schema, holds: &dyn Fn(&str) -> bool) -> (Vec<Field>, Vec<String>) {
-    let (fields, others): (Vec<Field>, Vec<Field>) = schema
+fn columns(schema: &Schema, holds: &dyn Fn(&str) -> bool) -> (Vec<SchemaField>, Vec<String>) {
+    let (fields, others): (Vec<SchemaField>, Vec<SchemaField>) = schema
         .merged_by_case()
         .into_iter()
         .partition(|field| holds(&field.column.name));
-    let told = |field: Field| format!("{:?}, a name that the metastore can't hold", field.column.name);
+    let told = |field: SchemaField| format!("{:?}, a name that the metastore can't hold", field.column.name);
     (fields, others.into_iter().map(told).collect())
 }
 
@@ -108,7 +108,7 @@ fn trino_type(ty: Type) -> String {
 }
 
 /// Hive's reader makes doubles of numbers with a point.
-fn hive_type(field: &Field) -> (String, Option<String>) {
+fn hive_type(field: &SchemaField) -> (String, Option<String>) {
     let remark = field.remark.clone();
     match field.ty {
         Type::Decimal {

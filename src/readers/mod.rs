@@ -8,7 +8,7 @@ mod schema;
 mod spark;
 
 pub use sample::{Made, look};
-pub use schema::{Place, Schema};
+pub use schema::{FilesLocation, Schema};
 
 use crate::cli::Reader;
 

@@ -1,7 +1,7 @@
 //! Polars: a lazy frame over scan_ndjson.
 
 use super::duckdb::literally;
-use super::schema::{DAY, Field, Schema};
+use super::schema::{DAY, Schema, SchemaField};
 use super::{Comments, ROUNDED, python};
 use crate::types::column::Type;
 
@@ -43,7 +43,7 @@ pub fn statement(schema: &Schema) -> String {
     out
 }
 
-fn ty(field: &Field) -> (&'static str, Option<String>) {
+fn ty(field: &SchemaField) -> (&'static str, Option<String>) {
     let remark = field.remark.clone();
     let ty = match field.ty {
         Type::Integer => "pl.Int64",
@@ -62,7 +62,7 @@ fn ty(field: &Field) -> (&'static str, Option<String>) {
 }
 
 /// Polars makes no decimals of numbers, but of their text.
-fn decimal(field: &Field) -> Option<String> {
+fn decimal(field: &SchemaField) -> Option<String> {
     match field.ty {
         Type::Decimal {
             precision,

@@ -7,7 +7,7 @@ use crate::config::{Compression, Kind};
 use crate::decode::fields;
 use crate::lake::{DataFile, Lake, TopicFiles};
 use crate::stop::Stop;
-use crate::types::column::Column;
+use crate::types::column::FieldTypes;
 
 /// Lines of this length together are read without being asked to: some seconds.
 const LINES_MAX: u64 = 1 << 30;
@@ -24,7 +24,7 @@ pub struct Made {
     /// Bytes of the longest line.
     pub longest: usize,
     /// In the order in which they first stood in a line.
-    pub columns: Vec<Column>,
+    pub columns: Vec<FieldTypes>,
 }
 
 /// Reads a topic's records: all of them where they are few enough or `all` says so, else those of the newest files and
@@ -63,7 +63,7 @@ pub fn look(lake: &Lake<'_>, files: &TopicFiles, all: bool, stop: &Stop) -> Resu
     Ok(made)
 }
 
-fn add(line: &[u8], columns: &mut Vec<Column>, places: &mut HashMap<String, usize>) -> Result<()> {
+fn add(line: &[u8], columns: &mut Vec<FieldTypes>, places: &mut HashMap<String, usize>) -> Result<()> {
     let fields = std::str::from_utf8(line)
         .map_err(anyhow::Error::from)
         .and_then(|line| fields::all(line).map_err(anyhow::Error::msg))
@@ -72,7 +72,7 @@ fn add(line: &[u8], columns: &mut Vec<Column>, places: &mut HashMap<String, usiz
         let place = match places.get(&*name) {
             Some(&place) => place,
             None => {
-                columns.push(Column::named(&*name));
+                columns.push(FieldTypes::named(&*name));
                 places.insert(name.into_owned(), columns.len() - 1);
                 columns.len() - 1
             }

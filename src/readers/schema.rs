@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::sample::Made;
 use crate::config::{Kind, Topic};
 use crate::lake::TopicFiles;
-use crate::types::column::{Column, Type};
+use crate::types::column::{FieldTypes, Type};
 use crate::words::count;
 
 /// The folders of the lake, as columns.
@@ -16,8 +16,8 @@ pub const DAY: [&str; 3] = ["year", "month", "day"];
 pub struct Schema {
     pub topic: String,
     pub kind: Kind,
-    pub place: Place,
-    pub columns: Vec<Field>,
+    pub place: FilesLocation,
+    pub columns: Vec<SchemaField>,
     /// What to say of it, before the statement.
     pub head: Vec<String>,
     /// Bytes of the longest line.
@@ -25,15 +25,15 @@ pub struct Schema {
 }
 
 #[derive(Debug, Clone)]
-pub struct Field {
-    pub column: Column,
+pub struct SchemaField {
+    pub column: FieldTypes,
     pub ty: Type,
     pub remark: Option<String>,
 }
 
 /// Where a topic's files are.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct FilesLocation {
     /// The topic's folder, absolute.
     pub folder: String,
     /// A table's link in `current/`, absolute.
@@ -52,9 +52,9 @@ pub struct ColumnReport<'s> {
     pub remark: Option<&'s str>,
 }
 
-impl Place {
+impl FilesLocation {
     /// `root` is the lake's, absolute.
-    pub fn of(root: &str, topic: &str, files: &TopicFiles) -> Place {
+    pub fn of(root: &str, topic: &str, files: &TopicFiles) -> FilesLocation {
         let root = root.trim_end_matches('/');
         let ends = |extension: &&'static str| files.files.iter().any(|file| file.path.ends_with(*extension));
         let mut extensions: Vec<_> = [".json", ".json.gz", ".json.zst"]
@@ -64,7 +64,7 @@ impl Place {
         if extensions.is_empty() {
             extensions.push(".json");
         }
-        Place {
+        FilesLocation {
             folder: format!("{root}/{}/{topic}", files.kind.folder()),
             current: files.current.as_ref().map(|(link, _)| format!("{root}/{link}")),
             extensions,
@@ -78,7 +78,7 @@ impl Place {
 
 impl Schema {
     /// Our own fields are always there, whether or not a record has had them: the first one that does may come late.
-    pub fn new(topic: &Topic, place: Place, metadata: bool, prefix: &str, made: Made) -> Schema {
+    pub fn new(topic: &Topic, place: FilesLocation, metadata: bool, prefix: &str, made: Made) -> Schema {
         let mut head = vec![made_from(&made)];
         if !metadata && topic.kind == Kind::Stream {
             head.push(format!(
@@ -87,7 +87,7 @@ impl Schema {
             ));
         }
         let mut seen = made.columns;
-        let mut ours = |name: &str, ty| Field {
+        let mut ours = |name: &str, ty| SchemaField {
             column: take(&mut seen, &format!("{prefix}{name}")),
             ty,
             remark: None,
@@ -112,12 +112,12 @@ impl Schema {
         ];
         // So that the type holds keys that are still to come.
         key.add(topic.key.shown_example());
-        columns.extend([Field::of(key), key_bytes]);
+        columns.extend([SchemaField::of(key), key_bytes]);
         if topic.key.window.is_some() || windows[0].column.values > 0 {
             columns.extend(windows);
         }
         columns.push(headers);
-        columns.extend(seen.into_iter().map(Field::of));
+        columns.extend(seen.into_iter().map(SchemaField::of));
         columns.extend(last);
         Schema {
             topic: topic.name.clone(),
@@ -131,7 +131,7 @@ impl Schema {
 
     /// For readers whose column names ignore case while they look for a field of exactly that name: of names that
     /// differ in case alone the one with the most values, and what had to be left out for it.
-    pub fn one_of_each_case(&self) -> (Vec<&Field>, Vec<String>) {
+    pub fn one_of_each_case(&self) -> (Vec<&SchemaField>, Vec<String>) {
         let mut kept = Vec::new();
         let mut left_out = Vec::new();
         for fields in self.by_case().into_values() {
@@ -148,7 +148,7 @@ impl Schema {
                 ));
             }
         }
-        let place = |field: &&Field| {
+        let place = |field: &&SchemaField| {
             self.columns
                 .iter()
                 .position(|other| other.column.name == field.column.name)
@@ -158,15 +158,15 @@ impl Schema {
     }
 
     /// For readers that ignore case altogether: such fields are one column, of a type that holds the values of all.
-    pub fn merged_by_case(&self) -> Vec<Field> {
+    pub fn merged_by_case(&self) -> Vec<SchemaField> {
         let mut by_case = self.by_case();
-        let first_of = |field: &Field| by_case.remove(&field.column.name.to_lowercase());
-        let merged = |fields: Vec<&Field>| match fields[..] {
+        let first_of = |field: &SchemaField| by_case.remove(&field.column.name.to_lowercase());
+        let merged = |fields: Vec<&SchemaField>| match fields[..] {
             [only] => only.clone(),
             _ => {
-                let mut column = Column::named(&fields[0].column.name);
+                let mut column = FieldTypes::named(&fields[0].column.name);
                 fields.iter().for_each(|field| column.merge(&field.column));
-                Field::of(column)
+                SchemaField::of(column)
             }
         };
         self.columns.iter().filter_map(first_of).map(merged).collect()
@@ -177,8 +177,8 @@ impl Schema {
         self.by_case().len() < self.columns.len()
     }
 
-    fn by_case(&self) -> BTreeMap<String, Vec<&Field>> {
-        let mut by_case: BTreeMap<String, Vec<&Field>> = BTreeMap::new();
+    fn by_case(&self) -> BTreeMap<String, Vec<&SchemaField>> {
+        let mut by_case: BTreeMap<String, Vec<&SchemaField>> = BTreeMap::new();
         for field in &self.columns {
             by_case
                 .entry(field.column.name.to_lowercase())
@@ -189,13 +189,13 @@ impl Schema {
     }
 
     pub fn report(&self) -> Vec<ColumnReport<'_>> {
-        self.columns.iter().map(Field::report).collect()
+        self.columns.iter().map(SchemaField::report).collect()
     }
 }
 
-impl Field {
-    fn of(column: Column) -> Field {
-        Field {
+impl SchemaField {
+    fn of(column: FieldTypes) -> SchemaField {
+        SchemaField {
             ty: column.judge(),
             remark: column.remark(),
             column,
@@ -212,10 +212,10 @@ impl Field {
     }
 }
 
-fn take(columns: &mut Vec<Column>, name: &str) -> Column {
+fn take(columns: &mut Vec<FieldTypes>, name: &str) -> FieldTypes {
     match columns.iter().position(|column| column.name == *name) {
         Some(at) => columns.remove(at),
-        None => Column::named(name),
+        None => FieldTypes::named(name),
     }
 }
 

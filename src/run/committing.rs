@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::{Turn, before_gap};
-use crate::kafka::Outcome;
+use crate::kafka::ReadOutcome;
 use crate::record::Drained;
 use crate::report::{PartitionReport, TopicReport};
 use crate::target::Sink;
@@ -50,7 +50,7 @@ impl<'scope, 'env> Commits<'scope, 'env> {
     pub(super) fn add<'t: 'scope, S: Sink + 'scope>(
         &mut self,
         turn: Turn<'t, S>,
-        outcome: Result<Outcome>,
+        outcome: Result<ReadOutcome>,
         beside: bool,
     ) -> Vec<Ended> {
         let small = outcome.as_ref().is_ok_and(|outcome| outcome.bytes <= BYTES_MAX);
@@ -94,7 +94,7 @@ impl UnderWay<'_> {
 
 impl<S: Sink> Turn<'_, S> {
     /// Commits what was read of the topic, which gives its lock back.
-    fn commit(mut self, outcome: Result<Outcome>) -> Ended {
+    fn commit(mut self, outcome: Result<ReadOutcome>) -> Ended {
         let committed = outcome.and_then(|outcome| {
             self.sink.commit(&outcome.drained, &mut self.line)?;
             account(&mut self.line, &outcome.drained, outcome.before_from);
@@ -183,10 +183,10 @@ mod tests {
         }
     }
 
-    fn read(bytes: u64) -> Result<Outcome> {
-        Ok(Outcome {
+    fn read(bytes: u64) -> Result<ReadOutcome> {
+        Ok(ReadOutcome {
             bytes,
-            ..Outcome::default()
+            ..ReadOutcome::default()
         })
     }
 

@@ -9,24 +9,24 @@ use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic};
-use crate::kafka::{Client, Outcome, PartitionOffsets, Reading, TopicList, TopicSettings};
+use crate::kafka::{Client, PartitionOffsets, ReadOutcome, Reading, TopicList, TopicSettings};
 use crate::lake::layout::paths::topic_folder;
 use crate::locked::Locked;
-use crate::print::bars::Progress as Bar;
+use crate::print::bars::TopicBar as Bar;
 use crate::problem::Problem;
 use crate::record::{Gap, OffsetRange, Progress};
 use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::target::{Rebuild, Sink, Target};
 use crate::words::count;
 use committing::{Commits, Ended};
-pub use options::{FromArg, Options, RebuildArg, overrides};
+pub use options::{FromArg, RebuildArg, RunOptions, overrides};
 use select::Selected;
 
 /// A run of lake or warehouse.
 #[derive(Debug)]
 pub struct Run<'a> {
     pub client: &'a Client,
-    pub options: Options,
+    pub options: RunOptions,
     /// What a topic's report says of the target before anything happened.
     pub empty: TargetReport,
     pub report: &'a mut Report,
@@ -88,7 +88,7 @@ impl<'a> Run<'a> {
 
     /// Says what the run would read, and touches nothing. `target` is None where there is no lake yet.
     pub fn preview<T: Target>(&mut self, target: Option<&T>, chosen: &Chosen) -> Result<()> {
-        let seen = Seen::look(
+        let seen = KafkaFacts::look(
             self.client,
             chosen.iter().map(|(topic, partitions)| (topic, partitions)),
         )?;
@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
             }
             self.report.topics.push(line);
         }
-        let seen = Seen::look(
+        let seen = KafkaFacts::look(
             self.client,
             opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions)),
         )?;
@@ -234,7 +234,7 @@ impl<'a> Run<'a> {
     fn start<'t, S: Sink>(
         &mut self,
         turn: Option<Turn<'t, S>>,
-        seen: &Seen,
+        seen: &KafkaFacts,
     ) -> Option<(Turn<'t, S>, Result<Started<'t>>)>
     where
         'a: 't,
@@ -254,7 +254,7 @@ impl<'a> Run<'a> {
         turn: &mut Turn<'_, S>,
         (reading, rebuild): Started<'_>,
         bar: &mut Option<Bar>,
-    ) -> Result<Outcome> {
+    ) -> Result<ReadOutcome> {
         let topic = &turn.topic.name;
         turn.sink.begin(reading.plan(), rebuild)?;
         let bar = bar.insert(self.options.display.topic(topic, reading.plan()));
@@ -337,7 +337,7 @@ fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
 }
 
 /// What Kafka said of the run's topics when it began.
-struct Seen {
+struct KafkaFacts {
     offsets: BTreeMap<String, Vec<PartitionOffsets>>,
     ids: BTreeMap<String, Result<Option<String>, String>>,
     /// Of tables only.
@@ -345,8 +345,11 @@ struct Seen {
     at_ms: i64,
 }
 
-impl Seen {
-    fn look<'t>(client: &Client, topics: impl Iterator<Item = (&'t Topic, &'t Vec<i32>)>) -> Result<Seen> {
+impl KafkaFacts {
+    fn look<'t>(
+        client: &Client,
+        topics: impl Iterator<Item = (&'t Topic, &'t Vec<i32>)>,
+    ) -> Result<KafkaFacts> {
         let (mut all, mut names, mut tables) = (TopicList::new(), Vec::new(), Vec::new());
         for (topic, partitions) in topics {
             all.insert(topic.name.clone(), partitions.clone());
@@ -356,7 +359,7 @@ impl Seen {
             }
         }
         let at_ms = chrono::Utc::now().timestamp_millis();
-        Ok(Seen {
+        Ok(KafkaFacts {
             ids: client.topic_ids(&names)?,
             settings: client.topic_settings(&tables),
             offsets: client.offsets(&all)?,

@@ -14,7 +14,7 @@ use crate::stop::Stop;
 
 /// What flags say about a run, read once.
 #[derive(Debug)]
-pub struct Options {
+pub struct RunOptions {
     pub patterns: Vec<String>,
     pub kind: Option<Kind>,
     pub limits: Limits,
@@ -58,14 +58,14 @@ pub enum FromArg {
     Time(i64),
 }
 
-impl Options {
+impl RunOptions {
     pub fn new(
         common: &Common,
         args: &DrainArgs,
         settings: &Settings,
         report: &Report,
         stop: &Stop,
-    ) -> Result<Options> {
+    ) -> Result<RunOptions> {
         let zone = settings.lake.timezone;
         let flag = |name: &str, error: anyhow::Error| usage(format!("{name}: {error}"));
         let duration = |name: &str, text: &Option<String>| {
@@ -87,7 +87,7 @@ impl Options {
             .as_deref()
             .map(|text| units::time_ms(text, zone))
             .transpose();
-        Ok(Options {
+        Ok(RunOptions {
             patterns: args.topics.clone(),
             kind: args.kind.map(|kind| match kind {
                 KindArg::Stream => Kind::Stream,

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{FromArg, Options, RebuildArg, Run, Seen};
+use super::{FromArg, KafkaFacts, RebuildArg, Run, RunOptions};
 use crate::config::{Kind, Topic};
 use crate::exit::usage;
 use crate::kafka::{self, Accept, Client, From, PartitionOffsets, TopicSettings};
@@ -19,7 +19,7 @@ impl Run<'_> {
     pub(super) fn plan(
         &mut self,
         topic: &Topic,
-        seen: &Seen,
+        seen: &KafkaFacts,
         progress: &Progress,
         line: &mut TopicReport,
     ) -> Result<(DrainPlan, Option<Rebuild>)> {
@@ -78,7 +78,7 @@ fn from(
     topic: &Topic,
     progress: &Progress,
     offsets: &[PartitionOffsets],
-    options: &Options,
+    options: &RunOptions,
 ) -> Result<From> {
     match options.from {
         None => Ok(From::Earliest),
@@ -105,7 +105,7 @@ fn check_table(
     topic: &Topic,
     offsets: &[PartitionOffsets],
     progress: &Progress,
-    seen: &Seen,
+    seen: &KafkaFacts,
 ) -> Result<Option<Problem>> {
     if topic.kind != Kind::Table || progress.next.is_empty() {
         return Ok(None);

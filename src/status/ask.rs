@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::ends::Ends;
 use super::model::{Source, TopicStatus};
-use super::topics::Facts;
+use super::topics::Answers;
 use crate::config::{Kind, Settings};
 use crate::kafka::{Client, TopicList};
 use crate::lake::Ledger;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What was found, and what could not be asked.
 #[derive(Debug)]
-pub struct Status {
+pub struct StatusAnswer {
     pub asked: DateTime<Utc>,
     /// In the lake's time zone.
     pub today: NaiveDate,
@@ -38,7 +38,7 @@ pub struct Status {
     pub topics: Vec<TopicStatus>,
 }
 
-impl Status {
+impl StatusAnswer {
     /// Whether there was anybody to tell anything.
     pub fn heard_anything(&self) -> bool {
         [&self.lake, &self.kafka, &self.warehouse].contains(&&Source::Answered)
@@ -61,10 +61,10 @@ impl Status {
 
 /// # Errors
 /// A wrong configuration, and a topic that nobody knows: exit code 2. What can't be asked is no error.
-pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
+pub fn ask(settings: &Settings, patterns: &[String]) -> Result<StatusAnswer> {
     let client = Client::new(&settings.kafka, "lake")?.answering_within(PATIENCE);
     let asked = Utc::now();
-    let mut status = Status {
+    let mut status = StatusAnswer {
         asked,
         today: asked.with_timezone(&settings.lake.timezone).date_naive(),
         lake_root: whole(&settings.lake.root).display().to_string(),
@@ -110,7 +110,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<Status> {
     }
     status.warnings.append(&mut ends.warnings);
     status.miss_lake(settings, &client, &ends, &chosen);
-    let mut facts = Facts {
+    let mut facts = Answers {
         settings,
         lake: status.lake.clone(),
         warehouse: status.warehouse.clone(),
@@ -141,7 +141,7 @@ fn ask_database(settings: &Settings) -> Option<Result<Vec<TableStanding>>> {
     Some(warehouse::standing(database, &tables, PATIENCE))
 }
 
-impl Status {
+impl StatusAnswer {
     fn hear_database(&mut self, answer: Option<Result<Vec<TableStanding>>>) -> Vec<TableStanding> {
         match answer {
             Some(Ok(tables)) => return tables,
@@ -186,7 +186,7 @@ impl Status {
     }
 }
 
-impl Status {
+impl StatusAnswer {
     /// No lake, though Kafka's group remembers one: an unmounted disk looks like that, and the next run will refuse it.
     fn miss_lake(&mut self, settings: &Settings, client: &Client, ends: &Ends, chosen: &BTreeSet<String>) {
         let (Source::Absent(_), Source::Answered) = (&self.lake, &self.kafka) else {
@@ -256,7 +256,7 @@ pub(super) mod tests {
         topics: usize,
         today: NaiveDate,
         days: Vec<(NaiveDate, u64)>,
-    ) -> Status {
+    ) -> StatusAnswer {
         let day = |(day, records): &(NaiveDate, u64)| DayStatus {
             day: *day,
             records: *records,
@@ -275,7 +275,7 @@ pub(super) mod tests {
             lake: Some(lake.clone()),
             tables: Vec::new(),
         };
-        Status {
+        StatusAnswer {
             asked: Utc::now(),
             today,
             lake_root: "/lake".to_owned(),

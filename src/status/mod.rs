@@ -7,7 +7,7 @@ mod model;
 mod text;
 mod topics;
 
-pub use ask::{Status, ask};
+pub use ask::{StatusAnswer, ask};
 pub use html::page;
 pub use model::{LakeState, LakeStatus, PartitionStatus, Source, TableStatus, TopicStatus};
 pub use text::lines;

@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 use crate::config::Kind;
-use crate::warehouse::Reason;
+use crate::warehouse::RejectReason;
 
 /// One of the three that are asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +105,7 @@ pub struct TableStatus {
     /// False: the database's estimate.
     pub rows_exact: bool,
     pub rejects: Option<u64>,
-    pub rejects_by_reason: Vec<Reason>,
+    pub rejects_by_reason: Vec<RejectReason>,
     pub retention: Option<RowRetentionStatus>,
     pub purged_before: Vec<RowsPurgedBefore>,
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use indicatif::HumanBytes;
 use unicode_width::UnicodeWidthStr;
 
-use super::ask::Status;
+use super::ask::StatusAnswer;
 use super::model::{LakeState, LakeStatus, PartitionStatus, Source, TableStatus, TopicStatus, rfc3339};
 use crate::config::Kind;
 use crate::words::{count, one_line};
@@ -19,7 +19,7 @@ struct Columns {
 }
 
 /// The lines of the status; `verbose` says each topic's particulars below it.
-pub fn lines(status: &Status, verbose: bool) -> Vec<String> {
+pub fn lines(status: &StatusAnswer, verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if verbose {
         lines.extend([
@@ -58,7 +58,13 @@ fn section(lines: &mut Vec<String>, columns: Columns) {
     }
 }
 
-fn in_the_lake(topics: &[&TopicStatus], name: &str, what: &str, status: &Status, verbose: bool) -> Columns {
+fn in_the_lake(
+    topics: &[&TopicStatus],
+    name: &str,
+    what: &str,
+    status: &StatusAnswer,
+    verbose: bool,
+) -> Columns {
     let lakes = || topics.iter().filter_map(|topic| topic.lake.as_ref());
     let purged = lakes().any(|lake| lake.purged_before.is_some());
     let head = [name, "LAG", "COMMITTED", what, "SIZE", "FILES", "DAYS"];
@@ -88,7 +94,7 @@ fn in_the_lake(topics: &[&TopicStatus], name: &str, what: &str, status: &Status,
     columns
 }
 
-fn in_the_warehouse(status: &Status, verbose: bool) -> Columns {
+fn in_the_warehouse(status: &StatusAnswer, verbose: bool) -> Columns {
     let mut columns = Columns::new(["INTO MYSQL", "LAG", "COMMITTED", "ROWS", "REJECTS"].into_iter());
     for topic in &status.topics {
         for table in &topic.tables {

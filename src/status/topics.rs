@@ -17,7 +17,7 @@ use crate::record::Progress;
 use crate::warehouse::TableStanding;
 
 /// All answers.
-pub(super) struct Facts<'a> {
+pub(super) struct Answers<'a> {
     pub(super) settings: &'a Settings,
     pub(super) lake: Source,
     pub(super) warehouse: Source,
@@ -34,7 +34,7 @@ struct Distance {
     partitions: Vec<PartitionStatus>,
 }
 
-impl Facts<'_> {
+impl Answers<'_> {
     pub(super) fn of(&mut self, name: &str) -> TopicStatus {
         let settings = self.settings;
         let configured = settings.topics.get(name);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::list::{EVERY_TOPIC, Registry, Secret};
+use super::list::{EVERY_TOPIC, ErasureSecret, Registry};
 use super::view::{KeyView, at_path};
 use crate::config::KeySchema;
 use crate::decode::Decoded;
@@ -16,7 +16,7 @@ pub struct Filter {
 
 #[derive(Debug)]
 struct Active {
-    secret: Secret,
+    secret: ErasureSecret,
     topic: String,
     /// Those that the key's fields are shown under.
     columns: Vec<String>,
@@ -117,7 +117,7 @@ mod tests {
     }
 
     fn filter(subjects: &[Subject], topic: &str) -> Filter {
-        let secret = Secret::random().unwrap();
+        let secret = ErasureSecret::random().unwrap();
         let entries = list::entries(subjects, None, &secret, "run");
         let registry = Registry::new(Some(secret), entries, "here").unwrap();
         Filter::new(registry, topic, &KeySchema::default(), &["ID".to_owned()])

@@ -15,27 +15,27 @@ const SECRET_BYTES: usize = 32;
 
 /// Without it the hashes tell nothing, and names that someone guesses can't be tried against them.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret([u8; SECRET_BYTES]);
+pub struct ErasureSecret([u8; SECRET_BYTES]);
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ErasureSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(secret)")
     }
 }
 
-impl Secret {
+impl ErasureSecret {
     /// # Errors
     /// The kernel gives no random bytes.
-    pub fn random() -> Result<Secret> {
+    pub fn random() -> Result<ErasureSecret> {
         let mut bytes = [0; SECRET_BYTES];
         std::fs::File::open("/dev/urandom")
             .and_then(|mut source| source.read_exact(&mut bytes))
             .context("reading /dev/urandom")?;
-        Ok(Secret(bytes))
+        Ok(ErasureSecret(bytes))
     }
 
-    pub fn from_bytes(bytes: &[u8]) -> Option<Secret> {
-        bytes.try_into().ok().map(Secret)
+    pub fn from_bytes(bytes: &[u8]) -> Option<ErasureSecret> {
+        bytes.try_into().ok().map(ErasureSecret)
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -74,7 +74,7 @@ impl Secret {
 
 /// One subject that was erased, and must not come back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct ErasedEntry {
     /// The run that erased it.
     pub id: String,
     pub at: String,
@@ -89,14 +89,14 @@ pub struct Entry {
 /// All that a lake or a database was told to forget.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registry {
-    pub secret: Option<Secret>,
-    pub entries: Vec<Entry>,
+    pub secret: Option<ErasureSecret>,
+    pub entries: Vec<ErasedEntry>,
 }
 
 impl Registry {
     /// # Errors
     /// Entries whose secret is gone: nothing could be compared with them any more.
-    pub fn new(secret: Option<Secret>, entries: Vec<Entry>, place: &str) -> Result<Registry> {
+    pub fn new(secret: Option<ErasureSecret>, entries: Vec<ErasedEntry>, place: &str) -> Result<Registry> {
         if secret.is_none() && !entries.is_empty() {
             bail!(
                 "{place} holds erasures, but their key is gone: without it, erased persons would come back. \
@@ -108,7 +108,12 @@ impl Registry {
 }
 
 /// The entries for these subjects: one each, or one for each of `topics` where a field was looked for in those alone.
-pub fn entries(subjects: &[Subject], topics: Option<&[String]>, secret: &Secret, run_id: &str) -> Vec<Entry> {
+pub fn entries(
+    subjects: &[Subject],
+    topics: Option<&[String]>,
+    secret: &ErasureSecret,
+    run_id: &str,
+) -> Vec<ErasedEntry> {
     let at = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let every = [EVERY_TOPIC.to_owned()];
     let mut entries = Vec::new();
@@ -117,7 +122,7 @@ pub fn entries(subjects: &[Subject], topics: Option<&[String]>, secret: &Secret,
             Subject::Key { topic, .. } => (std::slice::from_ref(topic), None),
             Subject::Field { path, .. } => (topics.unwrap_or(&every), Some(path.clone())),
         };
-        entries.extend(topics.iter().map(|topic| Entry {
+        entries.extend(topics.iter().map(|topic| ErasedEntry {
             id: run_id.to_owned(),
             at: at.clone(),
             topic: topic.clone(),
@@ -135,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_lost_key_is_no_empty_registry() {
-        let secret = Secret::random().unwrap();
+        let secret = ErasureSecret::random().unwrap();
         let subject = Subject::key("T=k").unwrap();
         let entries = entries(&[subject], None, &secret, "run");
         assert_eq!((entries[0].topic.as_str(), &entries[0].field), ("T", &None));
@@ -147,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_field_may_be_of_all_topics_or_of_some() {
-        let secret = Secret::random().unwrap();
+        let secret = ErasureSecret::random().unwrap();
         let subject = [Subject::field("F=v").unwrap()];
         assert_eq!(entries(&subject, None, &secret, "run")[0].topic, EVERY_TOPIC);
         let topics = ["A".to_owned(), "B".to_owned()];
@@ -159,7 +164,7 @@ mod tests {
         /// Different subjects, and the same one under another secret, share no hash.
         #[test]
         fn hashes_tell_apart(a in ("[a-z]{0,3}", "[a-z]{0,3}"), b in ("[a-z]{0,3}", "[a-z]{0,3}")) {
-            let (one, other) = (Secret([1; 32]), Secret([2; 32]));
+            let (one, other) = (ErasureSecret([1; 32]), ErasureSecret([2; 32]));
             prop_assert_eq!(a == b, one.of_key(&a.0, &a.1) == one.of_key(&b.0, &b.1));
             prop_assert_ne!(one.of_key(&a.0, &a.1), one.of_field(&a.0, &a.1));
             prop_assert_ne!(one.of_field(&a.0, &a.1), other.of_field(&a.0, &a.1));

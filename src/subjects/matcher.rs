@@ -7,7 +7,7 @@ use super::subject::Subject;
 use super::view::{KeyView, at_path, bytes, texts, unreadable};
 use crate::config::Topic;
 use crate::decode::Decoded;
-use crate::decode::line::{self, Line};
+use crate::decode::line::{self, LakeLine};
 
 /// Shorter values, and numbers of fewer digits, stand in too many lines by chance to be worth a person's look.
 const MENTION_LETTERS_MIN: usize = 3;
@@ -162,7 +162,7 @@ impl Matcher {
         hit
     }
 
-    fn is_mentioned(&self, line: &Line<'_>, key: &KeyView<'_>) -> bool {
+    fn is_mentioned(&self, line: &LakeLine<'_>, key: &KeyView<'_>) -> bool {
         let mut found = false;
         texts(line, key, &mut |text| {
             found |= self

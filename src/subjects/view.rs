@@ -8,7 +8,7 @@ use super::fields::{self, at_field, canonical};
 use crate::decode::Body;
 use crate::decode::fields::{each, scalar};
 use crate::decode::key::{DecodedKey, Key};
-use crate::decode::line::Line;
+use crate::decode::line::LakeLine;
 
 /// A key without its window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +148,7 @@ pub(crate) fn bytes<'b>(body: &'b Body<'_>) -> Option<&'b [u8]> {
 }
 
 /// Whatever of a line is its record's own.
-pub(crate) fn texts(line: &Line<'_>, key: &KeyView<'_>, visit: &mut dyn FnMut(&str)) {
+pub(crate) fn texts(line: &LakeLine<'_>, key: &KeyView<'_>, visit: &mut dyn FnMut(&str)) {
     if let KeyView::Scalar(text) | KeyView::Nested(text) = key {
         visit(text);
     }

@@ -11,7 +11,7 @@ const DIGITS_IN_DOUBLE: usize = 15;
 
 /// The values of one field, counted by what they are.
 #[derive(Debug, Clone, Default)]
-pub struct Column {
+pub struct FieldTypes {
     pub name: String,
     /// Values other than null.
     pub values: u64,
@@ -78,11 +78,11 @@ impl std::fmt::Display for Type {
     }
 }
 
-impl Column {
-    pub fn named(name: impl Into<String>) -> Column {
-        Column {
+impl FieldTypes {
+    pub fn named(name: impl Into<String>) -> FieldTypes {
+        FieldTypes {
             name: name.into(),
-            ..Column::default()
+            ..FieldTypes::default()
         }
     }
 
@@ -99,7 +99,7 @@ impl Column {
     }
 
     /// Takes in what another column has had.
-    pub fn merge(&mut self, other: &Column) {
+    pub fn merge(&mut self, other: &FieldTypes) {
         self.values += other.values;
         self.texts += other.texts;
         self.booleans += other.booleans;
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn judge(values: &[&str]) -> Type {
-        let mut column = Column::named("c");
+        let mut column = FieldTypes::named("c");
         values.iter().for_each(|value| column.add(value));
         column.judge()
     }

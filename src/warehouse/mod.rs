@@ -18,8 +18,8 @@ use crate::locked::Locked;
 use crate::problem::{About, Problem};
 use crate::record::Progress;
 use crate::target::Target;
-use govern::cutoffs::Erased;
-use load::progress::Place;
+use govern::cutoffs::RowCutoffs;
+use load::progress::ProgressKey;
 use load::read_record::RowReader;
 use server::connect::Server;
 use server::locked_session::Link;
@@ -27,11 +27,11 @@ use table::target::TargetTable;
 
 pub use admin::dry_load::{Finding, Trial, Tried};
 pub use admin::init_db::{InitDbOutcome, init_db};
-pub use admin::rights::{Facts, Rights};
+pub use admin::rights::{Rights, ServerFacts};
 pub use govern::erase::{ErasureEnded, TableHits};
 pub use govern::purge::{PurgeEnded, RowsPurged};
 use govern::{cutoffs, erased_list};
-pub use load::rejects::Reason;
+pub use load::rejects::RejectReason;
 pub use load::table_sink::TableSink;
 use load::{first_drain, progress, rejects};
 use server::connect;
@@ -68,13 +68,13 @@ impl Warehouse {
         if !link.lock(wait)? {
             return Ok(Locked::HeldBy(held(&table.name)));
         }
-        let place = Place {
+        let place = ProgressKey {
             table: &table.name,
             topic: &topic.name,
         };
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
         let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
-        let erased = Erased::new(cutoffs, &table).about_topic(&topic.name)?;
+        let erased = RowCutoffs::new(cutoffs, &table).about_topic(&topic.name)?;
         let persons = erased_list::filter(&mut link.conn, topic, &reader)?;
         let topic = topic.clone();
         Ok(Locked::Ours(TableSink::new(
@@ -88,7 +88,7 @@ impl Warehouse {
     /// As [`Warehouse::open`].
     pub fn read_progress(&self, topic: &Topic) -> Result<Progress> {
         let (mut conn, table, _) = self.fit(topic).about_topic(&topic.name)?;
-        let place = Place {
+        let place = ProgressKey {
             table: &table.name,
             topic: &topic.name,
         };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::check_own_tables;
 use super::govern::cutoffs;
 use super::load::progress;
-use super::load::rejects::{self, Reason};
+use super::load::rejects::{self, RejectReason};
 use super::server::connect::{self, Flavor, Server};
 use super::server::identifier::quote;
 use super::table::name;
@@ -37,7 +37,7 @@ pub struct TableStanding {
     pub rows: Option<RowCount>,
     pub rejects: u64,
     /// The most frequent ones first.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<RejectReason>,
     /// Column, and the time in UTC before which its rows were purged.
     pub purged_before: Vec<(String, String)>,
 }

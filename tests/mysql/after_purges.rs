@@ -6,7 +6,7 @@ use chrono_tz::UTC;
 use lakectl::exit;
 use lakectl::record::Record;
 use lakectl::stop::Stop;
-use lakectl::subjects::list::{Secret, entries};
+use lakectl::subjects::list::{ErasureSecret, entries};
 use lakectl::subjects::subject::Subject;
 use lakectl::target::{Rebuild, Sink};
 use lakectl::warehouse::TableSink;
@@ -248,7 +248,7 @@ fn rejects_hold_nothing_of_the_erased() {
     load(&mut test.open(LIFECYCLE), &records(&[("PERSON", Some(NEW))]));
     let persons = [Subject::key("TRANSACTION_LIFECYCLE=PERSON").unwrap()];
     test.warehouse()
-        .register(&Secret::random().unwrap(), &|secret| {
+        .register(&ErasureSecret::random().unwrap(), &|secret| {
             entries(&persons, None, secret, "run")
         })
         .unwrap();

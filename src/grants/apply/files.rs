@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::groups::Groups;
 use super::people::{People, Person};
-use super::{Applied, Permission, Rules, TOLD_MAX, path, wanted};
+use super::{ApplyOutcome, Permission, Rules, TOLD_MAX, path, wanted};
 use crate::lake::disk::acl::{self, Acl, Bits};
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::HOME;
@@ -25,7 +25,7 @@ pub(super) fn apply(
     people: &People,
     dry_run: bool,
     begin: &mut dyn FnMut() -> Result<()>,
-    out: &mut Applied,
+    out: &mut ApplyOutcome,
 ) -> Result<bool> {
     let dir = root.folder("")?.context("the lake root vanished")?;
     let mut walk = Walk {
@@ -65,7 +65,7 @@ struct Walk<'a> {
     people: &'a [Person],
     dry_run: bool,
     begin: &'a mut dyn FnMut() -> Result<()>,
-    out: &'a mut Applied,
+    out: &'a mut ApplyOutcome,
     groups: Groups,
     /// Paths of rows that were come by.
     seen: BTreeSet<String>,
@@ -312,7 +312,7 @@ fn tell_missing(
     rules: &Rules,
     people: &People,
     seen: &BTreeSet<String>,
-    out: &mut Applied,
+    out: &mut ApplyOutcome,
 ) -> Result<()> {
     for person in people.list.iter().filter(|person| person.has_rules) {
         for (path, rule) in rules.of(&person.user_id) {
@@ -336,7 +336,7 @@ fn tell_missing(
 }
 
 /// A folder above the lake that lets nobody through makes every grant idle.
-fn tell_closed_parents(root: &Root, out: &mut Applied) {
+fn tell_closed_parents(root: &Root, out: &mut ApplyOutcome) {
     use std::os::unix::fs::MetadataExt;
     let Ok(full) = root.path().canonicalize() else {
         return;

@@ -6,7 +6,7 @@ use crate::grants::{AclChange, path};
 use crate::lake::disk::acl::Bits;
 
 /// Before and after; None: no entry.
-pub(super) type Change = (Option<Bits>, Option<Bits>);
+pub(super) type BitsChange = (Option<Bits>, Option<Bits>);
 
 #[derive(Debug, Default)]
 pub(super) struct Groups(Vec<Group>);
@@ -16,7 +16,7 @@ pub(super) struct Groups(Vec<Group>);
 struct Group {
     person: usize,
     path: String,
-    change: Change,
+    change: BitsChange,
     inherited_only: bool,
     folders: u64,
     files: u64,
@@ -32,7 +32,7 @@ impl Groups {
         &mut self,
         person: usize,
         path: &str,
-        change: Change,
+        change: BitsChange,
         inherited_only: bool,
         above: Option<usize>,
     ) -> Option<usize> {
@@ -56,7 +56,7 @@ impl Groups {
         &mut self,
         person: usize,
         folder: &str,
-        change: Change,
+        change: BitsChange,
         above: Option<usize>,
         first: usize,
     ) {
@@ -77,7 +77,7 @@ impl Groups {
         }
     }
 
-    fn begin(&mut self, person: usize, path: String, change: Change, inherited_only: bool) -> usize {
+    fn begin(&mut self, person: usize, path: String, change: BitsChange, inherited_only: bool) -> usize {
         self.0.push(Group {
             person,
             path,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use std::time::Duration;
 
-use super::{Applied, Permission, Rules, path, table};
+use super::{ApplyOutcome, Permission, Rules, path, table};
 use crate::audit::{CommandLine, Entry};
 use crate::config::Settings;
 use crate::lake::disk::root::Root;
@@ -38,12 +38,12 @@ pub struct Apply<'a> {
 ///
 /// # Errors
 /// Whatever stops the whole; what could not be done for one user, folder or table stands in the result.
-pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Option<Applied>> {
+pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Option<ApplyOutcome>> {
     if !apply.dry_run && !session.lock("grant apply", LOCK_WAIT)? {
         return Ok(None);
     }
     let rules = Rules::new(table::read(session)?);
-    let mut out = Applied::default();
+    let mut out = ApplyOutcome::default();
     for (rule, reason) in &rules.unusable {
         out.could_not(
             Some(&rule.user_id),
@@ -51,7 +51,7 @@ pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Option<Applied>
             format!("says nothing: {reason}"),
         );
     }
-    let mut trail = Trail { apply, begun: false };
+    let mut trail = ApplyTrail { apply, begun: false };
     let done = work(apply, &rules, &mut trail, session, &mut out);
     trail.end(session, &mut out, done.as_ref().err())?;
     done.map(|()| Some(out))
@@ -60,9 +60,9 @@ pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Option<Applied>
 fn work(
     apply: &Apply<'_>,
     rules: &Rules,
-    trail: &mut Trail<'_>,
+    trail: &mut ApplyTrail<'_>,
     session: &mut Session,
-    out: &mut Applied,
+    out: &mut ApplyOutcome,
 ) -> Result<()> {
     if apply.to_tables {
         tables::apply(apply, rules, trail, session, out)?;
@@ -85,7 +85,7 @@ fn to_files(
     root: &Root,
     rules: &Rules,
     begin: &mut dyn FnMut() -> Result<()>,
-    out: &mut Applied,
+    out: &mut ApplyOutcome,
 ) -> Result<()> {
     let people = People::find(root, rules, out)?;
     if people.is_nobody() {
@@ -108,7 +108,7 @@ fn make_topic_folders(
     root: &Root,
     rules: &Rules,
     begin: &mut dyn FnMut() -> Result<()>,
-    out: &mut Applied,
+    out: &mut ApplyOutcome,
 ) -> Result<()> {
     for topic in apply.settings.topics.values().filter(|topic| topic.lake_enabled) {
         let folder = crate::lake::layout::paths::topic_folder(topic.kind, &topic.name);
@@ -127,12 +127,12 @@ fn make_topic_folders(
 }
 
 /// The audit trail of one apply: an entry before the first change, and one with all of them.
-struct Trail<'a> {
+struct ApplyTrail<'a> {
     apply: &'a Apply<'a>,
     begun: bool,
 }
 
-impl Trail<'_> {
+impl ApplyTrail<'_> {
     /// To be called before each change.
     fn begin(&mut self, session: &mut Session) -> Result<()> {
         if self.begun || self.apply.dry_run {
@@ -144,7 +144,12 @@ impl Trail<'_> {
         Ok(())
     }
 
-    fn end(&self, session: &mut Session, out: &mut Applied, error: Option<&anyhow::Error>) -> Result<()> {
+    fn end(
+        &self,
+        session: &mut Session,
+        out: &mut ApplyOutcome,
+        error: Option<&anyhow::Error>,
+    ) -> Result<()> {
         if !self.begun {
             return Ok(());
         }

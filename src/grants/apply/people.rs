@@ -5,7 +5,7 @@ use nix::unistd::User;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Applied, Permission, Rules};
+use super::{ApplyOutcome, Permission, Rules};
 use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
 
@@ -37,7 +37,7 @@ pub(super) struct People {
 }
 
 impl People {
-    pub(super) fn find(root: &Root, rules: &Rules, out: &mut Applied) -> Result<People> {
+    pub(super) fn find(root: &Root, rules: &Rules, out: &mut ApplyOutcome) -> Result<People> {
         let before = checksummed::read::<State>(root, STATE)?.unwrap_or_default();
         let mut people: BTreeMap<u32, Person> = BTreeMap::new();
         let mut unknown = State::default();
@@ -104,7 +104,7 @@ impl People {
     }
 }
 
-fn admit(people: &mut BTreeMap<u32, Person>, user: &str, uid: u32, out: &mut Applied) {
+fn admit(people: &mut BTreeMap<u32, Person>, user: &str, uid: u32, out: &mut ApplyOutcome) {
     if uid == 0 {
         out.warnings.insert(format!("{user} is root, whom no ACL binds"));
         return;

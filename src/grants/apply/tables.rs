@@ -5,7 +5,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, MySqlError};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Applied, Apply, Permission, Rules, Trail};
+use super::{Apply, ApplyOutcome, ApplyTrail, Permission, Rules};
 use crate::config::Kind;
 use crate::grants::SqlChange;
 use crate::lake::layout::paths::topic_folder;
@@ -32,7 +32,7 @@ impl Account {
 type Right = (String, Account);
 
 /// What the server has.
-struct Server {
+struct ServerGrants {
     accounts: Vec<Account>,
     /// (grantee, table): SELECT on the table itself.
     on_tables: BTreeSet<(String, String)>,
@@ -44,7 +44,7 @@ struct Server {
 
 /// What came of looking at the server.
 enum Looked {
-    Seen(Server),
+    Seen(ServerGrants),
     /// Why lakectl may not see the accounts.
     NotAllowed(String),
 }
@@ -52,9 +52,9 @@ enum Looked {
 pub(super) fn apply(
     apply: &Apply<'_>,
     rules: &Rules,
-    trail: &mut Trail<'_>,
+    trail: &mut ApplyTrail<'_>,
     session: &mut Session,
-    out: &mut Applied,
+    out: &mut ApplyOutcome,
 ) -> Result<()> {
     let tables = topics_by_table(apply, session)?;
     let server = match look(session)? {
@@ -149,7 +149,7 @@ fn look(session: &mut Session) -> Result<Looked> {
         .context("reading lakectl_applied_grants")?;
     let on_tables: Vec<(String, String)> = on_tables.context("reading information_schema")?;
     let on_all: Vec<String> = on_all.context("reading information_schema")?;
-    Ok(Looked::Seen(Server {
+    Ok(Looked::Seen(ServerGrants {
         accounts: accounts
             .into_iter()
             .map(|(user, host)| Account { user, host })
@@ -164,7 +164,7 @@ fn look(session: &mut Session) -> Result<Looked> {
 }
 
 /// Every right that the rows give to an account; a table of several topics asks for all of them.
-fn wanted(rules: &Rules, tables: &Tables, server: &Server, out: &mut Applied) -> BTreeSet<Right> {
+fn wanted(rules: &Rules, tables: &Tables, server: &ServerGrants, out: &mut ApplyOutcome) -> BTreeSet<Right> {
     let mut wanted = BTreeSet::new();
     for user in rules.users() {
         let may = tables
@@ -203,9 +203,9 @@ fn allowed(rules: &Rules, user: &str, topics: &BTreeSet<String>) -> bool {
 fn tell_what_stays(
     rules: &Rules,
     tables: &Tables,
-    server: &Server,
+    server: &ServerGrants,
     wanted: &BTreeSet<Right>,
-    out: &mut Applied,
+    out: &mut ApplyOutcome,
 ) {
     for user in rules.users() {
         for account in server.accounts.iter().filter(|account| account.user == user) {
@@ -235,10 +235,10 @@ fn tell_what_stays(
 
 fn grant(
     apply: &Apply<'_>,
-    trail: &mut Trail<'_>,
+    trail: &mut ApplyTrail<'_>,
     session: &mut Session,
     (table, account): &Right,
-    out: &mut Applied,
+    out: &mut ApplyOutcome,
 ) -> Result<()> {
     if !apply.dry_run {
         trail.begin(session)?;
@@ -266,11 +266,11 @@ fn grant(
 
 fn revoke(
     apply: &Apply<'_>,
-    trail: &mut Trail<'_>,
+    trail: &mut ApplyTrail<'_>,
     session: &mut Session,
-    server: &Server,
+    server: &ServerGrants,
     (table, account): &Right,
-    out: &mut Applied,
+    out: &mut ApplyOutcome,
 ) -> Result<()> {
     let there = server.on_tables.contains(&(account.grantee(), table.clone()));
     if apply.dry_run {
@@ -328,7 +328,7 @@ fn refused(what: &str, refusal: &MySqlError) -> String {
     format!("{what} was refused: {}", refusal.message)
 }
 
-fn told(table: &str, account: &Account, action: &'static str, out: &mut Applied) {
+fn told(table: &str, account: &Account, action: &'static str, out: &mut ApplyOutcome) {
     out.changed = true;
     out.mysql.push(SqlChange {
         user_id: account.user.clone(),

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char};
 use std::time::{Duration, Instant};
 
-use super::fault::Fault;
+use super::fault::KafkaFault;
 use super::patience::HURRIED_TIMEOUT;
 use super::settings::TopicSettings;
 use crate::stop::Stop;
@@ -20,7 +20,7 @@ use crate::stop::Stop;
 pub(in crate::kafka) type TopicPartition = (String, i32);
 
 /// What was asked of many at once: the question may fail as a whole, and for each of them.
-pub(in crate::kafka) type Each<K, V> = Result<BTreeMap<K, Result<V, Fault>>, Fault>;
+pub(in crate::kafka) type EachEntry<K, V> = Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault>;
 
 /// How often a wait looks whether a signal came.
 const TICK: Duration = Duration::from_millis(200);
@@ -55,14 +55,14 @@ impl<'s> Admin<'s> {
     }
 
     /// Topic name -> topic id in base64; none where the broker has no ids to give (before Kafka 2.8).
-    pub(in crate::kafka) fn topic_ids(self, topics: &[String]) -> Each<String, Option<String>> {
+    pub(in crate::kafka) fn topic_ids(self, topics: &[String]) -> EachEntry<String, Option<String>> {
         let names: Vec<CString> = topics
             .iter()
             .map(|t| CString::new(t.as_str()))
             .collect::<Result<_, _>>()?;
         let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
         let queue = Queue::new(self.client);
-        let options = Options::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS)?;
+        let options = AdminOptions::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS)?;
         // SAFETY: names and pointers outlive the call, which copies them; the collection is freed right after it.
         unsafe {
             let collection =
@@ -94,12 +94,12 @@ impl<'s> Admin<'s> {
         self,
         partitions: &[TopicPartition],
         spec: OffsetSpec,
-    ) -> Each<TopicPartition, i64> {
+    ) -> EachEntry<TopicPartition, i64> {
         if partitions.is_empty() {
             return Ok(BTreeMap::new());
         }
         let queue = Queue::new(self.client);
-        let options = Options::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS)?;
+        let options = AdminOptions::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS)?;
         options.isolation(spec != OffsetSpec::Latest);
         let list = PartitionList::new(partitions.len());
         let asked_for = match spec {
@@ -139,13 +139,13 @@ impl<'s> Admin<'s> {
     }
 
     /// The settings of topics; those that the broker gives an error for come with it.
-    pub(in crate::kafka) fn topic_settings(self, topics: &[String]) -> Each<String, TopicSettings> {
+    pub(in crate::kafka) fn topic_settings(self, topics: &[String]) -> EachEntry<String, TopicSettings> {
         let names: Vec<CString> = topics
             .iter()
             .map(|topic| CString::new(topic.as_str()))
             .collect::<Result<_, _>>()?;
         let queue = Queue::new(self.client);
-        let options = Options::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS)?;
+        let options = AdminOptions::new(self, rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS)?;
         // SAFETY: the resources are copied by the call and freed right after it.
         unsafe {
             let kind = rd::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
@@ -180,7 +180,7 @@ impl<'s> Admin<'s> {
 
 /// # Safety
 /// `resource` is one of a result that lives through the call.
-unsafe fn settings_of(resource: *const rd::rd_kafka_ConfigResource_t) -> Result<TopicSettings, Fault> {
+unsafe fn settings_of(resource: *const rd::rd_kafka_ConfigResource_t) -> Result<TopicSettings, KafkaFault> {
     let mut told = BTreeMap::new();
     // SAFETY: entries and their texts belong to the resource.
     unsafe {
@@ -196,16 +196,20 @@ unsafe fn settings_of(resource: *const rd::rd_kafka_ConfigResource_t) -> Result<
             }
         }
     }
-    TopicSettings::of(&told).map_err(Fault::lasting)
+    TopicSettings::of(&told).map_err(KafkaFault::lasting)
 }
 
 impl Admin<'_> {
     /// Writes the offsets of a group that has no members. Unlike the consumer's own commit it ends in time, also where
     /// the broker never answers, and leaves nothing that closing the consumer would wait for.
-    pub(in crate::kafka) fn commit(self, group: &str, offsets: &[(String, i32, i64)]) -> Result<(), Fault> {
+    pub(in crate::kafka) fn commit(
+        self,
+        group: &str,
+        offsets: &[(String, i32, i64)],
+    ) -> Result<(), KafkaFault> {
         let group = CString::new(group)?;
         let queue = Queue::new(self.client);
-        let options = Options::new(
+        let options = AdminOptions::new(
             self,
             rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
         )?;
@@ -254,7 +258,7 @@ impl Queue {
     }
 
     /// Once a signal has come, an answer is not waited for long.
-    fn wait(&self, admin: Admin<'_>) -> Result<Event, Fault> {
+    fn wait(&self, admin: Admin<'_>) -> Result<Event, KafkaFault> {
         let mut deadline = Instant::now() + admin.timeout;
         let mut is_hurried = false;
         loop {
@@ -268,7 +272,7 @@ impl Queue {
             let event = Event(unsafe { rd::rd_kafka_queue_poll(self.0, millis) });
             if event.0.is_null() {
                 if left.is_zero() {
-                    return Err(Fault::new(
+                    return Err(KafkaFault::new(
                         RDKafkaErrorCode::OperationTimedOut,
                         "no answer in time",
                     ));
@@ -279,7 +283,7 @@ impl Queue {
             return unsafe {
                 match rd::rd_kafka_event_error(event.0) {
                     rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
-                    code => Err(Fault::new(
+                    code => Err(KafkaFault::new(
                         code.into(),
                         owned(rd::rd_kafka_event_error_string(event.0)),
                     )),
@@ -305,13 +309,13 @@ impl Drop for Event {
     }
 }
 
-struct Options(*mut rd::rd_kafka_AdminOptions_t);
+struct AdminOptions(*mut rd::rd_kafka_AdminOptions_t);
 
-impl Options {
-    fn new(admin: Admin<'_>, operation: rd::rd_kafka_admin_op_t) -> Result<Self, Fault> {
+impl AdminOptions {
+    fn new(admin: Admin<'_>, operation: rd::rd_kafka_admin_op_t) -> Result<Self, KafkaFault> {
         // SAFETY: the client is alive; the options are freed on drop; the buffer is as long as it says.
         unsafe {
-            let options = Options(rd::rd_kafka_AdminOptions_new(admin.client, operation));
+            let options = AdminOptions(rd::rd_kafka_AdminOptions_new(admin.client, operation));
             let millis = i32::try_from(admin.timeout.as_millis()).unwrap_or(i32::MAX);
             let mut text = [0 as c_char; 256];
             match rd::rd_kafka_AdminOptions_set_request_timeout(
@@ -321,7 +325,7 @@ impl Options {
                 text.len(),
             ) {
                 rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(options),
-                _ => Err(Fault::lasting(owned(text.as_ptr()))),
+                _ => Err(KafkaFault::lasting(owned(text.as_ptr()))),
             }
         }
     }
@@ -337,7 +341,7 @@ impl Options {
     }
 }
 
-impl Drop for Options {
+impl Drop for AdminOptions {
     fn drop(&mut self) {
         // SAFETY: made by rd_kafka_AdminOptions_new, destroyed once.
         unsafe { rd::rd_kafka_AdminOptions_destroy(self.0) }
@@ -352,7 +356,7 @@ impl PartitionList {
         PartitionList(unsafe { rd::rd_kafka_topic_partition_list_new(i32::try_from(size).unwrap_or(0)) })
     }
 
-    fn add(&self, topic: &str, partition: i32, offset: i64) -> Result<(), Fault> {
+    fn add(&self, topic: &str, partition: i32, offset: i64) -> Result<(), KafkaFault> {
         let topic = CString::new(topic)?;
         // SAFETY: the name is copied; the entry that is returned belongs to the list.
         unsafe {
@@ -372,7 +376,7 @@ impl Drop for PartitionList {
 
 /// # Safety
 /// `error` is null or one that lives through the call.
-unsafe fn fault_of(error: *const rd::rd_kafka_error_t) -> Option<Fault> {
+unsafe fn fault_of(error: *const rd::rd_kafka_error_t) -> Option<KafkaFault> {
     if error.is_null() {
         return None;
     }
@@ -385,15 +389,15 @@ unsafe fn fault_of(error: *const rd::rd_kafka_error_t) -> Option<Fault> {
     };
     match code {
         rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => None,
-        code => Some(Fault::new(code.into(), text)),
+        code => Some(KafkaFault::new(code.into(), text)),
     }
 }
 
-fn fault_of_code(code: rd::rd_kafka_resp_err_t) -> Option<Fault> {
+fn fault_of_code(code: rd::rd_kafka_resp_err_t) -> Option<KafkaFault> {
     match code {
         rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => None,
         // SAFETY: its texts are static.
-        code => Some(Fault::new(code.into(), unsafe {
+        code => Some(KafkaFault::new(code.into(), unsafe {
             owned(rd::rd_kafka_err2str(code))
         })),
     }

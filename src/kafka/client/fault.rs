@@ -4,22 +4,22 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 /// A question that failed, or one part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::kafka) struct Fault {
+pub(in crate::kafka) struct KafkaFault {
     code: Option<Code>,
     text: String,
 }
 
-impl Fault {
-    pub(in crate::kafka) fn new(code: Code, text: impl Into<String>) -> Fault {
-        Fault {
+impl KafkaFault {
+    pub(in crate::kafka) fn new(code: Code, text: impl Into<String>) -> KafkaFault {
+        KafkaFault {
             code: Some(code),
             text: text.into(),
         }
     }
 
     /// One that no other try mends.
-    pub(in crate::kafka) fn lasting(text: impl Into<String>) -> Fault {
-        Fault {
+    pub(in crate::kafka) fn lasting(text: impl Into<String>) -> KafkaFault {
+        KafkaFault {
             code: None,
             text: text.into(),
         }
@@ -30,13 +30,13 @@ impl Fault {
     }
 
     /// The same, as this code tells it better.
-    pub(in crate::kafka) fn with_code(mut self, code: Code) -> Fault {
+    pub(in crate::kafka) fn with_code(mut self, code: Code) -> KafkaFault {
         self.code = Some(code);
         self
     }
 
     /// The same, with where it happened.
-    pub(in crate::kafka) fn at(mut self, place: &str) -> Fault {
+    pub(in crate::kafka) fn at(mut self, place: &str) -> KafkaFault {
         self.text = format!("{place}: {}", self.text);
         self
     }
@@ -52,17 +52,17 @@ impl Fault {
     }
 }
 
-impl std::fmt::Display for Fault {
+impl std::fmt::Display for KafkaFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for Fault {}
+impl std::error::Error for KafkaFault {}
 
-impl From<KafkaError> for Fault {
-    fn from(error: KafkaError) -> Fault {
-        Fault {
+impl From<KafkaError> for KafkaFault {
+    fn from(error: KafkaError) -> KafkaFault {
+        KafkaFault {
             code: error.rdkafka_error_code(),
             text: error.to_string(),
         }
@@ -70,9 +70,9 @@ impl From<KafkaError> for Fault {
 }
 
 /// A name or a list that librdkafka cannot take.
-impl From<std::ffi::NulError> for Fault {
-    fn from(error: std::ffi::NulError) -> Fault {
-        Fault::lasting(error.to_string())
+impl From<std::ffi::NulError> for KafkaFault {
+    fn from(error: std::ffi::NulError) -> KafkaFault {
+        KafkaFault::lasting(error.to_string())
     }
 }
 

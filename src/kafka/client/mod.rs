@@ -21,11 +21,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use admin::{Admin, OffsetSpec, TopicPartition};
-use fault::Fault;
+use fault::KafkaFault;
 
 use super::plan::PartitionOffsets;
-use crate::config::Kafka;
-use crate::problem::{Problem, Subject, regarding};
+use crate::config::KafkaSettings;
+use crate::problem::{Problem, ProblemSubject, regarding};
 use crate::stop::Stop;
 use crate::words::printable;
 use patience::Patience;
@@ -65,7 +65,7 @@ impl Client {
     ///
     /// # Errors
     /// A property that librdkafka does not know or accept: exit code 2.
-    pub fn new(kafka: &Kafka, target: &str) -> Result<Client> {
+    pub fn new(kafka: &KafkaSettings, target: &str) -> Result<Client> {
         let group = format!("{}.{target}", kafka.group);
         let consumer = options::config(kafka, &group)
             .create_with_context(Reasons::default())
@@ -118,9 +118,9 @@ impl Client {
             .collect())
     }
 
-    pub(super) fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, Fault> {
+    pub(super) fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, KafkaFault> {
         self.consumer.fetch_metadata(topic, timeout).map_err(|error| {
-            let fault = Fault::from(error);
+            let fault = KafkaFault::from(error);
             let reason = self.reason(&fault.to_string());
             // A wrong password stays wrong.
             if fault.is_silence() && remedy(&reason).lasts {
@@ -166,7 +166,7 @@ impl Client {
     fn each<T>(
         &self,
         topics: &[String],
-        mut found: BTreeMap<String, Result<T, Fault>>,
+        mut found: BTreeMap<String, Result<T, KafkaFault>>,
     ) -> BTreeMap<String, Result<T, String>> {
         let one = |topic: &String| match found.remove(topic) {
             Some(answer) => answer.map_err(|fault| format!("{:#}", self.explain(&fault))),
@@ -193,7 +193,7 @@ impl Client {
         );
         let mut found: BTreeMap<String, Vec<PartitionOffsets>> = BTreeMap::new();
         for key in all {
-            let pick = |map: &BTreeMap<_, Result<i64, Fault>>| self.offset_at(&key, map.get(&key));
+            let pick = |map: &BTreeMap<_, Result<i64, KafkaFault>>| self.offset_at(&key, map.get(&key));
             let (low, high) = (pick(&low)?, pick(&high)?);
             // Asked before the stable end, the high watermark may lie below it by now.
             let stable_end = pick(&stable)?.max(low);
@@ -213,7 +213,7 @@ impl Client {
         &self,
         partitions: &[TopicPartition],
         spec: OffsetSpec,
-    ) -> Result<BTreeMap<TopicPartition, Result<i64, Fault>>> {
+    ) -> Result<BTreeMap<TopicPartition, Result<i64, KafkaFault>>> {
         self.patience
             .ask_each(|left| self.admin(left).offsets(partitions, spec))
             .map_err(|fault| self.explain(&fault))
@@ -222,14 +222,14 @@ impl Client {
     pub(super) fn offset_at(
         &self,
         (topic, partition): &TopicPartition,
-        answer: Option<&Result<i64, Fault>>,
+        answer: Option<&Result<i64, KafkaFault>>,
     ) -> Result<i64> {
         match answer {
             Some(Ok(offset)) => Ok(*offset),
             Some(Err(fault)) => Err(self.explain(fault)),
             None => Problem::new("the broker gave no offset").err(),
         }
-        .map_err(|error| regarding(Subject::partition(topic, *partition), error))
+        .map_err(|error| regarding(ProblemSubject::partition(topic, *partition), error))
     }
 
     /// The first offset whose record may have a timestamp at or past `time_ms`, per Kafka partition;
@@ -254,17 +254,18 @@ impl Client {
                         Offset::Offset(offset) => Some(offset),
                         _ => None,
                     };
-                    let answer = entry.error().map(|()| offset).map_err(Fault::from);
+                    let answer = entry.error().map(|()| offset).map_err(KafkaFault::from);
                     (entry.partition(), answer)
                 })
                 .collect())
         });
         found
-            .map_err(|fault| regarding(Subject::topic(topic), self.explain(&fault)))?
+            .map_err(|fault| regarding(ProblemSubject::topic(topic), self.explain(&fault)))?
             .into_iter()
             .map(|(partition, answer)| {
-                let offset = answer
-                    .map_err(|fault| regarding(Subject::partition(topic, partition), self.explain(&fault)))?;
+                let offset = answer.map_err(|fault| {
+                    regarding(ProblemSubject::partition(topic, partition), self.explain(&fault))
+                })?;
                 Ok((partition, offset))
             })
             .collect()
@@ -296,19 +297,21 @@ impl Client {
     }
 
     /// Whether any of them has a committed offset.
-    fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, Fault> {
+    fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, KafkaFault> {
         let committed = self.consumer.committed_offsets(list, timeout);
         let committed = committed.map_err(|error| {
             if self.is_group_closed() {
-                Fault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed)
+                KafkaFault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed)
             } else {
-                Fault::from(error)
+                KafkaFault::from(error)
             }
         })?;
         let entries = committed.elements();
         for entry in &entries {
             let place = || format!("topic {} Kafka partition {}", entry.topic(), entry.partition());
-            entry.error().map_err(|error| Fault::from(error).at(&place()))?;
+            entry
+                .error()
+                .map_err(|error| KafkaFault::from(error).at(&place()))?;
         }
         Ok(entries
             .iter()
@@ -341,7 +344,7 @@ impl Client {
     }
 
     /// What went wrong, and what to do about it.
-    pub(super) fn explain(&self, fault: &Fault) -> anyhow::Error {
+    pub(super) fn explain(&self, fault: &KafkaFault) -> anyhow::Error {
         if fault.is_silence() || fault.is(RDKafkaErrorCode::Authentication) {
             self.unreachable(&fault.to_string())
         } else if fault.passes() {
@@ -402,11 +405,11 @@ impl Drop for Client {
 }
 
 /// A topic's Kafka partitions; Kafka names none while it makes a topic.
-fn partitions_of(topic: &MetadataTopic) -> Result<Vec<i32>, Fault> {
+fn partitions_of(topic: &MetadataTopic) -> Result<Vec<i32>, KafkaFault> {
     let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
     ids.sort_unstable();
     match topic.error().map(RDKafkaErrorCode::from) {
-        Some(code) => Err(Fault::new(code, code.to_string())),
+        Some(code) => Err(KafkaFault::new(code, code.to_string())),
         None => Ok(ids),
     }
 }

@@ -5,7 +5,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 
 use super::refusal::advice_on_creation;
-use crate::config::Kafka;
+use crate::config::KafkaSettings;
 use crate::exit::usage;
 use crate::words::printable;
 
@@ -40,7 +40,7 @@ const PROMISES: [(&str, &str); 7] = [
 ];
 
 /// All of them, for a client of this group.
-pub(in crate::kafka) fn config(kafka: &Kafka, group: &str) -> ClientConfig {
+pub(in crate::kafka) fn config(kafka: &KafkaSettings, group: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
     for (key, value) in DEFAULTS {
@@ -60,7 +60,7 @@ pub(in crate::kafka) fn config(kafka: &Kafka, group: &str) -> ClientConfig {
 }
 
 /// librdkafka refuses answers that may be smaller than a message: who says how large a message may be need not know of our default.
-fn make_answers_large_enough(config: &mut ClientConfig, kafka: &Kafka) {
+fn make_answers_large_enough(config: &mut ClientConfig, kafka: &KafkaSettings) {
     let bytes = |key| config.get(key).and_then(|value| value.parse::<u64>().ok());
     let message = bytes("message.max.bytes");
     let is_ours = !kafka.options.iter().any(|(key, _)| key == "fetch.max.bytes");
@@ -70,7 +70,7 @@ fn make_answers_large_enough(config: &mut ClientConfig, kafka: &Kafka) {
 }
 
 /// Why no client was made. librdkafka's description of a bad value may repeat it, and it may be a secret.
-pub(in crate::kafka) fn refused(kafka: &Kafka, error: KafkaError) -> anyhow::Error {
+pub(in crate::kafka) fn refused(kafka: &KafkaSettings, error: KafkaError) -> anyhow::Error {
     match error {
         KafkaError::ClientConfig(_, description, key, value) => {
             let description = if value.is_empty() {
@@ -89,7 +89,7 @@ pub(in crate::kafka) fn refused(kafka: &Kafka, error: KafkaError) -> anyhow::Err
     }
 }
 
-fn redact(text: &str, kafka: &Kafka) -> String {
+fn redact(text: &str, kafka: &KafkaSettings) -> String {
     kafka
         .options
         .iter()
@@ -109,7 +109,7 @@ mod tests {
 
     fn made_with(options: &[(&str, &str)]) -> Result<Client> {
         let options = options.iter();
-        let kafka = Kafka {
+        let kafka = KafkaSettings {
             brokers: "127.0.0.1:1".to_owned(),
             group: "g".to_owned(),
             options: options

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::fault::Fault;
+use super::fault::KafkaFault;
 use crate::stop::Stop;
 
 /// Whoever refuses us does it at once, and is looked for before we wait on.
@@ -28,8 +28,8 @@ impl Patience {
     /// may wait.
     pub(in crate::kafka) fn ask<T>(
         &self,
-        mut ask: impl FnMut(Duration) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        mut ask: impl FnMut(Duration) -> Result<T, KafkaFault>,
+    ) -> Result<T, KafkaFault> {
         let mut wait = Wait::new(self);
         loop {
             match ask(wait.left()) {
@@ -42,8 +42,8 @@ impl Patience {
     /// The same of many at once: each of them may have an error of its own.
     pub(in crate::kafka) fn ask_each<K, V>(
         &self,
-        mut ask: impl FnMut(Duration) -> Result<BTreeMap<K, Result<V, Fault>>, Fault>,
-    ) -> Result<BTreeMap<K, Result<V, Fault>>, Fault> {
+        mut ask: impl FnMut(Duration) -> Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault>,
+    ) -> Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault> {
         let mut wait = Wait::new(self);
         loop {
             let answer = ask(wait.left());
@@ -84,7 +84,7 @@ impl<'p> Wait<'p> {
     }
 
     /// Whether to ask again, after a pause.
-    fn goes_on(&mut self, fault: &Fault) -> bool {
+    fn goes_on(&mut self, fault: &KafkaFault) -> bool {
         self.is_first = false;
         let patience = self.patience;
         if !fault.passes() || patience.stop.signal().is_some() {
@@ -118,8 +118,8 @@ mod tests {
         }
     }
 
-    fn fails_with(code: Code) -> impl Fn(Duration) -> Result<(), Fault> {
-        move |_| Err(Fault::new(code, "no"))
+    fn fails_with(code: Code) -> impl Fn(Duration) -> Result<(), KafkaFault> {
+        move |_| Err(KafkaFault::new(code, "no"))
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         ];
         let mut faults = faults.into_iter();
         let answer = patience(LONG, LONG).ask(|_| match faults.next() {
-            Some(code) => Err(Fault::new(code, "no")),
+            Some(code) => Err(KafkaFault::new(code, "no")),
             None => Ok(7),
         });
         assert_eq!(answer, Ok(7));
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn the_rest_has_its_answer_where_one_has_none() {
         let answer = patience(LONG, Duration::ZERO).ask_each(|_| {
-            let one = Err(Fault::new(Code::LeaderNotAvailable, "no"));
+            let one = Err(KafkaFault::new(Code::LeaderNotAvailable, "no"));
             Ok(BTreeMap::from([(1, one), (2, Ok(7))]))
         });
         let answer = answer.unwrap();

@@ -9,7 +9,7 @@ use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaRespErr as Code};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::config::Kafka;
+use crate::config::KafkaSettings;
 use crate::kafka::{Client, TopicList};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -24,7 +24,7 @@ fn cluster() -> MockCluster<'static, DefaultProducerContext> {
 
 /// Without its variable, an embedded broker is one like any other.
 fn client(cluster: &MockCluster<'_, DefaultProducerContext>) -> Client {
-    let kafka = Kafka {
+    let kafka = KafkaSettings {
         brokers: cluster.bootstrap_servers(),
         group: "g".to_owned(),
         options: Vec::new(),

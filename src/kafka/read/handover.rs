@@ -35,7 +35,7 @@ pub(in crate::kafka) struct Taker<'m> {
 
 /// The other side failed, and says why when it is joined.
 #[derive(Debug)]
-pub(in crate::kafka) struct Refused;
+pub(in crate::kafka) struct SinkEnded;
 
 pub(in crate::kafka) fn pair<'m>(with_headers: bool) -> (Giver<'m>, Taker<'m>) {
     let (to, from) = sync_channel(0);
@@ -55,7 +55,7 @@ pub(in crate::kafka) fn pair<'m>(with_headers: bool) -> (Giver<'m>, Taker<'m>) {
 }
 
 impl<'m> Giver<'m> {
-    pub(in crate::kafka) fn give(&mut self, message: BorrowedMessage<'m>) -> Result<(), Refused> {
+    pub(in crate::kafka) fn give(&mut self, message: BorrowedMessage<'m>) -> Result<(), SinkEnded> {
         self.bytes += message.payload_len() + message.key_len();
         self.batch.push(message);
         if self.bytes >= BATCH_BYTES || self.batch.len() >= BATCH_RECORDS {
@@ -66,7 +66,7 @@ impl<'m> Giver<'m> {
     }
 
     /// Hands over what has come together.
-    pub(in crate::kafka) fn flush(&mut self) -> Result<(), Refused> {
+    pub(in crate::kafka) fn flush(&mut self) -> Result<(), SinkEnded> {
         self.bytes = 0;
         let handed_over = if self.batch.is_empty() {
             Ok(())
@@ -75,7 +75,7 @@ impl<'m> Giver<'m> {
         };
         // By now the batch before is there, and is not to be in memory beside the next.
         self.done.try_iter().for_each(drop);
-        handed_over.map_err(|_| Refused)
+        handed_over.map_err(|_| SinkEnded)
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::client::admin::OffsetSpec;
 use super::client::{Client, fault};
-use crate::problem::{self, About, Problem, Subject};
+use crate::problem::{self, About, Problem, ProblemSubject};
 use crate::record::{DrainPlan, Drained, Record};
 use crate::stop::Stop;
 use handover::Giver;
@@ -53,7 +53,7 @@ impl Limits {
 
 /// What came of a drain, beside what the sink took.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct ReadOutcome {
     pub drained: Drained,
     pub before_from: u64,
     /// About what its records take in a sink's memory.
@@ -129,7 +129,7 @@ impl<'a> Reading<'a> {
         mut self,
         limits: &mut Limits,
         take: &mut dyn FnMut(&[Record<'_>]) -> Result<()>,
-    ) -> Result<Outcome> {
+    ) -> Result<ReadOutcome> {
         if !self.parts.are_settled() {
             std::thread::scope(|scope| {
                 let (giver, taker) = handover::pair(!self.plan.without_headers);
@@ -275,7 +275,7 @@ impl<'a> Reading<'a> {
                  committed"
             );
             return Problem::new(what)
-                .about(Subject::partition(self.topic, partition))
+                .about(ProblemSubject::partition(self.topic, partition))
                 .fix("run again")
                 .err();
         }
@@ -329,10 +329,10 @@ impl<'a> Reading<'a> {
     fn silent(&self, after: Duration) -> anyhow::Error {
         let reason = self.client.unreachable("it went silent");
         let what = format!("no answer for {} s{}", after.as_secs(), self.parts.places());
-        problem::regarding(Subject::topic(self.topic), reason.context(what))
+        problem::regarding(ProblemSubject::topic(self.topic), reason.context(what))
     }
 
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> ReadOutcome {
         let partitions = self.parts.drained();
         let drained = Drained {
             complete: partitions.iter().all(|part| part.next >= part.end),
@@ -341,7 +341,7 @@ impl<'a> Reading<'a> {
             generation: self.plan.generation,
             planned_ms: self.plan.planned_ms,
         };
-        Outcome {
+        ReadOutcome {
             drained,
             before_from: self.before_from,
             bytes: self.bytes,

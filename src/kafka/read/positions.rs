@@ -7,7 +7,7 @@ use crate::record::{DrainPlan, DrainedPartition, OffsetRange};
 
 /// A Kafka partition of a read.
 #[derive(Debug)]
-pub(in crate::kafka) struct Part {
+pub(in crate::kafka) struct PartitionRead {
     start: i64,
     pub(in crate::kafka) end: i64,
     /// When it is read: in one of the plan's turns, or once more after the others had their share of records.
@@ -21,7 +21,7 @@ pub(in crate::kafka) struct Part {
     next: Option<i64>,
 }
 
-impl Part {
+impl PartitionRead {
     /// Whether the turn still has to read of it.
     fn is_of(&self, turn: usize) -> bool {
         self.next.is_none() && self.turn == turn
@@ -42,7 +42,7 @@ impl Part {
 /// All Kafka partitions of a read.
 #[derive(Debug)]
 pub(in crate::kafka) struct Parts {
-    all: BTreeMap<i32, Part>,
+    all: BTreeMap<i32, PartitionRead>,
     /// Whether the plan says which are read together.
     turns_are_planned: bool,
     turn: usize,
@@ -53,7 +53,7 @@ pub(in crate::kafka) struct Parts {
 
 impl Parts {
     pub(in crate::kafka) fn of(plan: &DrainPlan) -> Parts {
-        let part = |range: &OffsetRange| Part {
+        let part = |range: &OffsetRange| PartitionRead {
             start: range.start,
             end: range.end,
             turn: plan.turn_of(range.partition),
@@ -74,7 +74,7 @@ impl Parts {
         parts
     }
 
-    fn open(&self) -> impl Iterator<Item = (&i32, &Part)> {
+    fn open(&self) -> impl Iterator<Item = (&i32, &PartitionRead)> {
         self.all.iter().filter(|(_, part)| part.next.is_none())
     }
 
@@ -111,7 +111,7 @@ impl Parts {
     }
 
     /// A Kafka partition that is sent now, and not settled yet.
-    pub(in crate::kafka) fn sent(&mut self, partition: i32) -> Option<&mut Part> {
+    pub(in crate::kafka) fn sent(&mut self, partition: i32) -> Option<&mut PartitionRead> {
         let turn = self.turn;
         self.all.get_mut(&partition).filter(|part| part.is_of(turn))
     }
@@ -146,7 +146,7 @@ impl Parts {
         self.sending = 0;
     }
 
-    fn leave(&mut self, which: impl Fn(&Part) -> bool) {
+    fn leave(&mut self, which: impl Fn(&PartitionRead) -> bool) {
         for part in self.all.values_mut().filter(|part| which(part)) {
             part.next.get_or_insert(part.position);
         }
@@ -155,14 +155,14 @@ impl Parts {
 
     /// Where the first few stand that are not settled.
     pub(in crate::kafka) fn places(&self) -> String {
-        let place = |(partition, part): (&i32, &Part)| {
+        let place = |(partition, part): (&i32, &PartitionRead)| {
             format!(", Kafka partition {partition} at offset {}", part.position)
         };
         self.open().take(3).map(place).collect()
     }
 
     pub(in crate::kafka) fn drained(&self) -> Vec<DrainedPartition> {
-        let drained = |(&partition, part): (&i32, &Part)| DrainedPartition {
+        let drained = |(&partition, part): (&i32, &PartitionRead)| DrainedPartition {
             partition,
             start: part.start,
             next: part.next.unwrap_or(part.position),

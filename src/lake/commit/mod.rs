@@ -17,10 +17,10 @@ use xxhash_rust::xxh3::Xxh3;
 use super::disk::checksummed;
 use super::disk::folder::Folder;
 use super::disk::inherited_acl::{self, Heirs};
-use super::disk::root::{Found, Root};
+use super::disk::root::{PathStat, Root};
 use super::layout::paths::{HivePartition, day_folder, parent};
 use super::ledger::{
-    self, FileEntry, Manifest, Pending, PendingExchange, PendingFile, TopicState, preconditions,
+    self, Debt, FileEntry, Manifest, PendingExchange, PendingFile, TopicState, preconditions,
 };
 use crate::config::Settings;
 use crate::problem::About;
@@ -61,7 +61,7 @@ pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Option<T
     Ok(state)
 }
 
-fn make_durable(root: &Root, pending: &Pending) -> Result<()> {
+fn make_durable(root: &Root, pending: &Debt) -> Result<()> {
     let exchanged: usize = pending
         .exchanges
         .iter()
@@ -238,12 +238,12 @@ fn holds(root: &Root, folder: &str, files: &[FileEntry]) -> Result<bool> {
     Ok(true)
 }
 
-fn has_size(found: Found, file: &FileEntry) -> bool {
+fn has_size(found: PathStat, file: &FileEntry) -> bool {
     found.kind == FileType::RegularFile && found.bytes == file.bytes
 }
 
 /// Moves staged files to their folders, one folder after the other, and makes that durable.
-fn publish_files(root: &Root, pending: &Pending, recovering: bool) -> Result<()> {
+fn publish_files(root: &Root, pending: &Debt, recovering: bool) -> Result<()> {
     let mut by_folder: HashMap<&str, Vec<&PendingFile>> = HashMap::new();
     let mut folders: Vec<&str> = Vec::new();
     for file in &pending.files {
@@ -321,7 +321,7 @@ fn publish_file(
 }
 
 /// A run that staged the file itself knows its checksum; a later one reads it again.
-fn check(folder: &Folder<'_>, name: &str, found: Found, file: &PendingFile, read_it: bool) -> Result<()> {
+fn check(folder: &Folder<'_>, name: &str, found: PathStat, file: &PendingFile, read_it: bool) -> Result<()> {
     if !has_size(found, &file.file) || (read_it && checksum_in(folder, name)? != file.file.checksum) {
         bail!(
             "{} is not what was committed ({} bytes, checksum {}); it was changed or the disk lost it. \
@@ -360,7 +360,7 @@ fn write_manifests(
     settings: &Settings,
     topic: &str,
     state: &TopicState,
-    pending: &Pending,
+    pending: &Debt,
 ) -> Result<()> {
     let (zone, by) = (settings.lake.timezone, &state.partition_time);
     let new = |day: &str| Manifest::new(topic, day, state.kind, zone, by);

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use super::acl::{self, Acl};
-use super::root::{Found, Root, check_name, found_from, is_missing};
+use super::root::{PathStat, Root, check_name, found_from, is_missing};
 
 /// What its methods are given is a name in it.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Folder<'_> {
     }
 
     /// What stands at a name, symlinks not followed.
-    pub fn stat(&self, name: &str) -> Result<Option<Found>> {
+    pub fn stat(&self, name: &str) -> Result<Option<PathStat>> {
         check_name(name)?;
         match fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Ok(Some(found_from(&stat))),

@@ -30,7 +30,7 @@ pub struct Root {
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Found {
+pub struct PathStat {
     pub kind: FileType,
     pub bytes: u64,
 }
@@ -112,7 +112,7 @@ impl Root {
     }
 
     /// What stands at a path, symlinks not followed.
-    pub fn stat(&self, rel: &str) -> Result<Option<Found>> {
+    pub fn stat(&self, rel: &str) -> Result<Option<PathStat>> {
         let found = self
             .parent(rel)
             .and_then(|(dir, name)| Ok(fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?));
@@ -325,8 +325,8 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn found_from(stat: &Stat) -> Found {
-    Found {
+pub(super) fn found_from(stat: &Stat) -> PathStat {
+    PathStat {
         kind: FileType::from_raw_mode(stat.st_mode),
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
     }

@@ -42,13 +42,13 @@ pub(in crate::lake) struct Chunk {
 /// hearing of it: the run is lost then anyway.
 #[derive(Debug)]
 pub(in crate::lake) struct Writer {
-    way: Way,
+    way: WriteMode,
     spare: Spare,
 }
 
 #[derive(Debug)]
-enum Way {
-    Here { files: Written, bytes: usize },
+enum WriteMode {
+    Here { files: WrittenFiles, bytes: usize },
     Threads(Threads),
     Ended,
 }
@@ -57,8 +57,8 @@ impl Writer {
     /// Of chunks that are made ready in buffers of `buffer` bytes, as a rule.
     pub fn new(buffer: usize) -> Writer {
         Writer {
-            way: Way::Here {
-                files: Written::default(),
+            way: WriteMode::Here {
+                files: WrittenFiles::default(),
                 bytes: 0,
             },
             spare: Spare {
@@ -79,7 +79,7 @@ impl Writer {
     /// What went wrong, be it with an earlier one.
     pub fn write(&mut self, chunk: Chunk) -> Result<()> {
         match &mut self.way {
-            Way::Here { files, bytes } => {
+            WriteMode::Here { files, bytes } => {
                 *bytes += chunk.lines.len();
                 let many = *bytes >= THREADS_FROM;
                 files.write(&chunk)?;
@@ -89,26 +89,26 @@ impl Writer {
                 }
                 Ok(())
             }
-            Way::Threads(threads) => match threads.hand_over(chunk, &mut self.spare) {
+            WriteMode::Threads(threads) => match threads.hand_over(chunk, &mut self.spare) {
                 Ok(()) => Ok(()),
-                Err(Refused) => Err(self
+                Err(WriterEnded) => Err(self
                     .finish()
                     .err()
                     .unwrap_or_else(|| anyhow!("the writer has ended"))),
             },
-            Way::Ended => Err(anyhow!("the writer has ended")),
+            WriteMode::Ended => Err(anyhow!("the writer has ended")),
         }
     }
 
     /// Waits for all chunks to be written, and says what came of them.
-    pub fn finish(&mut self) -> Result<Written> {
-        match std::mem::replace(&mut self.way, Way::Ended) {
-            Way::Here { files, .. } => Ok(files),
-            Way::Threads(Threads { chunks, thread, .. }) => {
+    pub fn finish(&mut self) -> Result<WrittenFiles> {
+        match std::mem::replace(&mut self.way, WriteMode::Ended) {
+            WriteMode::Here { files, .. } => Ok(files),
+            WriteMode::Threads(Threads { chunks, thread, .. }) => {
                 drop(chunks);
                 join(thread)
             }
-            Way::Ended => Err(anyhow!("the writer has ended")),
+            WriteMode::Ended => Err(anyhow!("the writer has ended")),
         }
     }
 
@@ -117,7 +117,7 @@ impl Writer {
         let (chunks, from) = channel();
         let (written, done) = channel();
         let thread = spawn("write", move || files.write_all(&from, &written).map(|()| files))?;
-        self.way = Way::Threads(Threads {
+        self.way = WriteMode::Threads(Threads {
             chunks,
             done,
             ahead: 0,
@@ -159,23 +159,23 @@ struct Threads {
     done: Receiver<Vec<u8>>,
     /// Bytes of the others.
     ahead: usize,
-    thread: JoinHandle<Result<Written>>,
+    thread: JoinHandle<Result<WrittenFiles>>,
 }
 
 /// The thread that writes has ended, and says why when it is joined.
-struct Refused;
+struct WriterEnded;
 
 impl Threads {
-    fn hand_over(&mut self, chunk: Chunk, spare: &mut Spare) -> Result<(), Refused> {
+    fn hand_over(&mut self, chunk: Chunk, spare: &mut Spare) -> Result<(), WriterEnded> {
         while self.ahead > 0 && self.ahead + chunk.lines.len() > AHEAD_MAX {
-            let lines = self.done.recv().map_err(|_| Refused)?;
+            let lines = self.done.recv().map_err(|_| WriterEnded)?;
             self.take_back(lines, spare);
         }
         while let Ok(lines) = self.done.try_recv() {
             self.take_back(lines, spare);
         }
         self.ahead += chunk.lines.len();
-        self.chunks.send(chunk).map_err(|_| Refused)
+        self.chunks.send(chunk).map_err(|_| WriterEnded)
     }
 
     fn take_back(&mut self, lines: Vec<u8>, spare: &mut Spare) {
@@ -186,19 +186,19 @@ impl Threads {
 
 /// Files and what came to lie in them.
 #[derive(Debug, Default)]
-pub(in crate::lake) struct Written {
-    files: HashMap<u32, Part>,
+pub(in crate::lake) struct WrittenFiles {
+    files: HashMap<u32, WrittenPart>,
     scratch: Scratch,
 }
 
 #[derive(Debug)]
-struct Part {
+struct WrittenPart {
     frames: FrameWriter,
     /// Bytes that were given to the thread that syncs.
     synced: u64,
 }
 
-impl Written {
+impl WrittenFiles {
     /// Bytes on disk of a file, and their checksum; None where nothing was written to it.
     pub fn of(&self, number: u32) -> Option<(u64, String)> {
         let part = self.files.get(&number)?;
@@ -206,8 +206,8 @@ impl Written {
     }
 
     /// Returns the file, which has grown.
-    fn write(&mut self, chunk: &Chunk) -> Result<&mut Part> {
-        let new = || Part {
+    fn write(&mut self, chunk: &Chunk) -> Result<&mut WrittenPart> {
+        let new = || WrittenPart {
             frames: FrameWriter::new(chunk.compression),
             synced: 0,
         };
@@ -289,7 +289,7 @@ mod tests {
             writer.write(chunk).unwrap();
         }
 
-        let Way::Threads(threads) = &mut writer.way else {
+        let WriteMode::Threads(threads) = &mut writer.way else {
             panic!("so many bytes are worth threads");
         };
         while threads.ahead > 0 {

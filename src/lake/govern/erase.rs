@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use std::io::Write;
 use std::time::Duration;
 
-use super::found::{Counts, Found};
+use super::found::{LakeHits, LineCounts};
 use crate::config::{Compression, Kind, Topic};
 use crate::lake::disk::lock;
 use crate::lake::disk::root::Root;
@@ -13,7 +13,7 @@ use crate::lake::file::writer::CHUNK;
 use crate::lake::layout::day::RecordDay;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::ledger::{
-    self, FileEntry, Manifest, Pending, PendingFile, Snapshot, TopicState, changed_since,
+    self, Debt, FileEntry, Manifest, PendingFile, Snapshot, TopicState, changed_since,
 };
 use crate::lake::line::decode::Lines;
 use crate::lake::table::merge::Merge;
@@ -29,13 +29,13 @@ use crate::subjects::matcher::{Matcher, Verdict};
 const FILES_PER_COMMIT: usize = 10_000;
 
 /// A data file and its day.
-struct DataFile {
+struct DayFile {
     day: String,
     folder: String,
     entry: FileEntry,
 }
 
-impl DataFile {
+impl DayFile {
     fn path(&self) -> String {
         format!("{}/{}", self.folder, self.entry.name)
     }
@@ -56,15 +56,15 @@ impl Lake<'_> {
     }
 
     /// Reads all data files of a topic, and touches nothing. A run that is under way may change them meanwhile.
-    pub fn look_for(&self, topic: &Topic, matcher: &Matcher, stop: &Stop) -> Result<Found> {
-        let mut found = Found::default();
+    pub fn look_for(&self, topic: &Topic, matcher: &Matcher, stop: &Stop) -> Result<LakeHits> {
+        let mut found = LakeHits::default();
         if let Some(state) = TopicState::load(&self.root, &topic.name)? {
             look(
                 &self.root,
                 &topic.name,
                 state.kind,
                 matcher,
-                &Found::default(),
+                &LakeHits::default(),
                 stop,
                 &mut found,
                 &mut |_| Ok(()),
@@ -82,27 +82,27 @@ impl Lake<'_> {
         &self,
         topic: &Topic,
         matcher: &Matcher,
-        seen: &Found,
+        seen: &LakeHits,
         run_id: &str,
         wait: Duration,
         stop: &Stop,
-    ) -> Result<Locked<Found>> {
+    ) -> Result<Locked<LakeHits>> {
         let _lock = match lock::take(&self.root, &topic.name, run_id, wait)? {
             Locked::Ours(lock) => lock,
             Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
         };
-        let mut found = Found::default();
+        let mut found = LakeHits::default();
         let Some(state) = commit::recover(&self.root, self.settings, &topic.name)? else {
             return Ok(Locked::Ours(found));
         };
         let snapshot = state.snapshot.clone();
-        let mut change = Change {
+        let mut change = TopicRewrite {
             lake: self,
             topic,
             matcher,
             run_id,
             state,
-            pending: Pending::default(),
+            pending: Debt::default(),
             staged: 0,
             commits: 0,
             failed: Vec::new(),
@@ -142,10 +142,10 @@ fn look(
     topic: &str,
     kind: Kind,
     matcher: &Matcher,
-    seen: &Found,
+    seen: &LakeHits,
     stop: &Stop,
-    found: &mut Found,
-    hit: &mut dyn FnMut(DataFile) -> Result<()>,
+    found: &mut LakeHits,
+    hit: &mut dyn FnMut(DayFile) -> Result<()>,
 ) -> Result<()> {
     for day in Manifest::days(root, topic)? {
         let name = day.to_string();
@@ -159,7 +159,7 @@ fn look(
                     .fix("run it again for the rest")
                     .err();
             }
-            let file = DataFile {
+            let file = DayFile {
                 day: name.clone(),
                 folder: day_folder(kind, topic, day),
                 entry,
@@ -188,9 +188,9 @@ fn open(root: &Root, path: &str) -> Result<Lines> {
     Lines::new(file, Compression::of(path)).with_context(|| format!("reading {}", root.shown(path)))
 }
 
-fn count(root: &Root, path: &str, matcher: &Matcher) -> Result<Counts> {
+fn count(root: &Root, path: &str, matcher: &Matcher) -> Result<LineCounts> {
     let mut lines = open(root, path)?;
-    let mut counts = Counts::default();
+    let mut counts = LineCounts::default();
     let mut line = Vec::new();
     while lines
         .next(&mut line)
@@ -208,19 +208,19 @@ fn count(root: &Root, path: &str, matcher: &Matcher) -> Result<Counts> {
 }
 
 /// A topic's change on its way to its commit.
-struct Change<'c> {
+struct TopicRewrite<'c> {
     lake: &'c Lake<'c>,
     topic: &'c Topic,
     matcher: &'c Matcher,
     run_id: &'c str,
     state: TopicState,
-    pending: Pending,
+    pending: Debt,
     staged: u32,
     commits: u32,
     failed: Vec<(String, String)>,
 }
 
-impl Change<'_> {
+impl TopicRewrite<'_> {
     fn staging(&mut self) -> Result<String> {
         if self.pending.staging.is_empty() {
             let home = ledger::staging_home(&self.topic.name);
@@ -231,7 +231,7 @@ impl Change<'_> {
     }
 
     /// Stages a file without the lines that go; one without any other line goes as a whole.
-    fn rewrite(&mut self, file: &DataFile) -> Result<()> {
+    fn rewrite(&mut self, file: &DayFile) -> Result<()> {
         let staging = self.staging()?;
         self.staged += 1;
         let staged = format!("file-{:08}", self.staged);
@@ -314,7 +314,7 @@ impl Change<'_> {
 }
 
 /// The other lines, byte for byte; the entry keeps the file's name, which is not that of its offsets any more.
-fn write_without(root: &Root, file: &DataFile, to: &str, matcher: &Matcher) -> Result<FileEntry> {
+fn write_without(root: &Root, file: &DayFile, to: &str, matcher: &Matcher) -> Result<FileEntry> {
     let path = file.path();
     let compression = Compression::of(&path);
     let mut lines = open(root, &path)?;

@@ -8,7 +8,7 @@ use crate::lake::disk::root::Root;
 use crate::lake::disk::{checksummed, lock};
 use crate::lake::layout::paths::HOME;
 use crate::locked::Locked;
-use crate::subjects::list::{Entry, Registry, Secret};
+use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
 
 const ENTRIES: &str = ".lakectl/erasures";
 const SECRET: &str = ".lakectl/erasure-key";
@@ -22,7 +22,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(30);
 /// come back.
 pub(in crate::lake) fn load(root: &Root) -> Result<Registry> {
     let secret = secret(root)?;
-    match checksummed::read::<Vec<Entry>>(root, ENTRIES)? {
+    match checksummed::read::<Vec<ErasedEntry>>(root, ENTRIES)? {
         Some(entries) => {
             Registry::new(secret, entries, &root.shown(ENTRIES)).with_context(|| root.shown(SECRET))
         }
@@ -36,14 +36,14 @@ pub(in crate::lake) fn load(root: &Root) -> Result<Registry> {
     }
 }
 
-fn secret(root: &Root) -> Result<Option<Secret>> {
+fn secret(root: &Root) -> Result<Option<ErasureSecret>> {
     let Some(hex) = checksummed::read::<String>(root, SECRET)? else {
         return Ok(None);
     };
     let bytes: Option<Vec<u8>> = (0..hex.len() / 2)
         .map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok())
         .collect();
-    let secret = bytes.and_then(|bytes| Secret::from_bytes(&bytes));
+    let secret = bytes.and_then(|bytes| ErasureSecret::from_bytes(&bytes));
     secret
         .map(Some)
         .with_context(|| format!("{} is no key of ours", root.shown(SECRET)))
@@ -60,8 +60,8 @@ impl Lake<'_> {
     pub fn register(
         &self,
         run_id: &str,
-        suggested: &Secret,
-        entries: &dyn Fn(&Secret) -> Vec<Entry>,
+        suggested: &ErasureSecret,
+        entries: &dyn Fn(&ErasureSecret) -> Vec<ErasedEntry>,
     ) -> Result<()> {
         let _lock = match lock::take(&self.root, LOCK, run_id, LOCK_WAIT)? {
             Locked::Ours(lock) => lock,
@@ -85,7 +85,7 @@ impl Lake<'_> {
         };
         let before = known.entries.len();
         for entry in entries(&secret) {
-            let same = |known: &Entry| known.topic == entry.topic && known.hash == entry.hash;
+            let same = |known: &ErasedEntry| known.topic == entry.topic && known.hash == entry.hash;
             if !known.entries.iter().any(same) {
                 known.entries.push(entry);
             }

@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// What a look through a topic's files came to.
 #[derive(Debug, Clone, Default)]
-pub struct Found {
+pub struct LakeHits {
     /// Those that hold lines to erase.
     pub files: Vec<FileHits>,
     /// Files with lines that a person has to look at: they can't be read, and hold the subject's bytes.
@@ -28,14 +28,14 @@ pub struct FileHits {
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-pub(in crate::lake) struct Counts {
+pub(in crate::lake) struct LineCounts {
     pub erase: u64,
     pub(super) mention: u64,
     pub not_searchable: u64,
     pub without_key: u64,
 }
 
-impl Found {
+impl LakeHits {
     pub fn fail(&mut self, failed: Vec<(String, String)>) {
         self.files
             .retain(|file| !failed.iter().any(|(path, _)| *path == file.path));
@@ -48,7 +48,7 @@ impl Found {
     }
 
     /// Adds a file's counts; true where it holds lines to erase.
-    pub(in crate::lake) fn note(&mut self, path: &str, checksum: &str, counts: Counts) -> bool {
+    pub(in crate::lake) fn note(&mut self, path: &str, checksum: &str, counts: LineCounts) -> bool {
         let hits = |lines: u64| FileHits {
             path: path.to_owned(),
             lines,

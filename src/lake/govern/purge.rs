@@ -11,7 +11,7 @@ use crate::lake::Lake;
 use crate::lake::commit::{self, trash};
 use crate::lake::disk::lock;
 use crate::lake::layout::paths::{HivePartition, day_folder, topic_folder};
-use crate::lake::ledger::{self, Manifest, Pending, PendingPurge, TopicState, changed_since};
+use crate::lake::ledger::{self, Debt, Manifest, PendingPurge, TopicState, changed_since};
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::words::one_line;
@@ -227,9 +227,9 @@ impl Lake<'_> {
             trash: format!("{}/{run_id}-{number}", trash::home(topic)),
         };
         let purges: Vec<_> = folders.iter().enumerate().map(purge).collect();
-        state.pending = Some(Pending {
+        state.pending = Some(Debt {
             purges,
-            ..Pending::default()
+            ..Debt::default()
         });
         changed_since::note(&self.root, topic, state)?;
         commit::commit(&self.root, self.settings, topic, state)

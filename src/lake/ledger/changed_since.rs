@@ -6,7 +6,7 @@ use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change_log::Removed;
-use super::{FileEntry, Manifest, Pending, TopicState, by_partition};
+use super::{Debt, FileEntry, Manifest, TopicState, by_partition};
 use crate::config::Kind;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HivePartition, day_folder};
@@ -19,7 +19,7 @@ pub(in crate::lake) fn note(root: &Root, topic: &str, state: &mut TopicState) ->
         return Ok(PathsReport::default());
     };
     state.changes.commit += 1;
-    let mut change = Change {
+    let mut change = CommitChange {
         root,
         topic,
         kind: state.kind,
@@ -51,7 +51,7 @@ pub(in crate::lake) fn note(root: &Root, topic: &str, state: &mut TopicState) ->
     Ok(change.paths)
 }
 
-struct Change<'c> {
+struct CommitChange<'c> {
     root: &'c Root,
     topic: &'c str,
     kind: Kind,
@@ -63,8 +63,8 @@ struct Change<'c> {
     gone: BTreeMap<i32, u64>,
 }
 
-impl Change<'_> {
-    fn of(&mut self, pending: &mut Pending) -> Result<()> {
+impl CommitChange<'_> {
+    fn of(&mut self, pending: &mut Debt) -> Result<()> {
         let days = pending
             .files
             .iter()

@@ -152,7 +152,7 @@ pub struct TopicState {
     /// The current snapshot of a table.
     pub snapshot: Option<Snapshot>,
     /// What the last commit still owes to the readers.
-    pub pending: Option<Pending>,
+    pub pending: Option<Debt>,
 }
 
 impl TopicState {
@@ -243,7 +243,7 @@ pub struct Snapshot {
 
 /// What a committed change still owes to the readers. Every step of it can be done twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
+pub struct Debt {
     /// The folder they were staged in.
     pub staging: String,
     pub files: Vec<PendingFile>,

@@ -25,7 +25,7 @@ pub(crate) fn decoder(prefix: &str, key: &KeySchema) -> Decoder {
 
 /// What a line came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct LineOutcome {
     /// Something in it is not what readers expect, and stands as text.
     pub irregular: bool,
 }
@@ -51,7 +51,7 @@ impl LineWriter {
     }
 
     /// Appends one line with its line feed. Never fails: what can't be read goes as text.
-    pub fn write(&self, record: &Record<'_>, decoded: &Decoded<'_>, out: &mut Vec<u8>) -> Written {
+    pub fn write(&self, record: &Record<'_>, decoded: &Decoded<'_>, out: &mut Vec<u8>) -> LineOutcome {
         if !self.metadata
             && let Body::Object(object) = &decoded.body
             && !object.is_reserved()
@@ -60,14 +60,14 @@ impl LineWriter {
             out.push(b'\n');
             // The line has no key, but a key that does not decode counts all the same.
             let irregular = decoded.key_fault().is_some();
-            return Written { irregular };
+            return LineOutcome { irregular };
         }
         self.head.begin(decoded.at, &decoded.key, out);
         self.write_rest(record, decoded, out)
     }
 
     /// Appends the rest of a line, which its head does not tell, with its line feed.
-    pub fn write_rest(&self, record: &Record<'_>, decoded: &Decoded<'_>, out: &mut Vec<u8>) -> Written {
+    pub fn write_rest(&self, record: &Record<'_>, decoded: &Decoded<'_>, out: &mut Vec<u8>) -> LineOutcome {
         let fault = decoded.key_fault().map(|reason| &**reason);
         let reason = match &decoded.body {
             Body::Unreadable { reason, .. } => Some(format!("value: {reason}")),
@@ -81,7 +81,7 @@ impl LineWriter {
         }
         self.body(&decoded.body, out);
         out.push(b'\n');
-        Written {
+        LineOutcome {
             irregular: !errors.is_empty(),
         }
     }
@@ -194,7 +194,7 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> Written {
+    pub(crate) fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> LineOutcome {
         let decoded = self.decoder.decode(record);
         self.writer.write(record, &decoded, out)
     }

@@ -9,7 +9,7 @@ use crate::decode::key::{DecodedKey, Key};
 use crate::record::Coordinates;
 
 /// Kafka partition, offset, and Kafka's timestamp in milliseconds since 1970.
-type Place = (i32, i64, i64);
+type LineOrigin = (i32, i64, i64);
 
 /// Writes the heads of one topic's lines.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +30,7 @@ impl LineHead {
     /// them are replaced by another before any line of theirs is written.
     pub(in crate::lake) fn write(
         &self,
-        (partition, offset, timestamp_ms): Place,
+        (partition, offset, timestamp_ms): LineOrigin,
         key: Option<&[u8]>,
         out: &mut Vec<u8>,
     ) {

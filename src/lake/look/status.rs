@@ -9,7 +9,7 @@ use crate::config::{Kind, Settings, check_topic_name};
 use crate::lake::Lake;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HOME, HivePartition};
-use crate::lake::ledger::{self, FileEntry, Manifest, Pending, TopicState, preconditions};
+use crate::lake::ledger::{self, Debt, FileEntry, Manifest, TopicState, preconditions};
 use crate::record::Progress;
 use crate::run_id;
 
@@ -142,12 +142,8 @@ fn read_state(root: &Root, topic: &str) -> Result<Option<(TopicState, Option<Dat
     Ok(TopicState::load(root, topic)?.map(|state| (state, committed)))
 }
 
-fn count_days(
-    root: &Root,
-    topic: &str,
-    pending: Option<&Pending>,
-) -> Result<BTreeMap<HivePartition, DayCount>> {
-    let nothing = Pending::default();
+fn count_days(root: &Root, topic: &str, pending: Option<&Debt>) -> Result<BTreeMap<HivePartition, DayCount>> {
+    let nothing = Debt::default();
     let pending = pending.unwrap_or(&nothing);
     let mut days = Manifest::days(root, topic)?;
     days.extend(
@@ -174,7 +170,7 @@ fn count_days(
 }
 
 /// A day's files once what is pending is in its place; the same where it is already.
-fn settled(day: &str, known: Vec<FileEntry>, pending: &Pending) -> Vec<FileEntry> {
+fn settled(day: &str, known: Vec<FileEntry>, pending: &Debt) -> Vec<FileEntry> {
     if pending.purges.iter().any(|purge| purge.day == day) {
         return Vec::new();
     }
@@ -234,10 +230,10 @@ mod tests {
             replaces: false,
             file: file(name, records),
         };
-        let pending = Pending {
+        let pending = Debt {
             files: vec![entry("b", 2)],
             forget: vec![("2026-11-22".to_owned(), "old".to_owned())],
-            ..Pending::default()
+            ..Debt::default()
         };
         let names = |known: Vec<FileEntry>| -> Vec<String> {
             let files = settled("2026-11-22", known, &pending);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Kind;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HivePartition, day_folder};
-use crate::lake::ledger::{FileEntry, Manifest, Pending, PendingExchange, PendingFile, by_partition};
+use crate::lake::ledger::{Debt, FileEntry, Manifest, PendingExchange, PendingFile, by_partition};
 
 /// Turns the staged files of a rebuild into day folders that are ready to be exchanged.
 ///
@@ -20,7 +20,7 @@ pub(in crate::lake) fn stage(
     (first, last): (NaiveDate, NaiveDate),
     staging: String,
     files: Vec<PendingFile>,
-) -> Result<Pending> {
+) -> Result<Debt> {
     let mut found: BTreeMap<HivePartition, Vec<PendingFile>> = BTreeMap::new();
     for file in files {
         let day = file
@@ -38,9 +38,9 @@ pub(in crate::lake) fn stage(
         .collect();
     let days: BTreeSet<HivePartition> = known.into_iter().chain(found.keys().copied()).collect();
     check(root, topic, &days, &found)?;
-    let mut pending = Pending {
+    let mut pending = Debt {
         staging,
-        ..Pending::default()
+        ..Debt::default()
     };
     for (number, (day, files)) in found.into_iter().enumerate() {
         let exchange = stage_day(root, topic, &pending.staging, number, day, files)?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
-use crate::config::{Files, Kind, Lake};
+use crate::config::{Files, Kind, LakeSettings};
 use crate::decode::Decoded;
 use crate::lake::disk::folder::Folder;
 use crate::lake::disk::root::Root;
@@ -25,13 +25,13 @@ const OPEN_FILES_MAX: usize = 128;
 /// One run's files of one stream topic.
 #[derive(Debug)]
 pub struct Stage<'a> {
-    lake: &'a Lake,
+    lake: &'a LakeSettings,
     topic: &'a str,
     generation: u32,
     folder: Folder<'a>,
     /// The file of the last record; neighbours mostly share it.
-    current: Option<(Place, Part)>,
-    others: HashMap<Place, Part>,
+    current: Option<(FileKey, OpenFile)>,
+    others: HashMap<FileKey, OpenFile>,
     done: Vec<(u32, PendingFile)>,
     sequence: u32,
     /// Bytes of memory that all buffers take, full or not.
@@ -41,10 +41,10 @@ pub struct Stage<'a> {
 }
 
 /// A Kafka partition and a day: what shares a file.
-type Place = (i32, HivePartition);
+type FileKey = (i32, HivePartition);
 
 #[derive(Debug)]
-struct Part {
+struct OpenFile {
     /// Its number in this run, which is its name while it is staged.
     number: u32,
     file: Option<Arc<File>>,
@@ -61,7 +61,7 @@ struct Part {
 impl<'a> Stage<'a> {
     pub fn new(
         root: &'a Root,
-        lake: &'a Lake,
+        lake: &'a LakeSettings,
         topic: &'a str,
         generation: u32,
         folder: &str,
@@ -115,7 +115,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Takes out the part that a record belongs to.
-    fn part(&mut self, place: Place, offset: i64) -> (Place, Part) {
+    fn part(&mut self, place: FileKey, offset: i64) -> (FileKey, OpenFile) {
         match self.current.take() {
             Some(current) if current.0 == place => return current,
             Some((other, part)) => self.others.insert(other, part),
@@ -148,9 +148,9 @@ impl<'a> Stage<'a> {
         self.done.drain(..).map(complete).collect()
     }
 
-    fn new_part(&mut self, first: i64) -> Part {
+    fn new_part(&mut self, first: i64) -> OpenFile {
         self.sequence += 1;
-        Part {
+        OpenFile {
             number: self.sequence,
             file: None,
             exists: false,
@@ -163,7 +163,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Takes out all parts, in no order.
-    fn take_parts(&mut self) -> Vec<(Place, Part)> {
+    fn take_parts(&mut self) -> Vec<(FileKey, OpenFile)> {
         self.current
             .take()
             .into_iter()
@@ -179,7 +179,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Memory must not stay with files that are seldom written.
-    fn flush(&mut self, part: &mut Part) -> Result<()> {
+    fn flush(&mut self, part: &mut OpenFile) -> Result<()> {
         let lines = std::mem::take(&mut part.buffer);
         self.held -= lines.capacity();
         if lines.is_empty() {
@@ -209,7 +209,7 @@ impl<'a> Stage<'a> {
     }
 
     /// What the file came to is told by the writer in the end.
-    fn finish(&mut self, (partition, day): Place, mut part: Part) -> Result<()> {
+    fn finish(&mut self, (partition, day): FileKey, mut part: OpenFile) -> Result<()> {
         self.flush(&mut part)?;
         if part.file.is_some() {
             self.open_files -= 1;
@@ -257,7 +257,7 @@ mod tests {
     fn memory_does_not_grow_with_days() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::open(dir.path(), 0o640, 0o750, true).unwrap().unwrap();
-        let lake = Lake {
+        let lake = LakeSettings {
             root: dir.path().to_owned(),
             timezone: chrono_tz::UTC,
             files: Files::Batch,

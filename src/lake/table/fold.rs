@@ -6,8 +6,8 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use super::fold_memory::{Arena, FETCH_AHEAD};
-use super::merge::{Memory, Merge, Run, Source};
-use super::spill_row::{Head, Origin};
+use super::merge::{Memory, Merge, MergeSource, SpilledRun};
+use super::spill_row::{RowHeader, RowOrigin};
 use crate::lake::disk::root::Root;
 use crate::lake::line::head::LineHead;
 
@@ -43,7 +43,7 @@ impl<'a> Fold<'a> {
     }
 
     /// Takes an update of a key, in the order of offsets within its Kafka partition; None: a tombstone.
-    pub fn add(&mut self, key: &[u8], mut origin: Origin, rest: Option<&[u8]>) -> Result<()> {
+    pub fn add(&mut self, key: &[u8], mut origin: RowOrigin, rest: Option<&[u8]>) -> Result<()> {
         let length = rest.map_or(0, <[u8]>::len);
         let hash = self.rows.hash(key);
         let mut spare = 0;
@@ -79,7 +79,7 @@ impl<'a> Fold<'a> {
             let path = self.path(number);
             let file = self.root.read(&path)?;
             let file = file.with_context(|| format!("{} is gone", self.root.shown(&path)))?;
-            sources.push(Source::Run(Run::new(
+            sources.push(MergeSource::Run(SpilledRun::new(
                 file,
                 read_ahead.clamp(8 * 1024, 256 * 1024),
             )?));
@@ -87,7 +87,7 @@ impl<'a> Fold<'a> {
         let orders = self.rows.sorted();
         let rows = Arc::new(self.rows);
         for order in orders {
-            sources.push(Source::Memory(Memory::new(Arc::clone(&rows), order)));
+            sources.push(MergeSource::Memory(Memory::new(Arc::clone(&rows), order)));
         }
         Ok(Merge::new(sources, lines))
     }
@@ -122,8 +122,8 @@ impl<'a> Fold<'a> {
     }
 
     /// A row that does not fit into the memory at all becomes a run by itself.
-    fn spill_alone(&mut self, key: &[u8], origin: Origin, rest: Option<&[u8]>) -> Result<()> {
-        let head = Head::new(key.len(), rest.map(<[u8]>::len), origin)?;
+    fn spill_alone(&mut self, key: &[u8], origin: RowOrigin, rest: Option<&[u8]>) -> Result<()> {
+        let head = RowHeader::new(key.len(), rest.map(<[u8]>::len), origin)?;
         write_run(self.root, &self.path(self.runs), |out| {
             out.write_all(&head.bytes())?;
             out.write_all(key)?;

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use std::cell::Cell;
 
-use super::spill_row::{HEADER, Head, Origin};
+use super::spill_row::{HEADER, RowHeader, RowOrigin};
 use crate::memory::key_hash::{Places, Seed};
 use crate::memory::prefetch::fetch;
 
@@ -91,13 +91,13 @@ impl Arena {
         &mut self,
         hash: Hash,
         key: &[u8],
-        origin: Origin,
+        origin: RowOrigin,
         line: Option<&[u8]>,
         spare: usize,
     ) -> Result<()> {
         let at = self.bytes.len();
         let text = line.unwrap_or_default();
-        let head = Head::new(key.len(), line.map(<[u8]>::len), origin)?;
+        let head = RowHeader::new(key.len(), line.map(<[u8]>::len), origin)?;
         let size = size(key.len(), text.len() + spare);
         let room = (size - ROOM - HEADER - key.len()) as u32;
         self.bytes.extend_from_slice(&room.to_le_bytes());
@@ -116,14 +116,14 @@ impl Arena {
     }
 
     /// Puts an update where the row is; false: its line is too long for that.
-    pub fn replace(&mut self, at: At, origin: Origin, line: Option<&[u8]>) -> Result<bool> {
+    pub fn replace(&mut self, at: At, origin: RowOrigin, line: Option<&[u8]>) -> Result<bool> {
         let text = line.unwrap_or_default();
         if text.len() > self.room(at) {
             return Ok(false);
         }
         self.needed -= self.needs(at);
         let key_length = self.head(at).key_length as usize;
-        let head = Head::new(key_length, line.map(<[u8]>::len), origin)?;
+        let head = RowHeader::new(key_length, line.map(<[u8]>::len), origin)?;
         let start = at.0 as usize + ROOM;
         self.bytes[start..start + HEADER].copy_from_slice(&head.bytes());
         let start = start + HEADER + key_length;
@@ -260,10 +260,10 @@ impl Arena {
         &self.bytes[at.0 as usize + ROOM..][..length]
     }
 
-    pub fn head(&self, at: At) -> Head {
+    pub fn head(&self, at: At) -> RowHeader {
         let mut header = [0; HEADER];
         header.copy_from_slice(&self.bytes[at.0 as usize + ROOM..][..HEADER]);
-        Head::parse(&header)
+        RowHeader::parse(&header)
     }
 
     pub fn key(&self, at: At) -> &[u8] {

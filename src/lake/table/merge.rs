@@ -8,13 +8,13 @@ use std::io::{BufReader, Read};
 use std::sync::Arc;
 
 use super::fold_memory::{Arena, At, FETCH_AHEAD};
-use super::spill_row::{HEADER, Head, Origin};
+use super::spill_row::{HEADER, RowHeader, RowOrigin};
 use crate::lake::line::head::LineHead;
 
 /// The rows of all sources: the row of each key that counts, in the order of keys.
 #[derive(Debug)]
 pub struct Merge {
-    sources: Vec<Source>,
+    sources: Vec<MergeSource>,
     lines: LineHead,
     /// The next row's key of each source that has one.
     next: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
@@ -31,7 +31,7 @@ impl Merge {
         Merge::new(Vec::new(), LineHead::default())
     }
 
-    pub fn new(sources: Vec<Source>, lines: LineHead) -> Self {
+    pub fn new(sources: Vec<MergeSource>, lines: LineHead) -> Self {
         // All of them have their first row yet to come.
         let present = (0..sources.len()).map(|at| (Vec::new(), at)).collect();
         Merge {
@@ -66,16 +66,16 @@ impl Merge {
     }
 
     /// Whether a row of the present key counts in place of the one before all of them.
-    pub fn replaces(&mut self, before: &Origin) -> bool {
+    pub fn replaces(&mut self, before: &RowOrigin) -> bool {
         self.choose(Some(before))
     }
 
     /// Chooses the last row of the Kafka partition that the present key lives in; false: it has no row here.
-    fn choose(&mut self, before: Option<&Origin>) -> bool {
+    fn choose(&mut self, before: Option<&RowOrigin>) -> bool {
         let origin = |at: usize| self.sources[at].head().origin;
         let rows = || self.present.iter().map(|&(_, at)| (at, origin(at)));
         let all = rows().map(|(_, origin)| origin).chain(before.copied());
-        let Some(home) = all.max_by_key(Origin::rank) else {
+        let Some(home) = all.max_by_key(RowOrigin::rank) else {
             return false;
         };
         let of_home = rows().filter(|(_, origin)| origin.partition == home.partition);
@@ -98,8 +98,8 @@ impl Merge {
         self.present.first().map_or(&[], |(key, _)| key)
     }
 
-    pub fn origin(&self) -> Origin {
-        Origin {
+    pub fn origin(&self) -> RowOrigin {
+        RowOrigin {
             latest_ms: self.latest_ms,
             ..self.sources[self.newest].head().origin
         }
@@ -111,7 +111,7 @@ impl Merge {
 
     /// Appends the present line, with its line feed.
     pub(super) fn write_line(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        let Origin {
+        let RowOrigin {
             partition,
             offset,
             timestamp_ms,
@@ -125,33 +125,33 @@ impl Merge {
 }
 
 #[derive(Debug)]
-pub(in crate::lake) enum Source {
-    Run(Run),
+pub(in crate::lake) enum MergeSource {
+    Run(SpilledRun),
     Memory(Memory),
 }
 
-impl Source {
+impl MergeSource {
     /// Moves on to the next row, whose key is put in place of `key`; false: there is none.
     fn advance(&mut self, key: &mut Vec<u8>) -> Result<bool> {
         key.clear();
         match self {
-            Source::Run(run) => run.advance(key).context("reading a spilled run"),
-            Source::Memory(memory) => Ok(memory.advance(key)),
+            MergeSource::Run(run) => run.advance(key).context("reading a spilled run"),
+            MergeSource::Memory(memory) => Ok(memory.advance(key)),
         }
     }
 
-    fn head(&self) -> &Head {
+    fn head(&self) -> &RowHeader {
         match self {
-            Source::Run(run) => &run.head,
-            Source::Memory(memory) => &memory.head,
+            MergeSource::Run(run) => &run.head,
+            MergeSource::Memory(memory) => &memory.head,
         }
     }
 
     /// Appends what there is of the row's line.
     fn take_rest(&mut self, out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Source::Run(run) => run.take_rest(out).context("reading a spilled run"),
-            Source::Memory(memory) => {
+            MergeSource::Run(run) => run.take_rest(out).context("reading a spilled run"),
+            MergeSource::Memory(memory) => {
                 memory.rest(out);
                 Ok(())
             }
@@ -161,19 +161,19 @@ impl Source {
 
 /// A spilled run. A line stays in its file until somebody wants it: those of all runs together may be large.
 #[derive(Debug)]
-pub(in crate::lake) struct Run {
+pub(in crate::lake) struct SpilledRun {
     file: BufReader<File>,
     /// Bytes of the file that are still to come.
     left: u64,
-    head: Head,
+    head: RowHeader,
     /// Those of the present row's line among them.
     unread: u32,
 }
 
-impl Run {
+impl SpilledRun {
     pub fn new(file: File, read_ahead: usize) -> Result<Self> {
         let left = file.metadata()?.len();
-        Ok(Run {
+        Ok(SpilledRun {
             file: BufReader::with_capacity(read_ahead, file),
             left,
             head: NO_ROW,
@@ -192,7 +192,7 @@ impl Run {
         }
         let mut header = [0; HEADER];
         self.file.read_exact(&mut header)?;
-        let head = Head::parse(&header);
+        let head = RowHeader::parse(&header);
         let rest = head.line_length.unwrap_or(0);
         // A length that is damage takes no more memory than the file has bytes.
         let length = HEADER as u64 + u64::from(head.key_length) + u64::from(rest);
@@ -217,10 +217,10 @@ impl Run {
 }
 
 /// Before the first row.
-pub(super) const NO_ROW: Head = Head {
+pub(super) const NO_ROW: RowHeader = RowHeader {
     key_length: 0,
     line_length: None,
-    origin: Origin {
+    origin: RowOrigin {
         partition: 0,
         offset: 0,
         timestamp_ms: 0,
@@ -235,7 +235,7 @@ pub(in crate::lake) struct Memory {
     rows: Arc<Arena>,
     order: std::vec::IntoIter<At>,
     at: Option<At>,
-    head: Head,
+    head: RowHeader,
 }
 
 impl Memory {
@@ -272,15 +272,15 @@ mod tests {
     use proptest::prelude::*;
     use std::io::{Seek, SeekFrom, Write};
 
-    fn run(bytes: &[u8]) -> Source {
+    fn run(bytes: &[u8]) -> MergeSource {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
-        Source::Run(Run::new(file, 16).unwrap())
+        MergeSource::Run(SpilledRun::new(file, 16).unwrap())
     }
 
     fn row(key: &[u8], rest: Option<&[u8]>) -> Vec<u8> {
-        let head = Head::new(key.len(), rest.map(<[u8]>::len), NO_ROW.origin).unwrap();
+        let head = RowHeader::new(key.len(), rest.map(<[u8]>::len), NO_ROW.origin).unwrap();
         [&head.bytes(), key, rest.unwrap_or_default()].concat()
     }
 

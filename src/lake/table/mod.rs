@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use super::disk::root::Root;
 use super::layout::paths::{HivePartition, day_folder, snapshot_name};
-use super::ledger::{self, FileEntry, Manifest, Pending, PendingFile, Snapshot};
+use super::ledger::{self, Debt, FileEntry, Manifest, PendingFile, Snapshot};
 use crate::config::{Compression, Kind, Topic};
 use crate::subjects::matcher::Matcher;
 use merge::Merge;
@@ -44,7 +44,7 @@ pub(super) fn stage(
     change: TableChange<'_>,
     rows: Merge,
     day_of: impl FnOnce(i64) -> HivePartition,
-) -> Result<(Pending, Snapshot)> {
+) -> Result<(Debt, Snapshot)> {
     let base = change.previous.filter(|_| change.merge);
     let written = snapshot::merge(
         root,
@@ -99,11 +99,11 @@ pub(super) fn stage(
         },
     };
     let link = link_of(topic, &snapshot.path);
-    let mut pending = Pending {
+    let mut pending = Debt {
         staging: change.staging.clone(),
         files: vec![data, keys],
         link: Some((link, format!("../{}", snapshot.path))),
-        ..Pending::default()
+        ..Debt::default()
     };
     if let Some(old) = change.previous {
         retire(&change, old, &snapshot, &mut pending);
@@ -112,7 +112,7 @@ pub(super) fn stage(
 }
 
 /// What of the old snapshot goes: all of it, or all but the file where the table keeps its history.
-fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mut Pending) {
+fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mut Debt) {
     let erased =
         HivePartition::parse(&old.day).is_some_and(|day| change.cutoff.is_some_and(|cutoff| day < cutoff));
     let kept = change.topic.history && old.day != new.day && !erased;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::sync::Arc;
 
 use super::merge::Merge;
-use super::spill_row::Head;
+use super::spill_row::RowHeader;
 use crate::config::Compression;
 use crate::lake::disk::root::Root;
 use crate::lake::file::writer::{CHUNK, Chunk, Writer};
@@ -16,7 +16,7 @@ const BUFFER: usize = 2 * CHUNK;
 
 /// A snapshot in staging, and its sidecar.
 #[derive(Debug)]
-pub struct Written {
+pub struct StagedSnapshot {
     pub snapshot: FileEntry,
     pub sidecar: FileEntry,
     /// Rows of the sidecar that are deleted keys.
@@ -87,7 +87,7 @@ impl Output {
             self.count(fold.origin().day_ms);
             Some(length)
         };
-        let head = Head::new(fold.key().len(), line_length, fold.origin())?;
+        let head = RowHeader::new(fold.key().len(), line_length, fold.origin())?;
         self.sidecar.buffer.extend_from_slice(&head.bytes());
         self.sidecar.buffer.extend_from_slice(fold.key());
         self.flush_full()
@@ -120,7 +120,7 @@ impl Output {
         Ok(())
     }
 
-    pub fn finish(mut self) -> Result<Written> {
+    pub fn finish(mut self) -> Result<StagedSnapshot> {
         if !self.snapshot.buffer.is_empty() || self.rows == 0 {
             // Nothing but an empty frame is an empty compressed file to every reader.
             self.snapshot.write(&mut self.writer)?;
@@ -143,7 +143,7 @@ impl Output {
                 changed: 0,
             })
         };
-        Ok(Written {
+        Ok(StagedSnapshot {
             snapshot: entry(self.snapshot)?,
             sidecar: entry(self.sidecar)?,
             tombstones: self.tombstones,

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::merge::NO_ROW;
 use super::new_snapshot::Output;
-use super::spill_row::{self, Head, Origin};
+use super::spill_row::{self, RowHeader, RowOrigin};
 use crate::config::Compression;
 use crate::lake::disk::root::Root;
 use crate::lake::file::writer::CHUNK;
@@ -62,7 +62,7 @@ impl Previous {
         self.sidecar.key()
     }
 
-    pub fn origin(&self) -> &Origin {
+    pub fn origin(&self) -> &RowOrigin {
         &self.sidecar.head.origin
     }
 
@@ -187,7 +187,7 @@ struct Sidecar {
     last: usize,
     /// The present row in the buffer.
     row: Range<usize>,
-    head: Head,
+    head: RowHeader,
 }
 
 impl Sidecar {
@@ -214,7 +214,7 @@ impl Sidecar {
         }
         let mut header = [0; spill_row::HEADER];
         header.copy_from_slice(&self.buffer[self.row.start..][..spill_row::HEADER]);
-        let head = Head::parse(&header);
+        let head = RowHeader::parse(&header);
         let length = spill_row::HEADER + head.key_length as usize;
         if self.fill(length)? < length {
             bail!("it ends in the middle of a row");

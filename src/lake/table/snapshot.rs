@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::cmp::Ordering;
 
 use super::merge::Merge;
-use super::new_snapshot::{Output, Written};
+use super::new_snapshot::{Output, StagedSnapshot};
 use super::old_snapshot::Previous;
 use crate::config::Compression;
 use crate::lake::disk::root::Root;
@@ -33,7 +33,7 @@ pub fn merge(
     compression: Compression,
     first_drain: FirstDrain,
     erase: Option<&Matcher>,
-) -> Result<Written> {
+) -> Result<StagedSnapshot> {
     let mut out = Output::new(root, folder, compression, first_drain == FirstDrain::GoesOn)?;
     let mut more = fold.advance()?;
     if let Some(snapshot) = previous {

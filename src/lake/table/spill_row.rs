@@ -6,7 +6,7 @@ use crate::record::Rank;
 
 /// Where a row comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin {
+pub struct RowOrigin {
     /// Kafka partition.
     pub partition: i32,
     pub offset: i64,
@@ -18,7 +18,7 @@ pub struct Origin {
     pub day_ms: i64,
 }
 
-impl Origin {
+impl RowOrigin {
     /// Of a key that moved between Kafka partitions, the highest rank tells where it lives: its last offset there counts.
     /// Within a Kafka partition the rank never falls, so it does not matter how the partitions come mixed.
     pub fn rank(&self) -> Rank {
@@ -26,8 +26,8 @@ impl Origin {
     }
 
     /// The same record, after others of its key in its Kafka partition.
-    pub fn after(self, earlier: &Origin) -> Origin {
-        Origin {
+    pub fn after(self, earlier: &RowOrigin) -> RowOrigin {
+        RowOrigin {
             latest_ms: self.latest_ms.max(earlier.latest_ms),
             ..self
         }
@@ -40,30 +40,30 @@ pub const HEADER: usize = 44;
 
 /// What stands before a row's key, and what may follow that of its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
+pub struct RowHeader {
     pub key_length: u32,
     /// None: a tombstone.
     pub line_length: Option<u32>,
-    pub origin: Origin,
+    pub origin: RowOrigin,
 }
 
-impl Head {
+impl RowHeader {
     /// # Errors
     /// A length does not fit.
-    pub fn new(key_length: usize, line_length: Option<usize>, origin: Origin) -> Result<Head> {
-        Ok(Head {
+    pub fn new(key_length: usize, line_length: Option<usize>, origin: RowOrigin) -> Result<RowHeader> {
+        Ok(RowHeader {
             key_length: fit(key_length)?,
             line_length: line_length.map(fit).transpose()?,
             origin,
         })
     }
 
-    pub fn parse(header: &[u8; HEADER]) -> Head {
+    pub fn parse(header: &[u8; HEADER]) -> RowHeader {
         let length = u32::from_le_bytes(array(header, 4));
-        Head {
+        RowHeader {
             key_length: u32::from_le_bytes(array(header, 0)),
             line_length: (length != TOMBSTONE).then_some(length),
-            origin: Origin {
+            origin: RowOrigin {
                 partition: i32::from_le_bytes(array(header, 8)),
                 offset: i64::from_le_bytes(array(header, 12)),
                 timestamp_ms: i64::from_le_bytes(array(header, 20)),
@@ -106,16 +106,16 @@ mod tests {
 
     #[test]
     fn too_long_is_an_error() {
-        let origin = Origin {
+        let origin = RowOrigin {
             partition: 0,
             offset: 0,
             timestamp_ms: 0,
             latest_ms: 0,
             day_ms: 0,
         };
-        assert!(Head::new(0, Some(u32::MAX as usize), origin).is_err());
-        assert!(Head::new(u32::MAX as usize, None, origin).is_err());
-        assert!(Head::new(0, Some(u32::MAX as usize - 1), origin).is_ok());
+        assert!(RowHeader::new(0, Some(u32::MAX as usize), origin).is_err());
+        assert!(RowHeader::new(u32::MAX as usize, None, origin).is_err());
+        assert!(RowHeader::new(0, Some(u32::MAX as usize - 1), origin).is_ok());
     }
 
     proptest! {
@@ -124,9 +124,9 @@ mod tests {
             key_length in 0..u32::MAX, line_length in proptest::option::of(0..u32::MAX),
             place in any::<(i32, i64, i64, i64, i64)>(),
         ) {
-            let origin = Origin { partition: place.0, offset: place.1, timestamp_ms: place.2, latest_ms: place.3, day_ms: place.4 };
-            let head = Head { key_length, line_length, origin };
-            prop_assert_eq!(Head::parse(&head.bytes()), head);
+            let origin = RowOrigin { partition: place.0, offset: place.1, timestamp_ms: place.2, latest_ms: place.3, day_ms: place.4 };
+            let head = RowHeader { key_length, line_length, origin };
+            prop_assert_eq!(RowHeader::parse(&head.bytes()), head);
         }
     }
 }

@@ -18,7 +18,7 @@ fn report(topics: Vec<TopicReport>, signal: Option<i32>) -> Report {
 }
 
 fn over(before: Samples, report: &Report, now: f64) -> Samples {
-    let run = Run {
+    let run = RunMetrics {
         command: "lake",
         report,
         all_topics: true,
@@ -98,13 +98,13 @@ fn topics_that_are_configured_no_longer_go_and_others_stay() {
     let mut failed = report(Vec::new(), None);
     failed.fail(&anyhow::anyhow!("no broker"));
     let one = report(vec![topic("b", 0)], None);
-    let some = Run {
+    let some = RunMetrics {
         command: "lake",
         report: &one,
         all_topics: false,
         now: 200.0,
     };
-    let another = Run {
+    let another = RunMetrics {
         command: "warehouse",
         report: &one,
         all_topics: true,
@@ -128,7 +128,7 @@ fn a_mistyped_topic_leaves_no_samples() {
         report(vec![failed], None)
     };
     let named = |name, before: Samples| {
-        let run = Run {
+        let run = RunMetrics {
             command: "lake",
             report: &failed(name),
             all_topics: false,

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use super::grid::section;
 use super::grouped;
 use crate::config::Kind;
-use crate::status::ask::Status;
+use crate::status::ask::StatusAnswer;
 use crate::status::model::{DayStatus, TopicStatus};
 use crate::words::one_line;
 
@@ -44,7 +44,7 @@ pub(super) struct Calendars<'a> {
 }
 
 impl<'a> Calendars<'a> {
-    pub(super) fn new(status: &'a Status) -> Calendars<'a> {
+    pub(super) fn new(status: &'a StatusAnswer) -> Calendars<'a> {
         // The one day of a table's snapshot is no history.
         let least = |kind| if kind == Kind::Table { 2 } else { 1 };
         let has_days = |topic: &&TopicStatus| {

@@ -4,21 +4,21 @@ use maud::{Markup, Render, html};
 
 /// A cell below its column's heading; numbers stand to the right.
 #[derive(Debug)]
-pub(super) struct Cell {
+pub(super) struct GridCell {
     head: &'static str,
     class: Option<&'static str>,
     content: Markup,
 }
 
-pub(super) fn text(head: &'static str, content: impl Render) -> Cell {
+pub(super) fn text(head: &'static str, content: impl Render) -> GridCell {
     let class = None;
     let content = content.render();
-    Cell { head, class, content }
+    GridCell { head, class, content }
 }
 
-pub(super) fn number(head: &'static str, content: impl Render) -> Cell {
+pub(super) fn number(head: &'static str, content: impl Render) -> GridCell {
     let class = Some("n");
-    Cell {
+    GridCell {
         class,
         ..text(head, content)
     }
@@ -34,14 +34,14 @@ pub(super) fn section(id: &str, title: &str, content: &Markup) -> Markup {
 }
 
 /// A section of one table; nothing where it has no rows.
-pub(super) fn table_section(id: &str, title: &str, caption: impl Render, rows: &[Vec<Cell>]) -> Markup {
+pub(super) fn table_section(id: &str, title: &str, caption: impl Render, rows: &[Vec<GridCell>]) -> Markup {
     html! {
         @if !rows.is_empty() { (section(id, title, &table(caption, rows))) }
     }
 }
 
 /// The first cell of a row names it.
-pub(super) fn table(caption: impl Render, rows: &[Vec<Cell>]) -> Markup {
+pub(super) fn table(caption: impl Render, rows: &[Vec<GridCell>]) -> Markup {
     html! {
         table role="table" {
             caption { (caption) }

@@ -7,7 +7,7 @@ mod sections;
 use chrono::{DateTime, Utc};
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 
-use super::ask::Status;
+use super::ask::StatusAnswer;
 use super::model::{Source, rfc3339};
 use crate::words::one_line;
 use calendar::Calendars;
@@ -17,7 +17,7 @@ const STYLE: &str = include_str!("style.css");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-pub fn page(status: &Status) -> String {
+pub fn page(status: &StatusAnswer) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -85,7 +85,7 @@ fn unknown() -> Markup {
 }
 
 /// A sign that is told apart without its colour, and what it says.
-fn overall(status: &Status) -> (&'static str, String) {
+fn overall(status: &StatusAnswer) -> (&'static str, String) {
     let tables = status.topics.iter().flat_map(|topic| &topic.tables);
     let rejects: u64 = tables.filter_map(|table| table.rejects).sum();
     match (status.heard_anything(), status.warnings.len()) {
@@ -97,7 +97,7 @@ fn overall(status: &Status) -> (&'static str, String) {
     }
 }
 
-fn header(status: &Status) -> Markup {
+fn header(status: &StatusAnswer) -> Markup {
     let (class, text) = overall(status);
     let database = status.database.as_deref().unwrap_or("–");
     let places = [
@@ -133,7 +133,7 @@ fn state(source: &Source) -> Markup {
     }
 }
 
-fn tiles(status: &Status) -> Markup {
+fn tiles(status: &StatusAnswer) -> Markup {
     let lakes = || status.topics.iter().filter_map(|topic| topic.lake.as_ref());
     let tables = || status.topics.iter().flat_map(|topic| &topic.tables);
     let behind = status.topics.iter().filter(|topic| topic.in_kafka != Some(false));
@@ -175,7 +175,7 @@ fn sum(parts: impl Iterator<Item = Option<u64>>, shown: impl Fn(u64) -> String) 
     }
 }
 
-fn warnings(status: &Status) -> Markup {
+fn warnings(status: &StatusAnswer) -> Markup {
     html! {
         @if !status.warnings.is_empty() {
             section.warnings aria-labelledby="warnings" {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::grid::{number, section, table, table_section, text};
 use super::{bytes, grouped, moment, name, unknown};
-use crate::status::ask::Status;
+use crate::status::ask::StatusAnswer;
 use crate::status::model::{LakeState, LakeStatus, PartitionStatus, TableStatus, TopicStatus};
 use crate::words::one_line;
 
@@ -23,7 +23,7 @@ fn figure(number: Option<u64>) -> Markup {
     known(number.map(grouped))
 }
 
-pub(super) fn in_the_lake(status: &Status) -> Markup {
+pub(super) fn in_the_lake(status: &StatusAnswer) -> Markup {
     let row = |topic: &TopicStatus| {
         let lake = topic.lake.as_ref()?;
         Some(vec![
@@ -87,12 +87,12 @@ fn days(lake: &LakeStatus) -> Markup {
     }
 }
 
-fn tables(status: &Status) -> impl Iterator<Item = (&TopicStatus, &TableStatus)> {
+fn tables(status: &StatusAnswer) -> impl Iterator<Item = (&TopicStatus, &TableStatus)> {
     let topics = status.topics.iter();
     topics.flat_map(|topic| topic.tables.iter().map(move |table| (topic, table)))
 }
 
-pub(super) fn in_the_warehouse(status: &Status) -> Markup {
+pub(super) fn in_the_warehouse(status: &StatusAnswer) -> Markup {
     let row = |(topic, table): (&TopicStatus, &TableStatus)| {
         let committed = match (table.committed, table.rejects) {
             (Some(at), _) => moment(at),
@@ -121,7 +121,7 @@ pub(super) fn in_the_warehouse(status: &Status) -> Markup {
     table_section("warehouse", "In the warehouse", caption, &rows)
 }
 
-pub(super) fn rejects(status: &Status) -> Markup {
+pub(super) fn rejects(status: &StatusAnswer) -> Markup {
     let kept_in = html! { code { "lakectl_rejects" } };
     let mut rows = Vec::new();
     for (topic, table) in tables(status) {
@@ -155,7 +155,7 @@ pub(super) fn rejects(status: &Status) -> Markup {
 }
 
 /// Who is kept how long and was purged up to when; those that agree share a row.
-pub(super) fn retention(status: &Status) -> Markup {
+pub(super) fn retention(status: &StatusAnswer) -> Markup {
     // By the column (the lake has days instead), how long it is kept, and up to when it was purged.
     let mut groups: BTreeMap<(Option<&str>, String, String), Vec<&str>> = BTreeMap::new();
     let mut add = |who, column, kept: Option<&str>, purged: Option<String>| {
@@ -210,7 +210,7 @@ pub(super) fn retention(status: &Status) -> Markup {
     table_section("retention", "Retention", caption, &rows)
 }
 
-pub(super) fn partitions(status: &Status) -> Markup {
+pub(super) fn partitions(status: &StatusAnswer) -> Markup {
     let offset = |offset: Option<i64>| offset.map(|at| grouped(at.unsigned_abs()));
     let mut rows = Vec::new();
     for topic in &status.topics {

@@ -11,7 +11,7 @@ use crate::decode::Decoded;
 use crate::problem::About;
 use crate::warehouse::Warehouse;
 use crate::warehouse::load::batch::change::values_bytes;
-use crate::warehouse::load::read_record::{Change, RowReader};
+use crate::warehouse::load::read_record::{RowChange, RowReader};
 use crate::warehouse::load::table_sink::STATEMENT_OVERHEAD_BYTES;
 use crate::warehouse::table::column::{Column, ColumnType};
 use crate::warehouse::table::mapping;
@@ -55,12 +55,12 @@ pub struct Trial {
     upserts: u64,
     deletes: u64,
     rejects: u64,
-    refused: BTreeMap<Refusal, Refused>,
+    refused: BTreeMap<Refusal, RefusedSample>,
     widths: BTreeMap<usize, Width>,
 }
 
 #[derive(Debug)]
-struct Refused {
+struct RefusedSample {
     records: u64,
     first: (i32, i64),
 }
@@ -140,19 +140,19 @@ impl Trial {
     pub fn take(&mut self, record: &Decoded<'_>) {
         let Decoded { key, body, .. } = record;
         match self.reader.read(&self.table, key, body, Wanted::Values) {
-            Change::NoKey => self.keyless += 1,
-            Change::Delete { .. } => self.deletes += 1,
-            Change::Upsert(row) => {
+            RowChange::NoKey => self.keyless += 1,
+            RowChange::Delete { .. } => self.deletes += 1,
+            RowChange::Upsert(row) => {
                 self.upserts += 1;
                 let values: Vec<Value> = row.cells.into_iter().flatten().map(Cell::into_value).collect();
                 self.largest = self.largest.max(values_bytes(&values));
             }
-            Change::Refused { refusal, .. } => {
+            RowChange::Refused { refusal, .. } => {
                 self.rejects += 1;
                 self.refuse(record, refusal);
             }
         }
-        if let Change::Upsert(row) = self.loose_reader.read(&self.loose, key, body, Wanted::Values) {
+        if let RowChange::Upsert(row) = self.loose_reader.read(&self.loose, key, body, Wanted::Values) {
             for (at, cell) in row.cells.into_iter().enumerate() {
                 if let Some(Cell::Bytes(text)) = cell {
                     self.widths
@@ -169,7 +169,7 @@ impl Trial {
         let mut table = self.table.clone();
         loop {
             let column = refusal.column;
-            let refused = self.refused.entry(shared(refusal)).or_insert(Refused {
+            let refused = self.refused.entry(shared(refusal)).or_insert(RefusedSample {
                 records: 0,
                 first: (record.at.partition, record.at.offset),
             });
@@ -187,7 +187,7 @@ impl Trial {
                 .reader
                 .read(&table, &record.key, &record.body, Wanted::Values)
             {
-                Change::Refused { refusal: next, .. } => refusal = next,
+                RowChange::Refused { refusal: next, .. } => refusal = next,
                 _ => return,
             }
         }

@@ -28,7 +28,7 @@ const OWN_TABLES: [(&str, &[&str]); 7] = [
 
 /// A server that answers, and the session that it gave us.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct ServerFacts {
     pub version: String,
     /// None: the wire is not encrypted.
     pub cipher: Option<String>,
@@ -48,14 +48,14 @@ pub struct Rights {
 }
 
 impl Warehouse {
-    pub fn facts(&self) -> Result<Facts> {
+    pub fn facts(&self) -> Result<ServerFacts> {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         let (version, sql_mode): (String, String) = conn
             .query_first("SELECT VERSION(), @@SESSION.sql_mode")?
             .context("the server does not tell its version")?;
         let cipher: Option<(String, String)> = conn.query_first("SHOW SESSION STATUS LIKE 'Ssl_cipher'")?;
         let server = if version.contains("MariaDB") { "" } else { "MySQL " };
-        Ok(Facts {
+        Ok(ServerFacts {
             version: format!("{server}{version}"),
             cipher: cipher
                 .map(|(_, cipher)| cipher)

@@ -13,7 +13,7 @@ use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::Cell;
-use crate::warehouse::value::cells::Row;
+use crate::warehouse::value::cells::RowValues;
 
 pub(in crate::warehouse) const TABLE: &str = "lakectl_cutoffs";
 
@@ -26,7 +26,7 @@ pub(in crate::warehouse) struct Cutoffs(Vec<(String, Moment)>);
 
 /// The same, by index into the table's columns.
 #[derive(Debug, Default)]
-pub(in crate::warehouse) struct Erased {
+pub(in crate::warehouse) struct RowCutoffs {
     pub cutoffs: Cutoffs,
     columns: Vec<(usize, Moment)>,
 }
@@ -72,10 +72,10 @@ impl Cutoffs {
     }
 }
 
-impl Erased {
+impl RowCutoffs {
     /// # Errors
     /// A column that is gone or holds no time any more: nothing could keep what was erased away. Exit code 2.
-    pub fn new(cutoffs: Cutoffs, table: &TargetTable) -> Result<Erased> {
+    pub fn new(cutoffs: Cutoffs, table: &TargetTable) -> Result<RowCutoffs> {
         let mut columns = Vec::with_capacity(cutoffs.0.len());
         for (name, cutoff) in &cutoffs.0 {
             let lower = name.to_lowercase();
@@ -93,11 +93,11 @@ impl Erased {
             };
             columns.push((at, *cutoff));
         }
-        Ok(Erased { cutoffs, columns })
+        Ok(RowCutoffs { cutoffs, columns })
     }
 
     /// Whether a row of these values is one of those that were erased.
-    pub fn covers(&self, row: &Row<'_>) -> bool {
+    pub fn covers(&self, row: &RowValues<'_>) -> bool {
         self.columns
             .iter()
             .any(|(column, cutoff)| match &row.cells[*column] {
@@ -131,14 +131,14 @@ mod tests {
     #[test]
     fn only_what_is_before_the_cutoff_is_covered() {
         let cutoff = (2023, 11, 22, 0, 0, 0, 0);
-        let erased = Erased {
+        let erased = RowCutoffs {
             cutoffs: Cutoffs::default(),
             columns: vec![(3, cutoff)],
         };
         let covers = |column: usize, value: Value| {
-            let mut row = Row {
+            let mut row = RowValues {
                 cells: vec![Some(Cell::Int(7)), None, None, None],
-                ..Row::default()
+                ..RowValues::default()
             };
             row.cells[column] = Some(Cell::of(&value));
             erased.covers(&row)

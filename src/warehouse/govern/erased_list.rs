@@ -8,7 +8,7 @@ use crate::config::Topic;
 use crate::exit::usage;
 use crate::problem::About;
 use crate::subjects::filter::Filter;
-use crate::subjects::list::{Entry, Registry, Secret};
+use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
 use crate::warehouse::load::read_record::RowReader;
 use crate::warehouse::server::connect;
 use crate::warehouse::{Session, Warehouse};
@@ -42,7 +42,7 @@ pub(in crate::warehouse) fn load(conn: &mut Conn) -> Result<Registry> {
         Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => return Ok(Registry::default()),
         rows => rows.with_context(|| format!("reading {ENTRIES}"))?,
     };
-    let entries = rows.into_iter().map(|(topic, hash, field, id, at)| Entry {
+    let entries = rows.into_iter().map(|(topic, hash, field, id, at)| ErasedEntry {
         id,
         at,
         topic,
@@ -52,14 +52,14 @@ pub(in crate::warehouse) fn load(conn: &mut Conn) -> Result<Registry> {
     Registry::new(secret(conn)?, entries.collect(), &format!("table `{ENTRIES}`"))
 }
 
-fn secret(conn: &mut impl Queryable) -> Result<Option<Secret>> {
+fn secret(conn: &mut impl Queryable) -> Result<Option<ErasureSecret>> {
     let bytes: Option<Vec<u8>> = match conn.query_first(format!("SELECT secret FROM {SECRET} WHERE id = 1")) {
         Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => None,
         found => found.with_context(|| format!("reading {SECRET}"))?,
     };
     match bytes {
         None => Ok(None),
-        Some(bytes) => Secret::from_bytes(&bytes)
+        Some(bytes) => ErasureSecret::from_bytes(&bytes)
             .map(Some)
             .with_context(|| format!("table `{SECRET}`: no key of ours")),
     }
@@ -94,7 +94,11 @@ impl Warehouse {
     ///
     /// # Errors
     /// Nothing was added, unless the message says that this is unknown.
-    pub fn register(&self, suggested: &Secret, entries: &dyn Fn(&Secret) -> Vec<Entry>) -> Result<()> {
+    pub fn register(
+        &self,
+        suggested: &ErasureSecret,
+        entries: &dyn Fn(&ErasureSecret) -> Vec<ErasedEntry>,
+    ) -> Result<()> {
         let mut session = Session::open(&self.database)?;
         let add = |transaction: &mut Transaction<'_>| {
             // Of two that come first at once, one wins, and both use its secret.

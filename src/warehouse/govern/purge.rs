@@ -200,7 +200,7 @@ impl Deletion {
 
     fn run(&mut self, deadline: Option<Instant>, stop: &Stop, progress: &mut dyn FnMut(u64)) -> Result<()> {
         let mut chunk = CHUNK_START;
-        let mut patience = Patience::new();
+        let mut patience = PurgePatience::new();
         let mut refused = None;
         let over = || stop.signal().is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
         while self.deleted < self.doomed && !over() {
@@ -213,7 +213,7 @@ impl Deletion {
                         break;
                     }
                     chunk = adapted(chunk, began.elapsed());
-                    patience = Patience::new();
+                    patience = PurgePatience::new();
                 }
                 Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.spares => {
                     // A row that another table refers to must not keep the others.
@@ -259,7 +259,7 @@ impl Deletion {
     }
 
     /// After an error that passes: on with the same session, or with another.
-    fn recover(&mut self, error: mysql::Error, patience: &mut Patience) -> Result<()> {
+    fn recover(&mut self, error: mysql::Error, patience: &mut PurgePatience) -> Result<()> {
         match fault_of(&error) {
             Fault::Busy if patience.wait() => Ok(()),
             Fault::Lost if patience.wait() => self.link.reconnect(patience.until),
@@ -279,14 +279,14 @@ fn count(database: &Database, aged: &Aged, cutoff: &Value) -> Result<u64> {
 }
 
 /// How long the same transaction is tried again.
-struct Patience {
+struct PurgePatience {
     until: Instant,
     pause: Duration,
 }
 
-impl Patience {
-    fn new() -> Patience {
-        Patience {
+impl PurgePatience {
+    fn new() -> PurgePatience {
+        PurgePatience {
             until: Instant::now() + PATIENCE,
             pause: Duration::from_millis(20),
         }

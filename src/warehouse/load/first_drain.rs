@@ -7,7 +7,7 @@ use mysql::prelude::Queryable;
 
 use super::batch::Batch;
 use super::batch::recent_keys::Home;
-use super::progress::Place;
+use super::progress::ProgressKey;
 use crate::memory::key_hash::Seed;
 
 pub(in crate::warehouse) const TABLE: &str = "lakectl_first_drain";
@@ -17,7 +17,7 @@ const TOGETHER: usize = 36_000;
 const HOME_BYTES: usize = 28;
 
 /// Hands what earlier runs have noted to `batch`, the older first.
-pub(in crate::warehouse) fn read(conn: &mut Conn, place: Place<'_>, batch: &mut Batch) -> Result<()> {
+pub(in crate::warehouse) fn read(conn: &mut Conn, place: ProgressKey<'_>, batch: &mut Batch) -> Result<()> {
     let rows = conn.exec_iter(
         format!("SELECT seed, places FROM {TABLE} WHERE table_name = ? AND topic = ? ORDER BY id"),
         (place.table, place.topic),
@@ -39,7 +39,11 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, place: Place<'_>, batch: &mut 
 }
 
 /// Notes the keys of a batch, within the open transaction.
-pub(in crate::warehouse) fn note(conn: &mut Conn, place: Place<'_>, batch: &Batch) -> mysql::Result<()> {
+pub(in crate::warehouse) fn note(
+    conn: &mut Conn,
+    place: ProgressKey<'_>,
+    batch: &Batch,
+) -> mysql::Result<()> {
     let mut homes = batch.homes().peekable();
     while homes.peek().is_some() {
         let mut bytes = Vec::with_capacity(TOGETHER.min(homes.len()) * HOME_BYTES);
@@ -57,7 +61,7 @@ pub(in crate::warehouse) fn note(conn: &mut Conn, place: Place<'_>, batch: &Batc
 }
 
 /// Forgets it all. Most tables have nothing here: then no lock is taken that others could wait for.
-pub(in crate::warehouse) fn forget(conn: &mut Conn, place: Place<'_>) -> mysql::Result<()> {
+pub(in crate::warehouse) fn forget(conn: &mut Conn, place: ProgressKey<'_>) -> mysql::Result<()> {
     let whose = "WHERE table_name = ? AND topic = ?";
     let found: Option<i64> = conn.exec_first(
         format!("SELECT id FROM {TABLE} {whose} LIMIT 1"),

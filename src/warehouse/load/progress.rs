@@ -11,13 +11,17 @@ pub(in crate::warehouse) const TABLE: &str = "lakectl_progress";
 
 /// The progress of one topic in one table.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::warehouse) struct Place<'a> {
+pub(in crate::warehouse) struct ProgressKey<'a> {
     pub table: &'a str,
     pub topic: &'a str,
 }
 
 /// Reads the rows; `locked` keeps them locked until the transaction ends.
-pub(in crate::warehouse) fn read(conn: &mut Conn, place: Place<'_>, locked: bool) -> mysql::Result<Progress> {
+pub(in crate::warehouse) fn read(
+    conn: &mut Conn,
+    place: ProgressKey<'_>,
+    locked: bool,
+) -> mysql::Result<Progress> {
     let rows: Vec<Row> = conn.exec(
         format!(
             "SELECT kafka_partition, next_offset, topic_id, generation, complete_ms FROM {TABLE} \
@@ -68,7 +72,7 @@ pub(in crate::warehouse) fn read_all(conn: &mut Conn) -> mysql::Result<AllProgre
 /// Inserts the rows that are missing, committed at once: two sessions that lock absent rows deadlock.
 pub(in crate::warehouse) fn prepare(
     conn: &mut Conn,
-    place: Place<'_>,
+    place: ProgressKey<'_>,
     partitions: impl Iterator<Item = i32>,
 ) -> mysql::Result<()> {
     for partition in partitions {
@@ -86,7 +90,7 @@ pub(in crate::warehouse) fn prepare(
 /// Moves the rows from `before` to `after`; a new generation replaces them.
 pub(in crate::warehouse) fn write(
     conn: &mut Conn,
-    place: Place<'_>,
+    place: ProgressKey<'_>,
     before: &Progress,
     after: &Progress,
 ) -> mysql::Result<()> {
@@ -133,7 +137,7 @@ pub(in crate::warehouse) fn write(
 }
 
 /// Other topics that fill the same table.
-pub(super) fn other_topics(conn: &mut Conn, place: Place<'_>) -> mysql::Result<Vec<String>> {
+pub(super) fn other_topics(conn: &mut Conn, place: ProgressKey<'_>) -> mysql::Result<Vec<String>> {
     conn.exec(
         format!("SELECT DISTINCT topic FROM {TABLE} WHERE table_name = ? AND topic <> ? AND next_offset IS NOT NULL"),
         (place.table, place.topic),

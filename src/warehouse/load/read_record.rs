@@ -4,24 +4,24 @@ use mysql::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
-use super::batch::change::{Pending, Write};
+use super::batch::change::{PendingChange, Write};
 use crate::config::KeySchema;
 use crate::decode::key::{DecodedKey, Key};
 use crate::decode::{Body, Decoder, Field, Object, fields};
 use crate::record::Record;
 use crate::warehouse::table::key_fields::by_name_or_place;
-use crate::warehouse::table::mapping::{KeyColumns, KeyPlan, Names};
+use crate::warehouse::table::mapping::{FieldNames, KeyColumns, KeyPlan};
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::Cell;
-use crate::warehouse::value::cells::{Row, Wanted};
+use crate::warehouse::value::cells::{RowValues, Wanted};
 use crate::warehouse::value::convert::Input;
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 
 /// What a record asks for.
 #[derive(Debug)]
-pub(in crate::warehouse) enum Change<'a> {
+pub(in crate::warehouse) enum RowChange<'a> {
     /// All of the primary key's columns are filled.
-    Upsert(Row<'a>),
+    Upsert(RowValues<'a>),
     /// The primary key's values.
     Delete { key: Vec<Value> },
     /// A table's record without a key says nothing about any row.
@@ -44,7 +44,7 @@ const ORDER_NAME_MAX: usize = 256;
 pub(in crate::warehouse) struct RowReader {
     /// Decodes again what waited as its raw record until it landed: most updates are followed by another before that.
     again: Decoder,
-    names: Names,
+    names: FieldNames,
     plan: KeyPlan,
     /// Exact names seen so far.
     known: HashMap<String, Option<usize>>,
@@ -55,19 +55,19 @@ pub(in crate::warehouse) struct RowReader {
     pub(super) key_fitted: bool,
     pub(super) key_misfit: Option<String>,
     /// Memory for the next record's.
-    row: Row<'static>,
+    row: RowValues<'static>,
 }
 
 /// Reads again what was taken once.
 #[derive(Debug)]
-pub(in crate::warehouse) struct Rows<'a> {
+pub(in crate::warehouse) struct Rereader<'a> {
     pub reader: &'a mut RowReader,
     pub table: &'a TargetTable,
 }
 
-impl Rows<'_> {
+impl Rereader<'_> {
     /// The values of an update's columns, or the key of a deletion.
-    pub fn values<'p>(&mut self, pending: &'p Pending) -> Cow<'p, [Value]> {
+    pub fn values<'p>(&mut self, pending: &'p PendingChange) -> Cow<'p, [Value]> {
         match &pending.write {
             Write::Upsert {
                 merged: Some(values), ..
@@ -81,7 +81,7 @@ impl Rows<'_> {
 }
 
 impl RowReader {
-    pub fn new(keys: KeySchema, names: Names, plan: KeyPlan) -> Self {
+    pub fn new(keys: KeySchema, names: FieldNames, plan: KeyPlan) -> Self {
         RowReader {
             again: Decoder::new(keys).with_fields(),
             names,
@@ -91,7 +91,7 @@ impl RowReader {
             without_column: BTreeSet::new(),
             key_fitted: false,
             key_misfit: None,
-            row: Row::default(),
+            row: RowValues::default(),
         }
     }
 
@@ -101,7 +101,7 @@ impl RowReader {
     }
 
     /// Takes the memory of what was read back, for the next record.
-    pub fn take_back(&mut self, row: Row<'_>) {
+    pub fn take_back(&mut self, row: RowValues<'_>) {
         self.row = row.emptied();
     }
 
@@ -111,9 +111,9 @@ impl RowReader {
         key: &'a DecodedKey<'_>,
         body: &'a Body<'_>,
         wanted: Wanted,
-    ) -> Change<'a> {
+    ) -> RowChange<'a> {
         let (key, window) = match key {
-            DecodedKey::Null => return Change::NoKey,
+            DecodedKey::Null => return RowChange::NoKey,
             DecodedKey::Undecodable { reason, .. } => {
                 return refused(RefusalKind::Key(reason.to_string()), None);
             }
@@ -138,7 +138,7 @@ impl RowReader {
         }
         self.key_fitted = true;
         let filled = match body {
-            Body::Tombstone => return Change::Delete { key: row.key(table) },
+            Body::Tombstone => return RowChange::Delete { key: row.key(table) },
             Body::Object(object) => self.fill_fields(table, object, &mut row, wanted),
             Body::Other(_) => {
                 Err(RefusalKind::value("JSON, but no object, so that no column is named").into())
@@ -146,7 +146,7 @@ impl RowReader {
             Body::Unreadable { reason, .. } => Err(RefusalKind::value(reason).into()),
         };
         match filled {
-            Ok(()) => Change::Upsert(row),
+            Ok(()) => RowChange::Upsert(row),
             Err(refusal) => refused(refusal, Some(row.key(table))),
         }
     }
@@ -155,7 +155,7 @@ impl RowReader {
     pub fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
         let decoded = self.again.decode(record);
         let values = match self.read(table, &decoded.key, &decoded.body, Wanted::Values) {
-            Change::Upsert(mut row) => {
+            RowChange::Upsert(mut row) => {
                 let filled = table.key_first().filter_map(|at| row.cells[at].take());
                 let mut values = Vec::with_capacity(table.columns.len());
                 values.extend(filled.map(Cell::into_value));
@@ -183,7 +183,7 @@ impl RowReader {
 
     /// What a key fills of the primary key: all of it but the window.
     pub fn key_values(&mut self, table: &TargetTable, key: &Key<'_>) -> Result<Vec<(usize, Value)>, Refusal> {
-        let mut row = Row::default();
+        let mut row = RowValues::default();
         row.make_room(table.columns.len());
         self.fill_key(table, key, &mut row)?;
         let filled = row.cells.into_iter().enumerate();
@@ -209,7 +209,7 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         key: &'a Key<'_>,
-        row: &mut Row<'a>,
+        row: &mut RowValues<'a>,
     ) -> Result<(), Refusal> {
         if let Key::Json(raw) = key {
             return if raw.starts_with('{') {
@@ -239,7 +239,7 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         input: &Input<'a>,
-        row: &mut Row<'a>,
+        row: &mut RowValues<'a>,
     ) -> Result<(), Refusal> {
         let columns = match &self.plan.columns {
             KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns,
@@ -262,7 +262,7 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         raw: &'a str,
-        row: &mut Row<'a>,
+        row: &mut RowValues<'a>,
     ) -> Result<(), Refusal> {
         let fields = fields::all(raw).map_err(RefusalKind::key)?;
         let targets = match &self.plan.columns {
@@ -298,7 +298,7 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         object: &'a Object<'_>,
-        row: &mut Row<'a>,
+        row: &mut RowValues<'a>,
         wanted: Wanted,
     ) -> Result<(), Refusal> {
         let fields = object.fields().map_err(RefusalKind::value)?;
@@ -359,8 +359,8 @@ impl RowReader {
     }
 }
 
-fn refused(refusal: impl Into<Refusal>, key: Option<Vec<Value>>) -> Change<'static> {
-    Change::Refused {
+fn refused(refusal: impl Into<Refusal>, key: Option<Vec<Value>>) -> RowChange<'static> {
+    RowChange::Refused {
         refusal: refusal.into(),
         key,
     }

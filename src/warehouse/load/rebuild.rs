@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::batch::Batch;
-use super::batch::change::Pending;
-use super::read_record::Rows;
+use super::batch::change::PendingChange;
+use super::read_record::Rereader;
 use crate::target;
 use crate::warehouse::server::connect;
 use crate::warehouse::server::error_class::{Fault, fault_of};
@@ -38,7 +38,7 @@ const TOGETHER: usize = 512;
 const NONE: i32 = -1;
 
 #[derive(Debug)]
-pub(in crate::warehouse) struct Rebuild {
+pub(in crate::warehouse) struct TableRebuild {
     absent: target::Rebuild,
     keys_may_move: bool,
     spilled: bool,
@@ -74,9 +74,9 @@ pub(in crate::warehouse) struct Compared<'b> {
 /// The number of a change, and the Kafka partition and latest time of its key before it.
 type Before = (usize, i32, i64);
 
-impl Rebuild {
+impl TableRebuild {
     pub fn new(absent: target::Rebuild, keys_may_move: bool) -> Self {
-        Rebuild {
+        TableRebuild {
             absent,
             keys_may_move,
             spilled: false,
@@ -125,7 +125,7 @@ impl Rebuild {
     pub fn remember<'b>(
         &mut self,
         conn: &mut Conn,
-        rows: &mut Rows<'_>,
+        rows: &mut Rereader<'_>,
         batch: &'b Batch,
     ) -> mysql::Result<Compared<'b>> {
         if !self.needs_keys() {
@@ -171,7 +171,7 @@ impl Rebuild {
     fn fold_again<'b>(
         &mut self,
         conn: &mut Conn,
-        rows: &mut Rows<'_>,
+        rows: &mut Rereader<'_>,
         batch: &Batch,
         newest: Vec<(&'b [u8], i32, i64)>,
     ) -> mysql::Result<Compared<'b>> {
@@ -205,9 +205,9 @@ impl Rebuild {
 
 fn note_of<'b>(
     first: usize,
-    changes: &[(&'b [u8], &'b Pending)],
+    changes: &[(&'b [u8], &'b PendingChange)],
     batch: &Batch,
-    rows: &mut Rows<'_>,
+    rows: &mut Rereader<'_>,
 ) -> Vec<Noted<'b>> {
     let noted = (first..).zip(changes).map(|(number, &(key, pending))| Noted {
         number,

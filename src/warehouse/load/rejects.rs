@@ -5,7 +5,7 @@ use mysql::{Conn, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-use super::batch::change::Pending;
+use super::batch::change::PendingChange;
 use crate::record::Record;
 
 pub(in crate::warehouse) const TABLE: &str = "lakectl_rejects";
@@ -22,7 +22,7 @@ const REASONS_READ_MAX: usize = 2_000;
 
 /// Why records were rejected, without what they held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Reason {
+pub struct RejectReason {
     pub reason: String,
     /// The server's error number.
     pub errno: Option<u32>,
@@ -70,7 +70,7 @@ impl Reject {
         }
     }
 
-    pub(super) fn of_refused(pending: &Pending, error: &mysql::MySqlError) -> Reject {
+    pub(super) fn of_refused(pending: &PendingChange, error: &mysql::MySqlError) -> Reject {
         Reject {
             errno: Some(error.code),
             ..Reject::of_record(&pending.record(), &error.message)
@@ -90,7 +90,7 @@ fn clip_reason(reason: &str) -> String {
 
 /// Which topic's records into which table.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::warehouse) struct Origin<'a> {
+pub(in crate::warehouse) struct RejectOrigin<'a> {
     pub table: &'a str,
     pub topic: &'a str,
     pub generation: u32,
@@ -99,7 +99,7 @@ pub(in crate::warehouse) struct Origin<'a> {
 /// Within the transaction that moves the progress past them. Read again, they replace themselves.
 pub(in crate::warehouse) fn write<'a>(
     conn: &mut Conn,
-    origin: Origin<'_>,
+    origin: RejectOrigin<'_>,
     rejects: impl Iterator<Item = &'a Reject>,
 ) -> mysql::Result<()> {
     let mut rows: Vec<&Reject> = Vec::new();
@@ -121,7 +121,7 @@ pub(in crate::warehouse) fn write<'a>(
     }
 }
 
-fn write_rows(conn: &mut Conn, origin: Origin<'_>, rows: &[&Reject]) -> mysql::Result<()> {
+fn write_rows(conn: &mut Conn, origin: RejectOrigin<'_>, rows: &[&Reject]) -> mysql::Result<()> {
     let mut parameters = Vec::with_capacity(rows.len() * 11);
     for reject in rows {
         let length = |clipped: &Option<Clipped>| clipped.as_ref().map(|clipped| clipped.length as u64);
@@ -153,7 +153,7 @@ fn write_rows(conn: &mut Conn, origin: Origin<'_>, rows: &[&Reject]) -> mysql::R
 }
 
 /// By topic and table: how many records were rejected, and why, the most frequent reasons first.
-pub(super) type AllRejects = BTreeMap<(String, String), (u64, Vec<Reason>)>;
+pub(super) type AllRejects = BTreeMap<(String, String), (u64, Vec<RejectReason>)>;
 
 pub(in crate::warehouse) fn read_all(conn: &mut Conn) -> mysql::Result<AllRejects> {
     let counts: Vec<(String, String, u64)> = conn.query(format!(
@@ -184,7 +184,7 @@ pub(in crate::warehouse) fn read_all(conn: &mut Conn) -> mysql::Result<AllReject
                 known.records += records;
                 known.last = last.max(std::mem::take(&mut known.last));
             }
-            None => reasons.push(Reason {
+            None => reasons.push(RejectReason {
                 reason,
                 errno,
                 records,

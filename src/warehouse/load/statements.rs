@@ -8,8 +8,8 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
 use super::batch::Batch;
-use super::batch::change::{Pending, Write};
-use super::read_record::Rows;
+use super::batch::change::{PendingChange, Write};
+use super::read_record::Rereader;
 use crate::warehouse::server::connect::Server;
 use crate::warehouse::server::error_class::{Fault, fault_of};
 use crate::warehouse::server::identifier::quote;
@@ -29,7 +29,7 @@ const READY_BYTES_MAX: usize = 2 << 20;
 
 /// What one transaction did to the table.
 #[derive(Debug, Default)]
-pub(in crate::warehouse) struct Applied<'b> {
+pub(in crate::warehouse) struct AppliedChanges<'b> {
     /// Rows that the table took, new, changed or equal.
     pub upserted: u64,
     /// Rows that are gone.
@@ -37,7 +37,7 @@ pub(in crate::warehouse) struct Applied<'b> {
     /// Keys whose record would have brought back what a purge erased, whether or not there was a row.
     pub below_retention: u64,
     /// Changes that the server refused, and its words.
-    pub refused: Vec<(&'b Pending, MySqlError)>,
+    pub refused: Vec<(&'b PendingChange, MySqlError)>,
 }
 
 /// Applies every change of a batch but those of superseded keys, within the open transaction; refused ones are found by halving.
@@ -47,12 +47,12 @@ pub(in crate::warehouse) struct Applied<'b> {
 pub(in crate::warehouse) fn apply<'b>(
     conn: &mut Conn,
     server: &Server,
-    rows: &mut Rows<'_>,
+    rows: &mut Rereader<'_>,
     batch: &'b Batch,
     superseded: &BTreeSet<&[u8]>,
-) -> mysql::Result<Applied<'b>> {
+) -> mysql::Result<AppliedChanges<'b>> {
     let table = rows.table;
-    let mut applied = Applied::default();
+    let mut applied = AppliedChanges::default();
     let mut deletes = Vec::new();
     let mut upserts = vec![Vec::new(); batch.shapes.len()];
     let current = |key: &[u8]| superseded.is_empty() || !superseded.contains(key);
@@ -62,15 +62,16 @@ pub(in crate::warehouse) fn apply<'b>(
             Write::Upsert { shape, .. } => upserts[shape].push(change),
         }
     }
-    let limits = Limits::of(server, table.primary_key.len(), KEYS_MAX);
+    let limits = StatementLimits::of(server, table.primary_key.len(), KEYS_MAX);
     let statement = |keys| delete_sql(table, keys);
     let mut refused = Vec::new();
     applied.deleted = run_all(conn, rows, &deletes, &limits, &statement, &mut refused)?;
-    let erased =
-        |changes: &[Change<'_>]| changes.iter().filter(|(_, pending)| pending.is_erased()).count() as u64;
-    let refused_changes: Vec<Change<'_>> = refused.iter().map(|(change, _)| *change).collect();
+    let erased = |changes: &[KeyedChange<'_>]| {
+        changes.iter().filter(|(_, pending)| pending.is_erased()).count() as u64
+    };
+    let refused_changes: Vec<KeyedChange<'_>> = refused.iter().map(|(change, _)| *change).collect();
     applied.below_retention = erased(&deletes) - erased(&refused_changes);
-    let reborn: Vec<Change<'_>> = batch
+    let reborn: Vec<KeyedChange<'_>> = batch
         .reborn
         .iter()
         .map(|(key, pending)| (&**key, pending))
@@ -79,7 +80,7 @@ pub(in crate::warehouse) fn apply<'b>(
     let mut not_gone = Vec::new();
     run_all(conn, rows, &reborn, &limits, &statement, &mut not_gone)?;
     for (columns, changes) in batch.shapes.iter().zip(&upserts) {
-        let limits = Limits::of(server, columns.len(), ROWS_MAX);
+        let limits = StatementLimits::of(server, columns.len(), ROWS_MAX);
         let statement = |count| upsert_sql(table, columns, count, server.has_row_alias());
         let refused_before = refused.len();
         run_all(conn, rows, changes, &limits, &statement, &mut refused)?;
@@ -110,10 +111,10 @@ pub(in crate::warehouse) fn apply<'b>(
 fn replay<'b>(
     conn: &mut Conn,
     server: &Server,
-    rows: &mut Rows<'_>,
+    rows: &mut Rereader<'_>,
     batch: &Batch,
-    versions: impl Iterator<Item = Change<'b>>,
-    applied: &mut Applied<'b>,
+    versions: impl Iterator<Item = KeyedChange<'b>>,
+    applied: &mut AppliedChanges<'b>,
 ) -> mysql::Result<()> {
     let table = rows.table;
     let rows = Mutex::new(rows);
@@ -144,23 +145,23 @@ fn replay<'b>(
     Ok(())
 }
 
-type Change<'a> = (&'a [u8], &'a Pending);
+type KeyedChange<'a> = (&'a [u8], &'a PendingChange);
 
-struct Limits {
+struct StatementLimits {
     rows: usize,
     bytes: usize,
 }
 
-impl Limits {
-    fn of(server: &Server, columns: usize, rows_max: usize) -> Limits {
-        Limits {
+impl StatementLimits {
+    fn of(server: &Server, columns: usize, rows_max: usize) -> StatementLimits {
+        StatementLimits {
             rows: rows_max.min(PLACEHOLDERS_MAX / columns.max(1)).max(1),
             bytes: (server.packet_max / 2).min(STATEMENT_BYTES_MAX),
         }
     }
 
     /// How many of `changes` fit in one statement: a power of two, so that few statements are prepared.
-    fn fit(&self, changes: &[Change<'_>]) -> usize {
+    fn fit(&self, changes: &[KeyedChange<'_>]) -> usize {
         let mut bytes = 0;
         let fitting = changes
             .iter()
@@ -177,11 +178,11 @@ impl Limits {
 /// While the server works on one statement, the values of the next are made ready.
 fn run_all<'b>(
     conn: &mut Conn,
-    rows: &mut Rows<'_>,
-    changes: &[Change<'b>],
-    limits: &Limits,
+    rows: &mut Rereader<'_>,
+    changes: &[KeyedChange<'b>],
+    limits: &StatementLimits,
     statement: &dyn Fn(usize) -> String,
-    refused: &mut Vec<(Change<'b>, MySqlError)>,
+    refused: &mut Vec<(KeyedChange<'b>, MySqlError)>,
 ) -> mysql::Result<u64> {
     let rows = Mutex::new(rows);
     std::thread::scope(|scope| {
@@ -209,9 +210,9 @@ fn run_all<'b>(
 /// Says how many changes go into each statement, and gives their values unless they are too large to lie ready. Ends early
 /// when nobody wants them any more.
 fn prepare_all(
-    rows: &Mutex<&mut Rows<'_>>,
-    changes: &[Change<'_>],
-    limits: &Limits,
+    rows: &Mutex<&mut Rereader<'_>>,
+    changes: &[KeyedChange<'_>],
+    limits: &StatementLimits,
     to: SyncSender<(usize, Option<Vec<Value>>)>,
 ) {
     let mut rest = changes;
@@ -226,7 +227,7 @@ fn prepare_all(
     }
 }
 
-fn values_of(rows: &Mutex<&mut Rows<'_>>, changes: &[Change<'_>]) -> Vec<Value> {
+fn values_of(rows: &Mutex<&mut Rereader<'_>>, changes: &[KeyedChange<'_>]) -> Vec<Value> {
     let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all = Vec::new();
     for changes in changes.chunks(TOGETHER) {
@@ -244,11 +245,11 @@ fn values_of(rows: &Mutex<&mut Rows<'_>>, changes: &[Change<'_>]) -> Vec<Value> 
 /// A refused statement changes nothing by itself: its halves are tried until the one record is found.
 fn run_or_halve<'b>(
     conn: &mut Conn,
-    rows: &Mutex<&mut Rows<'_>>,
-    changes: &[Change<'b>],
+    rows: &Mutex<&mut Rereader<'_>>,
+    changes: &[KeyedChange<'b>],
     values: Option<Vec<Value>>,
     statement: &dyn Fn(usize) -> String,
-    refused: &mut Vec<(Change<'b>, MySqlError)>,
+    refused: &mut Vec<(KeyedChange<'b>, MySqlError)>,
 ) -> mysql::Result<u64> {
     let parameters = values.unwrap_or_else(|| values_of(rows, changes));
     let error = match conn.exec_drop(statement(changes.len()), parameters) {
@@ -355,8 +356,8 @@ mod tests {
 
     #[test]
     fn statements_stay_below_the_limits() {
-        let pending = |bytes: usize| Pending::for_tests(vec![Value::Bytes(vec![0; bytes])]);
-        let limits = Limits {
+        let pending = |bytes: usize| PendingChange::for_tests(vec![Value::Bytes(vec![0; bytes])]);
+        let limits = StatementLimits {
             rows: 700,
             bytes: 10_000,
         };

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use super::batch::Batch;
 use super::first_drain;
-use super::progress::{self, Place};
+use super::progress::{self, ProgressKey};
 use super::read_record::RowReader;
-use super::rebuild::{self, Rebuild};
+use super::rebuild::{self, TableRebuild};
 use super::transaction::{self, Landed};
 use crate::config::Topic;
 use crate::decode::{Decoded, Decoder};
@@ -25,7 +25,7 @@ use crate::record::{DrainPlan, Drained, Progress, Record};
 use crate::report::{TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
 use crate::target::{self, Sink};
-use crate::warehouse::govern::cutoffs::{self, Erased};
+use crate::warehouse::govern::cutoffs::{self, RowCutoffs};
 use crate::warehouse::govern::erased_list;
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::table::target::TargetTable;
@@ -48,7 +48,7 @@ pub struct TableSink {
     /// Memory for what is taken together.
     coming: Coming,
     /// What a purge has erased, as it was when the lock was taken.
-    erased: Erased,
+    erased: RowCutoffs,
     /// Who was erased by name, as it was when the lock was taken: they must not come back.
     persons: Filter,
     persons_dropped: u64,
@@ -67,7 +67,7 @@ pub struct TableSink {
     taken: BTreeMap<i32, i64>,
     /// What intermediate transactions record beside offsets.
     identity: Option<(Option<String>, u32)>,
-    rebuild: Option<Rebuild>,
+    rebuild: Option<TableRebuild>,
     landed: Landed,
     /// Written within a rebuild's open transaction.
     spilled: Landed,
@@ -95,7 +95,7 @@ impl TableSink {
         table: TargetTable,
         link: Link,
         reader: RowReader,
-        erased: Erased,
+        erased: RowCutoffs,
         persons: Filter,
         progress: Progress,
     ) -> TableSink {
@@ -167,7 +167,7 @@ impl TableSink {
     /// # Errors
     /// Another topic fills the same table (exit code 2), another run took the lock, or the session could not be renewed.
     pub fn rebuild(&mut self, rebuild: target::Rebuild) -> Result<()> {
-        let place = Place {
+        let place = ProgressKey {
             table: &self.table.name,
             topic: &self.topic.name,
         };
@@ -182,11 +182,11 @@ impl TableSink {
         }
         link.reopen(rebuild::READ_TIMEOUT)?;
         self.progress = progress::read(&mut link.conn, place, false)?;
-        self.erased = Erased::new(cutoffs::read(&mut link.conn, place.table)?, &self.table)?;
+        self.erased = RowCutoffs::new(cutoffs::read(&mut link.conn, place.table)?, &self.table)?;
         self.persons = erased_list::filter(&mut link.conn, &self.topic, &self.reader)?;
         // Its own table knows of all keys.
         self.batch.forget_written();
-        self.rebuild = Some(Rebuild::new(rebuild, self.keys_may_move));
+        self.rebuild = Some(TableRebuild::new(rebuild, self.keys_may_move));
         Ok(())
     }
 
@@ -265,7 +265,7 @@ impl TableSink {
 
     /// Learns which keys the first drain has taken in the runs before.
     fn recall(&mut self) -> Result<()> {
-        let place = Place {
+        let place = ProgressKey {
             table: &self.table.name,
             topic: &self.topic.name,
         };

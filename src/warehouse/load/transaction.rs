@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
-use super::progress::{self, Place};
-use super::read_record::{RowReader, Rows};
-use super::rebuild::{Compared, Rebuild};
-use super::rejects::{self, Origin, Reject};
+use super::progress::{self, ProgressKey};
+use super::read_record::{Rereader, RowReader};
+use super::rebuild::{Compared, TableRebuild};
+use super::rejects::{self, Reject, RejectOrigin};
 use super::{first_drain, statements};
 use crate::record::Progress;
 use crate::warehouse::govern::cutoffs::{self, Cutoffs};
@@ -61,7 +61,7 @@ impl std::ops::AddAssign for Landed {
 }
 
 /// Why a try came to nothing.
-enum Failure {
+enum AttemptFailure {
     Server(mysql::Error),
     /// The answer to COMMIT never came; this is what it would have made durable.
     Unanswered(mysql::Error, Landed),
@@ -70,15 +70,15 @@ enum Failure {
     Purged,
 }
 
-impl From<mysql::Error> for Failure {
+impl From<mysql::Error> for AttemptFailure {
     fn from(error: mysql::Error) -> Self {
-        Failure::Server(error)
+        AttemptFailure::Server(error)
     }
 }
 
 impl<'a> Work<'a> {
-    pub fn place(&self) -> Place<'a> {
-        Place {
+    pub fn place(&self) -> ProgressKey<'a> {
+        ProgressKey {
             table: &self.table.name,
             topic: self.topic,
         }
@@ -93,7 +93,7 @@ impl<'a> Work<'a> {
         &self,
         link: &mut Link,
         reader: &mut RowReader,
-        mut rebuild: Option<&mut Rebuild>,
+        mut rebuild: Option<&mut TableRebuild>,
     ) -> Result<Landed> {
         let mut deadline = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(20);
@@ -103,14 +103,14 @@ impl<'a> Work<'a> {
         loop {
             let error = match self.attempt(link, reader, rebuild.as_deref_mut(), unanswered, was_away) {
                 Ok(landed) => return Ok(landed),
-                Err(Failure::Stranger(found)) => return Err(self.stranger(&found)),
-                Err(Failure::Purged) => return Err(self.purged()),
-                Err(Failure::Unanswered(error, landed))
+                Err(AttemptFailure::Stranger(found)) => return Err(self.stranger(&found)),
+                Err(AttemptFailure::Purged) => return Err(self.purged()),
+                Err(AttemptFailure::Unanswered(error, landed))
                     if rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) =>
                 {
                     return self.look_up(link, error, landed);
                 }
-                Err(Failure::Unanswered(error, landed)) => {
+                Err(AttemptFailure::Unanswered(error, landed)) => {
                     // However long that answer was waited for, there is time to look.
                     if unanswered.is_none() {
                         deadline = deadline.max(Instant::now() + self.patience.min(LOOK_UP));
@@ -118,7 +118,7 @@ impl<'a> Work<'a> {
                     unanswered = Some(landed);
                     error
                 }
-                Err(Failure::Server(error)) => error,
+                Err(AttemptFailure::Server(error)) => error,
             };
             let fault = match rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) {
                 // What was read before is in this transaction alone.
@@ -198,10 +198,10 @@ impl<'a> Work<'a> {
         &self,
         link: &mut Link,
         reader: &mut RowReader,
-        mut rebuild: Option<&mut Rebuild>,
+        mut rebuild: Option<&mut TableRebuild>,
         unanswered: Option<Landed>,
         was_away: bool,
-    ) -> Result<Landed, Failure> {
+    ) -> Result<Landed, AttemptFailure> {
         if !rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled())
             && let Some(landed) = self.begin(link, rebuild.as_deref_mut(), unanswered)?
         {
@@ -209,7 +209,7 @@ impl<'a> Work<'a> {
         }
         if was_away && erased_list::count(&mut link.conn)? != self.persons_listed {
             link.conn.query_drop("ROLLBACK")?;
-            return Err(Failure::Purged);
+            return Err(AttemptFailure::Purged);
         }
         let mut landed = self.change(link, reader, rebuild.as_deref_mut())?;
         if let Some(rebuild) = rebuild {
@@ -219,7 +219,7 @@ impl<'a> Work<'a> {
         progress::write(&mut link.conn, self.place(), self.before, self.after)?;
         match link.conn.query_drop("COMMIT") {
             Ok(()) => Ok(landed),
-            Err(error) if fault_of(&error) == Fault::Lost => Err(Failure::Unanswered(error, landed)),
+            Err(error) if fault_of(&error) == Fault::Lost => Err(AttemptFailure::Unanswered(error, landed)),
             Err(error) => Err(error.into()),
         }
     }
@@ -241,9 +241,9 @@ impl<'a> Work<'a> {
     fn begin(
         &self,
         link: &mut Link,
-        rebuild: Option<&mut Rebuild>,
+        rebuild: Option<&mut TableRebuild>,
         unanswered: Option<Landed>,
-    ) -> Result<Option<Landed>, Failure> {
+    ) -> Result<Option<Landed>, AttemptFailure> {
         let new = self
             .after
             .next
@@ -261,12 +261,12 @@ impl<'a> Work<'a> {
                 return Ok(None);
             }
             link.conn.query_drop("ROLLBACK")?;
-            return Err(Failure::Purged);
+            return Err(AttemptFailure::Purged);
         }
         link.conn.query_drop("ROLLBACK")?;
         match unanswered {
             Some(landed) if is_same(&found, self.after) => Ok(Some(landed)),
-            _ => Err(Failure::Stranger(found)),
+            _ => Err(AttemptFailure::Stranger(found)),
         }
     }
 
@@ -275,9 +275,9 @@ impl<'a> Work<'a> {
         &self,
         link: &mut Link,
         reader: &mut RowReader,
-        rebuild: Option<&mut Rebuild>,
-    ) -> Result<Landed, Failure> {
-        let mut rows = Rows {
+        rebuild: Option<&mut TableRebuild>,
+    ) -> Result<Landed, AttemptFailure> {
+        let mut rows = Rereader {
             reader,
             table: self.table,
         };
@@ -295,7 +295,7 @@ impl<'a> Work<'a> {
     fn apply(
         &self,
         link: &mut Link,
-        rows: &mut Rows<'_>,
+        rows: &mut Rereader<'_>,
         batch: &Batch,
         superseded: &BTreeSet<&[u8]>,
     ) -> mysql::Result<Landed> {
@@ -305,7 +305,7 @@ impl<'a> Work<'a> {
             .iter()
             .map(|(pending, error)| Reject::of_refused(pending, error))
             .collect();
-        let origin = Origin {
+        let origin = RejectOrigin {
             table: &self.table.name,
             topic: self.topic,
             generation: self.after.generation,
@@ -320,7 +320,12 @@ impl<'a> Work<'a> {
     }
 
     /// Writes a rebuild's batch into its transaction without ending it: the memory is needed for the next.
-    pub fn spill(&self, link: &mut Link, reader: &mut RowReader, rebuild: &mut Rebuild) -> Result<Landed> {
+    pub fn spill(
+        &self,
+        link: &mut Link,
+        reader: &mut RowReader,
+        rebuild: &mut TableRebuild,
+    ) -> Result<Landed> {
         let result = if rebuild.is_spilled() {
             Ok(None)
         } else {
@@ -331,9 +336,9 @@ impl<'a> Work<'a> {
                 rebuild.set_spilled();
                 Ok(landed)
             }
-            Err(Failure::Stranger(found)) => Err(self.stranger(&found)),
-            Err(Failure::Purged) => Err(self.purged()),
-            Err(Failure::Server(error) | Failure::Unanswered(error, _)) => {
+            Err(AttemptFailure::Stranger(found)) => Err(self.stranger(&found)),
+            Err(AttemptFailure::Purged) => Err(self.purged()),
+            Err(AttemptFailure::Server(error) | AttemptFailure::Unanswered(error, _)) => {
                 Err(self.give_up(link, error, Fault::Fatal, false))
             }
         }
@@ -345,7 +350,7 @@ fn is_same(a: &Progress, b: &Progress) -> bool {
 }
 
 /// Moves only the time of the last complete run; no row of data depends on it.
-pub(super) fn touch_complete(link: &mut Link, place: Place<'_>, after: &Progress) -> Result<()> {
+pub(super) fn touch_complete(link: &mut Link, place: ProgressKey<'_>, after: &Progress) -> Result<()> {
     let Some(complete_ms) = after.complete_ms else {
         bail!("no time of completion to write");
     };

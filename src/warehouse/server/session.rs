@@ -31,7 +31,7 @@ pub struct Session {
 }
 
 /// What became of a transaction.
-enum Outcome<T> {
+enum TransactOutcome<T> {
     Done(T),
     NotDone(anyhow::Error),
     /// The answer to COMMIT never came.
@@ -77,9 +77,9 @@ impl Session {
         let deadline = Instant::now() + REPLAY_DEADLINE;
         loop {
             let error = match self.attempt(&work) {
-                Outcome::Done(done) => return Ok(done),
-                Outcome::NotDone(error) => error,
-                Outcome::Unanswered(done, error) => {
+                TransactOutcome::Done(done) => return Ok(done),
+                TransactOutcome::NotDone(error) => error,
+                TransactOutcome::Unanswered(done, error) => {
                     let looked = self
                         .renew(deadline.max(Instant::now() + LOOK_UP))
                         .and_then(|()| came_through(&mut self.conn, &done));
@@ -99,23 +99,23 @@ impl Session {
         }
     }
 
-    fn attempt<T>(&mut self, work: &impl Fn(&mut Transaction<'_>) -> Result<T>) -> Outcome<T> {
+    fn attempt<T>(&mut self, work: &impl Fn(&mut Transaction<'_>) -> Result<T>) -> TransactOutcome<T> {
         let begun = self
             .conn
             .start_transaction(TxOpts::default())
             .context("START TRANSACTION");
         let mut transaction = match begun {
             Ok(transaction) => transaction,
-            Err(error) => return Outcome::NotDone(error),
+            Err(error) => return TransactOutcome::NotDone(error),
         };
         let done = match work(&mut transaction) {
             Ok(done) => done,
-            Err(error) => return Outcome::NotDone(error),
+            Err(error) => return TransactOutcome::NotDone(error),
         };
         match transaction.commit().context("COMMIT") {
-            Ok(()) => Outcome::Done(done),
-            Err(error) if fault(&error) == Fault::Lost => Outcome::Unanswered(done, error),
-            Err(error) => Outcome::NotDone(error),
+            Ok(()) => TransactOutcome::Done(done),
+            Err(error) if fault(&error) == Fault::Lost => TransactOutcome::Unanswered(done, error),
+            Err(error) => TransactOutcome::NotDone(error),
         }
     }
 

@@ -14,7 +14,7 @@ pub(super) const WINDOW_END: &str = "window_end";
 
 /// Names in records -> columns of one table.
 #[derive(Debug, Clone)]
-pub(in crate::warehouse) struct Names {
+pub(in crate::warehouse) struct FieldNames {
     /// Lower-case name in the record -> column.
     columns: HashMap<String, usize>,
 }
@@ -36,10 +36,10 @@ pub(in crate::warehouse) struct KeyPlan {
     pub window_end: Option<usize>,
 }
 
-impl Names {
+impl FieldNames {
     /// # Errors
     /// `warehouse.columns` names a column that the table lacks: exit code 2.
-    fn new(topic: &Topic, table: &TargetTable) -> Result<Names> {
+    fn new(topic: &Topic, table: &TargetTable) -> Result<FieldNames> {
         let mut columns: HashMap<String, usize> = HashMap::new();
         for (at, column) in table.columns.iter().enumerate() {
             if !column.generated {
@@ -63,7 +63,7 @@ impl Names {
             columns.remove(column);
         }
         columns.extend(renamed.into_iter().map(|(field, _, at)| (field, at)));
-        Ok(Names { columns })
+        Ok(FieldNames { columns })
     }
 
     pub fn column(&self, name: &str) -> Option<usize> {
@@ -75,8 +75,8 @@ impl Names {
 ///
 /// # Errors
 /// A primary key that they don't fill: exit code 2.
-pub(in crate::warehouse) fn plan(topic: &Topic, table: &TargetTable) -> Result<(Names, KeyPlan)> {
-    let names = Names::new(topic, table)?;
+pub(in crate::warehouse) fn plan(topic: &Topic, table: &TargetTable) -> Result<(FieldNames, KeyPlan)> {
+    let names = FieldNames::new(topic, table)?;
     if topic.key.format == KeyFormat::None {
         return Err(usage(
             "key.format is none: rows of a table need a key to be told apart",
@@ -149,7 +149,12 @@ fn no_window(table: &TargetTable, column: Option<usize>) -> anyhow::Error {
 }
 
 /// `rest`: the primary-key columns that no window fills.
-fn key_columns(topic: &Topic, table: &TargetTable, names: &Names, rest: Vec<usize>) -> Result<KeyColumns> {
+fn key_columns(
+    topic: &Topic,
+    table: &TargetTable,
+    names: &FieldNames,
+    rest: Vec<usize>,
+) -> Result<KeyColumns> {
     let shown = |columns: &[usize]| {
         let names: Vec<&str> = columns
             .iter()

@@ -9,7 +9,7 @@ use crate::warehouse::table::target::TargetTable;
 
 /// What a record gives the table's columns.
 #[derive(Debug, Clone, Default)]
-pub(in crate::warehouse) struct Row<'a> {
+pub(in crate::warehouse) struct RowValues<'a> {
     /// The values that were wanted.
     pub cells: Vec<Option<Cell<'a>>>,
     /// What each column takes on the wire, about; 0: the record does not fill it.
@@ -25,12 +25,12 @@ pub(in crate::warehouse) enum Wanted {
     Values,
 }
 
-impl<'a> Row<'a> {
+impl<'a> RowValues<'a> {
     /// The same memory, holding nothing of the record before.
-    pub fn emptied<'b>(mut self) -> Row<'b> {
+    pub fn emptied<'b>(mut self) -> RowValues<'b> {
         self.cells.clear();
         self.sizes.clear();
-        Row {
+        RowValues {
             cells: self.cells.into_iter().map(|_| None).collect(),
             sizes: self.sizes,
         }

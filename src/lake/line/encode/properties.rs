@@ -39,13 +39,13 @@ fn is_reserved(name: &str, prefix: &str) -> bool {
 }
 
 /// An object with none of our names.
-fn is_ordinary(value: &oracle::Value<'_>, prefix: &str) -> bool {
+fn is_ordinary(value: &oracle::TrustedValue<'_>, prefix: &str) -> bool {
     let names = value.names.as_ref();
     names.is_some_and(|names| !names.iter().any(|name| is_reserved(name, prefix)))
 }
 
 /// What the line must end with, from the key on, where nothing is irregular.
-fn ending(value: Option<&oracle::Value<'_>>, prefix: &str) -> String {
+fn ending(value: Option<&oracle::TrustedValue<'_>>, prefix: &str) -> String {
     let Some(value) = value else {
         return format!(",\"{prefix}value\":null}}");
     };

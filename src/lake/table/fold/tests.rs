@@ -6,8 +6,8 @@ use crate::lake::line::encode::LineWriter;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-fn origin(partition: i32, offset: i64, timestamp_ms: i64) -> Origin {
-    Origin {
+fn origin(partition: i32, offset: i64, timestamp_ms: i64) -> RowOrigin {
+    RowOrigin {
         partition,
         offset,
         timestamp_ms,
@@ -21,9 +21,9 @@ fn root(dir: &tempfile::TempDir) -> Root {
 }
 
 /// A key, where its row is from, and the rest of its line.
-type Found = (Vec<u8>, Origin, Option<Vec<u8>>);
+type FoldedRow = (Vec<u8>, RowOrigin, Option<Vec<u8>>);
 
-fn rows(fold: Fold<'_>) -> Vec<Found> {
+fn rows(fold: Fold<'_>) -> Vec<FoldedRow> {
     let head = LineWriter::new("_", KeySchema::default(), true).head().clone();
     let mut merge = fold.into_sorted(head.clone()).unwrap();
     let mut found = Vec::new();
@@ -42,7 +42,7 @@ fn rows(fold: Fold<'_>) -> Vec<Found> {
 }
 
 fn keys(fold: Fold<'_>) -> Vec<(String, i64)> {
-    let named = |(key, origin, _): Found| (String::from_utf8(key).unwrap(), origin.offset);
+    let named = |(key, origin, _): FoldedRow| (String::from_utf8(key).unwrap(), origin.offset);
     rows(fold).into_iter().map(named).collect()
 }
 
@@ -176,8 +176,8 @@ fn update() -> impl Strategy<Value = Update> {
 
 /// What is to be found, by looking at all updates at once: of the Kafka partition that has a key's latest timestamp (of equal ones
 /// the highest), the last offset.
-fn oracle(updates: &[(Origin, Update)]) -> Vec<Found> {
-    let mut by_key: BTreeMap<&[u8], Vec<&(Origin, Update)>> = BTreeMap::new();
+fn oracle(updates: &[(RowOrigin, Update)]) -> Vec<FoldedRow> {
+    let mut by_key: BTreeMap<&[u8], Vec<&(RowOrigin, Update)>> = BTreeMap::new();
     for update in updates {
         by_key.entry(&update.1.key).or_default().push(update);
     }
@@ -188,21 +188,21 @@ fn oracle(updates: &[(Origin, Update)]) -> Vec<Found> {
         let (latest_ms, home) = places.max().unwrap();
         let at_home = updates.iter().filter(|(origin, _)| origin.partition == home);
         let (origin, update) = at_home.max_by_key(|(origin, _)| origin.offset).unwrap();
-        let origin = Origin { latest_ms, ..*origin };
+        let origin = RowOrigin { latest_ms, ..*origin };
         (key.to_vec(), origin, update.rest.clone())
     });
     found.collect()
 }
 
 /// The updates with their offsets, and the same in another order between Kafka partitions.
-fn mixed(updates: Vec<Update>, order: &[prop::sample::Index]) -> [Vec<(Origin, Update)>; 2] {
+fn mixed(updates: Vec<Update>, order: &[prop::sample::Index]) -> [Vec<(RowOrigin, Update)>; 2] {
     let numbered: Vec<_> = (0..)
         .zip(updates)
         .map(|(offset, update)| (origin(update.partition, offset, update.timestamp_ms), update))
         .collect();
     let mut queues: Vec<std::collections::VecDeque<_>> = (0..3)
         .map(|partition| {
-            let of = |(origin, _): &&(Origin, Update)| origin.partition == partition;
+            let of = |(origin, _): &&(RowOrigin, Update)| origin.partition == partition;
             numbered.iter().filter(of).cloned().collect()
         })
         .collect();

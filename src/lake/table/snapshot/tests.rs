@@ -5,7 +5,7 @@ use crate::config::{KeySchema, Kind, Topic};
 use crate::lake::line::decode::Lines;
 use crate::lake::line::encode::LineWriter;
 use crate::lake::table::fold::Fold;
-use crate::lake::table::spill_row::{HEADER, Origin};
+use crate::lake::table::spill_row::{HEADER, RowOrigin};
 use crate::subjects::subject::Subject;
 use proptest::prelude::*;
 use std::fs;
@@ -17,7 +17,7 @@ const KEYS: i64 = 11_000;
 const ALL: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Zstd];
 
 /// A key's update; None: a tombstone.
-type Update = (i64, Option<String>);
+type KeyUpdate = (i64, Option<String>);
 
 /// An update of a key that may be in several Kafka partitions.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ impl World {
         }
     }
 
-    fn fold(&mut self, updates: &[Update], first_offset: i64) -> (String, Merge) {
+    fn fold(&mut self, updates: &[KeyUpdate], first_offset: i64) -> (String, Merge) {
         let updates = (first_offset..).zip(updates).map(|(offset, (key, rest))| Moved {
             key: *key,
             partition: 0,
@@ -67,7 +67,7 @@ impl World {
         let folder = format!("staging-{}", self.merges);
         let mut fold = Fold::new(&self.root, folder.clone()).unwrap();
         for update in updates {
-            let origin = Origin {
+            let origin = RowOrigin {
                 partition: update.partition,
                 offset: update.offset,
                 timestamp_ms: update.timestamp_ms,
@@ -86,7 +86,7 @@ impl World {
     fn merge(
         &mut self,
         previous: Option<&Snapshot>,
-        updates: &[Update],
+        updates: &[KeyUpdate],
         first_offset: i64,
         compression: Compression,
     ) -> Result<Snapshot> {
@@ -159,13 +159,13 @@ impl World {
     }
 }
 
-fn value(key: i64, value: &str) -> Update {
+fn value(key: i64, value: &str) -> KeyUpdate {
     let more = "x".repeat(200 + usize::try_from(key.rem_euclid(100)).unwrap());
     (key, Some(format!(",\"N\":\"{value} {key} {more}\"}}\n")))
 }
 
 /// Even keys; one line is larger than what is copied at once.
-fn old() -> Vec<Update> {
+fn old() -> Vec<KeyUpdate> {
     let mut updates: Vec<_> = (0..KEYS).map(|key| value(2 * key, "old")).collect();
     updates[5_000].1 = Some(format!(",\"N\":\"{}\"}}\n", "large ".repeat(300_000)));
     updates
@@ -174,7 +174,7 @@ fn old() -> Vec<Update> {
 #[test]
 fn a_merge_is_the_same_as_one_fold() {
     let last = 2 * KEYS - 2;
-    let later: [Vec<Update>; 8] = [
+    let later: [Vec<KeyUpdate>; 8] = [
         vec![],
         vec![value(-1, "below"), value(last + 1, "above")],
         vec![value(0, "first"), value(last, "last"), (10_000, None)],
@@ -197,7 +197,7 @@ fn a_merge_is_the_same_as_one_fold() {
     }
 }
 
-fn check_merge(world: &mut World, first: &Snapshot, later: &[Update], to: Compression) {
+fn check_merge(world: &mut World, first: &Snapshot, later: &[KeyUpdate], to: Compression) {
     let merged = world.merge(Some(first), later, KEYS, to).unwrap();
     let folded = world
         .merge(None, &[old(), later.to_vec()].concat(), 0, to)
@@ -260,7 +260,7 @@ proptest! {
 fn erasing_is_the_same_as_folding_tombstones() {
     let (mut world, keys) = (World::new(), [0, 8, 200, 2 * KEYS - 2]);
     let later = [value(5, "new"), value(8, "came back")];
-    let tombstones: Vec<Update> = keys.map(|key| (key, None)).into();
+    let tombstones: Vec<KeyUpdate> = keys.map(|key| (key, None)).into();
     let topic = Topic::ad_hoc("T", Kind::Table, None).unwrap();
     let subjects = keys.map(|key| Subject::key(&format!("T=KEY-{key:09}")).unwrap());
     for later in [&[], &later[..]] {

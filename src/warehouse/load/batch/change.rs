@@ -14,7 +14,7 @@ pub(super) const OVERHEAD_BYTES: usize = 192;
 /// The record's bytes are all that is kept of an update: they are needed for `lakectl_rejects`, should the server refuse
 /// the row, and what was taken once is read again when it is written. Most updates are followed by another before that.
 #[derive(Debug, Clone)]
-pub(in crate::warehouse) struct Pending {
+pub(in crate::warehouse) struct PendingChange {
     pub partition: i32,
     pub offset: i64,
     /// The latest timestamp that the key has had in this Kafka partition.
@@ -44,9 +44,9 @@ pub(in crate::warehouse) enum Write {
     },
 }
 
-impl Pending {
-    pub fn new(sort_key: &[u8], record: &Record<'_>, write: Write) -> Pending {
-        let mut pending = Pending {
+impl PendingChange {
+    pub fn new(sort_key: &[u8], record: &Record<'_>, write: Write) -> PendingChange {
+        let mut pending = PendingChange {
             partition: 0,
             offset: 0,
             latest_ms: 0,
@@ -65,7 +65,7 @@ impl Pending {
     pub fn replace(&mut self, record: &Record<'_>, write: Write) {
         let length = raw_length(self.sort_key(), record);
         if self.raw.capacity() < length || self.raw.capacity() / 2 > room(length) {
-            *self = Pending::new(self.sort_key(), record, write);
+            *self = PendingChange::new(self.sort_key(), record, write);
             return;
         }
         self.write = write;
@@ -164,9 +164,9 @@ pub(in crate::warehouse) fn values_bytes(values: &[Value]) -> usize {
 }
 
 #[cfg(test)]
-impl Pending {
-    pub fn for_tests(key: Vec<Value>) -> Pending {
-        Pending {
+impl PendingChange {
+    pub fn for_tests(key: Vec<Value>) -> PendingChange {
+        PendingChange {
             partition: 0,
             offset: 0,
             latest_ms: 0,

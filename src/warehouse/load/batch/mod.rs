@@ -10,28 +10,28 @@ use super::rejects::Reject;
 use crate::memory::key_hash::{Places, Seed};
 use crate::record::{Rank, Record};
 use crate::warehouse::table::target::TargetTable;
-use crate::warehouse::value::cells::Row;
+use crate::warehouse::value::cells::RowValues;
 use crate::warehouse::value::sort_key::{first_bytes, sort_key};
-use change::{OVERHEAD_BYTES, Pending, Write, values_bytes};
-use recent_keys::{Home, Written};
+use change::{OVERHEAD_BYTES, PendingChange, Write, values_bytes};
+use recent_keys::{Home, RecentKeys};
 
 /// Pending changes and rejects, with the memory they take.
 #[derive(Debug, Default)]
 pub(in crate::warehouse) struct Batch {
     /// One for each key; in the primary key's order once nothing more is put.
-    changes: Vec<Pending>,
+    changes: Vec<PendingChange>,
     index: Places,
     seed: Seed,
     in_order: bool,
     /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
-    pub(super) reborn: BTreeMap<Box<[u8]>, Pending>,
+    pub(super) reborn: BTreeMap<Box<[u8]>, PendingChange>,
     /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
     /// what they fold to, each is tried by itself. Only kept for tables that can refuse.
-    pub versions: BTreeMap<Box<[u8]>, Vec<Pending>>,
+    pub versions: BTreeMap<Box<[u8]>, Vec<PendingChange>>,
     keeps_versions: bool,
     /// Of keys whose changes are of several Kafka partitions, of several kinds, or may be refused one by one: every change in order, the first one as it had been folded. Whether a batch before had a newer change decides what
     /// they fold to. Only kept where that is to be found out.
-    histories: BTreeMap<Box<[u8]>, Vec<Pending>>,
+    histories: BTreeMap<Box<[u8]>, Vec<PendingChange>>,
     keeps_histories: bool,
     /// Distinct sets of columns.
     pub shapes: Vec<Vec<usize>>,
@@ -43,7 +43,7 @@ pub(in crate::warehouse) struct Batch {
     /// Primary keys of refused records: a rebuild keeps their rows.
     pub kept: BTreeMap<Box<[u8]>, Vec<Value>>,
     /// What batches before this one have held, where keys can move between the Kafka partitions of a run.
-    written: Option<Written>,
+    written: Option<RecentKeys>,
     bytes: usize,
 }
 
@@ -54,7 +54,7 @@ impl Batch {
     pub fn new(keeps_versions: bool) -> Batch {
         Batch {
             keeps_versions,
-            written: Some(Written::default()),
+            written: Some(RecentKeys::default()),
             ..Batch::default()
         }
     }
@@ -71,7 +71,7 @@ impl Batch {
 
     /// Whether keys came from several Kafka partitions each, and of some an older record may have been written last.
     pub(super) fn has_missed_some(&self) -> bool {
-        self.written.as_ref().is_some_and(Written::has_missed_some)
+        self.written.as_ref().is_some_and(RecentKeys::has_missed_some)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -153,7 +153,7 @@ impl Batch {
     }
 
     /// The number of the set of columns that a row fills.
-    pub(super) fn shape_of_row(&mut self, table: &TargetTable, row: &Row<'_>) -> usize {
+    pub(super) fn shape_of_row(&mut self, table: &TargetTable, row: &RowValues<'_>) -> usize {
         let filled = row.sizes.iter().map(|&size| size > 0);
         // Most records of a topic have the same fields.
         if filled.clone().eq(self.filled.iter().copied()) {
@@ -176,7 +176,7 @@ impl Batch {
     }
 
     /// The changes of a batch that was put in order.
-    pub(super) fn in_order(&self) -> impl ExactSizeIterator<Item = (&[u8], &Pending)> {
+    pub(super) fn in_order(&self) -> impl ExactSizeIterator<Item = (&[u8], &PendingChange)> {
         debug_assert!(self.in_order, "put in order before");
         self.changes.iter().map(|change| (change.sort_key(), change))
     }
@@ -211,7 +211,7 @@ impl Batch {
                 None => Some(record.timestamp_ms),
             };
             if let Some(latest_ms) = latest_ms {
-                let mut pending = Pending::new(key, record, write);
+                let mut pending = PendingChange::new(key, record, write);
                 pending.latest_ms = latest_ms;
                 self.insert(hash, pending);
             }
@@ -237,7 +237,7 @@ impl Batch {
         if !self.keeps_versions && old.is_like(&write) {
             old.replace(record, write);
         } else {
-            let old = std::mem::replace(old, Pending::new(key, record, write));
+            let old = std::mem::replace(old, PendingChange::new(key, record, write));
             if self.keeps_versions {
                 self.keep_versions(&old, at);
             }
@@ -247,7 +247,7 @@ impl Batch {
         self.bytes += self.changes[at].size();
     }
 
-    fn insert(&mut self, hash: u32, pending: Pending) {
+    fn insert(&mut self, hash: u32, pending: PendingChange) {
         self.bytes += pending.size();
         // A batch is bounded by its bytes long before.
         let at = self.changes.len() as u32;
@@ -267,7 +267,7 @@ impl Batch {
             return;
         }
         let history = self.histories.entry(key.into()).or_default();
-        self.bytes += keep(history, old, Pending::new(key, record, write.clone()));
+        self.bytes += keep(history, old, PendingChange::new(key, record, write.clone()));
     }
 
     pub(super) fn has_history(&self, key: &[u8]) -> bool {
@@ -306,13 +306,13 @@ impl Batch {
 
     /// `old`, in whose place is the later one, is as its record has it the first time that a key comes again; later on it is
     /// there already.
-    fn keep_versions(&mut self, old: &Pending, at: usize) {
+    fn keep_versions(&mut self, old: &PendingChange, at: usize) {
         let versions = self.versions.entry(old.sort_key().into()).or_default();
         self.bytes += keep(versions, old, self.changes[at].clone());
     }
 
     /// What of the earlier change of a key still counts beside the later one, which is in its place.
-    fn follow(&mut self, old: Pending, at: usize, reread: Reread<'_>) {
+    fn follow(&mut self, old: PendingChange, at: usize, reread: Reread<'_>) {
         let new = &self.changes[at];
         match (&old.write, &new.write) {
             (_, Write::Delete { .. }) => {
@@ -355,7 +355,7 @@ impl Batch {
 }
 
 /// Adds a change to those of its key, the first of which is the one `before` the second. How many bytes of memory that takes.
-fn keep(changes: &mut Vec<Pending>, before: &Pending, change: Pending) -> usize {
+fn keep(changes: &mut Vec<PendingChange>, before: &PendingChange, change: PendingChange) -> usize {
     let mut bytes = change.size();
     if changes.is_empty() {
         bytes += before.size() + before.sort_key().len();
@@ -365,7 +365,7 @@ fn keep(changes: &mut Vec<Pending>, before: &Pending, change: Pending) -> usize 
     bytes
 }
 
-fn values_of(pending: &Pending, reread: Reread<'_>) -> Vec<Value> {
+fn values_of(pending: &PendingChange, reread: Reread<'_>) -> Vec<Value> {
     match &pending.write {
         Write::Upsert {
             merged: Some(values), ..

@@ -12,7 +12,7 @@ const KEYS_MAX: usize = 400_000;
 /// Where keys live: of all of them while they are few, then of those whose hash begins with more and more
 /// zeros. They are enough to tell that a topic's keys have moved, which many do together.
 #[derive(Debug)]
-pub(in crate::warehouse) struct Written {
+pub(in crate::warehouse) struct RecentKeys {
     keys: HashTable<Home>,
     keys_max: usize,
     /// Zeros that the hash of a key must begin with.
@@ -29,9 +29,9 @@ pub(in crate::warehouse) struct Home {
     pub latest_ms: i64,
 }
 
-impl Default for Written {
+impl Default for RecentKeys {
     fn default() -> Self {
-        Written {
+        RecentKeys {
             keys: HashTable::new(),
             keys_max: KEYS_MAX,
             zeros: 0,
@@ -40,7 +40,7 @@ impl Default for Written {
     }
 }
 
-impl Written {
+impl RecentKeys {
     /// From now on as many keys are remembered, in place of 400,000.
     pub(super) fn set_keys_max(&mut self, keys_max: usize) {
         self.keys_max = keys_max;
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    fn is_outdated(written: &mut Written, key: u128, partition: i32, timestamp_ms: i64) -> bool {
+    fn is_outdated(written: &mut RecentKeys, key: u128, partition: i32, timestamp_ms: i64) -> bool {
         let record = Record {
             partition,
             offset: 0,
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_not_remembered_is_not_missed_where_no_key_has_moved() {
-        let (mut written, seed) = (Written::default(), Seed::default());
+        let (mut written, seed) = (RecentKeys::default(), Seed::default());
         written.set_keys_max(1000);
         written.add((0..50_000_u32).map(|n| home(n.into(), &seed)));
         assert!(
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn all_that_fit_are_remembered() {
-        let (mut written, seed) = (Written::default(), Seed::default());
+        let (mut written, seed) = (RecentKeys::default(), Seed::default());
         written.set_keys_max(1000);
         written.add((0..1000_u32).map(|n| home(n.into(), &seed)));
         assert!((0..1000).all(|n| is_outdated(&mut written, home(n, &seed).key, 1, 50)));

@@ -7,7 +7,7 @@ use super::loader::Parcel;
 use crate::problem::Problem;
 use crate::record::{Drained, Progress};
 use crate::warehouse::load::batch::Batch;
-use crate::warehouse::load::progress::Place;
+use crate::warehouse::load::progress::ProgressKey;
 use crate::warehouse::load::transaction;
 
 /// The time of the last complete run is only written when nothing else is if it is older than this.
@@ -188,7 +188,7 @@ impl TableSink {
             (before, after) => before.is_none() && after.is_some(),
         };
         if stale && !after.next.is_empty() {
-            let place = Place {
+            let place = ProgressKey {
                 table: &self.table.name,
                 topic: &self.topic.name,
             };

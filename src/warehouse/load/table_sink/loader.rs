@@ -9,7 +9,7 @@ use crate::record::Progress;
 use crate::warehouse::govern::cutoffs::Cutoffs;
 use crate::warehouse::load::batch::Batch;
 use crate::warehouse::load::read_record::RowReader;
-use crate::warehouse::load::rebuild::Rebuild;
+use crate::warehouse::load::rebuild::TableRebuild;
 use crate::warehouse::load::transaction::{Landed, Work};
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::table::target::TargetTable;
@@ -39,7 +39,7 @@ impl Loader {
     pub(in crate::warehouse::load::table_sink) fn load(
         &mut self,
         parcel: &Parcel,
-        rebuild: Option<&mut Rebuild>,
+        rebuild: Option<&mut TableRebuild>,
     ) -> Result<Landed> {
         let table = Arc::clone(&self.table);
         let work = parcel.work(&table, &self.topic, self.patience);
@@ -50,7 +50,7 @@ impl Loader {
     pub(in crate::warehouse::load::table_sink) fn spill(
         &mut self,
         parcel: &Parcel,
-        rebuild: &mut Rebuild,
+        rebuild: &mut TableRebuild,
     ) -> Result<Landed> {
         let table = Arc::clone(&self.table);
         let work = parcel.work(&table, &self.topic, self.patience);

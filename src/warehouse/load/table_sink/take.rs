@@ -8,10 +8,10 @@ use crate::decode::key::DecodedKey;
 use crate::decode::{Body, Decoded};
 use crate::record::Record;
 use crate::warehouse::load::batch::change::Write;
-use crate::warehouse::load::read_record::Change;
+use crate::warehouse::load::read_record::RowChange;
 use crate::warehouse::load::rejects::Reject;
 use crate::warehouse::value::cell::Cell;
-use crate::warehouse::value::cells::{Row, Wanted};
+use crate::warehouse::value::cells::{RowValues, Wanted};
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 use crate::warehouse::value::sort_key::push_cell;
 
@@ -119,13 +119,13 @@ impl TableSink {
             .reader
             .read(&self.table, &decoded.key, &decoded.body, Wanted::Fold)
         {
-            Change::NoKey => Taken::NoKey,
-            Change::Refused { refusal, key } => Taken::Refused { refusal, key },
-            Change::Delete { key } => {
+            RowChange::NoKey => Taken::NoKey,
+            RowChange::Refused { refusal, key } => Taken::Refused { refusal, key },
+            RowChange::Delete { key } => {
                 self.tombstones += 1;
                 self.deletion(key, false, Whose::Anyones, sort_keys)
             }
-            Change::Upsert(row) => {
+            RowChange::Upsert(row) => {
                 let taken = self.upsert(&row, sort_keys);
                 self.reader.take_back(row);
                 taken
@@ -137,12 +137,12 @@ impl TableSink {
     fn look_at_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         self.persons_dropped += 1;
         match self.reader.read(&self.table, key, &Body::Tombstone, Wanted::Fold) {
-            Change::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
+            RowChange::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
             _ => Taken::Nothing,
         }
     }
 
-    fn upsert(&mut self, row: &Row<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+    fn upsert(&mut self, row: &RowValues<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         if self.erased.covers(row) {
             return self.deletion(row.key(&self.table), true, Whose::Anyones, sort_keys);
         }
