@@ -158,9 +158,9 @@ fn what_a_terminal_would_obey_is_escaped() {
         (&["lake", "--rebuild", "2025-10-30..2025-10-30"], 1),
         (
             &["purge", "--only", "lake", "--dry-run", "--max-fraction", "1"],
-            0,
+            3,
         ),
-        (&["purge", "--only", "lake", "--yes", "--max-fraction", "1"], 0),
+        (&["purge", "--only", "lake", "--yes", "--max-fraction", "1"], 3),
         (&["lake", "--topics", typed], 2),
         (&["purge", "--only", "lake", "--topics", typed], 2),
     ];
