@@ -23,7 +23,7 @@ pub use init_db::InitDbArgs;
 pub use pages::{CompletionsArgs, ManArgs};
 pub use place::{DatabaseArgs, KafkaArgs, RootArgs};
 pub use purge::{PurgeArgs, PurgeOnly};
-pub use reading::{FilesArgs, Reader, SchemaArgs};
+pub use reading::{FilesArgs, SchemaArgs};
 pub use status::StatusArgs;
 
 /// Takes Kafka and ksqlDB topics into a data lake and a MySQL warehouse.

@@ -26,7 +26,7 @@ use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 pub use history::show as show_history;
 use outcome::{PurgeOutcome, PurgedFolder, amounts, audit, planned, summary};
-pub use plan::{FolderPlan, Plan, TablePlan, TopicPlan};
+pub use plan::{FolderPlan, Plan, TopicPlan};
 
 /// What there is to purge from, as far as it was asked for.
 struct Targets<'a> {

@@ -8,11 +8,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::cutoffs;
-use super::retention::{self, Aged};
+use super::retention::{self, Aged, TablePlan};
 use crate::config::Database;
 use crate::exit::usage;
 use crate::locked::Locked;
-use crate::purge::TablePlan;
 use crate::stop::Stop;
 use crate::warehouse::load::transaction::PATIENCE;
 use crate::warehouse::server::connect;
