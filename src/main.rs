@@ -3,7 +3,7 @@
 use clap::Parser;
 use std::process::ExitCode;
 
-use lakectl::cli::Cli;
+use lakectl::cli::{Cli, usage};
 use lakectl::report::Report;
 use lakectl::stop::Stop;
 use lakectl::{commands, exit, metrics, print};
@@ -11,7 +11,7 @@ use lakectl::{commands, exit, metrics, print};
 fn main() -> ExitCode {
     let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(print::usage(&error)),
+        Err(error) => return ExitCode::from(usage::tell(&error)),
     };
     let mut report = Report::new(cli.command.name(), cli.common.dry_run);
     let stop = Stop::on_signals();
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     }
     report.finish(stop.ok().and_then(|stop| stop.signal()));
     metrics::write(&cli, &mut report);
-    let printed = print::report(&report, &cli.common);
+    let printed = print::report(&report, cli.common.print_options());
     ExitCode::from(match report.exit_code {
         exit::DONE | exit::ATTENTION if printed.is_err() => exit::FAILED,
         code => code,

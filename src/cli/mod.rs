@@ -1,4 +1,4 @@
-//! The command line: arguments only, no logic.
+//! The command line: arguments only, no logic, and what clap says of wrong ones.
 
 mod check;
 mod common;
@@ -11,12 +11,13 @@ mod place;
 mod purge;
 mod reading;
 mod status;
+pub mod usage;
 
 use clap::{Parser, Subcommand};
 
 use crate::{exit, version};
 pub use check::{CheckArgs, CheckOnly};
-pub use common::{Common, LogFormat};
+pub use common::Common;
 pub use drain::{DrainArgs, KindArg, LakeArgs, WarehouseArgs};
 pub use grant::{Access, ApplyOnly, GrantAction, GrantArgs, PermissionArg};
 pub use init_db::InitDbArgs;

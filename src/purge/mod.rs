@@ -50,7 +50,7 @@ pub fn execute(
     stop: &Stop,
 ) -> Result<()> {
     report.text_is_log = true;
-    let display = Display::new(common, report, stop);
+    let display = Display::new(common.print_options(), report, stop);
     let targets = Targets::open(args, settings, display, report)?;
     let plan = match &args.plan {
         Some(file) => targets.load(file, args.only)?,
@@ -79,7 +79,7 @@ pub fn execute(
     let text = plan.text();
     let shown = !common.json && !common.quiet;
     if shown {
-        print::lines(&text, &Log::new(common, report));
+        print::lines(&text, &Log::new(common.print_options().log_format, report));
     }
     if !plan.is_empty() && !args.yes {
         confirm::check_someone_is_there()?;

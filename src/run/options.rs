@@ -107,7 +107,7 @@ impl RunOptions {
                 recreated: args.accept_recreated,
             },
             rebuild: None,
-            display: Display::new(common, report, stop),
+            display: Display::new(common.print_options(), report, stop),
         })
     }
 
