@@ -16,14 +16,14 @@ pub mod usage;
 use clap::{Parser, Subcommand};
 
 use crate::{exit, version};
-pub use check::{CheckArgs, CheckOnly};
+pub use check::CheckArgs;
 pub use common::Common;
-pub use drain::{DrainArgs, KindArg, LakeArgs, WarehouseArgs};
-pub use grant::{Access, ApplyOnly, GrantAction, GrantArgs, PermissionArg};
+pub use drain::{DrainArgs, LakeArgs, WarehouseArgs};
+pub use grant::{Access, GrantAction, GrantArgs, PermissionArg};
 pub use init_db::InitDbArgs;
 pub use pages::{CompletionsArgs, ManArgs};
 pub use place::{DatabaseArgs, KafkaArgs, RootArgs};
-pub use purge::{PurgeArgs, PurgeOnly};
+pub use purge::PurgeArgs;
 pub use reading::{FilesArgs, SchemaArgs};
 pub use status::StatusArgs;
 

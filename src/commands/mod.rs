@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod check;
+mod drain_options;
 mod files;
 mod grant;
 mod init_db;
@@ -13,9 +14,10 @@ mod verify;
 mod warehouse;
 
 use anyhow::Result;
+use std::time::Duration;
 
 use crate::cli::{Cli, Command};
-use crate::config::{self, Database, Overrides, Settings};
+use crate::config::{self, Database, Overrides, Settings, units};
 use crate::exit::usage;
 use crate::report::Report;
 use crate::stop::Stop;
@@ -58,6 +60,12 @@ pub fn check_environment() -> Result<()> {
             "{name} is not UTF-8; a path like that can be given by its option, or by a link with another name"
         ))),
     }
+}
+
+/// How long an option says, like 90s or 5m.
+fn duration(option: &str, text: Option<&str>) -> Result<Option<Duration>> {
+    let duration = text.map(units::duration).transpose();
+    duration.map_err(|error| usage(format!("{option}: {error}")))
 }
 
 fn database(settings: &Settings) -> Result<&Database> {

@@ -4,12 +4,13 @@ use anyhow::Result;
 use globset::GlobMatcher;
 use std::collections::BTreeSet;
 
-use crate::cli::{PurgeArgs, PurgeOnly};
+use crate::cli::PurgeArgs;
 use crate::config::{Kind, Settings, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::lake::Lake;
 use crate::run::select;
 use crate::subjects::subject::Subject;
+use crate::target::TargetKind;
 use crate::warehouse::Warehouse;
 
 /// What was opened, and the topics in it that a subject may be in.
@@ -60,7 +61,7 @@ impl<'a> ErasureScope<'a> {
     }
 
     fn open_lake(&mut self, args: &PurgeArgs, settings: &'a Settings) -> Result<()> {
-        if args.only == Some(PurgeOnly::Warehouse) {
+        if args.only == Some(TargetKind::Warehouse) {
             self.leave_out("lake", "--only warehouse".to_owned(), false);
             return Ok(());
         }
@@ -88,7 +89,7 @@ impl<'a> ErasureScope<'a> {
     }
 
     fn open_warehouse(&mut self, args: &PurgeArgs, settings: &Settings) -> Result<()> {
-        if args.only == Some(PurgeOnly::Lake) {
+        if args.only == Some(TargetKind::Lake) {
             self.leave_out("warehouse", "--only lake".to_owned(), false);
             return Ok(());
         }

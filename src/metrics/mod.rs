@@ -15,8 +15,9 @@ use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::atomic_file::{folder_of, replace};
-use crate::cli::{Cli, Command, PurgeOnly};
+use crate::cli::{Cli, Command};
 use crate::report::{Report, Status};
+use crate::target::TargetKind;
 use crate::{erase, exit};
 use exposition::Samples;
 use run::RunMetrics;
@@ -80,8 +81,8 @@ fn metered(command: &Command) -> Option<(&'static str, bool)> {
         Command::Purge(args) => {
             let name = match args.only {
                 None => "purge",
-                Some(PurgeOnly::Lake) => "purge-lake",
-                Some(PurgeOnly::Warehouse) => "purge-warehouse",
+                Some(TargetKind::Lake) => "purge-lake",
+                Some(TargetKind::Warehouse) => "purge-warehouse",
             };
             (name, args.topics.is_empty())
         }

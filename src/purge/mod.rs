@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::audit::{CommandLine, Trail, TrailPlace};
-use crate::cli::{Common, PurgeArgs, PurgeOnly};
+use crate::cli::{Common, PurgeArgs};
 use crate::config::{Kind, Retention, Settings, Topic, units};
 use crate::exit::usage;
 use crate::lake::{Lake, RecordDay, kept, left_out};
@@ -23,6 +23,7 @@ use crate::problem::About;
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::run::select;
 use crate::stop::Stop;
+use crate::target::TargetKind;
 use crate::warehouse::Warehouse;
 pub use history::show as show_history;
 use outcome::{PurgeOutcome, PurgedFolder, amounts, audit, planned, summary};
@@ -108,7 +109,7 @@ pub fn execute(
 impl<'a> Targets<'a> {
     fn open(args: &PurgeArgs, settings: &'a Settings, display: Display, report: &mut Report) -> Result<Self> {
         let lake = match args.only {
-            Some(PurgeOnly::Warehouse) => None,
+            Some(TargetKind::Warehouse) => None,
             _ => Some(Lake::at(settings, false)?.ok_or_else(|| {
                 usage(format!(
                     "there is no lake at {}: is its disk mounted, and is lake.root right? \
@@ -118,9 +119,9 @@ impl<'a> Targets<'a> {
             })?),
         };
         let warehouse = match (args.only, &settings.database) {
-            (Some(PurgeOnly::Lake), _) => None,
+            (Some(TargetKind::Lake), _) => None,
             (_, Some(database)) => Some(Warehouse::connect(database)?),
-            (Some(PurgeOnly::Warehouse), None) => {
+            (Some(TargetKind::Warehouse), None) => {
                 return Err(usage(
                     "--only warehouse: no warehouse is configured (warehouse.url)",
                 ));
@@ -161,13 +162,13 @@ impl<'a> Targets<'a> {
             .to_string()
     }
 
-    fn load(&self, file: &std::path::Path, only: Option<PurgeOnly>) -> Result<Plan> {
+    fn load(&self, file: &std::path::Path, only: Option<TargetKind>) -> Result<Plan> {
         let database = self.settings.database.as_ref().map(|database| database.shown());
         let today = RecordDay::today(self.settings.lake.timezone);
         let mut plan = Plan::load(file, &self.lake_root(), database.as_deref(), today)?;
         match only {
-            Some(PurgeOnly::Lake) => plan.tables.clear(),
-            Some(PurgeOnly::Warehouse) => plan.topics.clear(),
+            Some(TargetKind::Lake) => plan.tables.clear(),
+            Some(TargetKind::Warehouse) => plan.topics.clear(),
             None => {}
         }
         if !plan.topics.is_empty() && self.lake.is_none()
