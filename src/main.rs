@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use lakectl::cli::{Cli, usage};
 use lakectl::report::Report;
 use lakectl::stop::Stop;
-use lakectl::{commands, exit, metrics, print};
+use lakectl::{commands, exit, print};
 
 fn main() -> ExitCode {
     let mut cli = match Cli::try_parse() {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         report.fail(error);
     }
     report.finish(stop.ok().and_then(|stop| stop.signal()));
-    metrics::write(&cli, &mut report);
+    commands::write_metrics(&cli, &mut report);
     let printed = print::report(&report, cli.common.print_options());
     ExitCode::from(match report.exit_code {
         exit::DONE | exit::ATTENTION if printed.is_err() => exit::FAILED,

@@ -4,7 +4,6 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 
 use crate::audit::{self, Entry};
-use crate::cli::PurgeArgs;
 use crate::config::Settings;
 use crate::exit::usage;
 use crate::lake::Lake;
@@ -16,8 +15,8 @@ use crate::warehouse::Session;
 ///
 /// # Errors
 /// No trail to read: exit code 2.
-pub fn show(args: &PurgeArgs, settings: &Settings, report: &mut Report) -> Result<()> {
-    let lake = if args.only == Some(TargetKind::Warehouse) {
+pub fn show(only: Option<TargetKind>, settings: &Settings, report: &mut Report) -> Result<()> {
+    let lake = if only == Some(TargetKind::Warehouse) {
         None
     } else {
         Lake::at(settings, false)?
@@ -25,7 +24,7 @@ pub fn show(args: &PurgeArgs, settings: &Settings, report: &mut Report) -> Resul
     let database = settings
         .database
         .as_ref()
-        .filter(|_| args.only != Some(TargetKind::Lake));
+        .filter(|_| only != Some(TargetKind::Lake));
     if lake.is_none() && database.is_none() {
         return Err(usage(
             "there is neither a lake nor a configured warehouse whose history could be shown",
