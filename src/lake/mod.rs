@@ -9,21 +9,20 @@ pub mod layout;
 pub mod ledger;
 pub mod line;
 mod look;
+mod opened;
 mod stream;
 mod table;
 
 use anyhow::Result;
 use std::time::Duration;
 
-use crate::config::{Settings, Topic};
-use crate::exit::usage;
+use crate::config::Topic;
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::record::Progress;
 use crate::subjects::filter::Filter;
 use crate::target::Target;
 use disk::lock;
-use disk::root::Root;
 use govern::erased_list;
 pub use govern::found::{FileHits, LakeHits};
 pub use govern::purge::{DayFolder, Purged, TopicDays, kept, left_out};
@@ -34,48 +33,9 @@ use ledger::{TopicState, preconditions};
 pub use look::listing::{DataFile, TopicFiles};
 pub use look::status::{DayCount, LastRun, Ledger, Standing};
 pub use look::verify::Verified;
+pub use opened::Lake;
 
-/// An opened lake.
-#[derive(Debug)]
-pub struct Lake<'a> {
-    root: Root,
-    settings: &'a Settings,
-}
-
-impl<'a> Lake<'a> {
-    /// Opens the lake, beginning it where `create` says so. None: there is none.
-    ///
-    /// # Errors
-    /// Another time zone than the lake's: exit code 2.
-    pub fn at(settings: &'a Settings, create: bool) -> Result<Option<Lake<'a>>> {
-        let lake = &settings.lake;
-        let Some(root) = Root::open(&lake.root, lake.file_mode, lake.dir_mode, create)? else {
-            return Ok(None);
-        };
-        if !create && !ledger::exists(&root)? {
-            return Ok(None);
-        }
-        ledger::open(&root, lake.timezone, create)?;
-        Ok(Some(Lake { root, settings }))
-    }
-
-    /// Opens the lake that must be there.
-    ///
-    /// # Errors
-    /// There is none: exit code 2.
-    pub fn existing(settings: &'a Settings) -> Result<Lake<'a>> {
-        Lake::at(settings, false)?.ok_or_else(|| {
-            usage(format!(
-                "there is no lake at {}: is its disk mounted, and is lake.root right?",
-                settings.lake.root.display()
-            ))
-        })
-    }
-
-    pub fn root(&self) -> &Root {
-        &self.root
-    }
-
+impl Lake<'_> {
     fn check(&self, topic: &Topic, state: Option<TopicState>) -> Result<TopicState> {
         let by = topic.partition_time.to_string();
         match state {

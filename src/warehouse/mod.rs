@@ -1,6 +1,7 @@
 //! Table topics as rows of MySQL tables: upserts, deletes, rejects and progress in one transaction.
 
 mod admin;
+mod connected;
 mod govern;
 mod load;
 mod server;
@@ -10,55 +11,37 @@ mod value;
 
 use anyhow::{Context, Result};
 use mysql::Conn;
-use mysql::prelude::Queryable;
 use std::time::Duration;
 
-use crate::config::{Database, Topic};
+use crate::config::Topic;
 use crate::locked::Locked;
-use crate::problem::{About, Problem};
+use crate::problem::About;
 use crate::record::Progress;
 use crate::target::Target;
-use govern::cutoffs::RowCutoffs;
+use load::cutoffs::RowCutoffs;
 use load::progress::ProgressKey;
 use load::read_record::RowReader;
-use server::connect::Server;
-use server::locked_session::Link;
+use server::locked_session::{Link, held};
 use table::target::TargetTable;
 
 pub use admin::dry_load::{Finding, Trial, Tried};
 pub use admin::init_db::{InitDbMode, InitDbOutcome, init_db};
 pub use admin::rights::{Rights, ServerFacts};
+pub use connected::Warehouse;
 pub use govern::erase::{ErasureEnded, TableHits};
 pub use govern::purge::{PurgeEnded, RowsPurged};
 pub use govern::retention::TablePlan;
-use govern::{cutoffs, erased_list};
+use load::own_tables::check_own_tables;
 pub use load::rejects::RejectReason;
 pub use load::table_sink::TableSink;
-use load::{first_drain, progress, rejects};
+use load::{cutoffs, erased_list, progress};
 use server::connect;
 pub(crate) use server::identifier::quote;
 pub use server::session::Session;
 pub use status::{RowCount, TableStanding, standing};
 use table::{mapping, target};
 
-/// A database that was reached and logged in to.
-#[derive(Debug, Clone)]
-pub struct Warehouse {
-    database: Database,
-    server: Server,
-}
-
 impl Warehouse {
-    /// # Errors
-    /// A server that can't be reached, refuses the login or is too old; a missing database is exit code 2.
-    pub fn connect(database: &Database) -> Result<Warehouse> {
-        let server = connect::probe(database)?;
-        Ok(Warehouse {
-            database: database.clone(),
-            server,
-        })
-    }
-
     /// Checks the topic's table and takes its lock, waiting up to `wait` for another run.
     ///
     /// # Errors
@@ -118,38 +101,4 @@ impl Target for Warehouse {
     fn progress(&self, topic: &Topic) -> Result<Progress> {
         self.read_progress(topic)
     }
-}
-
-fn held(table: &str) -> String {
-    format!("another run loads or purges table `{table}` (MySQL's GET_LOCK)")
-}
-
-fn check_own_tables(conn: &mut Conn, database: &Database) -> Result<()> {
-    for table in [
-        progress::TABLE,
-        rejects::TABLE,
-        cutoffs::TABLE,
-        first_drain::TABLE,
-    ] {
-        let engine: Option<String> = conn
-            .exec_first(
-                "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
-                (table,),
-            )
-            .context("looking for our own tables")?;
-        match engine.as_deref() {
-            Some("InnoDB") => {}
-            Some(engine) => {
-                return Problem::usage(format!("table `{table}` has engine {engine}"))
-                    .fix(format!("run: ALTER TABLE `{table}` ENGINE = InnoDB"))
-                    .err();
-            }
-            None => {
-                return Problem::usage(format!("database `{}` has no table `{table}` yet", database.name))
-                    .fix("run: lakectl init-db")
-                    .err();
-            }
-        }
-    }
-    Ok(())
 }

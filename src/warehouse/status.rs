@@ -7,13 +7,12 @@ use mysql::prelude::Queryable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::check_own_tables;
-use super::govern::cutoffs;
-use super::load::progress;
+use super::load::own_tables::check_own_tables;
 use super::load::rejects::{self, RejectReason};
+use super::load::{cutoffs, progress};
 use super::server::connect::{self, Flavor, Server};
 use super::server::identifier::quote;
-use super::table::name;
+use super::server::table_name;
 use crate::config::Database;
 use crate::record::Progress;
 
@@ -132,7 +131,7 @@ fn estimates(conn: &mut Conn) -> Result<BTreeMap<String, Option<u64>>> {
 
 /// A table's name as the server spells it, or, where it has no such table, what it left.
 fn as_spelled<'k>(table: &str, server: &Server, mut known: impl Iterator<Item = &'k String>) -> String {
-    let found = known.find(|known| name::is_same(server.ignores_case, known, table));
+    let found = known.find(|known| table_name::is_same(server.ignores_case, known, table));
     found.cloned().unwrap_or_else(|| table.to_owned())
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::found::{LakeHits, LineCounts};
 use crate::config::{Compression, Kind, Topic};
+use crate::lake::commit;
 use crate::lake::disk::lock;
 use crate::lake::disk::root::Root;
 use crate::lake::file::compress::{FrameWriter, Scratch};
@@ -16,10 +17,10 @@ use crate::lake::ledger::{
     self, Debt, FileEntry, Manifest, PendingFile, Snapshot, TopicState, changed_since,
 };
 use crate::lake::line::decode::Lines;
+use crate::lake::opened::Lake;
 use crate::lake::table::merge::Merge;
 use crate::lake::table::snapshot::FirstDrain;
 use crate::lake::table::{self, TableChange};
-use crate::lake::{Lake, commit};
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::stop::Stop;

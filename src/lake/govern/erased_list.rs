@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
 
-use crate::lake::Lake;
 use crate::lake::disk::root::Root;
 use crate::lake::disk::{checksummed, lock};
 use crate::lake::layout::paths::HOME;
+use crate::lake::opened::Lake;
 use crate::locked::Locked;
 use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
 

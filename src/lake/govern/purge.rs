@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::Kind;
-use crate::lake::Lake;
 use crate::lake::commit::{self, trash};
 use crate::lake::disk::lock;
 use crate::lake::layout::paths::{HivePartition, day_folder, topic_folder};
 use crate::lake::ledger::{self, Debt, Manifest, PendingPurge, TopicState, changed_since};
+use crate::lake::opened::Lake;
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::words::one_line;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::config::{Compression, Kind};
-use crate::lake::Lake;
 use crate::lake::layout::paths::day_folder;
 use crate::lake::ledger::{self, Manifest, TopicState, changed_since};
 use crate::lake::line::decode::Lines;
+use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
 use crate::report::PathsReport;
 

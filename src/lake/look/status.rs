@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use crate::config::{Kind, Settings, check_topic_name};
-use crate::lake::Lake;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HOME, HivePartition};
 use crate::lake::ledger::{self, Debt, FileEntry, Manifest, TopicState, preconditions};
+use crate::lake::opened::Lake;
 use crate::record::Progress;
 use crate::run_id;
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use crate::advice;
 use crate::config::{Compression, Kind, check_topic_name};
-use crate::lake::Lake;
 use crate::lake::commit::{self, trash};
 use crate::lake::disk::lock;
 use crate::lake::layout::paths::{HOME, day_folder, topic_folder};
 use crate::lake::ledger::{self, FileEntry, Manifest, TopicState, by_partition, preconditions, topic_home};
 use crate::lake::line::decode::Lines;
+use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
 use crate::locked::Locked;
 use crate::problem::Problem;

@@ -7,7 +7,7 @@ use mysql::prelude::Queryable;
 use super::drift;
 use super::drift::Drift;
 use crate::config::Topic;
-use crate::warehouse::Warehouse;
+use crate::warehouse::connected::Warehouse;
 use crate::warehouse::govern::retention::Aged;
 use crate::warehouse::server::connect;
 use crate::warehouse::server::identifier::quote;

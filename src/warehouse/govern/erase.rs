@@ -15,14 +15,14 @@ use crate::record::Record;
 use crate::stop::Stop;
 use crate::subjects::matcher::Matcher;
 use crate::subjects::subject::Subject;
+use crate::warehouse::connected::Warehouse;
+use crate::warehouse::load::own_tables::check_own_tables;
 use crate::warehouse::load::{progress, rebuild, rejects, transaction};
-use crate::warehouse::server::connect;
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 use crate::warehouse::server::identifier::quote;
-use crate::warehouse::server::locked_session::Link;
+use crate::warehouse::server::locked_session::{Link, held};
 use crate::warehouse::server::statement::Unknown;
-use crate::warehouse::table::name;
-use crate::warehouse::{Warehouse, held};
+use crate::warehouse::server::{connect, table_name};
 
 /// Rows of one DELETE: short enough for others to come in between.
 const ROWS_PER_DELETE: u64 = 5_000;
@@ -73,13 +73,13 @@ impl Warehouse {
             .filter(|topic| topic.kind == Kind::Table && topic.warehouse_enabled)
             .map(|topic| {
                 (
-                    (topic.name.clone(), name::folded(&self.server, &topic.table)),
+                    (topic.name.clone(), table_name::folded(&self.server, &topic.table)),
                     topic.clone(),
                 )
             })
             .collect();
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        crate::warehouse::check_own_tables(&mut conn, &self.database)?;
+        check_own_tables(&mut conn, &self.database)?;
         let (progress, rejects) = (progress::TABLE, rejects::TABLE);
         let loaded: Vec<(String, String)> = conn
             .query(format!(
@@ -87,7 +87,7 @@ impl Warehouse {
             ))
             .context("reading which topics were loaded")?;
         for (name, table) in loaded {
-            let key = (name.clone(), name::folded(&self.server, &table));
+            let key = (name.clone(), table_name::folded(&self.server, &table));
             if topics.contains_key(&key) {
                 continue;
             }
@@ -240,7 +240,7 @@ impl Warehouse {
         topic: &Topic,
         subjects: &[Subject],
     ) -> Result<Option<(String, Condition)>> {
-        if name::existing(conn, &topic.table)?.is_none() {
+        if table_name::existing(conn, &topic.table)?.is_none() {
             return Ok(None);
         }
         let (_, table, mut reader) = self.fit(topic)?;
@@ -290,7 +290,7 @@ impl Warehouse {
         if matcher.is_empty() {
             return Ok(found);
         }
-        for table in name::kept_under(conn, &self.server, &topic.table)? {
+        for table in crate::warehouse::load::own_tables::kept_under(conn, &self.server, &topic.table)? {
             find_rejects_of(conn, topic, &table, &matcher, &mut found)?;
         }
         Ok(found)

@@ -7,19 +7,20 @@ use mysql::{Conn, Value};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::cutoffs;
 use super::retention::{self, Aged, TablePlan};
 use crate::config::Database;
 use crate::exit::usage;
 use crate::locked::Locked;
 use crate::stop::Stop;
+use crate::warehouse::connected::Warehouse;
+use crate::warehouse::load::cutoffs;
+use crate::warehouse::load::own_tables::check_own_tables;
 use crate::warehouse::load::transaction::PATIENCE;
 use crate::warehouse::server::connect;
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 use crate::warehouse::server::identifier::quote;
-use crate::warehouse::server::locked_session::Link;
+use crate::warehouse::server::locked_session::{Link, held};
 use crate::warehouse::server::statement::Trouble;
-use crate::warehouse::{Warehouse, check_own_tables, held};
 
 /// How long one transaction should take: readers and replicas hardly notice it, and a stop is heard soon.
 const CHUNK_SECONDS: f64 = 0.5;

@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::cutoffs;
 use crate::config::{Topic, did_you_mean, units};
 use crate::exit::usage;
+use crate::warehouse::connected::Warehouse;
+use crate::warehouse::load::cutoffs;
+use crate::warehouse::load::own_tables::check_own_tables;
 use crate::warehouse::server::connect::{self, Server};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::target::{self, field};
 use crate::warehouse::value::time;
-use crate::warehouse::{Warehouse, check_own_tables};
 
 /// Counting reads a whole index in one statement.
 pub(super) const COUNT_TIMEOUT: Duration = connect::LONG_TIMEOUT;

@@ -1,7 +1,10 @@
 //! Records into rows: batches of the newest per key, and the transaction that loads them.
 
 pub(super) mod batch;
+pub(super) mod cutoffs;
+pub(super) mod erased_list;
 pub(super) mod first_drain;
+pub(super) mod own_tables;
 pub(super) mod progress;
 pub(super) mod read_record;
 pub(super) mod rebuild;

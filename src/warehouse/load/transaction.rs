@@ -10,14 +10,13 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
+use super::cutoffs::{self, Cutoffs};
 use super::progress::{self, ProgressKey};
 use super::read_record::{Rereader, RowReader};
 use super::rebuild::{Compared, TableRebuild};
 use super::rejects::{self, Reject, RejectOrigin};
-use super::{first_drain, statements};
+use super::{erased_list, first_drain, statements};
 use crate::record::Progress;
-use crate::warehouse::govern::cutoffs::{self, Cutoffs};
-use crate::warehouse::govern::erased_list;
 use crate::warehouse::server::error_class::{Fault, fault_of};
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::server::statement::LOOK_UP;

@@ -172,3 +172,7 @@ pub(in crate::warehouse) fn lock_name(database: &str, table: &str) -> String {
     let whole = format!("{database}\0{}", table.to_lowercase());
     format!("lakectl:{:032x}", xxh3_128(whole.as_bytes()))
 }
+
+pub(in crate::warehouse) fn held(table: &str) -> String {
+    format!("another run loads or purges table `{table}` (MySQL's GET_LOCK)")
+}

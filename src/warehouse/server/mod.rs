@@ -7,3 +7,4 @@ pub(super) mod locked_session;
 pub(super) mod session;
 pub(super) mod session_variables;
 pub(super) mod statement;
+pub(super) mod table_name;

@@ -202,7 +202,7 @@ impl Session {
 
     /// The table as the server spells it; None where there is no such table.
     pub(crate) fn spelled(&mut self, table: &str) -> Result<Option<String>> {
-        crate::warehouse::table::name::existing(&mut self.conn, table)
+        crate::warehouse::server::table_name::existing(&mut self.conn, table)
     }
 }
 

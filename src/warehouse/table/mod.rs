@@ -3,5 +3,4 @@
 pub(super) mod column;
 pub(super) mod key_fields;
 pub(super) mod mapping;
-pub(super) mod name;
 pub(super) mod target;

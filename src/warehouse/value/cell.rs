@@ -55,3 +55,14 @@ pub(in crate::warehouse) fn bytes_on_wire(length: usize) -> usize {
 
 /// Numbers and times, at most.
 pub(in crate::warehouse) const FIXED_ON_WIRE: usize = 13;
+
+/// What values take on the wire, in bytes, about.
+pub(in crate::warehouse) fn values_bytes(values: &[Value]) -> usize {
+    values
+        .iter()
+        .map(|value| match value {
+            Value::Bytes(bytes) => bytes_on_wire(bytes.len()),
+            _ => FIXED_ON_WIRE,
+        })
+        .sum()
+}

@@ -2,8 +2,7 @@
 
 use mysql::Value;
 
-use super::cell::Cell;
-use crate::warehouse::load::batch::change::values_bytes;
+use super::cell::{Cell, values_bytes};
 
 /// Bytes that are equal for equal keys and sort as the key's values do, so that locks are taken in one order.
 pub(in crate::warehouse) fn sort_key(values: &[Value]) -> Box<[u8]> {

@@ -4,7 +4,7 @@ use mysql::Value;
 
 use crate::memory::prefetch::fetch;
 use crate::record::{Rank, Record};
-use crate::warehouse::value::cell::{FIXED_ON_WIRE, bytes_on_wire};
+use crate::warehouse::value::cell::values_bytes;
 
 /// What a change takes beside its data: places in the vector and the index, and in the order while it is made, allocator.
 pub(super) const OVERHEAD_BYTES: usize = 192;
@@ -150,17 +150,6 @@ fn room(length: usize) -> usize {
 
 fn raw_length(sort_key: &[u8], record: &Record<'_>) -> usize {
     sort_key.len() + record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)
-}
-
-/// What values take on the wire, in bytes, about.
-pub(in crate::warehouse) fn values_bytes(values: &[Value]) -> usize {
-    values
-        .iter()
-        .map(|value| match value {
-            Value::Bytes(bytes) => bytes_on_wire(bytes.len()),
-            _ => FIXED_ON_WIRE,
-        })
-        .sum()
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ use super::rejects::Reject;
 use crate::memory::key_hash::{Places, Seed};
 use crate::record::{Rank, Record};
 use crate::warehouse::table::target::TargetTable;
+use crate::warehouse::value::cell::values_bytes;
 use crate::warehouse::value::cells::RowValues;
 use crate::warehouse::value::sort_key::{first_bytes, sort_key};
-use change::{OVERHEAD_BYTES, PendingChange, Write, values_bytes};
+use change::{OVERHEAD_BYTES, PendingChange, Write};
 use recent_keys::{Home, RecentKeys};
 
 /// Pending changes and rejects, with the memory they take.

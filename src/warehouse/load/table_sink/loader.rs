@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::record::Progress;
-use crate::warehouse::govern::cutoffs::Cutoffs;
 use crate::warehouse::load::batch::Batch;
+use crate::warehouse::load::cutoffs::Cutoffs;
 use crate::warehouse::load::read_record::RowReader;
 use crate::warehouse::load::rebuild::TableRebuild;
 use crate::warehouse::load::transaction::{Landed, Work};

@@ -7,8 +7,8 @@ use anyhow::Result;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
+use super::transaction::PATIENCE;
 use crate::exit::usage;
-use crate::warehouse::load::transaction::PATIENCE;
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::target::TargetTable;
@@ -41,7 +41,7 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, table: &str) -> mysql::Result<
 }
 
 /// Records a cutoff, unless a later one is there already.
-pub(super) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) -> Result<()> {
+pub(crate) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) -> Result<()> {
     let sql = format!(
         "INSERT INTO {TABLE} (table_name, column_name, cutoff) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE \
          updated_at = IF(cutoff < VALUES(cutoff), CURRENT_TIMESTAMP(3), updated_at), \
@@ -108,7 +108,7 @@ impl RowCutoffs {
 }
 
 /// Whether the column can be compared with a cutoff.
-pub(super) fn has_time(kind: &ColumnType) -> bool {
+pub(crate) fn has_time(kind: &ColumnType) -> bool {
     matches!(
         kind,
         ColumnType::Date | ColumnType::DateTime { .. } | ColumnType::Timestamp { .. }

@@ -4,14 +4,15 @@ use anyhow::{Context, Result, anyhow};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Transaction};
 
+use super::read_record::RowReader;
 use crate::config::Topic;
 use crate::exit::usage;
 use crate::problem::About;
 use crate::subjects::filter::Filter;
 use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
-use crate::warehouse::load::read_record::RowReader;
+use crate::warehouse::connected::Warehouse;
 use crate::warehouse::server::connect;
-use crate::warehouse::{Session, Warehouse};
+use crate::warehouse::server::session::Session;
 
 const ENTRIES: &str = "lakectl_erasures";
 const SECRET: &str = "lakectl_erasure_key";

@@ -1,0 +1,50 @@
+//! The lake, opened: its root folder and the settings that hold for it.
+
+use anyhow::Result;
+
+use super::disk::root::Root;
+use super::ledger;
+use crate::config::Settings;
+use crate::exit::usage;
+
+/// An opened lake.
+#[derive(Debug)]
+pub struct Lake<'a> {
+    pub(super) root: Root,
+    pub(super) settings: &'a Settings,
+}
+
+impl<'a> Lake<'a> {
+    /// Opens the lake, beginning it where `create` says so. None: there is none.
+    ///
+    /// # Errors
+    /// Another time zone than the lake's: exit code 2.
+    pub fn at(settings: &'a Settings, create: bool) -> Result<Option<Lake<'a>>> {
+        let lake = &settings.lake;
+        let Some(root) = Root::open(&lake.root, lake.file_mode, lake.dir_mode, create)? else {
+            return Ok(None);
+        };
+        if !create && !ledger::exists(&root)? {
+            return Ok(None);
+        }
+        ledger::open(&root, lake.timezone, create)?;
+        Ok(Some(Lake { root, settings }))
+    }
+
+    /// Opens the lake that must be there.
+    ///
+    /// # Errors
+    /// There is none: exit code 2.
+    pub fn existing(settings: &'a Settings) -> Result<Lake<'a>> {
+        Lake::at(settings, false)?.ok_or_else(|| {
+            usage(format!(
+                "there is no lake at {}: is its disk mounted, and is lake.root right?",
+                settings.lake.root.display()
+            ))
+        })
+    }
+
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+}
