@@ -3,15 +3,15 @@
 use clap::Parser;
 use std::process::ExitCode;
 
-use lakectl::cli::Cli;
+use lakectl::cli::{Cli, usage};
 use lakectl::report::Report;
 use lakectl::stop::Stop;
-use lakectl::{commands, exit, metrics, print};
+use lakectl::{commands, exit, print};
 
 fn main() -> ExitCode {
     let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return ExitCode::from(print::usage(&error)),
+        Err(error) => return ExitCode::from(usage::tell(&error)),
     };
     let mut report = Report::new(cli.command.name(), cli.common.dry_run);
     let stop = Stop::on_signals();
@@ -24,8 +24,8 @@ fn main() -> ExitCode {
         report.fail(error);
     }
     report.finish(stop.ok().and_then(|stop| stop.signal()));
-    metrics::write(&cli, &mut report);
-    let printed = print::report(&report, &cli.common);
+    commands::write_metrics(&cli, &mut report);
+    let printed = print::report(&report, cli.common.print_options());
     ExitCode::from(match report.exit_code {
         exit::DONE | exit::ATTENTION if printed.is_err() => exit::FAILED,
         code => code,

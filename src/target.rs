@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use chrono::NaiveDate;
+use clap::ValueEnum;
 use std::time::Duration;
 
 use crate::config::Topic;
@@ -9,6 +10,13 @@ use crate::decode::{Decoded, Decoder};
 use crate::locked::Locked;
 use crate::record::{DrainPlan, Drained, Progress, Record};
 use crate::report::TopicReport;
+
+/// Which of the two, where a command is about both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TargetKind {
+    Lake,
+    Warehouse,
+}
 
 /// A topic is read again from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,11 +17,12 @@ use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::{CheckArgs, CheckOnly, Common};
-use crate::config::Settings;
+use crate::config::{Kind, Settings};
+use crate::print::PrintOptions;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::stop::Stop;
+use crate::target::TargetKind;
 use crate::words::{count, one_line};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -149,12 +150,25 @@ const KAFKA: &str = "Kafka";
 const MYSQL: &str = "MySQL";
 const LAKE: &str = "lake";
 
+/// What somebody wants to be looked at.
+#[derive(Debug, Clone)]
+pub struct CheckRequest {
+    /// Names and globs; none: every configured topic.
+    pub topics: Vec<String>,
+    /// One of the two alone.
+    pub only: Option<TargetKind>,
+    /// Of topics that are not configured.
+    pub kind: Option<Kind>,
+    /// About this many of the last records of each topic are read; 0: none.
+    pub sample: u64,
+}
+
 /// What is looked at.
 #[derive(Debug)]
 struct CheckScope<'a> {
     settings: &'a Settings,
-    common: &'a Common,
-    args: &'a CheckArgs,
+    print: PrintOptions,
+    request: &'a CheckRequest,
     stop: &'a Stop,
     lake: bool,
     warehouse: bool,
@@ -165,19 +179,19 @@ struct CheckScope<'a> {
 /// # Errors
 /// A topic or glob that means nothing: exit code 2. What is wrong with the rest is no error but the answer.
 pub fn execute(
-    common: &Common,
-    args: &CheckArgs,
+    request: &CheckRequest,
+    print: PrintOptions,
     settings: &Settings,
     report: &mut Report,
     stop: &Stop,
 ) -> Result<()> {
     let scope = CheckScope {
         settings,
-        common,
-        args,
+        print,
+        request,
         stop,
-        lake: args.only != Some(CheckOnly::Warehouse),
-        warehouse: args.only != Some(CheckOnly::Lake),
+        lake: request.only != Some(TargetKind::Warehouse),
+        warehouse: request.only != Some(TargetKind::Lake),
     };
     let topics = scope::topics(&scope)?;
     let mut checks = Checks::default();
@@ -195,11 +209,11 @@ pub fn execute(
     if scope.lake {
         place::room(&scope, kafka.as_ref().map(|_| to_come), &mut checks);
     }
-    tell(&checks, common, report);
+    tell(&checks, print, report);
     Ok(())
 }
 
-fn tell(checks: &Checks, common: &Common, report: &mut Report) {
+fn tell(checks: &Checks, print: PrintOptions, report: &mut Report) {
     let wrong = checks.wrong_ones().count();
     report.outcome(&json!({ "checks": checks.0, "wrong": wrong }));
     report.text = checks.lines();
@@ -210,7 +224,7 @@ fn tell(checks: &Checks, common: &Common, report: &mut Report) {
     if wrong > 0 {
         report.needs_attention();
     }
-    if common.quiet && !common.json {
+    if print.quiet && !print.json {
         for check in checks.wrong_ones() {
             report.warn(format!("{} {}: {}", check.subject, check.name, check.text()));
         }

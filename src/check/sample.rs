@@ -64,7 +64,7 @@ pub(super) fn read(
         decoder.take_back([decoded]);
         Ok(())
     };
-    let each = scope.args.sample.div_ceil(offsets.len().max(1) as u64);
+    let each = scope.request.sample.div_ceil(offsets.len().max(1) as u64);
     for times in WIDER {
         let plan = last(offsets, each.saturating_mul(times));
         let mut limits = Limits {

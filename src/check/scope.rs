@@ -4,7 +4,6 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 
 use super::CheckScope;
-use crate::cli::KindArg;
 use crate::config::{Kind, Topic, check_topic_name};
 use crate::exit::usage;
 use crate::run::select::glob;
@@ -47,10 +46,10 @@ pub(super) fn topics(scope: &CheckScope<'_>) -> Result<Vec<CheckedTopic>> {
     let mut add = |topic: Topic, guessed| {
         chosen.insert(topic.name.clone(), CheckedTopic { topic, guessed });
     };
-    if scope.args.topics.is_empty() {
+    if scope.request.topics.is_empty() {
         configured.values().for_each(|topic| add(topic.clone(), false));
     }
-    for pattern in scope.args.topics.iter().map(|pattern| pattern.trim()) {
+    for pattern in scope.request.topics.iter().map(|pattern| pattern.trim()) {
         let Some(glob) = glob(pattern)? else {
             let (topic, guessed) = named(scope, pattern)?;
             add(topic, guessed);
@@ -68,11 +67,7 @@ pub(super) fn topics(scope: &CheckScope<'_>) -> Result<Vec<CheckedTopic>> {
 
 fn named(scope: &CheckScope<'_>, name: &str) -> Result<(Topic, bool)> {
     check_topic_name(name)?;
-    let kind = scope.args.kind.map(|kind| match kind {
-        KindArg::Stream => Kind::Stream,
-        KindArg::Table => Kind::Table,
-    });
-    match (scope.settings.topics.get(name), kind) {
+    match (scope.settings.topics.get(name), scope.request.kind) {
         (Some(topic), Some(kind)) if topic.kind != kind => Err(usage(format!(
             "--kind {kind}: topic {name} is configured as a {}",
             topic.kind

@@ -2,7 +2,7 @@
 
 use super::scope::CheckedTopic;
 use super::{CheckScope, Checks, MYSQL};
-use crate::cli::CheckOnly;
+use crate::target::TargetKind;
 use crate::warehouse::Warehouse;
 
 pub(super) fn look(
@@ -21,8 +21,8 @@ pub(super) fn look(
     let Some(database) = &scope.settings.database else {
         let why = "no warehouse is configured";
         let how = "set warehouse.url, LAKECTL_WAREHOUSE_URL or --url (mysql://user@host:3306/database)";
-        match scope.args.only {
-            Some(CheckOnly::Warehouse) => checks.wrong(answer, why, how),
+        match scope.request.only {
+            Some(TargetKind::Warehouse) => checks.wrong(answer, why, how),
             _ if wanted.is_empty() => {}
             _ => checks.unknown(answer, format!("{why}; {how}")),
         }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use super::broker::Broker;
 use super::scope::{CheckedTopic, ToCome};
 use super::{CheckScope, Checks, sample, table};
-use crate::cli::DrainArgs;
 use crate::config::{Kind, closest};
 use crate::kafka::{PartitionOffsets, TopicList};
 use crate::lake::Lake;
+use crate::print::bars::Display;
 use crate::problem::Problem;
 use crate::report::{LakeReport, Report, TargetReport, TopicReport, WarehouseReport};
 use crate::run::{Run, RunOptions};
@@ -71,7 +71,7 @@ fn one(
             &error,
             "look at the brokers that lead this topic",
         ),
-        Ok(offsets) if scope.args.sample > 0 => {
+        Ok(offsets) if scope.request.sample > 0 => {
             match sample::read(scope, &kafka.client, subject, &offsets, trial.as_mut()) {
                 Ok(sample) => {
                     record_bytes = sample.bytes.checked_div(sample.records);
@@ -254,15 +254,10 @@ fn next_run<T: Target>(
     empty: TargetReport,
 ) -> Result<(TopicReport, Vec<Problem>)> {
     let mut report = Report::new("check", true);
+    let display = Display::new(scope.print, &report, scope.stop);
     let mut run = Run {
         client: &kafka.client,
-        options: RunOptions::new(
-            scope.common,
-            &DrainArgs::default(),
-            scope.settings,
-            &report,
-            scope.stop,
-        )?,
+        options: RunOptions::new(scope.settings, display, scope.stop),
         empty: empty.clone(),
         report: &mut report,
     };

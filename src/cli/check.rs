@@ -1,16 +1,11 @@
 //! `lakectl check`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::drain::KindArg;
 use super::heading::{HOW_MUCH, WHAT};
 use super::place::{DatabaseArgs, KafkaArgs, RootArgs};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CheckOnly {
-    Lake,
-    Warehouse,
-}
+use crate::config::Kind;
+use crate::target::TargetKind;
 
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
@@ -19,10 +14,10 @@ pub struct CheckArgs {
     pub topics: Vec<String>,
     /// Look at only one of the two
     #[arg(help_heading = WHAT, long)]
-    pub only: Option<CheckOnly>,
+    pub only: Option<TargetKind>,
     /// What a topic without a configuration entry is
     #[arg(help_heading = WHAT, long, value_name = "KIND")]
-    pub kind: Option<KindArg>,
+    pub kind: Option<Kind>,
     /// Read about this many of the last records of each topic, and try keys, values and columns on them; 0 reads none
     #[arg(help_heading = HOW_MUCH, long, value_name = "N", default_value_t = 100)]
     pub sample: u64,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::heading::EVERYWHERE;
 use crate::exit;
+use crate::print::{LogFormat, PrintOptions};
 
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -41,14 +42,6 @@ pub struct Common {
     version: Option<bool>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    #[default]
-    Text,
-    Time,
-    Json,
-}
-
 impl Common {
     /// What was not said on the command line and stands in the environment, so that a crontab says it once.
     ///
@@ -67,5 +60,14 @@ impl Common {
             self.log_format = Some(format);
         }
         Ok(())
+    }
+
+    pub fn print_options(&self) -> PrintOptions {
+        PrintOptions {
+            json: self.json,
+            quiet: self.quiet,
+            verbose: self.verbose,
+            log_format: self.log_format.unwrap_or_default(),
+        }
     }
 }

@@ -1,15 +1,10 @@
 //! `lakectl lake` and `lakectl warehouse`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::heading::{HOW_MUCH, IN_THE_WAY, WHAT, WHERE};
 use super::place::{DatabaseArgs, KafkaArgs, RootArgs};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum KindArg {
-    Stream,
-    Table,
-}
+use crate::config::Kind;
 
 /// What lake and warehouse share: which topics, from which broker, how far.
 #[derive(Debug, Clone, Default, Args)]
@@ -20,7 +15,7 @@ pub struct DrainArgs {
     pub topics: Vec<String>,
     /// What a topic without a configuration entry is
     #[arg(help_heading = WHAT, long, value_name = "KIND")]
-    pub kind: Option<KindArg>,
+    pub kind: Option<Kind>,
     /// Take at most this many records, in the whole run
     #[arg(help_heading = HOW_MUCH, long, value_name = "N")]
     pub max_messages: Option<u64>,

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 use super::heading::{WHAT, WHERE};
+use crate::target::TargetKind;
 
 #[derive(Debug, Clone, Args)]
 pub struct GrantArgs {
@@ -28,12 +29,6 @@ pub enum PermissionArg {
 pub enum Access {
     Read,
     Write,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ApplyOnly {
-    Lake,
-    Warehouse,
 }
 
 #[derive(Debug, Clone, Subcommand)]
@@ -68,6 +63,6 @@ pub enum GrantAction {
     Apply {
         /// Apply to only one of the two
         #[arg(help_heading = WHAT, long)]
-        only: Option<ApplyOnly>,
+        only: Option<TargetKind>,
     },
 }

@@ -1,4 +1,4 @@
-//! The command line: arguments only, no logic.
+//! The command line: arguments only, no logic, and what clap says of wrong ones.
 
 mod check;
 mod common;
@@ -11,19 +11,20 @@ mod place;
 mod purge;
 mod reading;
 mod status;
+pub mod usage;
 
 use clap::{Parser, Subcommand};
 
 use crate::{exit, version};
-pub use check::{CheckArgs, CheckOnly};
-pub use common::{Common, LogFormat};
-pub use drain::{DrainArgs, KindArg, LakeArgs, WarehouseArgs};
-pub use grant::{Access, ApplyOnly, GrantAction, GrantArgs, PermissionArg};
+pub use check::CheckArgs;
+pub use common::Common;
+pub use drain::{DrainArgs, LakeArgs, WarehouseArgs};
+pub use grant::{Access, GrantAction, GrantArgs, PermissionArg};
 pub use init_db::InitDbArgs;
 pub use pages::{CompletionsArgs, ManArgs};
 pub use place::{DatabaseArgs, KafkaArgs, RootArgs};
-pub use purge::{PurgeArgs, PurgeOnly};
-pub use reading::{FilesArgs, Reader, SchemaArgs};
+pub use purge::PurgeArgs;
+pub use reading::{FilesArgs, SchemaArgs};
 pub use status::StatusArgs;
 
 /// Takes Kafka and ksqlDB topics into a data lake and a MySQL warehouse.

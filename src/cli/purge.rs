@@ -1,16 +1,11 @@
 //! `lakectl purge`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 
 use super::heading::{HOW_MUCH, IN_THE_WAY, WHAT};
 use super::place::{DatabaseArgs, RootArgs};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PurgeOnly {
-    Lake,
-    Warehouse,
-}
+use crate::target::TargetKind;
 
 #[derive(Debug, Clone, Args)]
 pub struct PurgeArgs {
@@ -19,7 +14,7 @@ pub struct PurgeArgs {
     pub topics: Vec<String>,
     /// Purge only one of the two
     #[arg(help_heading = WHAT, long)]
-    pub only: Option<PurgeOnly>,
+    pub only: Option<TargetKind>,
     /// Write the plan to a file for review, and delete nothing
     #[arg(help_heading = WHAT, long, value_name = "FILE", conflicts_with = "plan")]
     pub plan_out: Option<PathBuf>,

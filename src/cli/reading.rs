@@ -1,19 +1,10 @@
 //! What readers of the lake ask: `lakectl schema` and `lakectl files`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::heading::{HOW_MUCH, OUTPUT, WHAT};
 use super::place::RootArgs;
-
-/// A program that reads the lake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Reader {
-    Duckdb,
-    Polars,
-    Spark,
-    Trino,
-    Hive,
-}
+use crate::readers::Reader;
 
 #[derive(Debug, Clone, Args)]
 pub struct SchemaArgs {

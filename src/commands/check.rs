@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::check;
+use crate::check::{self, CheckRequest};
 use crate::cli::{CheckArgs, Common};
 use crate::config::Overrides;
 use crate::report::Report;
@@ -17,5 +17,11 @@ pub(super) fn execute(common: &Common, args: &CheckArgs, report: &mut Report, st
         ..Overrides::default()
     };
     let settings = super::settings(common, &overrides)?;
-    check::execute(common, args, &settings, report, stop)
+    let request = CheckRequest {
+        topics: args.topics.clone(),
+        only: args.only,
+        kind: args.kind,
+        sample: args.sample,
+    };
+    check::execute(&request, common.print_options(), &settings, report, stop)
 }

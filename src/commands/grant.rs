@@ -3,13 +3,14 @@
 use anyhow::Result;
 
 use crate::audit::Entry;
-use crate::cli::{self, Access, ApplyOnly, Common, GrantAction, GrantArgs};
+use crate::cli::{self, Access, Common, GrantAction, GrantArgs};
 use crate::config::{Overrides, Settings};
 use crate::exit::{self, usage};
 use crate::grants::{self, Apply, Checked, GrantChange, GrantOutcome, Permission, Rules};
 use crate::lake::disk::root::Root;
 use crate::lake::ledger;
 use crate::report::Report;
+use crate::target::TargetKind;
 
 pub(super) fn execute(common: &Common, args: &GrantArgs, report: &mut Report) -> Result<()> {
     let answers = matches!(args.action, GrantAction::Check { .. });
@@ -131,13 +132,13 @@ fn check(
     Ok(GrantOutcome::Checked(checked))
 }
 
-fn apply(settings: &Settings, only: Option<ApplyOnly>, report: &mut Report) -> Result<GrantOutcome> {
+fn apply(settings: &Settings, only: Option<TargetKind>, report: &mut Report) -> Result<GrantOutcome> {
     let root = lake(settings)?;
     let apply = Apply {
         settings,
         root: root.as_ref(),
-        to_lake: only != Some(ApplyOnly::Warehouse),
-        to_tables: only != Some(ApplyOnly::Lake),
+        to_lake: only != Some(TargetKind::Warehouse),
+        to_tables: only != Some(TargetKind::Lake),
         run_id: &report.run_id,
         dry_run: report.dry_run,
     };

@@ -4,8 +4,9 @@ use anyhow::Result;
 
 use crate::cli::{Common, InitDbArgs};
 use crate::config::Overrides;
+use crate::exit;
 use crate::report::Report;
-use crate::{exit, warehouse};
+use crate::warehouse::{InitDbMode, init_db};
 
 pub(super) fn execute(common: &Common, args: &InitDbArgs, report: &mut Report) -> Result<()> {
     let overrides = Overrides {
@@ -13,9 +14,22 @@ pub(super) fn execute(common: &Common, args: &InitDbArgs, report: &mut Report) -
         ..Overrides::default()
     };
     let settings = super::settings(common, &overrides)?;
-    let outcome = warehouse::init_db(settings.database.as_ref(), args, common.dry_run)?;
+    let outcome = init_db(settings.database.as_ref(), mode(common, args))?;
     report.exit_code = exit::worst([report.exit_code, outcome.exit_code]);
     report.text = outcome.lines.clone();
     report.outcome(&outcome);
     Ok(())
+}
+
+/// What only reads is the same in a dry run.
+fn mode(common: &Common, args: &InitDbArgs) -> InitDbMode {
+    if args.print {
+        InitDbMode::Print
+    } else if args.check {
+        InitDbMode::Check
+    } else if common.dry_run {
+        InitDbMode::Preview
+    } else {
+        InitDbMode::Apply
+    }
 }

@@ -2,30 +2,30 @@
 
 use anyhow::Result;
 
-use super::verify;
+use super::{drain_options, verify};
 use crate::cli::{Common, LakeArgs};
 use crate::config::{Kind, Overrides};
 use crate::exit::usage;
 use crate::kafka::Client;
 use crate::lake::Lake;
 use crate::report::{LakeReport, Report, TargetReport};
-use crate::run::{self, Chosen, RebuildArg, Run, RunOptions};
+use crate::run::{Chosen, RebuildRequest, Run};
 use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let overrides = Overrides {
         lake_root: args.root.lake_root.clone(),
-        ..run::overrides(&args.drain)
+        ..drain_options::overrides(&args.drain)
     };
     let settings = super::settings(common, &overrides)?;
     if args.verify {
         return verify::execute(&settings, &args.drain, report, stop);
     }
-    let mut options = RunOptions::new(common, &args.drain, &settings, report, stop)?;
+    let mut options = drain_options::run_options(common, &args.drain, &settings, report, stop)?;
     options.rebuild = match &args.rebuild {
         None => None,
-        Some(None) => Some(RebuildArg::Tables),
-        Some(Some(days)) => Some(RebuildArg::days(days)?),
+        Some(None) => Some(RebuildRequest::Tables),
+        Some(Some(days)) => Some(drain_options::days_to_rebuild(days)?),
     };
     options.check_rebuild()?;
     let client = Client::new(&settings.kafka, "lake")?.stopped_by(stop);
@@ -74,13 +74,13 @@ fn show_paths(report: &mut Report, verbose: bool) {
 }
 
 /// Days belong to streams, whole folds to tables; of topics that nobody named, the others are left alone.
-fn keep_rebuildable(rebuild: RebuildArg, named: bool, chosen: &mut Chosen) -> Result<()> {
+fn keep_rebuildable(rebuild: RebuildRequest, named: bool, chosen: &mut Chosen) -> Result<()> {
     let (kind, hint) = match rebuild {
-        RebuildArg::Tables => (
+        RebuildRequest::Tables => (
             Kind::Table,
             "say which days of it: --rebuild 2025-10-01..2025-10-07",
         ),
-        RebuildArg::Days { .. } => (
+        RebuildRequest::Days { .. } => (
             Kind::Stream,
             "a table is rebuilt as a whole: --rebuild without days",
         ),

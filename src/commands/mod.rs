@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod check;
+mod drain_options;
 mod files;
 mod grant;
 mod init_db;
@@ -13,12 +14,15 @@ mod verify;
 mod warehouse;
 
 use anyhow::Result;
+use std::time::Duration;
 
 use crate::cli::{Cli, Command};
-use crate::config::{self, Database, Overrides, Settings};
+use crate::config::{self, Database, Overrides, Settings, units};
 use crate::exit::usage;
+use crate::metrics;
 use crate::report::Report;
 use crate::stop::Stop;
+use crate::target::TargetKind;
 
 /// Runs the command; what happened stands in the report, whatever happens.
 pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
@@ -35,6 +39,48 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::Completions(args) => pages::completions(args, report),
         Command::Man(args) => pages::man(&cli.common, args, report),
     }
+}
+
+/// Tells Prometheus of a run that is over, if that is wanted.
+pub fn write_metrics(cli: &Cli, report: &mut Report) {
+    if let (Some(path), Some((command, all_topics)), false) =
+        (&cli.common.metrics_file, metered(&cli.command), report.dry_run)
+    {
+        metrics::write(path, command, all_topics, report);
+    }
+}
+
+/// The name of a run's kind in the label `command`, and whether it is about all topics; None for what only looks.
+fn metered(command: &Command) -> Option<(&'static str, bool)> {
+    Some(match command {
+        Command::Lake(args) => {
+            let name = match &args.rebuild {
+                _ if args.verify => "lake-verify",
+                Some(_) => "lake-rebuild",
+                None => "lake",
+            };
+            (name, args.drain.topics.is_empty())
+        }
+        Command::Warehouse(args) => {
+            let name = if args.rebuild {
+                "warehouse-rebuild"
+            } else {
+                "warehouse"
+            };
+            (name, args.drain.topics.is_empty())
+        }
+        Command::Purge(args) if args.history || args.plan_out.is_some() => return None,
+        Command::Purge(args) if purge::is_erasure(args) => ("purge-erase", true),
+        Command::Purge(args) => {
+            let name = match args.only {
+                None => "purge",
+                Some(TargetKind::Lake) => "purge-lake",
+                Some(TargetKind::Warehouse) => "purge-warehouse",
+            };
+            (name, args.topics.is_empty())
+        }
+        _ => return None,
+    })
 }
 
 /// A variable that is set and says something.
@@ -58,6 +104,12 @@ pub fn check_environment() -> Result<()> {
             "{name} is not UTF-8; a path like that can be given by its option, or by a link with another name"
         ))),
     }
+}
+
+/// How long an option says, like 90s or 5m.
+fn duration(option: &str, text: Option<&str>) -> Result<Option<Duration>> {
+    let duration = text.map(units::duration).transpose();
+    duration.map_err(|error| usage(format!("{option}: {error}")))
 }
 
 fn database(settings: &Settings) -> Result<&Database> {

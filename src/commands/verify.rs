@@ -4,8 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::DrainArgs;
-use crate::config::{Kind, Settings, units};
-use crate::exit::usage;
+use crate::config::{Kind, Settings};
 use crate::lake::{Lake, Verified};
 use crate::locked::Locked;
 use crate::report::{Report, TargetReport, TopicReport, VerifyReport};
@@ -16,10 +15,7 @@ use crate::stop::Stop;
 const SHOWN_MAX: usize = 50;
 
 pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report, stop: &Stop) -> Result<()> {
-    let wait = args.wait.as_deref().map(units::duration).transpose();
-    let wait = wait
-        .map_err(|e| usage(format!("--wait: {e}")))?
-        .unwrap_or_default();
+    let wait = super::duration("--wait", args.wait.as_deref())?.unwrap_or_default();
     let lake = Lake::existing(settings)?;
     let known = lake.topics_to_verify()?;
     let chosen = select::among(

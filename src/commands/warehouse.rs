@@ -2,19 +2,20 @@
 
 use anyhow::Result;
 
+use super::drain_options;
 use crate::cli::{Common, WarehouseArgs};
 use crate::config::Overrides;
 use crate::exit::usage;
 use crate::kafka::Client;
 use crate::report::{Report, TargetReport, WarehouseReport};
-use crate::run::{self, RebuildArg, Run, RunOptions};
+use crate::run::{RebuildRequest, Run};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 
 pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let overrides = Overrides {
         url: args.database.url.clone(),
-        ..run::overrides(&args.drain)
+        ..drain_options::overrides(&args.drain)
     };
     let settings = super::settings(common, &overrides)?;
     let database = super::database(&settings)?;
@@ -24,8 +25,8 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
             one.name, other.name, one.table
         )));
     }
-    let mut options = RunOptions::new(common, &args.drain, &settings, report, stop)?;
-    options.rebuild = args.rebuild.then_some(RebuildArg::Tables);
+    let mut options = drain_options::run_options(common, &args.drain, &settings, report, stop)?;
+    options.rebuild = args.rebuild.then_some(RebuildRequest::Tables);
     options.check_rebuild()?;
     let client = Client::new(&settings.kafka, "warehouse")?.stopped_by(stop);
     let empty = TargetReport::Warehouse(WarehouseReport::default());

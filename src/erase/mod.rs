@@ -10,9 +10,8 @@ use anyhow::{Context, Result, anyhow};
 use std::time::Duration;
 
 use crate::audit::{CommandLine, Trail, TrailPlace};
-use crate::cli::{Common, PurgeArgs};
-use crate::config::{Settings, units};
-use crate::exit::{self, usage};
+use crate::config::Settings;
+use crate::exit;
 use crate::lake::{Lake, LakeHits};
 use crate::locked::Locked;
 use crate::purge::confirm;
@@ -22,13 +21,25 @@ use crate::subjects::list;
 use crate::subjects::list::ErasureSecret;
 use crate::subjects::matcher::Matcher;
 use crate::subjects::subject::Subject;
+use crate::target::TargetKind;
 use crate::warehouse::ErasureEnded;
 pub use outcome::ErasureOutcome;
 use scope::ErasureScope;
 
-/// Whether a purge is about persons, not about retention.
-pub fn is_asked_for(args: &PurgeArgs) -> bool {
-    !args.key.is_empty() || !args.fields.is_empty()
+/// Who is to be erased, and where.
+#[derive(Debug, Clone)]
+pub struct ErasureRequest {
+    pub subjects: Vec<Subject>,
+    /// Names and globs; none: every topic.
+    pub topics: Vec<String>,
+    /// One of the two alone.
+    pub only: Option<TargetKind>,
+    /// How long another run's lock is waited for.
+    pub wait: Duration,
+    /// Nobody is asked.
+    pub yes: bool,
+    /// For the audit trail, without what would tell who the subjects are.
+    pub arguments: CommandLine,
 }
 
 /// `lakectl purge --key TOPIC=KEY` and `--where FIELD=VALUE`. What was done stands in `report.outcome`, and in the audit
@@ -38,38 +49,36 @@ pub fn is_asked_for(args: &PurgeArgs) -> bool {
 /// Nobody to ask, unknown topics, nothing to erase from: exit code 2, and nothing was touched. Otherwise what could not
 /// be erased is named, and the rest was.
 pub fn execute(
-    common: &Common,
-    args: &PurgeArgs,
+    request: &ErasureRequest,
     settings: &Settings,
     report: &mut Report,
     stop: &Stop,
 ) -> Result<()> {
-    let subjects = Subject::all(args)?;
-    let wait = wait(args)?;
-    if !args.yes && !common.dry_run {
+    let (subjects, wait) = (&request.subjects[..], request.wait);
+    if !request.yes && !report.dry_run {
         confirm::check_someone_is_there()?;
     }
-    let scope = ErasureScope::open(args, settings, &subjects)?;
+    let scope = ErasureScope::open(request, settings)?;
     report.text_is_log = true;
     let mut outcome = ErasureOutcome::new(&scope);
-    let secret = outcome.name_subjects(&scope, &subjects, common.dry_run)?;
-    let seen = find(&scope, &subjects, stop, &mut outcome)?;
-    if common.dry_run {
+    let secret = outcome.name_subjects(&scope, subjects, report.dry_run)?;
+    let seen = find(&scope, subjects, stop, &mut outcome)?;
+    if report.dry_run {
         report.text = outcome.text(true);
         return settle(report, outcome);
     }
-    if !args.yes {
+    if !request.yes {
         confirm::ask(&outcome.text(true), "Erase this for good?", stop)?;
     }
     let run_id = report.run_id.clone();
-    let trail = trail(&scope, settings, args, &run_id);
+    let trail = trail(&scope, settings, request.arguments.clone(), &run_id);
     for warning in trail.begin(&outcome.audit())? {
         report.warn(warning);
     }
     outcome.clear();
-    register(&scope, &subjects, &secret, &report.run_id)?;
+    register(&scope, subjects, &secret, &report.run_id)?;
     erase_lake(&scope, &seen, &report.run_id, wait, stop, &mut outcome);
-    erase_warehouse(&scope, &subjects, wait, stop, &mut outcome);
+    erase_warehouse(&scope, subjects, wait, stop, &mut outcome);
     report.text = outcome.text(false);
     let ended = trail.end(&outcome.audit());
     settle(report, outcome)?;
@@ -79,20 +88,12 @@ pub fn execute(
     Ok(())
 }
 
-/// The subject itself never goes into the trail: not even as it stood on the command line.
 fn trail<'t>(
     scope: &'t ErasureScope<'_>,
     settings: &'t Settings,
-    args: &PurgeArgs,
+    arguments: CommandLine,
     run_id: &'t str,
 ) -> Trail<'t> {
-    let mut arguments = CommandLine::of_process().hide_options(&["--key", "--where"]);
-    for text in args.key.iter().chain(&args.fields) {
-        arguments = arguments.hide_text(text);
-        if let Some((_, value)) = text.split_once('=') {
-            arguments = arguments.hide_text(value);
-        }
-    }
     Trail {
         lake: TrailPlace::of(scope.lake.as_ref().map(Lake::root), true),
         database: TrailPlace::of(settings.database.as_ref(), scope.warehouse.is_some()),
@@ -100,13 +101,6 @@ fn trail<'t>(
         arguments,
         run_id,
     }
-}
-
-fn wait(args: &PurgeArgs) -> Result<Duration> {
-    let wait = args.wait.as_deref().map(units::duration).transpose();
-    Ok(wait
-        .map_err(|error| usage(format!("--wait: {error}")))?
-        .unwrap_or_default())
 }
 
 /// A topic of the lake that was looked through.

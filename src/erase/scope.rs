@@ -4,12 +4,13 @@ use anyhow::Result;
 use globset::GlobMatcher;
 use std::collections::BTreeSet;
 
-use crate::cli::{PurgeArgs, PurgeOnly};
+use super::ErasureRequest;
 use crate::config::{Kind, Settings, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::lake::Lake;
 use crate::run::select;
 use crate::subjects::subject::Subject;
+use crate::target::TargetKind;
 use crate::warehouse::Warehouse;
 
 /// What was opened, and the topics in it that a subject may be in.
@@ -36,11 +37,7 @@ pub(super) struct NotDone {
 impl<'a> ErasureScope<'a> {
     /// # Errors
     /// Neither lake nor warehouse, or a topic that nobody knows: exit code 2.
-    pub(super) fn open(
-        args: &PurgeArgs,
-        settings: &'a Settings,
-        subjects: &[Subject],
-    ) -> Result<ErasureScope<'a>> {
+    pub(super) fn open(request: &ErasureRequest, settings: &'a Settings) -> Result<ErasureScope<'a>> {
         let mut scope = ErasureScope {
             lake: None,
             warehouse: None,
@@ -49,18 +46,18 @@ impl<'a> ErasureScope<'a> {
             named_topics: None,
             not_done: Vec::new(),
         };
-        scope.open_lake(args, settings)?;
-        scope.open_warehouse(args, settings)?;
+        scope.open_lake(request.only, settings)?;
+        scope.open_warehouse(request.only, settings)?;
         if scope.lake.is_none() && scope.warehouse.is_none() {
             let why: Vec<String> = scope.not_done.iter().map(|left| left.why.clone()).collect();
             return Err(usage(format!("nothing to erase from: {}", why.join("; "))));
         }
-        scope.choose(&args.topics, settings, subjects)?;
+        scope.choose(&request.topics, settings, &request.subjects)?;
         Ok(scope)
     }
 
-    fn open_lake(&mut self, args: &PurgeArgs, settings: &'a Settings) -> Result<()> {
-        if args.only == Some(PurgeOnly::Warehouse) {
+    fn open_lake(&mut self, only: Option<TargetKind>, settings: &'a Settings) -> Result<()> {
+        if only == Some(TargetKind::Warehouse) {
             self.leave_out("lake", "--only warehouse".to_owned(), false);
             return Ok(());
         }
@@ -87,8 +84,8 @@ impl<'a> ErasureScope<'a> {
         Ok(())
     }
 
-    fn open_warehouse(&mut self, args: &PurgeArgs, settings: &Settings) -> Result<()> {
-        if args.only == Some(PurgeOnly::Lake) {
+    fn open_warehouse(&mut self, only: Option<TargetKind>, settings: &Settings) -> Result<()> {
+        if only == Some(TargetKind::Lake) {
             self.leave_out("warehouse", "--only lake".to_owned(), false);
             return Ok(());
         }
@@ -103,7 +100,7 @@ impl<'a> ErasureScope<'a> {
                 Ok(())
             }
             // Asked for nothing else, it is an error like any other.
-            Err(error) if args.only.is_some() => Err(error),
+            Err(error) if only.is_some() => Err(error),
             Err(error) => {
                 self.leave_out("warehouse", format!("{error:#}"), true);
                 Ok(())

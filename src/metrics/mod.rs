@@ -15,9 +15,8 @@ use std::path::Path;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::atomic_file::{folder_of, replace};
-use crate::cli::{Cli, Command, PurgeOnly};
+use crate::exit;
 use crate::report::{Report, Status};
-use crate::{erase, exit};
 use exposition::Samples;
 use run::RunMetrics;
 
@@ -28,14 +27,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Collectors run under an account of their own.
 const MODE: u32 = 0o644;
 
-/// Writes the samples of a run that is over, if they are wanted. That this fails undoes nothing of the run: it is a
-/// warning, and exit code 3.
-pub fn write(cli: &Cli, report: &mut Report) {
-    let (Some(path), Some((command, all_topics)), false) =
-        (&cli.common.metrics_file, metered(&cli.command), report.dry_run)
-    else {
-        return;
-    };
+/// Writes the samples of a run that is over. That this fails undoes nothing of the run: it is a warning, and exit code 3.
+/// `command` tells the run from runs of another kind, in the label of that name; a run about `all_topics` tells which ones
+/// are no longer configured.
+pub fn write(path: &Path, command: &'static str, all_topics: bool, report: &mut Report) {
     let now = UNIX_EPOCH.elapsed().unwrap_or_default();
     let run = RunMetrics {
         command,
@@ -54,39 +49,6 @@ pub fn write(cli: &Cli, report: &mut Report) {
             report.status = Status::Partial;
         }
     }
-}
-
-/// The name of a run's kind in the label `command`, and whether it is about all topics; None for what only looks.
-fn metered(command: &Command) -> Option<(&'static str, bool)> {
-    Some(match command {
-        Command::Lake(args) => {
-            let name = match &args.rebuild {
-                _ if args.verify => "lake-verify",
-                Some(_) => "lake-rebuild",
-                None => "lake",
-            };
-            (name, args.drain.topics.is_empty())
-        }
-        Command::Warehouse(args) => {
-            let name = if args.rebuild {
-                "warehouse-rebuild"
-            } else {
-                "warehouse"
-            };
-            (name, args.drain.topics.is_empty())
-        }
-        Command::Purge(args) if args.history || args.plan_out.is_some() => return None,
-        Command::Purge(args) if erase::is_asked_for(args) => ("purge-erase", true),
-        Command::Purge(args) => {
-            let name = match args.only {
-                None => "purge",
-                Some(PurgeOnly::Lake) => "purge-lake",
-                Some(PurgeOnly::Warehouse) => "purge-warehouse",
-            };
-            (name, args.topics.is_empty())
-        }
-        _ => return None,
-    })
 }
 
 fn write_over(path: &Path, run: &RunMetrics<'_>) -> Result<()> {

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Level, Log};
-use crate::cli::Common;
+use super::{Level, Log, PrintOptions};
 use crate::record::{DrainPlan, Record};
 use crate::report::Report;
 use crate::stop::Stop;
@@ -39,12 +38,12 @@ enum DisplayMode {
 }
 
 impl Display {
-    pub fn new(common: &Common, report: &Report, stop: &Stop) -> Self {
+    pub fn new(options: PrintOptions, report: &Report, stop: &Stop) -> Self {
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let way = match std::io::stderr().is_terminal() && !dumb {
-            _ if common.quiet => DisplayMode::Nothing,
-            true if !common.json => DisplayMode::Bars,
-            false if common.verbose => DisplayMode::Lines(Log::new(common, report)),
+            _ if options.quiet => DisplayMode::Nothing,
+            true if !options.json => DisplayMode::Bars,
+            false if options.verbose => DisplayMode::Lines(Log::new(options.log_format, report)),
             _ => DisplayMode::Nothing,
         };
         Display {
@@ -324,6 +323,7 @@ pub struct Waiting(#[expect(dead_code, reason = "it is there to be dropped")] Op
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::print::LogFormat;
 
     #[test]
     fn a_log_hears_how_far_and_how_long() {
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_log_hears_no_more_often_than_it_should() {
-        let log = Log::new(&Common::default(), &Report::new("lake", false));
+        let log = Log::new(LogFormat::Text, &Report::new("lake", false));
         let mut shown = Shown::lines(100, "T", log);
         (shown.records, shown.passed) = (50, 50);
         let began = shown.began;

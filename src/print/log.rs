@@ -2,14 +2,23 @@
 
 use anstyle::{AnsiColor, Style};
 use chrono::{SecondsFormat, Utc};
+use clap::ValueEnum;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
 use super::paint::Paint;
-use crate::cli::{Common, LogFormat};
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::words::printable;
+
+/// The form of a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Time,
+    Json,
+}
 
 /// How lines are written, and what each of them says of the run.
 #[derive(Debug, Clone)]
@@ -40,11 +49,7 @@ struct LogLine<'a> {
 }
 
 impl Log {
-    pub fn new(common: &Common, report: &Report) -> Self {
-        Log::of(common.log_format.unwrap_or_default(), report)
-    }
-
-    pub(super) fn of(format: LogFormat, report: &Report) -> Self {
+    pub fn new(format: LogFormat, report: &Report) -> Self {
         Log {
             format,
             command: report.command,

@@ -5,34 +5,43 @@ mod log;
 mod paint;
 mod plain;
 mod table;
-mod usage;
 
 use std::io::{IsTerminal, Write};
 
-use crate::cli::Common;
 use crate::exit;
 use crate::problem::ProblemSubject;
 use crate::report::{Report, Status};
 use crate::words::printable;
-pub use log::{Level, Log};
-pub use usage::usage;
+pub use log::{Level, Log, LogFormat};
+pub use paint::Paint;
+
+/// What is printed of a run, and in which form.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PrintOptions {
+    /// The report as one JSON object, and nothing else on stdout.
+    pub json: bool,
+    /// Nothing but errors.
+    pub quiet: bool,
+    pub verbose: bool,
+    pub log_format: LogFormat,
+}
 
 /// The report, in the form that was asked for. Errors and warnings go to stderr.
 ///
 /// # Errors
 /// Stdout could not take it. A reader that has gone is none: nobody is left to miss anything.
-pub fn report(report: &Report, common: &Common) -> std::io::Result<()> {
-    let log = Log::new(common, report);
+pub fn report(report: &Report, options: PrintOptions) -> std::io::Result<()> {
+    let log = Log::new(options.log_format, report);
     let mut stdout = std::io::stdout();
-    let text = match (common.json, common.quiet) {
+    let text = match (options.json, options.quiet) {
         (true, _) => serde_json::to_string(report)? + "\n",
         _ if let Some(output) = &report.output => output.clone(),
         (false, true) => String::new(),
-        _ if log.is_plain() && stdout.is_terminal() => table::of(report, common.verbose),
-        _ => plain::of(report, common.verbose, &log),
+        _ if log.is_plain() && stdout.is_terminal() => table::of(report, options.verbose),
+        _ => plain::of(report, options.verbose, &log),
     };
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    diagnostics(report, common, &log);
+    diagnostics(report, options.quiet, &log);
     match written {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             log.tell(
@@ -50,8 +59,8 @@ pub fn report(report: &Report, common: &Common) -> std::io::Result<()> {
 }
 
 /// Warnings, then what became of single topics, then of the run.
-fn diagnostics(report: &Report, common: &Common, log: &Log) {
-    if common.quiet && report.exit_code == exit::DONE {
+fn diagnostics(report: &Report, quiet: bool, log: &Log) {
+    if quiet && report.exit_code == exit::DONE {
         return;
     }
     for warning in &report.warnings {

@@ -5,14 +5,14 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Paint(bool);
+pub struct Paint(bool);
 
 impl Paint {
     pub(super) fn for_stdout() -> Self {
         Paint(AutoStream::choice(&std::io::stdout()) != ColorChoice::Never)
     }
 
-    pub(super) fn for_stderr() -> Self {
+    pub fn for_stderr() -> Self {
         Paint(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
     }
 
@@ -21,7 +21,7 @@ impl Paint {
         Paint(false)
     }
 
-    pub(super) fn is_on(self) -> bool {
+    pub fn is_on(self) -> bool {
         self.0
     }
 

@@ -4,19 +4,19 @@ use anyhow::Result;
 use std::collections::BTreeSet;
 
 use crate::audit::{self, Entry};
-use crate::cli::{PurgeArgs, PurgeOnly};
 use crate::config::Settings;
 use crate::exit::usage;
 use crate::lake::Lake;
 use crate::report::Report;
+use crate::target::TargetKind;
 use crate::warehouse::Session;
 
 /// Puts the entries of both trails into the report, newest last, each deletion once.
 ///
 /// # Errors
 /// No trail to read: exit code 2.
-pub fn show(args: &PurgeArgs, settings: &Settings, report: &mut Report) -> Result<()> {
-    let lake = if args.only == Some(PurgeOnly::Warehouse) {
+pub fn show(only: Option<TargetKind>, settings: &Settings, report: &mut Report) -> Result<()> {
+    let lake = if only == Some(TargetKind::Warehouse) {
         None
     } else {
         Lake::at(settings, false)?
@@ -24,7 +24,7 @@ pub fn show(args: &PurgeArgs, settings: &Settings, report: &mut Report) -> Resul
     let database = settings
         .database
         .as_ref()
-        .filter(|_| args.only != Some(PurgeOnly::Lake));
+        .filter(|_| only != Some(TargetKind::Lake));
     if lake.is_none() && database.is_none() {
         return Err(usage(
             "there is neither a lake nor a configured warehouse whose history could be shown",

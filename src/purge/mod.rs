@@ -9,24 +9,48 @@ mod rows;
 use anyhow::Result;
 use chrono::{SecondsFormat, Utc};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::audit::{CommandLine, Trail, TrailPlace};
-use crate::cli::{Common, PurgeArgs, PurgeOnly};
-use crate::config::{Kind, Retention, Settings, Topic, units};
+use crate::config::{Kind, Retention, Settings, Topic};
 use crate::exit::usage;
 use crate::lake::{Lake, RecordDay, kept, left_out};
 use crate::locked::Locked;
 use crate::print::bars::Display;
-use crate::print::{self, Log};
+use crate::print::{self, Log, PrintOptions};
 use crate::problem::About;
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::run::select;
 use crate::stop::Stop;
+use crate::target::TargetKind;
 use crate::warehouse::Warehouse;
 pub use history::show as show_history;
 use outcome::{PurgeOutcome, PurgedFolder, amounts, audit, planned, summary};
-pub use plan::{FolderPlan, Plan, TablePlan, TopicPlan};
+pub use plan::{FolderPlan, Plan, TopicPlan};
+
+/// What a purge by retention is asked for.
+#[derive(Debug, Clone)]
+pub struct PurgeRequest {
+    /// Names and globs; none: every topic.
+    pub topics: Vec<String>,
+    /// One of the two alone.
+    pub only: Option<TargetKind>,
+    /// Instead of what is configured.
+    pub older_than: Option<Retention>,
+    /// The file of a plan that is executed as it stands.
+    pub plan: Option<PathBuf>,
+    /// The file that the plan is written to; then nothing is deleted.
+    pub plan_out: Option<PathBuf>,
+    /// Of a topic's records or a table's rows: more are not deleted.
+    pub max_fraction: f64,
+    /// No row is deleted after this time.
+    pub max_duration: Option<Duration>,
+    /// How long another run's lock is waited for.
+    pub wait: Duration,
+    /// Nobody is asked.
+    pub yes: bool,
+}
 
 /// What there is to purge from, as far as it was asked for.
 struct Targets<'a> {
@@ -43,18 +67,18 @@ struct Targets<'a> {
 
 /// `lakectl purge`, by retention.
 pub fn execute(
-    common: &Common,
-    args: &PurgeArgs,
+    request: &PurgeRequest,
+    print: PrintOptions,
     settings: &Settings,
     report: &mut Report,
     stop: &Stop,
 ) -> Result<()> {
     report.text_is_log = true;
-    let display = Display::new(common, report, stop);
-    let targets = Targets::open(args, settings, display, report)?;
-    let plan = match &args.plan {
-        Some(file) => targets.load(file, args.only)?,
-        None => targets.plan(args, report)?,
+    let display = Display::new(print, report, stop);
+    let targets = Targets::open(request, settings, display, report)?;
+    let plan = match &request.plan {
+        Some(file) => targets.load(file, request.only)?,
+        None => targets.plan(request, report)?,
     };
     report.outcome(&planned(&plan));
     for table in &plan.tables {
@@ -66,22 +90,22 @@ pub fn execute(
             report.needs_attention();
         }
     }
-    let refused = plan.check_fraction(args.max_fraction);
-    if common.dry_run || args.plan_out.is_some() {
+    let refused = plan.check_fraction(request.max_fraction);
+    if report.dry_run || request.plan_out.is_some() {
         report.text = plan.text();
         report.text.extend(amounts("would purge", &planned(&plan)));
         if let Err(error) = refused {
             report.warn(format!("without --dry-run this is refused: {error:#}"));
         }
-        return args.plan_out.as_ref().map_or(Ok(()), |file| plan.save(file));
+        return request.plan_out.as_ref().map_or(Ok(()), |file| plan.save(file));
     }
     refused?;
     let text = plan.text();
-    let shown = !common.json && !common.quiet;
+    let shown = !print.json && !print.quiet;
     if shown {
-        print::lines(&text, &Log::new(common, report));
+        print::lines(&text, &Log::new(print.log_format, report));
     }
-    if !plan.is_empty() && !args.yes {
+    if !plan.is_empty() && !request.yes {
         confirm::check_someone_is_there()?;
         confirm::ask(if shown { &[] } else { &text }, "Delete this for good?", stop)?;
     }
@@ -106,9 +130,14 @@ pub fn execute(
 }
 
 impl<'a> Targets<'a> {
-    fn open(args: &PurgeArgs, settings: &'a Settings, display: Display, report: &mut Report) -> Result<Self> {
-        let lake = match args.only {
-            Some(PurgeOnly::Warehouse) => None,
+    fn open(
+        request: &PurgeRequest,
+        settings: &'a Settings,
+        display: Display,
+        report: &mut Report,
+    ) -> Result<Self> {
+        let lake = match request.only {
+            Some(TargetKind::Warehouse) => None,
             _ => Some(Lake::at(settings, false)?.ok_or_else(|| {
                 usage(format!(
                     "there is no lake at {}: is its disk mounted, and is lake.root right? \
@@ -117,10 +146,10 @@ impl<'a> Targets<'a> {
                 ))
             })?),
         };
-        let warehouse = match (args.only, &settings.database) {
-            (Some(PurgeOnly::Lake), _) => None,
+        let warehouse = match (request.only, &settings.database) {
+            (Some(TargetKind::Lake), _) => None,
             (_, Some(database)) => Some(Warehouse::connect(database)?),
-            (Some(PurgeOnly::Warehouse), None) => {
+            (Some(TargetKind::Warehouse), None) => {
                 return Err(usage(
                     "--only warehouse: no warehouse is configured (warehouse.url)",
                 ));
@@ -136,19 +165,13 @@ impl<'a> Targets<'a> {
                 None
             }
         };
-        let duration = |name: &str, text: &Option<String>| {
-            text.as_deref()
-                .map(units::duration)
-                .transpose()
-                .map_err(|e| usage(format!("{name}: {e}")))
-        };
         Ok(Targets {
             settings,
             lake,
             warehouse,
             audited_lake: Lake::at(settings, false)?,
-            wait: duration("--wait", &args.wait)?.unwrap_or_default(),
-            deadline: duration("--max-duration", &args.max_duration)?.map(|limit| Instant::now() + limit),
+            wait: request.wait,
+            deadline: request.max_duration.map(|limit| Instant::now() + limit),
             display,
         })
     }
@@ -161,13 +184,13 @@ impl<'a> Targets<'a> {
             .to_string()
     }
 
-    fn load(&self, file: &std::path::Path, only: Option<PurgeOnly>) -> Result<Plan> {
+    fn load(&self, file: &std::path::Path, only: Option<TargetKind>) -> Result<Plan> {
         let database = self.settings.database.as_ref().map(|database| database.shown());
         let today = RecordDay::today(self.settings.lake.timezone);
         let mut plan = Plan::load(file, &self.lake_root(), database.as_deref(), today)?;
         match only {
-            Some(PurgeOnly::Lake) => plan.tables.clear(),
-            Some(PurgeOnly::Warehouse) => plan.topics.clear(),
+            Some(TargetKind::Lake) => plan.tables.clear(),
+            Some(TargetKind::Warehouse) => plan.topics.clear(),
             None => {}
         }
         if !plan.topics.is_empty() && self.lake.is_none()
@@ -182,13 +205,7 @@ impl<'a> Targets<'a> {
     }
 
     /// What can't be looked at stands in the report as a topic that failed; the others are planned.
-    fn plan(&self, args: &PurgeArgs, report: &mut Report) -> Result<Plan> {
-        let older_than = match args.older_than.as_deref().map(units::retention) {
-            None => None,
-            Some(Ok(Some(keep))) => Some(keep),
-            Some(Ok(None)) => return Err(usage("--older-than none would purge nothing")),
-            Some(Err(error)) => return Err(usage(format!("--older-than: {error}"))),
-        };
+    fn plan(&self, request: &PurgeRequest, report: &mut Report) -> Result<Plan> {
         let today = RecordDay::today(self.settings.lake.timezone);
         let survey = self
             .lake
@@ -205,7 +222,7 @@ impl<'a> Targets<'a> {
         let known = survey.iter().map(|(topic, _)| topic.as_str());
         let known = known.chain(self.settings.topics.keys().map(String::as_str));
         let chosen = select::among(
-            &args.topics,
+            &request.topics,
             &known.collect::<Vec<_>>(),
             "neither lake nor configuration knows",
         )?;
@@ -230,13 +247,20 @@ impl<'a> Targets<'a> {
                 }
             };
             plan.left.extend(days.strangers.iter().cloned());
-            if let Some(keep) = older_than.or_else(|| self.lake_retention(&topic)) {
+            if let Some(keep) = request.older_than.or_else(|| self.lake_retention(&topic)) {
                 self.plan_topic(plan::topic(&days, keep, today), &mut plan, report);
             }
         }
         if let Some(warehouse) = &self.warehouse {
             let unfit = &mut |topic: &Topic, error| settle(report, &topic.name, topic.kind, Err(error));
-            plan.tables = rows::plan(warehouse, self.settings, &chosen, older_than, today, unfit)?;
+            plan.tables = rows::plan(
+                warehouse,
+                self.settings,
+                &chosen,
+                request.older_than,
+                today,
+                unfit,
+            )?;
         }
         Ok(plan)
     }

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-use super::plan::{Plan, TablePlan, TopicPlan};
+use super::plan::{Plan, TopicPlan};
 use crate::lake::DayFolder;
 use crate::report::Report;
+use crate::warehouse::TablePlan;
 use crate::words::count;
 
 /// What was deleted, or would be.

@@ -11,6 +11,7 @@ use crate::config::{Kind, Retention};
 use crate::exit::usage;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::{DayFolder, TopicDays};
+use crate::warehouse::TablePlan;
 use crate::words::{count, one_line};
 
 /// A plan that can be reviewed, kept in a file, and executed.
@@ -53,25 +54,6 @@ pub struct FolderPlan {
     pub files: u64,
     pub records: u64,
     pub bytes: u64,
-}
-
-/// Rows of one MySQL table that are older than its retention.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TablePlan {
-    pub topic: String,
-    pub table: String,
-    pub column: String,
-    /// UTC, `YYYY-MM-DD HH:MM:SS`: rows before it go.
-    pub cutoff: String,
-    pub rows: u64,
-    pub rows_in_all: u64,
-    /// Rows without a time in the column: left.
-    pub rows_without_time: u64,
-    pub oldest: Option<String>,
-    pub newest: Option<String>,
-    /// The statement that makes the index which is missing on the column.
-    pub missing_index: Option<String>,
 }
 
 /// Decides for one topic of the lake: whole day folders before the cutoff go, but never a table's current snapshot,

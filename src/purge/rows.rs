@@ -5,13 +5,12 @@ use chrono::NaiveDate;
 use std::time::{Duration, Instant};
 
 use super::outcome::PurgedTable;
-use super::plan::TablePlan;
 use crate::config::{Retention, Settings, Topic};
 use crate::exit::usage;
 use crate::locked::Locked;
 use crate::print::bars::Display;
 use crate::stop::Stop;
-use crate::warehouse::{PurgeEnded, Warehouse};
+use crate::warehouse::{PurgeEnded, TablePlan, Warehouse};
 
 /// Every table with a configured retention column, checked before anything is deleted; `unfit` is told which can't be purged,
 /// and keeps none of the others.

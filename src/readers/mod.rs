@@ -7,10 +7,20 @@ mod sample;
 mod schema;
 mod spark;
 
+use clap::ValueEnum;
+
 pub use sample::{Made, look};
 pub use schema::{FilesLocation, Schema};
 
-use crate::cli::Reader;
+/// A program that reads the lake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Reader {
+    Duckdb,
+    Polars,
+    Spark,
+    Trino,
+    Hive,
+}
 
 /// Why a decimal is none.
 const ROUNDED: &str = "this reader makes doubles of them, which are exact to 15 digits";

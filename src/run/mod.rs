@@ -19,7 +19,7 @@ use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::target::{Rebuild, Sink, Target};
 use crate::words::count;
 use committing::{Commits, Ended};
-pub use options::{FromArg, RebuildArg, RunOptions, overrides};
+pub use options::{RebuildRequest, RunOptions, StartPosition};
 use select::Selected;
 
 /// A run of lake or warehouse.

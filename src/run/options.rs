@@ -1,114 +1,68 @@
-//! What the flags of lake and warehouse say about a run.
+//! What a run of lake or warehouse is asked for.
 
 use anyhow::Result;
 use chrono::NaiveDate;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::cli::{Common, DrainArgs, KindArg};
-use crate::config::{Kind, Overrides, Settings, units};
+use crate::config::{Kind, Settings};
 use crate::exit::usage;
 use crate::kafka::{Accept, Limits};
 use crate::print::bars::Display;
-use crate::report::Report;
 use crate::stop::Stop;
 
-/// What flags say about a run, read once.
+/// What a run is asked for.
 #[derive(Debug)]
 pub struct RunOptions {
+    /// Names and globs; none: every configured topic.
     pub patterns: Vec<String>,
+    /// Of topics that are not configured.
     pub kind: Option<Kind>,
     pub limits: Limits,
+    /// How long another run's lock is waited for.
     pub wait: Duration,
-    pub from: Option<FromArg>,
+    /// Where topics begin that the target has no progress on; None: with their first record.
+    pub from: Option<StartPosition>,
     pub accept: Accept,
-    pub rebuild: Option<RebuildArg>,
+    pub rebuild: Option<RebuildRequest>,
     /// How far the run has come, for whoever looks at it.
     pub display: Display,
 }
 
 /// What `--rebuild` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RebuildArg {
+pub enum RebuildRequest {
     /// Whole tables.
     Tables,
     /// These days of streams, both included.
     Days { first: NaiveDate, last: NaiveDate },
 }
 
-impl RebuildArg {
-    /// `2025-10-01..2025-10-07`, or one day alone.
-    pub fn days(text: &str) -> Result<RebuildArg> {
-        let (first, last) = text.split_once("..").unwrap_or((text, text));
-        let day = |text: &str| units::date(text).map_err(|e| usage(format!("--rebuild: {e}")));
-        let (first, last) = (day(first)?, day(last)?);
-        if first <= last {
-            Ok(RebuildArg::Days { first, last })
-        } else {
-            Err(usage(format!(
-                "--rebuild {text}: the first day is after the last"
-            )))
-        }
-    }
-}
-
+/// Where to begin a topic.
 #[derive(Debug, Clone, Copy)]
-pub enum FromArg {
+pub enum StartPosition {
     Earliest,
     Latest,
+    /// In milliseconds since 1970.
     Time(i64),
 }
 
 impl RunOptions {
-    pub fn new(
-        common: &Common,
-        args: &DrainArgs,
-        settings: &Settings,
-        report: &Report,
-        stop: &Stop,
-    ) -> Result<RunOptions> {
-        let zone = settings.lake.timezone;
-        let flag = |name: &str, error: anyhow::Error| usage(format!("{name}: {error}"));
-        let duration = |name: &str, text: &Option<String>| {
-            text.as_deref()
-                .map(units::duration)
-                .transpose()
-                .map_err(|e| flag(name, e))
-        };
-        let from = match args.from.as_deref() {
-            None => None,
-            Some("earliest") => Some(FromArg::Earliest),
-            Some("latest") => Some(FromArg::Latest),
-            Some(text) => Some(FromArg::Time(
-                units::time_ms(text, zone).map_err(|e| flag("--from", e))?,
-            )),
-        };
-        let until = args
-            .until
-            .as_deref()
-            .map(|text| units::time_ms(text, zone))
-            .transpose();
-        Ok(RunOptions {
-            patterns: args.topics.clone(),
-            kind: args.kind.map(|kind| match kind {
-                KindArg::Stream => Kind::Stream,
-                KindArg::Table => Kind::Table,
-            }),
+    /// All that is new, of every topic.
+    pub fn new(settings: &Settings, display: Display, stop: &Stop) -> RunOptions {
+        RunOptions {
+            patterns: Vec::new(),
+            kind: None,
             limits: Limits {
-                records_left: args.max_messages,
-                deadline: duration("--max-duration", &args.max_duration)?.map(|d| Instant::now() + d),
-                until_ms: until.map_err(|e| flag("--until", e))?,
                 silence_max: settings.kafka.timeout,
                 stop: stop.clone(),
+                ..Limits::default()
             },
-            wait: duration("--wait", &args.wait)?.unwrap_or_default(),
-            from,
-            accept: Accept {
-                gap: args.accept_gap,
-                recreated: args.accept_recreated,
-            },
+            wait: Duration::ZERO,
+            from: None,
+            accept: Accept::default(),
             rebuild: None,
-            display: Display::new(common, report, stop),
-        })
+            display,
+        }
     }
 
     /// A rebuild reads all there is, or it would replace good data by less.
@@ -124,15 +78,5 @@ impl RunOptions {
         } else {
             Ok(())
         }
-    }
-}
-
-/// What the flags of lake and warehouse say over the configuration.
-pub fn overrides(args: &DrainArgs) -> Overrides {
-    Overrides {
-        brokers: args.kafka.brokers.clone(),
-        group: args.group.clone(),
-        kafka_options: args.kafka.options.clone(),
-        ..Overrides::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{FromArg, KafkaFacts, RebuildArg, Run, RunOptions};
+use super::{KafkaFacts, RebuildRequest, Run, RunOptions, StartPosition};
 use crate::config::{Kind, Topic};
 use crate::exit::usage;
 use crate::kafka::{self, Accept, Client, From, PartitionOffsets, TopicSettings};
@@ -31,7 +31,7 @@ impl Run<'_> {
         // Of a table that was made anew, the old rows are another topic's: only its own fold counts.
         let anew_table = anew && options.accept.recreated && topic.kind == Kind::Table;
         let rebuild = match options.rebuild {
-            Some(RebuildArg::Days { first, last }) => {
+            Some(RebuildRequest::Days { first, last }) => {
                 let plan = rebuild_plan(topic, offsets, topic_id, &progress, seen.at_ms)?;
                 return Ok((plan, Some(Rebuild::Days { first, last })));
             }
@@ -88,9 +88,9 @@ fn from(
         ))
         .fix("leave --from out, or use --rebuild to read days again")
         .err(),
-        Some(FromArg::Earliest) => Ok(From::Earliest),
-        Some(FromArg::Latest) => Ok(From::Latest),
-        Some(FromArg::Time(ms)) => {
+        Some(StartPosition::Earliest) => Ok(From::Earliest),
+        Some(StartPosition::Latest) => Ok(From::Latest),
+        Some(StartPosition::Time(ms)) => {
             let partitions: Vec<i32> = offsets.iter().map(|at| at.partition).collect();
             Ok(From::Time {
                 ms,

@@ -4,7 +4,6 @@ use anyhow::Result;
 use std::fmt;
 
 use super::fields::canonical;
-use crate::cli::PurgeArgs;
 use crate::config::check_topic_name;
 use crate::exit::usage;
 
@@ -57,20 +56,6 @@ impl Subject {
                 "--where must look like FIELD=VALUE, or NAME.NAME=VALUE for a field of a nested object",
             )),
         }
-    }
-
-    /// Everyone that the command line names, each once.
-    pub fn all(args: &PurgeArgs) -> Result<Vec<Subject>> {
-        let keys = args.key.iter().map(|text| Subject::key(text));
-        let fields = args.fields.iter().map(|text| Subject::field(text));
-        let mut subjects: Vec<Subject> = Vec::new();
-        for subject in keys.chain(fields) {
-            let subject = subject?;
-            if !subjects.contains(&subject) {
-                subjects.push(subject);
-            }
-        }
-        Ok(subjects)
     }
 
     pub fn applies_to(&self, name: &str) -> bool {

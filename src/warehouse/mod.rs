@@ -25,11 +25,12 @@ use server::locked_session::{Link, held};
 use table::target::TargetTable;
 
 pub use admin::dry_load::{Finding, Trial, Tried};
-pub use admin::init_db::{InitDbOutcome, init_db};
+pub use admin::init_db::{InitDbMode, InitDbOutcome, init_db};
 pub use admin::rights::{Rights, ServerFacts};
 pub use connected::Warehouse;
 pub use govern::erase::{ErasureEnded, TableHits};
 pub use govern::purge::{PurgeEnded, RowsPurged};
+pub use govern::retention::TablePlan;
 use load::own_tables::check_own_tables;
 pub use load::rejects::RejectReason;
 pub use load::table_sink::TableSink;

@@ -5,17 +5,11 @@ use lakectl::config::{self, Kind, Overrides, Settings, Topic};
 use lakectl::record::{Drained, DrainedPartition, Record};
 use lakectl::report::{TargetReport, TopicReport, WarehouseReport};
 use lakectl::target::Sink;
-use lakectl::warehouse::{TableSink, Warehouse, init_db};
+use lakectl::warehouse::{InitDbMode, TableSink, Warehouse, init_db};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, Row, Value};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-
-pub const PLAIN: lakectl::cli::InitDbArgs = lakectl::cli::InitDbArgs {
-    print: false,
-    check: false,
-    database: lakectl::cli::DatabaseArgs { url: None },
-};
 
 /// Where a server is and how to log in to it.
 #[derive(Clone)]
@@ -61,7 +55,7 @@ impl TestDatabase {
     /// With the schema of init-db and the topics of `toml`.
     pub fn new(service: &Service, toml: &str) -> TestDatabase {
         let test = TestDatabase::empty(service, toml);
-        init_db(test.settings.database.as_ref(), &PLAIN, false).unwrap();
+        init_db(test.settings.database.as_ref(), InitDbMode::Apply).unwrap();
         test
     }
 

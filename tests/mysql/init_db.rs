@@ -1,26 +1,14 @@
 //! `init-db` against a real MySQL: made, repeated, compared.
 
 use crate::service::*;
-use lakectl::cli::{DatabaseArgs, InitDbArgs};
 use lakectl::exit;
-use lakectl::warehouse::{InitDbOutcome, Warehouse, init_db};
+use lakectl::warehouse::{InitDbMode, InitDbOutcome, Warehouse, init_db};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::sync::Barrier;
 
-const CHECK: InitDbArgs = InitDbArgs {
-    print: false,
-    check: true,
-    database: DatabaseArgs { url: None },
-};
-const PRINT: InitDbArgs = InitDbArgs {
-    print: true,
-    check: false,
-    database: DatabaseArgs { url: None },
-};
-
-fn run(test: &TestDatabase, args: &InitDbArgs) -> InitDbOutcome {
-    init_db(test.settings.database.as_ref(), args, false).unwrap()
+fn run(test: &TestDatabase, mode: InitDbMode) -> InitDbOutcome {
+    init_db(test.settings.database.as_ref(), mode).unwrap()
 }
 
 fn services() -> [Service; 2] {
@@ -46,7 +34,7 @@ fn twice_at_once_and_once_more() {
         let outcomes: Vec<InitDbOutcome> = std::thread::scope(|scope| {
             let one = || {
                 start.wait();
-                run(&test, &PLAIN)
+                run(&test, InitDbMode::Apply)
             };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -59,8 +47,8 @@ fn twice_at_once_and_once_more() {
                 .count(),
             1
         );
-        assert_eq!(run(&test, &CHECK).drifts, [""; 0]);
-        let again = run(&test, &PLAIN);
+        assert_eq!(run(&test, InitDbMode::Check).drifts, [""; 0]);
+        let again = run(&test, InitDbMode::Apply);
         assert!(
             again.applied.is_empty() && again.lines[0].contains("nothing to do"),
             "{again:?}"
@@ -75,8 +63,8 @@ fn a_kill_between_ddl_and_record_repeats_well() {
     test.execute("DELETE FROM lakectl_migrations WHERE version >= 1");
     test.execute("DROP TABLE total_par_transaction_type");
     test.execute("INSERT INTO product_purchase_counts (product_id, purchase_count) VALUES ('kept', 1)");
-    assert_eq!(run(&test, &PLAIN).applied, migrations()[1..]);
-    assert_eq!(run(&test, &CHECK).drifts, [""; 0]);
+    assert_eq!(run(&test, InitDbMode::Apply).applied, migrations()[1..]);
+    assert_eq!(run(&test, InitDbMode::Check).drifts, [""; 0]);
     assert_eq!(
         test.one("SELECT purchase_count FROM product_purchase_counts"),
         "1"
@@ -99,7 +87,7 @@ fn drift_is_named() {
         ] {
             test.execute(ddl);
         }
-        let outcome = run(&test, &CHECK);
+        let outcome = run(&test, InitDbMode::Check);
         assert_eq!(outcome.exit_code, exit::ATTENTION);
         let expected = [
             "migration 003_user_permissions is not applied",
@@ -123,10 +111,10 @@ fn drift_is_named() {
 #[test]
 fn a_missing_database_is_drift_and_a_dry_run_makes_none() {
     let test = TestDatabase::empty(&mysql_service(), "");
-    let outcome = run(&test, &CHECK);
+    let outcome = run(&test, InitDbMode::Check);
     assert_eq!(outcome.exit_code, exit::ATTENTION);
     assert!(outcome.drifts[0].contains("does not exist"));
-    let dry = init_db(test.settings.database.as_ref(), &PLAIN, true).unwrap();
+    let dry = init_db(test.settings.database.as_ref(), InitDbMode::Preview).unwrap();
     assert!(dry.created && dry.applied == migrations() && dry.sql.unwrap().contains("CREATE TABLE"));
     let error = Warehouse::connect(test.settings.database.as_ref().unwrap()).unwrap_err();
     assert_eq!(exit::code_of(&error), exit::USAGE);
@@ -136,8 +124,8 @@ fn a_missing_database_is_drift_and_a_dry_run_makes_none() {
 /// Printed without any database configured; what is printed makes the same schema.
 #[test]
 fn printed_sql_runs_as_it_is() {
-    let sql = init_db(None, &PRINT, false).unwrap().sql.unwrap();
-    let error = init_db(None, &PLAIN, false).unwrap_err();
+    let sql = init_db(None, InitDbMode::Print).unwrap().sql.unwrap();
+    let error = init_db(None, InitDbMode::Apply).unwrap_err();
     assert_eq!(exit::code_of(&error), exit::USAGE);
     let test = TestDatabase::new(&mysql_service(), "");
     for table in test.rows("SHOW TABLES") {
@@ -150,15 +138,15 @@ fn printed_sql_runs_as_it_is() {
             session.query_drop(text.join("\n")).unwrap();
         }
     }
-    assert_eq!(run(&test, &CHECK).drifts, [""; 0]);
-    assert!(run(&test, &PLAIN).applied.is_empty());
+    assert_eq!(run(&test, InitDbMode::Check).drifts, [""; 0]);
+    assert!(run(&test, InitDbMode::Apply).applied.is_empty());
 }
 
 #[test]
 fn a_later_schema_is_left_alone() {
     let test = TestDatabase::new(&mysql_service(), "");
     test.execute("INSERT INTO lakectl_migrations (version, name) VALUES (900, '900_future')");
-    let error = init_db(test.settings.database.as_ref(), &PLAIN, false).unwrap_err();
+    let error = init_db(test.settings.database.as_ref(), InitDbMode::Apply).unwrap_err();
     assert!(format!("{error:#}").contains("upgrade lakectl"), "{error:#}");
 }
 
@@ -171,7 +159,7 @@ fn a_user_who_may_not_create_it_is_told_what_an_administrator_can_do() {
     let settings = test.settings_as(&user, "canary-Pw1");
     let error = format!(
         "{:#}",
-        init_db(settings.database.as_ref(), &PLAIN, false).unwrap_err()
+        init_db(settings.database.as_ref(), InitDbMode::Apply).unwrap_err()
     );
     admin.execute(&format!("DROP USER '{user}'@'%'"));
     assert!(
@@ -184,10 +172,10 @@ fn a_user_who_may_not_create_it_is_told_what_an_administrator_can_do() {
 fn what_somebody_dropped_is_made_again() {
     for service in services() {
         let test = TestDatabase::empty(&service, "");
-        run(&test, &PLAIN);
+        run(&test, InitDbMode::Apply);
         test.execute("DROP TABLE user_permissions");
-        assert_eq!(run(&test, &PLAIN).applied, ["003_user_permissions"]);
-        assert_eq!(run(&test, &CHECK).exit_code, exit::DONE);
-        assert!(run(&test, &PLAIN).applied.is_empty());
+        assert_eq!(run(&test, InitDbMode::Apply).applied, ["003_user_permissions"]);
+        assert_eq!(run(&test, InitDbMode::Check).exit_code, exit::DONE);
+        assert!(run(&test, InitDbMode::Apply).applied.is_empty());
     }
 }

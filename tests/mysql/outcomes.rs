@@ -7,11 +7,10 @@ use chrono_tz::UTC;
 use lakectl::config::Database;
 use lakectl::grants::{self, Permission};
 use lakectl::locked::Locked;
-use lakectl::purge::TablePlan;
 use lakectl::stop::Stop;
 use lakectl::subjects::subject::Subject;
 use lakectl::target::Sink;
-use lakectl::warehouse::{PurgeEnded, RowsPurged, Session, Warehouse, init_db};
+use lakectl::warehouse::{InitDbMode, PurgeEnded, RowsPurged, Session, TablePlan, Warehouse, init_db};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -299,7 +298,7 @@ fn a_schema_that_is_locked_is_not_waited_for_for_ever() {
                 "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ? AND STATE = 'User sleep'";
             watcher.exec_first::<u8, _, _>(sleeping, (session,)).unwrap()
         });
-        let refused = init_db(test.settings.database.as_ref(), &PLAIN, false);
+        let refused = init_db(test.settings.database.as_ref(), InitDbMode::Apply);
         let left = waiting(&mut watcher, &test);
         watcher.query_drop(format!("KILL {session}")).unwrap();
         making.join().unwrap().unwrap_err();
@@ -312,7 +311,7 @@ fn a_schema_that_is_locked_is_not_waited_for_for_ever() {
     });
     // Whether the other's table came to be depends on where it was interrupted.
     test.execute("DROP TABLE IF EXISTS lakectl_erasures");
-    let outcome = init_db(test.settings.database.as_ref(), &PLAIN, false).unwrap();
+    let outcome = init_db(test.settings.database.as_ref(), InitDbMode::Apply).unwrap();
     assert_eq!(outcome.applied, ["006_erasures"]);
 }
 

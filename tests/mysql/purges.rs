@@ -6,9 +6,8 @@ use chrono::NaiveDate;
 use chrono_tz::{America, Europe, Tz, UTC};
 use lakectl::exit;
 use lakectl::locked::Locked;
-use lakectl::purge::TablePlan;
 use lakectl::stop::Stop;
-use lakectl::warehouse::RowsPurged;
+use lakectl::warehouse::{RowsPurged, TablePlan};
 use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
 

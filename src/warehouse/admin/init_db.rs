@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use super::drift::Drift;
 use super::{drift, migrations};
-use crate::cli::InitDbArgs;
 use crate::config::Database;
 use crate::exit::{self, usage};
 use crate::warehouse::server::connect::{self, Flavor, Server};
@@ -19,6 +18,19 @@ use crate::warehouse::server::locked_session::{end_session, get_lock, lock_name}
 
 /// How long another init-db may take before this one gives up waiting for it.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// What init-db is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InitDbMode {
+    /// Create what is missing.
+    Apply,
+    /// Say what would be created.
+    Preview,
+    /// Compare what is there.
+    Check,
+    /// Give the SQL, and ask no server.
+    Print,
+}
 
 /// What init-db did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -40,12 +52,12 @@ pub struct InitDbOutcome {
     pub exit_code: u8,
 }
 
-/// Creates the database and its tables as far as they are missing; safe at any time, and by several at once.
+/// Creates the database and its tables as far as they are missing, or tells of it; safe at any time, and by several at once.
 ///
 /// # Errors
 /// No database configured (exit code 2), unreachable, or not allowed to.
-pub fn init_db(database: Option<&Database>, args: &InitDbArgs, dry_run: bool) -> Result<InitDbOutcome> {
-    if args.print {
+pub fn init_db(database: Option<&Database>, mode: InitDbMode) -> Result<InitDbOutcome> {
+    if mode == InitDbMode::Print {
         return Ok(print(database));
     }
     let database = database.ok_or_else(|| {
@@ -55,12 +67,10 @@ pub fn init_db(database: Option<&Database>, args: &InitDbArgs, dry_run: bool) ->
         )
     })?;
     let (mut conn, server) = connect::open_server(database)?;
-    let outcome = if args.check {
-        check(&mut conn, &server, database)
-    } else if dry_run {
-        preview(&mut conn, &server, database)
-    } else {
-        apply(database)
+    let outcome = match mode {
+        InitDbMode::Check => check(&mut conn, &server, database),
+        InitDbMode::Preview => preview(&mut conn, &server, database),
+        _ => apply(database),
     };
     outcome.with_context(|| database.shown())
 }

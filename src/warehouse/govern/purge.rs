@@ -7,11 +7,10 @@ use mysql::{Conn, Value};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::retention::{self, Aged};
+use super::retention::{self, Aged, TablePlan};
 use crate::config::Database;
 use crate::exit::usage;
 use crate::locked::Locked;
-use crate::purge::TablePlan;
 use crate::stop::Stop;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::cutoffs;

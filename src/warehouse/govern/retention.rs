@@ -5,12 +5,12 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row, Value};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::{Topic, did_you_mean, units};
 use crate::exit::usage;
-use crate::purge::TablePlan;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::cutoffs;
 use crate::warehouse::load::own_tables::check_own_tables;
@@ -26,6 +26,25 @@ pub(super) const COUNT_TIMEOUT: Duration = connect::LONG_TIMEOUT;
 pub(super) const CUTOFF_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
 const INDEX_NAME_CHARS_MAX: usize = 64;
+
+/// Rows of one MySQL table that are older than its retention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TablePlan {
+    pub topic: String,
+    pub table: String,
+    pub column: String,
+    /// UTC, `YYYY-MM-DD HH:MM:SS`: rows before it go.
+    pub cutoff: String,
+    pub rows: u64,
+    pub rows_in_all: u64,
+    /// Rows without a time in the column: left.
+    pub rows_without_time: u64,
+    pub oldest: Option<String>,
+    pub newest: Option<String>,
+    /// The statement that makes the index which is missing on the column.
+    pub missing_index: Option<String>,
+}
 
 /// A table and the column that its rows are purged by.
 #[derive(Debug)]

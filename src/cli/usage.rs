@@ -3,15 +3,14 @@
 use clap::{CommandFactory, ValueEnum};
 use std::io::Write;
 
-use super::paint::Paint;
-use super::{Level, Log};
+use super::Cli;
 use crate::audit::{CommandLine, names_secret};
-use crate::cli::{Cli, LogFormat};
 use crate::exit;
+use crate::print::{Level, Log, LogFormat, Paint};
 use crate::report::Report;
 
 /// Prints what clap found wrong (or the help that was asked for), and says with which code to exit.
-pub fn usage(error: &clap::Error) -> u8 {
+pub fn tell(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
         // A closed pipe behind `--help | head` is nobody's mistake.
         let _ = error.print();
@@ -39,7 +38,7 @@ pub fn usage(error: &clap::Error) -> u8 {
             };
             let _ = write!(std::io::stderr(), "{text}");
         }
-        format => Log::of(format, &report).tell(Level::Error, None, plain.trim_end()),
+        format => Log::new(format, &report).tell(Level::Error, None, plain.trim_end()),
     }
     exit::USAGE
 }
