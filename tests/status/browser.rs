@@ -32,7 +32,10 @@ fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
         for mut connection in listener.incoming().flatten() {
             let mut line = String::new();
             let _ = BufReader::new(&connection).read_line(&mut line);
-            noted.lock().unwrap().push(line.trim().to_owned());
+            // Chromium opens connections ahead, and closes those that it has no use for without a word.
+            if !line.is_empty() {
+                noted.lock().unwrap().push(line.trim().to_owned());
+            }
             let _ = connection
                 .write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         }
