@@ -117,6 +117,6 @@ fn breaches_are_found_excused_and_no_longer_excused() {
     excusing(&listed);
     assert_eq!(floors(folder.path(), &[]), (Some(0), String::new()));
     excusing(&format!("{listed}long attic.rs\n"));
-    let no_longer = "long attic.rs: no longer so, take it out of EXCUSED\n";
+    let no_longer = "long attic.rs: this breach is gone, take it out of EXCUSED\n";
     assert_eq!(floors(folder.path(), &[]), (Some(1), no_longer.to_owned()));
 }

@@ -12,6 +12,8 @@ pub enum Cut {
     Before,
     /// The server commits, its answer gets lost.
     After,
+    /// The same in a session that has deleted rows.
+    AfterDeletion,
     /// The server gets half of a statement that is larger than this many bytes.
     Amid(usize),
 }
@@ -20,7 +22,7 @@ impl Cut {
     fn hits(self, packets: &[u8]) -> bool {
         match self {
             // A command packet of its own: 4 bytes of header, COM_QUERY, the text.
-            Cut::Before | Cut::After => *packets == *b"\x07\0\0\0\x03COMMIT",
+            Cut::Before | Cut::After | Cut::AfterDeletion => *packets == *b"\x07\0\0\0\x03COMMIT",
             Cut::Amid(size) => packets.len() > size,
         }
     }
@@ -74,8 +76,11 @@ struct Wire {
 
 fn forward(mut client: TcpStream, mut server: TcpStream, wire: &Wire) {
     let mut buffer = [0; 65_536];
+    let mut has_deleted = false;
     while let Ok(count @ 1..) = client.read(&mut buffer) {
+        has_deleted |= buffer[..count].windows(7).any(|word| word == b"DELETE ");
         let cutting = wire.cut.hits(&buffer[..count])
+            && (has_deleted || wire.cut != Cut::AfterDeletion)
             && wire
                 .left
                 .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
@@ -85,7 +90,7 @@ fn forward(mut client: TcpStream, mut server: TcpStream, wire: &Wire) {
             let _ = client.shutdown(Shutdown::Both);
             let arrives = match wire.cut {
                 Cut::Before => 0,
-                Cut::After => count,
+                Cut::After | Cut::AfterDeletion => count,
                 Cut::Amid(_) => count / 2,
             };
             let _ = server.write_all(&buffer[..arrives]);

@@ -20,4 +20,5 @@ mod refused;
 mod runs;
 mod tables;
 mod turns;
+mod unanswered;
 mod world;
