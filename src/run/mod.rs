@@ -1,15 +1,16 @@
 //! The way of a run: lock -> plan -> drain -> commit -> mirror -> report, the same for lake and warehouse.
 
 mod committing;
+mod kafka_facts;
 mod options;
 mod planning;
 pub mod select;
+mod waves;
 
 use anyhow::Result;
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic};
-use crate::kafka::{Client, PartitionOffsets, ReadOutcome, Reading, TopicList, TopicSettings};
+use crate::kafka::{Client, ReadOutcome, Reading};
 use crate::lake::layout::paths::topic_folder;
 use crate::locked::Locked;
 use crate::print::bars::TopicBar as Bar;
@@ -19,8 +20,10 @@ use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::target::{Rebuild, Sink, Target};
 use crate::words::count;
 use committing::{Commits, Ended};
+use kafka_facts::KafkaFacts;
 pub use options::{FromArg, RebuildArg, RunOptions, overrides};
 use select::Selected;
+use waves::waves;
 
 /// A run of lake or warehouse.
 #[derive(Debug)]
@@ -288,24 +291,6 @@ struct Turn<'t, S> {
 /// A topic's read that Kafka has begun to send, and whether it starts the topic afresh.
 type Started<'t> = (Reading<'t>, Option<Rebuild>);
 
-/// Which topics are open at a time, by their number: at most `open_max`. Of those that fill the same MySQL table, and share
-/// its lock, one comes after the other.
-fn waves(places: impl Iterator<Item = String>, open_max: usize) -> Vec<Vec<usize>> {
-    let mut waves: Vec<(BTreeSet<String>, Vec<usize>)> = Vec::new();
-    for (at, place) in places.enumerate() {
-        let place = place.to_lowercase();
-        let has_room = |taken: &BTreeSet<String>| taken.len() < open_max && !taken.contains(&place);
-        match waves.iter_mut().find(|(taken, _)| has_room(taken)) {
-            Some((taken, wave)) => {
-                taken.insert(place);
-                wave.push(at);
-            }
-            None => waves.push((BTreeSet::from([place]), vec![at])),
-        }
-    }
-    waves.into_iter().map(|(_, wave)| wave).collect()
-}
-
 /// What makes the exit code 3, in words and with the next step to take.
 fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
     let mut warnings = Vec::new();
@@ -336,94 +321,9 @@ fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
     warnings
 }
 
-/// What Kafka said of the run's topics when it began.
-struct KafkaFacts {
-    offsets: BTreeMap<String, Vec<PartitionOffsets>>,
-    ids: BTreeMap<String, Result<Option<String>, String>>,
-    /// Of tables only.
-    settings: BTreeMap<String, Result<TopicSettings, String>>,
-    at_ms: i64,
-}
-
-impl KafkaFacts {
-    fn look<'t>(
-        client: &Client,
-        topics: impl Iterator<Item = (&'t Topic, &'t Vec<i32>)>,
-    ) -> Result<KafkaFacts> {
-        let (mut all, mut names, mut tables) = (TopicList::new(), Vec::new(), Vec::new());
-        for (topic, partitions) in topics {
-            all.insert(topic.name.clone(), partitions.clone());
-            names.push(topic.name.clone());
-            if topic.kind == Kind::Table {
-                tables.push(topic.name.clone());
-            }
-        }
-        let at_ms = chrono::Utc::now().timestamp_millis();
-        Ok(KafkaFacts {
-            ids: client.topic_ids(&names)?,
-            settings: client.topic_settings(&tables),
-            offsets: client.offsets(&all)?,
-            at_ms,
-        })
-    }
-
-    /// The topic's id; none from a broker that has none to give.
-    fn id(&self, topic: &str) -> Result<Option<&str>> {
-        match self.ids.get(topic) {
-            Some(Ok(id)) => Ok(id.as_deref()),
-            other => Problem::new(format!(
-                "Kafka does not tell its id, without which a topic that was made anew goes unnoticed: {}",
-                why(other)
-            ))
-            .about_topic(topic)
-            .err(),
-        }
-    }
-
-    /// The settings of a table's topic.
-    fn settings(&self, topic: &str) -> Result<&TopicSettings> {
-        match self.settings.get(topic) {
-            Some(Ok(settings)) => Ok(settings),
-            other => Problem::new(format!(
-                "Kafka does not tell its settings, which say how long tombstones and records are kept: {}",
-                why(other)
-            ))
-            .about_topic(topic)
-            .err(),
-        }
-    }
-}
-
-fn why<T>(answer: Option<&Result<T, String>>) -> &str {
-    match answer {
-        Some(Err(error)) => error,
-        _ => "it was not asked for",
-    }
-}
-
 /// Where the progress stood: a gap begins there.
 fn before_gap(gaps: &[Gap], partition: i32, start: i64) -> i64 {
     gaps.iter()
         .find(|gap| gap.partition == partition)
         .map_or(start, |gap| gap.from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waves_are_bounded_and_hold_each_place_once() {
-        let of = |places: &[&str], open_max| waves(places.iter().map(|&place| place.to_owned()), open_max);
-        assert_eq!(
-            of(&["a", "b", "c", "d", "e"], 2),
-            [vec![0, 1], vec![2, 3], vec![4]]
-        );
-        assert_eq!(of(&["a", "A", "b", "a"], 3), [vec![0, 2], vec![1], vec![3]]);
-        assert_eq!(
-            of(&["a", "b", "b", "a", "c"], 2),
-            [vec![0, 1], vec![2, 3], vec![4]]
-        );
-        assert!(of(&[], 2).is_empty());
-    }
 }

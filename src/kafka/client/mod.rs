@@ -2,6 +2,8 @@
 
 pub(super) mod admin;
 pub(super) mod fault;
+mod group;
+mod native;
 pub(super) mod options;
 pub(super) mod patience;
 pub(super) mod reasons;
@@ -269,78 +271,6 @@ impl Client {
                 Ok((partition, offset))
             })
             .collect()
-    }
-
-    /// Whether Kafka's group holds committed offsets of any of these topics.
-    pub fn has_mirror(&self, topics: &TopicList) -> Result<bool> {
-        let mut list = TopicPartitionList::new();
-        for (topic, partitions) in topics {
-            for &partition in partitions {
-                list.add_partition(topic, partition);
-            }
-        }
-        // librdkafka says nothing while it looks for a coordinator, and Kafka has answered us before.
-        let patience = Patience {
-            silence: self.patience.not_ready,
-            ..self.patience.clone()
-        };
-        patience
-            .ask(|left| self.committed(list.clone(), left.min(self.patience.silence)))
-            .map_err(|fault| if fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) { Problem::new("Kafka doesn't let us see it")
-                    .fix(format!(
-                        "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
-                         Describe --group {}",
-                        self.group
-                    ))
-                    .into() } else { self.explain(&fault) })
-            .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))
-    }
-
-    /// Whether any of them has a committed offset.
-    fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, KafkaFault> {
-        let committed = self.consumer.committed_offsets(list, timeout);
-        let committed = committed.map_err(|error| {
-            if self.is_group_closed() {
-                KafkaFault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed)
-            } else {
-                KafkaFault::from(error)
-            }
-        })?;
-        let entries = committed.elements();
-        for entry in &entries {
-            let place = || format!("topic {} Kafka partition {}", entry.topic(), entry.partition());
-            entry
-                .error()
-                .map_err(|error| KafkaFault::from(error).at(&place()))?;
-        }
-        Ok(entries
-            .iter()
-            .any(|entry| matches!(entry.offset(), Offset::Offset(_))))
-    }
-
-    /// Whether Kafka has said that the group is none of our business: the question itself only goes without an answer.
-    fn is_group_closed(&self) -> bool {
-        let mut events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO));
-        events.any(|event| {
-            event.is_err_and(|error| {
-                error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
-            })
-        })
-    }
-
-    /// Writes progress into Kafka's group, where the usual lag tools look. Only a mirror: never read as the truth.
-    pub fn mirror(&self, progress: &[(String, i32, i64)]) -> Result<()> {
-        if progress.is_empty() {
-            return Ok(());
-        }
-        self.patience
-            .ask(|left| self.admin(left).commit(&self.group, progress))
-            .map_err(|fault| self.explain(&fault))
-            .with_context(|| format!("mirroring progress into Kafka's group {}", self.group))
-    }
-
-    pub fn group(&self) -> &str {
-        &self.group
     }
 
     /// What went wrong, and what to do about it.
