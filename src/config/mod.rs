@@ -1,4 +1,4 @@
-//! TOML, environment and flags become usable settings: whatever leaves this module is valid.
+//! Reads TOML, environment and flags into settings. All settings that leave this module are valid.
 
 mod file;
 mod kafka;
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
+use crate::problem::Problem;
 pub use file::{closest, did_you_mean};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
@@ -25,7 +26,7 @@ pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_
 pub use units::Retention;
 pub use warehouse::{Database, TlsMode};
 
-/// Everything a run needs to know, validated.
+/// All settings, validated.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The file that was read, if there was one.
@@ -38,8 +39,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Table topics whose names differ only in case and that say nothing of a table: they would fill the same one, each with
-    /// keys of its own.
+    /// Two table topics whose names differ only in case and that name no MySQL table: both would fill the same one, each with
+    /// its own keys.
     pub fn topics_of_one_table(&self) -> Option<(&Topic, &Topic)> {
         let mut seen: BTreeMap<String, &Topic> = BTreeMap::new();
         let tables = self.topics.values().filter(|topic| topic.warehouse_enabled);
@@ -50,14 +51,14 @@ impl Settings {
 
 #[derive(Debug, Clone)]
 pub struct LakeSettings {
-    /// Absolute, or relative to where the process stands.
+    /// Absolute, or relative to the working directory.
     pub root: PathBuf,
-    /// Decides the day folder.
+    /// The time zone of the day folders.
     pub timezone: Tz,
     pub files: Files,
     /// Bytes of lines in one data file, before compression.
     pub max_file_bytes: u64,
-    /// Whether lines of streams carry our own fields.
+    /// Whether lines of streams carry lakectl's own fields.
     pub metadata: bool,
     pub prefix: String,
     pub compression: Compression,
@@ -111,7 +112,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What a data file's name ends with.
+    /// The end of a data file's name.
     pub fn extension(self) -> &'static str {
         match self {
             Compression::None => ".json",
@@ -120,7 +121,7 @@ impl Compression {
         }
     }
 
-    /// Reads a data file's name.
+    /// The compression that a data file's name tells.
     pub fn of(name: &str) -> Compression {
         match name {
             name if name.ends_with(".gz") => Compression::Gzip,
@@ -130,7 +131,7 @@ impl Compression {
     }
 }
 
-/// What the command line says over environment and file.
+/// Settings of the command line, which win over environment and file.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     pub brokers: Option<String>,
@@ -141,13 +142,13 @@ pub struct Overrides {
     pub url: Option<String>,
 }
 
-/// Looks a variable up; the process's environment outside of tests.
+/// Returns the value of an environment variable; tests give values of their own.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Reads the configuration file, then lets environment and flags win over it.
 ///
 /// # Errors
-/// Whatever is missing, unknown or contradictory in it: exit code 2.
+/// A key or value that is missing, unknown or contradictory: exit code 2.
 pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<Settings> {
     let path = find_file(path, env)?;
     let (file, folder) = match &path {
@@ -226,16 +227,15 @@ fn lake(
         root,
         timezone: zone.parse().map_err(|_| {
             let near = closest(zone, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name())).unwrap_or("UTC");
-            usage(format!(
-                "lake.timezone: `{zone}` is no IANA time zone; did you mean `{near}`?"
-            ))
+            Problem::usage(format!("lake.timezone: `{zone}` is not an IANA time zone"))
+                .fix(format!("did you mean `{near}`?"))
         })?,
         files: file.files.unwrap_or(Files::Batch),
-        max_file_bytes: units::size(size).map_err(|e| usage(format!("lake.max_file_size: {e}")))?,
+        max_file_bytes: units::size(size).context("lake.max_file_size")?,
         metadata: file.metadata.unwrap_or(true),
         prefix: prefix(file.metadata_prefix.as_deref().unwrap_or("_"))?,
         compression: file.compression.unwrap_or(Compression::None),
-        retention: units::retention(retention).map_err(|e| usage(format!("lake.retention: {e}")))?,
+        retention: units::retention(retention).context("lake.retention")?,
         file_mode: mode(
             file.file_mode.as_deref().unwrap_or("0640"),
             0o600,
@@ -245,7 +245,7 @@ fn lake(
     })
 }
 
-/// Our fields' names stay plain identifiers, so that no reader has to quote them.
+/// Checks the prefix of lakectl's own fields: their names stay plain identifiers, so that no reader has to quote them.
 fn prefix(text: &str) -> Result<String> {
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if text.is_empty() || !plain || text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -256,7 +256,7 @@ fn prefix(text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// An octal mode that leaves the owner, which is us, what we need.
+/// Reads an octal mode, which must leave lakectl, the owner, the rights in `needed`.
 fn mode(text: &str, needed: u32, key: &str) -> Result<u32> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode & !0o7777 == 0 && mode & needed == needed => Ok(mode),

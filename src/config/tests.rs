@@ -1,4 +1,4 @@
-//! Settings from whole files, and whatever a slip of the hand makes of them.
+//! Settings from whole files, and from files with mistakes.
 
 use super::*;
 use proptest::prelude::*;
@@ -101,7 +101,7 @@ warehouse.retention.column = "at"
 warehouse.retention.keep = "7d"
 "#;
 
-/// Names that are anybody's to choose.
+/// Keys whose names the user chooses.
 const FREE: [&str; 2] = ["\"client.id\"", "["];
 
 proptest! {
@@ -122,7 +122,7 @@ proptest! {
         prop_assert!(error.contains(&format!("unknown key `{mistyped}`")) && error.contains(key), "{}", error);
     }
 
-    /// Whatever a slip of the hand makes of a file: settings, or an error with exit code 2 that names the file.
+    /// However a file is edited: settings, or an error with exit code 2 that names the file.
     #[test]
     fn any_edit_is_settings_or_an_error(edits in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..5, "\\PC|[\"\\[\\]{}=.\n\u{0}#']"), 1..4)) {
         let mut text = WHOLE.to_owned();

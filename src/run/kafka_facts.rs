@@ -7,11 +7,11 @@ use crate::config::{Kind, Topic};
 use crate::kafka::{Client, PartitionOffsets, TopicList, TopicSettings};
 use crate::problem::Problem;
 
-/// What Kafka said of the run's topics when it began.
+/// Kafka's answers on the run's topics when it began.
 pub(super) struct KafkaFacts {
     pub(super) offsets: BTreeMap<String, Vec<PartitionOffsets>>,
     pub(super) ids: BTreeMap<String, Result<Option<String>, String>>,
-    /// Of tables only.
+    /// Only of tables.
     pub(super) settings: BTreeMap<String, Result<TopicSettings, String>>,
     pub(super) at_ms: i64,
 }
@@ -38,12 +38,12 @@ impl KafkaFacts {
         })
     }
 
-    /// The topic's id; none from a broker that has none to give.
+    /// The topic's id; None if the broker has no ids.
     pub(super) fn id(&self, topic: &str) -> Result<Option<&str>> {
         match self.ids.get(topic) {
             Some(Ok(id)) => Ok(id.as_deref()),
             other => Problem::new(format!(
-                "Kafka does not tell its id, without which a topic that was made anew goes unnoticed: {}",
+                "Kafka does not give its id, without which a topic that was made anew goes unnoticed: {}",
                 why(other)
             ))
             .about_topic(topic)
@@ -56,7 +56,7 @@ impl KafkaFacts {
         match self.settings.get(topic) {
             Some(Ok(settings)) => Ok(settings),
             other => Problem::new(format!(
-                "Kafka does not tell its settings, which say how long tombstones and records are kept: {}",
+                "Kafka does not give its settings, which decide how long it keeps tombstones and records: {}",
                 why(other)
             ))
             .about_topic(topic)

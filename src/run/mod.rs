@@ -1,4 +1,4 @@
-//! The way of a run: lock -> plan -> drain -> commit -> mirror -> report, the same for lake and warehouse.
+//! A run into lake or warehouse, the same for both: lock -> plan -> read -> take -> commit -> mirror -> report.
 
 mod committing;
 mod kafka_facts;
@@ -30,16 +30,16 @@ use waves::waves;
 pub struct Run<'a> {
     pub client: &'a Client,
     pub options: RunOptions,
-    /// What a topic's report says of the target before anything happened.
+    /// The target's part of a topic's report, before anything happened.
     pub empty: TargetReport,
     pub report: &'a mut Report,
 }
 
-/// Topics with their Kafka partitions.
+/// The topics of a run, with their Kafka partitions.
 pub type Chosen = Vec<(Topic, Vec<i32>)>;
 
 impl<'a> Run<'a> {
-    /// Finds the topics of the run; those that Kafka doesn't have stand in the report as failed.
+    /// Finds the topics of the run. Those that Kafka doesn't have are put into the report as failed.
     pub fn choose(&mut self, settings: &Settings, tables_only: bool) -> Result<Chosen> {
         let live = self.client.topics()?;
         let (patterns, kind) = (&self.options.patterns[..], self.options.kind);
@@ -53,10 +53,10 @@ impl<'a> Run<'a> {
             match selected {
                 Selected::Topic(topic) => {
                     let partitions = live[&topic.name].clone();
-                    // Without any, a run would read nothing and be content.
+                    // Without Kafka partitions a run would read nothing and report success.
                     if partitions.is_empty() {
                         let error = Problem::new(
-                            "Kafka tells none of its Kafka partitions: it may be about to make or delete the topic",
+                            "Kafka names none of its Kafka partitions: it may be making or deleting the topic",
                         )
                         .about_topic(&topic.name)
                         .fix("look at it with kafka-topics --describe, and run again");
@@ -89,7 +89,7 @@ impl<'a> Run<'a> {
         line
     }
 
-    /// Says what the run would read, and touches nothing. `target` is None where there is no lake yet.
+    /// Reports what the run would read, and changes nothing. `target` is None if there is no lake yet.
     pub fn preview<T: Target>(&mut self, target: Option<&T>, chosen: &Chosen) -> Result<()> {
         let seen = KafkaFacts::look(
             self.client,
@@ -120,7 +120,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Takes the topic's lock, or waits for it as long as was asked for.
+    /// Takes the topic's lock, and waits for it as long as `--wait` says.
     fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Locked<T::Sink<'t>>> {
         let mut waiting = None;
         self.options.limits.stop.attempt(self.options.wait, |step| {
@@ -132,12 +132,12 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Drains topics into a target. A topic that fails or is locked does not stop the others.
+    /// Drains topics into a target. The others go on if a topic fails or is locked.
     pub fn drain<T: Target>(&mut self, target: &T, chosen: &Chosen) -> Result<()> {
         let mut mirror = Vec::new();
         let drained = self.drain_waves(target, chosen, &mut mirror);
         self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
-        // Progress is safe where it belongs: a mirror that fails is worth a word, not a failure.
+        // The target has the progress: a mirror that fails is only worth a warning.
         if let Err(error) = self.client.mirror(&mirror) {
             self.report.warn(format!("{error:#}"));
         }
@@ -158,7 +158,7 @@ impl<'a> Run<'a> {
             let left: usize = waves.as_slice().iter().map(Vec::len).sum();
             if self.options.limits.stop.signal().is_some() && left > 0 {
                 self.report.warn(format!(
-                    "stopped before {} had their turn; the next run takes them",
+                    "stopped before {} were read; the next run takes them",
                     count(left as u64, "topic")
                 ));
                 break;
@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
         wave: &[&(Topic, Vec<i32>)],
         mirror: &mut Vec<(String, i32, i64)>,
     ) -> Result<()> {
-        // All locks come before the ends: another run's progress must not lie past the ends that this one sees.
+        // All locks are taken before the ends are asked for: another run's progress must not lie past them.
         let mut opened = Vec::new();
         for (topic, partitions) in wave {
             let mut line = self.line(topic);
@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
             .map(|(topic, _, sink, line)| Turn { topic, sink, line });
         std::thread::scope(|scope| {
             let mut commits = Commits::new(scope);
-            // Shown until the next topic's, or until all commits are through.
+            // Shown until the next topic's bar, or until all commits have ended.
             let mut bar = None;
             let mut coming = self.start(turns.next(), &seen);
             while let Some((mut turn, started)) = coming {
@@ -210,7 +210,7 @@ impl<'a> Run<'a> {
                     }
                 }
                 let outcome = started.and_then(|started| self.read(&mut turn, started, &mut bar));
-                // Kafka sends the next topic's records while this one's are committed.
+                // Kafka sends the next topic's records while this topic is committed.
                 coming = self.start(turns.next(), &seen);
                 for ended in commits.add(turn, outcome, beside && !alone) {
                     self.settle(ended, mirror);
@@ -223,7 +223,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Puts what came of a topic into the report.
+    /// Puts the result of a topic into the report.
     fn settle(&mut self, ended: Ended, mirror: &mut Vec<(String, i32, i64)>) {
         let of_sink = ended.warnings.into_iter().map(Problem::new);
         for warning in of_sink.chain(wants_a_person(&ended.line)) {
@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
         self.report.topics.push(ended.line);
     }
 
-    /// Plans a topic's drain and lets Kafka begin to send it.
+    /// Plans a topic's drain, and lets Kafka begin to send its records.
     fn start<'t, S: Sink>(
         &mut self,
         turn: Option<Turn<'t, S>>,
@@ -271,41 +271,46 @@ impl<'a> Run<'a> {
         })?;
         bar.committing();
         if rebuild.is_some() && !outcome.drained.complete {
-            return Problem::new("the rebuild was stopped before its end; nothing was replaced")
+            return Problem::new("the rebuild was stopped before its end, and nothing was replaced")
                 .about_topic(topic)
+                .fix("run it again")
                 .err();
         }
-        // Until a rebuild has mended the table, no run of it is complete.
+        // No run is complete until a rebuild has mended the table.
         outcome.drained.complete &= !turn.line.tombstones_forgotten;
         Ok(outcome)
     }
 }
 
-/// A topic that waits for its turn, under its lock.
+/// A topic under its lock, until it is committed.
 struct Turn<'t, S> {
     topic: &'t Topic,
     sink: S,
     line: TopicReport,
 }
 
-/// A topic's read that Kafka has begun to send, and whether it starts the topic afresh.
+/// A read that Kafka has begun to send, and the rebuild that it is for.
 type Started<'t> = (Reading<'t>, Option<Rebuild>);
 
-/// What makes the exit code 3, in words and with the next step to take.
+/// Warnings on results that make the exit code 3, with what to do.
 fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
     let mut warnings = Vec::new();
     if let TargetReport::Warehouse(warehouse) = &line.target
         && warehouse.rejected > 0
     {
-        warnings.push(Problem::new(format!(
-            "{} rejected, and the rows of those keys left as they were: SELECT `partition`, `offset`, reason FROM \
-             lakectl_rejects WHERE topic = '{}'",
-            match warehouse.rejected {
-                1 => "1 record was".to_owned(),
-                n => format!("{n} records were"),
-            },
-            line.topic
-        )));
+        warnings.push(
+            Problem::new(format!(
+                "{} rejected, and the rows of those keys were left as they were",
+                match warehouse.rejected {
+                    1 => "1 record was".to_owned(),
+                    n => format!("{n} records were"),
+                }
+            ))
+            .fix(format!(
+                "look at them: SELECT `partition`, `offset`, reason FROM lakectl_rejects WHERE topic = '{}'",
+                line.topic
+            )),
+        );
     }
     let lost: u64 = line
         .gaps
@@ -313,15 +318,17 @@ fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
         .map(|gap| (gap.to - gap.from).unsigned_abs())
         .sum();
     if lost > 0 && line.status == Status::Ok {
-        warnings.push(Problem::new(format!(
-            "{lost} offsets are lost, Kafka had deleted them before they were read: keep records longer in Kafka \
-             (retention.ms), or run more often"
-        )));
+        warnings.push(
+            Problem::new(format!(
+                "{lost} offsets are lost: Kafka had deleted them before they were read"
+            ))
+            .fix("keep records longer in Kafka (retention.ms), or run more often"),
+        );
     }
     warnings
 }
 
-/// Where the progress stood: a gap begins there.
+/// Where the Kafka partition's gap begins, or `start` if it has none.
 fn before_gap(gaps: &[Gap], partition: i32, start: i64) -> i64 {
     gaps.iter()
         .find(|gap| gap.partition == partition)

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-/// Which topics are open at a time, by their number: at most `open_max`. Of those that fill the same MySQL table, and share
-/// its lock, one comes after the other.
+/// Groups topics, by their index, into waves that are open at the same time: at most `open_max` each. Topics that fill the
+/// same MySQL table share its lock, and come in different waves.
 pub(super) fn waves(places: impl Iterator<Item = String>, open_max: usize) -> Vec<Vec<usize>> {
     let mut waves: Vec<(BTreeSet<String>, Vec<usize>)> = Vec::new();
     for (at, place) in places.enumerate() {

@@ -1,5 +1,5 @@
-//! What librdkafka can do but the rdkafka crate doesn't pass on: topic ids, offsets of many Kafka partitions at once,
-//! topic settings, and a group's offsets written with a deadline, over the consumer's own connections.
+//! Calls of librdkafka that the rdkafka crate doesn't offer: topic ids, offsets of many Kafka partitions at once, topic
+//! settings, and writing a group's offsets with a deadline. They use the consumer's connections.
 //!
 //! Unsafe, as librdkafka is C. Guards (`native.rs`) free every pointer that it gives, and everything that leaves this
 //! module is owned.
@@ -19,10 +19,10 @@ use crate::stop::Stop;
 /// A Kafka partition of a topic.
 pub(in crate::kafka) type TopicPartition = (String, i32);
 
-/// What was asked of many at once: the question may fail as a whole, and for each of them.
+/// The answer to a question about many entries: it may fail as a whole, or for single entries.
 pub(in crate::kafka) type EachEntry<K, V> = Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault>;
 
-/// Which end of a Kafka partition is asked for.
+/// Which offset of a Kafka partition is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kafka) enum OffsetSpec {
     /// The low watermark.
@@ -42,7 +42,7 @@ pub(in crate::kafka) struct Admin<'s> {
 }
 
 impl<'s> Admin<'s> {
-    /// `client` must stay alive as long as this value: it is made anew from the consumer for each use.
+    /// `client` must outlive this value, which is made from the consumer for each use.
     pub(in crate::kafka) fn new(client: *mut rd::rd_kafka_t, timeout: Duration, stop: &'s Stop) -> Self {
         Admin {
             client,
@@ -51,7 +51,7 @@ impl<'s> Admin<'s> {
         }
     }
 
-    /// Topic name -> topic id in base64; none where the broker has no ids to give (before Kafka 2.8).
+    /// Topic name -> topic id in base64; None if the broker has no ids (before Kafka 2.8).
     pub(in crate::kafka) fn topic_ids(self, topics: &[String]) -> EachEntry<String, Option<String>> {
         let names: Vec<CString> = topics
             .iter()
@@ -86,7 +86,7 @@ impl<'s> Admin<'s> {
         Ok(ids)
     }
 
-    /// One end of many Kafka partitions; those that the broker gives an error for come with it.
+    /// One offset of each Kafka partition, or the broker's error for it.
     pub(in crate::kafka) fn offsets(
         self,
         partitions: &[TopicPartition],
@@ -108,7 +108,7 @@ impl<'s> Admin<'s> {
         }
         // SAFETY: the list is copied by the call.
         unsafe { rd::rd_kafka_ListOffsets(self.client, list.0, options.0, queue.0) };
-        // Where it finds no leader for any of them, librdkafka has no more to say than that there is no such entry.
+        // If no Kafka partition has a leader, librdkafka only says that there is no such entry.
         let event = queue.wait(self).map_err(|fault| {
             if fault.is(RDKafkaErrorCode::NoEnt) {
                 fault.with_code(RDKafkaErrorCode::LeaderNotAvailable)
@@ -135,7 +135,7 @@ impl<'s> Admin<'s> {
         Ok(found)
     }
 
-    /// The settings of topics; those that the broker gives an error for come with it.
+    /// The settings of each topic, or the broker's error for it.
     pub(in crate::kafka) fn topic_settings(self, topics: &[String]) -> EachEntry<String, TopicSettings> {
         let names: Vec<CString> = topics
             .iter()
@@ -197,8 +197,8 @@ unsafe fn settings_of(resource: *const rd::rd_kafka_ConfigResource_t) -> Result<
 }
 
 impl Admin<'_> {
-    /// Writes the offsets of a group that has no members. Unlike the consumer's own commit it ends in time, also where
-    /// the broker never answers, and leaves nothing that closing the consumer would wait for.
+    /// Writes the offsets of a group that has no members. Unlike the consumer's own commit, this ends in time even if the
+    /// broker never answers, and closing the consumer does not wait for it.
     pub(in crate::kafka) fn commit(
         self,
         group: &str,

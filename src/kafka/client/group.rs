@@ -1,4 +1,4 @@
-//! Kafka's group of the client: the offsets that mirror the progress.
+//! The consumer group, whose offsets mirror the progress for lag monitors.
 
 use anyhow::{Context as _, Result};
 use rdkafka::consumer::Consumer;
@@ -12,7 +12,7 @@ use super::{Client, TopicList};
 use crate::problem::Problem;
 
 impl Client {
-    /// Whether Kafka's group holds committed offsets of any of these topics.
+    /// Whether the group has committed offsets for any of these topics.
     pub fn has_mirror(&self, topics: &TopicList) -> Result<bool> {
         let mut list = TopicPartitionList::new();
         for (topic, partitions) in topics {
@@ -20,7 +20,7 @@ impl Client {
                 list.add_partition(topic, partition);
             }
         }
-        // librdkafka says nothing while it looks for a coordinator, and Kafka has answered us before.
+        // librdkafka gives no sign while it looks for a coordinator. Kafka has answered before, so wait longer.
         let patience = Patience {
             silence: self.patience.not_ready,
             ..self.patience.clone()
@@ -37,7 +37,7 @@ impl Client {
             .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))
     }
 
-    /// Whether any of them has a committed offset.
+    /// Whether any entry of the list has a committed offset.
     fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, KafkaFault> {
         let committed = self.consumer.committed_offsets(list, timeout);
         let committed = committed.map_err(|error| {
@@ -59,7 +59,7 @@ impl Client {
             .any(|entry| matches!(entry.offset(), Offset::Offset(_))))
     }
 
-    /// Whether Kafka has said that the group is none of our business: the question itself only goes without an answer.
+    /// Whether Kafka has refused access to the group. The refusal comes as an event; the question itself gets no answer.
     fn is_group_closed(&self) -> bool {
         let mut events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO));
         events.any(|event| {
@@ -69,7 +69,7 @@ impl Client {
         })
     }
 
-    /// Writes progress into Kafka's group, where the usual lag tools look. Only a mirror: never read as the truth.
+    /// Writes progress into the group, where lag monitors look. It is only a mirror: no run starts from it.
     pub fn mirror(&self, progress: &[(String, i32, i64)]) -> Result<()> {
         if progress.is_empty() {
             return Ok(());

@@ -10,7 +10,7 @@ use super::admin::Admin;
 use super::fault::KafkaFault;
 use super::patience::HURRIED_TIMEOUT;
 
-/// How often a wait looks whether a signal came.
+/// How often a wait looks for a signal.
 const TICK: Duration = Duration::from_millis(200);
 
 pub(super) struct Queue(pub(super) *mut rd::rd_kafka_queue_t);
@@ -21,7 +21,7 @@ impl Queue {
         Queue(unsafe { rd::rd_kafka_queue_new(client) })
     }
 
-    /// Once a signal has come, an answer is not waited for long.
+    /// Waits for the answer; after a signal only a short time.
     pub(super) fn wait(&self, admin: Admin<'_>) -> Result<Event, KafkaFault> {
         let mut deadline = Instant::now() + admin.timeout;
         let mut is_hurried = false;
@@ -167,7 +167,7 @@ pub(super) fn fault_of_code(code: rd::rd_kafka_resp_err_t) -> Option<KafkaFault>
     }
 }
 
-/// A broker that knows no ids answers with the zero id.
+/// The id in base64; None for the zero id, with which brokers without ids answer.
 ///
 /// # Safety
 /// `id` is null or one that lives through the call.

@@ -1,4 +1,4 @@
-//! The client before librdkafka's own broker, which gives the errors that it is told to.
+//! The client with librdkafka's own broker, which gives the errors that a test asks for.
 
 use anyhow::Result;
 use rdkafka::consumer::{CommitMode, Consumer};
