@@ -1,4 +1,4 @@
-//! What a purge will delete: decided from what is there, printed or written down, and then executed by value.
+//! The plan of a purge: made from what is there, shown or kept in a file, and then executed exactly.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -13,20 +13,20 @@ use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::{DayFolder, TopicDays};
 use crate::words::{count, one_line};
 
-/// A plan that can be reviewed, kept in a file, and executed.
+/// A plan to review, keep in a file, and execute.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub version: u32,
-    /// RFC 3339.
+    /// When it was made, in RFC 3339.
     pub made: String,
-    /// The lake that it is about.
+    /// The lake's root.
     pub lake_root: Option<String>,
-    /// The database that it is about, without a password.
+    /// The database's URL, without a password.
     pub database: Option<String>,
     pub topics: Vec<TopicPlan>,
     pub tables: Vec<TablePlan>,
-    /// What is there, looks old or odd, and is left.
+    /// Old or odd files and folders that stay.
     #[serde(default)]
     pub left: Vec<String>,
 }
@@ -37,9 +37,9 @@ pub struct Plan {
 pub struct TopicPlan {
     pub topic: String,
     pub kind: Kind,
-    /// The first day that is kept.
+    /// The first day that stays.
     pub cutoff: NaiveDate,
-    /// Records of the topic in all, by the ledger.
+    /// All records of the topic, by the ledger.
     pub records_in_all: u64,
     pub folders: Vec<FolderPlan>,
 }
@@ -62,20 +62,20 @@ pub struct TablePlan {
     pub topic: String,
     pub table: String,
     pub column: String,
-    /// UTC, `YYYY-MM-DD HH:MM:SS`: rows before it go.
+    /// UTC, `YYYY-MM-DD HH:MM:SS`: rows before it are deleted.
     pub cutoff: String,
     pub rows: u64,
     pub rows_in_all: u64,
-    /// Rows without a time in the column: left.
+    /// Rows without a time in the column; they stay.
     pub rows_without_time: u64,
     pub oldest: Option<String>,
     pub newest: Option<String>,
-    /// The statement that makes the index which is missing on the column.
+    /// The statement that creates the missing index on the column.
     pub missing_index: Option<String>,
 }
 
-/// Decides for one topic of the lake: whole day folders before the cutoff go, but never a table's current snapshot,
-/// and never Hive's null partition, which has no age.
+/// Plans one topic of the lake: day folders before the cutoff are deleted whole, but never a table's current snapshot, nor
+/// Hive's null partition, which has no age.
 pub fn topic(now: &TopicDays, keep: Retention, today: NaiveDate) -> Option<TopicPlan> {
     let cutoff = keep.cutoff(today)?;
     let folders = now
@@ -102,7 +102,7 @@ pub fn topic(now: &TopicDays, keep: Retention, today: NaiveDate) -> Option<Topic
 }
 
 impl TopicPlan {
-    /// The planned folders in the lake's own terms.
+    /// The planned folders as the lake's type.
     pub fn day_folders(&self) -> Vec<DayFolder> {
         let folder = |plan: &FolderPlan| DayFolder {
             day: HivePartition::Day(plan.day),
@@ -127,7 +127,7 @@ impl Plan {
             && self.tables.iter().all(|table| table.rows == 0)
     }
 
-    /// Refuses a plan that would take an unlikely part of any topic or table: most often a mistyped retention.
+    /// Refuses a plan that would delete an unlikely part of a topic or table: the retention is probably mistyped.
     pub fn check_fraction(&self, max: f64) -> Result<()> {
         let topics = self
             .topics
@@ -158,10 +158,10 @@ impl Plan {
         std::fs::write(path, text + "\n").with_context(|| format!("writing the plan to {}", path.display()))
     }
 
-    /// Reads a plan that someone reviewed.
+    /// Reads a plan that a person has reviewed.
     ///
     /// # Errors
-    /// No plan, one that was made for another lake or database, or one with a cutoff in the future: exit code 2.
+    /// The file is not a plan, or is made for another lake or database, or has a cutoff in the future: exit code 2.
     pub fn load(path: &Path, lake_root: &str, database: Option<&str>, today: NaiveDate) -> Result<Plan> {
         let shown = path.display();
         let text = std::fs::read(path).map_err(|e| usage(format!("cannot read the plan {shown}: {e}")))?;

@@ -13,8 +13,8 @@ use crate::print::bars::Display;
 use crate::stop::Stop;
 use crate::warehouse::{PurgeEnded, Warehouse};
 
-/// Every table with a configured retention column, checked before anything is deleted; `unfit` is told which can't be purged,
-/// and keeps none of the others.
+/// Plans every table with a configured retention column, before anything is deleted. Tables that can't be purged go to
+/// `unfit`, and don't stop the others.
 pub(super) fn plan(
     warehouse: &Warehouse,
     settings: &Settings,
@@ -45,7 +45,7 @@ pub(super) fn plan(
     Ok(plans)
 }
 
-/// Deletes in short transactions, and notes in `tables` what went, also where an error ends it early.
+/// Deletes rows in short transactions, and counts them in `tables`, even if an error ends it early.
 pub(super) fn execute(
     warehouse: &Warehouse,
     plan: &TablePlan,

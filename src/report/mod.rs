@@ -1,4 +1,4 @@
-//! What a run did: the table for people, the JSON for scripts.
+//! The report of a run: JSON for scripts, and the values that people are shown.
 
 mod topic;
 
@@ -30,19 +30,19 @@ pub struct Report {
     pub dry_run: bool,
     pub topics: Topics,
     pub totals: Totals,
-    /// What commands without topics have to say.
+    /// Results of commands without topics.
     #[serde(flatten)]
     pub outcome: serde_json::Map<String, serde_json::Value>,
-    /// The same for people, line by line.
+    /// The same results for people, line by line.
     #[serde(skip)]
     pub text: Vec<String>,
-    /// What another program shall read: it goes to stdout as it is, and nothing else does.
+    /// Output for another program: it goes to stdout unchanged, and nothing else does.
     #[serde(skip)]
     pub output: Option<String>,
-    /// They are what a log wants to know, not the answer that was asked for.
+    /// Whether `text` is for a log, and not the answer that the command gives.
     #[serde(skip)]
     pub text_is_log: bool,
-    /// Exit code 1 is an answer, not a failure, as of `grant check`.
+    /// Whether exit code 1 is an answer and not a failure, as in `grant check`.
     #[serde(skip)]
     pub is_answer: bool,
     #[serde(skip)]
@@ -53,7 +53,7 @@ pub struct Report {
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Ok,
-    /// Done, but something needs a person.
+    /// Done, but a person has to look at something.
     Partial,
     Failed,
     Locked,
@@ -68,7 +68,7 @@ pub struct Totals {
     pub remaining: u64,
 }
 
-/// What a run did with each topic, or, of commands that do nothing, what is said of each instead.
+/// What a run did with each topic. Commands that only look report a list of their own instead.
 #[derive(Debug, Clone, Default)]
 pub struct Topics {
     runs: Vec<TopicReport>,
@@ -76,7 +76,7 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// Says this of the topics, a list, in its own form.
+    /// Reports this list in place of the topics.
     pub fn told_as(&mut self, topics: &[impl Serialize]) -> Result<(), serde_json::Error> {
         self.instead = Some(to_raw_value(topics)?);
         Ok(())
@@ -146,7 +146,7 @@ impl Report {
         }
     }
 
-    /// What a command without topics has to say, in its own fields of the report.
+    /// Adds the results of a command without topics as fields of the report.
     pub fn outcome(&mut self, outcome: &impl Serialize) {
         if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(outcome) {
             self.outcome = fields;
@@ -157,23 +157,23 @@ impl Report {
         self.warn_of(Problem::new(message.as_ref()));
     }
 
-    /// The same where it is about a topic, or says what to do.
+    /// Adds a warning that names a topic, or says what to do.
     pub fn warn_of(&mut self, problem: Problem) {
         self.warnings.push(shown(problem));
     }
 
-    /// Something a person has to look at: exit code 3 unless something is worse.
+    /// Notes that a person has to look at something: exit code 3 unless there is a worse one.
     pub fn needs_attention(&mut self) {
         self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
     }
 
-    /// The run as a whole came to nothing.
+    /// Fails the run as a whole.
     pub fn fail(&mut self, error: &anyhow::Error) {
         self.error = Some(told(error));
         self.exit_code = exit::code_of(error);
     }
 
-    /// Adds the topics up and settles status and exit code; `signal` is the one that stopped the run.
+    /// Sums up the topics, and sets status and exit code. `signal` is the signal that stopped the run.
     pub fn finish(&mut self, signal: Option<i32>) {
         self.duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(signal) = signal {
@@ -214,7 +214,7 @@ impl Report {
     }
 }
 
-/// An error with all that led to it.
+/// An error with its causes, fit for a terminal.
 fn told(error: &anyhow::Error) -> Problem {
     shown(Problem::of(error))
 }

@@ -1,4 +1,4 @@
-//! What a run did with one topic, and what it did to the topic's place in lake or warehouse.
+//! What a run did with one topic, in Kafka, lake and warehouse.
 
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -20,36 +20,36 @@ pub struct TopicReport {
     /// What a dry run of a rebuild would replace.
     #[serde(skip)]
     pub replaces: Option<String>,
-    /// What this topic makes of the run's exit code.
+    /// The exit code by this topic alone.
     #[serde(skip)]
     pub exit_code: u8,
     pub partitions: Vec<PartitionReport>,
     pub read: u64,
     pub tombstones: u64,
-    /// Kept as text, or skipped for want of a key.
+    /// Kept as text, or skipped because the key is missing.
     pub irregular: u64,
     /// Transaction markers, aborted records, compaction.
     pub skipped_offsets: u64,
-    /// Read, but dropped: older than what a purge has erased.
+    /// Read, but dropped: older than a purge's cutoff.
     pub below_retention: u64,
-    /// Read, but dropped: of someone who was erased.
+    /// Read, but dropped: they belong to an erased person.
     pub erased: u64,
     /// Read, but dropped: earlier than `--from`.
     pub before_from: u64,
-    /// Read by a rebuild, of days that it is not about.
+    /// Read by a rebuild, but of other days.
     pub other_days: u64,
     pub remaining: u64,
     /// Records that an open transaction holds back.
     pub held: u64,
     pub gaps: Vec<Gap>,
-    /// Kafka may have deleted tombstones that this table never saw.
+    /// Whether Kafka may have deleted tombstones that no run of this table has read.
     #[serde(skip)]
     pub tombstones_forgotten: bool,
     #[serde(flatten)]
     pub target: TargetReport,
 }
 
-/// What this run took in is `start`..`next`, half open.
+/// The run took the offsets from `start` up to, but without, `next`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PartitionReport {
     pub partition: i32,
@@ -77,9 +77,9 @@ pub struct LakeReport {
     /// On disk.
     pub bytes: u64,
     pub days: BTreeSet<String>,
-    /// Those of the days that lie in the past: what scripts have to process again.
+    /// Days of the past among them, which scripts have to process again.
     pub days_reopened: BTreeSet<String>,
-    /// What the run changed, with `-v`.
+    /// The changed files, with `-v`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paths: Option<PathsReport>,
 }
@@ -88,13 +88,13 @@ pub struct LakeReport {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct PathsReport {
     pub new: Vec<String>,
-    /// Others under the same name.
+    /// Files that another one of the same name has replaced.
     pub replaced: Vec<String>,
     pub removed: Vec<String>,
 }
 
 impl PathsReport {
-    /// Takes in what a later commit changed.
+    /// Adds the changes of a later commit.
     pub fn add(&mut self, later: PathsReport) {
         self.new.extend(later.new);
         self.replaced.extend(later.replaced);
@@ -121,7 +121,7 @@ pub struct WarehouseReport {
     pub rejected: u64,
 }
 
-/// What `lake --verify` looked at, and what is not as the ledger says.
+/// What `lake --verify` read, and where the lake differs from its ledger.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct VerifyReport {
     pub files: u64,
@@ -130,7 +130,7 @@ pub struct VerifyReport {
     /// On disk.
     pub bytes: u64,
     pub days: u64,
-    /// Offsets between a Kafka partition's first and last record that hold none: transaction markers, aborted records,
+    /// Offsets without a record between the first and last record of a Kafka partition: transaction markers, aborted records,
     /// compaction, purges, accepted gaps.
     pub offsets_without_record: u64,
     pub differences: Vec<Difference>,
@@ -170,7 +170,7 @@ impl TopicReport {
         }
     }
 
-    /// Ends this topic with an error; the others go on.
+    /// Fails this topic; the others go on.
     pub fn fail(&mut self, error: &anyhow::Error) {
         self.status = Status::Failed;
         self.exit_code = exit::code_of(error);
@@ -183,12 +183,12 @@ impl TopicReport {
         self.error = Some(Problem::new(holder));
     }
 
-    /// Something a person has to look at: exit code 3 unless something is worse.
+    /// Notes that a person has to look at something: exit code 3 unless there is a worse one.
     pub fn needs_attention(&mut self) {
         self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
     }
 
-    /// With `-v`, the files that a run of lake has made, replaced and removed, a line each.
+    /// With `-v`, a line for each file that a run of lake has made, replaced or removed.
     pub fn changed_paths(&self) -> Vec<String> {
         match &self.target {
             TargetReport::Lake(LakeReport {

@@ -1,4 +1,4 @@
-//! What the flags of lake and warehouse say about a run.
+//! The flags of lake and warehouse as the options of a run.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -111,7 +111,7 @@ impl RunOptions {
         })
     }
 
-    /// A rebuild reads all there is, or it would replace good data by less.
+    /// Refuses limits on a rebuild, which would replace good data with less.
     pub fn check_rebuild(&self) -> Result<()> {
         let limited = self.limits.records_left.is_some()
             || self.limits.deadline.is_some()
