@@ -113,7 +113,7 @@ impl Security {
         let unverified = option(&["enable.ssl.certificate.verification"]).is_some_and(|on| on == "false")
             || option(&["ssl.endpoint.identification.algorithm"]).is_some_and(|by| by == "none");
         let advice = if protocol.ends_with("SSL") && unverified {
-            Some("its certificate is not verified, as the options say: anybody could answer in its place")
+            Some("its certificate is not verified, as the options say: any server could answer in its place")
         } else if protocol == "SASL_PLAINTEXT" {
             Some("records and passwords can be read on the wire: SASL_SSL would encrypt it")
         } else {

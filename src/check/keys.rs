@@ -88,7 +88,7 @@ impl Keys {
             return checks.wrong(
                 place,
                 format!(
-                    "{} of {there} are no {format}: {reason} (Kafka partition {partition}, offset {offset})",
+                    "{} of {there} are not of format {format}: {reason} (Kafka partition {partition}, offset {offset})",
                     self.undecodable
                 ),
                 fix,

@@ -101,7 +101,7 @@ fn writable(root: &Path, base: &Path) -> Result<(), RefusedPath> {
     }
     if !base.is_dir() {
         return Err(RefusedPath {
-            message: format!("{} is no folder", base.display()),
+            message: format!("{} is not a folder", base.display()),
             fix: "set lake.root to a folder".to_owned(),
         });
     }

@@ -53,6 +53,43 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn what_to_do_stands_apart_from_what_is_wrong() {
+    for (text, fix) in [
+        ("[kafka]\ngrup = \"g\"\n", "did you mean `group`?"),
+        (
+            "[lake]\ntimezone = \"Europe/Pari\"\n",
+            "did you mean `Europe/Paris`?",
+        ),
+        ("[lake]\nretention = \"3m\"\n", "write `3mo` for months"),
+        ("[lake]\nretention = \"0d\"\n", "`none` to keep for ever"),
+        ("[lake]\nmax_file_size = \"1XB\"\n", "write it like 64KiB"),
+        ("[kafka]\ntimeout = \"1mo\"\n", "write it like 90s"),
+        (
+            "[kafka.options]\n\"sasl.password\" = { fil = \"x\" }\n",
+            "write { file =",
+        ),
+        ("[warehouse]\nurl = \"mysql://u@localhost\"\n", "/DATABASE"),
+        (
+            "[topics.T]\nkind = \"stream\"\nlake.history = true\n",
+            "leave it out",
+        ),
+        (
+            "[topics.T]\nkind = \"table\"\nwindow = { type = \"hopping\" }\n",
+            "write size = ",
+        ),
+    ] {
+        let error = load_text(text, &[], &Overrides::default()).unwrap_err();
+        let told = Problem::of(&error);
+        assert!(told.is_usage && told.what.contains("lakectl.toml"), "{told:?}");
+        assert!(
+            told.fix.as_deref().is_some_and(|told| told.contains(fix)),
+            "{told:?}"
+        );
+        assert!(!told.what.contains(fix), "{told:?}");
+    }
+}
+
+#[test]
 fn a_named_file_must_exist() {
     let error = load(
         Some(Path::new("/nonexistent/l.toml")),

@@ -1,7 +1,7 @@
-//! `--metrics-file`: what runs did, for Prometheus' textfile collector.
+//! `--metrics-file`: numbers of runs, for Prometheus' textfile collector.
 //!
-//! One file may serve several commands: each replaces its own samples and keeps the others'. It is read, changed and
-//! replaced under a lock on its folder, by one rename, so that a collector never finds half of it.
+//! Several commands may share a file: each replaces its own samples and keeps the others. The file is read, changed and
+//! replaced by one rename, under a lock on its folder, so that a collector never finds half a file.
 
 mod exposition;
 mod run;
@@ -21,15 +21,15 @@ use crate::{erase, exit};
 use exposition::Samples;
 use run::RunMetrics;
 
-/// How long another lakectl may take to replace the file before we go on without the lock.
+/// How long to wait for another lakectl to replace the file, before going on without the lock.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often we look whether it has.
+/// How often to try the lock.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// Collectors run under an account of their own.
+/// Everybody may read the file: collectors run under their own account.
 const MODE: u32 = 0o644;
 
-/// Writes the samples of a run that is over, if they are wanted. That this fails undoes nothing of the run: it is a
-/// warning, and exit code 3.
+/// Writes the samples of a run that has ended, if there is a metrics file. A failure does not undo the run: it is a warning,
+/// and exit code 3.
 pub fn write(cli: &Cli, report: &mut Report) {
     let (Some(path), Some((command, all_topics)), false) =
         (&cli.common.metrics_file, metered(&cli.command), report.dry_run)
@@ -56,7 +56,7 @@ pub fn write(cli: &Cli, report: &mut Report) {
     }
 }
 
-/// The name of a run's kind in the label `command`, and whether it is about all topics; None for what only looks.
+/// The value of the label `command`, and whether the run is about all topics; None for commands that only look.
 fn metered(command: &Command) -> Option<(&'static str, bool)> {
     Some(match command {
         Command::Lake(args) => {
@@ -90,7 +90,7 @@ fn metered(command: &Command) -> Option<(&'static str, bool)> {
 }
 
 fn write_over(path: &Path, run: &RunMetrics<'_>) -> Result<()> {
-    // A link stays one: what it leads to is replaced.
+    // A link stays: the file that it leads to is replaced.
     let path = match fs::canonicalize(path) {
         Ok(path) => path,
         Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
@@ -102,23 +102,23 @@ fn write_over(path: &Path, run: &RunMetrics<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What the file says so far.
+/// The samples in the file.
 fn before(path: &Path) -> Result<Samples> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Samples::default()),
         Err(error) => return Err(error.into()),
-        Ok(found) if !found.is_file() => bail!("it is no regular file"),
+        Ok(found) if !found.is_file() => bail!("it is not a regular file"),
         Ok(_) => {}
     }
     let text = fs::read_to_string(path)?;
     Samples::parse(&text).context("it holds what lakectl did not write, and was left as it is; move it away")
 }
 
-/// Two runs at once: the second one waits for the first to be through.
+/// Takes the lock, so that a second run waits until the first has replaced the file.
 fn lock(folder: &Path) -> Result<File> {
     let file = File::open(folder).with_context(|| folder.display().to_string())?;
     let deadline = Instant::now() + PATIENCE;
-    // A file system without locks has none for us: then the last one wins.
+    // On a file system without locks the last run wins.
     while flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK)
         && Instant::now() < deadline
     {

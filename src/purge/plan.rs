@@ -166,7 +166,7 @@ impl Plan {
         let shown = path.display();
         let text = std::fs::read(path).map_err(|e| usage(format!("cannot read the plan {shown}: {e}")))?;
         let plan: Plan =
-            serde_json::from_slice(&text).map_err(|e| usage(format!("{shown} is no plan: {e}")))?;
+            serde_json::from_slice(&text).map_err(|e| usage(format!("{shown} is not a plan: {e}")))?;
         if plan.version != 1 {
             return Err(usage(format!(
                 "{shown} is a plan of version {}, and this lakectl knows 1",

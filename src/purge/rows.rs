@@ -35,7 +35,7 @@ pub(super) fn plan(
         let keep = older_than.unwrap_or(retention.keep);
         let cutoff = keep
             .cutoff(today)
-            .ok_or_else(|| usage(format!("{keep} ago is no date")));
+            .ok_or_else(|| usage(format!("{keep} ago is not a date")));
         let survey = |cutoff| warehouse.survey_rows(topic, &retention.column, cutoff, settings.lake.timezone);
         match cutoff.and_then(survey) {
             Ok(plan) => plans.push(plan),

@@ -22,11 +22,11 @@ pub struct RunOptions {
     pub from: Option<FromArg>,
     pub accept: Accept,
     pub rebuild: Option<RebuildArg>,
-    /// How far the run has come, for whoever looks at it.
+    /// Shows how far the run has come.
     pub display: Display,
 }
 
-/// What `--rebuild` asks for.
+/// What `--rebuild` reads again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RebuildArg {
     /// Whole tables.
