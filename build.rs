@@ -1,4 +1,4 @@
-//! Tells the program which commit it is built from, for `--version`.
+//! Passes the commit to the program, for `--version`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,7 +12,8 @@ fn main() {
     );
 }
 
-/// From the environment (a build without the repository, as in an image), from what `cargo package` noted, or from git.
+/// The commit, from the environment (for builds without the repository, as of an image), from the file that
+/// `cargo package` writes, or from git.
 fn commit() -> Option<String> {
     let given = std::env::var("LAKECTL_COMMIT")
         .ok()
@@ -35,11 +36,11 @@ fn packaged() -> Option<String> {
 
 fn checked_out() -> Option<String> {
     let log = PathBuf::from(git(&["rev-parse", "--git-path", "logs/HEAD"])?);
-    // Every commit and checkout writes a line there; without it cargo would look at nothing and never ask again.
+    // Every commit and checkout writes a line to this log, so cargo runs this again.
     if log.exists() {
         println!("cargo:rerun-if-changed={}", log.display());
     }
-    // Within another project's repository, its commit says nothing of this one.
+    // In another project's repository, the commit is not of this project.
     let top = PathBuf::from(git(&["rev-parse", "--show-toplevel"])?);
     let here = std::env::current_dir().ok()?;
     (top.canonicalize().ok()? == here.canonicalize().ok()?).then(|| git(&["rev-parse", "HEAD"]))?

@@ -1,14 +1,14 @@
-//! What to do about an error of the operating system, which its own text doesn't say.
+//! What to do about errors of the operating system, whose own texts don't say it.
 
 use rustix::io::Errno;
 use std::io;
 
-/// Advice on the error that lies at the bottom, where there is any.
+/// What to do about the operating system's error that is the first cause; None if there is no such advice.
 pub fn on(error: &anyhow::Error) -> Option<&'static str> {
     errno(error).and_then(about)
 }
 
-/// The number of the error that lies at the bottom, where it is the operating system's.
+/// The number of the operating system's error among the causes.
 pub fn errno(error: &anyhow::Error) -> Option<Errno> {
     error.chain().find_map(number_of)
 }

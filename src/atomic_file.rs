@@ -1,4 +1,4 @@
-//! A file outside the lake, written anew: whoever opens it finds the old one or the new one, never a half.
+//! Replaces a file outside the lake: readers find the old file or the new one, never a half.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The folder of a file that is to be written.
 ///
 /// # Errors
-/// There is none.
+/// The folder does not exist.
 pub fn folder_of(path: &Path) -> io::Result<PathBuf> {
     let named = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = named.unwrap_or(Path::new("."));
@@ -25,11 +25,11 @@ pub fn folder_of(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Writes beside `path`, under a hidden name that ends like nobody's file, and takes its place with one rename.
-/// Without `permissions` it gets what the umask leaves.
+/// Writes a file beside `path`, under a hidden name that no pattern of readers matches, and renames it into place.
+/// Without `permissions` the umask decides.
 ///
 /// # Errors
-/// `path` names no file, or the folder could not take it: what was there stays.
+/// `path` does not name a file, or its folder can't be written: the old file stays.
 pub fn replace(path: &Path, text: &str, permissions: Option<Permissions>) -> io::Result<()> {
     let Some(name) = path.file_name() else {
         return Err(io::Error::new(ErrorKind::InvalidInput, "it names no file"));
@@ -40,14 +40,14 @@ pub fn replace(path: &Path, text: &str, permissions: Option<Permissions>) -> io:
     let beside = folder_of(path)?.join(hidden);
     let written = write_new(&beside, text, permissions).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
-        // What is left of it is of no use to anybody.
+        // The rest of it is useless.
         let _ = fs::remove_file(&beside);
     }
     written
 }
 
 fn write_new(path: &Path, text: &str, permissions: Option<Permissions>) -> io::Result<()> {
-    // A killed process of the same number may have left one.
+    // A killed process of the same id may have left one.
     if let Err(error) = fs::remove_file(path)
         && error.kind() != ErrorKind::NotFound
     {

@@ -1,4 +1,4 @@
-//! The exit codes, mapped once.
+//! The exit codes, and which errors lead to which.
 
 use crate::problem::Problem;
 
@@ -8,7 +8,7 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// Wrong usage or configuration: nothing was read.
 pub const USAGE: u8 = 2;
-/// Done, but something needs a person: rejected records, an accepted gap, drift.
+/// Done, but a person has to look at something: rejected records, an accepted gap, drift.
 pub const ATTENTION: u8 = 3;
 /// Another run holds a lock, and nothing else went wrong.
 pub const LOCKED: u8 = 11;
@@ -54,8 +54,7 @@ pub const CHECK_HELP: &str = "Exit codes:
   143  stopped by SIGTERM
 It takes no lock and changes nothing.";
 
-/// A mistake of the caller, of which nothing needs to be said but what it is: exit code 2. Where there is a fix to name, it
-/// is a [`Problem::usage`].
+/// A mistake of the caller that needs no advice: exit code 2. With advice, use [`Problem::usage`].
 pub fn usage(message: impl Into<String>) -> anyhow::Error {
     Problem::usage(message).into()
 }
@@ -73,7 +72,7 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// The code of a run over several topics: what most needs a person comes first.
+/// The code of a run over several topics: the one that needs a person most.
 pub fn worst(codes: impl IntoIterator<Item = u8>) -> u8 {
     let rank = |code: u8| match code {
         FAILED => 5,

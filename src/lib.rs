@@ -1,6 +1,6 @@
 //! One-shot batch commands that take Kafka and ksqlDB topics into a data lake and a MySQL warehouse.
 //!
-//! The way of the data: config -> plan -> drain -> decode -> stage -> commit -> mirror -> report.
+//! The way of the data: choose -> plan -> read -> decode -> take -> commit -> mirror -> report.
 
 pub mod advice;
 pub mod atomic_file;

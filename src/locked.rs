@@ -1,6 +1,6 @@
-//! What one run at a time may have.
+//! The result of taking a lock.
 
-/// It is ours now, or another run holds it.
+/// What the lock guards, if it is ours now, or who holds it.
 #[derive(Debug)]
 #[must_use]
 pub enum Locked<T> {

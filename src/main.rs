@@ -1,4 +1,4 @@
-//! Parse, run, print, exit.
+//! Parses the command line, runs the command, prints the report, exits.
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What is wrong, about what, and what to do: as values, so that nobody has to read a sentence back apart.
+//! Errors as values: the subject, what is wrong, and what to do. No code has to take sentences apart.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::advice;
 
-/// What a problem is about.
+/// The topic or Kafka partition of a problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProblemSubject {
     Topic(String),
@@ -30,7 +30,7 @@ impl ProblemSubject {
         matches!(self, ProblemSubject::Topic(topic) if topic == name)
     }
 
-    /// The topic that it is, or is a part of.
+    /// The topic, or the topic of the Kafka partition.
     pub fn topic_name(&self) -> &str {
         match self {
             ProblemSubject::Topic(topic) | ProblemSubject::Partition { topic, .. } => topic,
@@ -49,7 +49,7 @@ impl fmt::Display for ProblemSubject {
     }
 }
 
-/// It reads `subject: what; fix`.
+/// An error that a person can act on. It is shown as `subject: what; fix`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Problem {
     pub subject: Option<ProblemSubject>,
@@ -99,7 +99,8 @@ impl Problem {
         Err(self.into())
     }
 
-    /// An error and all that led to it. Where nobody said what to do, the operating system's error may tell.
+    /// An error with its causes as one problem. If none of them carries a fix, there may be advice on the operating system's
+    /// error.
     pub fn of(error: &anyhow::Error) -> Problem {
         let mut told = Problem::default();
         let mut words = Vec::new();
@@ -124,7 +125,7 @@ impl Problem {
         told
     }
 
-    /// What a person sees who knows already that it is about this topic.
+    /// The problem for a place that names this topic already.
     pub fn in_place_of(&self, topic: &str) -> Problem {
         let subject = self.subject.clone();
         Problem {
@@ -159,7 +160,7 @@ impl Serialize for Problem {
     }
 }
 
-/// An error, and what it is about.
+/// An error with its subject.
 #[derive(Debug)]
 struct Regarding {
     subject: ProblemSubject,
@@ -178,12 +179,12 @@ impl Error for Regarding {
     }
 }
 
-/// The same error, that says what it is about.
+/// Adds the subject to an error.
 pub fn regarding(subject: ProblemSubject, error: anyhow::Error) -> anyhow::Error {
     anyhow::Error::new(Regarding { subject, error })
 }
 
-/// Says what an error is about, unless it says so itself.
+/// Adds the topic to an error that does not name it yet.
 pub trait About<T> {
     fn about_topic(self, name: &str) -> anyhow::Result<T>;
 }
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_it_is_about_and_what_to_do_survive_every_layer() {
-        let inner = Problem::usage("`a; b` is no table: really. So").fix("run: x; y");
+        let inner = Problem::usage("`a; b` is not a table: really. So").fix("run: x; y");
         let error = inner
             .err::<()>()
             .context("looking")
@@ -216,7 +217,7 @@ mod tests {
             .unwrap_err();
         let told = Problem::of(&error);
         assert_eq!(told.subject, Some(ProblemSubject::topic("T: x")));
-        assert_eq!(told.what, "looking: `a; b` is no table: really. So");
+        assert_eq!(told.what, "looking: `a; b` is not a table: really. So");
         assert_eq!(told.fix.as_deref(), Some("run: x; y"));
         assert_eq!(told.to_string(), format!("{error:#}"));
         assert_eq!(exit::code_of(&error), exit::USAGE);

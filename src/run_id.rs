@@ -1,4 +1,4 @@
-//! The names of runs, like `20261122T225650682Z-8d494fa1`: in reports, locks, the names of what is staged, and the ledger.
+//! The ids of runs, like `20261122T225650682Z-8d494fa1`, in reports, locks, the names of staged files, and the ledger.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
@@ -16,7 +16,7 @@ pub fn new(started: DateTime<Utc>) -> String {
     format!("{}-{:08x}", started.format(TIME), u32::from_be_bytes(random))
 }
 
-/// When a run began. None: that is no run's id.
+/// When the run began; None if the text is not the id of a run.
 pub fn began(run_id: &str) -> Option<DateTime<Utc>> {
     let (time, random) = run_id.split_once('-')?;
     let is_id = random.len() == 8 && random.bytes().all(|byte| byte.is_ascii_hexdigit());

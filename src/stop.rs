@@ -1,5 +1,4 @@
-//! Signals. Of Ctrl-C and SIGTERM the first one asks the run to commit what it has and end, the second, whichever of
-//! the two it is, ends it at once.
+//! Signals. The first Ctrl-C or SIGTERM asks the run to commit the records it has and end; the second one ends it at once.
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
@@ -9,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use crate::locked::Locked;
 
-/// How long a signal may go unseen while a run waits for another one.
+/// How long a signal may go unnoticed while a run waits for another run.
 const STEP_MAX: Duration = Duration::from_secs(1);
 
-/// As `kill -l` calls it.
+/// The signal's name, as in `kill -l`.
 pub fn name(signal: i32) -> &'static str {
     match signal {
         SIGINT => "SIGINT (Ctrl-C)",
@@ -26,18 +25,18 @@ pub fn name(signal: i32) -> &'static str {
 pub struct Stop(Arc<AtomicUsize>);
 
 impl Stop {
-    /// Takes the signals over for the rest of the process.
+    /// Handles the signals for the rest of the process.
     pub fn on_signals() -> Result<Stop> {
         let stop = Stop::default();
         let armed = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
-            // Order matters: the shutdown looks at what an earlier signal has armed.
+            // Order matters: the shutdown checks the flag, which only an earlier signal has set.
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed))
                 .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&armed)))
                 .and_then(|_| signal_hook::flag::register_usize(signal, Arc::clone(&stop.0), signal as usize))
                 .context("taking over signals")?;
         }
-        // Past a limit of file sizes a write shall fail and be told, not kill the run in silence.
+        // Beyond a limit of file sizes a write shall fail with an error, not kill the run in silence.
         signal_hook::flag::register(SIGXFSZ, Arc::default()).context("taking over signals")?;
         Ok(stop)
     }
@@ -50,8 +49,8 @@ impl Stop {
         }
     }
 
-    /// Attempts what another run may hold up, for as long as `wait`, in steps, so that a signal ends the wait. `attempt`
-    /// is told how long it may wait itself.
+    /// Attempts to take what another run may hold, for up to `wait`. It goes in steps, so that a signal ends the wait;
+    /// `attempt` gets the length of a step.
     pub fn attempt<T>(
         &self,
         wait: Duration,

@@ -1,4 +1,4 @@
-//! What lake and warehouse have in common: they know how far they are, take records, and commit once.
+//! Targets, which are lake and warehouse: a target opens a topic as a sink, which takes records and commits once.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -18,19 +18,19 @@ pub enum TargetKind {
     Warehouse,
 }
 
-/// A topic is read again from its start.
+/// A rebuild: a topic is read again from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rebuild {
-    /// A table: what the topic no longer holds is removed from the target.
+    /// A table: rows whose keys the topic no longer holds are removed.
     DropAbsent,
-    /// A table: it is kept, because Kafka deletes old windows of `compact,delete` topics without a tombstone.
+    /// A table: such rows are kept, because Kafka deletes old windows of `compact,delete` topics without a tombstone.
     KeepAbsent,
-    /// A stream in the lake: just these days are replaced, both included, and the progress does not move.
+    /// A stream in the lake: only the days from `first` to `last`, both included, are replaced; the progress stays.
     Days { first: NaiveDate, last: NaiveDate },
 }
 
 impl Rebuild {
-    /// What it replaces in a folder or table, for a plan.
+    /// What it replaces in a folder or table, in words for a dry run.
     pub fn replaces(self, into: &str) -> String {
         match self {
             Rebuild::DropAbsent => format!("all of {into}"),
@@ -53,39 +53,38 @@ pub trait Target {
     /// Takes the topic's lock, waiting up to `wait` for another run.
     fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<Self::Sink<'t>>>;
 
-    /// How far the target is with a topic, without a lock and without touching anything.
+    /// The target's progress of a topic, read without a lock.
     fn progress(&self, topic: &Topic) -> Result<Progress>;
 }
 
-/// One topic on its way into one target, under that target's lock. It may be committed by another thread than filled it.
+/// One topic on its way into a target, under the target's lock. One thread may fill it and another commit it.
 pub trait Sink: Send {
     fn progress(&self) -> Progress;
 
-    /// The same plan, to be read as it suits the target.
+    /// The plan, changed to suit the target.
     fn suit(&self, plan: DrainPlan, _rebuild: Option<Rebuild>) -> DrainPlan {
         plan
     }
 
-    /// Whether it must come after what was taken before it, and before what is taken later: targets may depend on each
-    /// other.
+    /// Whether earlier topics must be committed before it, and it before later ones, because they may depend on each other.
     fn wants_to_be_alone(&self) -> bool {
         false
     }
 
-    /// Told once, before the first record: which offsets will come, and whether to start afresh.
+    /// Called once, before the first record: with the offsets that will come, and the rebuild if it is one.
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()>;
 
-    /// What decodes the topic's records as it suits the target.
+    /// The decoder of the topic's records for this target.
     fn decoder(&self) -> Decoder;
 
-    /// Takes some records, each with what it says; per Kafka partition they come in the order of their offsets.
+    /// Takes some records with their decoded form; per Kafka partition they come in the order of offsets.
     fn take_all(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) -> Result<()>;
 
-    /// Makes what was taken, and `drained.next`, durable in one moment, and fills in the report.
-    /// An error means that nothing of it counts: the next run reads it again.
+    /// Commits all taken records and the progress in `drained` in one moment, and fills in the report. After an error nothing
+    /// is committed, and the next run reads the records again.
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()>;
 
-    /// What a person should know beside the report's numbers.
+    /// Warnings, beside the report's numbers.
     fn warnings(&mut self) -> Vec<String> {
         Vec::new()
     }

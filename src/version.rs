@@ -1,8 +1,8 @@
-//! What `--version` says.
+//! The text of `--version`.
 
 use std::sync::LazyLock;
 
-/// The version, the commit it was built from, and librdkafka's version: what a bug report needs.
+/// The version, the commit, and the version of librdkafka, for bug reports.
 pub static TEXT: LazyLock<String> = LazyLock::new(|| {
     let (_, librdkafka) = rdkafka::util::get_rdkafka_version();
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("LAKECTL_COMMIT"));

@@ -1,4 +1,4 @@
-//! Words for people: counts, and text from outside made fit for a line.
+//! Counts in words, and text from outside made fit for a terminal.
 
 /// `1 file`, `2 files`
 pub fn count(n: u64, noun: &str) -> String {
@@ -18,7 +18,7 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// The same of what must stay one line, such as a path.
+/// Text that must stay one line, such as a path: line ends are escaped too.
 pub fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }

@@ -1,4 +1,4 @@
-//! Kafka as a whole: whether it answers, by which protocol, and whether the group can be read.
+//! Checks Kafka: whether it answers, by which protocol, and whether the group can be read.
 
 use super::scope::CheckedTopic;
 use super::{CheckScope, Checks, KAFKA};
@@ -6,9 +6,9 @@ use crate::config::KafkaSettings;
 use crate::kafka::{Client, TopicList};
 use crate::words::count;
 
-/// Where nobody was asked yet, the broker is not to blame.
+/// Advice on errors that come before any broker is asked.
 const OPTIONS_ADVICE: &str =
-    "mend [kafka.options]: librdkafka's CONFIGURATION.md has all properties and their values";
+    "correct [kafka.options]: librdkafka's CONFIGURATION.md lists all properties and their values";
 
 const EMBEDDED_ADVICE: &str = "LAKECTL_EMBEDDED_KAFKA says that it is the embedded broker for trying lakectl out, which is \
                                not asked for ids and settings of topics: unset it if it is a real Kafka";
@@ -18,7 +18,7 @@ const EMBEDDED_ADVICE: &str = "LAKECTL_EMBEDDED_KAFKA says that it is the embedd
 pub(super) struct Broker {
     pub(super) client: Client,
     pub(super) live: TopicList,
-    /// Whether the group has offsets of any of the topics: somebody has drained them before.
+    /// Whether the group has offsets of any of the topics: they were drained before.
     pub(super) mirrored: bool,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn look(scope: &CheckScope<'_>, topics: &[CheckedTopic], checks: &mut
     Some(broker)
 }
 
-/// The mirror of the progress: what has begun once is asked for it, to notice a disk that is not mounted.
+/// Checks the mirror of the progress, which runs ask for to notice a disk that is not mounted.
 fn group(broker: &Broker, topics: &[CheckedTopic], checks: &mut Checks) -> bool {
     let place = (KAFKA, "group");
     let asked: TopicList = topics
@@ -87,7 +87,7 @@ fn group(broker: &Broker, topics: &[CheckedTopic], checks: &mut Checks) -> bool 
     mirrored.unwrap_or(false)
 }
 
-/// How the wire is protected, as the options say and as the broker has accepted it.
+/// How the connection is protected: as the options say, and the broker has accepted.
 struct Security {
     shown: String,
     advice: Option<String>,
@@ -113,7 +113,7 @@ impl Security {
         let unverified = option(&["enable.ssl.certificate.verification"]).is_some_and(|on| on == "false")
             || option(&["ssl.endpoint.identification.algorithm"]).is_some_and(|by| by == "none");
         let advice = if protocol.ends_with("SSL") && unverified {
-            Some("its certificate is not verified, as the options say: anybody could answer in its place")
+            Some("its certificate is not verified, as the options say: any server could answer in its place")
         } else if protocol == "SASL_PLAINTEXT" {
             Some("records and passwords can be read on the wire: SASL_SSL would encrypt it")
         } else {

@@ -1,4 +1,4 @@
-//! The configuration file itself. That it can be read at all was settled before.
+//! Checks the configuration file. It is valid, as it has been loaded.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -52,7 +52,7 @@ fn needs_topics(scope: &CheckScope<'_>, topics: usize, checks: &mut Checks) {
     );
 }
 
-/// Secrets that stand in the file itself are as open as the file.
+/// Checks who can read the secrets that are written in the file itself.
 fn secrets(path: &Path, mode: u32, checks: &mut Checks) {
     let shown = path.display();
     let written: Vec<String> = std::fs::read_to_string(path)

@@ -1,4 +1,4 @@
-//! Keys of a sample: whether they are what the configuration says, and what they look like where they are not.
+//! Checks the keys of a sample: whether they have the configured format and window, and which ones they seem to have.
 
 use super::scope::CheckedTopic;
 use super::{CheckName, Checks};
@@ -6,9 +6,9 @@ use crate::config::{KeyFormat, KeySchema, Kind, Window};
 use crate::decode::key::{DecodedKey, Key, WindowBounds};
 use crate::record::Record;
 
-/// Windows of real records lie between 2000 and 2100; what is read as another time was no window.
+/// Windows of real records lie between 2000 and 2100; a key that gives another time has no window.
 const PLAUSIBLE_MS: std::ops::Range<i64> = 946_684_800_000..4_102_444_800_000;
-/// What a key is tried as, in this order.
+/// The formats that a key is tried as, in this order.
 const FORMATS: [KeyFormat; 4] = [
     KeyFormat::Json,
     KeyFormat::String,
@@ -23,9 +23,9 @@ pub(super) struct Keys {
     records: u64,
     null: u64,
     undecodable: u64,
-    /// Why the first of them is, and where it stands.
+    /// The reason and place of the first of them.
     first: Option<(String, i32, i64)>,
-    /// What all keys so far look like.
+    /// The formats that fit all keys so far.
     alike: Vec<KeySchema>,
 }
 
@@ -71,7 +71,7 @@ impl Keys {
         if there == 0 && is_table {
             return checks.wrong(
                 place,
-                "no record has a key, and a record of a table says nothing without one",
+                "no record has a key, but the records of a table need one",
                 "kind = \"stream\", or give the records a key where they are produced",
             );
         }
@@ -88,7 +88,7 @@ impl Keys {
             return checks.wrong(
                 place,
                 format!(
-                    "{} of {there} are no {format}: {reason} (Kafka partition {partition}, offset {offset})",
+                    "{} of {there} are not of format {format}: {reason} (Kafka partition {partition}, offset {offset})",
                     self.undecodable
                 ),
                 fix,
@@ -129,7 +129,7 @@ impl Keys {
         checks.ok_but(place, message, others);
     }
 
-    /// Whether the configured way reads every key, and all of them wrong.
+    /// Whether the configured format reads every key, but all of them wrongly.
     fn misread(&self, better: &KeySchema) -> bool {
         let window_missed = match (self.schema.window, better.window) {
             (None, Some(_)) => self.schema.format != KeyFormat::Bytes,
@@ -146,7 +146,7 @@ fn same(one: &KeySchema, other: &KeySchema) -> bool {
     one.format == other.format && kind(one.window) == kind(other.window)
 }
 
-/// Whether a key is not only readable in this way, but also looks as if it were meant so.
+/// Whether a key is not only readable in this format, but also seems to be meant so.
 fn looks_like(schema: &KeySchema, key: Option<&[u8]>) -> bool {
     let DecodedKey::Key { key, window } = schema.decode(key) else {
         return false;
@@ -158,7 +158,7 @@ fn looks_like(schema: &KeySchema, key: Option<&[u8]>) -> bool {
     window.is_none_or(plausible)
         && match key {
             Key::Text(value) => text(&value),
-            // Numbers and bare words are text to everybody else.
+            // Numbers and bare words are more likely text.
             Key::Json(value) => value.starts_with(['{', '[', '"']),
             _ => true,
         }
@@ -173,7 +173,7 @@ fn seems(schema: &KeySchema) -> String {
     }
 }
 
-/// The lines of the configuration that would read them.
+/// The configuration that would read such keys.
 fn settings(better: &KeySchema, now: &KeySchema) -> String {
     let mut lines = Vec::new();
     if better.format != now.format {

@@ -1,6 +1,6 @@
-//! `lakectl check`: everything that a run needs, looked at before one needs it. Nothing is ever changed.
+//! `lakectl check`: looks at everything that a run needs, and changes nothing.
 //!
-//! All checks are made, whatever an earlier one found; those that can't be made say so.
+//! All checks are made, whatever an earlier one finds; a check that can't be made says so.
 
 mod broker;
 mod configuration;
@@ -29,9 +29,9 @@ use crate::words::{count, one_line};
 #[serde(rename_all = "lowercase")]
 enum CheckStatus {
     Ok,
-    /// A run would fail, or do something that nobody wants.
+    /// A run would fail, or do something unwanted.
     Wrong,
-    /// It could not be looked at, and why stands in the message.
+    /// The check could not be made; the message says why.
     Unknown,
 }
 
@@ -45,7 +45,7 @@ impl CheckStatus {
     }
 }
 
-/// One line of the answer.
+/// The result of one check, which is one line of the answer.
 #[derive(Debug, Clone, Serialize)]
 struct Check {
     /// `configuration`, `Kafka`, `MySQL`, `lake`, or a topic's name.
@@ -53,7 +53,7 @@ struct Check {
     name: &'static str,
     status: CheckStatus,
     message: String,
-    /// What to do; of what is all right, what could be done better.
+    /// What to do; if the check is ok, what could be better.
     fix: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl Checks {
         self.add(CheckStatus::Ok, place, message.as_ref(), None);
     }
 
-    /// All right, and yet a person may want to know how it could be better.
+    /// Ok, with advice on what could be better.
     fn ok_but(&mut self, place: CheckName<'_>, message: impl AsRef<str>, advice: Option<String>) {
         self.add(CheckStatus::Ok, place, message.as_ref(), advice);
     }
@@ -93,7 +93,7 @@ impl Checks {
         );
     }
 
-    /// An error as a run would meet it; where it doesn't say what to do, `otherwise` does.
+    /// An error that a run would meet. `otherwise` says what to do if the error does not.
     fn error(&mut self, place: CheckName<'_>, error: &anyhow::Error, otherwise: &str) {
         self.problem(place, &Problem::of(error), otherwise);
     }
@@ -150,7 +150,7 @@ const KAFKA: &str = "Kafka";
 const MYSQL: &str = "MySQL";
 const LAKE: &str = "lake";
 
-/// What somebody wants to be looked at.
+/// What a person wants checked.
 #[derive(Debug, Clone)]
 pub struct CheckRequest {
     /// Names and globs; none: every configured topic.
@@ -163,7 +163,7 @@ pub struct CheckRequest {
     pub sample: u64,
 }
 
-/// What is looked at.
+/// What to check.
 #[derive(Debug)]
 struct CheckScope<'a> {
     settings: &'a Settings,
@@ -174,10 +174,10 @@ struct CheckScope<'a> {
     warehouse: bool,
 }
 
-/// Looks at everything, and says what it found.
+/// Makes all checks, and reports their results.
 ///
 /// # Errors
-/// A topic or glob that means nothing: exit code 2. What is wrong with the rest is no error but the answer.
+/// A topic or glob that does not exist: exit code 2. All other findings are results, not errors.
 pub fn execute(
     request: &CheckRequest,
     print: PrintOptions,

@@ -1,4 +1,5 @@
-//! Where the lake lies: whether runs can write there, with room to do so, on a file system that keeps their promises.
+//! Checks the place of the lake: whether runs can write there, whether there is room, and whether the file system can do
+//! what a commit needs.
 
 use rustix::fs::{self, Access, AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -12,21 +13,21 @@ use crate::lake::layout::paths;
 use crate::lake::{Lake, ledger};
 use crate::words::count;
 
-/// Less than this is little for anybody.
+/// Less free space than this is little on any disk.
 const FREE_MIN_BYTES: u64 = 1 << 30;
 const FREE_MIN_INODES: u64 = 10_000;
-/// And so is less than this part of the disk.
+/// Less than this part of the disk is little, too.
 const FREE_MIN_PERCENT: u64 = 5;
-/// What the probe asks the disk for.
+/// The size of the probe's file.
 const PROBE_BYTES: u64 = 1 << 20;
 
-/// A place that runs may write to; its lake, where there is one already.
+/// A place that runs can write to, and its lake if there is one.
 #[derive(Debug)]
 pub(super) struct Opened<'a> {
     pub(super) lake: Option<Lake<'a>>,
 }
 
-/// `mirrored`: Kafka's group says that these topics were drained before.
+/// `mirrored`: Kafka's group has offsets, so these topics were drained before.
 pub(super) fn look<'a>(scope: &CheckScope<'a>, mirrored: bool, checks: &mut Checks) -> Option<Opened<'a>> {
     if !scope.lake {
         return None;
@@ -75,7 +76,7 @@ pub(super) fn look<'a>(scope: &CheckScope<'a>, mirrored: bool, checks: &mut Chec
     Some(opened)
 }
 
-/// The root, or the nearest folder above it that is there.
+/// The root, or the nearest folder above it that exists.
 fn existing(root: &Path) -> PathBuf {
     let found = root
         .ancestors()
@@ -88,7 +89,8 @@ struct RefusedPath {
     fix: String,
 }
 
-/// Every folder that runs make something in, and a file without a name, which leaves nothing behind however we end.
+/// Checks all folders in which runs create files, with a file without a name, which leaves nothing behind even if we are
+/// killed.
 fn writable(root: &Path, base: &Path) -> Result<(), RefusedPath> {
     let dangling = |path: &&Path| path.symlink_metadata().is_ok() && !path.exists();
     if let Some(link) = root.ancestors().find(dangling) {
@@ -99,7 +101,7 @@ fn writable(root: &Path, base: &Path) -> Result<(), RefusedPath> {
     }
     if !base.is_dir() {
         return Err(RefusedPath {
-            message: format!("{} is no folder", base.display()),
+            message: format!("{} is not a folder", base.display()),
             fix: "set lake.root to a folder".to_owned(),
         });
     }
@@ -115,7 +117,7 @@ fn writable(root: &Path, base: &Path) -> Result<(), RefusedPath> {
         Mode::RUSR | Mode::WUSR,
     ) {
         Ok(file) => file,
-        // Not every file system has such files: what the access said must do.
+        // Not every file system has such files; then the access rights must do.
         Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => return Ok(()),
         Err(error) => return Err(refused(root, base, error)),
     };
@@ -139,7 +141,7 @@ fn refused(root: &Path, folder: &Path, error: Errno) -> RefusedPath {
                 .ok()
                 .flatten()
                 .map_or_else(|| user.to_string(), |user| user.name);
-            // Where one folder of a lake is somebody else's, others may be; above it they are nobody's business.
+            // If one folder of a lake has another owner, others may too; folders above the lake are left alone.
             let target = match root.canonicalize() {
                 Ok(root_itself) if folder.starts_with(root) => format!("-R {user} {}", root_itself.display()),
                 _ => format!("{user} {shown}"),
@@ -160,7 +162,7 @@ fn refused(root: &Path, folder: &Path, error: Errno) -> RefusedPath {
     }
 }
 
-/// Those that are there; what is missing will be made by the runs, in those above.
+/// The folders that exist; runs make the missing ones in them.
 fn folders(root: &Path, base: &Path) -> Vec<PathBuf> {
     let mut folders = vec![base.to_owned()];
     if base != root {
@@ -189,7 +191,7 @@ fn folders(root: &Path, base: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// What is known of file systems that lack what a commit needs.
+/// File systems that lack what a commit needs, and what they lack.
 fn file_system(base: &Path, checks: &mut Checks) {
     let place = (LAKE, "disk");
     let Ok(found) = fs::statfs(base) else { return };
@@ -204,7 +206,10 @@ fn file_system(base: &Path, checks: &mut Checks) {
             return checks.ok_but(
                 place,
                 "a FUSE file system",
-                Some("whether it has locks, fsync and atomic renames is its own matter: try `lakectl lake` there".to_owned()),
+                Some(
+                    "whether it has locks, fsync and atomic renames is unknown: try `lakectl lake` there"
+                        .to_owned(),
+                ),
             );
         }
         _ => return,
@@ -216,8 +221,7 @@ fn file_system(base: &Path, checks: &mut Checks) {
     );
 }
 
-/// Whether the next run finds room: for what it would write, and for a bit more.
-/// None `to_come`: nobody could be asked.
+/// Checks whether there is room for the next run, and for some more. `to_come` is None if Kafka could not be asked.
 pub(super) fn room(scope: &CheckScope<'_>, to_come: Option<ToCome>, checks: &mut Checks) {
     let place = (LAKE, "room");
     if checks

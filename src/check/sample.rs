@@ -1,4 +1,4 @@
-//! The last records of a topic, read as a run reads them: nothing is committed, and no group is joined.
+//! Reads the last records of a topic as a run does, but commits nothing and joins no group.
 
 use anyhow::Result;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use crate::lake::line::encode;
 use crate::record::{DrainPlan, OffsetRange, Record};
 use crate::warehouse::Trial;
 
-/// How long Kafka may stay silent: somebody waits for the answer.
+/// How long Kafka may stay silent; short, as a person waits for the answer.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
-/// Markers of transactions and holes of compaction may fill the end of a log: then more of it is read.
+/// Factors by which more is read if the end of a log holds no records, only transaction markers and compacted offsets.
 const WIDER: [u64; 3] = [1, 10, 100];
 
 #[derive(Debug)]
@@ -24,13 +24,13 @@ pub(super) struct Sample {
     pub(super) keys: Keys,
     pub(super) values: Values,
     pub(super) records: u64,
-    /// Of keys and values.
+    /// Bytes of keys and values.
     pub(super) bytes: u64,
     /// Records without the time that `lake.partition_time` asks for.
     pub(super) dayless: u64,
 }
 
-/// Reads the sample; `trial` gets each record, too.
+/// Reads the sample, and gives each record to `trial` as well.
 pub(super) fn read(
     scope: &CheckScope<'_>,
     client: &Client,
@@ -54,7 +54,7 @@ pub(super) fn read(
         let decoded = decoder.decode(record);
         sample.keys.take(record, &decoded.key);
         sample.values.take(&decoded);
-        // A tombstone has no field.
+        // A tombstone has no fields.
         if topic.partition_time != PartitionTime::Kafka && record.value.is_some() {
             sample.dayless += u64::from(day.time_of(&decoded) < 0);
         }

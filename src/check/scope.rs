@@ -1,4 +1,4 @@
-//! Which topics are looked at. Kafka is not asked: it may be down.
+//! The topics to check, by configuration and flags. Kafka is not asked: it may be down.
 
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use crate::config::{Kind, Topic, check_topic_name};
 use crate::exit::usage;
 use crate::run::select::glob;
 
-/// A topic, and whether its kind was only guessed.
+/// A topic, and whether its kind is only guessed.
 #[derive(Debug)]
 pub(super) struct CheckedTopic {
     pub(super) topic: Topic,
@@ -29,17 +29,17 @@ impl CheckedTopic {
     }
 }
 
-/// What the next run of `lake` would write, about.
+/// About how much the next run of `lake` would write.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ToCome {
     pub(super) records: u64,
     pub(super) bytes: u64,
 }
 
-/// The configured topics, or those that were asked for, by name.
+/// The configured topics, or those that `--topics` names, in the order of their names.
 ///
 /// # Errors
-/// A glob that fits nothing, a name that is none, a kind that is not the configured one: exit code 2.
+/// A glob that matches nothing, an illegal name, a kind that differs from the configured one: exit code 2.
 pub(super) fn topics(scope: &CheckScope<'_>) -> Result<Vec<CheckedTopic>> {
     let configured = &scope.settings.topics;
     let mut chosen: BTreeMap<String, CheckedTopic> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! MySQL as a whole: whether it answers, how the wire is protected, lakectl's own tables, and the account's rights.
+//! Checks MySQL: whether it answers, whether the connection is encrypted, lakectl's own tables, the account's rights.
 
 use super::scope::CheckedTopic;
 use super::{CheckScope, Checks, MYSQL};

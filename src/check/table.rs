@@ -5,7 +5,7 @@ use super::{CheckStatus, Checks};
 use crate::warehouse::{Trial, Warehouse};
 use crate::words::count;
 
-/// The table, ready for a sample; None where it does not fit, or is none of ours to look at.
+/// Checks the table, and returns it ready for a sample; None if it does not fit.
 pub(super) fn begin(warehouse: &Warehouse, subject: &CheckedTopic, checks: &mut Checks) -> Option<Trial> {
     let place = (subject.name(), "table");
     match warehouse.trial(&subject.topic) {
@@ -56,7 +56,7 @@ fn retention(warehouse: &Warehouse, subject: &CheckedTopic, checks: &mut Checks)
     }
 }
 
-/// What the sample came to.
+/// Reports how the records of the sample fit the table.
 pub(super) fn finish(trial: Trial, subject: &CheckedTopic, checks: &mut Checks) {
     let place = (subject.name(), "rows");
     let tried = trial.finish();
@@ -71,7 +71,7 @@ pub(super) fn finish(trial: Trial, subject: &CheckedTopic, checks: &mut Checks) 
             count(tried.upserts, "update"),
             count(tried.deletes, "deletion")
         );
-        // Beside what is wrong, that nothing fits would read as if it were all right.
+        // Beside errors, "0 updates fit" would read as if it were all right.
         let some_fit = tried.wrong.is_empty() || tried.upserts + tried.deletes > 0;
         let told: Vec<&str> = some_fit
             .then_some(fit.as_str())

@@ -1,5 +1,5 @@
-//! One topic after the other: is it there, does Kafka keep it as its kind needs, what do its records look like, and what
-//! would the next run say.
+//! Checks one topic after the other: whether it exists, whether Kafka keeps it as its kind needs, what its records look
+//! like, and what the next run would say.
 
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -18,15 +18,15 @@ use crate::target::Target;
 use crate::warehouse::Warehouse;
 use crate::words::count;
 
-/// Shorter than this no crontab can be relied upon.
+/// Cron can't run lakectl reliably if Kafka keeps records for less than this.
 const KEPT_MIN_MS: i64 = 3_600_000;
-/// What a line of the lake has beside key and value, about.
+/// About how many bytes a line of the lake has beside key and value.
 const LINE_OVERHEAD_BYTES: u64 = 100;
 
-/// Where an error doesn't say what to do.
+/// What to do if an error doesn't say it.
 const OTHERWISE: &str = "see what a run says: --dry-run";
 
-/// What answered.
+/// What has answered.
 pub(super) struct Sides<'a> {
     pub(super) kafka: Option<&'a Broker>,
     pub(super) warehouse: Option<&'a Warehouse>,
@@ -141,14 +141,14 @@ fn exists(kafka: &Broker, subject: &CheckedTopic, checks: &mut Checks) -> Option
     None
 }
 
-/// How long Kafka keeps what was not read yet, and whether that fits the topic's kind.
+/// Checks how long Kafka keeps unread records, and whether that fits the topic's kind.
 fn kept(kafka: &Broker, subject: &CheckedTopic, checks: &mut Checks) {
     let place = (subject.name(), "kept");
     let asked = [subject.name().to_owned()];
     let settings = match kafka.client.topic_settings(&asked).remove(subject.name()) {
         Some(Ok(settings)) => settings,
         Some(Err(error)) => return checks.unknown(place, error),
-        None => return checks.unknown(place, "Kafka does not tell its settings"),
+        None => return checks.unknown(place, "Kafka does not give its settings"),
     };
     let (compacts, retention) = (settings.compacts(), settings.kept_ms());
     let kind = subject.topic.kind;
@@ -191,7 +191,7 @@ fn kept(kafka: &Broker, subject: &CheckedTopic, checks: &mut Checks) {
     match shortest.into_iter().flatten().min() {
         Some(ms) if ms < KEPT_MIN_MS => checks.wrong(
             place,
-            format!("{message}: what no run has taken in by then is lost"),
+            format!("{message}: records that no run has read by then are lost"),
             alter(if retention == Some(ms) {
                 "retention.ms=604800000"
             } else {
@@ -245,7 +245,7 @@ fn judge(subject: &CheckedTopic, sample: &sample::Sample, checks: &mut Checks) {
     }
 }
 
-/// What a dry run says of this one topic.
+/// Reports what a dry run says of the topic.
 fn next_run<T: Target>(
     scope: &CheckScope<'_>,
     kafka: &Broker,
@@ -267,7 +267,7 @@ fn next_run<T: Target>(
     Ok((line, report.warnings))
 }
 
-/// Tells it, and gives back how much there is to read.
+/// Reports it, and returns how much there is to read.
 fn ahead(
     (subject, name): (&CheckedTopic, &'static str),
     line: Result<(TopicReport, Vec<Problem>)>,

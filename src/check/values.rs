@@ -1,4 +1,4 @@
-//! Values of a sample: what readers of the lake will find.
+//! Checks the values of a sample: as which JSON they would be in the lake.
 
 use super::scope::CheckedTopic;
 use super::{CheckName, Checks};
@@ -8,14 +8,14 @@ use crate::decode::{Body, Decoded};
 pub(super) struct Values {
     there: u64,
     tombstones: u64,
-    /// Kept as text.
+    /// Values that would be kept as text.
     irregular: u64,
     first: Option<(String, i32, i64)>,
-    /// JSON, but no objects.
+    /// JSON, but not objects.
     bare: u64,
-    /// Objects with a field that has one of our names.
+    /// Objects with a field named like one of lakectl's own.
     reserved: u64,
-    /// In the wire format of a schema registry: a zero byte, then the schema's number.
+    /// Values in the wire format of a schema registry: a zero byte, then the schema's id.
     registered: u64,
 }
 
@@ -39,13 +39,13 @@ impl Values {
     pub(super) fn judge(&self, subject: &CheckedTopic, checks: &mut Checks) {
         let place: CheckName<'_> = (subject.name(), "values");
         if self.there == 0 {
-            return checks.ok(place, format!("nothing but {} tombstones", self.tombstones));
+            return checks.ok(place, format!("only {} tombstones", self.tombstones));
         }
         let (reason, partition, offset) = self.first.clone().unwrap_or_default();
         let example = format!("{reason} (Kafka partition {partition}, offset {offset})");
         if self.irregular * 2 > self.there {
             let fix = if self.registered == self.irregular {
-                "they look like Avro, Protobuf or JSON with a schema registry's number before it: have them \
+                "they look like Avro, Protobuf or JSON behind a schema registry's id: have them \
                          written as plain JSON (in ksqlDB: VALUE_FORMAT = 'JSON')"
             } else {
                 "have them written as JSON (in ksqlDB: VALUE_FORMAT = 'JSON'), or live with text in the lake"
@@ -62,11 +62,14 @@ impl Values {
             notes.push(format!("{} would be kept as text: {example}", self.irregular));
         }
         if self.bare > 0 {
-            notes.push(format!("{} are other JSON and stand under `_value`", self.bare));
+            notes.push(format!(
+                "{} are JSON but not objects, and are kept under `_value`",
+                self.bare
+            ));
         }
         if self.reserved > 0 {
             notes.push(format!(
-                "{} have a field named like lakectl's own, and stand whole under `_value`: another \
+                "{} have a field named like lakectl's own, and are kept whole under `_value`: another \
                  lake.metadata_prefix avoids that",
                 self.reserved
             ));

@@ -1,4 +1,4 @@
-//! What clap found wrong.
+//! Prints clap's errors on the command line.
 
 use clap::{CommandFactory, ValueEnum};
 use std::io::Write;
@@ -9,10 +9,10 @@ use crate::exit;
 use crate::print::{Level, Log, LogFormat, Paint};
 use crate::report::Report;
 
-/// Prints what clap found wrong (or the help that was asked for), and says with which code to exit.
+/// Prints clap's error, or the help, and returns the exit code.
 pub fn tell(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        // A closed pipe behind `--help | head` is nobody's mistake.
+        // A closed pipe, as in `--help | head`, is not an error.
         let _ = error.print();
         return exit::DONE;
     }
@@ -43,21 +43,21 @@ pub fn tell(error: &clap::Error) -> u8 {
     exit::USAGE
 }
 
-/// The command that was meant, as far as it can be told.
+/// The command on the command line, as far as it is recognisable.
 fn command_of(arguments: &[String]) -> &'static str {
     let cli = Cli::command();
     let known = |argument: &&String| {
         cli.get_subcommands()
             .any(|command| command.get_name() == argument.as_str())
     };
-    // Reports name commands for as long as the process lives, which is not much longer.
+    // Reports need a name that lives as long as the process, which ends soon.
     arguments
         .iter()
         .find(known)
         .map_or("", |found| String::leak(found.clone()))
 }
 
-/// What clap could not tell us, having failed.
+/// The log format, which clap does not give after an error.
 fn log_format(arguments: &[String]) -> LogFormat {
     let mut said = arguments.iter().enumerate().filter_map(|(at, argument)| {
         match argument.strip_prefix("--log-format")? {
@@ -70,7 +70,7 @@ fn log_format(arguments: &[String]) -> LogFormat {
         .unwrap_or_default()
 }
 
-/// clap quotes the arguments that it complains of.
+/// Hides secrets in clap's message, which quotes arguments.
 fn without_secrets(mut text: String, arguments: &[String]) -> String {
     let kept = CommandLine::new(arguments.iter().cloned()).into_arguments();
     for (at, (argument, kept)) in arguments.iter().zip(kept).enumerate() {

@@ -1,10 +1,10 @@
-//! The configuration file as it is written: every key, nothing validated yet.
+//! The configuration file as it is written: all keys, not validated yet.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::exit::usage;
+use crate::problem::Problem;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,7 +21,7 @@ pub(super) struct KafkaSection {
     pub brokers: Option<String>,
     pub group: Option<String>,
     pub timeout: Option<String>,
-    /// librdkafka properties: written out, or a table that says where a secret lives.
+    /// librdkafka properties: a value, or a table that names the file or variable of a secret.
     pub options: BTreeMap<String, toml::Value>,
 }
 
@@ -119,37 +119,41 @@ pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<File> {
         let line = error.span().map_or(1, |span| {
             1 + text[..span.start.min(text.len())].matches('\n').count()
         });
-        usage(format!("{}:{line}: {}", path.display(), explain(error.message())))
+        let problem = explain(error.message());
+        let what = format!("{}:{line}: {}", path.display(), problem.what);
+        Problem { what, ..problem }.into()
     })
 }
 
-/// serde words it as: unknown field `x`, expected one of `a`, `b`; and: invalid type: string "x", expected struct Kafka.
-fn explain(message: &str) -> String {
+/// Puts serde's messages into the words of the configuration. They read: unknown field `x`, expected one of `a`, `b`; and:
+/// invalid type: string "x", expected struct Kafka.
+fn explain(message: &str) -> Problem {
     if let Some((what, expected)) = message.split_once(", expected ")
         && let Some((kind, _)) = what.split_once(" \"")
         && kind.starts_with("invalid ")
     {
-        // What stands there may be a secret in the wrong place.
+        // The value is left out: it may be a secret in the wrong place.
         let expected = if expected.starts_with("struct ") || expected == "a map" {
             "a table"
         } else {
             expected
         };
-        return format!("{kind}, expected {expected}");
+        return Problem::usage(format!("{kind}, expected {expected}"));
     }
     let Some(rest) = message.strip_prefix("unknown field `") else {
-        return message.to_owned();
+        return Problem::usage(message);
     };
     let mut quoted = rest.split('`');
     let unknown = quoted.next().unwrap_or_default();
     let known: Vec<&str> = quoted.skip(1).step_by(2).collect();
-    match closest(unknown, known.iter().copied()) {
-        Some(near) => format!("unknown key `{unknown}`; did you mean `{near}`?"),
-        None => format!("unknown key `{unknown}`; known here: {}", known.join(", ")),
-    }
+    let fix = match closest(unknown, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known here: {}", known.join(", ")),
+    };
+    Problem::usage(format!("unknown key `{unknown}`")).fix(fix)
 }
 
-/// The known name most like `name`, if any is alike enough to be worth naming.
+/// The known name that is most like `name`; None if none is like it.
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = name.to_lowercase();
     known
@@ -160,7 +164,7 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// The same as the end of a sentence, for an error that names what is not known; empty where nothing is alike.
+/// [`closest`] as the end of an error about an unknown name; empty if no known name is like it.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     closest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }

@@ -1,34 +1,35 @@
-//! How to reach Kafka.
+//! The settings of the connection to Kafka.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Env, Overrides, Secret, file, secret, units};
 use crate::exit::usage;
+use crate::problem::Problem;
 
 #[derive(Debug, Clone)]
 pub struct KafkaSettings {
     pub brokers: String,
     /// `GROUP.lake` and `GROUP.warehouse` mirror the progress in Kafka.
     pub group: String,
-    /// librdkafka properties; any value may be a secret, so all are kept as one.
+    /// librdkafka properties. Any value may be a secret, so all are treated as secrets.
     pub options: Vec<(String, Secret)>,
     /// How long Kafka may stay silent in the middle of a read before the topic fails.
     pub timeout: Duration,
-    /// Whether librdkafka's own broker stands in for Kafka: `LAKECTL_EMBEDDED_KAFKA` names its address, so that a variable
-    /// that was left behind says nothing of another one.
+    /// Whether the broker is librdkafka's own: `LAKECTL_EMBEDDED_KAFKA` names its address, so that a leftover variable does
+    /// not apply to another broker.
     pub is_embedded: bool,
 }
 
 /// The address of an embedded broker. Only `scripts/services` and `scripts/quickstart` set it, for `--embedded`.
 const EMBEDDED: &str = "LAKECTL_EMBEDDED_KAFKA";
 
-/// What the promises rest on, and why nobody may turn it.
+/// Properties that lakectl's guarantees rest on, and why users can't set them.
 const REFUSED: [(&str, &str); 11] = [
-    ("bootstrap.servers", "set kafka.brokers or --brokers"),
-    ("metadata.broker.list", "set kafka.brokers or --brokers"),
-    ("group.id", "set kafka.group or --group"),
+    ("bootstrap.servers", "kafka.brokers or --brokers sets it"),
+    ("metadata.broker.list", "kafka.brokers or --brokers sets it"),
+    ("group.id", "kafka.group or --group sets it"),
     (
         "auto.offset.reset",
         "a jump over lost records must be an error, not silent",
@@ -46,7 +47,7 @@ const REFUSED: [(&str, &str); 11] = [
         "aborted transactions must never reach the lake or the warehouse",
     ),
     ("check.crcs", "a corrupt record must be an error"),
-    ("enable.partition.eof", "it tells where a run ends"),
+    ("enable.partition.eof", "a run ends by it"),
     (
         "allow.auto.create.topics",
         "a mistyped topic must be an error, not a new topic",
@@ -73,13 +74,16 @@ pub(super) fn from_file(
     for text in &overrides.kafka_options {
         let (key, value) = text
             .split_once('=')
-            .ok_or_else(|| usage(format!("-X {text}: write it as key=value")))?;
+            .ok_or_else(|| Problem::usage(format!("-X {text} has no `=`")).fix("write it as key=value"))?;
         check_option(key)?;
         if names_secret_option(key) {
-            return Err(usage(format!(
-                "-X {key}=…: secrets don't belong on a command line, where everyone can see them; \
-                 put it in the configuration: [kafka.options] \"{key}\" = {{ file = \"…\" }} or {{ env = \"…\" }}"
-            )));
+            return Problem::usage(format!(
+                "-X {key}=…: secrets don't belong on a command line, where everyone can see them"
+            ))
+            .fix(format!(
+                "put it in the configuration: [kafka.options] \"{key}\" = {{ file = \"…\" }} or {{ env = \"…\" }}"
+            ))
+            .err();
         }
         options.push((key.to_owned(), Secret::new(value)));
     }
@@ -94,8 +98,7 @@ pub(super) fn from_file(
         brokers,
         group: pick(&overrides.group, "LAKECTL_GROUP", &file.group, "lakectl"),
         options,
-        timeout: units::duration(file.timeout.as_deref().unwrap_or("30s"))
-            .map_err(|e| usage(format!("kafka.timeout: {e}")))?,
+        timeout: units::duration(file.timeout.as_deref().unwrap_or("30s")).context("kafka.timeout")?,
     })
 }
 
@@ -136,10 +139,13 @@ fn option_value(key: &str, value: &toml::Value, folder: &Path, env: Env<'_>) -> 
                 let unknown = table
                     .keys()
                     .find(|name| !["file", "env"].contains(&name.as_str()));
-                let unknown = unknown.map_or_else(String::new, |name| format!("unknown key `{name}`; "));
-                Err(usage(format!(
-                    "{shown}: {unknown}write {{ file = \"…\" }} or {{ env = \"…\" }}"
-                )))
+                let what = match unknown {
+                    Some(name) => format!("{shown}: unknown key `{name}`"),
+                    None => format!("{shown} must name one file or one variable"),
+                };
+                Problem::usage(what)
+                    .fix("write { file = \"…\" } or { env = \"…\" }")
+                    .err()
             }
         },
         _ => Err(usage(format!(

@@ -1,4 +1,4 @@
-//! How the keys of a topic are written: their format, their columns, their window.
+//! The schema of a topic's keys: format, columns, window.
 
 use serde::Deserialize;
 
@@ -21,7 +21,7 @@ pub enum KeyFormat {
     Delimited,
     /// KAFKA BYTES: as they are.
     Bytes,
-    /// NONE: always null.
+    /// NONE: the key is always null.
     None,
 }
 
@@ -61,7 +61,7 @@ pub enum Window {
 pub struct KeySchema {
     pub format: KeyFormat,
     pub delimiter: u8,
-    /// Names of the key's columns; empty: the JSON key's own names.
+    /// Names of the key's columns. Empty: the names in the JSON key.
     pub columns: Vec<String>,
     pub window: Option<Window>,
 }

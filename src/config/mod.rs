@@ -1,9 +1,11 @@
-//! TOML, environment and flags become usable settings: whatever leaves this module is valid.
+//! Reads TOML, environment and flags into settings. All settings that leave this module are valid.
 
 mod file;
 mod kafka;
 mod key;
 mod secret;
+#[cfg(test)]
+mod tests;
 mod topic;
 pub mod units;
 mod warehouse;
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
+use crate::problem::Problem;
 pub use file::{closest, did_you_mean};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
@@ -24,7 +27,7 @@ pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_
 pub use units::Retention;
 pub use warehouse::{Database, TlsMode};
 
-/// Everything a run needs to know, validated.
+/// All settings, validated.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The file that was read, if there was one.
@@ -37,8 +40,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Table topics whose names differ only in case and that say nothing of a table: they would fill the same one, each with
-    /// keys of its own.
+    /// Two table topics whose names differ only in case and that name no MySQL table: both would fill the same one, each with
+    /// its own keys.
     pub fn topics_of_one_table(&self) -> Option<(&Topic, &Topic)> {
         let mut seen: BTreeMap<String, &Topic> = BTreeMap::new();
         let tables = self.topics.values().filter(|topic| topic.warehouse_enabled);
@@ -49,14 +52,14 @@ impl Settings {
 
 #[derive(Debug, Clone)]
 pub struct LakeSettings {
-    /// Absolute, or relative to where the process stands.
+    /// Absolute, or relative to the working directory.
     pub root: PathBuf,
-    /// Decides the day folder.
+    /// The time zone of the day folders.
     pub timezone: Tz,
     pub files: Files,
     /// Bytes of lines in one data file, before compression.
     pub max_file_bytes: u64,
-    /// Whether lines of streams carry our own fields.
+    /// Whether lines of streams carry lakectl's own fields.
     pub metadata: bool,
     pub prefix: String,
     pub compression: Compression,
@@ -110,7 +113,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What a data file's name ends with.
+    /// The end of a data file's name.
     pub fn extension(self) -> &'static str {
         match self {
             Compression::None => ".json",
@@ -119,7 +122,7 @@ impl Compression {
         }
     }
 
-    /// Reads a data file's name.
+    /// The compression that a data file's name tells.
     pub fn of(name: &str) -> Compression {
         match name {
             name if name.ends_with(".gz") => Compression::Gzip,
@@ -129,7 +132,7 @@ impl Compression {
     }
 }
 
-/// What the command line says over environment and file.
+/// Settings of the command line, which win over environment and file.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     pub brokers: Option<String>,
@@ -140,13 +143,13 @@ pub struct Overrides {
     pub url: Option<String>,
 }
 
-/// Looks a variable up; the process's environment outside of tests.
+/// Returns the value of an environment variable; tests give values of their own.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Reads the configuration file, then lets environment and flags win over it.
 ///
 /// # Errors
-/// Whatever is missing, unknown or contradictory in it: exit code 2.
+/// A key or value that is missing, unknown or contradictory: exit code 2.
 pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<Settings> {
     let path = find_file(path, env)?;
     let (file, folder) = match &path {
@@ -225,16 +228,15 @@ fn lake(
         root,
         timezone: zone.parse().map_err(|_| {
             let near = closest(zone, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name())).unwrap_or("UTC");
-            usage(format!(
-                "lake.timezone: `{zone}` is no IANA time zone; did you mean `{near}`?"
-            ))
+            Problem::usage(format!("lake.timezone: `{zone}` is not an IANA time zone"))
+                .fix(format!("did you mean `{near}`?"))
         })?,
         files: file.files.unwrap_or(Files::Batch),
-        max_file_bytes: units::size(size).map_err(|e| usage(format!("lake.max_file_size: {e}")))?,
+        max_file_bytes: units::size(size).context("lake.max_file_size")?,
         metadata: file.metadata.unwrap_or(true),
         prefix: prefix(file.metadata_prefix.as_deref().unwrap_or("_"))?,
         compression: file.compression.unwrap_or(Compression::None),
-        retention: units::retention(retention).map_err(|e| usage(format!("lake.retention: {e}")))?,
+        retention: units::retention(retention).context("lake.retention")?,
         file_mode: mode(
             file.file_mode.as_deref().unwrap_or("0640"),
             0o600,
@@ -244,7 +246,7 @@ fn lake(
     })
 }
 
-/// Our fields' names stay plain identifiers, so that no reader has to quote them.
+/// Checks the prefix of lakectl's own fields: their names stay plain identifiers, so that no reader has to quote them.
 fn prefix(text: &str) -> Result<String> {
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if text.is_empty() || !plain || text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -255,159 +257,12 @@ fn prefix(text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// An octal mode that leaves the owner, which is us, what we need.
+/// Reads an octal mode, which must leave lakectl, the owner, the rights in `needed`.
 fn mode(text: &str, needed: u32, key: &str) -> Result<u32> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode & !0o7777 == 0 && mode & needed == needed => Ok(mode),
         _ => Err(usage(format!(
             "{key}: `{text}` must be an octal mode that contains {needed:04o}"
         ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    pub(super) fn load_text(text: &str, env: &[(&str, &str)], overrides: &Overrides) -> Result<Settings> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("lakectl.toml");
-        std::fs::write(&path, text).unwrap();
-        let env: BTreeMap<_, _> = env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        load(Some(&path), overrides, &|name| env.get(name).cloned())
-    }
-
-    fn fails(text: &str) -> String {
-        let error = load_text(text, &[], &Overrides::default()).unwrap_err();
-        assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE, "{error:#}");
-        format!("{error:#}")
-    }
-
-    #[test]
-    fn flags_win_over_environment_over_file() {
-        let text = "[kafka]\nbrokers = \"file:1\"\ngroup = \"g\"\n";
-        let brokers = |env: &[(&str, &str)], flag: Option<&str>| {
-            let overrides = Overrides {
-                brokers: flag.map(str::to_owned),
-                ..Overrides::default()
-            };
-            load_text(text, env, &overrides).unwrap().kafka.brokers
-        };
-        assert_eq!(brokers(&[], None), "file:1");
-        assert_eq!(brokers(&[("LAKECTL_BROKERS", "env:1")], None), "env:1");
-        assert_eq!(brokers(&[("LAKECTL_BROKERS", "env:1")], Some("flag:1")), "flag:1");
-    }
-
-    #[test]
-    fn the_root_is_relative_to_the_file() {
-        let settings = load_text("[lake]\nroot = \"lake\"\n", &[], &Overrides::default()).unwrap();
-        assert!(settings.lake.root.is_absolute() && settings.lake.root.ends_with("lake"));
-        let env = [("LAKECTL_LAKE_ROOT", "elsewhere")];
-        assert_eq!(
-            load_text("", &env, &Overrides::default()).unwrap().lake.root,
-            Path::new("elsewhere")
-        );
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        assert!(fails("[lake]\ntimezone = \"Europe/Pari\"\n").contains("Europe/Paris"));
-        assert!(fails("[lake]\nfile_mode = \"0440\"\n").contains("lake.file_mode"));
-        assert!(fails("[lake]\nretention = \"3m\"\n").contains("3mo"));
-        assert!(fails("[lake]\nmetadata_prefix = \"a b\"\n").contains("metadata_prefix"));
-        assert!(fails("[topics.\"a/b\"]\nkind = \"stream\"\n").contains("a/b"));
-    }
-
-    #[test]
-    fn a_named_file_must_exist() {
-        let error = load(
-            Some(Path::new("/nonexistent/l.toml")),
-            &Overrides::default(),
-            &|_| None,
-        )
-        .unwrap_err();
-        assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE);
-    }
-
-    const WHOLE: &str = r#"[kafka]
-brokers = "b:1"
-group = "g"
-timeout = "30s"
-[kafka.options]
-"client.id" = "mine"
-[lake]
-root = "lake"
-timezone = "Europe/Paris"
-files = "batch"
-max_file_size = "1MiB"
-metadata = true
-metadata_prefix = "_"
-compression = "gzip"
-retention = "3y"
-file_mode = "0640"
-dir_mode = "0750"
-[warehouse]
-url = "mysql://u@localhost/d"
-tls = "off"
-strict = false
-[topics.S]
-kind = "stream"
-lake.retention = "6mo"
-lake.partition_time = "field:at"
-[topics.T]
-kind = "table"
-key.format = "string"
-key.columns = ["id"]
-window.type = "hopping"
-window.size = "5m"
-lake.history = true
-warehouse.table = "t"
-warehouse.enabled = true
-warehouse.retention.column = "at"
-warehouse.retention.keep = "7d"
-"#;
-
-    /// Names that are anybody's to choose.
-    const FREE: [&str; 2] = ["\"client.id\"", "["];
-
-    proptest! {
-        /// A key with one letter more is unknown, and named with its line and what was meant.
-        #[test]
-        fn a_mistyped_key_is_named_with_its_line(line in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), letter in "[a-z]") {
-            let mut lines: Vec<String> = WHOLE.lines().map(str::to_owned).collect();
-            let keys: Vec<usize> = (0..lines.len()).filter(|&n| !FREE.iter().any(|free| lines[n].starts_with(free))).collect();
-            let number = *line.get(&keys);
-            let line = lines[number].clone();
-            let (path, value) = line.split_once(" = ").unwrap();
-            let (table, key) = path.rsplit_once('.').map_or(("", path), |(table, key)| (&path[..table.len() + 1], key));
-            let at = at.index(key.len() + 1);
-            let mistyped = format!("{}{letter}{}", &key[..at], &key[at..]);
-            lines[number] = format!("{table}{mistyped} = {value}");
-            let error = fails(&lines.join("\n"));
-            prop_assert!(error.contains(&format!("lakectl.toml:{}:", number + 1)), "{}", error);
-            prop_assert!(error.contains(&format!("unknown key `{mistyped}`")) && error.contains(key), "{}", error);
-        }
-
-        /// Whatever a slip of the hand makes of a file: settings, or an error with exit code 2 that names the file.
-        #[test]
-        fn any_edit_is_settings_or_an_error(edits in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..5, "\\PC|[\"\\[\\]{}=.\n\u{0}#']"), 1..4)) {
-            let mut text = WHOLE.to_owned();
-            for (at, what, new) in edits {
-                let at = at.index(text.len());
-                let Some(at) = (at..text.len()).find(|&at| text.is_char_boundary(at)) else { continue };
-                match what {
-                    0 => text.insert_str(at, &new),
-                    1 => drop(text.remove(at)),
-                    2 => text.truncate(at.max(1)),
-                    3 => text = text.replacen(" = ", &format!(" = {new}"), at % 7),
-                    _ => text.extend(WHOLE[at.min(WHOLE.len() - 1)..].lines().take(2).flat_map(|line| [line, "\n"])),
-                }
-            }
-            if let Err(error) = load_text(&text, &[], &Overrides::default()) {
-                prop_assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE, "{:#}", error);
-                prop_assert!(format!("{error:#}").contains("lakectl.toml"), "{:#}\n{}", error, text);
-            }
-        }
     }
 }

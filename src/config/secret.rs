@@ -1,4 +1,4 @@
-//! Values that must never be seen.
+//! Passwords and other values that no output may show.
 
 use anyhow::{Context, Result};
 use std::fmt;
@@ -6,8 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::exit::usage;
+use crate::problem::Problem;
 
-/// A password: printed as `***`, whatever prints it.
+/// A password. `Debug` prints it as `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -16,7 +17,7 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The value itself, for the one call that needs it.
+    /// The password itself, for the call that sends it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -28,18 +29,18 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Reads a secret from a file that nobody else can read; one trailing line end is dropped.
+/// Reads a secret from a file, without one trailing line end.
 ///
 /// # Errors
-/// A missing file, or one that group or others can read: exit code 2.
+/// The file is missing, or others can read it: exit code 2.
 pub fn read(path: &Path, key: &str) -> Result<Secret> {
     let shown = path.display();
     let meta = std::fs::metadata(path).map_err(|e| usage(format!("{key}: cannot read {shown}: {e}")))?;
-    // A group may be meant (root:lakectl 0640); the rest of the world never is.
+    // Reading by a group may be meant (root:lakectl 0640), reading by everybody never.
     if meta.mode() & 0o007 != 0 {
-        return Err(usage(format!(
-            "{key}: {shown} can be read by others; run: chmod o-rwx {shown}"
-        )));
+        return Problem::usage(format!("{key}: {shown} can be read by others"))
+            .fix(format!("run: chmod o-rwx {shown}"))
+            .err();
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("{key}: cannot read {shown}"))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);

@@ -1,10 +1,11 @@
-//! One topic's entry: where its records go and how its keys are read.
+//! The settings of one topic: where its records go and how its keys are read.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
 use super::{KeyFormat, KeySchema, Kind, Retention, Window, file, units};
 use crate::exit::usage;
+use crate::problem::Problem;
 
 #[derive(Debug, Clone)]
 pub struct Topic {
@@ -56,7 +57,7 @@ pub struct RowRetention {
 }
 
 impl Topic {
-    /// A topic that no entry describes: string keys, no window, the lake's own retention.
+    /// The settings of a topic without an entry: string keys, no window, the lake's retention.
     pub fn ad_hoc(name: &str, kind: Kind, lake_retention: Option<Retention>) -> Result<Topic> {
         check_topic_name(name)?;
         Ok(Topic {
@@ -76,12 +77,12 @@ impl Topic {
     }
 }
 
-/// Kafka's own rule for topic names, checked before any path is made of one.
+/// Checks Kafka's rule for topic names, before a path is made of one.
 pub fn check_topic_name(name: &str) -> Result<()> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     if name.is_empty() || name.len() > 249 || name == "." || name == ".." || !name.bytes().all(legal) {
         return Err(usage(format!(
-            "`{}` is no topic name: Kafka allows 1 to 249 of A-Z a-z 0-9 . _ -",
+            "`{}` is not a topic name: Kafka allows 1 to 249 of A-Z a-z 0-9 . _ -",
             name.escape_debug()
         )));
     }
@@ -98,14 +99,14 @@ pub(super) fn from_file(
     topic.key = key_schema(file)?;
     topic.lake_enabled = file.lake.enabled.unwrap_or(true);
     if let Some(text) = &file.lake.retention {
-        topic.lake_retention = units::retention(text).map_err(|e| usage(format!("lake.retention: {e}")))?;
+        topic.lake_retention = units::retention(text).context("lake.retention")?;
     }
     topic.partition_time = partition_time(file)?;
     topic.history = file.lake.history.unwrap_or(false);
     if topic.history && topic.kind == Kind::Stream {
-        return Err(usage(
-            "lake.history is for tables; a stream keeps its history by itself",
-        ));
+        return Problem::usage("lake.history is for tables: a stream keeps its history anyway")
+            .fix("leave it out")
+            .err();
     }
     warehouse(&mut topic, &file.warehouse, strict)?;
     Ok(topic)
@@ -118,9 +119,9 @@ fn warehouse(topic: &mut Topic, file: &file::TopicWarehouse, strict: bool) -> Re
             || !file.columns.is_empty()
             || file.retention.is_some()
         {
-            return Err(usage(
-                "only table topics go to the warehouse; this one is a stream",
-            ));
+            return Problem::usage("only table topics go to the warehouse, and this one is a stream")
+                .fix("leave the warehouse keys out, or set kind = \"table\"")
+                .err();
         }
         return Ok(());
     }
@@ -136,7 +137,7 @@ fn warehouse(topic: &mut Topic, file: &file::TopicWarehouse, strict: bool) -> Re
     topic.row_retention = match &file.retention {
         None => None,
         Some(retention) => units::retention(&retention.keep)
-            .map_err(|e| usage(format!("warehouse.retention.keep: {e}")))?
+            .context("warehouse.retention.keep")?
             .map(|keep| {
                 let column = check_identifier(&retention.column, "warehouse.retention.column")?;
                 Ok::<_, anyhow::Error>(RowRetention { column, keep })
@@ -150,7 +151,7 @@ fn warehouse(topic: &mut Topic, file: &file::TopicWarehouse, strict: bool) -> Re
 /// MySQL's limit for the names of tables and columns, in characters.
 pub const MYSQL_NAME_MAX: usize = 64;
 
-/// MySQL's rule for names: not longer than that, no character of them NUL or past U+FFFF, no blank at the end.
+/// Checks MySQL's rule for names: at most [`MYSQL_NAME_MAX`] characters, none of them NUL or past U+FFFF, no blank at the end.
 fn check_identifier(name: &str, key: &str) -> Result<String> {
     let illegal = |c: char| c == '\0' || c > '\u{ffff}';
     if name.is_empty()
@@ -159,7 +160,7 @@ fn check_identifier(name: &str, key: &str) -> Result<String> {
         || name.ends_with(' ')
     {
         return Err(usage(format!(
-            "{key}: `{}` is no MySQL name",
+            "{key}: `{}` is not a MySQL name",
             name.escape_debug()
         )));
     }
@@ -180,9 +181,9 @@ fn key_schema(file: &file::TopicSection) -> Result<KeySchema> {
         }
     };
     if format == KeyFormat::Delimited && file.key.columns.is_empty() {
-        return Err(usage(
-            "key.format = \"delimited\" needs key.columns: the names are not on the wire",
-        ));
+        return Problem::usage("key.format = \"delimited\" needs key.columns: the names are not on the wire")
+            .fix("write the names in the order of the key's fields")
+            .err();
     }
     if format.is_single() && file.key.columns.len() > 1 {
         return Err(usage(format!(
@@ -196,7 +197,7 @@ fn key_schema(file: &file::TopicSection) -> Result<KeySchema> {
         .iter()
         .find(|column| !seen.insert(column.to_lowercase()))
     {
-        return Err(usage(format!("key.columns: `{twice}` stands twice")));
+        return Err(usage(format!("key.columns: `{twice}` is named twice")));
     }
     Ok(KeySchema {
         format,
@@ -212,12 +213,16 @@ fn window(file: &file::TopicSection) -> Result<Option<Window>> {
     };
     match (window.kind, &window.size) {
         (file::WindowKind::Session, None) => Ok(Some(Window::Session)),
-        (file::WindowKind::Session, Some(_)) => Err(usage("window.size: a session carries its own end")),
-        (_, None) => Err(usage(
-            "window.size is missing: the window's end is not on the wire; write size = \"5m\"",
-        )),
+        (file::WindowKind::Session, Some(_)) => {
+            Problem::usage("window.size is given, but the key of a session holds the window's end")
+                .fix("leave it out")
+                .err()
+        }
+        (_, None) => Problem::usage("window.size is missing: the window's end is not on the wire")
+            .fix("write size = \"5m\"")
+            .err(),
         (_, Some(size)) => {
-            let size = units::duration(size).map_err(|e| usage(format!("window.size: {e}")))?;
+            let size = units::duration(size).context("window.size")?;
             match i64::try_from(size.as_millis()) {
                 Ok(size_ms) if size_ms > 0 => Ok(Some(Window::Time { size_ms })),
                 _ => Err(usage("window.size must be more than 0")),
@@ -235,9 +240,9 @@ fn partition_time(file: &file::TopicSection) -> Result<PartitionTime> {
         Some("window") => Ok(PartitionTime::Window),
         Some(text) => match text.strip_prefix("field:") {
             Some(name) if !name.is_empty() => Ok(PartitionTime::Field(name.to_owned())),
-            _ => Err(usage(format!(
-                "lake.partition_time: `{text}` is none of kafka, window, field:NAME"
-            ))),
+            _ => Problem::usage(format!("lake.partition_time: `{text}` is unknown"))
+                .fix("write kafka, window or field:NAME")
+                .err(),
         },
     }
 }
@@ -291,7 +296,7 @@ mod tests {
     }
 
     proptest! {
-        /// Kafka's rule, and in it nothing that a path could climb out by.
+        /// Kafka's rule, which excludes every name that leads a path out of its folder.
         #[test]
         fn exactly_kafkas_names_are_topic_names(
             name in prop_oneof!["[A-Za-z0-9._-]{0,12}", "[A-Za-z0-9._-]{240,260}", "\\PC{0,6}", "[./]{1,4}", "[a-z]{0,3}[\u{0}-\u{2c}/:\u{7f}é][a-z]{0,3}"],

@@ -1,9 +1,11 @@
-//! The units that configuration and flags are written in.
+//! The units of configuration and flags: retentions, durations, sizes, times.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use chrono::{DateTime, Days, Months, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
 use std::time::Duration;
+
+use crate::problem::Problem;
 
 /// How long something is kept, by the calendar: three years are the same date three years ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,37 +35,37 @@ impl std::fmt::Display for Retention {
     }
 }
 
-/// `7d 2w 6mo 3y`; `none` keeps for ever.
+/// Reads `7d`, `2w`, `6mo`, `3y`; `none` keeps for ever.
 pub fn retention(text: &str) -> Result<Option<Retention>> {
     if text == "none" {
         return Ok(None);
     }
     let (number, unit) = split_unit(text)?;
     if number == 0 {
-        bail!(
-            "`{text}` would delete everything; a retention is at least one day, or `none` to keep for ever"
-        );
+        return Problem::usage(format!("`{text}` would delete everything"))
+            .fix("a retention is at least one day, or `none` to keep for ever")
+            .err();
     }
-    let (Ok(n), scale) = (u32::try_from(number), number) else {
-        bail!("`{text}` is too long a retention")
-    };
-    let too_long = || anyhow::anyhow!("`{text}` is too long a retention");
-    if scale > 100_000 {
-        return Err(too_long());
-    }
+    let too_long = || Problem::usage(format!("`{text}` is too long for a retention"));
+    let n = u32::try_from(number).ok().filter(|&n| n <= 100_000);
+    let n = n.ok_or_else(too_long)?;
     Ok(Some(match unit {
         "d" => Retention::Days(n),
         "w" => Retention::Days(n.checked_mul(7).ok_or_else(too_long)?),
         "mo" => Retention::Months(n),
         "y" => Retention::Months(n.checked_mul(12).ok_or_else(too_long)?),
-        "m" => bail!(
-            "`{text}`: minutes or months? Write `{n}mo` for months; a retention is like 7d, 2w, 6mo, 3y or none"
-        ),
-        _ => bail!("`{text}` is no retention; write it like 7d, 2w, 6mo, 3y or none"),
+        "m" => {
+            return Problem::usage(format!("`{text}` may mean minutes or months"))
+                .fix(format!(
+                    "write `{n}mo` for months; a retention is like 7d, 2w, 6mo, 3y or none"
+                ))
+                .err();
+        }
+        _ => return malformed(text, "a retention", "write it like 7d, 2w, 6mo, 3y or none"),
     }))
 }
 
-/// `90s 5m 12h 7d 2w` (and `500ms`).
+/// Reads `500ms`, `90s`, `5m`, `12h`, `7d`, `2w`.
 pub fn duration(text: &str) -> Result<Duration> {
     let (number, unit) = split_unit(text)?;
     let millis: u64 = match unit {
@@ -73,18 +75,18 @@ pub fn duration(text: &str) -> Result<Duration> {
         "h" => 3_600_000,
         "d" => 86_400_000,
         "w" => 604_800_000,
-        _ => bail!("`{text}` is no duration; write it like 90s, 5m, 12h, 7d or 2w"),
+        _ => return malformed(text, "a duration", "write it like 90s, 5m, 12h, 7d or 2w"),
     };
     match number
         .checked_mul(millis)
         .filter(|&ms| ms <= i64::MAX as u64 / 1000)
     {
         Some(ms) => Ok(Duration::from_millis(ms)),
-        None => bail!("`{text}` is too long a duration"),
+        None => Problem::usage(format!("`{text}` is too long for a duration")).err(),
     }
 }
 
-/// `256MiB`, `64KiB`, `1GiB`, `10MB`, or plain bytes.
+/// Reads `64KiB`, `256MiB`, `1GiB`, `10MB`, or plain bytes.
 pub fn size(text: &str) -> Result<u64> {
     let (number, unit) = split_unit(text)?;
     let scale: u64 = match unit {
@@ -96,35 +98,39 @@ pub fn size(text: &str) -> Result<u64> {
         "kB" | "KB" => 1_000,
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,
-        _ => bail!("`{text}` is no size; write it like 64KiB, 256MiB or 1GiB"),
+        _ => return malformed(text, "a size", "write it like 64KiB, 256MiB or 1GiB"),
     };
     match number.checked_mul(scale) {
-        Some(0) => bail!("a size must be more than 0"),
+        Some(0) => Problem::usage("a size must be more than 0").err(),
         Some(bytes) => Ok(bytes),
-        None => bail!("`{text}` is too large a size"),
+        None => Problem::usage(format!("`{text}` is too large for a size")).err(),
     }
 }
 
-/// RFC 3339, or a date, which is midnight in `zone`. Milliseconds since 1970.
+/// Reads RFC 3339, or a date, which means midnight in `zone`. Returns milliseconds since 1970.
 pub fn time_ms(text: &str, zone: Tz) -> Result<i64> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Ok(time.timestamp_millis());
     }
     match date(text) {
         Ok(day) => Ok(midnight_ms(day, zone)),
-        Err(_) => bail!("`{text}` is no time; write RFC 3339 (2025-10-31T12:00:00Z) or a date (2025-10-31)"),
+        Err(_) => malformed(
+            text,
+            "a time",
+            "write RFC 3339 (2025-10-31T12:00:00Z) or a date (2025-10-31)",
+        ),
     }
 }
 
-/// `YYYY-MM-DD` and nothing else.
+/// Reads `YYYY-MM-DD` and nothing else.
 pub fn date(text: &str) -> Result<NaiveDate> {
     match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         Ok(day) if text.len() == 10 => Ok(day),
-        _ => bail!("`{text}` is no date; write it like 2025-10-31"),
+        _ => malformed(text, "a date", "write it like 2025-10-31"),
     }
 }
 
-/// The first instant of a day in `zone`. Where the clock jumps over midnight, that is the jump.
+/// The first instant of a day in `zone`: where the clock jumps over midnight, the instant of the jump.
 pub fn midnight_ms(day: NaiveDate, zone: Tz) -> i64 {
     let midnight = day.and_time(chrono::NaiveTime::MIN);
     match zone.from_local_datetime(&midnight).earliest() {
@@ -149,8 +155,12 @@ fn split_unit(text: &str) -> Result<(u64, &str)> {
     let (number, unit) = text.split_at(digits);
     match number.parse() {
         Ok(number) => Ok((number, unit)),
-        Err(_) => bail!("`{text}` must be a positive whole number with a unit"),
+        Err(_) => Problem::usage(format!("`{text}` must be a positive whole number with a unit")).err(),
     }
+}
+
+fn malformed<T>(text: &str, wanted: &str, fix: &str) -> Result<T> {
+    Problem::usage(format!("`{text}` is not {wanted}")).fix(fix).err()
 }
 
 #[cfg(test)]
@@ -213,7 +223,7 @@ mod tests {
     }
 
     proptest! {
-        /// Every unit means what its table says, and nothing else is taken for one.
+        /// Every unit means what its table says, and no other text is read as a unit.
         #[test]
         fn units_mean_what_they_say(text in prop_oneof!["[0-9]{1,12}(ms|s|m|h|d|w|mo|y|B|KiB|MB|TiB|)", "[0-9]{0,22}[a-zA-Z ]{0,3}", "\\PC{0,8}"]) {
             let table = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
@@ -237,7 +247,7 @@ mod tests {
             }
         }
 
-        /// What a retention keeps never reaches into the future, and a longer one keeps no less.
+        /// A cutoff never lies in the future, and a longer retention keeps no less.
         #[test]
         fn cutoffs_lie_in_the_past(n in 1u32..100_000, today in 0i32..3_000_000) {
             let today = NaiveDate::from_num_days_from_ce_opt(today).unwrap();

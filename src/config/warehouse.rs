@@ -1,4 +1,4 @@
-//! How to reach MySQL.
+//! The settings of the MySQL connection: URL, password, TLS.
 
 use anyhow::{Context, Result};
 use mysql::{Opts, OptsBuilder, SslOpts};
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Env, Overrides, Secret, file, secret};
 use crate::exit::usage;
+use crate::problem::Problem;
 
 /// Whether the connection is encrypted; when it is, the certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -45,11 +46,11 @@ impl Database {
             .db_name(None::<String>)
             .pass(self.password.as_ref().map(Secret::reveal))
             .ssl_opts(self.tls.then_some(ssl))
-            // Looked for by default: our progress must go where the URL says.
+            // The driver prefers a socket by default, but our progress must go where the URL says.
             .prefer_socket(false)
     }
 
-    /// `mysql://user@host:port/database`, fit for messages.
+    /// The URL for messages, without the password: `mysql://user@host:port/database`.
     pub fn shown(&self) -> String {
         let user = self.opts.get_user().unwrap_or_default();
         let place = match self.opts.get_socket() {
@@ -59,7 +60,7 @@ impl Database {
         format!("mysql://{user}@{place}/{}", self.name)
     }
 
-    /// Whether TLS is asked for.
+    /// Whether the connection uses TLS.
     pub fn is_encrypted(&self) -> bool {
         self.tls
     }
@@ -88,9 +89,11 @@ pub(super) fn from_file(
         (None, None, Some(url)) => (url.clone(), "warehouse.url"),
         (None, None, None) => return Ok(None),
     };
-    // The parser's own words may repeat the URL, and with it a password.
-    let opts = Opts::from_url(&url)
-        .map_err(|_| usage(format!("{source} must look like mysql://user@host:3306/database")))?;
+    // The parser's own message may repeat the URL, and a password in it.
+    let opts = Opts::from_url(&url).map_err(|_| {
+        Problem::usage(format!("{source} is not a MySQL URL"))
+            .fix("write it like mysql://user@host:3306/database")
+    })?;
     let in_url = opts.get_pass().map(Secret::new);
     if in_url.is_some() {
         check_password_place(source, path)?;
@@ -103,13 +106,13 @@ pub(super) fn from_file(
     };
     let name = opts.get_db_name().unwrap_or_default().to_owned();
     if name.is_empty() {
-        return Err(usage(format!(
-            "{source} names no database: mysql://user@host:3306/DATABASE"
-        )));
+        return Problem::usage(format!("{source} names no database"))
+            .fix("write it like mysql://user@host:3306/DATABASE")
+            .err();
     }
     let ca_file = file.tls_ca_file.as_ref().map(|path| folder.join(path));
     if let Some(path) = &ca_file {
-        // The driver would say no more than that there is no such file.
+        // The driver would only say that there is no such file, not which.
         std::fs::File::open(path).map_err(|e| {
             usage(format!(
                 "warehouse.tls_ca_file: cannot read {}: {e}",
@@ -128,26 +131,29 @@ pub(super) fn from_file(
 
 fn check_password_place(source: &str, path: Option<&Path>) -> Result<()> {
     if source == "--url" {
-        return Err(usage(
-            "--url holds a password: secrets don't belong on a command line, where everyone can see them; \
-             use warehouse.password_file or LAKECTL_WAREHOUSE_PASSWORD",
-        ));
+        return Problem::usage(
+            "--url holds a password: secrets don't belong on a command line, where everyone can see them",
+        )
+        .fix("use warehouse.password_file or LAKECTL_WAREHOUSE_PASSWORD")
+        .err();
     }
     if let (Some(path), "warehouse.url") = (path, source) {
         let mode = std::fs::metadata(path)
             .with_context(|| path.display().to_string())?
             .mode();
         if mode & 0o007 != 0 {
-            return Err(usage(format!(
-                "warehouse.url holds a password and others can read {0}; run: chmod o-rwx {0}",
-                path.display()
-            )));
+            let shown = path.display();
+            return Problem::usage(format!(
+                "warehouse.url holds a password and others can read {shown}"
+            ))
+            .fix(format!("run: chmod o-rwx {shown}"))
+            .err();
         }
     }
     Ok(())
 }
 
-/// Within one machine the wire can't be listened to; beyond it TLS is the default.
+/// Whether to encrypt. Nobody can listen to a connection within one machine; beyond it TLS is the default.
 fn tls(file: &file::WarehouseSection, opts: &Opts) -> Result<bool> {
     let host = opts.get_ip_or_hostname();
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -155,9 +161,11 @@ fn tls(file: &file::WarehouseSection, opts: &Opts) -> Result<bool> {
         || host == "localhost"
         || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     match file.tls {
-        Some(TlsMode::Off) if file.tls_ca_file.is_some() => Err(usage(
-            "warehouse.tls_ca_file is given, but warehouse.tls is \"off\"",
-        )),
+        Some(TlsMode::Off) if file.tls_ca_file.is_some() => {
+            Problem::usage("warehouse.tls_ca_file is given, but warehouse.tls is \"off\"")
+                .fix("leave one of them out")
+                .err()
+        }
         Some(mode) => Ok(mode == TlsMode::Required),
         None => Ok(!local || file.tls_ca_file.is_some()),
     }

@@ -1,7 +1,7 @@
-//! Erasing persons: out of the lake's files and MySQL's rows, and kept out of both from then on.
+//! Erases persons from the lake's files and MySQL's rows, and keeps them out of both from then on.
 //!
-//! find -> ask -> register -> lake -> warehouse -> report. The subjects are registered before the first line goes:
-//! whatever is drained from that moment on leaves them out, and what was drained before is found.
+//! find -> ask -> register -> lake -> warehouse -> report. The subjects are registered before the first line is erased:
+//! drains leave them out from that moment on, and records that were drained before are found.
 
 mod outcome;
 mod scope;
@@ -42,12 +42,12 @@ pub struct ErasureRequest {
     pub arguments: CommandLine,
 }
 
-/// `lakectl purge --key TOPIC=KEY` and `--where FIELD=VALUE`. What was done stands in `report.outcome`, and in the audit
-/// trail as far as [`ErasureOutcome::audit`] tells it.
+/// Runs `lakectl purge --key TOPIC=KEY` and `--where FIELD=VALUE`. The result goes into `report.outcome`, and as
+/// [`ErasureOutcome::audit`] into the audit trail.
 ///
 /// # Errors
-/// Nobody to ask, unknown topics, nothing to erase from: exit code 2, and nothing was touched. Otherwise what could not
-/// be erased is named, and the rest was.
+/// There is nobody to ask, a topic is unknown, or there is nothing to erase from: exit code 2, and nothing is changed.
+/// Otherwise the error names what could not be erased; the rest is.
 pub fn execute(
     request: &ErasureRequest,
     settings: &Settings,
@@ -88,6 +88,7 @@ pub fn execute(
     Ok(())
 }
 
+/// The command line for the audit trail, without the subject.
 fn trail<'t>(
     scope: &'t ErasureScope<'_>,
     settings: &'t Settings,
@@ -103,14 +104,14 @@ fn trail<'t>(
     }
 }
 
-/// A topic of the lake that was looked through.
+/// A topic of the lake that was searched.
 struct SearchedTopic<'s> {
     topic: &'s crate::config::Topic,
     matcher: Matcher,
     found: LakeHits,
 }
 
-/// Looks everywhere, and touches nothing.
+/// Searches everywhere, and changes nothing.
 fn find<'s>(
     scope: &'s ErasureScope<'_>,
     subjects: &[Subject],
@@ -126,7 +127,7 @@ fn find<'s>(
                 Err(error) if stop.signal().is_some() => {
                     return Err(error.context(format!("topic {}", topic.name)));
                 }
-                // One damaged topic must not keep the person in the others; whoever erases is told again.
+                // One damaged topic must not keep the person in the others; the report names it.
                 Err(error) => {
                     outcome.fail(format!("topic {}", topic.name), &error);
                     LakeHits::default()
@@ -151,7 +152,7 @@ fn find<'s>(
     Ok(seen)
 }
 
-/// From here on no drain takes the subjects in again.
+/// Registers the subjects: from here on drains leave them out.
 fn register(
     scope: &ErasureScope<'_>,
     subjects: &[Subject],
@@ -213,7 +214,7 @@ fn erase_warehouse(
             Ok(Locked::Ours(hits)) => outcome.add_rows(topic, hits, 0),
             Ok(Locked::HeldBy(holder)) => outcome.lock_out(holder),
             Err(error) => {
-                // What was deleted until then is told, too.
+                // Rows that were deleted until then are reported, too.
                 if let Some(ended) = error.downcast_ref::<ErasureEnded>() {
                     outcome.add_rows(topic, ended.hits.clone(), ended.unknown);
                 }
@@ -223,7 +224,7 @@ fn erase_warehouse(
     }
 }
 
-/// What was found and done goes into the report, and with it what a person still has to do.
+/// Reports what was found and done, and what a person still has to do.
 fn settle(report: &mut Report, outcome: ErasureOutcome) -> Result<()> {
     for warning in outcome.warnings(report.dry_run) {
         report.warn(warning);
@@ -235,7 +236,7 @@ fn settle(report: &mut Report, outcome: ErasureOutcome) -> Result<()> {
         Ok(())
     } else {
         Err(anyhow!(
-            "not everything could be erased: {}; mend it and run the same again",
+            "not everything could be erased: {}; repair that and run the same again",
             failures.join("; ")
         ))
     }

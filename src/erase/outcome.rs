@@ -13,11 +13,11 @@ use crate::subjects::subject::Subject;
 use crate::warehouse::TableHits;
 use crate::words::count;
 
-/// Lists of files for people end here; the JSON has them all.
+/// Files that a list for people has at most; the JSON has all.
 const FILES_SHOWN: usize = 1_000;
 const HASH_SHOWN: usize = 16;
 
-/// What no erasure of ours gets at.
+/// Places that lakectl can't erase from.
 const UNREACHABLE: [&str; 4] = [
     "Kafka: the records stay in their topics until retention or compaction takes them; drains leave them out from now on",
     "backups and snapshots of the lake and of MySQL: restored, they bring the person back until the same erasure is run again",
@@ -33,7 +33,7 @@ pub struct ErasureOutcome {
 
 #[derive(Debug, Clone, Default, Serialize)]
 struct ErasedCounts {
-    /// Of the first subject; null in a dry run where nothing was ever erased.
+    /// The hash of the first subject; null in a dry run if nothing was ever erased.
     hash: Option<String>,
     subjects: Vec<SubjectReport>,
     lines: u64,
@@ -53,10 +53,10 @@ struct ErasedCounts {
 struct SubjectReport {
     /// A topic, or `*`.
     topic: String,
-    /// The path of the field; null: the record's key.
+    /// The path of the field; null means the record's key.
     field: Option<String>,
     hash: Option<String>,
-    /// Where MySQL's key is another than the lake's.
+    /// The hash for MySQL, if its key differs from the lake's.
     #[serde(skip_serializing_if = "Option::is_none")]
     warehouse_hash: Option<String>,
 }
@@ -73,12 +73,12 @@ struct TableReport {
     topic: String,
     table: String,
     rows: u64,
-    /// Of `lakectl_rejects`.
+    /// Rows of `lakectl_rejects`.
     rejects: u64,
-    /// Rows beside these whose deletion went out, and of which the server could not say any more whether it counts.
+    /// Further rows whose deletion was sent, but the server's answer never came.
     #[serde(skip_serializing_if = "is_zero")]
     unknown: u64,
-    /// JSON columns.
+    /// JSON columns, which are not searched.
     unsearched: Vec<String>,
 }
 
@@ -123,7 +123,7 @@ impl ErasureOutcome {
         }
     }
 
-    /// Settles under which hashes the subjects go, and answers with the secret for targets that have none.
+    /// Sets the hashes of the subjects, and returns the secret for targets that have none.
     pub(super) fn name_subjects(
         &mut self,
         scope: &ErasureScope<'_>,
@@ -138,7 +138,7 @@ impl ErasureOutcome {
             Some(secret) => secret.clone(),
             None => ErasureSecret::random()?,
         };
-        // A dry run leaves no secret behind: a hash by one that is thrown away says nothing.
+        // A dry run keeps no secret, and a hash by a secret that is thrown away is useless.
         let tell = known.is_some() || !dry_run;
         let other = secret_of(&warehouse).filter(|other| *other != secret);
         for subject in subjects {
@@ -163,7 +163,7 @@ impl ErasureOutcome {
         Ok(secret)
     }
 
-    /// Forgets what was found, to be filled with what was done.
+    /// Clears what was found, to be filled with what is done.
     pub(super) fn clear(&mut self) {
         let kept = std::mem::take(&mut self.erased);
         self.erased = ErasedCounts {
@@ -203,7 +203,7 @@ impl ErasureOutcome {
         }
     }
 
-    /// `unknown`: rows of which it can't be told whether they are deleted.
+    /// `unknown`: rows that may or may not be deleted.
     pub(super) fn add_rows(&mut self, topic: &Topic, hits: TableHits, unknown: u64) {
         if hits.table.is_none() && hits.rejects + unknown == 0 {
             return;
@@ -253,7 +253,7 @@ impl ErasureOutcome {
         exit::worst(failed.chain([attention, locked]))
     }
 
-    /// What is left for a person.
+    /// What a person still has to do.
     pub(super) fn warnings(&self, dry_run: bool) -> Vec<String> {
         let erased = &self.erased;
         let left = if dry_run { "would be left" } else { "were left" };
@@ -261,7 +261,7 @@ impl ErasureOutcome {
         let lines = |files: &[FileReport]| files.iter().map(|file| file.lines).sum::<u64>();
         if !erased.not_searchable.is_empty() {
             warnings.push(format!(
-                "{} in {} can't be read, and hold the subject's bytes: they {left}, look at them ({}, …)",
+                "{} in {} can't be read but hold the subject's bytes: they {left}, look at them ({}, …)",
                 count(lines(&erased.not_searchable), "line"),
                 count(erased.not_searchable.len() as u64, "file"),
                 erased.not_searchable[0].path
@@ -304,7 +304,7 @@ impl ErasureOutcome {
         warnings
     }
 
-    /// For people, line by line; `plan`: nothing was done yet.
+    /// The result for people, line by line. `plan`: nothing was done yet.
     pub(super) fn text(&self, plan: bool) -> Vec<String> {
         let erased = &self.erased;
         let mut text = Vec::new();
@@ -366,7 +366,7 @@ impl ErasureOutcome {
         text
     }
 
-    /// What an audit trail keeps: who was erased by their hashes, and how much went.
+    /// The entry in the audit trail: the hashes of the erased persons, and how much was erased.
     pub fn audit(&self) -> serde_json::Value {
         let erased = &self.erased;
         let sum = |pick: fn(&TableReport) -> u64| erased.tables.iter().map(pick).sum::<u64>();

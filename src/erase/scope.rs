@@ -1,4 +1,4 @@
-//! Where to erase: which of lake and warehouse can be had, and which of their topics are meant.
+//! Where to erase: which of lake and warehouse can be opened, and which of their topics are meant.
 
 use anyhow::Result;
 use globset::GlobMatcher;
@@ -13,30 +13,30 @@ use crate::subjects::subject::Subject;
 use crate::target::TargetKind;
 use crate::warehouse::Warehouse;
 
-/// What was opened, and the topics in it that a subject may be in.
+/// The opened targets, and their topics that may hold a subject.
 #[derive(Debug)]
 pub(super) struct ErasureScope<'a> {
     pub(super) lake: Option<Lake<'a>>,
     pub(super) warehouse: Option<Warehouse>,
     pub(super) lake_topics: Vec<Topic>,
     pub(super) table_topics: Vec<Topic>,
-    /// The topics that `--topics` names; None: all, also those that are yet to come.
+    /// The topics that `--topics` names; None means all, including future ones.
     pub(super) named_topics: Option<Vec<String>>,
     pub(super) not_done: Vec<NotDone>,
 }
 
-/// A target that was left out.
+/// A target that is left out.
 #[derive(Debug, Clone)]
 pub(super) struct NotDone {
     pub(super) target: &'static str,
     pub(super) why: String,
-    /// It was meant, but could not be reached.
+    /// It is meant, but can't be reached.
     pub(super) unreached: bool,
 }
 
 impl<'a> ErasureScope<'a> {
     /// # Errors
-    /// Neither lake nor warehouse, or a topic that nobody knows: exit code 2.
+    /// There is neither a lake nor a warehouse, or a topic is unknown: exit code 2.
     pub(super) fn open(request: &ErasureRequest, settings: &'a Settings) -> Result<ErasureScope<'a>> {
         let mut scope = ErasureScope {
             lake: None,
@@ -99,7 +99,7 @@ impl<'a> ErasureScope<'a> {
                 self.warehouse = Some(warehouse);
                 Ok(())
             }
-            // Asked for nothing else, it is an error like any other.
+            // If nothing else was asked for, it is an error.
             Err(error) if only.is_some() => Err(error),
             Err(error) => {
                 self.leave_out("warehouse", format!("{error:#}"), true);
@@ -116,7 +116,7 @@ impl<'a> ErasureScope<'a> {
         });
     }
 
-    /// Keeps the topics that are named, and in which a subject may be.
+    /// Keeps the named topics that may hold a subject.
     fn choose(&mut self, patterns: &[String], settings: &Settings, subjects: &[Subject]) -> Result<()> {
         let found = self.lake_topics.iter().chain(&self.table_topics);
         let known: BTreeSet<String> = found

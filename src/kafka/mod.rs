@@ -1,4 +1,4 @@
-//! Kafka: what is there, what of it a run will read, and the read itself.
+//! Kafka: the client, the plan of a read, and the bounded read. Nothing is decoded here.
 
 mod client;
 mod plan;

@@ -1,4 +1,4 @@
-//! What a run will read: decided once, before it reads, from what Kafka holds and what the target has.
+//! Plans what a run reads, before it reads: from the offsets that Kafka holds and the target's progress.
 
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use crate::problem::Problem;
 use crate::record::{DrainPlan, Gap, OffsetRange, Progress};
 
-/// A Kafka partition as the broker describes it.
+/// The offsets of a Kafka partition, as the broker gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionOffsets {
     pub partition: i32,
-    /// The first offset that is still there.
+    /// The low watermark: the first offset that Kafka still has.
     pub low: i64,
     /// Where read_committed ends: below the high watermark while a transaction is open.
     pub stable_end: i64,
@@ -18,7 +18,7 @@ pub struct PartitionOffsets {
     pub high: i64,
 }
 
-/// What the user said to go on in spite of.
+/// Losses that the user accepts.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Accept {
     pub gap: bool,
@@ -31,17 +31,17 @@ pub enum From {
     #[default]
     Earliest,
     Latest,
-    /// Records from this time on; the offset that Kafka names for it, per Kafka partition.
+    /// Records from this time on, with the offset that Kafka gives for it per Kafka partition.
     Time {
         ms: i64,
         offsets: BTreeMap<i32, Option<i64>>,
     },
 }
 
-/// Decides the ranges of one topic.
+/// Plans the ranges of one topic.
 ///
 /// # Errors
-/// Records that are gone, and a topic that was made anew, unless they are accepted.
+/// Kafka has deleted records that were never read, or the topic was made anew, unless `accept` says to go on.
 pub fn plan(
     topic: &str,
     offsets: &[PartitionOffsets],
@@ -51,14 +51,14 @@ pub fn plan(
     accept: Accept,
 ) -> Result<DrainPlan> {
     let generation = generation(topic, offsets, topic_id, progress, accept)?;
-    // Of a topic that was made anew the old offsets mean nothing.
+    // The old offsets mean nothing in a topic that was made anew.
     let is_anew = generation != progress.generation.max(1);
     let known = if is_anew {
         restart(offsets, topic_id, progress)
     } else {
         progress.next.clone()
     };
-    // One answer without an id does not forget the one that is known: of the same topic it stays the same.
+    // An answer without an id leaves the known one in place: a topic keeps its id.
     let known_id = progress.topic_id.clone().filter(|_| !is_anew);
     let mut plan = DrainPlan {
         generation,
@@ -68,7 +68,7 @@ pub fn plan(
     for at in offsets {
         let start = match known.get(&at.partition) {
             Some(&next) => next,
-            // New on a topic that is known: whatever it has lost by now was never seen.
+            // A new Kafka partition of a known topic: records that it has already lost were never read.
             None if !progress.next.is_empty() && !is_anew => 0,
             None => first_start(at, from),
         };
@@ -110,7 +110,8 @@ fn first_start(at: &PartitionOffsets, from: &From) -> i64 {
     }
 }
 
-/// The topic's id tells a topic that was deleted and made anew; without ids only an end below our progress does.
+/// The topic's generation, one more if it was deleted and made anew. Its id shows that; without ids only an end below the
+/// progress does.
 fn generation(
     topic: &str,
     offsets: &[PartitionOffsets],
@@ -155,7 +156,8 @@ fn generation(
     .err()
 }
 
-/// With another id everything is new. With the same one Kafka lost the log's end: what lies below it is ours already.
+/// Where a topic that was made anew begins. With another id all records are new. With the same id Kafka lost the log's end,
+/// and the records below it were read already.
 fn restart(offsets: &[PartitionOffsets], topic_id: Option<&str>, progress: &Progress) -> BTreeMap<i32, i64> {
     let same_topic = topic_id.is_some() && topic_id == progress.topic_id.as_deref();
     if !same_topic {

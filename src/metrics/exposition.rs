@@ -1,10 +1,10 @@
-//! Prometheus' text format, as far as lakectl writes it: gauges with labels. What it writes it also reads back.
+//! Prometheus' text format, as far as lakectl uses it: gauges with labels. It writes such files and reads them back.
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// The names of all that is written, in the file's order, and what they mean.
+/// The names of all metrics, in the file's order, and their help texts.
 pub const FAMILIES: [(&str, &str); 23] = [
     (
         "lakectl_last_run_timestamp_seconds",
@@ -70,7 +70,7 @@ pub const FAMILIES: [(&str, &str); 23] = [
     ),
     (
         "lakectl_topic_below_retention_records",
-        "Records that were left out because a purge has erased their days.",
+        "Records that were left out because a purge has deleted their days.",
     ),
     (
         "lakectl_verify_differences",
@@ -88,15 +88,15 @@ pub const FAMILIES: [(&str, &str); 23] = [
     ),
 ];
 
-/// Labels, sorted by name.
+/// Labels, in the order of their names.
 pub type Labels = BTreeMap<String, String>;
 
-/// Samples by the place of their name in `FAMILIES`, and labels.
+/// Samples by the index of their name in `FAMILIES`, and by labels.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Samples(pub BTreeMap<(usize, Labels), f64>);
 
 impl Samples {
-    /// A name that is not in `FAMILIES` is a mistake of ours, which the tests find.
+    /// Sets a sample. A name that is not in `FAMILIES` is a bug, which the tests find.
     pub fn set(&mut self, name: &str, labels: &Labels, value: f64) {
         if let Some(family) = family(name) {
             self.0.insert((family, labels.clone()), value);
@@ -125,7 +125,7 @@ impl Samples {
         text
     }
 
-    /// What a file of ours says. Names that this version doesn't know are left out.
+    /// Reads a file that lakectl has written. Names that this version doesn't know are left out.
     ///
     /// # Errors
     /// A line that lakectl can't have written.
@@ -166,13 +166,13 @@ fn sample(line: &str) -> Result<(&str, Labels, f64)> {
         let (value, after) = unescaped(value).context("a label's value has no end")?;
         labels.insert(label.to_owned(), value);
         if let Some(value) = after.strip_prefix("} ") {
-            return Ok((name, labels, value.parse().context("the value is no number")?));
+            return Ok((name, labels, value.parse().context("the value is not a number")?));
         }
         rest = after.strip_prefix(',').context("the labels have no end")?;
     }
 }
 
-/// The text up to the quote that ends it, and what follows.
+/// The text up to the closing quote, and the rest.
 fn unescaped(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut chars = text.char_indices();

@@ -1,7 +1,7 @@
-//! `--metrics-file`: what runs did, for Prometheus' textfile collector.
+//! `--metrics-file`: numbers of runs, for Prometheus' textfile collector.
 //!
-//! One file may serve several commands: each replaces its own samples and keeps the others'. It is read, changed and
-//! replaced under a lock on its folder, by one rename, so that a collector never finds half of it.
+//! Several commands may share a file: each replaces its own samples and keeps the others. The file is read, changed and
+//! replaced by one rename, under a lock on its folder, so that a collector never finds half a file.
 
 mod exposition;
 mod run;
@@ -20,16 +20,16 @@ use crate::report::{Report, Status};
 use exposition::Samples;
 use run::RunMetrics;
 
-/// How long another lakectl may take to replace the file before we go on without the lock.
+/// How long to wait for another lakectl to replace the file, before going on without the lock.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often we look whether it has.
+/// How often to try the lock.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-/// Collectors run under an account of their own.
+/// Everybody may read the file: collectors run under their own account.
 const MODE: u32 = 0o644;
 
-/// Writes the samples of a run that is over. That this fails undoes nothing of the run: it is a warning, and exit code 3.
-/// `command` tells the run from runs of another kind, in the label of that name; a run about `all_topics` tells which ones
-/// are no longer configured.
+/// Writes the samples of a run that has ended. A failure does not undo the run: it is a warning, and exit code 3.
+/// `command` is the label that distinguishes kinds of runs; a run about `all_topics` drops those that are not configured any
+/// more.
 pub fn write(path: &Path, command: &'static str, all_topics: bool, report: &mut Report) {
     let now = UNIX_EPOCH.elapsed().unwrap_or_default();
     let run = RunMetrics {
@@ -52,7 +52,7 @@ pub fn write(path: &Path, command: &'static str, all_topics: bool, report: &mut 
 }
 
 fn write_over(path: &Path, run: &RunMetrics<'_>) -> Result<()> {
-    // A link stays one: what it leads to is replaced.
+    // A link stays: the file that it leads to is replaced.
     let path = match fs::canonicalize(path) {
         Ok(path) => path,
         Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
@@ -64,23 +64,23 @@ fn write_over(path: &Path, run: &RunMetrics<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What the file says so far.
+/// The samples in the file.
 fn before(path: &Path) -> Result<Samples> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Samples::default()),
         Err(error) => return Err(error.into()),
-        Ok(found) if !found.is_file() => bail!("it is no regular file"),
+        Ok(found) if !found.is_file() => bail!("it is not a regular file"),
         Ok(_) => {}
     }
     let text = fs::read_to_string(path)?;
     Samples::parse(&text).context("it holds what lakectl did not write, and was left as it is; move it away")
 }
 
-/// Two runs at once: the second one waits for the first to be through.
+/// Takes the lock, so that a second run waits until the first has replaced the file.
 fn lock(folder: &Path) -> Result<File> {
     let file = File::open(folder).with_context(|| folder.display().to_string())?;
     let deadline = Instant::now() + PATIENCE;
-    // A file system without locks has none for us: then the last one wins.
+    // On a file system without locks the last run wins.
     while flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK)
         && Instant::now() < deadline
     {

@@ -1,4 +1,4 @@
-//! What a run's report says in numbers, over what earlier runs said.
+//! Turns a run's report into samples, over those of earlier runs.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -9,18 +9,18 @@ use crate::report::{Report, Status, TargetReport, TopicReport};
 
 const TOPIC_SUCCESS: &str = "lakectl_topic_last_success_timestamp_seconds";
 
-/// A run, under the name that tells it from runs of another kind.
+/// A run, under the name of its command.
 pub(super) struct RunMetrics<'r> {
     pub command: &'static str,
     pub report: &'r Report,
-    /// Whether it was about all topics, so that those it doesn't have are no longer configured.
+    /// Whether the run was about all topics, so that topics it doesn't have are no longer configured.
     pub all_topics: bool,
     /// When it ended, in seconds since 1970.
     pub now: f64,
 }
 
 impl RunMetrics<'_> {
-    /// The samples of other commands stay as they are, and so do those of topics that this run did not come to.
+    /// Replaces the run's samples. Those of other commands, and of topics that the run did not reach, stay.
     pub(super) fn over(&self, mut samples: Samples) -> Samples {
         if self.all_topics && self.report.error.is_none() && self.report.status != Status::Interrupted {
             let purged = |family: usize| FAMILIES[family].0.starts_with("lakectl_purged");
@@ -44,7 +44,7 @@ impl RunMetrics<'_> {
             .is_some_and(|command| command == self.command)
     }
 
-    /// Whether the labels name a topic of the run, or none at all.
+    /// Whether the labels name a topic of the run, or no topic.
     fn has(&self, labels: &Labels) -> bool {
         let mut topics = self.report.topics.iter();
         labels
@@ -52,7 +52,8 @@ impl RunMetrics<'_> {
             .is_none_or(|name| topics.any(|topic| topic.topic == *name))
     }
 
-    /// A name that somebody gave and that was never done may be a slip: it must not stand there as a topic for ever.
+    /// Whether the topic is known. A name from the command line that never succeeded may be mistyped, and must not stay in the
+    /// file for ever.
     fn knows(&self, samples: &Samples, topic: &TopicReport) -> bool {
         let labels = self.labels(Some(("topic", &topic.topic)));
         samples.get(TOPIC_SUCCESS, &labels).is_some()
@@ -80,7 +81,7 @@ impl RunMetrics<'_> {
         set("lakectl_last_run_warnings", self.report.warnings.len() as f64);
     }
 
-    /// Of a topic that failed or was locked, the numbers stay those of the last run that did it.
+    /// Sets a topic's samples. If it failed or was locked, the numbers of the last successful run stay.
     fn topic(&self, topic: &TopicReport, samples: &mut Samples) {
         let labels = self.labels(Some(("topic", &topic.topic)));
         let before = samples.get(TOPIC_SUCCESS, &labels).unwrap_or(0.0);
@@ -97,7 +98,7 @@ impl RunMetrics<'_> {
         }
     }
 
-    /// What a purge deleted. What it left alone keeps the numbers of the purge that last deleted any of it.
+    /// Sets what a purge deleted. Topics and tables of which it deleted nothing keep the numbers of an earlier purge.
     fn purged(&self, samples: &mut Samples) {
         let list = |name: &str| {
             self.report

@@ -1,5 +1,4 @@
-//! How far a run is, while it runs: bars for a person at a terminal, now and then a line in a log with `--verbose`, and
-//! nothing else.
+//! Shows how far a run has come: bars at a terminal, or a line in a log from time to time with `--verbose`.
 
 use indicatif::{
     HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
@@ -16,14 +15,14 @@ use crate::record::{DrainPlan, Record};
 use crate::report::Report;
 use crate::stop::Stop;
 
-/// Records between two looks at the clock.
+/// The clock is read once per this many records.
 const STEP: u64 = 1_000;
-/// How often a bar moves where nothing comes in.
+/// How often a bar is drawn again while no records come.
 const TICK: Duration = Duration::from_millis(200);
-/// How often a log hears of a topic.
+/// How often a log gets a line on a topic.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Where a run shows how far it is.
+/// Where a run shows how far it has come.
 #[derive(Debug)]
 pub struct Display {
     way: DisplayMode,
@@ -52,7 +51,7 @@ impl Display {
         }
     }
 
-    /// A topic that is about to be drained.
+    /// The bar of a topic that is drained next.
     pub fn topic(&self, topic: &str, plan: &DrainPlan) -> TopicBar {
         let shown = match &self.way {
             DisplayMode::Nothing => return TopicBar(None),
@@ -67,7 +66,7 @@ impl Display {
         })))
     }
 
-    /// A table whose rows are about to be deleted.
+    /// The bar of a table whose rows are deleted next.
     pub fn rows(&self, table: &str, rows: u64) -> RowsBar {
         let bar = matches!(self.way, DisplayMode::Bars).then(|| {
             let bar = ProgressBar::with_draw_target(Some(rows), ProgressDrawTarget::stderr());
@@ -80,7 +79,7 @@ impl Display {
         RowsBar(bar.map(Bar))
     }
 
-    /// A topic that another run holds; shown until this is dropped.
+    /// Shows that another run holds the topic, until the result is dropped.
     pub fn waiting(&self, topic: &str, holder: &str) -> Waiting {
         let bar = matches!(self.way, DisplayMode::Bars).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
@@ -99,7 +98,7 @@ impl Display {
     }
 }
 
-/// A template with our own words for the time that is left, and for a run that was told to stop.
+/// A template with our own texts for the time left, and for a run that was stopped.
 fn style(template: &str, stop: &Stop) -> ProgressStyle {
     let stop = stop.clone();
     ProgressStyle::with_template(template)
@@ -127,7 +126,7 @@ fn clock(seconds: u64) -> String {
     }
 }
 
-/// A topic on its way, where anybody looks.
+/// The bar of a topic, if a person or a log sees it.
 #[derive(Debug)]
 pub struct TopicBar(Option<Box<Shown>>);
 
@@ -136,12 +135,12 @@ struct Shown {
     way: BarShape,
     topic: String,
     began: Instant,
-    /// Offsets to go through, and those that are behind us: compaction leaves holes that no record fills.
+    /// All offsets, and those done. Offsets are counted, not records, as compaction leaves holes.
     offsets: u64,
     passed: u64,
     records: u64,
     bytes: u64,
-    /// By Kafka partition, the offset that comes next.
+    /// The next offset of each Kafka partition.
     reached: BTreeMap<i32, i64>,
 }
 
@@ -151,7 +150,7 @@ enum BarShape {
     Lines { log: Log, told: Instant },
 }
 
-/// Clears itself at its end, whatever ends it, and before anything else is printed.
+/// A bar that clears itself when it ends, and before anything else is printed.
 #[derive(Debug)]
 struct Bar(ProgressBar);
 
@@ -161,7 +160,7 @@ impl Drop for Bar {
     }
 }
 
-/// What the bar's own thread reads.
+/// The values that the bar's thread reads.
 #[derive(Debug, Default)]
 struct BarCounts {
     records: AtomicU64,
@@ -182,7 +181,7 @@ impl TopicBar {
         }
     }
 
-    /// All is read; what is left is the target's part.
+    /// All is read, and the target commits.
     pub fn committing(&mut self) {
         let Some(shown) = &mut self.0 else { return };
         if let BarShape::Bar { bar, .. } = &shown.way {
@@ -250,7 +249,7 @@ impl Shown {
         }
     }
 
-    /// What a log should hear by now.
+    /// The line that is due in a log, if one is.
     fn line_due(&mut self, now: Instant) -> Option<String> {
         let BarShape::Lines { told, .. } = &mut self.way else {
             return None;
@@ -289,7 +288,7 @@ fn speed(records: u64, bytes: u64, elapsed: Duration) -> String {
     )
 }
 
-/// The same for a log, with the share of the offsets and the time that the rest will take.
+/// The line in a log, with the share of offsets and the time left.
 fn told_so_far(records: u64, bytes: u64, passed: u64, offsets: u64, elapsed: Duration) -> String {
     let share = passed as f64 / offsets.max(1) as f64;
     let left = elapsed.as_secs_f64() * (1.0 - share) / share.max(1e-9);
@@ -303,7 +302,7 @@ fn told_so_far(records: u64, bytes: u64, passed: u64, offsets: u64, elapsed: Dur
     )
 }
 
-/// Rows on their way out.
+/// The bar of rows that are deleted.
 #[derive(Debug)]
 pub struct RowsBar(Option<Bar>);
 

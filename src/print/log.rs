@@ -1,4 +1,4 @@
-//! The lines that tell what happened: errors, warnings and, in logs, how far a run is.
+//! Lines on stderr and in logs: errors, warnings, and how far a run has come.
 
 use anstyle::{AnsiColor, Style};
 use chrono::{SecondsFormat, Utc};
@@ -20,7 +20,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// How lines are written, and what each of them says of the run.
+/// The form of the lines, and what each says about the run.
 #[derive(Debug, Clone)]
 pub struct Log {
     format: LogFormat,
@@ -57,17 +57,17 @@ impl Log {
         }
     }
 
-    /// Whether stdout's lines stand as they are, without time and frame.
+    /// Whether lines on stdout are plain, without time or JSON around them.
     pub(super) fn is_plain(&self) -> bool {
         self.format == LogFormat::Text
     }
 
-    /// Whether a line's topic stands beside its message.
+    /// Whether a line has the topic in a field beside its message.
     pub(super) fn names_the_topic(&self) -> bool {
         self.format == LogFormat::Json
     }
 
-    /// Writes to stderr, where nobody is told of a stderr that takes nothing.
+    /// Writes to stderr. If that fails, there is no place to report it.
     pub fn tell(&self, level: Level, topic: Option<&str>, message: &str) {
         self.tell_problem(level, topic, &Problem::new(message));
     }
@@ -118,7 +118,7 @@ fn diagnostic(level: Level, topic: Option<&str>, problem: &Problem) -> String {
     let style = color.map_or(Style::new(), |color| color.on_default().bold());
     let head = paint.text(style, format!("lakectl: {word}").trim_end());
     let message = printable(&problem.to_string());
-    // A topic's message names it, but not twice.
+    // A message names its topic, but not twice.
     match topic.filter(|_| problem.subject.is_none()) {
         Some(topic) => format!("{head} topic {topic}: {message}"),
         None => format!("{head} {message}"),

@@ -1,4 +1,4 @@
-//! What the user sees at the end of a run: one JSON object, lines for a log, or a table at a terminal.
+//! Prints the report at the end of a run: as one JSON object, as lines for a log, or as a table at a terminal.
 
 pub mod bars;
 mod log;
@@ -26,10 +26,10 @@ pub struct PrintOptions {
     pub log_format: LogFormat,
 }
 
-/// The report, in the form that was asked for. Errors and warnings go to stderr.
+/// Prints the report in the form that the flags ask for. Errors and warnings go to stderr.
 ///
 /// # Errors
-/// Stdout could not take it. A reader that has gone is none: nobody is left to miss anything.
+/// Stdout can't be written. A closed pipe is not an error: its reader wants no more.
 pub fn report(report: &Report, options: PrintOptions) -> std::io::Result<()> {
     let log = Log::new(options.log_format, report);
     let mut stdout = std::io::stdout();
@@ -58,7 +58,7 @@ pub fn report(report: &Report, options: PrintOptions) -> std::io::Result<()> {
     }
 }
 
-/// Warnings, then what became of single topics, then of the run.
+/// Prints warnings, then errors of topics, then that of the run.
 fn diagnostics(report: &Report, quiet: bool, log: &Log) {
     if quiet && report.exit_code == exit::DONE {
         return;
@@ -81,7 +81,7 @@ fn diagnostics(report: &Report, quiet: bool, log: &Log) {
     }
 }
 
-/// Lines on stdout, now.
+/// Prints lines on stdout at once.
 pub fn lines(lines: &[String], log: &Log) {
     let mut stdout = std::io::stdout().lock();
     for line in lines {

@@ -1,5 +1,5 @@
-//! Colours, where a terminal shows them and nobody has forbidden them (NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM).
-//! They never say anything that the words don't.
+//! Colours, if the terminal shows them and no variable forbids them (NO_COLOR, CLICOLOR, CLICOLOR_FORCE, TERM).
+//! They only repeat what the words say.
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;

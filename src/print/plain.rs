@@ -1,4 +1,4 @@
-//! A line a topic, for logs and scripts.
+//! The report with a line per topic, for logs and scripts.
 
 use super::Log;
 use crate::config::Kind;
@@ -16,7 +16,7 @@ pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
     }
     let width = report.topics.iter().map(|topic| topic.topic.len()).max();
     let width = width.unwrap_or(0);
-    // As JSON, the line of its error says all of a topic that came to nothing.
+    // In JSON, the line of its error says all about a failed topic.
     let told = |topic: &&TopicReport| topic.status == Status::Ok || !log.names_the_topic();
     for topic in report.topics.iter().filter(told) {
         let what = what(topic, report.dry_run, verbose);
@@ -91,7 +91,7 @@ fn what(topic: &TopicReport, dry_run: bool, verbose: bool) -> String {
     text
 }
 
-/// What a dry run says of the target.
+/// The target in a dry run.
 pub(super) fn whereto(topic: &TopicReport) -> String {
     match &topic.replaces {
         Some(replaced) => format!("again, and replace {replaced}"),
@@ -99,7 +99,7 @@ pub(super) fn whereto(topic: &TopicReport) -> String {
     }
 }
 
-/// What else is to be said of a topic, beside what was read and written.
+/// Remarks on a topic, beside what was read and written.
 pub(super) fn notes(topic: &TopicReport, dry_run: bool, number: impl Fn(u64) -> String) -> Vec<String> {
     let lost = topic
         .gaps
@@ -120,7 +120,7 @@ pub(super) fn notes(topic: &TopicReport, dry_run: bool, number: impl Fn(u64) -> 
     some.map(|(n, name)| format!("{} {name}", number(*n))).collect()
 }
 
-/// The offsets of each Kafka partition that a run took in, or would.
+/// The offsets of each Kafka partition that a run has taken, or would take.
 pub(super) fn ranges(topic: &TopicReport, dry_run: bool) -> String {
     let to = |part: &PartitionReport| if dry_run { part.end } else { part.next };
     let moved = topic.partitions.iter().filter(|part| part.start < to(part));

@@ -1,4 +1,4 @@
-//! The report at a terminal: a table as wide as it is, in which what needs a person stands out, with and without colours.
+//! The report at a terminal: a table as wide as the terminal. Rows that need a person stand out, with and without colours.
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{HumanBytes, HumanCount};
@@ -10,9 +10,9 @@ use crate::exit;
 use crate::report::{Report, Status, TargetReport, TopicReport};
 use crate::words::{count, printable};
 
-/// Where the terminal doesn't say how wide it is.
+/// The width if the terminal doesn't say it.
 const WIDTH_DEFAULT: usize = 80;
-/// A topic's name is never shortened to less.
+/// The least width of a shortened topic name.
 const NAME_MIN: usize = 12;
 const GAP: &str = "  ";
 
@@ -36,7 +36,7 @@ fn render(report: &Report, verbose: bool, paint: Paint, width: usize) -> String 
 }
 
 struct Table {
-    /// Of the columns between the topic's name and the remarks.
+    /// Cells between the topic's name and the remarks.
     titles: Vec<&'static str>,
     rows: Vec<TableRow>,
 }
@@ -44,7 +44,7 @@ struct Table {
 struct TableRow {
     name: String,
     cells: Vec<String>,
-    /// What a colour says once more.
+    /// The colour, which only repeats what the words say.
     style: Style,
     notes: String,
 }
@@ -70,7 +70,7 @@ impl Table {
         }
     }
 
-    /// What is too wide gives way in this order: remarks go below their row, names are shortened, columns are left out.
+    /// Fits the table to the width, in this order: remarks go below their rows, names are shortened, columns are left out.
     fn lines(mut self, paint: Paint, width: usize, out: &mut Vec<String>) {
         let names = self.rows.iter().map(|row| row.name.width()).max().unwrap_or(0);
         let names = names.max("TOPIC".len());
@@ -121,7 +121,7 @@ impl Table {
         self.widths().iter().map(|width| GAP.len() + width).sum()
     }
 
-    /// The kind goes first, and the first number last.
+    /// The kind is left out first, the first number last.
     fn leave_out_a_column(&mut self) {
         let at = match self.titles[0] {
             "KIND" => 0,
@@ -213,7 +213,7 @@ fn style_of(topic: &TopicReport) -> Style {
     }
 }
 
-/// What became of the run, in a word and in numbers.
+/// The result of the run, in a word and in numbers.
 fn last_line(report: &Report, paint: Paint) -> Option<String> {
     let (word, color) = match report.status {
         Status::Ok => ("done", AnsiColor::Green),
@@ -249,7 +249,7 @@ fn pad(text: &str, width: usize, left: bool) -> String {
     }
 }
 
-/// Takes the middle out of a name: its beginning and its end tell it from others.
+/// Cuts out the middle of a name: beginning and end distinguish it best.
 fn shorten(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -269,7 +269,7 @@ fn shorten(text: &str, width: usize) -> String {
     format!("{head}…{}", tail.iter().rev().collect::<String>())
 }
 
-/// As much as fits.
+/// The beginning of the text, as much as fits.
 fn cut(text: &str, width: usize) -> String {
     let mut left = width;
     let fits = |c: &char| {
@@ -292,7 +292,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
         }
         while word.width() > width {
             let part = cut(word, width);
-            // A terminal narrower than a character gets the character all the same.
+            // A terminal narrower than a character gets the character anyway.
             let end = part.len().max(word.chars().next().map_or(0, char::len_utf8));
             lines.push(word[..end].to_owned());
             word = &word[end..];

@@ -8,16 +8,16 @@ use crate::exit::usage;
 use crate::stop::Stop;
 use crate::words::printable;
 
-/// How often a question that is open lets us look at signals.
+/// How often an open question looks for signals.
 const TICK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 50_000_000,
 };
 
-/// Whether a person can be asked.
+/// Checks that a person can be asked.
 ///
 /// # Errors
-/// Nobody there: exit code 2.
+/// There is no terminal: exit code 2.
 pub fn check_someone_is_there() -> Result<()> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         Ok(())
@@ -28,7 +28,7 @@ pub fn check_someone_is_there() -> Result<()> {
     }
 }
 
-/// Goes on with a typed `yes`; `plan` is shown first.
+/// Shows `plan`, and waits for a typed `yes`.
 ///
 /// # Errors
 /// Another answer: exit code 2.
@@ -52,12 +52,12 @@ pub fn ask(plan: &[String], question: &str, stop: &Stop) -> Result<()> {
     }
 }
 
-/// The first Ctrl-C shall end the question, and not be taken for a part of the answer.
+/// Reads the answer. The first Ctrl-C ends the question.
 fn wait_for_an_answer(stop: &Stop) -> Result<()> {
     let stdin = std::io::stdin();
     loop {
         let mut answer = [PollFd::new(&stdin, PollFlags::IN)];
-        // Interrupted by a signal, it finds the signal below.
+        // A signal has interrupted it; it is noticed below.
         let ready = poll(&mut answer, Some(&TICK)).unwrap_or(0);
         if stop.signal().is_some() {
             eprintln!();

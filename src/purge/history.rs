@@ -1,4 +1,4 @@
-//! `purge --history`: what was purged and erased so far, from the audit trail in the lake and in MySQL.
+//! `purge --history`: what was purged and erased so far, from the audit trails of lake and MySQL.
 
 use anyhow::Result;
 use std::collections::BTreeSet;
@@ -11,10 +11,10 @@ use crate::report::Report;
 use crate::target::TargetKind;
 use crate::warehouse::Session;
 
-/// Puts the entries of both trails into the report, newest last, each deletion once.
+/// Puts the entries of both trails into the report, the newest last, and each deletion once.
 ///
 /// # Errors
-/// No trail to read: exit code 2.
+/// There is no trail: exit code 2.
 pub fn show(only: Option<TargetKind>, settings: &Settings, report: &mut Report) -> Result<()> {
     let lake = if only == Some(TargetKind::Warehouse) {
         None
@@ -27,7 +27,7 @@ pub fn show(only: Option<TargetKind>, settings: &Settings, report: &mut Report) 
         .filter(|_| only != Some(TargetKind::Lake));
     if lake.is_none() && database.is_none() {
         return Err(usage(
-            "there is neither a lake nor a configured warehouse whose history could be shown",
+            "there is no history: neither a lake nor a configured warehouse",
         ));
     }
     let mut entries = Vec::new();
@@ -43,7 +43,7 @@ pub fn show(only: Option<TargetKind>, settings: &Settings, report: &mut Report) 
         let found = Session::open(database).and_then(|mut session| audit::read_database(&mut session.conn));
         match found {
             Ok(found) => entries.extend(found),
-            // The lake's trail is still worth a look.
+            // The lake's trail is shown anyway.
             Err(error) if lake.is_some() => {
                 report.warn(format!("the warehouse's part is missing: {error:#}"));
                 report.needs_attention();
@@ -53,7 +53,7 @@ pub fn show(only: Option<TargetKind>, settings: &Settings, report: &mut Report) 
     }
     entries.retain(|entry| matches!(entry.command.as_str(), "purge" | "erase"));
     entries.sort_by(|a, b| a.at.cmp(&b.at));
-    // What concerned both places stands in both.
+    // A deletion in both places is an entry of both trails.
     let mut seen = BTreeSet::new();
     entries.retain(|entry| seen.insert((entry.run_id.clone(), entry.detail["phase"].to_string())));
     report.text = entries.iter().map(line).collect();

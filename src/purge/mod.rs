@@ -1,4 +1,4 @@
-//! Retention: a plan from what is there, looked at by a person, and executed by value.
+//! Retention: makes a plan from what is there, shows it to a person, and deletes exactly what the plan names.
 
 pub mod confirm;
 mod history;
@@ -52,20 +52,20 @@ pub struct PurgeRequest {
     pub yes: bool,
 }
 
-/// What there is to purge from, as far as it was asked for.
+/// The lake and the warehouse to purge from, as far as asked for.
 struct Targets<'a> {
     settings: &'a Settings,
     lake: Option<Lake<'a>>,
     warehouse: Option<Warehouse>,
-    /// The lake for its audit trail, whether or not it is purged from.
+    /// The lake, for its audit trail, even if only the warehouse is purged.
     audited_lake: Option<Lake<'a>>,
-    /// How long another run's lock is waited for.
+    /// How long to wait for another run's lock.
     wait: Duration,
     deadline: Option<Instant>,
     display: Display,
 }
 
-/// `lakectl purge`, by retention.
+/// Runs `lakectl purge` by retention.
 pub fn execute(
     request: &PurgeRequest,
     print: PrintOptions,
@@ -111,7 +111,7 @@ pub fn execute(
     }
     let run_id = report.run_id.clone();
     let trail = targets.trail(&run_id);
-    // From here on the report tells what was deleted, not what was meant to be.
+    // From here on the report says what was deleted, not what was planned.
     report.outcome(&PurgeOutcome::default());
     if !plan.is_empty() {
         for warning in trail.begin(&plan.audit())? {
@@ -204,7 +204,7 @@ impl<'a> Targets<'a> {
         Ok(plan)
     }
 
-    /// What can't be looked at stands in the report as a topic that failed; the others are planned.
+    /// Plans all topics. One that can't be read is put into the report as failed.
     fn plan(&self, request: &PurgeRequest, report: &mut Report) -> Result<Plan> {
         let today = RecordDay::today(self.settings.lake.timezone);
         let survey = self
@@ -265,7 +265,7 @@ impl<'a> Targets<'a> {
         Ok(plan)
     }
 
-    /// Leaves out the days that hold foreign files, and names these.
+    /// Leaves out days with files that are not lakectl's, and reports these files.
     fn plan_topic(&self, planned: Option<TopicPlan>, plan: &mut Plan, report: &mut Report) {
         let (Some(mut planned), Some(lake)) = (planned, &self.lake) else {
             return;
@@ -289,7 +289,7 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// The audit trail in lake and database, also in the one that is not purged from.
+    /// The audit trails of lake and database, including the one that is not purged.
     fn trail<'t>(&'t self, run_id: &'t str) -> Trail<'t> {
         Trail {
             lake: TrailPlace::of(self.audited_lake.as_ref().map(Lake::root), self.lake.is_some()),
@@ -356,7 +356,7 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// Says what a person has to look at.
+/// Warns of what a person has to look at.
 fn tell(report: &mut Report, warnings: impl Iterator<Item = String>) {
     for warning in warnings {
         report.warn(warning);
@@ -364,7 +364,7 @@ fn tell(report: &mut Report, warnings: impl Iterator<Item = String>) {
     }
 }
 
-/// A topic that failed or is locked stands in the report; the others go on.
+/// Puts a topic that failed or is locked into the report; the others go on.
 fn settle(report: &mut Report, topic: &str, kind: Kind, result: Result<Locked<()>>) {
     let mut line = TopicReport::new(topic, kind, TargetReport::None {});
     match result {

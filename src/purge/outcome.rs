@@ -1,4 +1,4 @@
-//! What a purge deletes or would delete: for the report, for the audit trail, and in a few lines.
+//! What a purge deleted or would delete: for the report, the audit trail, and people.
 
 use serde::Serialize;
 use serde_json::json;
@@ -10,12 +10,12 @@ use crate::report::Report;
 use crate::warehouse::TablePlan;
 use crate::words::count;
 
-/// What was deleted, or would be.
+/// What was deleted, or would be in a dry run.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct PurgeOutcome {
     pub folders: Vec<PurgedFolder>,
     pub tables: Vec<PurgedTable>,
-    /// What is there and is not ours: left.
+    /// Files that are not lakectl's: they stay.
     pub left: Vec<String>,
 }
 
@@ -46,15 +46,15 @@ impl PurgedFolder {
 pub struct PurgedTable {
     pub table: String,
     pub column: String,
-    /// UTC: rows before it went.
+    /// The cutoff in UTC: rows before it were deleted.
     pub cutoff: String,
     pub rows: u64,
-    /// Rows that a limit of time left for the next purge.
+    /// Rows that are left for the next purge, as time was up.
     pub rows_left: u64,
-    /// Of those: rows whose deletion went out, and of which the server could not say any more whether it counts.
+    /// Rows among them whose deletion was sent, but the server's answer never came.
     #[serde(skip_serializing_if = "is_zero")]
     pub rows_unknown: u64,
-    /// Rows without a time in the column: never purged.
+    /// Rows without a time in the column; they are never purged.
     pub rows_without_time: u64,
 }
 
@@ -107,7 +107,7 @@ pub fn planned(plan: &Plan) -> PurgeOutcome {
     }
 }
 
-/// Folders and rows in a line each, where there are any.
+/// A line for folders and one for rows, if there are any.
 pub fn amounts(verb: &str, outcome: &PurgeOutcome) -> Vec<String> {
     let sum = |pick: fn(&PurgedFolder) -> u64| outcome.folders.iter().map(pick).sum::<u64>();
     let rows: u64 = outcome.tables.iter().map(|table| table.rows).sum();
@@ -132,7 +132,7 @@ pub fn summary(outcome: &PurgeOutcome, plan: &Plan) -> Vec<String> {
     let mut lines = amounts("purged", outcome);
     let unknown: u64 = outcome.tables.iter().map(|table| table.rows_unknown).sum();
     if lines.is_empty() && !plan.is_empty() && unknown == 0 {
-        // Of a plan that was executed before, or whose topics are locked.
+        // The plan was executed before, or its topics are locked.
         lines.push("purged nothing".to_owned());
     }
     if left > 0 {

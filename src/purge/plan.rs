@@ -1,4 +1,4 @@
-//! What a purge will delete: decided from what is there, printed or written down, and then executed by value.
+//! The plan of a purge: made from what is there, shown or kept in a file, and then executed exactly.
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -14,20 +14,20 @@ use crate::lake::{DayFolder, TopicDays};
 use crate::warehouse::TablePlan;
 use crate::words::{count, one_line};
 
-/// A plan that can be reviewed, kept in a file, and executed.
+/// A plan to review, keep in a file, and execute.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub version: u32,
-    /// RFC 3339.
+    /// When it was made, in RFC 3339.
     pub made: String,
-    /// The lake that it is about.
+    /// The lake's root.
     pub lake_root: Option<String>,
-    /// The database that it is about, without a password.
+    /// The database's URL, without a password.
     pub database: Option<String>,
     pub topics: Vec<TopicPlan>,
     pub tables: Vec<TablePlan>,
-    /// What is there, looks old or odd, and is left.
+    /// Old or odd files and folders that stay.
     #[serde(default)]
     pub left: Vec<String>,
 }
@@ -38,9 +38,9 @@ pub struct Plan {
 pub struct TopicPlan {
     pub topic: String,
     pub kind: Kind,
-    /// The first day that is kept.
+    /// The first day that stays.
     pub cutoff: NaiveDate,
-    /// Records of the topic in all, by the ledger.
+    /// All records of the topic, by the ledger.
     pub records_in_all: u64,
     pub folders: Vec<FolderPlan>,
 }
@@ -56,8 +56,8 @@ pub struct FolderPlan {
     pub bytes: u64,
 }
 
-/// Decides for one topic of the lake: whole day folders before the cutoff go, but never a table's current snapshot,
-/// and never Hive's null partition, which has no age.
+/// Plans one topic of the lake: day folders before the cutoff are deleted whole, but never a table's current snapshot, nor
+/// Hive's null partition, which has no age.
 pub fn topic(now: &TopicDays, keep: Retention, today: NaiveDate) -> Option<TopicPlan> {
     let cutoff = keep.cutoff(today)?;
     let folders = now
@@ -84,7 +84,7 @@ pub fn topic(now: &TopicDays, keep: Retention, today: NaiveDate) -> Option<Topic
 }
 
 impl TopicPlan {
-    /// The planned folders in the lake's own terms.
+    /// The planned folders as the lake's type.
     pub fn day_folders(&self) -> Vec<DayFolder> {
         let folder = |plan: &FolderPlan| DayFolder {
             day: HivePartition::Day(plan.day),
@@ -109,7 +109,7 @@ impl Plan {
             && self.tables.iter().all(|table| table.rows == 0)
     }
 
-    /// Refuses a plan that would take an unlikely part of any topic or table: most often a mistyped retention.
+    /// Refuses a plan that would delete an unlikely part of a topic or table: the retention is probably mistyped.
     pub fn check_fraction(&self, max: f64) -> Result<()> {
         let topics = self
             .topics
@@ -140,15 +140,15 @@ impl Plan {
         std::fs::write(path, text + "\n").with_context(|| format!("writing the plan to {}", path.display()))
     }
 
-    /// Reads a plan that someone reviewed.
+    /// Reads a plan that a person has reviewed.
     ///
     /// # Errors
-    /// No plan, one that was made for another lake or database, or one with a cutoff in the future: exit code 2.
+    /// The file is not a plan, or is made for another lake or database, or has a cutoff in the future: exit code 2.
     pub fn load(path: &Path, lake_root: &str, database: Option<&str>, today: NaiveDate) -> Result<Plan> {
         let shown = path.display();
         let text = std::fs::read(path).map_err(|e| usage(format!("cannot read the plan {shown}: {e}")))?;
         let plan: Plan =
-            serde_json::from_slice(&text).map_err(|e| usage(format!("{shown} is no plan: {e}")))?;
+            serde_json::from_slice(&text).map_err(|e| usage(format!("{shown} is not a plan: {e}")))?;
         if plan.version != 1 {
             return Err(usage(format!(
                 "{shown} is a plan of version {}, and this lakectl knows 1",

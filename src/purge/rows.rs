@@ -12,8 +12,8 @@ use crate::print::bars::Display;
 use crate::stop::Stop;
 use crate::warehouse::{PurgeEnded, TablePlan, Warehouse};
 
-/// Every table with a configured retention column, checked before anything is deleted; `unfit` is told which can't be purged,
-/// and keeps none of the others.
+/// Plans every table with a configured retention column, before anything is deleted. Tables that can't be purged go to
+/// `unfit`, and don't stop the others.
 pub(super) fn plan(
     warehouse: &Warehouse,
     settings: &Settings,
@@ -34,7 +34,7 @@ pub(super) fn plan(
         let keep = older_than.unwrap_or(retention.keep);
         let cutoff = keep
             .cutoff(today)
-            .ok_or_else(|| usage(format!("{keep} ago is no date")));
+            .ok_or_else(|| usage(format!("{keep} ago is not a date")));
         let survey = |cutoff| warehouse.survey_rows(topic, &retention.column, cutoff, settings.lake.timezone);
         match cutoff.and_then(survey) {
             Ok(plan) => plans.push(plan),
@@ -44,7 +44,7 @@ pub(super) fn plan(
     Ok(plans)
 }
 
-/// Deletes in short transactions, and notes in `tables` what went, also where an error ends it early.
+/// Deletes rows in short transactions, and counts them in `tables`, even if an error ends it early.
 pub(super) fn execute(
     warehouse: &Warehouse,
     plan: &TablePlan,

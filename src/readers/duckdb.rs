@@ -4,12 +4,12 @@ use super::schema::{DAY, Schema, SchemaField};
 use super::{Comments, ROUNDED};
 use crate::types::column::Type;
 
-/// Lines from this length on are announced: earlier versions take no more than twice that.
+/// Topics with lines of at least this length get a maximum_object_size: earlier versions read only twice that without it.
 const LONG: usize = 8 << 20;
 
 pub fn statement(schema: &Schema) -> String {
     let (fields, left_out) = schema.one_of_each_case();
-    // A column without a name can't be told to read_json.
+    // read_json has no syntax for a column without a name.
     let (fields, nameless): (Vec<&SchemaField>, Vec<&SchemaField>) = fields
         .into_iter()
         .partition(|field| !field.column.name.is_empty());
@@ -83,7 +83,7 @@ fn paths(schema: &Schema) -> Vec<String> {
     }
 }
 
-/// A path that matches itself alone.
+/// The path with glob characters escaped, so that it matches only itself.
 pub(super) fn literally(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for c in path.chars() {

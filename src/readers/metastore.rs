@@ -1,4 +1,4 @@
-//! Trino and Hive: external tables over the topic's folder, known to a Hive metastore.
+//! Trino and Hive: external tables over the topic's folder, in a Hive metastore.
 
 use super::schema::{DAY, Schema, SchemaField};
 use super::{Comments, ROUNDED};
@@ -74,7 +74,7 @@ fn about_tables(schema: &Schema, comments: &mut Comments) {
     }
 }
 
-/// The columns, and those that the metastore has no name for.
+/// The columns, and those whose names the metastore can't hold.
 fn columns(schema: &Schema, holds: &dyn Fn(&str) -> bool) -> (Vec<SchemaField>, Vec<String>) {
     let (fields, others): (Vec<SchemaField>, Vec<SchemaField>) = schema
         .merged_by_case()
@@ -107,7 +107,7 @@ fn trino_type(ty: Type) -> String {
     }
 }
 
-/// Hive's reader makes doubles of numbers with a point.
+/// Hive's reader turns numbers with a point into doubles.
 fn hive_type(field: &SchemaField) -> (String, Option<String>) {
     let remark = field.remark.clone();
     match field.ty {
@@ -123,7 +123,7 @@ fn hive_type(field: &SchemaField) -> (String, Option<String>) {
     }
 }
 
-/// Metastores know names in lower case only.
+/// Metastores hold names in lower case only.
 fn quoted(name: &str, quote: char) -> String {
     let doubled = name.to_lowercase().replace(quote, &format!("{quote}{quote}"));
     format!("{quote}{doubled}{quote}")

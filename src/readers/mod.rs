@@ -1,4 +1,4 @@
-//! What other programs need to read the lake: columns with types that fit every record, in the reader's own words.
+//! Statements with which other programs read the lake: columns with types that fit every record, in the reader's syntax.
 
 mod duckdb;
 mod metastore;
@@ -22,10 +22,10 @@ pub enum Reader {
     Hive,
 }
 
-/// Why a decimal is none.
+/// Why a column of decimals has another type.
 const ROUNDED: &str = "this reader makes doubles of them, which are exact to 15 digits";
 
-/// The statement that makes `reader` read the topic.
+/// The statement with which `reader` reads the topic.
 pub fn statement(schema: &Schema, reader: Reader) -> String {
     match reader {
         Reader::Duckdb => duckdb::statement(schema),
@@ -36,7 +36,7 @@ pub fn statement(schema: &Schema, reader: Reader) -> String {
     }
 }
 
-/// Comments before a statement. What stands in them from outside is escaped, so that each one ends with its line.
+/// Comments before a statement. Text from outside is escaped, so that each comment ends with its line.
 struct Comments {
     mark: &'static str,
     text: String,
@@ -68,7 +68,7 @@ impl Comments {
     }
 }
 
-/// A string of Python.
+/// A string literal of Python.
 fn python(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

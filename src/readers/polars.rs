@@ -61,7 +61,7 @@ fn ty(field: &SchemaField) -> (&'static str, Option<String>) {
     (ty, remark)
 }
 
-/// Polars makes no decimals of numbers, but of their text.
+/// Polars reads decimals only from text, so they are read as text and cast.
 fn decimal(field: &SchemaField) -> Option<String> {
     match field.ty {
         Type::Decimal {
@@ -87,7 +87,7 @@ fn paths(schema: &Schema) -> Vec<String> {
     }
 }
 
-/// The names of the day folders, from the end of the path: there may be others like them before the lake's own.
+/// The day folders as columns, taken from the end of the path: folders above the lake may have such names, too.
 fn days(path: &str) -> String {
     let mut out = String::new();
     for (depth, name) in (1..=DAY.len()).rev().zip(DAY) {
@@ -100,7 +100,7 @@ fn days(path: &str) -> String {
     out
 }
 
-/// A name that no field has.
+/// A column name that no field has.
 fn path_column(schema: &Schema) -> String {
     let mut name = "_path".to_owned();
     while schema.columns.iter().any(|field| field.column.name == name) {

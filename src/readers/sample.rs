@@ -1,4 +1,4 @@
-//! Which records of a topic are looked at, and what they hold.
+//! Reads records of a topic, and collects the types of their fields.
 
 use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
@@ -9,12 +9,12 @@ use crate::lake::{DataFile, Lake, TopicFiles};
 use crate::stop::Stop;
 use crate::types::column::FieldTypes;
 
-/// Lines of this length together are read without being asked to: some seconds.
+/// Bytes of lines that are read without `--all`, which takes some seconds.
 const LINES_MAX: u64 = 1 << 30;
-/// How many times longer lines are than what is left of them on disk, about.
+/// About how many times longer lines are than compressed on disk.
 const COMPRESSED: u64 = 8;
 
-/// What a schema was made from.
+/// The records that a schema is made from, and their columns.
 #[derive(Debug, Clone, Default)]
 pub struct Made {
     pub records: u64,
@@ -23,15 +23,15 @@ pub struct Made {
     pub files_in_all: usize,
     /// Bytes of the longest line.
     pub longest: usize,
-    /// In the order in which they first stood in a line.
+    /// In the order of their first appearance.
     pub columns: Vec<FieldTypes>,
 }
 
-/// Reads a topic's records: all of them where they are few enough or `all` says so, else those of the newest files and
-/// of some others, evenly spread.
+/// Reads a topic's records: all of them if they are few or `all` is set, else those of the newest files and of some others,
+/// evenly spread.
 ///
 /// # Errors
-/// A file that can't be read, a signal.
+/// A file can't be read, or a signal came.
 pub fn look(lake: &Lake<'_>, files: &TopicFiles, all: bool, stop: &Stop) -> Result<Made> {
     let readable: Vec<&DataFile> = match (files.kind, &files.current) {
         (Kind::Stream, _) => files.files.iter().collect(),
@@ -82,8 +82,8 @@ fn add(line: &[u8], columns: &mut Vec<FieldTypes>, places: &mut HashMap<String, 
     Ok(())
 }
 
-/// All files, where their lines together are no longer than `most`. Else half of that from the end, where the newest
-/// days are, and half from the others.
+/// All files, if their lines have at most `most` bytes together. Else the newest files for half of that, and others for the
+/// other half.
 fn choose<'f>(files: &[&'f DataFile], most: u64) -> Vec<&'f DataFile> {
     if files.iter().map(|file| length(file)).sum::<u64>() <= most {
         return files.to_vec();
@@ -102,7 +102,7 @@ fn choose<'f>(files: &[&'f DataFile], most: u64) -> Vec<&'f DataFile> {
     spread.chain(files[newest..].iter().copied()).collect()
 }
 
-/// Bytes of the file's lines, about.
+/// About how many bytes the file's lines have.
 fn length(file: &DataFile) -> u64 {
     match Compression::of(&file.path) {
         Compression::None => file.bytes,
@@ -142,7 +142,7 @@ mod tests {
             chosen(&[10; 20], 100),
             ["0", "3", "6", "9", "12", "15", "16", "17", "18", "19"]
         );
-        // One file at least of each half, however long it is.
+        // At least one file of each half, however long it is.
         assert_eq!(chosen(&[1000; 5], 100), ["0", "4"]);
         assert_eq!(chosen(&[1000], 100), ["0"]);
     }

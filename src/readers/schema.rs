@@ -1,4 +1,4 @@
-//! A topic as readers shall see it: where its files are, and its columns with their types.
+//! The schema of a topic for readers: where its files are, and its columns with their types.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use crate::lake::TopicFiles;
 use crate::types::column::{FieldTypes, Type};
 use crate::words::count;
 
-/// The folders of the lake, as columns.
+/// The Hive partitions of the lake, as columns.
 pub const DAY: [&str; 3] = ["year", "month", "day"];
 
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct Schema {
     pub kind: Kind,
     pub place: FilesLocation,
     pub columns: Vec<SchemaField>,
-    /// What to say of it, before the statement.
+    /// Comments before the statement.
     pub head: Vec<String>,
     /// Bytes of the longest line.
     pub longest: usize,
@@ -31,14 +31,14 @@ pub struct SchemaField {
     pub remark: Option<String>,
 }
 
-/// Where a topic's files are.
+/// The place of a topic's files.
 #[derive(Debug, Clone)]
 pub struct FilesLocation {
     /// The topic's folder, absolute.
     pub folder: String,
     /// A table's link in `current/`, absolute.
     pub current: Option<String>,
-    /// What the data files' names end with: `.json`, `.json.gz`, `.json.zst`.
+    /// The ends of the data files' names: `.json`, `.json.gz`, `.json.zst`.
     pub extensions: Vec<&'static str>,
 }
 
@@ -53,7 +53,7 @@ pub struct ColumnReport<'s> {
 }
 
 impl FilesLocation {
-    /// `root` is the lake's, absolute.
+    /// `root` is the lake's absolute path.
     pub fn of(root: &str, topic: &str, files: &TopicFiles) -> FilesLocation {
         let root = root.trim_end_matches('/');
         let ends = |extension: &&'static str| files.files.iter().any(|file| file.path.ends_with(*extension));
@@ -77,12 +77,12 @@ impl FilesLocation {
 }
 
 impl Schema {
-    /// Our own fields are always there, whether or not a record has had them: the first one that does may come late.
+    /// Makes the schema. It always has lakectl's own fields, as the first record with one of them may come late.
     pub fn new(topic: &Topic, place: FilesLocation, metadata: bool, prefix: &str, made: Made) -> Schema {
         let mut head = vec![made_from(&made)];
         if !metadata && topic.kind == Kind::Stream {
             head.push(format!(
-                "lake.metadata is false: only records whose value is no ordinary object have {prefix}partition, \
+                "lake.metadata is false: only records whose value is not an ordinary object have {prefix}partition, \
                  {prefix}offset and so on."
             ));
         }
@@ -110,7 +110,7 @@ impl Schema {
             ours("value_base64", Type::Text),
             ours("error", Type::Text),
         ];
-        // So that the type holds keys that are still to come.
+        // The type must fit future keys, too.
         key.add(topic.key.shown_example());
         columns.extend([SchemaField::of(key), key_bytes]);
         if topic.key.window.is_some() || windows[0].column.values > 0 {
@@ -129,8 +129,8 @@ impl Schema {
         }
     }
 
-    /// For readers whose column names ignore case while they look for a field of exactly that name: of names that
-    /// differ in case alone the one with the most values, and what had to be left out for it.
+    /// Columns for readers whose names ignore case, but which read only the field of exactly that name: among names that
+    /// differ only in case, the one with the most values. Also returns the columns that are left out.
     pub fn one_of_each_case(&self) -> (Vec<&SchemaField>, Vec<String>) {
         let mut kept = Vec::new();
         let mut left_out = Vec::new();
@@ -157,7 +157,7 @@ impl Schema {
         (kept, left_out)
     }
 
-    /// For readers that ignore case altogether: such fields are one column, of a type that holds the values of all.
+    /// Columns for readers that ignore case altogether: such fields are one column, whose type fits the values of all.
     pub fn merged_by_case(&self) -> Vec<SchemaField> {
         let mut by_case = self.by_case();
         let first_of = |field: &SchemaField| by_case.remove(&field.column.name.to_lowercase());
@@ -172,7 +172,7 @@ impl Schema {
         self.columns.iter().filter_map(first_of).map(merged).collect()
     }
 
-    /// Whether any two fields have names that differ in case alone.
+    /// Whether two fields have names that differ only in case.
     pub fn has_case_variants(&self) -> bool {
         self.by_case().len() < self.columns.len()
     }

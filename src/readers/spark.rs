@@ -71,7 +71,7 @@ fn ty(ty: Type) -> (&'static str, String) {
     (class, format!("{class}()"))
 }
 
-/// A path that matches itself alone.
+/// The path with glob characters escaped, so that it matches only itself.
 fn literally(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for c in path.chars() {

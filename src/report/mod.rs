@@ -1,17 +1,20 @@
-//! What a run did: the table for people, the JSON for scripts.
+//! The report of a run: JSON for scripts, and the values that people are shown.
+
+mod topic;
 
 use chrono::{SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
-use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
-use crate::config::Kind;
 use crate::problem::Problem;
-use crate::record::Gap;
 use crate::words::printable;
 use crate::{exit, run_id, stop};
+pub use topic::{
+    Difference, LakeReport, PartitionReport, PathsReport, TargetReport, TopicReport, VerifyReport,
+    WarehouseReport,
+};
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -27,19 +30,19 @@ pub struct Report {
     pub dry_run: bool,
     pub topics: Topics,
     pub totals: Totals,
-    /// What commands without topics have to say.
+    /// Results of commands without topics.
     #[serde(flatten)]
     pub outcome: serde_json::Map<String, serde_json::Value>,
-    /// The same for people, line by line.
+    /// The same results for people, line by line.
     #[serde(skip)]
     pub text: Vec<String>,
-    /// What another program shall read: it goes to stdout as it is, and nothing else does.
+    /// Output for another program: it goes to stdout unchanged, and nothing else does.
     #[serde(skip)]
     pub output: Option<String>,
-    /// They are what a log wants to know, not the answer that was asked for.
+    /// Whether `text` is for a log, and not the answer that the command gives.
     #[serde(skip)]
     pub text_is_log: bool,
-    /// Exit code 1 is an answer, not a failure, as of `grant check`.
+    /// Whether exit code 1 is an answer and not a failure, as in `grant check`.
     #[serde(skip)]
     pub is_answer: bool,
     #[serde(skip)]
@@ -50,7 +53,7 @@ pub struct Report {
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Ok,
-    /// Done, but something needs a person.
+    /// Done, but a person has to look at something.
     Partial,
     Failed,
     Locked,
@@ -65,7 +68,7 @@ pub struct Totals {
     pub remaining: u64,
 }
 
-/// What a run did with each topic, or, of commands that do nothing, what is said of each instead.
+/// What a run did with each topic. Commands that only look report a list of their own instead.
 #[derive(Debug, Clone, Default)]
 pub struct Topics {
     runs: Vec<TopicReport>,
@@ -73,7 +76,7 @@ pub struct Topics {
 }
 
 impl Topics {
-    /// Says this of the topics, a list, in its own form.
+    /// Reports this list in place of the topics.
     pub fn told_as(&mut self, topics: &[impl Serialize]) -> Result<(), serde_json::Error> {
         self.instead = Some(to_raw_value(topics)?);
         Ok(())
@@ -118,199 +121,6 @@ impl<'t> IntoIterator for &'t Topics {
     }
 }
 
-#[derive(Debug, Clone, Serialize)]
-pub struct TopicReport {
-    pub topic: String,
-    pub kind: Kind,
-    pub status: Status,
-    pub error: Option<Problem>,
-    /// The folder in the lake, or the MySQL table.
-    pub into: String,
-    /// What a dry run of a rebuild would replace.
-    #[serde(skip)]
-    pub replaces: Option<String>,
-    /// What this topic makes of the run's exit code.
-    #[serde(skip)]
-    pub exit_code: u8,
-    pub partitions: Vec<PartitionReport>,
-    pub read: u64,
-    pub tombstones: u64,
-    /// Kept as text, or skipped for want of a key.
-    pub irregular: u64,
-    /// Transaction markers, aborted records, compaction.
-    pub skipped_offsets: u64,
-    /// Read, but dropped: older than what a purge has erased.
-    pub below_retention: u64,
-    /// Read, but dropped: of someone who was erased.
-    pub erased: u64,
-    /// Read, but dropped: earlier than `--from`.
-    pub before_from: u64,
-    /// Read by a rebuild, of days that it is not about.
-    pub other_days: u64,
-    pub remaining: u64,
-    /// Records that an open transaction holds back.
-    pub held: u64,
-    pub gaps: Vec<Gap>,
-    /// Kafka may have deleted tombstones that this table never saw.
-    #[serde(skip)]
-    pub tombstones_forgotten: bool,
-    #[serde(flatten)]
-    pub target: TargetReport,
-}
-
-/// What this run took in is `start`..`next`, half open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct PartitionReport {
-    pub partition: i32,
-    pub start: i64,
-    pub next: i64,
-    /// The end that the run saw when it began.
-    pub end: i64,
-}
-
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum TargetReport {
-    Lake(LakeReport),
-    Warehouse(WarehouseReport),
-    Verify(VerifyReport),
-    /// A purge, which reads no records.
-    None {},
-}
-
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct LakeReport {
-    /// Lines of streams, rows of snapshots.
-    pub written: u64,
-    pub files: u64,
-    /// On disk.
-    pub bytes: u64,
-    pub days: BTreeSet<String>,
-    /// Those of the days that lie in the past: what scripts have to process again.
-    pub days_reopened: BTreeSet<String>,
-    /// What the run changed, with `-v`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub paths: Option<PathsReport>,
-}
-
-/// Data files, relative to the lake root.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct PathsReport {
-    pub new: Vec<String>,
-    /// Others under the same name.
-    pub replaced: Vec<String>,
-    pub removed: Vec<String>,
-}
-
-impl PathsReport {
-    /// Takes in what a later commit changed.
-    pub fn add(&mut self, later: PathsReport) {
-        self.new.extend(later.new);
-        self.replaced.extend(later.replaced);
-        self.removed.extend(later.removed);
-        for list in [&mut self.new, &mut self.replaced, &mut self.removed] {
-            list.sort_unstable();
-        }
-    }
-
-    /// One line for each: `+` new, `~` replaced, `-` removed.
-    pub fn lines(&self) -> impl Iterator<Item = (char, &str)> {
-        let lists = [('+', &self.new), ('~', &self.replaced), ('-', &self.removed)];
-        lists
-            .into_iter()
-            .flat_map(|(mark, paths)| paths.iter().map(move |path| (mark, path.as_str())))
-    }
-}
-
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct WarehouseReport {
-    pub table: String,
-    pub upserted: u64,
-    pub deleted: u64,
-    pub rejected: u64,
-}
-
-/// What `lake --verify` looked at, and what is not as the ledger says.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct VerifyReport {
-    pub files: u64,
-    /// Lines of streams, rows of snapshots.
-    pub records: u64,
-    /// On disk.
-    pub bytes: u64,
-    pub days: u64,
-    /// Offsets between a Kafka partition's first and last record that hold none: transaction markers, aborted records,
-    /// compaction, purges, accepted gaps.
-    pub offsets_without_record: u64,
-    pub differences: Vec<Difference>,
-}
-
-/// A path relative to the lake root, and what is wrong with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Difference {
-    pub path: String,
-    pub what: String,
-}
-
-impl TopicReport {
-    pub fn new(topic: &str, kind: Kind, target: TargetReport) -> Self {
-        TopicReport {
-            topic: topic.to_owned(),
-            kind,
-            status: Status::Ok,
-            error: None,
-            into: String::new(),
-            replaces: None,
-            exit_code: exit::DONE,
-            partitions: Vec::new(),
-            read: 0,
-            tombstones: 0,
-            irregular: 0,
-            skipped_offsets: 0,
-            below_retention: 0,
-            erased: 0,
-            before_from: 0,
-            other_days: 0,
-            remaining: 0,
-            held: 0,
-            gaps: Vec::new(),
-            tombstones_forgotten: false,
-            target,
-        }
-    }
-
-    /// Ends this topic with an error; the others go on.
-    pub fn fail(&mut self, error: &anyhow::Error) {
-        self.status = Status::Failed;
-        self.exit_code = exit::code_of(error);
-        self.error = Some(told(error));
-    }
-
-    pub fn lock_out(&mut self, holder: String) {
-        self.status = Status::Locked;
-        self.exit_code = exit::LOCKED;
-        self.error = Some(Problem::new(holder));
-    }
-
-    /// Something a person has to look at: exit code 3 unless something is worse.
-    pub fn needs_attention(&mut self) {
-        self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
-    }
-
-    /// With `-v`, the files that a run of lake has made, replaced and removed, a line each.
-    pub fn changed_paths(&self) -> Vec<String> {
-        match &self.target {
-            TargetReport::Lake(LakeReport {
-                paths: Some(paths), ..
-            }) => paths
-                .lines()
-                .map(|(mark, path)| format!("{mark} {path}"))
-                .collect(),
-            _ => Vec::new(),
-        }
-    }
-}
-
 impl Report {
     pub fn new(command: &'static str, dry_run: bool) -> Self {
         let started = Utc::now();
@@ -336,7 +146,7 @@ impl Report {
         }
     }
 
-    /// What a command without topics has to say, in its own fields of the report.
+    /// Adds the results of a command without topics as fields of the report.
     pub fn outcome(&mut self, outcome: &impl Serialize) {
         if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(outcome) {
             self.outcome = fields;
@@ -347,23 +157,23 @@ impl Report {
         self.warn_of(Problem::new(message.as_ref()));
     }
 
-    /// The same where it is about a topic, or says what to do.
+    /// Adds a warning that names a topic, or says what to do.
     pub fn warn_of(&mut self, problem: Problem) {
         self.warnings.push(shown(problem));
     }
 
-    /// Something a person has to look at: exit code 3 unless something is worse.
+    /// Notes that a person has to look at something: exit code 3 unless there is a worse one.
     pub fn needs_attention(&mut self) {
         self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
     }
 
-    /// The run as a whole came to nothing.
+    /// Fails the run as a whole.
     pub fn fail(&mut self, error: &anyhow::Error) {
         self.error = Some(told(error));
         self.exit_code = exit::code_of(error);
     }
 
-    /// Adds the topics up and settles status and exit code; `signal` is the one that stopped the run.
+    /// Sums up the topics, and sets status and exit code. `signal` is the signal that stopped the run.
     pub fn finish(&mut self, signal: Option<i32>) {
         self.duration_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         if let Some(signal) = signal {
@@ -404,7 +214,7 @@ impl Report {
     }
 }
 
-/// An error with all that led to it.
+/// An error with its causes, fit for a terminal.
 fn told(error: &anyhow::Error) -> Problem {
     shown(Problem::of(error))
 }

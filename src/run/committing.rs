@@ -1,32 +1,33 @@
-//! The commits of a run: in turn where there are few topics or much to commit, else some beside each other, so that the
-//! filesystem writes its journal once for several of them.
+//! The commits of a run. Few topics, or large ones, are committed one after the other; many small ones some at a time, so
+//! that the file system writes its journal once for several.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use std::collections::VecDeque;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use super::{Turn, before_gap};
 use crate::kafka::ReadOutcome;
+use crate::problem::Problem;
 use crate::record::Drained;
 use crate::report::{PartitionReport, TopicReport};
 use crate::target::Sink;
 
-/// From this many topics on they are committed beside each other.
+/// With at least this many topics, several are committed at a time.
 pub(super) const TOPICS_MIN: usize = 8;
-/// Commits that are under way at a time.
+/// Commits at a time.
 const AT_ONCE: usize = 4;
-/// Bytes of records up to which a topic is committed beside others: what is not written yet is held in memory.
+/// A topic with more bytes of records is committed alone, as uncommitted records may be in memory.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// What came of a topic.
+/// The result of a topic.
 pub(super) struct Ended {
     pub line: TopicReport,
     pub warnings: Vec<String>,
-    /// Where the next run begins: topic, Kafka partition, offset. Nothing where it failed.
+    /// Topic, Kafka partition and offset where the next run begins; empty if the topic failed.
     pub next: Vec<(String, i32, i64)>,
 }
 
-/// Commits that are under way, the oldest first; they end in this order for all who ask.
+/// Commits that are under way, the oldest first. Their results come in this order.
 pub(super) struct Commits<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     under_way: VecDeque<UnderWay<'scope>>,
@@ -34,7 +35,7 @@ pub(super) struct Commits<'scope, 'env> {
 
 struct UnderWay<'scope> {
     thread: Result<ScopedJoinHandle<'scope, Ended>>,
-    /// What the report says should the thread not come to its end.
+    /// The report if the thread panics.
     line: TopicReport,
 }
 
@@ -46,7 +47,7 @@ impl<'scope, 'env> Commits<'scope, 'env> {
         }
     }
 
-    /// Begins the commit of a topic that was read, and says which ones have ended. `beside`: others may go on meanwhile.
+    /// Begins the commit of a topic, and returns those that have ended. `beside`: others may be under way meanwhile.
     pub(super) fn add<'t: 'scope, S: Sink + 'scope>(
         &mut self,
         turn: Turn<'t, S>,
@@ -70,7 +71,7 @@ impl<'scope, 'env> Commits<'scope, 'env> {
         ended.into_iter().collect()
     }
 
-    /// Waits for all that are under way.
+    /// Waits for all commits that are under way.
     pub(super) fn rest(&mut self) -> Vec<Ended> {
         self.under_way.drain(..).map(UnderWay::wait).collect()
     }
@@ -79,7 +80,11 @@ impl<'scope, 'env> Commits<'scope, 'env> {
 impl UnderWay<'_> {
     fn wait(self) -> Ended {
         let mut line = self.line;
-        let unexpected = |_| anyhow!("committing failed unexpectedly; please report it");
+        let unexpected = |_| {
+            Problem::new("committing failed unexpectedly")
+                .fix("please report it")
+                .into()
+        };
         let ended = self.thread.and_then(|thread| thread.join().map_err(unexpected));
         ended.unwrap_or_else(|error| {
             line.fail(&error);
@@ -93,7 +98,7 @@ impl UnderWay<'_> {
 }
 
 impl<S: Sink> Turn<'_, S> {
-    /// Commits what was read of the topic, which gives its lock back.
+    /// Commits the topic's records, and releases its lock.
     fn commit(mut self, outcome: Result<ReadOutcome>) -> Ended {
         let committed = outcome.and_then(|outcome| {
             self.sink.commit(&outcome.drained, &mut self.line)?;
@@ -118,7 +123,7 @@ impl<S: Sink> Turn<'_, S> {
     }
 }
 
-/// The report's numbers that follow from offsets alone.
+/// Fills in the numbers of the report that follow from offsets.
 fn account(line: &mut TopicReport, drained: &Drained, before_from: u64) {
     line.before_from = before_from;
     for part in &drained.partitions {
@@ -142,12 +147,13 @@ mod tests {
     use crate::record::{DrainPlan, Progress, Record};
     use crate::report::{Status, TargetReport};
     use crate::target::Rebuild;
+    use anyhow::anyhow;
     use std::collections::BTreeMap;
     use std::sync::Barrier;
 
     enum End<'b> {
         Well,
-        /// Only once all others that wait here have begun.
+        /// Ends once all others that wait here have begun.
         With(&'b Barrier),
         Fails,
         Panics,
@@ -233,14 +239,7 @@ mod tests {
             .iter()
             .filter_map(|ended| ended.line.error.as_ref().map(|error| error.what.as_str()))
             .collect();
-        assert_eq!(
-            errors,
-            [
-                "committing failed unexpectedly; please report it",
-                "no",
-                "not read"
-            ]
-        );
+        assert_eq!(errors, ["committing failed unexpectedly", "no", "not read"]);
         assert_eq!(ended[AT_ONCE].line.status, Status::Failed);
     }
 }

@@ -1,15 +1,16 @@
-//! The way of a run: lock -> plan -> drain -> commit -> mirror -> report, the same for lake and warehouse.
+//! A run into lake or warehouse, the same for both: lock -> plan -> read -> take -> commit -> mirror -> report.
 
 mod committing;
+mod kafka_facts;
 mod options;
 mod planning;
 pub mod select;
+mod waves;
 
 use anyhow::Result;
-use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Kind, Settings, Topic};
-use crate::kafka::{Client, PartitionOffsets, ReadOutcome, Reading, TopicList, TopicSettings};
+use crate::kafka::{Client, ReadOutcome, Reading};
 use crate::lake::layout::paths::topic_folder;
 use crate::locked::Locked;
 use crate::print::bars::TopicBar as Bar;
@@ -19,24 +20,26 @@ use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::target::{Rebuild, Sink, Target};
 use crate::words::count;
 use committing::{Commits, Ended};
+use kafka_facts::KafkaFacts;
 pub use options::{RebuildRequest, RunOptions, StartPosition};
 use select::Selected;
+use waves::waves;
 
 /// A run of lake or warehouse.
 #[derive(Debug)]
 pub struct Run<'a> {
     pub client: &'a Client,
     pub options: RunOptions,
-    /// What a topic's report says of the target before anything happened.
+    /// The target's part of a topic's report, before anything happened.
     pub empty: TargetReport,
     pub report: &'a mut Report,
 }
 
-/// Topics with their Kafka partitions.
+/// The topics of a run, with their Kafka partitions.
 pub type Chosen = Vec<(Topic, Vec<i32>)>;
 
 impl<'a> Run<'a> {
-    /// Finds the topics of the run; those that Kafka doesn't have stand in the report as failed.
+    /// Finds the topics of the run. Those that Kafka doesn't have are put into the report as failed.
     pub fn choose(&mut self, settings: &Settings, tables_only: bool) -> Result<Chosen> {
         let live = self.client.topics()?;
         let (patterns, kind) = (&self.options.patterns[..], self.options.kind);
@@ -50,10 +53,10 @@ impl<'a> Run<'a> {
             match selected {
                 Selected::Topic(topic) => {
                     let partitions = live[&topic.name].clone();
-                    // Without any, a run would read nothing and be content.
+                    // Without Kafka partitions a run would read nothing and report success.
                     if partitions.is_empty() {
                         let error = Problem::new(
-                            "Kafka tells none of its Kafka partitions: it may be about to make or delete the topic",
+                            "Kafka names none of its Kafka partitions: it may be making or deleting the topic",
                         )
                         .about_topic(&topic.name)
                         .fix("look at it with kafka-topics --describe, and run again");
@@ -86,7 +89,7 @@ impl<'a> Run<'a> {
         line
     }
 
-    /// Says what the run would read, and touches nothing. `target` is None where there is no lake yet.
+    /// Reports what the run would read, and changes nothing. `target` is None if there is no lake yet.
     pub fn preview<T: Target>(&mut self, target: Option<&T>, chosen: &Chosen) -> Result<()> {
         let seen = KafkaFacts::look(
             self.client,
@@ -117,7 +120,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Takes the topic's lock, or waits for it as long as was asked for.
+    /// Takes the topic's lock, and waits for it as long as `--wait` says.
     fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Locked<T::Sink<'t>>> {
         let mut waiting = None;
         self.options.limits.stop.attempt(self.options.wait, |step| {
@@ -129,12 +132,12 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Drains topics into a target. A topic that fails or is locked does not stop the others.
+    /// Drains topics into a target. The others go on if a topic fails or is locked.
     pub fn drain<T: Target>(&mut self, target: &T, chosen: &Chosen) -> Result<()> {
         let mut mirror = Vec::new();
         let drained = self.drain_waves(target, chosen, &mut mirror);
         self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
-        // Progress is safe where it belongs: a mirror that fails is worth a word, not a failure.
+        // The target has the progress: a mirror that fails is only worth a warning.
         if let Err(error) = self.client.mirror(&mirror) {
             self.report.warn(format!("{error:#}"));
         }
@@ -155,7 +158,7 @@ impl<'a> Run<'a> {
             let left: usize = waves.as_slice().iter().map(Vec::len).sum();
             if self.options.limits.stop.signal().is_some() && left > 0 {
                 self.report.warn(format!(
-                    "stopped before {} had their turn; the next run takes them",
+                    "stopped before {} were read; the next run takes them",
                     count(left as u64, "topic")
                 ));
                 break;
@@ -170,7 +173,7 @@ impl<'a> Run<'a> {
         wave: &[&(Topic, Vec<i32>)],
         mirror: &mut Vec<(String, i32, i64)>,
     ) -> Result<()> {
-        // All locks come before the ends: another run's progress must not lie past the ends that this one sees.
+        // All locks are taken before the ends are asked for: another run's progress must not lie past them.
         let mut opened = Vec::new();
         for (topic, partitions) in wave {
             let mut line = self.line(topic);
@@ -194,7 +197,7 @@ impl<'a> Run<'a> {
             .map(|(topic, _, sink, line)| Turn { topic, sink, line });
         std::thread::scope(|scope| {
             let mut commits = Commits::new(scope);
-            // Shown until the next topic's, or until all commits are through.
+            // Shown until the next topic's bar, or until all commits have ended.
             let mut bar = None;
             let mut coming = self.start(turns.next(), &seen);
             while let Some((mut turn, started)) = coming {
@@ -207,7 +210,7 @@ impl<'a> Run<'a> {
                     }
                 }
                 let outcome = started.and_then(|started| self.read(&mut turn, started, &mut bar));
-                // Kafka sends the next topic's records while this one's are committed.
+                // Kafka sends the next topic's records while this topic is committed.
                 coming = self.start(turns.next(), &seen);
                 for ended in commits.add(turn, outcome, beside && !alone) {
                     self.settle(ended, mirror);
@@ -220,7 +223,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Puts what came of a topic into the report.
+    /// Puts the result of a topic into the report.
     fn settle(&mut self, ended: Ended, mirror: &mut Vec<(String, i32, i64)>) {
         let of_sink = ended.warnings.into_iter().map(Problem::new);
         for warning in of_sink.chain(wants_a_person(&ended.line)) {
@@ -230,7 +233,7 @@ impl<'a> Run<'a> {
         self.report.topics.push(ended.line);
     }
 
-    /// Plans a topic's drain and lets Kafka begin to send it.
+    /// Plans a topic's drain, and lets Kafka begin to send its records.
     fn start<'t, S: Sink>(
         &mut self,
         turn: Option<Turn<'t, S>>,
@@ -268,59 +271,46 @@ impl<'a> Run<'a> {
         })?;
         bar.committing();
         if rebuild.is_some() && !outcome.drained.complete {
-            return Problem::new("the rebuild was stopped before its end; nothing was replaced")
+            return Problem::new("the rebuild was stopped before its end, and nothing was replaced")
                 .about_topic(topic)
+                .fix("run it again")
                 .err();
         }
-        // Until a rebuild has mended the table, no run of it is complete.
+        // No run is complete until a rebuild has mended the table.
         outcome.drained.complete &= !turn.line.tombstones_forgotten;
         Ok(outcome)
     }
 }
 
-/// A topic that waits for its turn, under its lock.
+/// A topic under its lock, until it is committed.
 struct Turn<'t, S> {
     topic: &'t Topic,
     sink: S,
     line: TopicReport,
 }
 
-/// A topic's read that Kafka has begun to send, and whether it starts the topic afresh.
+/// A read that Kafka has begun to send, and the rebuild that it is for.
 type Started<'t> = (Reading<'t>, Option<Rebuild>);
 
-/// Which topics are open at a time, by their number: at most `open_max`. Of those that fill the same MySQL table, and share
-/// its lock, one comes after the other.
-fn waves(places: impl Iterator<Item = String>, open_max: usize) -> Vec<Vec<usize>> {
-    let mut waves: Vec<(BTreeSet<String>, Vec<usize>)> = Vec::new();
-    for (at, place) in places.enumerate() {
-        let place = place.to_lowercase();
-        let has_room = |taken: &BTreeSet<String>| taken.len() < open_max && !taken.contains(&place);
-        match waves.iter_mut().find(|(taken, _)| has_room(taken)) {
-            Some((taken, wave)) => {
-                taken.insert(place);
-                wave.push(at);
-            }
-            None => waves.push((BTreeSet::from([place]), vec![at])),
-        }
-    }
-    waves.into_iter().map(|(_, wave)| wave).collect()
-}
-
-/// What makes the exit code 3, in words and with the next step to take.
+/// Warnings on results that make the exit code 3, with what to do.
 fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
     let mut warnings = Vec::new();
     if let TargetReport::Warehouse(warehouse) = &line.target
         && warehouse.rejected > 0
     {
-        warnings.push(Problem::new(format!(
-            "{} rejected, and the rows of those keys left as they were: SELECT `partition`, `offset`, reason FROM \
-             lakectl_rejects WHERE topic = '{}'",
-            match warehouse.rejected {
-                1 => "1 record was".to_owned(),
-                n => format!("{n} records were"),
-            },
-            line.topic
-        )));
+        warnings.push(
+            Problem::new(format!(
+                "{} rejected, and the rows of those keys were left as they were",
+                match warehouse.rejected {
+                    1 => "1 record was".to_owned(),
+                    n => format!("{n} records were"),
+                }
+            ))
+            .fix(format!(
+                "look at them: SELECT `partition`, `offset`, reason FROM lakectl_rejects WHERE topic = '{}'",
+                line.topic
+            )),
+        );
     }
     let lost: u64 = line
         .gaps
@@ -328,102 +318,19 @@ fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
         .map(|gap| (gap.to - gap.from).unsigned_abs())
         .sum();
     if lost > 0 && line.status == Status::Ok {
-        warnings.push(Problem::new(format!(
-            "{lost} offsets are lost, Kafka had deleted them before they were read: keep records longer in Kafka \
-             (retention.ms), or run more often"
-        )));
+        warnings.push(
+            Problem::new(format!(
+                "{lost} offsets are lost: Kafka had deleted them before they were read"
+            ))
+            .fix("keep records longer in Kafka (retention.ms), or run more often"),
+        );
     }
     warnings
 }
 
-/// What Kafka said of the run's topics when it began.
-struct KafkaFacts {
-    offsets: BTreeMap<String, Vec<PartitionOffsets>>,
-    ids: BTreeMap<String, Result<Option<String>, String>>,
-    /// Of tables only.
-    settings: BTreeMap<String, Result<TopicSettings, String>>,
-    at_ms: i64,
-}
-
-impl KafkaFacts {
-    fn look<'t>(
-        client: &Client,
-        topics: impl Iterator<Item = (&'t Topic, &'t Vec<i32>)>,
-    ) -> Result<KafkaFacts> {
-        let (mut all, mut names, mut tables) = (TopicList::new(), Vec::new(), Vec::new());
-        for (topic, partitions) in topics {
-            all.insert(topic.name.clone(), partitions.clone());
-            names.push(topic.name.clone());
-            if topic.kind == Kind::Table {
-                tables.push(topic.name.clone());
-            }
-        }
-        let at_ms = chrono::Utc::now().timestamp_millis();
-        Ok(KafkaFacts {
-            ids: client.topic_ids(&names)?,
-            settings: client.topic_settings(&tables),
-            offsets: client.offsets(&all)?,
-            at_ms,
-        })
-    }
-
-    /// The topic's id; none from a broker that has none to give.
-    fn id(&self, topic: &str) -> Result<Option<&str>> {
-        match self.ids.get(topic) {
-            Some(Ok(id)) => Ok(id.as_deref()),
-            other => Problem::new(format!(
-                "Kafka does not tell its id, without which a topic that was made anew goes unnoticed: {}",
-                why(other)
-            ))
-            .about_topic(topic)
-            .err(),
-        }
-    }
-
-    /// The settings of a table's topic.
-    fn settings(&self, topic: &str) -> Result<&TopicSettings> {
-        match self.settings.get(topic) {
-            Some(Ok(settings)) => Ok(settings),
-            other => Problem::new(format!(
-                "Kafka does not tell its settings, which say how long tombstones and records are kept: {}",
-                why(other)
-            ))
-            .about_topic(topic)
-            .err(),
-        }
-    }
-}
-
-fn why<T>(answer: Option<&Result<T, String>>) -> &str {
-    match answer {
-        Some(Err(error)) => error,
-        _ => "it was not asked for",
-    }
-}
-
-/// Where the progress stood: a gap begins there.
+/// Where the Kafka partition's gap begins, or `start` if it has none.
 fn before_gap(gaps: &[Gap], partition: i32, start: i64) -> i64 {
     gaps.iter()
         .find(|gap| gap.partition == partition)
         .map_or(start, |gap| gap.from)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waves_are_bounded_and_hold_each_place_once() {
-        let of = |places: &[&str], open_max| waves(places.iter().map(|&place| place.to_owned()), open_max);
-        assert_eq!(
-            of(&["a", "b", "c", "d", "e"], 2),
-            [vec![0, 1], vec![2, 3], vec![4]]
-        );
-        assert_eq!(of(&["a", "A", "b", "a"], 3), [vec![0, 2], vec![1], vec![3]]);
-        assert_eq!(
-            of(&["a", "b", "b", "a", "c"], 2),
-            [vec![0, 1], vec![2, 3], vec![4]]
-        );
-        assert!(of(&[], 2).is_empty());
-    }
 }

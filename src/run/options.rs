@@ -1,4 +1,4 @@
-//! What a run of lake or warehouse is asked for.
+//! The flags of lake and warehouse as the options of a run.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -24,11 +24,11 @@ pub struct RunOptions {
     pub from: Option<StartPosition>,
     pub accept: Accept,
     pub rebuild: Option<RebuildRequest>,
-    /// How far the run has come, for whoever looks at it.
+    /// Shows how far the run has come.
     pub display: Display,
 }
 
-/// What `--rebuild` asks for.
+/// What `--rebuild` reads again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RebuildRequest {
     /// Whole tables.
@@ -65,7 +65,7 @@ impl RunOptions {
         }
     }
 
-    /// A rebuild reads all there is, or it would replace good data by less.
+    /// Refuses limits on a rebuild, which would replace good data with less.
     pub fn check_rebuild(&self) -> Result<()> {
         let limited = self.limits.records_left.is_some()
             || self.limits.deadline.is_some()

@@ -1,21 +1,20 @@
-//! One topic's plan: what Kafka holds, what the target has, and what the flags say, brought together.
+//! Plans a topic's drain from Kafka's offsets, the target's progress and the flags.
 
 use anyhow::Result;
 
 use super::{KafkaFacts, RebuildRequest, Run, RunOptions, StartPosition};
 use crate::config::{Kind, Topic};
-use crate::exit::usage;
 use crate::kafka::{self, Accept, Client, From, PartitionOffsets, TopicSettings};
 use crate::problem::Problem;
 use crate::record::{DrainPlan, OffsetRange, Progress};
 use crate::report::TopicReport;
 use crate::target::Rebuild;
 
-/// How far the clocks of the machines that run lakectl may lie apart.
+/// How far the clocks of machines that run lakectl may differ.
 const CLOCKS_DIFFER_MS: i64 = 300_000;
 
 impl Run<'_> {
-    /// Decides what to read of a topic, and puts into its report what a person should know beforehand.
+    /// Plans what to read of a topic, and puts warnings and gaps into the report.
     pub(super) fn plan(
         &mut self,
         topic: &Topic,
@@ -28,7 +27,7 @@ impl Run<'_> {
         let topic_id = seen.id(&topic.name)?;
         let mut progress = progress.clone();
         let anew = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
-        // Of a table that was made anew, the old rows are another topic's: only its own fold counts.
+        // If a table was made anew, the old rows are another topic's: they are replaced.
         let anew_table = anew && options.accept.recreated && topic.kind == Kind::Table;
         let rebuild = match options.rebuild {
             Some(RebuildRequest::Days { first, last }) => {
@@ -39,7 +38,7 @@ impl Run<'_> {
                 if anew_table {
                     line.needs_attention();
                 }
-                // Read from its start, a table needs no progress; its id and generation still tell one topic from the next.
+                // A table that is read from its start needs no progress. Its id and generation still tell topics apart.
                 progress = Progress {
                     generation: progress.generation.max(1) + u32::from(anew),
                     topic_id: progress.topic_id.filter(|_| !anew),
@@ -64,7 +63,7 @@ impl Run<'_> {
         }
         if anew_table || plan.generation > progress.generation.max(1) {
             let what =
-                "it was deleted and made anew; the new one is read from its start (--accept-recreated)";
+                "it was deleted and made anew, and the new one is read from its start (--accept-recreated)";
             self.report.warn_of(Problem::new(what).about_topic(&topic.name));
         }
         line.held = plan.held;
@@ -100,7 +99,8 @@ fn from(
     }
 }
 
-/// A table is only as good as its fold: what Kafka forgot or moved since the last run makes it wrong.
+/// Refuses, or warns of, a table whose rows may be wrong: its keys have moved, or Kafka has deleted tombstones that no run
+/// has read.
 fn check_table(
     topic: &Topic,
     offsets: &[PartitionOffsets],
@@ -115,8 +115,8 @@ fn check_table(
         .any(|at| !progress.next.contains_key(&at.partition))
     {
         return Problem::new(
-            "it has gained Kafka partitions: its keys may have moved, and the order of their updates can't be told from \
-             offsets any more",
+            "it has gained Kafka partitions: its keys may have moved, and offsets don't show the order of their updates \
+             any more",
         )
         .about_topic(&topic.name)
         .fix(format!("run again with --rebuild --topics {}", topic.name))
@@ -143,13 +143,14 @@ fn check_table(
     Ok(Some(Problem::new(what).about_topic(&topic.name).fix(fix)))
 }
 
-/// Whether tombstones may be gone that no run has seen. A time in the future says nothing: the clock was set back since.
+/// Whether Kafka may have deleted tombstones that no run has read. A time in the future proves nothing: the clock was set
+/// back since.
 fn may_be_forgotten(now_ms: i64, complete_ms: i64, kept_ms: i64) -> bool {
     let ago_ms = now_ms.saturating_sub(complete_ms);
     ago_ms > kept_ms || ago_ms < -CLOCKS_DIFFER_MS
 }
 
-/// Days are read again from what lies below the progress, and nothing beyond it.
+/// Plans a rebuild of days: it reads all offsets below the progress, and none beyond.
 fn rebuild_plan(
     topic: &Topic,
     offsets: &[PartitionOffsets],
@@ -158,12 +159,11 @@ fn rebuild_plan(
     now_ms: i64,
 ) -> Result<DrainPlan> {
     if progress.next.is_empty() {
-        return Err(usage(format!(
-            "--rebuild: topic {} has never been drained, there is nothing to rebuild",
-            topic.name
-        )));
+        return Problem::usage(format!("--rebuild: topic {} has never been drained", topic.name))
+            .fix("leave --rebuild out")
+            .err();
     }
-    // Only to notice a topic that was made anew: its offsets are not those of the days.
+    // Only notices a topic that was made anew: its offsets are not those of the days.
     kafka::plan(
         &topic.name,
         offsets,

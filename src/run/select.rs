@@ -1,15 +1,15 @@
-//! Which topics a run is about.
+//! Chooses the topics of a run, by configuration, names and globs.
 
 use anyhow::Result;
 use globset::{Glob, GlobMatcher};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{Kind, Settings, Topic, check_topic_name, closest, did_you_mean};
+use crate::config::{Kind, Settings, Topic, check_topic_name, closest};
 use crate::exit::usage;
 use crate::kafka::{Client, TopicList};
 use crate::problem::Problem;
 
-/// A topic of the run, or why a name that was asked for is none.
+/// A topic of the run, or why Kafka has no such topic.
 #[derive(Debug)]
 pub enum Selected {
     Topic(Topic),
@@ -20,21 +20,21 @@ pub enum Selected {
     },
 }
 
-/// What was asked for.
+/// What the command line asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// Names and globs; empty: every configured topic that the command serves.
+    /// Names and globs. Empty: every configured topic of the command.
     pub patterns: &'a [String],
-    /// What topics without a configuration entry are.
+    /// The kind of topics without a configuration entry.
     pub kind: Option<Kind>,
-    /// Whether only tables are served.
+    /// Whether the command is for tables only.
     pub tables_only: bool,
 }
 
-/// Finds the topics, in the order of their names.
+/// Chooses the topics, in the order of their names.
 ///
 /// # Errors
-/// Nothing to do, a pattern that matches nothing, a compacted topic without a kind: exit code 2.
+/// There is no topic, a pattern matches none, or a compacted topic has no kind: exit code 2.
 pub fn select(
     settings: &Settings,
     request: Request<'_>,
@@ -68,7 +68,7 @@ pub fn select(
                         .err();
                 }
                 for name in names {
-                    // A glob says nothing of the kinds of configured topics.
+                    // Configured topics that match a glob keep their kind, whatever --kind says.
                     let topic = match settings.topics.get(&name) {
                         Some(topic) => topic.clone(),
                         None => resolve(settings, &name, request, client, live)?,
@@ -90,29 +90,32 @@ pub fn select(
         } else {
             "topic"
         };
-        return Err(usage(format!(
-            "no {what} is configured: add a [topics.NAME] entry to {}, or name one with --topics",
-            settings
-                .file
-                .as_ref()
-                .map_or_else(|| "lakectl.toml".to_owned(), |path| path.display().to_string())
-        )));
+        let file = settings.file.as_ref();
+        let file = file.map_or_else(|| "lakectl.toml".to_owned(), |path| path.display().to_string());
+        return Problem::usage(format!("no {what} is configured"))
+            .fix(format!(
+                "add a [topics.NAME] entry to {file}, or name one with --topics"
+            ))
+            .err();
     }
     Ok(chosen.into_values().map(|topic| look_up(topic, live)).collect())
 }
 
-/// The topics of a lake or a configuration that were asked for, by name or glob; all of them where nothing was.
+/// Whether a topic matches one of these names and globs; every topic does if there are none.
 ///
 /// # Errors
-/// A pattern that fits none of `known`, which `nobody` says: exit code 2.
+/// A pattern matches none of `known`: exit code 2. `nobody` begins the message.
 pub fn among(patterns: &[String], known: &[&str], nobody: &str) -> Result<impl Fn(&str) -> bool + use<>> {
     let mut globs = Vec::new();
     for pattern in patterns {
-        let glob = Glob::new(pattern).map_err(|e| usage(format!("`{pattern}` is no glob: {e}")))?;
+        let glob = Glob::new(pattern).map_err(|e| usage(format!("`{pattern}` is not a glob: {e}")))?;
         let glob = glob.compile_matcher();
         if !known.iter().any(|name| glob.is_match(name)) {
-            let hint = did_you_mean(pattern, known.iter().copied());
-            return Err(usage(format!("{nobody} a topic `{pattern}`{hint}")));
+            return Err(Problem {
+                fix: closest(pattern, known.iter().copied()).map(|near| format!("did you mean `{near}`?")),
+                ..Problem::usage(format!("{nobody} a topic `{pattern}`"))
+            }
+            .into());
         }
         globs.push(glob);
     }
@@ -182,8 +185,8 @@ fn is_compacted(client: &Client, topic: &str) -> Result<bool> {
     let told = client.topic_settings(&[topic.to_owned()]).remove(topic);
     let reason = match told {
         Some(Ok(settings)) => return Ok(settings.compacts()),
-        Some(Err(error)) => format!("Kafka does not tell its settings: {error}"),
-        None => "Kafka does not tell its settings".to_owned(),
+        Some(Err(error)) => format!("Kafka does not give its settings: {error}"),
+        None => "Kafka does not give its settings".to_owned(),
     };
     Problem::new(reason).about_topic(topic).err()
 }
@@ -194,7 +197,7 @@ pub(crate) fn glob(pattern: &str) -> Result<Option<GlobMatcher>> {
     }
     match Glob::new(pattern) {
         Ok(glob) => Ok(Some(glob.compile_matcher())),
-        Err(error) => Err(usage(format!("`{pattern}` is no glob: {error}"))),
+        Err(error) => Err(usage(format!("`{pattern}` is not a glob: {error}"))),
     }
 }
 
@@ -222,12 +225,12 @@ fn matching(
 
 fn what_globs_match(kind: Option<Kind>) -> &'static str {
     match kind {
-        Some(_) => "globs match the configured topics and Kafka's own, but no internal ones",
-        None => "globs match the configured topics, and Kafka's own only with --kind",
+        Some(_) => "globs match the configured topics and Kafka's, but no internal ones",
+        None => "globs match the configured topics, and Kafka's only with --kind",
     }
 }
 
-/// Topics that Kafka, ksqlDB and the Confluent platform keep for themselves.
+/// Whether the topic belongs to Kafka, ksqlDB or the Confluent platform itself.
 fn is_internal(name: &str) -> bool {
     name.starts_with('_')
         || [

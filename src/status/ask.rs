@@ -1,5 +1,5 @@
-//! Asks lake, database and Kafka, each within seconds. The targets come before Kafka's ends: a run that commits
-//! meanwhile makes the lag larger than it is, never negative.
+//! Asks lake, database and Kafka, each within seconds. The targets are asked before Kafka's ends: if a run commits meanwhile,
+//! the lag is too large, but never negative.
 
 use anyhow::{Result, anyhow};
 use chrono::{DateTime, NaiveDate, Utc};
@@ -20,7 +20,7 @@ use crate::warehouse::{self, TableStanding};
 /// How long Kafka, and MySQL, may take over one question.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// What was found, and what could not be asked.
+/// The status: what is known, and which of the three gave no answer.
 #[derive(Debug)]
 pub struct StatusAnswer {
     pub asked: DateTime<Utc>,
@@ -33,18 +33,18 @@ pub struct StatusAnswer {
     pub lake: Source,
     pub kafka: Source,
     pub warehouse: Source,
-    /// What a person should know, and what to do about it.
+    /// Warnings for a person, with what to do.
     pub warnings: Vec<String>,
     pub topics: Vec<TopicStatus>,
 }
 
 impl StatusAnswer {
-    /// Whether there was anybody to tell anything.
+    /// Whether lake, Kafka or warehouse has answered.
     pub fn heard_anything(&self) -> bool {
         [&self.lake, &self.kafka, &self.warehouse].contains(&&Source::Answered)
     }
 
-    /// What was asked, for the report.
+    /// Where was asked, and whether there was an answer, for the report.
     pub fn outcome(&self) -> Value {
         let state = |source: &Source| match source {
             Source::Answered => "ok",
@@ -60,7 +60,7 @@ impl StatusAnswer {
 }
 
 /// # Errors
-/// A wrong configuration, and a topic that nobody knows: exit code 2. What can't be asked is no error.
+/// The configuration is wrong, or a topic is unknown: exit code 2. A source that gives no answer is not an error.
 pub fn ask(settings: &Settings, patterns: &[String]) -> Result<StatusAnswer> {
     let client = Client::new(&settings.kafka, "lake")?.answering_within(PATIENCE);
     let asked = Utc::now();
@@ -124,7 +124,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<StatusAnswer> {
     Ok(status)
 }
 
-/// A path that means the same wherever the page is read.
+/// The absolute path, as the page may be read from anywhere.
 fn whole(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -187,14 +187,14 @@ impl StatusAnswer {
 }
 
 impl StatusAnswer {
-    /// No lake, though Kafka's group remembers one: an unmounted disk looks like that, and the next run will refuse it.
+    /// Warns if there is no lake, but Kafka's group has offsets: its disk may not be mounted, and the next run will refuse.
     fn miss_lake(&mut self, settings: &Settings, client: &Client, ends: &Ends, chosen: &BTreeSet<String>) {
         let (Source::Absent(_), Source::Answered) = (&self.lake, &self.kafka) else {
             return;
         };
         let wanted = ends.wanted(chosen);
         let remembered = !wanted.is_empty() && client.has_mirror(&wanted).unwrap_or(false);
-        // A first run may have begun one meanwhile.
+        // A first run may have made one meanwhile.
         if remembered && matches!(Ledger::at(settings), Ok(None)) {
             self.warnings.push(format!(
                 "there is no lake at {}, but Kafka's group {} has been through these topics: is a disk not mounted, or \
@@ -205,7 +205,7 @@ impl StatusAnswer {
         }
     }
 
-    /// Says once which of the configured topics Kafka lacks: the next runs would fail on them.
+    /// Warns once of configured topics that Kafka lacks, on which the next runs would fail.
     fn miss_topics(&mut self, settings: &Settings, chosen: &BTreeSet<String>, live: Option<&TopicList>) {
         let wanted = chosen.iter().filter(|topic| settings.topics.contains_key(*topic));
         let missing: Vec<&str> = wanted
@@ -222,8 +222,8 @@ impl StatusAnswer {
     }
 }
 
-/// The configured topics and those that lake or database know, or those of them that were asked for; a topic that only
-/// Kafka knows must be asked for by its name.
+/// The topics of configuration, lake and database, or those of them that `--topics` names. A topic that only Kafka has must
+/// be given by its name.
 fn choose(
     settings: &Settings,
     patterns: &[String],

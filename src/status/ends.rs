@@ -1,4 +1,4 @@
-//! Where Kafka's topics end.
+//! Asks Kafka for the ends and ids of topics.
 
 use anyhow::{Context, Result, anyhow};
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 use crate::kafka::{Client, PartitionOffsets, TopicList};
 use crate::problem::Problem;
 
-/// How long Kafka's topics may be asked for one by one, where they could not be asked together.
+/// How long to ask for topics one by one, if asking for all at once has failed.
 const ONE_BY_ONE_MAX: Duration = Duration::from_secs(4);
 
-/// What Kafka says of the topics.
+/// Kafka's answers on the topics.
 #[derive(Debug, Default)]
 pub(super) struct Ends {
     /// None: Kafka could not be asked.
     pub(super) topics: Option<TopicList>,
     pub(super) offsets: BTreeMap<String, Result<Vec<PartitionOffsets>, Problem>>,
     pub(super) ids: BTreeMap<String, String>,
-    /// What a person should know.
+    /// Warnings for a person.
     pub(super) warnings: Vec<String>,
 }
 
 impl Ends {
-    /// Of the chosen topics those that Kafka has.
+    /// The chosen topics that Kafka has.
     pub(super) fn wanted(&self, chosen: &BTreeSet<String>) -> TopicList {
         let live = self.topics.iter().flatten();
         live.filter(|(topic, _)| chosen.contains(*topic))
@@ -45,7 +45,7 @@ impl Ends {
         }
     }
 
-    /// Without an id the lag is still known, and only a topic that was made anew is not noticed.
+    /// Adds the ids. Without an id the lag is known anyway, but a topic that was made anew is not noticed.
     fn fetch_ids(&mut self, client: &Client, names: &[String]) {
         const UNNOTICED: &str = "whether it was made anew can't be told";
         match client.topic_ids(names) {
@@ -64,7 +64,7 @@ impl Ends {
         }
     }
 
-    /// One topic that can't be asked must not hide the others.
+    /// Asks for one topic after the other, so that one that fails does not hide the others.
     fn fetch_one_by_one(&mut self, client: &Client, wanted: TopicList, error: anyhow::Error) -> Result<()> {
         let began = Instant::now();
         let mut answers = 0;

@@ -1,4 +1,4 @@
-//! How every topic stands: what the lake's ledger, the database and Kafka say, asked side by side, as text and as a page.
+//! The status of every topic, by the lake's ledger, the database and Kafka, which are asked side by side; as text and page.
 
 mod ask;
 mod ends;

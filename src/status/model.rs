@@ -1,4 +1,4 @@
-//! What is known of a topic. `None` is what could not be asked: `?` for people, `null` for scripts.
+//! The status as values. `None` is unknown: `?` for people, `null` for scripts.
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
@@ -6,13 +6,13 @@ use serde::{Serialize, Serializer};
 use crate::config::Kind;
 use crate::warehouse::RejectReason;
 
-/// One of the three that are asked.
+/// The state of lake, Kafka or warehouse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     Answered,
-    /// There is none, which is no fault: no lake yet, no warehouse configured.
+    /// There is none, which is not an error: no lake yet, or no warehouse configured.
     Absent(&'static str),
-    /// It is there, or should be, and could not be asked.
+    /// It exists, or should, but gave no answer.
     Silent,
 }
 
@@ -21,7 +21,7 @@ pub struct TopicStatus {
     pub topic: String,
     pub kind: Kind,
     pub configured: bool,
-    /// None: Kafka could not be asked.
+    /// None: Kafka gave no answer.
     pub in_kafka: Option<bool>,
     /// None: the topic does not go into the lake.
     pub lake: Option<LakeStatus>,
@@ -33,7 +33,7 @@ pub struct TopicStatus {
 #[serde(rename_all = "lowercase")]
 pub enum LakeState {
     Ok,
-    /// Nothing of the topic was ever committed.
+    /// No record of the topic was ever committed.
     New,
     /// The ledger's files of the topic are damaged or lost.
     Damaged,
@@ -61,12 +61,12 @@ pub struct LakeStatus {
     pub undated_records: Option<u64>,
     pub generation: u32,
     pub retention: Option<String>,
-    /// The first day that a purge left.
+    /// The first day that a purge has left.
     pub purged_before: Option<NaiveDate>,
     pub by_day: Vec<DayStatus>,
 }
 
-/// A Kafka partition: the first offset that the target has not, and Kafka's stable end.
+/// A Kafka partition: the target's next offset, and Kafka's stable end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PartitionStatus {
     pub partition: i32,
@@ -94,7 +94,7 @@ pub struct DayStatus {
 #[derive(Debug, Clone, Serialize)]
 pub struct TableStatus {
     pub table: String,
-    /// Whether the configuration sends the topic there; else it did so before, and nothing is behind.
+    /// Whether the configuration sends the topic there. If not, it did so before, and there is no lag.
     pub current: bool,
     pub error: Option<String>,
     pub lag: Option<u64>,
@@ -102,7 +102,7 @@ pub struct TableStatus {
     #[serde(serialize_with = "time")]
     pub committed: Option<DateTime<Utc>>,
     pub rows: Option<u64>,
-    /// False: the database's estimate.
+    /// Whether the rows were counted; else the number is the database's estimate.
     pub rows_exact: bool,
     pub rejects: Option<u64>,
     pub rejects_by_reason: Vec<RejectReason>,
@@ -123,7 +123,7 @@ pub struct RowsPurgedBefore {
     pub before: String,
 }
 
-/// As in all reports: RFC 3339 in UTC, to the millisecond.
+/// A time as in all reports: RFC 3339 in UTC, to the millisecond.
 pub fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

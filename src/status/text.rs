@@ -1,4 +1,4 @@
-//! The status as a terminal shows it: streams, tables, and what they fill in MySQL, in aligned columns.
+//! The status as text: streams, tables, and the MySQL tables that they fill, in aligned columns.
 
 use chrono::{DateTime, Utc};
 use indicatif::HumanBytes;
@@ -13,12 +13,12 @@ const GAP: &str = "  ";
 const UNKNOWN: &str = "?";
 const NONE: &str = "-";
 
-/// Aligned columns: the first to the left, the others to the right. Each row may have lines of its own below it.
+/// Aligned columns: the first to the left, the others to the right. A row may have lines below it.
 struct Columns {
     rows: Vec<(Vec<String>, Vec<String>)>,
 }
 
-/// The lines of the status; `verbose` says each topic's particulars below it.
+/// The lines of the status. `verbose` adds each topic's details below it.
 pub fn lines(status: &StatusAnswer, verbose: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if verbose {
@@ -112,7 +112,7 @@ fn in_the_warehouse(status: &StatusAnswer, verbose: bool) -> Columns {
             } else {
                 format!("{} <- {}", table.table, topic.topic)
             };
-            // Nothing is behind in a table that the topic went to before.
+            // A table that the topic no longer fills has no lag.
             let behind = if table.current {
                 lag(table.lag, topic)
             } else {
@@ -136,7 +136,7 @@ fn number(number: Option<u64>) -> String {
     number.map_or_else(|| UNKNOWN.to_owned(), |number| number.to_string())
 }
 
-/// A topic that Kafka has no more has no end to lag behind.
+/// The lag in words. If Kafka no longer has the topic, there is none.
 fn lag(lag: Option<u64>, topic: &TopicStatus) -> String {
     match topic.in_kafka {
         Some(false) => NONE.to_owned(),
@@ -153,7 +153,7 @@ pub(super) fn committed(lake: &LakeStatus, now: DateTime<Utc>) -> String {
     }
 }
 
-/// `42 s ago`, `3 min ago`, `5 h ago`, `12 d ago`; what lies ahead of this machine's clock is told as it is.
+/// `42 s ago`, `3 min ago`, `5 h ago`, `12 d ago`; a time ahead of this machine's clock is shown as it is.
 pub(super) fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     match (now - at).num_seconds() {
         ..-60 => rfc3339(at),

@@ -1,4 +1,4 @@
-//! What is known of a topic, put together from what everybody said.
+//! Puts a topic's status together from all answers.
 
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub(super) struct Answers<'a> {
     pub(super) warnings: Vec<String>,
 }
 
-/// How far a target is with a topic.
+/// The lag of a target, in total and by Kafka partition.
 #[derive(Default)]
 struct Distance {
     lag: Option<u64>,
@@ -132,7 +132,7 @@ impl Answers<'_> {
             self.warn(name, &problem);
             status.error = Some(problem.to_string());
         }
-        // Of a table that the topic went to before nothing is behind.
+        // A table that the topic no longer fills has no lag.
         if ours.is_some() {
             self.measure(name, &found.progress)
                 .into_parts(&mut status.lag, &mut status.partitions);
@@ -152,7 +152,8 @@ impl Answers<'_> {
         status
     }
 
-    /// What the next run would read; a topic that it would refuse has no lag, but a warning with the run's own words.
+    /// The lag, which is what the next run would read. A topic that it would refuse has no lag, but a warning with the error of
+    /// such a run.
     fn measure(&mut self, name: &str, progress: &Progress) -> Distance {
         let Some(Ok(offsets)) = self.ends.offsets.get(name) else {
             return Distance {
@@ -185,7 +186,7 @@ impl Answers<'_> {
             partitions = progress_alone(progress);
         }
         if let Some(refusal) = refusal {
-            // A run would say the same of lake and warehouse.
+            // Lake and warehouse would give the same error.
             if !self.warnings.contains(&refusal) {
                 self.warnings.push(refusal);
             }

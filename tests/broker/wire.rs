@@ -83,7 +83,7 @@ fn a_spoilt_record_is_an_error() {
     let into_warehouse = warehouse.one(&through, 1);
     for (report, topic) in [(into_lake, &stream), (into_warehouse, &table)] {
         let error = report["error"].as_str().unwrap();
-        for word in [&topic.name, "checksum", "nothing of these was committed"] {
+        for word in [&topic.name, "checksum", "nothing of the topic was committed"] {
             assert!(error.contains(word), "no {word:?} in {error}");
         }
         // The producer may put both records into one batch, which is refused as a whole, or each into its own.

@@ -66,7 +66,7 @@ fn properties_that_librdkafka_does_not_take() {
         answer.is_wrong(
             "Kafka",
             "answer",
-            &[named, "mend [kafka.options]", "CONFIGURATION.md"],
+            &[named, "correct [kafka.options]", "CONFIGURATION.md"],
         );
     }
 }

@@ -34,7 +34,7 @@ fn topics_as_kafka_keeps_them() {
     answer.is_wrong(
         &fleeting.name,
         "kept",
-        &["1 minute", "is lost", "retention.ms=604800000"],
+        &["1 minute", "are lost", "retention.ms=604800000"],
     );
     answer.is_wrong(
         &expiring.name,

@@ -196,7 +196,7 @@ fn what_is_not_there_is_told() {
     let near = format!("{}x", topic.name);
     schema(&lake, &near, &["--for", "duckdb"])
         .fails(2, &["the lake has no topic", "did you mean", &topic.name]);
-    schema(&lake, "../x", &["--for", "duckdb"]).fails(2, &["is no topic name"]);
+    schema(&lake, "../x", &["--for", "duckdb"]).fails(2, &["is not a topic name"]);
     schema(&lake, &topic.name, &["--for", "excel"]).fails(2, &["duckdb", "hive"]);
     let report = schema(&lake, &topic.name, &["--for", "hive", "--json"])
         .expect(0)

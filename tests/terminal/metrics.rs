@@ -324,8 +324,8 @@ fn a_file_that_cannot_be_written_is_told() {
     for (file, word) in [
         ("nowhere/lakectl.prom", "make it first (mkdir -p)"),
         ("node.prom", "move it away"),
-        ("folder.prom", "no regular file"),
-        ("/dev/null", "no regular file"),
+        ("folder.prom", "not a regular file"),
+        ("/dev/null", "not a regular file"),
     ] {
         let arguments = ["lake", "--json", "--metrics-file", file];
         let run = start(lake.folder(), &arguments, &[]).wait().fails(3, &[word]);

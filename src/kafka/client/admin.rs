@@ -1,31 +1,28 @@
-//! What librdkafka can do but the rdkafka crate doesn't pass on: topic ids, offsets of many Kafka partitions at once,
-//! topic settings, and a group's offsets written with a deadline, over the consumer's own connections.
+//! Calls of librdkafka that the rdkafka crate doesn't offer: topic ids, offsets of many Kafka partitions at once, topic
+//! settings, and writing a group's offsets with a deadline. They use the consumer's connections.
 //!
-//! The only unsafe code of the program. Every pointer taken from librdkafka is freed by a guard,
-//! and everything that leaves this module is owned.
+//! Unsafe, as librdkafka is C. Guards (`native.rs`) free every pointer that it gives, and everything that leaves this
+//! module is owned.
 #![allow(unsafe_code)]
 
 use rdkafka::bindings as rd;
 use rdkafka::error::RDKafkaErrorCode;
 use std::collections::BTreeMap;
-use std::ffi::{CStr, CString, c_char};
-use std::time::{Duration, Instant};
+use std::ffi::{CString, c_char};
+use std::time::Duration;
 
 use super::fault::KafkaFault;
-use super::patience::HURRIED_TIMEOUT;
+use super::native::{AdminOptions, PartitionList, Queue, fault_of, fault_of_code, known_id, owned, slice};
 use super::settings::TopicSettings;
 use crate::stop::Stop;
 
 /// A Kafka partition of a topic.
 pub(in crate::kafka) type TopicPartition = (String, i32);
 
-/// What was asked of many at once: the question may fail as a whole, and for each of them.
+/// The answer to a question about many entries: it may fail as a whole, or for single entries.
 pub(in crate::kafka) type EachEntry<K, V> = Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault>;
 
-/// How often a wait looks whether a signal came.
-const TICK: Duration = Duration::from_millis(200);
-
-/// Which end of a Kafka partition is asked for.
+/// Which offset of a Kafka partition is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kafka) enum OffsetSpec {
     /// The low watermark.
@@ -39,13 +36,13 @@ pub(in crate::kafka) enum OffsetSpec {
 /// A client that outlives every call made through it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::kafka) struct Admin<'s> {
-    client: *mut rd::rd_kafka_t,
-    timeout: Duration,
-    stop: &'s Stop,
+    pub(super) client: *mut rd::rd_kafka_t,
+    pub(super) timeout: Duration,
+    pub(super) stop: &'s Stop,
 }
 
 impl<'s> Admin<'s> {
-    /// `client` must stay alive as long as this value: it is made anew from the consumer for each use.
+    /// `client` must outlive this value, which is made from the consumer for each use.
     pub(in crate::kafka) fn new(client: *mut rd::rd_kafka_t, timeout: Duration, stop: &'s Stop) -> Self {
         Admin {
             client,
@@ -54,7 +51,7 @@ impl<'s> Admin<'s> {
         }
     }
 
-    /// Topic name -> topic id in base64; none where the broker has no ids to give (before Kafka 2.8).
+    /// Topic name -> topic id in base64; None if the broker has no ids (before Kafka 2.8).
     pub(in crate::kafka) fn topic_ids(self, topics: &[String]) -> EachEntry<String, Option<String>> {
         let names: Vec<CString> = topics
             .iter()
@@ -89,7 +86,7 @@ impl<'s> Admin<'s> {
         Ok(ids)
     }
 
-    /// One end of many Kafka partitions; those that the broker gives an error for come with it.
+    /// One offset of each Kafka partition, or the broker's error for it.
     pub(in crate::kafka) fn offsets(
         self,
         partitions: &[TopicPartition],
@@ -111,7 +108,7 @@ impl<'s> Admin<'s> {
         }
         // SAFETY: the list is copied by the call.
         unsafe { rd::rd_kafka_ListOffsets(self.client, list.0, options.0, queue.0) };
-        // Where it finds no leader for any of them, librdkafka has no more to say than that there is no such entry.
+        // If no Kafka partition has a leader, librdkafka only says that there is no such entry.
         let event = queue.wait(self).map_err(|fault| {
             if fault.is(RDKafkaErrorCode::NoEnt) {
                 fault.with_code(RDKafkaErrorCode::LeaderNotAvailable)
@@ -138,7 +135,7 @@ impl<'s> Admin<'s> {
         Ok(found)
     }
 
-    /// The settings of topics; those that the broker gives an error for come with it.
+    /// The settings of each topic, or the broker's error for it.
     pub(in crate::kafka) fn topic_settings(self, topics: &[String]) -> EachEntry<String, TopicSettings> {
         let names: Vec<CString> = topics
             .iter()
@@ -200,8 +197,8 @@ unsafe fn settings_of(resource: *const rd::rd_kafka_ConfigResource_t) -> Result<
 }
 
 impl Admin<'_> {
-    /// Writes the offsets of a group that has no members. Unlike the consumer's own commit it ends in time, also where
-    /// the broker never answers, and leaves nothing that closing the consumer would wait for.
+    /// Writes the offsets of a group that has no members. Unlike the consumer's own commit, this ends in time even if the
+    /// broker never answers, and closing the consumer does not wait for it.
     pub(in crate::kafka) fn commit(
         self,
         group: &str,
@@ -246,193 +243,5 @@ impl Admin<'_> {
             }
         }
         Ok(())
-    }
-}
-
-struct Queue(*mut rd::rd_kafka_queue_t);
-
-impl Queue {
-    fn new(client: *mut rd::rd_kafka_t) -> Self {
-        // SAFETY: the client is alive; the queue is freed on drop.
-        Queue(unsafe { rd::rd_kafka_queue_new(client) })
-    }
-
-    /// Once a signal has come, an answer is not waited for long.
-    fn wait(&self, admin: Admin<'_>) -> Result<Event, KafkaFault> {
-        let mut deadline = Instant::now() + admin.timeout;
-        let mut is_hurried = false;
-        loop {
-            if !is_hurried && admin.stop.signal().is_some() {
-                is_hurried = true;
-                deadline = deadline.min(Instant::now() + HURRIED_TIMEOUT);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let millis = i32::try_from(left.min(TICK).as_millis()).unwrap_or(i32::MAX);
-            // SAFETY: the queue is alive; the event is freed on drop.
-            let event = Event(unsafe { rd::rd_kafka_queue_poll(self.0, millis) });
-            if event.0.is_null() {
-                if left.is_zero() {
-                    return Err(KafkaFault::new(
-                        RDKafkaErrorCode::OperationTimedOut,
-                        "no answer in time",
-                    ));
-                }
-                continue;
-            }
-            // SAFETY: the event is alive; its error string belongs to it.
-            return unsafe {
-                match rd::rd_kafka_event_error(event.0) {
-                    rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(event),
-                    code => Err(KafkaFault::new(
-                        code.into(),
-                        owned(rd::rd_kafka_event_error_string(event.0)),
-                    )),
-                }
-            };
-        }
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        // SAFETY: made by rd_kafka_queue_new, destroyed once.
-        unsafe { rd::rd_kafka_queue_destroy(self.0) }
-    }
-}
-
-struct Event(*mut rd::rd_kafka_event_t);
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        // SAFETY: from rd_kafka_queue_poll (or null, which is allowed), destroyed once.
-        unsafe { rd::rd_kafka_event_destroy(self.0) }
-    }
-}
-
-struct AdminOptions(*mut rd::rd_kafka_AdminOptions_t);
-
-impl AdminOptions {
-    fn new(admin: Admin<'_>, operation: rd::rd_kafka_admin_op_t) -> Result<Self, KafkaFault> {
-        // SAFETY: the client is alive; the options are freed on drop; the buffer is as long as it says.
-        unsafe {
-            let options = AdminOptions(rd::rd_kafka_AdminOptions_new(admin.client, operation));
-            let millis = i32::try_from(admin.timeout.as_millis()).unwrap_or(i32::MAX);
-            let mut text = [0 as c_char; 256];
-            match rd::rd_kafka_AdminOptions_set_request_timeout(
-                options.0,
-                millis,
-                text.as_mut_ptr(),
-                text.len(),
-            ) {
-                rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(options),
-                _ => Err(KafkaFault::lasting(owned(text.as_ptr()))),
-            }
-        }
-    }
-
-    fn isolation(&self, committed: bool) {
-        let level = if committed {
-            rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED
-        } else {
-            rd::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED
-        };
-        // SAFETY: the options are alive; an error (or null, which is allowed) is freed at once.
-        unsafe { rd::rd_kafka_error_destroy(rd::rd_kafka_AdminOptions_set_isolation_level(self.0, level)) }
-    }
-}
-
-impl Drop for AdminOptions {
-    fn drop(&mut self) {
-        // SAFETY: made by rd_kafka_AdminOptions_new, destroyed once.
-        unsafe { rd::rd_kafka_AdminOptions_destroy(self.0) }
-    }
-}
-
-struct PartitionList(*mut rd::rd_kafka_topic_partition_list_t);
-
-impl PartitionList {
-    fn new(size: usize) -> Self {
-        // SAFETY: freed on drop.
-        PartitionList(unsafe { rd::rd_kafka_topic_partition_list_new(i32::try_from(size).unwrap_or(0)) })
-    }
-
-    fn add(&self, topic: &str, partition: i32, offset: i64) -> Result<(), KafkaFault> {
-        let topic = CString::new(topic)?;
-        // SAFETY: the name is copied; the entry that is returned belongs to the list.
-        unsafe {
-            let entry = rd::rd_kafka_topic_partition_list_add(self.0, topic.as_ptr(), partition);
-            (*entry).offset = offset;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for PartitionList {
-    fn drop(&mut self) {
-        // SAFETY: made by rd_kafka_topic_partition_list_new, destroyed once.
-        unsafe { rd::rd_kafka_topic_partition_list_destroy(self.0) }
-    }
-}
-
-/// # Safety
-/// `error` is null or one that lives through the call.
-unsafe fn fault_of(error: *const rd::rd_kafka_error_t) -> Option<KafkaFault> {
-    if error.is_null() {
-        return None;
-    }
-    // SAFETY: the caller's.
-    let (code, text) = unsafe {
-        (
-            rd::rd_kafka_error_code(error),
-            owned(rd::rd_kafka_error_string(error)),
-        )
-    };
-    match code {
-        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => None,
-        code => Some(KafkaFault::new(code.into(), text)),
-    }
-}
-
-fn fault_of_code(code: rd::rd_kafka_resp_err_t) -> Option<KafkaFault> {
-    match code {
-        rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => None,
-        // SAFETY: its texts are static.
-        code => Some(KafkaFault::new(code.into(), unsafe {
-            owned(rd::rd_kafka_err2str(code))
-        })),
-    }
-}
-
-/// A broker that knows no ids answers with the zero id.
-///
-/// # Safety
-/// `id` is null or one that lives through the call.
-unsafe fn known_id(id: *const rd::rd_kafka_Uuid_t) -> Option<String> {
-    // SAFETY: the caller's; the text belongs to the id.
-    unsafe {
-        let is_zero = id.is_null()
-            || (rd::rd_kafka_Uuid_most_significant_bits(id) == 0
-                && rd::rd_kafka_Uuid_least_significant_bits(id) == 0);
-        (!is_zero).then(|| owned(rd::rd_kafka_Uuid_base64str(id)))
-    }
-}
-
-/// # Safety
-/// `text` is null or a C string that lives through the call.
-unsafe fn owned(text: *const c_char) -> String {
-    if text.is_null() {
-        String::new()
-    } else {
-        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
-    }
-}
-
-/// # Safety
-/// `first` is null or points to `count` elements that live as long as the result is used.
-unsafe fn slice<'a, T>(first: *mut T, count: usize) -> &'a [T] {
-    if first.is_null() {
-        &[]
-    } else {
-        unsafe { std::slice::from_raw_parts(first, count) }
     }
 }

@@ -1,4 +1,4 @@
-//! Why Kafka gives no answer, and whether the same question gets one a moment later.
+//! Errors of Kafka, and whether it helps to ask again a moment later.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
@@ -17,7 +17,7 @@ impl KafkaFault {
         }
     }
 
-    /// One that no other try mends.
+    /// A fault that trying again does not mend.
     pub(in crate::kafka) fn lasting(text: impl Into<String>) -> KafkaFault {
         KafkaFault {
             code: None,
@@ -29,24 +29,24 @@ impl KafkaFault {
         self.code == Some(code)
     }
 
-    /// The same, as this code tells it better.
+    /// The same fault under a more fitting code.
     pub(in crate::kafka) fn with_code(mut self, code: Code) -> KafkaFault {
         self.code = Some(code);
         self
     }
 
-    /// The same, with where it happened.
+    /// The same fault, with the place where it happened.
     pub(in crate::kafka) fn at(mut self, place: &str) -> KafkaFault {
         self.text = format!("{place}: {}", self.text);
         self
     }
 
-    /// Nobody has answered.
+    /// Whether no broker has answered.
     pub(in crate::kafka) fn is_silence(&self) -> bool {
         self.code.is_some_and(is_silence)
     }
 
-    /// It goes away by itself.
+    /// Whether it goes away by itself.
     pub(in crate::kafka) fn passes(&self) -> bool {
         self.code.is_some_and(passes)
     }

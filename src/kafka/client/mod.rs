@@ -1,7 +1,9 @@
-//! The connection to Kafka: a consumer that is assigned, never subscribed.
+//! The connection to Kafka: a consumer with assigned Kafka partitions; it never subscribes.
 
 pub(super) mod admin;
 pub(super) mod fault;
+mod group;
+mod native;
 pub(super) mod options;
 pub(super) mod patience;
 pub(super) mod reasons;
@@ -39,15 +41,15 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 const CLOSING_MAX: Duration = Duration::from_secs(3);
 const CLOSING_TICK: Duration = Duration::from_millis(1);
 
-/// Kafka, as one run sees it.
+/// A connection to Kafka, and the questions that a run asks it.
 pub struct Client {
     pub(super) consumer: Arc<BaseConsumer<Reasons>>,
     brokers: String,
     group: String,
     pub(super) patience: Patience,
-    /// librdkafka's own broker, which answers no questions about topics.
+    /// Whether the broker is librdkafka's own, which answers no questions about topic ids and settings.
     is_embedded: bool,
-    /// Ids of the brokers in the last metadata.
+    /// The broker ids in the last metadata.
     pub(super) brokers_seen: Mutex<Vec<i32>>,
 }
 
@@ -64,7 +66,7 @@ impl Client {
     /// Makes the client; nothing is sent before the first question.
     ///
     /// # Errors
-    /// A property that librdkafka does not know or accept: exit code 2.
+    /// librdkafka does not know or accept a property: exit code 2.
     pub fn new(kafka: &KafkaSettings, target: &str) -> Result<Client> {
         let group = format!("{}.{target}", kafka.group);
         let consumer = options::config(kafka, &group)
@@ -84,14 +86,14 @@ impl Client {
         })
     }
 
-    /// The same, whose waits end when a signal comes.
+    /// The same client, but a signal ends its waits.
     #[must_use]
     pub fn stopped_by(mut self, stop: &Stop) -> Client {
         self.patience.stop = stop.clone();
         self
     }
 
-    /// The same, with less patience.
+    /// The same client, but it waits for answers only this long.
     #[must_use]
     pub fn answering_within(mut self, answer_timeout: Duration) -> Client {
         self.patience.silence = answer_timeout;
@@ -99,7 +101,7 @@ impl Client {
         self
     }
 
-    /// Every topic of the cluster. One that is just being made may have no Kafka partitions yet.
+    /// All topics of the cluster. A topic that is just being made may have no Kafka partitions yet.
     pub fn topics(&self) -> Result<TopicList> {
         let found = self.patience.ask_each(|left| {
             let metadata = self.metadata(None, left)?;
@@ -131,8 +133,8 @@ impl Client {
         })
     }
 
-    /// Topic name -> topic id, or why Kafka doesn't tell it. None comes from a broker that has no ids: then only ends that
-    /// have moved back tell a topic that was made anew, as before Kafka 2.8.
+    /// Topic name -> topic id, or why Kafka doesn't give it. None: the broker has no ids (before Kafka 2.8). Then only an end
+    /// that has moved back shows that a topic was made anew.
     pub fn topic_ids(&self, topics: &[String]) -> Result<BTreeMap<String, Result<Option<String>, String>>> {
         if topics.is_empty() || self.is_embedded {
             return Ok(topics.iter().map(|topic| (topic.clone(), Ok(None))).collect());
@@ -145,7 +147,7 @@ impl Client {
         Ok(self.each(topics, found))
     }
 
-    /// Topic name -> its settings, all asked for at once, or why Kafka doesn't tell them.
+    /// Topic name -> its settings, in one request, or why Kafka doesn't give them.
     pub fn topic_settings(&self, topics: &[String]) -> BTreeMap<String, Result<TopicSettings, String>> {
         let all = |answer: &dyn Fn() -> Result<TopicSettings, String>| {
             topics.iter().map(|topic| (topic.clone(), answer())).collect()
@@ -185,7 +187,7 @@ impl Client {
             self.ends(&all, spec)
                 .with_context(|| format!("asking {} for offsets", self.brokers))
         };
-        // The low watermark last: what has been deleted by then is noticed by the plan, not by the read.
+        // The low watermark comes last: then the plan, not the read, notices records that were deleted meanwhile.
         let (high, stable, low) = (
             ask(OffsetSpec::Latest)?,
             ask(OffsetSpec::LatestStable)?,
@@ -195,7 +197,7 @@ impl Client {
         for key in all {
             let pick = |map: &BTreeMap<_, Result<i64, KafkaFault>>| self.offset_at(&key, map.get(&key));
             let (low, high) = (pick(&low)?, pick(&high)?);
-            // Asked before the stable end, the high watermark may lie below it by now.
+            // The high watermark was asked for before the stable end, and may lie below it.
             let stable_end = pick(&stable)?.max(low);
             let offsets = PartitionOffsets {
                 partition: key.1,
@@ -232,8 +234,8 @@ impl Client {
         .map_err(|error| regarding(ProblemSubject::partition(topic, *partition), error))
     }
 
-    /// The first offset whose record may have a timestamp at or past `time_ms`, per Kafka partition;
-    /// none where there is no such record. On transactional topics it may lie far too early, never too late.
+    /// Per Kafka partition, the first offset whose record may have a timestamp at or past `time_ms`; None if there is no such
+    /// record. On transactional topics the offset may be much too early, never too late.
     pub fn offsets_at(
         &self,
         topic: &str,
@@ -271,79 +273,7 @@ impl Client {
             .collect()
     }
 
-    /// Whether Kafka's group holds committed offsets of any of these topics.
-    pub fn has_mirror(&self, topics: &TopicList) -> Result<bool> {
-        let mut list = TopicPartitionList::new();
-        for (topic, partitions) in topics {
-            for &partition in partitions {
-                list.add_partition(topic, partition);
-            }
-        }
-        // librdkafka says nothing while it looks for a coordinator, and Kafka has answered us before.
-        let patience = Patience {
-            silence: self.patience.not_ready,
-            ..self.patience.clone()
-        };
-        patience
-            .ask(|left| self.committed(list.clone(), left.min(self.patience.silence)))
-            .map_err(|fault| if fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) { Problem::new("Kafka doesn't let us see it")
-                    .fix(format!(
-                        "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
-                         Describe --group {}",
-                        self.group
-                    ))
-                    .into() } else { self.explain(&fault) })
-            .with_context(|| format!("asking {} for the offsets of group {}", self.brokers, self.group))
-    }
-
-    /// Whether any of them has a committed offset.
-    fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, KafkaFault> {
-        let committed = self.consumer.committed_offsets(list, timeout);
-        let committed = committed.map_err(|error| {
-            if self.is_group_closed() {
-                KafkaFault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed)
-            } else {
-                KafkaFault::from(error)
-            }
-        })?;
-        let entries = committed.elements();
-        for entry in &entries {
-            let place = || format!("topic {} Kafka partition {}", entry.topic(), entry.partition());
-            entry
-                .error()
-                .map_err(|error| KafkaFault::from(error).at(&place()))?;
-        }
-        Ok(entries
-            .iter()
-            .any(|entry| matches!(entry.offset(), Offset::Offset(_))))
-    }
-
-    /// Whether Kafka has said that the group is none of our business: the question itself only goes without an answer.
-    fn is_group_closed(&self) -> bool {
-        let mut events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO));
-        events.any(|event| {
-            event.is_err_and(|error| {
-                error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
-            })
-        })
-    }
-
-    /// Writes progress into Kafka's group, where the usual lag tools look. Only a mirror: never read as the truth.
-    pub fn mirror(&self, progress: &[(String, i32, i64)]) -> Result<()> {
-        if progress.is_empty() {
-            return Ok(());
-        }
-        self.patience
-            .ask(|left| self.admin(left).commit(&self.group, progress))
-            .map_err(|fault| self.explain(&fault))
-            .with_context(|| format!("mirroring progress into Kafka's group {}", self.group))
-    }
-
-    pub fn group(&self) -> &str {
-        &self.group
-    }
-
-    /// What went wrong, and what to do about it.
+    /// A fault as an error that says what to do.
     pub(super) fn explain(&self, fault: &KafkaFault) -> anyhow::Error {
         if fault.is_silence() || fault.is(RDKafkaErrorCode::Authentication) {
             self.unreachable(&fault.to_string())
@@ -356,7 +286,7 @@ impl Client {
         }
     }
 
-    /// An error that says what the last connection attempt met.
+    /// An error that says why the last connection attempt failed.
     pub(super) fn unreachable(&self, error: &str) -> anyhow::Error {
         let reason = self.reason(error);
         Problem::new(format!(
@@ -368,9 +298,9 @@ impl Client {
         .into()
     }
 
-    /// Why the last connection attempt failed, or what there is instead.
+    /// Why the last connection attempt failed; `error` if that is unknown.
     fn reason(&self, error: &str) -> String {
-        // Events wait in the queue until somebody polls: the reason may be among them.
+        // Events wait in the queue until the consumer polls, and the reason may be among them.
         while self.consumer.poll(Duration::ZERO).is_some() {}
         self.consumer.context().last().unwrap_or_else(|| error.to_owned())
     }
@@ -379,7 +309,7 @@ impl Client {
         Admin::new(self.consumer.client().native_ptr(), timeout, &self.patience.stop)
     }
 
-    /// Whether the consumer has closed in time. Left to itself, the rdkafka crate looks only every 100 ms, and for ever.
+    /// Whether the consumer has closed in time. The rdkafka crate would look only every 100 ms, and wait for ever.
     fn close(&self) -> bool {
         if self.consumer.close_queue().is_err() {
             return true;
@@ -398,13 +328,13 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         if !self.close() {
-            // The crate would wait on where we have stopped: the consumer stays for the little that the process has left.
+            // Dropping the consumer would wait again. The process ends soon, so the consumer is left open.
             std::mem::forget(Arc::clone(&self.consumer));
         }
     }
 }
 
-/// A topic's Kafka partitions; Kafka names none while it makes a topic.
+/// A topic's Kafka partitions. Kafka gives an error and none of them while it makes a topic.
 fn partitions_of(topic: &MetadataTopic) -> Result<Vec<i32>, KafkaFault> {
     let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
     ids.sort_unstable();

@@ -1,4 +1,4 @@
-//! librdkafka's properties: our defaults, the user's own, and those that the promises rest on.
+//! librdkafka's properties: lakectl's defaults, the user's options, and those that lakectl's guarantees rest on.
 
 use anyhow::anyhow;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -7,19 +7,20 @@ use rdkafka::error::KafkaError;
 use super::refusal::advice_on_creation;
 use crate::config::KafkaSettings;
 use crate::exit::usage;
+use crate::problem::Problem;
 use crate::words::printable;
 
-/// Set before the user's own options, which may change them.
+/// Set before the user's options, which may override them.
 const DEFAULTS: [(&str, &str); 10] = [
     ("client.id", "lakectl"),
-    // Bounds memory whatever the topic's size; a bounded queue stalls on the backoff unless that is short. What a record takes
-    // beside its bytes is not counted, nor that all of an answer is there at once, and is larger than it was on the wire.
+    // Bounds memory for topics of any size; a bounded queue stalls on the backoff unless that is short. It does not count
+    // the overhead of a record, nor that a whole answer is in memory at once, decompressed.
     ("queued.max.messages.kbytes", "16384"),
     ("queued.min.messages", "20000"),
     ("fetch.max.bytes", "1048576"),
     ("fetch.queue.backoff.ms", "5"),
-    // A fetch at the end of a topic should come back at once: the next topic's waits behind it. Yet while a commit takes
-    // its time, a topic that is ready must not be asked for in vain without a pause.
+    // A fetch at the end of a topic should return at once: the next topic's fetch waits behind it. But during a long commit
+    // a topic that is ready must not be fetched over and over without a pause.
     ("fetch.wait.max.ms", "5"),
     ("fetch.error.backoff.ms", "100"),
     // A single batch may be larger than the default of 100 MB; then librdkafka would reconnect without end.
@@ -28,7 +29,7 @@ const DEFAULTS: [(&str, &str); 10] = [
     ("socket.keepalive.enable", "true"),
 ];
 
-/// Set after the user's own options, so that nothing undoes them.
+/// Set after the user's options, so that nothing overrides them.
 const PROMISES: [(&str, &str); 7] = [
     ("auto.offset.reset", "error"),
     ("enable.auto.commit", "false"),
@@ -39,7 +40,7 @@ const PROMISES: [(&str, &str); 7] = [
     ("allow.auto.create.topics", "false"),
 ];
 
-/// All of them, for a client of this group.
+/// All properties, for a client of this group.
 pub(in crate::kafka) fn config(kafka: &KafkaSettings, group: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set_log_level(RDKafkaLogLevel::Info);
@@ -59,7 +60,8 @@ pub(in crate::kafka) fn config(kafka: &KafkaSettings, group: &str) -> ClientConf
     config
 }
 
-/// librdkafka refuses answers that may be smaller than a message: who says how large a message may be need not know of our default.
+/// Raises our default of `fetch.max.bytes` to `message.max.bytes`: librdkafka refuses a smaller one, and users who set the
+/// size of messages need not know our default.
 fn make_answers_large_enough(config: &mut ClientConfig, kafka: &KafkaSettings) {
     let bytes = |key| config.get(key).and_then(|value| value.parse::<u64>().ok());
     let message = bytes("message.max.bytes");
@@ -69,7 +71,7 @@ fn make_answers_large_enough(config: &mut ClientConfig, kafka: &KafkaSettings) {
     }
 }
 
-/// Why no client was made. librdkafka's description of a bad value may repeat it, and it may be a secret.
+/// Why librdkafka made no client. Its description may repeat a bad value, which may be a secret.
 pub(in crate::kafka) fn refused(kafka: &KafkaSettings, error: KafkaError) -> anyhow::Error {
     match error {
         KafkaError::ClientConfig(_, description, key, value) => {
@@ -80,11 +82,14 @@ pub(in crate::kafka) fn refused(kafka: &KafkaSettings, error: KafkaError) -> any
             };
             usage(format!("kafka option `{key}`: {}", printable(&description)))
         }
-        KafkaError::ClientCreation(description) => usage(format!(
-            "kafka options: {}{}",
-            printable(&redact(&description, kafka)),
-            advice_on_creation(&description)
-        )),
+        KafkaError::ClientCreation(description) => Problem {
+            fix: advice_on_creation(&description).map(str::to_owned),
+            ..Problem::usage(format!(
+                "kafka options: {}",
+                printable(&redact(&description, kafka))
+            ))
+        }
+        .into(),
         other => anyhow!(other),
     }
 }

@@ -1,4 +1,4 @@
-//! Questions that are asked again while their errors pass by themselves, as those of a cluster that has just come up do.
+//! Asks Kafka again while its errors pass by themselves, as in a cluster that has just started.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::fault::KafkaFault;
 use crate::stop::Stop;
 
-/// Whoever refuses us does it at once, and is looked for before we wait on.
+/// A broker that refuses us does so at once, so look for that after a short first try.
 const FIRST_TRY: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a run that was told to stop still waits for an answer.
@@ -15,7 +15,7 @@ pub(in crate::kafka) const HURRIED_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long to wait for an answer.
 #[derive(Debug, Clone)]
 pub(in crate::kafka) struct Patience {
-    /// Without hearing anything.
+    /// Without any answer.
     pub(in crate::kafka) silence: Duration,
     /// While Kafka says that it is not ready.
     pub(in crate::kafka) not_ready: Duration,
@@ -24,8 +24,7 @@ pub(in crate::kafka) struct Patience {
 }
 
 impl Patience {
-    /// Asks until there is an answer, or an error that lasts, or one that has lasted too long. `ask` is told how long it
-    /// may wait.
+    /// Asks until there is an answer, an error that does not pass, or no time left. `ask` gets the time that it may wait.
     pub(in crate::kafka) fn ask<T>(
         &self,
         mut ask: impl FnMut(Duration) -> Result<T, KafkaFault>,
@@ -39,7 +38,7 @@ impl Patience {
         }
     }
 
-    /// The same of many at once: each of them may have an error of its own.
+    /// The same for a question about many entries, each of which may have its own error.
     pub(in crate::kafka) fn ask_each<K, V>(
         &self,
         mut ask: impl FnMut(Duration) -> Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault>,
@@ -59,7 +58,7 @@ impl Patience {
     }
 }
 
-/// One question's wait.
+/// The wait for one answer.
 struct Wait<'p> {
     patience: &'p Patience,
     began: Instant,

@@ -1,4 +1,4 @@
-//! What librdkafka says beside its answers.
+//! librdkafka's log and error events, of which the last reason is kept.
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -32,7 +32,7 @@ impl ClientContext for Reasons {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // That all brokers are down says less than why the last of them is.
+        // "All brokers are down" says less than why the last one is down.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             self.remember(reason);
         }

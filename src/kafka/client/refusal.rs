@@ -1,10 +1,10 @@
-//! Why a connection to Kafka fails, and what to do about it, as far as librdkafka's words tell.
+//! What to do when a connection to Kafka fails, found by words in librdkafka's message.
 
-/// What helps against a reason.
+/// What to do, and whether trying again may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::kafka) struct Remedy {
     pub(in crate::kafka) advice: &'static str,
-    /// No other try will end otherwise.
+    /// Trying again will not help.
     pub(in crate::kafka) lasts: bool,
 }
 
@@ -13,7 +13,7 @@ const UNREACHABLE: Remedy = Remedy {
     lasts: false,
 };
 
-/// A part of the reason, and its remedy; the first that is found counts.
+/// A part of the message, and the remedy; the first match counts.
 const KNOWN: [(&str, Remedy); 9] = [
     ("uthentication", LOGIN),
     ("UNSUPPORTED_SASL_MECHANISM", LOGIN),
@@ -43,7 +43,7 @@ const KNOWN: [(&str, Remedy); 9] = [
             lasts: false,
         },
     ),
-    // Who takes TLS for nonsense may just hang up; so may a broker that is about to end.
+    // A broker that does not speak TLS may just hang up; so may one that is shutting down.
     (
         "in state SSL_HANDSHAKE",
         Remedy {
@@ -77,17 +77,15 @@ pub(in crate::kafka) fn remedy(reason: &str) -> Remedy {
     known.map_or(UNREACHABLE, |(_, remedy)| *remedy)
 }
 
-/// What to do where librdkafka makes no client of the options at all; empty where it says so itself.
-pub(in crate::kafka) fn advice_on_creation(description: &str) -> &'static str {
-    // Its default is Kerberos, which takes another library.
-    if description.contains("No provider for SASL mechanism") {
-        "; set \"sasl.mechanism\" in [kafka.options] to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"
-    } else {
-        ""
-    }
+/// What to do when librdkafka makes no client from the options; None if its own message says it.
+pub(in crate::kafka) fn advice_on_creation(description: &str) -> Option<&'static str> {
+    // The default is Kerberos, which needs another library.
+    description.contains("No provider for SASL mechanism").then_some(
+        "set \"sasl.mechanism\" in [kafka.options] to PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+    )
 }
 
-/// librdkafka names its thread first, which is nobody's concern.
+/// The message without the name of librdkafka's thread, which it begins with.
 pub(in crate::kafka) fn without_thread(reason: &str) -> &str {
     let rest = reason
         .strip_prefix("[thrd:")

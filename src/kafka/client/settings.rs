@@ -1,4 +1,4 @@
-//! A topic's settings, as far as anybody decides by them.
+//! The settings of a topic that lakectl decides by: how long Kafka keeps its records.
 
 use std::collections::BTreeMap;
 
@@ -12,12 +12,12 @@ pub struct TopicSettings {
 }
 
 impl TopicSettings {
-    /// Reads what Kafka tells: setting -> value.
+    /// Reads Kafka's answer: setting -> value.
     ///
     /// # Errors
-    /// What everybody decides by is missing.
+    /// A setting that decisions need is missing.
     pub(in crate::kafka) fn of(told: &BTreeMap<String, String>) -> Result<TopicSettings, String> {
-        let missing = |name: &str| format!("it does not tell {name}");
+        let missing = |name: &str| format!("its answer leaves {name} out");
         let number = |name: &str| told.get(name).and_then(|text| text.parse::<i64>().ok());
         let policy = told
             .get("cleanup.policy")
@@ -44,12 +44,12 @@ impl TopicSettings {
         }
     }
 
-    /// Only the last record of a key is kept for ever.
+    /// Whether Kafka compacts the topic: it keeps only the last record of a key for ever.
     pub fn compacts(&self) -> bool {
         self.has_policy("compact")
     }
 
-    /// Records go when they are old, or too many.
+    /// Whether Kafka deletes records when they are old, or too many.
     pub fn expires(&self) -> bool {
         self.has_policy("delete")
     }

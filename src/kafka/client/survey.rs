@@ -1,4 +1,4 @@
-//! What Kafka says of its brokers and of one topic, beyond what a run asks for.
+//! Questions about brokers and about the leaders of one topic, which no run needs.
 
 use anyhow::Result;
 use rdkafka::error::RDKafkaErrorCode;
@@ -6,7 +6,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::Client;
 use crate::problem::Problem;
 
-/// The Kafka partitions of a topic, and those of them that nobody leads.
+/// The Kafka partitions of a topic, and those without a leader.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leadership {
     pub partitions: Vec<i32>,
@@ -19,10 +19,10 @@ impl Client {
         self.brokers_seen.lock().map_or(0, |seen| seen.len())
     }
 
-    /// The topic as Kafka shows it to us; None where there is no such topic.
+    /// The topic's Kafka partitions and their leaders; None if there is no such topic.
     ///
     /// # Errors
-    /// No answer, or one that we are not allowed to have.
+    /// Kafka gives no answer, or does not show this account the topic.
     pub fn leadership(&self, topic: &str) -> Result<Option<Leadership>> {
         let metadata = self
             .patience

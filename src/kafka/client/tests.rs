@@ -1,4 +1,4 @@
-//! The client before librdkafka's own broker, which gives the errors that it is told to.
+//! The client with librdkafka's own broker, which gives the errors that a test asks for.
 
 use anyhow::Result;
 use rdkafka::consumer::{CommitMode, Consumer};
@@ -90,7 +90,7 @@ fn a_group_without_a_coordinator_is_waited_for() {
     assert!(client.has_mirror(&topics).unwrap());
 }
 
-/// What this broker leaves unanswered is nothing that anybody may decide by.
+/// Questions that this broker leaves unanswered are errors: no decision may rest on them.
 #[test]
 fn what_kafka_does_not_tell_is_an_error() -> Result<()> {
     let cluster = cluster();

@@ -1,20 +1,21 @@
-//! Records on their way from the thread that polls to the one that takes them, so that neither waits for the other's
-//! work: checking, compressing and writing go on while the next records arrive.
+//! Hands records from the thread that polls to the thread that takes them, so that neither waits for the other's work:
+//! checking, compressing and writing go on while the next records arrive.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use super::native_headers;
 use crate::memory::prefetch::fetch;
+use crate::problem::Problem;
 use crate::record::Record;
 
-/// Bytes of records that go over at once. One batch is filled while another is taken, and none waits between them:
-/// a topic of very large records must not need more of them in memory.
+/// Bytes of records in one batch. One batch is filled while another is taken, and none waits between them, so that a topic
+/// of very large records needs no more memory.
 const BATCH_BYTES: usize = 1024 * 1024;
-/// So that a topic of empty records comes along too.
+/// Records in one batch, so that batches of empty records end too.
 const BATCH_RECORDS: usize = 4_000;
-/// Records that are taken together: so few that they stay in the processor's cache meanwhile.
+/// Records that are taken together: few enough to stay in the processor's cache.
 const TOGETHER: usize = 16;
 
 /// The side that polls.
@@ -29,11 +30,11 @@ pub(in crate::kafka) struct Giver<'m> {
 pub(in crate::kafka) struct Taker<'m> {
     with_headers: bool,
     from: Receiver<Vec<BorrowedMessage<'m>>>,
-    /// Messages that were taken: to free them takes its time, and the side that polls has less to do.
+    /// Taken messages go back to the side that polls, which has more time to free them.
     done: Sender<Vec<BorrowedMessage<'m>>>,
 }
 
-/// The other side failed, and says why when it is joined.
+/// The side that takes has failed; joining it returns the error.
 #[derive(Debug)]
 pub(in crate::kafka) struct SinkEnded;
 
@@ -65,7 +66,7 @@ impl<'m> Giver<'m> {
         }
     }
 
-    /// Hands over what has come together.
+    /// Hands the batch over.
     pub(in crate::kafka) fn flush(&mut self) -> Result<(), SinkEnded> {
         self.bytes = 0;
         let handed_over = if self.batch.is_empty() {
@@ -73,30 +74,30 @@ impl<'m> Giver<'m> {
         } else {
             self.to.send(std::mem::take(&mut self.batch))
         };
-        // By now the batch before is there, and is not to be in memory beside the next.
+        // The previous batch has come back: free it, so that it is not in memory beside the next.
         self.done.try_iter().for_each(drop);
         handed_over.map_err(|_| SinkEnded)
     }
 }
 
 impl Taker<'_> {
-    /// Takes all records until the other side is done.
+    /// Takes all records until the other side ends.
     ///
     /// # Errors
-    /// What `take` returns: the other side is refused from then on.
+    /// The error of `take`; after it the other side can hand nothing over.
     pub(in crate::kafka) fn run(self, take: &mut dyn FnMut(&[Record<'_>]) -> Result<()>) -> Result<()> {
         for mut batch in self.from {
             let mut records = Vec::with_capacity(TOGETHER.min(batch.len()));
             for messages in batch.chunks(TOGETHER) {
                 records.extend(messages.iter().map(|message| record(message, self.with_headers)));
                 for record in &records {
-                    // Nobody has looked at it yet.
+                    // It is not in the processor's cache yet.
                     record.key.into_iter().chain(record.value).for_each(fetch);
                 }
                 take(&records)?;
                 records.clear();
             }
-            // Only the last can be large, and is freed at once; so are the others where nobody polls any more.
+            // Only the last message can be large, so it is freed here; so are all if the polling side has ended.
             batch.pop();
             let _ = self.done.send(batch);
         }
@@ -124,9 +125,11 @@ pub(in crate::kafka) fn timestamp_ms(message: &BorrowedMessage<'_>) -> i64 {
     message.timestamp().to_millis().unwrap_or(-1)
 }
 
-/// The end of a thread: its result, or that it panicked, which no input should make it do.
+/// The result of the thread, or an error if it panicked, which no input should cause.
 pub(in crate::kafka) fn join(thread: std::thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
-    thread
-        .join()
-        .unwrap_or_else(|_| Err(anyhow!("polling Kafka failed unexpectedly; please report it")))
+    thread.join().unwrap_or_else(|_| {
+        Problem::new("polling Kafka failed unexpectedly")
+            .fix("please report it")
+            .err()
+    })
 }

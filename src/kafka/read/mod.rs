@@ -1,4 +1,4 @@
-//! The bounded read of a plan: it ends by itself, even while producers keep writing.
+//! The bounded read of a plan: it ends at the planned offsets, even while producers go on.
 
 pub(super) mod handover;
 pub(super) mod native_headers;
@@ -22,11 +22,11 @@ use handover::Giver;
 use positions::Parts;
 use shares::Allowance;
 
-/// What a record may take in a sink's memory beside its key and value, in bytes.
+/// Bytes that a record may take in a sink's memory beside its key and value.
 const RECORD_OVERHEAD: usize = 256;
-/// How often a silent broker lets us look at the clock and at signals.
+/// How often the read looks at the clock and at signals while the broker is silent.
 const TICK: Duration = Duration::from_millis(50);
-/// How long a run that was told to stop still looks for the next record of each Kafka partition.
+/// How long a run that was stopped still waits for the next record of each Kafka partition.
 const CLOSING_GRACE: Duration = Duration::from_secs(2);
 
 /// How far a run may go, over all its topics.
@@ -51,23 +51,23 @@ impl Limits {
     }
 }
 
-/// What came of a drain, beside what the sink took.
+/// The result of a read, beside the records that the sink took.
 #[derive(Debug, Default)]
 pub struct ReadOutcome {
     pub drained: Drained,
     pub before_from: u64,
-    /// About what its records take in a sink's memory.
+    /// About how much memory its records take in a sink, in bytes.
     pub bytes: u64,
 }
 
 /// What comes after a message.
 enum Step {
     On,
-    /// Nobody takes any more records.
+    /// The taking side has ended.
     TakerGone,
 }
 
-/// A bounded read that Kafka has begun to send. While it lives, no other is begun.
+/// A bounded read whose records Kafka has begun to send. There is only one at a time.
 pub struct Reading<'a> {
     client: &'a Client,
     topic: &'a str,
@@ -84,19 +84,19 @@ impl std::fmt::Debug for Reading<'_> {
 }
 
 impl Drop for Reading<'_> {
-    /// A topic that failed must not send its records on. Where this fails, the next assignment takes its place.
+    /// Kafka must not go on sending a topic that failed. If this fails, the next assignment replaces it.
     fn drop(&mut self) {
         let _ = self.client.consumer.unassign();
     }
 }
 
 impl<'a> Reading<'a> {
-    /// Lets Kafka begin to send what `plan` says.
+    /// Lets Kafka begin to send the ranges of `plan`.
     ///
     /// # Errors
-    /// librdkafka does not take the assignment.
+    /// librdkafka does not accept the assignment.
     pub fn start(client: &'a Client, topic: &'a str, mut plan: DrainPlan, limits: &Limits) -> Result<Self> {
-        // Run after run, a limit would always fall on the same turns.
+        // With turns, a limit would cut off the same Kafka partitions run after run.
         if limits.records_left.is_some() || limits.deadline.is_some() {
             plan.turns.clear();
         }
@@ -124,7 +124,7 @@ impl<'a> Reading<'a> {
     /// Gives all records to `take`, some at a time, in the order of offsets per Kafka partition.
     ///
     /// # Errors
-    /// What `take` returns; a broker that stays silent; records that Kafka deleted or damaged while we read.
+    /// The error of `take`; the broker stays silent; Kafka deleted or damaged records during the read.
     pub fn read(
         mut self,
         limits: &mut Limits,
@@ -138,14 +138,14 @@ impl<'a> Reading<'a> {
                     .spawn_scoped(scope, || self.run(limits, giver))
                     .context("starting a thread")?;
                 let taken = taker.run(take);
-                // Why records were refused says more than that they were.
+                // The error of `take` comes first: it is the cause of the other.
                 taken.and(handover::join(polling))
             })?;
         }
         Ok(self.outcome())
     }
 
-    /// Lets Kafka send the first turn that has anything left.
+    /// Lets Kafka send the first turn that is not over.
     fn next_turn(&mut self, limits: &Limits) -> Result<()> {
         let allowance = Allowance {
             records: limits.records_left,
@@ -156,7 +156,7 @@ impl<'a> Reading<'a> {
             list.add_partition_offset(self.topic, partition, Offset::Offset(offset))?;
         }
         let consumer = &self.client.consumer;
-        // What was paused, in an earlier turn or an earlier read, would stay so in a new assignment.
+        // A Kafka partition that an earlier turn or read paused would stay paused in a new assignment.
         consumer
             .resume(&list)
             .and_then(|()| consumer.assign(&list))
@@ -189,7 +189,7 @@ impl<'a> Reading<'a> {
                 closing = Some(Instant::now());
                 self.parts.leave_later_turns();
             }
-            // What was taken gets committed even where the broker is too slow to name what comes next.
+            // Taken records are committed even if the broker is too slow to send the next ones.
             if closing.is_some_and(|since| since.elapsed() > CLOSING_GRACE) {
                 self.parts.leave_all();
             }
@@ -201,8 +201,8 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// What Kafka says next. Only waiting for it is silence: not what our own disk takes, nor that somebody stopped us
-    /// for a while.
+    /// The next message or event. Only waiting for it counts as silence, not the time that our disk takes, or that the process
+    /// was suspended.
     fn next(
         &self,
         giver: &mut Giver<'a>,
@@ -212,7 +212,7 @@ impl<'a> Reading<'a> {
         if here.is_some() {
             return here;
         }
-        // Nobody should wait for a batch to become full; where it is refused, the next record is told so.
+        // Records don't wait for a full batch. If this one is refused, giving the next record fails.
         let _ = giver.flush();
         let asked = Instant::now();
         let heard = self.client.consumer.poll(TICK);
@@ -220,7 +220,7 @@ impl<'a> Reading<'a> {
         heard
     }
 
-    /// Gives the record away, or settles its Kafka partition where nothing more is wanted of it.
+    /// Hands the record over, or settles its Kafka partition if no more of it is wanted.
     fn message(
         &mut self,
         message: BorrowedMessage<'a>,
@@ -260,8 +260,8 @@ impl<'a> Reading<'a> {
         Ok(Step::On)
     }
 
-    /// Kafka has no more for now. What is left up to the planned end are transaction markers, aborted
-    /// or compacted records, unless the log has become shorter than it was.
+    /// Settles a Kafka partition at the end of its log. The offsets up to the planned end are transaction markers, aborted or
+    /// compacted records, unless the log has become shorter.
     fn end_of_log(&mut self, partition: i32) -> Result<()> {
         let Some(part) = self.parts.sent(partition) else {
             return Ok(());
@@ -271,7 +271,7 @@ impl<'a> Reading<'a> {
         let found = self.client.stable_end(&key)?;
         if found < end {
             let what = format!(
-                "its end moved back from offset {end} to {found} while it was read (at {reached}); nothing of that was \
+                "its end moved back from offset {end} to {found} while it was read (at {reached}), and nothing of the topic was \
                  committed"
             );
             return Problem::new(what)
@@ -284,11 +284,11 @@ impl<'a> Reading<'a> {
 
     fn settle(&mut self, partition: i32, next: i64) -> Result<()> {
         self.parts.settle(partition, next);
-        match self.parts.is_turn_over() {
-            // Another assignment, or none, ends it.
-            true => Ok(()),
-            false => self.pause(partition),
+        // After the last one of a turn, the next assignment, or none, ends the sending.
+        if self.parts.is_turn_over() {
+            return Ok(());
         }
+        self.pause(partition)
     }
 
     /// Leaves the rest of a Kafka partition to a later turn.
@@ -303,27 +303,28 @@ impl<'a> Reading<'a> {
         self.client.consumer.pause(&list).about_topic(self.topic)
     }
 
-    /// Errors that librdkafka mends by itself are waited out; the others end the topic.
+    /// Ignores errors that librdkafka mends by itself; the others fail the topic.
     fn check(&self, error: &KafkaError) -> Result<()> {
         use RDKafkaErrorCode as Code;
         let code = error.rdkafka_error_code();
-        // Only the mirror needs the group, and it says so itself.
+        // Only the mirror needs the group, and it reports this error itself.
         let of_the_mirror = code == Some(Code::GroupAuthorizationFailed);
         if of_the_mirror || code.is_some_and(fault::passes) {
             return Ok(());
         }
-        let hint = match code {
-            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => {
-                ": Kafka deleted records while they were read; nothing of these was committed, run again to see which"
-            }
-            Some(Code::BadMessage) => {
-                ": a record's checksum is wrong; nothing of these was committed, look at the broker's disk"
-            }
-            _ => "",
+        let places = self.parts.places();
+        let problem = match code {
+            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => Problem::new(format!(
+                "{error}{places}: Kafka deleted records while they were read, and nothing of the topic was committed"
+            ))
+            .fix("run again to see which"),
+            Some(Code::BadMessage) => Problem::new(format!(
+                "{error}{places}: a record's checksum is wrong, and nothing of the topic was committed"
+            ))
+            .fix("look at the broker's disk"),
+            _ => Problem::new(format!("{error}{places}")),
         };
-        Problem::new(format!("{error}{hint}{}", self.parts.places()))
-            .about_topic(self.topic)
-            .err()
+        problem.about_topic(self.topic).err()
     }
 
     fn silent(&self, after: Duration) -> anyhow::Error {

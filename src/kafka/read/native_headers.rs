@@ -1,4 +1,4 @@
-//! A record's headers, read so that a name that is not UTF-8 is data and not a panic.
+//! Reads a record's headers as bytes: the rdkafka crate panics if a name is not UTF-8.
 #![allow(unsafe_code)]
 
 use rdkafka::bindings as rd;

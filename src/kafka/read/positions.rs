@@ -1,4 +1,4 @@
-//! How far each Kafka partition of a read has come, and which of them Kafka sends now.
+//! The position of each Kafka partition in a read, and which ones Kafka sends now.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use crate::record::{DrainPlan, DrainedPartition, OffsetRange};
 pub(in crate::kafka) struct PartitionRead {
     start: i64,
     pub(in crate::kafka) end: i64,
-    /// When it is read: in one of the plan's turns, or once more after the others had their share of records.
+    /// The turn in which it is read: one of the plan's, or a later one after the others had their share of records.
     turn: usize,
     /// How many records may still be taken in this turn.
     share: u64,
-    /// Where the next record is looked for.
+    /// The offset from which the next record is expected.
     pub(in crate::kafka) position: i64,
     read: u64,
-    /// Where the next run begins, once that is known.
+    /// The offset at which the next run begins, once known.
     next: Option<i64>,
 }
 
 impl PartitionRead {
-    /// Whether the turn still has to read of it.
+    /// Whether records are still to be read in this turn.
     fn is_of(&self, turn: usize) -> bool {
         self.next.is_none() && self.turn == turn
     }
@@ -43,11 +43,12 @@ impl PartitionRead {
 #[derive(Debug)]
 pub(in crate::kafka) struct Parts {
     all: BTreeMap<i32, PartitionRead>,
-    /// Whether the plan says which are read together.
+    /// Whether the plan sets the turns.
     turns_are_planned: bool,
     turn: usize,
-    /// How many have no `next` yet, and how many of those are of this turn.
+    /// How many have no `next` yet.
     open: usize,
+    /// How many of those are read in this turn.
     sending: usize,
 }
 
@@ -78,7 +79,7 @@ impl Parts {
         self.all.iter().filter(|(_, part)| part.next.is_none())
     }
 
-    /// Whether it is known of all where the next run begins.
+    /// Whether all have a `next`.
     pub(in crate::kafka) fn are_settled(&self) -> bool {
         self.open == 0
     }
@@ -87,8 +88,8 @@ impl Parts {
         self.sending == 0
     }
 
-    /// Begins the first turn that has anything left: Kafka partitions, each with the offset that it is sent from. `allowance` is
-    /// for the rest of the read.
+    /// Begins the first turn that is not over, and returns its Kafka partitions with their first offsets. `allowance` is for
+    /// the rest of the read.
     pub(in crate::kafka) fn next_turn(&mut self, allowance: Allowance) -> Vec<(i32, i64)> {
         let turn = self.open().map(|(_, part)| part.turn).min();
         self.turn = turn.unwrap_or(self.turn);
@@ -99,10 +100,11 @@ impl Parts {
                 ((partition, part.position), offsets.unsigned_abs())
             })
             .unzip();
-        let shares = match self.turns_are_planned {
-            // All of a turn is taken before the next one.
-            true => wanted,
-            false => shares(allowance, &wanted),
+        let shares = if self.turns_are_planned {
+            // A planned turn is read whole before the next one.
+            wanted
+        } else {
+            shares(allowance, &wanted)
         };
         self.sending = shares.len();
         let sent = self.all.values_mut().filter(|part| part.is_of(self.turn));
@@ -110,13 +112,13 @@ impl Parts {
         from
     }
 
-    /// A Kafka partition that is sent now, and not settled yet.
+    /// The Kafka partition, if it is sent now and not settled yet.
     pub(in crate::kafka) fn sent(&mut self, partition: i32) -> Option<&mut PartitionRead> {
         let turn = self.turn;
         self.all.get_mut(&partition).filter(|part| part.is_of(turn))
     }
 
-    /// Ends a Kafka partition that is sent now: the next run begins at `next`.
+    /// Settles a Kafka partition that is sent now: the next run begins at `next`.
     pub(in crate::kafka) fn settle(&mut self, partition: i32, next: i64) {
         if let Some(part) = self.sent(partition) {
             part.next = Some(next);
@@ -134,13 +136,13 @@ impl Parts {
         }
     }
 
-    /// Ends all Kafka partitions where they stand that are not sent now.
+    /// Settles the Kafka partitions of later turns at their positions.
     pub(in crate::kafka) fn leave_later_turns(&mut self) {
         let turn = self.turn;
         self.leave(|part| part.turn > turn);
     }
 
-    /// Ends all Kafka partitions where they stand.
+    /// Settles all Kafka partitions at their positions.
     pub(in crate::kafka) fn leave_all(&mut self) {
         self.leave(|_| true);
         self.sending = 0;
@@ -153,7 +155,7 @@ impl Parts {
         self.open = self.open().count();
     }
 
-    /// Where the first few stand that are not settled.
+    /// The positions of the first few that are not settled.
     pub(in crate::kafka) fn places(&self) -> String {
         let place = |(partition, part): (&i32, &PartitionRead)| {
             format!(", Kafka partition {partition} at offset {}", part.position)
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn who_had_his_share_stays_where_he_is_when_the_run_is_over() {
+    fn a_partition_that_had_its_share_keeps_its_position_when_the_run_ends() {
         let mut parts = parts(&[100, 100], &[]);
         parts.next_turn(limited(60));
         read(&mut parts, 0, 30);

@@ -1,21 +1,21 @@
-//! What each Kafka partition may give before the others have had their turn.
+//! How many records are read of each Kafka partition before the others have their turn.
 //!
-//! librdkafka asks for the first of several Kafka partitions first whenever its queue was full, and an answer of Kafka has room
-//! for little more than that one. Left alone, a run that is cut short would read of the first only, run after run.
+//! Whenever its queue was full, librdkafka asks for the first of several Kafka partitions first, and Kafka's answer has room
+//! for little more than that one. Without shares, runs that are cut short would read only the first, run after run.
 
-/// More records of one Kafka partition are not read before the others were: reading one again costs a question to Kafka.
+/// Records of one Kafka partition in one round. The limit is high, as going on with one costs a request to Kafka.
 const ROUND_RECORDS: u64 = 1_000_000;
-/// The same where the clock ends the run, however little has been read by then.
+/// The same if the clock ends the run: it may end after few records.
 const TIMED_ROUND_RECORDS: u64 = 100_000;
 
-/// What Kafka partitions may give together.
+/// How many records may be read of all Kafka partitions together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::kafka) struct Allowance {
     pub(in crate::kafka) records: Option<u64>,
     pub(in crate::kafka) is_timed: bool,
 }
 
-/// Who wants less than an even share has all it wants, and the rest is shared by the others.
+/// Even shares. A Kafka partition that wants less gets all it wants, and the others share the rest.
 pub(in crate::kafka) fn shares(allowance: Allowance, wanted: &[u64]) -> Vec<u64> {
     let round = if allowance.is_timed {
         TIMED_ROUND_RECORDS
@@ -50,7 +50,7 @@ mod tests {
         assert_eq!(shares_of(80, &[100, 100]), [40, 40]);
         assert_eq!(shares_of(80, &[100, 3, 100, 0]), [38, 3, 39, 0]);
         assert_eq!(shares_of(80, &[10, 20]), [10, 20]);
-        // What cannot be shared is given by the one that has the most left: it is another one run by run.
+        // A remainder comes from the one that has the most left, which differs from run to run.
         assert_eq!(shares_of(1, &[7, 9, 8]), [0, 1, 0]);
         assert_eq!(shares_of(0, &[7, 9]), [0, 0]);
         assert_eq!(shares_of(5, &[]), [0; 0]);
@@ -65,7 +65,7 @@ mod tests {
             [ROUND_RECORDS, 7, ROUND_RECORDS]
         );
         assert_eq!(shares_of(u64::MAX, &[large]), [ROUND_RECORDS]);
-        // Where the clock ends the run, for even less.
+        // If the clock ends the run, rounds are shorter.
         let timed = Allowance {
             is_timed: true,
             ..all

@@ -1,12 +1,12 @@
-//! A plan in turns: Kafka partitions one group after the other, so that a target has all of some before it has the rest.
+//! Plans in turns: groups of Kafka partitions are read one after the other, so that a target has all records of some early.
 
 use crate::record::DrainPlan;
 
-/// Fewer offsets are not worth a turn of their own.
+/// Offsets that a turn has at least.
 const TURN_OFFSETS: u64 = 100_000;
 
 impl DrainPlan {
-    /// The same, in turns of enough records where there are enough for two.
+    /// The same plan in turns, if there are offsets enough for two.
     pub fn in_turns(mut self) -> DrainPlan {
         let (mut turns, mut turn, mut offsets) = (Vec::new(), Vec::new(), 0);
         for range in &self.ranges {
@@ -26,7 +26,7 @@ impl DrainPlan {
         self
     }
 
-    /// Which of the turns a Kafka partition is read in.
+    /// The turn in which a Kafka partition is read.
     pub fn turn_of(&self, partition: i32) -> usize {
         let turn = self.turns.iter().position(|turn| turn.contains(&partition));
         turn.unwrap_or(0)
@@ -63,12 +63,12 @@ mod tests {
         };
         assert_eq!([0, 1, 2].map(|partition| plan.turn_of(partition)), [0, 1, 1]);
         assert_eq!(DrainPlan::default().turn_of(7), 0);
-        // What is left goes with the last.
+        // The remainder joins the last turn.
         assert_eq!(turns(&[0, 100_000, 300_000, 5, 0]), [vec![0, 1], vec![2, 3, 4]]);
     }
 
     #[test]
-    fn what_would_be_one_turn_is_none() {
+    fn a_plan_of_one_turn_has_no_turns() {
         for offsets in [
             &[][..],
             &[5, 5],

@@ -1,4 +1,4 @@
-//! What is kept of earlier runs, and what is not.
+//! Which samples of earlier runs are kept.
 
 use super::*;
 use crate::config::Kind;
@@ -94,7 +94,7 @@ fn topics_that_are_configured_no_longer_go_and_others_stay() {
         ),
         None
     );
-    // A run that came to nothing, or was stopped, or was about some topics only, says nothing of the others.
+    // A run that failed, was stopped, or was about some topics only, leaves the others alone.
     let mut failed = report(Vec::new(), None);
     failed.fail(&anyhow::anyhow!("no broker"));
     let one = report(vec![topic("b", 0)], None);
@@ -141,7 +141,7 @@ fn a_mistyped_topic_leaves_no_samples() {
     let slip = named("aa", first.clone());
     assert_eq!((code(&slip, "aa"), code(&slip, "a")), (None, Some(0.0)));
     assert_eq!(value(&slip, "lakectl_last_run_exit_code", None), Some(1.0));
-    // One that is known, because it was done before or is configured, does.
+    // A known topic, which succeeded before or is configured, does.
     assert_eq!(code(&named("a", first.clone()), "a"), Some(1.0));
     let configured = over(first, &failed("b"), 200.0);
     assert_eq!(code(&configured, "b"), Some(1.0));

@@ -1,4 +1,4 @@
-//! What a person sees, at terminals of all widths.
+//! The report at terminals of all widths.
 
 use super::*;
 use crate::config::Kind;

@@ -1,5 +1,5 @@
-//! Records per topic and day: a calendar of the last weeks, and what is older by month or year. Bounded, however many
-//! topics and days there are.
+//! Records per topic and day: a calendar of the last weeks, and older records by month or year. Its size is bounded, however
+//! many topics and days there are.
 
 use chrono::{Datelike, Days, NaiveDate};
 use maud::{Markup, html};
@@ -13,22 +13,22 @@ use crate::status::ask::StatusAnswer;
 use crate::status::model::{DayStatus, TopicStatus};
 use crate::words::one_line;
 
-/// A year of weeks, where there is room for it.
+/// A year of weeks, if there is room.
 const WEEKS_MAX: u64 = 53;
 const WEEKS_MIN: u64 = 4;
-/// Days that are drawn, of all topics.
+/// Days that are drawn at most, of all topics together.
 const DAYS_DRAWN_MAX: u64 = 40_000;
-/// Older months that are drawn, of all topics; above that they are summed by year.
+/// Older months that are drawn at most, of all topics together; if there are more, they are summed by year.
 const MONTHS_DRAWN_MAX: usize = 12_000;
 
-/// Pixels from one cell to the next, and of the largest square in it.
+/// Pixels from one cell to the next, and of the largest square.
 const PITCH: u64 = 14;
 const SIDE: u64 = 12;
-/// Of the dot on a day without records.
+/// Pixels of the dot on a day without records.
 const DOT: u64 = 2;
 const LEFT: u64 = 30;
 const TOP: u64 = 16;
-/// Squares grow with the number of records: colour is not the only sign.
+/// Pixels of the squares: they grow with the number of records, so that colour is not the only sign.
 const SIDES: [u64; 5] = [0, 6, 8, 10, 12];
 const LEVELS: u64 = 4;
 const MONTHS: [&str; 12] = ["J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D"];
@@ -45,7 +45,7 @@ pub(super) struct Calendars<'a> {
 
 impl<'a> Calendars<'a> {
     pub(super) fn new(status: &'a StatusAnswer) -> Calendars<'a> {
-        // The one day of a table's snapshot is no history.
+        // A table's snapshot is one day, which is not a history.
         let least = |kind| if kind == Kind::Table { 2 } else { 1 };
         let has_days = |topic: &&TopicStatus| {
             let lake = topic.lake.as_ref();
@@ -107,7 +107,7 @@ impl<'a> Calendars<'a> {
         }
     }
 
-    /// The same in words, for whoever does not see the picture, and what has no place in it.
+    /// The calendar in words, for readers who can't see the picture.
     fn summary(&self, topic: &TopicStatus, days: &[DayStatus]) -> String {
         let noun = match topic.kind {
             Kind::Stream => "record",
@@ -168,10 +168,10 @@ impl<'a> Calendars<'a> {
         )
     }
 
-    /// Names of weekdays on the left, of months above the week in which they begin.
+    /// Names of weekdays on the left, and of months above their first week.
     fn scale(&self) -> Markup {
         let monday = |week: u64| self.first.checked_add_days(Days::new(7 * week));
-        // The last name would stand out of the picture.
+        // The last name would not fit into the picture.
         let weeks = (0..self.weeks - 1).filter_map(|week| Some((LEFT + week * PITCH, monday(week)?)));
         html! {
             @for (row, name) in [(0, "Mon"), (2, "Wed"), (4, "Fri"), (6, "Sun")] {
@@ -185,7 +185,7 @@ impl<'a> Calendars<'a> {
         }
     }
 
-    /// A dot for each day up to today, drawn at once.
+    /// A dot for each day up to today, all as one pattern.
     fn empty_days(&self, number: usize) -> Markup {
         let today = (self.today - self.first).num_days().unsigned_abs();
         let width = (self.weeks - 1) * PITCH;
@@ -217,7 +217,7 @@ fn before(day: NaiveDate, days: u64) -> NaiveDate {
     day.checked_sub_days(Days::new(days)).unwrap_or(NaiveDate::MIN)
 }
 
-/// A picture, and the same in words. Its elements are closed by hand: in SVG none ends by itself.
+/// A picture and its description in words. All elements are closed by hand, as SVG needs it.
 fn picture(id: &str, (width, height): (u64, u64), title: &str, desc: &str, content: &Markup) -> Markup {
     html! {
         svg role="img" aria-labelledby={ (id) "t " (id) "d" } width=(width) height=(height)
@@ -229,7 +229,7 @@ fn picture(id: &str, (width, height): (u64, u64), title: &str, desc: &str, conte
     }
 }
 
-/// A square in the middle of its cell, that says its number.
+/// A square in the middle of its cell, with the number as its title.
 fn square((x, y): (u64, u64), level: usize, what: &str) -> Markup {
     let side = SIDES[level];
     let inset = (SIDE - side) / 2;
@@ -240,13 +240,13 @@ fn square((x, y): (u64, u64), level: usize, what: &str) -> Markup {
     }
 }
 
-/// What stands in the middle of a cell without records.
+/// The dot in the middle of a cell without records.
 fn dot((x, y): (u64, u64)) -> Markup {
     let inset = (SIDE - DOT) / 2;
     html! { rect.l0 x=(x + inset) y=(y + inset) width=(DOT) height=(DOT) {} }
 }
 
-/// 1 to 4, by the root of the share, so that a flood does not drown all other days.
+/// The level from 1 to 4, by the square root of the share, so that one large day does not make all others small.
 fn level(records: u64, most: u64) -> usize {
     let share = (records as f64 / most.max(1) as f64).sqrt();
     let level = (share * LEVELS as f64).ceil().clamp(1.0, LEVELS as f64);
@@ -289,7 +289,7 @@ fn months(number: usize, name: &str, older: &BTreeMap<(i32, u32), (u64, u64)>) -
     }
 }
 
-/// Where the twelve months of a year stand.
+/// The places of the twelve months of a year.
 fn columns() -> impl Iterator<Item = u64> {
     (0..12).map(|month| LEFT + month * PITCH)
 }

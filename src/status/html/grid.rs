@@ -2,7 +2,7 @@
 
 use maud::{Markup, Render, html};
 
-/// A cell below its column's heading; numbers stand to the right.
+/// A cell, with the heading of its column; numbers are aligned to the right.
 #[derive(Debug)]
 pub(super) struct GridCell {
     head: &'static str,
@@ -33,14 +33,14 @@ pub(super) fn section(id: &str, title: &str, content: &Markup) -> Markup {
     }
 }
 
-/// A section of one table; nothing where it has no rows.
+/// A section with one table; empty if it has no rows.
 pub(super) fn table_section(id: &str, title: &str, caption: impl Render, rows: &[Vec<GridCell>]) -> Markup {
     html! {
         @if !rows.is_empty() { (section(id, title, &table(caption, rows))) }
     }
 }
 
-/// The first cell of a row names it.
+/// A table, in whose rows the first cell is the heading.
 pub(super) fn table(caption: impl Render, rows: &[Vec<GridCell>]) -> Markup {
     html! {
         table role="table" {

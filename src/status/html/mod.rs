@@ -1,4 +1,4 @@
-//! The status as a page: one file, which needs no script, no server and nothing from elsewhere.
+//! The status as a page: one file without scripts, which needs no server and loads nothing.
 
 mod calendar;
 mod grid;
@@ -13,7 +13,7 @@ use crate::words::one_line;
 use calendar::Calendars;
 
 const STYLE: &str = include_str!("style.css");
-/// Whatever a topic's name, a reason or a warning holds: it can load nothing and run nothing.
+/// The page can load and run nothing, whatever text a topic's name, a reason or a warning holds.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
@@ -49,7 +49,7 @@ pub fn page(status: &StatusAnswer) -> String {
     page.into_string() + "\n"
 }
 
-/// The name of a topic, a table or a column, which may break where its words end.
+/// The name of a topic, table or column, which may break between its words.
 fn name(text: &str) -> Markup {
     let text = one_line(text);
     html! {
@@ -75,7 +75,7 @@ fn grouped(number: u64) -> String {
     out
 }
 
-/// A time as it is: the page may be read long after it was written.
+/// An absolute time, as the page may be read long after it was written.
 fn moment(time: DateTime<Utc>) -> Markup {
     html! { time datetime=(rfc3339(time)) { (time.format("%Y-%m-%d %H:%M:%S")) } }
 }
@@ -84,7 +84,7 @@ fn unknown() -> Markup {
     html! { abbr title="could not be asked" { "?" } }
 }
 
-/// A sign that is told apart without its colour, and what it says.
+/// A sign that is recognisable without its colour, with its meaning in words.
 fn overall(status: &StatusAnswer) -> (&'static str, String) {
     let tables = status.topics.iter().flat_map(|topic| &topic.tables);
     let rejects: u64 = tables.filter_map(|table| table.rejects).sum();
@@ -138,7 +138,7 @@ fn tiles(status: &StatusAnswer) -> Markup {
     let tables = || status.topics.iter().flat_map(|topic| &topic.tables);
     let behind = status.topics.iter().filter(|topic| topic.in_kafka != Some(false));
     let behind = behind.filter_map(|topic| topic.lake.as_ref());
-    // Tables that a topic went to before are behind nothing.
+    // Tables that topics no longer fill have no lag.
     let current = tables().filter(|table| table.current);
     html! {
         dl.tiles {
@@ -164,7 +164,7 @@ fn bytes(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
 }
 
-/// What is known of a sum, and that there is more where a part is unknown.
+/// A sum of the known parts, marked if a part is unknown.
 fn sum(parts: impl Iterator<Item = Option<u64>>, shown: impl Fn(u64) -> String) -> Markup {
     let parts: Vec<Option<u64>> = parts.collect();
     let known = shown(parts.iter().flatten().sum());

@@ -9,9 +9,9 @@ use crate::status::ask::StatusAnswer;
 use crate::status::model::{LakeState, LakeStatus, PartitionStatus, TableStatus, TopicStatus};
 use crate::words::one_line;
 
-/// Reasons of one table that are told; the rest is a number.
+/// Reasons that are shown for one table; the rest is a number.
 const REASONS_MAX: usize = 20;
-/// Kafka partitions that are told.
+/// Kafka partitions that are shown.
 const PARTITIONS_MAX: usize = 2_000;
 const NONE: &str = "–";
 
@@ -42,14 +42,14 @@ pub(super) fn in_the_lake(status: &StatusAnswer) -> Markup {
     table_section("lake", "In the lake", caption, &rows)
 }
 
-/// The number, and how much of what Kafka counts has been read.
+/// The lag, and the part of Kafka's offsets that has been read.
 fn lag(lag: Option<u64>, partitions: &[PartitionStatus], topic: &TopicStatus) -> Markup {
     let Some(lag) = lag else {
         return known((topic.in_kafka == Some(false)).then_some("not in Kafka"));
     };
     let end: i64 = partitions.iter().filter_map(|part| part.end).sum();
     let left = lag as f64 / end.max(1) as f64;
-    // Whatever is left shall be seen, and what is left shall not look done.
+    // Even a small lag must be visible, and must not look like none.
     let done = match lag {
         0 => 100.0,
         _ => ((1.0 - left.min(1.0)) * 100.0).floor(),
@@ -68,7 +68,7 @@ fn lake_committed(lake: &LakeStatus) -> Markup {
             (_, Some(at)) => { (moment(at)) }
             (_, None) => { (unknown()) }
         }
-        // The run that committed is no news.
+        // The run that committed needs no mention.
         @if let Some(run) = &lake.last_run && lake.committed.is_none_or(|at| at < run.started) {
             br; small { "last run " (moment(run.started)) }
         }
@@ -154,9 +154,9 @@ pub(super) fn rejects(status: &StatusAnswer) -> Markup {
     table_section("rejects", "Rejected records", caption, &rows)
 }
 
-/// Who is kept how long and was purged up to when; those that agree share a row.
+/// Retention, and the cutoff of the last purge; topics with the same values share a row.
 pub(super) fn retention(status: &StatusAnswer) -> Markup {
-    // By the column (the lake has days instead), how long it is kept, and up to when it was purged.
+    // The key is the column (none for the lake, which has days), the retention, and the cutoff.
     let mut groups: BTreeMap<(Option<&str>, String, String), Vec<&str>> = BTreeMap::new();
     let mut add = |who, column, kept: Option<&str>, purged: Option<String>| {
         let kept = kept.map_or_else(|| NONE.to_owned(), one_line);
