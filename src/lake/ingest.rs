@@ -1,5 +1,7 @@
 //! One topic on its way into the lake, under the topic's lock.
 
+mod table;
+
 use anyhow::Result;
 use chrono::NaiveDate;
 use std::collections::BTreeSet;
@@ -10,14 +12,11 @@ use super::disk::root::Root;
 use super::govern::purge;
 use super::layout::day::RecordDay;
 use super::layout::paths::HivePartition;
-use super::ledger::{self, Debt, PendingFile, Snapshot, TopicState, changed_since};
+use super::ledger::{self, Debt, PendingFile, TopicState, changed_since};
 use super::line::encode::{self, LineWriter};
 use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
-use super::table::snapshot::FirstDrain;
-use super::table::spill_row::RowOrigin;
-use super::table::{self, TableChange};
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::decode::{Decoded, Decoder};
 use crate::record::{DrainPlan, Drained, Progress, Record};
@@ -27,12 +26,6 @@ use crate::target::{Rebuild, Sink};
 
 /// With one file per record, a commit every so many files keeps the ledger's state small.
 const FILES_PER_COMMIT: usize = 10_000;
-
-/// How far the ledger's time of a table's last complete drain may lag behind runs that found nothing new.
-const COMPLETE_LAG_MAX_MS: i64 = 600_000;
-
-/// Bytes that stay reserved for the next line of a table.
-const REST_KEPT: usize = 1024 * 1024;
 
 /// A topic's lock is held as long as this lives.
 #[derive(Debug)]
@@ -178,40 +171,6 @@ impl<'a> TopicSink<'a> {
         self.commit_files(files)
     }
 
-    fn take_table(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
-        let Some(key) = record.key else {
-            self.irregular += 1;
-            return Ok(());
-        };
-        let mut is_row = false;
-        // Whatever row the key had before an erased record is outdated, so it goes too.
-        if self.filter.hits(decoded) {
-            self.erased += 1;
-        } else if record.value.is_none() {
-            self.tombstones += 1;
-        } else {
-            let written = self.lines.write_rest(record, decoded, &mut self.rest);
-            self.irregular += u64::from(written.irregular);
-            is_row = true;
-        }
-        let day_ms = self.day.time_of(decoded);
-        let origin = RowOrigin {
-            partition: record.partition,
-            offset: record.offset,
-            timestamp_ms: record.timestamp_ms,
-            latest_ms: record.timestamp_ms,
-            day_ms,
-        };
-        self.start_taking()?;
-        if let Some(Taking::Table(fold)) = &mut self.taking {
-            fold.add(key, origin, is_row.then_some(&self.rest[..]))?;
-        }
-        // What one very large line needed is not kept.
-        self.rest.clear();
-        self.rest.shrink_to(REST_KEPT);
-        Ok(())
-    }
-
     fn commit_files(&mut self, files: Vec<PendingFile>) -> Result<()> {
         let mut days = BTreeSet::new();
         for file in &files {
@@ -229,36 +188,6 @@ impl<'a> TopicSink<'a> {
         self.commit_state()?;
         self.commits += 1;
         Ok(())
-    }
-
-    /// Stages the new snapshot and says what its commit shall do; None where the table is left alone.
-    fn stage_snapshot(&mut self) -> Result<Option<Debt>> {
-        if self.replaces_without_records() {
-            self.start_taking()?;
-        }
-        let Some(Taking::Table(fold)) = self.taking.take() else {
-            return Ok(None);
-        };
-        let change = TableChange {
-            topic: self.topic,
-            run_id: &self.run_id,
-            staging: self.staging(),
-            compression: self.settings.lake.compression,
-            previous: self.state.snapshot.as_ref(),
-            merge: self.rebuild != Some(Rebuild::DropAbsent),
-            fallback_day: self.day.latest(),
-            cutoff: self.state.cutoff.map(HivePartition::Day),
-            first_drain: self.first_drain(),
-            erase: None,
-        };
-        let rows = fold.into_sorted(self.lines.head().clone())?;
-        let (pending, snapshot) = table::stage(self.root, change, rows, |ms| self.day.of_time(ms))?;
-        self.report.written = snapshot.rows;
-        self.report.files = 1;
-        self.report.bytes = snapshot.bytes;
-        self.report.days.insert(snapshot.day.clone());
-        self.state.snapshot = Some(snapshot);
-        Ok(Some(pending))
     }
 
     /// Commits days that were read again; the progress stays where it is.
@@ -302,34 +231,6 @@ impl<'a> TopicSink<'a> {
             }
             _ => true,
         }
-    }
-
-    /// A rebuild that read nothing at all still replaces what was there; deleted keys are forgotten once the first drain is
-    /// complete.
-    fn replaces_without_records(&self) -> bool {
-        let is_complete = self.first_drain() != FirstDrain::GoesOn;
-        let replaced = |snapshot: &Snapshot| {
-            self.rebuild == Some(Rebuild::DropAbsent) || (is_complete && snapshot.tombstones > 0)
-        };
-        self.state.snapshot.as_ref().is_some_and(replaced)
-    }
-
-    fn first_drain(&self) -> FirstDrain {
-        if self.rebuild.is_some() || !self.is_first_drain {
-            FirstDrain::WasComplete
-        } else if self.state.complete_ms.is_some() {
-            FirstDrain::IsComplete
-        } else {
-            FirstDrain::GoesOn
-        }
-    }
-
-    fn commit_table(&mut self) -> Result<()> {
-        self.state.pending = self.stage_snapshot()?;
-        if self.state.pending.is_none() && self.same_as_on_disk(COMPLETE_LAG_MAX_MS)? {
-            return Ok(());
-        }
-        self.commit_state()
     }
 
     fn commit_state(&mut self) -> Result<()> {
