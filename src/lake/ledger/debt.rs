@@ -4,22 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::FileEntry;
 
-/// What a committed change still owes to the readers. Every step of it can be done twice.
+/// What a commit still owes to the readers. Every step can be done twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Debt {
-    /// The folder they were staged in.
+    /// The folder in which the files were staged.
     pub staging: String,
     pub files: Vec<PendingFile>,
-    /// Whole day folders that take the place of those that are there.
+    /// Whole day folders that replace those in the lake.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exchanges: Vec<PendingExchange>,
-    /// Whole day folders that go.
+    /// Whole day folders that are removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub purges: Vec<PendingPurge>,
-    /// Data files that go, and that their day's manifest shall forget: day, name.
+    /// Day and name of data files that are removed, from their day's manifest too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forget: Vec<(String, String)>,
-    /// Paths that go once the files are in place: an old snapshot, its sidecar.
+    /// Paths that are removed once the files are in place: an old snapshot, its sidecar.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remove: Vec<String>,
     /// A table's link in `current/`, and what it points to.
@@ -32,9 +32,9 @@ pub struct PendingFile {
     pub staged: String,
     /// Folder relative to the lake root.
     pub folder: String,
-    /// A day, where the file is data and its day's manifest shall know it.
+    /// The day whose manifest will list the file; None unless the file is data.
     pub day: Option<String>,
-    /// Whether a file of ours that stands at the target is replaced.
+    /// Whether a file of ours at the target is replaced.
     #[serde(default)]
     pub replaces: bool,
     pub file: FileEntry,
@@ -52,13 +52,13 @@ pub struct PendingExchange {
     pub files: Vec<FileEntry>,
 }
 
-/// A day folder on its way out, by way of the trash, so that readers never see half of it.
+/// A day folder that is removed. It goes through the trash, so that readers never see half of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingPurge {
     /// Relative to the lake root.
     pub folder: String,
     pub day: String,
-    /// Relative to the lake root; the manifest goes there too, with `.manifest` at its end.
+    /// Relative to the lake root; the manifest goes beside it, with `.manifest` added to the name.
     pub trash: String,
 }
 

@@ -13,7 +13,7 @@ use crate::lake::disk::folder::Folder;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HivePartition, generation_of};
 
-/// A data file as the ledger knows it.
+/// A data file as the ledger lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
     pub name: String,
@@ -23,10 +23,10 @@ pub struct FileEntry {
     /// XXH3-128 of the file as it lies on disk.
     pub checksum: String,
     pub partition: i32,
-    /// Offsets of the first and the last record in it.
+    /// Offsets of the file's first and last record.
     pub first: i64,
     pub last: i64,
-    /// The commits that made and that last changed it.
+    /// The commit that made the file, and the one that last changed it.
     #[serde(default)]
     pub made: u64,
     #[serde(default)]
@@ -34,13 +34,13 @@ pub struct FileEntry {
 }
 
 impl FileEntry {
-    /// Kafka partition and generation: what gives an offset its meaning.
+    /// Kafka partition and generation. An offset means a record only together with both.
     pub fn source(&self) -> (i32, u32) {
         (self.partition, generation_of(&self.name))
     }
 }
 
-/// Records of each Kafka partition.
+/// How many records the files hold of each Kafka partition.
 pub fn by_partition<'f>(files: impl IntoIterator<Item = &'f FileEntry>) -> BTreeMap<i32, u64> {
     let mut records = BTreeMap::new();
     for file in files {
@@ -52,7 +52,7 @@ pub fn by_partition<'f>(files: impl IntoIterator<Item = &'f FileEntry>) -> BTree
 /// The data files of one day of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Whose files these are; a manifest that was written before it was told has none.
+    /// The topic whose files these are; empty in manifests that were written before this field existed.
     #[serde(default)]
     topic: String,
     #[serde(default)]
@@ -79,7 +79,7 @@ impl Manifest {
         }
     }
 
-    /// The files of a day; none of one that the ledger doesn't know.
+    /// The files of a day; none if the day has no manifest.
     pub fn files_of(root: &Root, topic: &str, day: &str) -> Result<Vec<FileEntry>> {
         Ok(Self::load(root, topic, day)?.map_or_else(Vec::new, |manifest| manifest.files))
     }
@@ -99,12 +99,12 @@ impl Manifest {
             .transpose()
     }
 
-    /// Writes it into the folder of the topic's manifests, whose names the caller makes durable.
+    /// Writes the manifest into the folder of the topic's manifests. The caller syncs that folder.
     pub fn save(&self, home: &Folder<'_>) -> Result<()> {
         checksummed::write_in(home, &self.day, self)
     }
 
-    /// Adds files, or replaces the entries of those whose names it knows.
+    /// Adds files; an entry of the same name is replaced.
     pub fn add(&mut self, files: impl IntoIterator<Item = FileEntry>) {
         let mut by_name: BTreeMap<String, FileEntry> = self
             .files
@@ -131,7 +131,7 @@ impl Manifest {
         format!("{}/days", topic_home(topic))
     }
 
-    /// The days that have a manifest, in order; Hive's null partition last.
+    /// The days that have a manifest, in order; Hive's null partition comes last.
     pub fn days(root: &Root, topic: &str) -> Result<Vec<HivePartition>> {
         let names = root.list(&Self::home(topic))?;
         let mut days: Vec<_> = names

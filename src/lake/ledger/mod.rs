@@ -22,7 +22,7 @@ pub use state::{Snapshot, TopicState};
 const LAKE: &str = ".lakectl/lake";
 const LAKE_LOCK: &str = ".lakectl/lake.lock";
 
-/// Facts of the whole lake.
+/// What holds for the whole lake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct LakeFacts {
     format: u32,
@@ -32,7 +32,7 @@ struct LakeFacts {
 /// Whether the root holds a lake already.
 ///
 /// # Errors
-/// Topics without the lake's own facts: they were lost.
+/// The ledger holds topics, but the file with the lake's facts is gone.
 pub fn exists(root: &Root) -> Result<bool> {
     if root.stat(LAKE)?.is_some() {
         return Ok(true);
@@ -40,7 +40,7 @@ pub fn exists(root: &Root) -> Result<bool> {
     if has_topics(root)? {
         bail!(
             "{} is gone, though the ledger holds topics; nothing was changed. Restore it from a backup, or copy that of \
-             another lake of the same lake.timezone: it says nothing else",
+             another lake with the same lake.timezone: nothing else is in it",
             root.shown(LAKE)
         );
     }
@@ -50,7 +50,7 @@ pub fn exists(root: &Root) -> Result<bool> {
 /// Begins the ledger of a new lake, or checks that the lake's facts are still the configuration's.
 ///
 /// # Errors
-/// Another time zone than the one that decided the day folders so far: exit code 2.
+/// The day folders were made in another time zone: exit code 2.
 pub fn open(root: &Root, zone: Tz, create: bool) -> Result<()> {
     let facts = LakeFacts {
         format: 1,
@@ -60,7 +60,7 @@ pub fn open(root: &Root, zone: Tz, create: bool) -> Result<()> {
         return Ok(());
     }
     root.make_dirs(HOME)?;
-    // Of runs that begin a lake at once, one writes; the others find it written.
+    // Of several runs that begin the lake at the same time, one writes the file; the others find it written.
     let _lock = lock::wait(root, LAKE_LOCK)?;
     if agrees(root, &facts)? {
         Ok(())
@@ -69,7 +69,7 @@ pub fn open(root: &Root, zone: Tz, create: bool) -> Result<()> {
     }
 }
 
-/// Whether the ledger holds these facts; false: there are none yet, or none that anything was made by.
+/// Whether the ledger holds these facts. False: it holds none yet, or others that no topic was made with.
 fn agrees(root: &Root, facts: &LakeFacts) -> Result<bool> {
     if !exists(root)? {
         return Ok(false);
@@ -88,10 +88,10 @@ fn agrees(root: &Root, facts: &LakeFacts) -> Result<bool> {
         ))
         .err(),
         Some(known) if known.format > 1 => Problem::usage(format!(
-            "{} was written by a newer lakectl",
+            "{} was written by a newer lakectl than this one",
             root.path().display()
         ))
-        .fix("use that one")
+        .fix("use the newer lakectl")
         .err(),
         _ => Ok(false),
     }

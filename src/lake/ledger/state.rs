@@ -14,13 +14,13 @@ use crate::lake::disk::root::Root;
 use crate::problem::About;
 use crate::record::{Gap, Progress};
 
-/// Gaps that a topic's state remembers.
+/// How many gaps a topic's state remembers.
 const GAPS_MAX: usize = 500;
 
 /// The state of one topic. Renaming a new one over it is the commit point of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicState {
-    /// Whose state this is; one that was written before it was told has none.
+    /// The topic whose state this is; empty in states that were written before this field existed.
     #[serde(default)]
     topic: String,
     pub kind: Kind,
@@ -30,17 +30,17 @@ pub struct TopicState {
     /// Kafka partition -> offset of the first record that was not taken in.
     pub next: BTreeMap<i32, i64>,
     pub complete_ms: Option<i64>,
-    /// Kafka partition -> records of a stream that lie in the lake: what its days' manifests must add up to. None: the
-    /// state was written before they were counted.
+    /// Kafka partition -> records of a stream in the lake: its days' manifests must add up to them. None: the state was
+    /// written before records were counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<BTreeMap<i32, u64>>,
-    /// Offsets that were accepted to be lost, the newest last. Nothing is decided by them: they are for people.
+    /// Offsets whose loss was accepted, the newest last. They are for people: nothing is decided by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     gaps: Vec<Gap>,
-    /// The first day that a purge left: older records of streams, and older history of tables, stay erased.
+    /// The first day that a purge kept: older records of streams, and older history of tables, stay purged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<NaiveDate>,
-    /// How many commits there were, and what they took away.
+    /// How many commits there were, and which files they removed.
     #[serde(default)]
     pub changes: Changes,
     /// The current snapshot of a table.
@@ -68,7 +68,7 @@ impl TopicState {
         }
     }
 
-    /// Remembers gaps, and forgets the oldest of too many: each commit writes all of them.
+    /// Remembers gaps. The oldest are forgotten past `GAPS_MAX`, because each commit writes all of them.
     pub fn add_gaps(&mut self, gaps: &[Gap]) {
         self.gaps.extend(gaps);
         let surplus = self.gaps.len().saturating_sub(GAPS_MAX);
@@ -96,7 +96,7 @@ impl TopicState {
             .transpose()
     }
 
-    /// Writes the state where a torn write would not matter: the commit itself goes through `commit::commit`.
+    /// Writes a state that commits nothing new; a commit itself goes through `commit::commit`.
     pub fn save(&self, root: &Root, topic: &str) -> Result<()> {
         checksummed::write(root, &Self::path(topic), self).about_topic(topic)
     }
@@ -106,19 +106,19 @@ impl TopicState {
     }
 }
 
-/// Whole as a file may be: in another's place it would be believed of the wrong topic or day.
+/// Checks that a ledger file lies in its own place: in another's, an undamaged file would describe the wrong topic or day.
 pub(super) fn check_place(root: &Root, path: &str, written_for: &str, place: &str) -> Result<()> {
     if written_for.is_empty() || written_for == place {
         return Ok(());
     }
     bail!(
-        "the ledger file {} is that of {}, not of {place}; nothing was changed. Restore it from a backup",
+        "the ledger file {} belongs to {}, not to {place}; nothing was changed. Restore it from a backup",
         root.shown(path),
         written_for.escape_debug()
     );
 }
 
-/// A table's snapshot as readers see it, and the sidecar that tells what its lines alone don't.
+/// A table's snapshot as readers see it, and the sidecar with what its lines alone don't hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// Relative to the lake root.
@@ -130,7 +130,7 @@ pub struct Snapshot {
     pub checksum: String,
     pub sidecar: String,
     pub sidecar_checksum: String,
-    /// Deleted keys that the sidecar holds beside the rows: the table's first drain is not complete.
+    /// Deleted keys that the sidecar holds beside the rows, until the table's first drain is complete.
     #[serde(default)]
     pub tombstones: u64,
 }

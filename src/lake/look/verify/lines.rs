@@ -22,7 +22,7 @@ impl Look<'_> {
             let in_range = partition == entry.partition && (entry.first..=entry.last).contains(&offset);
             if !in_range || last.is_some_and(|last| offset <= last) {
                 bail!(
-                    "line {number} is of Kafka partition {partition} offset {offset}, which the file should not hold \
+                    "line {number} holds Kafka partition {partition} offset {offset}, which does not belong \
                      there; rebuild the day with lake --rebuild, or restore it"
                 );
             }
@@ -51,7 +51,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// The file, where it is one and as long as it was.
+    /// Opens the file, if it is as long as when it was written.
     fn opened(&self, path: &str, entry: &FileEntry) -> Result<std::fs::File> {
         let root = &self.lake.root;
         let file = root
@@ -68,7 +68,7 @@ impl Look<'_> {
     }
 }
 
-/// Kafka partition and offset of a line that carries them.
+/// Kafka partition and offset of a line that carries both.
 fn head(line: &[u8], prefix: &str) -> Option<(i32, i64)> {
     let (partition, rest) = field(line.strip_prefix(b"{")?, prefix, "partition")?;
     let (offset, _) = field(rest.strip_prefix(b",")?, prefix, "offset")?;
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_tells_where_it_comes_from() {
+    fn a_line_names_its_kafka_partition_and_offset() {
         let line = b"{\"_partition\":3,\"_offset\":42,\"_timestamp\":1}";
         assert_eq!(head(line, "_"), Some((3, 42)));
         assert_eq!(head(line, "k_"), None);
