@@ -1,4 +1,4 @@
-//! One topic on its way into the lake, under the topic's lock.
+//! Takes one topic into the lake, under the topic's lock.
 
 mod table;
 
@@ -24,10 +24,10 @@ use crate::report::{LakeReport, TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
 use crate::target::{Rebuild, Sink};
 
-/// With one file per record, a commit every so many files keeps the ledger's state small.
+/// With one file per record, a commit after this many files keeps the ledger's state small.
 const FILES_PER_COMMIT: usize = 10_000;
 
-/// A topic's lock is held as long as this lives.
+/// Takes a topic's records and commits them. It holds the topic's lock as long as it lives.
 #[derive(Debug)]
 pub struct TopicSink<'a> {
     root: &'a Root,
@@ -35,13 +35,13 @@ pub struct TopicSink<'a> {
     topic: &'a Topic,
     run_id: String,
     state: TopicState,
-    /// The table is folded again from its start.
+    /// The topic, or some days of it, is read again.
     rebuild: Option<Rebuild>,
-    /// No run has taken in everything there was when this one began.
+    /// When this run began, no run had been complete yet.
     is_first_drain: bool,
     taking: Option<Taking<'a>>,
     lines: LineWriter,
-    /// The rest of a table's line, on its way into the fold.
+    /// Memory for a table's line without its head.
     rest: Vec<u8>,
     day: RecordDay,
     /// Commits of this run so far.
@@ -50,7 +50,7 @@ pub struct TopicSink<'a> {
     tombstones: u64,
     irregular: u64,
     below_retention: u64,
-    /// Who was erased, and must not come back.
+    /// Finds records of erased persons, who must not come back.
     filter: Filter,
     erased: u64,
     other_days: u64,
@@ -66,7 +66,7 @@ enum Taking<'a> {
     Table(Fold<'a>),
 }
 
-/// Where a stream's records have come to, for commits in the middle of a drain.
+/// Kafka partition -> offset after the last record taken, for commits in the middle of a drain.
 type NextOffsets = std::collections::BTreeMap<i32, i64>;
 
 impl<'a> TopicSink<'a> {
@@ -133,7 +133,7 @@ impl<'a> TopicSink<'a> {
         // Filled just above.
         self.taking
             .as_mut()
-            .ok_or_else(|| anyhow::anyhow!("nothing to take records with"))
+            .ok_or_else(|| anyhow::anyhow!("the topic can't take records; please report it"))
     }
 
     fn take_stream(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
@@ -161,7 +161,7 @@ impl<'a> TopicSink<'a> {
         Ok(())
     }
 
-    /// Commits a stream in the middle of a drain, at the records it has come to.
+    /// Commits what was taken of a stream in the middle of a drain.
     fn commit_so_far(&mut self) -> Result<()> {
         let Some(Taking::Stream { mut stage, seen }) = self.taking.take() else {
             return Ok(());
@@ -190,7 +190,7 @@ impl<'a> TopicSink<'a> {
         Ok(())
     }
 
-    /// Commits days that were read again; the progress stays where it is.
+    /// Commits days that were read again; the progress does not move.
     fn commit_days(&mut self, first: NaiveDate, last: NaiveDate) -> Result<()> {
         let files = match self.taking.take() {
             Some(Taking::Stream { mut stage, .. }) => stage.take_files()?,
@@ -209,7 +209,7 @@ impl<'a> TopicSink<'a> {
         self.commit_state()
     }
 
-    /// Whether a stream's record of this day is wanted at all.
+    /// Whether a stream's record of this day is taken; the others are counted.
     fn wants(&mut self, day: HivePartition) -> bool {
         let date = match day {
             HivePartition::Day(date) => Some(date),
@@ -239,14 +239,14 @@ impl<'a> TopicSink<'a> {
         commit::commit(self.root, self.settings, &self.topic.name, &mut self.state)
     }
 
-    /// Whether the ledger says the same, and its time of the last complete drain lags behind by less than `lag_max_ms`.
+    /// Whether the ledger holds the same state, and its time of the last complete drain is less than `lag_max_ms` older.
     fn same_as_on_disk(&self, lag_max_ms: i64) -> Result<bool> {
         let Some(mut known) = TopicState::load(self.root, &self.topic.name)? else {
             return Ok(false);
         };
         let recent = match (known.complete_ms, self.state.complete_ms) {
             (Some(known), Some(now)) => now.saturating_sub(known) < lag_max_ms,
-            // Of a stream's time nothing depends on it.
+            // Nothing depends on a stream's time.
             (known, now) => known == now || lag_max_ms == i64::MAX,
         };
         known.complete_ms = self.state.complete_ms;
@@ -286,8 +286,8 @@ impl Sink for TopicSink<'_> {
         self.is_first_drain = self.state.complete_ms.is_none();
         self.state.generation = plan.generation;
         self.state.topic_id.clone_from(&plan.topic_id);
-        // A commit in the middle must know all Kafka partitions, also those that no record has come from yet, and the gaps
-        // that lie behind it then.
+        // A commit in the middle must hold all Kafka partitions, also those without a record so far, and the gaps that it
+        // has passed.
         self.state
             .next
             .extend(plan.ranges.iter().map(|range| (range.partition, range.start)));
@@ -342,7 +342,7 @@ impl Sink for TopicSink<'_> {
                     let files = stage.take_files()?;
                     self.commit_files(files)?;
                 }
-                // Only the clock of the last complete run moved: not worth a write.
+                // Only the time of the last complete run has changed: that is not worth a write.
                 _ if self.same_as_on_disk(i64::MAX)? => {}
                 _ => self.commit_state()?,
             },

@@ -1,7 +1,7 @@
 //! The lake's commit: staged files become data in the one moment in which the topic's state is renamed.
 //!
-//! Before that moment any failure drops the staging; from it on nothing is deleted, and whatever is still owed to the
-//! readers is finished by this run or by the next one.
+//! Before that moment any failure drops the staging. After it nothing is deleted: this run or the next one finishes what
+//! is still owed to the readers.
 
 mod publish;
 pub(super) mod trash;
@@ -20,18 +20,18 @@ use super::ledger::{self, Debt, TopicState, preconditions};
 use crate::config::Settings;
 use publish::publish;
 
-/// Past this many files one syncfs is cheaper than an fsync each, four at a time.
+/// Past this many files one syncfs is cheaper than one fsync per file, four at a time.
 const SYNC_EACH_MAX: usize = 1_000;
-/// From this many files or folders on, they are written and synced side by side.
+/// From this many files or folders on, several are written and synced at a time.
 const TOGETHER_MIN: usize = 8;
-/// How many at a time.
+/// How many are written and synced at a time.
 const THREADS: usize = 4;
 
-/// Makes `state`, which owes `state.pending`, the topic's truth, and then publishes what it owes.
-/// The staged files must be complete; this makes them durable.
+/// Commits `state`, then publishes its debt, `state.pending`. The staged files must be complete; they are made durable
+/// first.
 ///
 /// # Errors
-/// Before the commit point the old state stays the truth. After it the next run's `recover` goes on.
+/// Before the commit point the old state still counts. After it the next run's `recover` finishes the publishing.
 pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicState) -> Result<()> {
     let path = TopicState::path(topic);
     preconditions::check_days(root, topic, state)?;
@@ -46,7 +46,7 @@ pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicSt
 /// Finishes what a committed run still owes, and drops what was never committed. None: the ledger doesn't know the topic.
 ///
 /// # Errors
-/// A committed file that is neither staged nor in its place, or is not what was committed.
+/// A committed file is neither staged nor in its place, or is not what was committed.
 pub fn recover(root: &Root, settings: &Settings, topic: &str) -> Result<Option<TopicState>> {
     let mut state = TopicState::load(root, topic)?;
     if let Some(state) = &mut state {
@@ -81,8 +81,8 @@ fn make_durable(root: &Root, pending: &Debt) -> Result<()> {
     staging.sync()
 }
 
-/// Whether so many files are made durable by one sync of the filesystem. A kernel before Linux 5.8 doesn't tell by it what
-/// could not be written, and other systems don't even wait.
+/// Whether so many files are made durable by one sync of the filesystem. Before Linux 5.8 it does not report failed writes,
+/// and other systems don't even wait for them.
 fn syncs_whole(files: usize, release: &CStr) -> bool {
     let release = release.to_str().unwrap_or_default();
     let mut numbers = release
@@ -92,8 +92,7 @@ fn syncs_whole(files: usize, release: &CStr) -> bool {
     cfg!(target_os = "linux") && files > SYNC_EACH_MAX && version >= (5, 8)
 }
 
-/// Does something for each of these, several at a time where they are many: the filesystem then writes for several of
-/// them at once.
+/// Calls `each` for all items, from several threads if there are many: the filesystem then writes several at once.
 fn side_by_side<T: Sync>(these: &[T], each: impl Fn(&T) -> Result<()> + Sync) -> Result<()> {
     let in_turn = |these: &[T]| these.iter().try_for_each(&each);
     if these.len() < TOGETHER_MIN {
@@ -105,11 +104,11 @@ fn side_by_side<T: Sync>(these: &[T], each: impl Fn(&T) -> Result<()> + Sync) ->
             .chunks(share)
             .map(|these| {
                 let thread = Builder::new().spawn_scoped(scope, move || in_turn(these));
-                // Where there is no thread to be had, this one does it.
+                // If no thread can be started, this one does its share.
                 thread.map_err(|_| these)
             })
             .collect();
-        // All of them end before the first failure is told: no fsync may go on behind it.
+        // All threads end before the first failure is returned: no fsync may run on after it.
         let ends: Vec<_> = threads
             .into_iter()
             .map(|thread| match thread {
@@ -150,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_sync_for_all_only_where_it_tells_of_lost_writes() {
+    fn one_sync_for_all_only_where_it_reports_failed_writes() {
         let many = SYNC_EACH_MAX + 1;
         for release in [
             c"5.8.0",

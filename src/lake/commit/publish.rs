@@ -1,4 +1,4 @@
-//! After the commit: each thing that the state owes is put in its place. Every step can be done twice.
+//! After the commit: everything that the state owes is put in its place. Every step can be done twice.
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::FileType;
@@ -13,7 +13,7 @@ use crate::lake::layout::paths::{HivePartition, day_folder, parent};
 use crate::lake::ledger::{self, Debt, FileEntry, Manifest, PendingExchange, PendingFile, TopicState};
 use crate::problem::About;
 
-/// Moves what is pending to its place; each step may have been done by a run that was killed.
+/// Pays the state's debt. A run that was killed may have done any of the steps already.
 pub(super) fn publish(
     root: &Root,
     settings: &Settings,
@@ -42,7 +42,7 @@ pub(super) fn publish(
     }
     for (day, name) in &pending.forget {
         let day = HivePartition::parse(day)
-            .with_context(|| format!("`{day}` is no day"))
+            .with_context(|| format!("`{day}` is not a day"))
             .about_topic(topic)?;
         let path = format!("{}/{name}", day_folder(state.kind, topic, day));
         root.remove_file(&path)?;
@@ -59,7 +59,7 @@ pub(super) fn publish(
     Ok(())
 }
 
-/// Puts a staged day folder in the place of the one that is there; readers see the one or the other.
+/// Replaces a day folder by the staged one; readers see the one or the other.
 fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange, recovering: bool) -> Result<()> {
     let staged = format!("{staging}/{}", exchange.staged);
     let parent = parent(&exchange.folder);
@@ -71,7 +71,7 @@ fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange, reco
             root.exchange(&staged, &exchange.folder)?;
         } else if !root.rename_new(&staged, &exchange.folder)? {
             bail!(
-                "{} appeared in the middle of a rebuild; run again",
+                "{} was made by somebody else during the rebuild; run again",
                 root.shown(&exchange.folder)
             );
         }
@@ -80,18 +80,18 @@ fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange, reco
     root.sync_dir(staging)
 }
 
-/// Whether a run that was killed has exchanged the day already. The files themselves tell, so that a lake can be copied in
-/// between.
+/// Whether a run that was killed has exchanged the day already. The files themselves decide, so that a lake can be copied
+/// between the two runs.
 ///
 /// # Errors
-/// The day is neither in its place nor staged as it was committed.
+/// Neither the day folder nor the staged one is what was committed.
 fn is_exchanged(root: &Root, staged: &str, exchange: &PendingExchange) -> Result<bool> {
     if holds(root, &exchange.folder, &exchange.files)? {
         return Ok(true);
     }
     if !holds(root, staged, &exchange.files)? {
         bail!(
-            "{} is not what was committed by a rebuild, and neither is what it staged, {}; one of them was changed or the \
+            "{} is not what was committed by a rebuild, nor is the folder that it staged, {}; one of them was changed or the \
              disk lost it. Restore it from a backup and run again",
             root.shown(&exchange.folder),
             root.shown(staged)
@@ -100,13 +100,13 @@ fn is_exchanged(root: &Root, staged: &str, exchange: &PendingExchange) -> Result
     Ok(false)
 }
 
-/// Whether a folder holds these files, as they were written.
+/// Whether a folder holds these files unchanged.
 fn holds(root: &Root, folder: &str, files: &[FileEntry]) -> Result<bool> {
     if root.stat(folder)?.is_none() {
         return Ok(false);
     }
     let folder = root.open_folder(folder)?;
-    // Names and sizes mostly tell, and cost no reading.
+    // Names and sizes are compared first: they mostly decide, and nothing has to be read.
     for file in files {
         if !folder
             .stat(&file.name)?
@@ -127,7 +127,7 @@ fn has_size(found: PathStat, file: &FileEntry) -> bool {
     found.kind == FileType::RegularFile && found.bytes == file.bytes
 }
 
-/// Moves staged files to their folders, one folder after the other, and makes that durable.
+/// Moves staged files to their folders, one folder after the other, and makes the moves durable.
 fn publish_files(root: &Root, pending: &Debt, recovering: bool) -> Result<()> {
     let mut by_folder: HashMap<&str, Vec<&PendingFile>> = HashMap::new();
     let mut folders: Vec<&str> = Vec::new();
@@ -143,11 +143,11 @@ fn publish_files(root: &Root, pending: &Debt, recovering: bool) -> Result<()> {
     }
     root.make_all(folders.iter().copied())?;
     if recovering {
-        // The run that was killed may have made some of them, and not made that durable.
+        // The run that was killed may have made some folders and not synced those above them.
         let above: BTreeSet<&str> = folders.iter().flat_map(|folder| ancestors(folder)).collect();
         above.into_iter().try_for_each(|folder| root.sync_dir(folder))?;
     }
-    // A run that was killed may have emptied and removed it.
+    // A run that was killed may have emptied and removed the staging folder.
     let staging = match root.stat(&pending.staging)? {
         Some(_) => Some(root.open_folder(&pending.staging)?),
         None => None,
@@ -163,7 +163,7 @@ fn publish_files(root: &Root, pending: &Debt, recovering: bool) -> Result<()> {
     side_by_side(&folders, |folder| root.sync_dir(folder))
 }
 
-/// The folders above one, up to the root.
+/// The folders above this one, up to the root.
 fn ancestors(folder: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(folder), |below| (!below.is_empty()).then(|| parent(below))).skip(1)
 }
@@ -192,20 +192,20 @@ fn publish_file(
                 Ok(())
             } else {
                 bail!(
-                    "{} stands where a committed file belongs, and the ledger doesn't know it; move it away and run again",
+                    "{} is where a committed file belongs, but the ledger doesn't know it; move it away and run again",
                     folder.shown(name)
                 )
             }
         }
         (None, Some(found)) => check(folder, name, found, file, recovering),
         (None, None) => bail!(
-            "{} was committed, but it is neither there nor staged; was it deleted? Restore it from a backup and run again",
+            "{} was committed, but is neither there nor staged; was it deleted? Restore it from a backup and run again",
             folder.shown(name)
         ),
     }
 }
 
-/// A run that staged the file itself knows its checksum; a later one reads it again.
+/// Checks that a file is what was committed. The run that staged it has its checksum; a later run reads the file again.
 fn check(folder: &Folder<'_>, name: &str, found: PathStat, file: &PendingFile, read_it: bool) -> Result<()> {
     if !has_size(found, &file.file) || (read_it && checksum_in(folder, name)? != file.file.checksum) {
         bail!(
@@ -260,7 +260,7 @@ fn write_manifests(
     home.sync()
 }
 
-/// Readers that open the link find the old target or the new one, never none.
+/// Points the link to a new target. Readers that open it find the old target or the new one, never none.
 fn switch_link(root: &Root, staging: &str, link: &str, target: &str) -> Result<()> {
     if root.link_target(link)?.as_deref() == Some(target) {
         return Ok(());
@@ -269,7 +269,7 @@ fn switch_link(root: &Root, staging: &str, link: &str, target: &str) -> Result<(
     let temporary = format!("{staging}/link");
     root.make_dirs(staging)?;
     root.make_dirs(folder)?;
-    // All tables share it: another one's commit may have made it a moment ago.
+    // All tables share this folder: another table's commit may have made it a moment ago.
     root.sync_dir(parent(folder))?;
     root.remove_file(&temporary)?;
     root.symlink(target, &temporary)?;

@@ -1,4 +1,4 @@
-//! A table topic on its way into the lake: records are folded, and the fold becomes the next snapshot.
+//! Takes a table topic into the lake: records are folded, and the fold becomes the next snapshot.
 
 use anyhow::Result;
 
@@ -12,10 +12,10 @@ use crate::lake::table::{self, TableChange};
 use crate::record::Record;
 use crate::target::Rebuild;
 
-/// How far the ledger's time of a table's last complete drain may lag behind runs that found nothing new.
+/// How much older the ledger's time of a table's last complete drain may be than the last run that found nothing new.
 const COMPLETE_LAG_MAX_MS: i64 = 600_000;
 
-/// Bytes that stay reserved for the next line of a table.
+/// Bytes that stay reserved for the table's next line.
 const REST_KEPT: usize = 1024 * 1024;
 
 impl TopicSink<'_> {
@@ -25,7 +25,7 @@ impl TopicSink<'_> {
             return Ok(());
         };
         let mut is_row = false;
-        // Whatever row the key had before an erased record is outdated, so it goes too.
+        // An erased record also replaces the row that the key had before, so that row is removed too.
         if self.filter.hits(decoded) {
             self.erased += 1;
         } else if record.value.is_none() {
@@ -47,13 +47,13 @@ impl TopicSink<'_> {
         if let Some(Taking::Table(fold)) = &mut self.taking {
             fold.add(key, origin, is_row.then_some(&self.rest[..]))?;
         }
-        // What one very large line needed is not kept.
+        // The memory of a very large line is not kept.
         self.rest.clear();
         self.rest.shrink_to(REST_KEPT);
         Ok(())
     }
 
-    /// Stages the new snapshot and says what its commit shall do; None where the table is left alone.
+    /// Stages the new snapshot and returns the debt of its commit; None if the table does not change.
     fn stage_snapshot(&mut self) -> Result<Option<Debt>> {
         if self.replaces_without_records() {
             self.start_taking()?;
@@ -83,8 +83,8 @@ impl TopicSink<'_> {
         Ok(Some(pending))
     }
 
-    /// A rebuild that read nothing at all still replaces what was there; deleted keys are forgotten once the first drain is
-    /// complete.
+    /// Whether a new snapshot is needed though no record was read: a rebuild replaces the old one, and deleted keys are
+    /// forgotten once the first drain is complete.
     fn replaces_without_records(&self) -> bool {
         let is_complete = self.first_drain() != FirstDrain::GoesOn;
         let replaced = |snapshot: &Snapshot| {
