@@ -1,4 +1,4 @@
-//! What lake and warehouse have in common: they know how far they are, take records, and commit once.
+//! What lake and warehouse have in common: they hold their own progress, take records, and commit once.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -10,19 +10,19 @@ use crate::locked::Locked;
 use crate::record::{DrainPlan, Drained, Progress, Record};
 use crate::report::TopicReport;
 
-/// A topic is read again from its start.
+/// How a topic is read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rebuild {
-    /// A table: what the topic no longer holds is removed from the target.
+    /// A table: rows that the topic no longer holds are removed from the target.
     DropAbsent,
-    /// A table: it is kept, because Kafka deletes old windows of `compact,delete` topics without a tombstone.
+    /// A table: such rows are kept, because Kafka deletes old windows of `compact,delete` topics without a tombstone.
     KeepAbsent,
-    /// A stream in the lake: just these days are replaced, both included, and the progress does not move.
+    /// A stream in the lake: only these days are replaced, `first` to `last`, and the progress does not move.
     Days { first: NaiveDate, last: NaiveDate },
 }
 
 impl Rebuild {
-    /// What it replaces in a folder or table, for a plan.
+    /// Which part of a folder or table it replaces, as text for a plan.
     pub fn replaces(self, into: &str) -> String {
         match self {
             Rebuild::DropAbsent => format!("all of {into}"),
@@ -45,39 +45,39 @@ pub trait Target {
     /// Takes the topic's lock, waiting up to `wait` for another run.
     fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<Self::Sink<'t>>>;
 
-    /// How far the target is with a topic, without a lock and without touching anything.
+    /// How far the target has taken in a topic. It takes no lock and changes nothing.
     fn progress(&self, topic: &Topic) -> Result<Progress>;
 }
 
-/// One topic on its way into one target, under that target's lock. It may be committed by another thread than filled it.
+/// Takes one topic into one target, under that target's lock. Another thread may commit it than the one that filled it.
 pub trait Sink: Send {
     fn progress(&self) -> Progress;
 
-    /// The same plan, to be read as it suits the target.
+    /// Adapts the plan to the target, which may read the same offsets in another way.
     fn suit(&self, plan: DrainPlan, _rebuild: Option<Rebuild>) -> DrainPlan {
         plan
     }
 
-    /// Whether it must come after what was taken before it, and before what is taken later: targets may depend on each
+    /// Whether it must be committed after all earlier topics and before all later ones, because topics may depend on each
     /// other.
     fn wants_to_be_alone(&self) -> bool {
         false
     }
 
-    /// Told once, before the first record: which offsets will come, and whether to start afresh.
+    /// Called once, before the first record, with the offsets that will come and the rebuild, if it is one.
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()>;
 
-    /// What decodes the topic's records as it suits the target.
+    /// The decoder of the topic's records that suits the target.
     fn decoder(&self) -> Decoder;
 
-    /// Takes some records, each with what it says; per Kafka partition they come in the order of their offsets.
+    /// Takes some records, each with its decoded form; per Kafka partition they come in the order of their offsets.
     fn take_all(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) -> Result<()>;
 
-    /// Makes what was taken, and `drained.next`, durable in one moment, and fills in the report.
-    /// An error means that nothing of it counts: the next run reads it again.
+    /// Makes the taken records and the new progress durable in one moment, and fills in the report.
+    /// After an error nothing counts: the next run reads the records again.
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()>;
 
-    /// What a person should know beside the report's numbers.
+    /// Warnings for people, beside the report's numbers.
     fn warnings(&mut self) -> Vec<String> {
         Vec::new()
     }

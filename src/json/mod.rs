@@ -1,7 +1,5 @@
-//! What a readable JSON value is: what every reader downstream can be trusted to take.
-//!
-//! RFC 8259, UTF-8, at most 127 levels, no lone surrogate, no number that a double can't hold,
-//! and no top-level name twice, not even when only case differs.
+//! Checks JSON values. A value is readable if every reader downstream accepts it: RFC 8259, UTF-8, at most 127 levels, no
+//! lone surrogate, no number that a double can't hold, and no top-level name twice, not even if only case differs.
 
 mod scan;
 
@@ -23,19 +21,19 @@ pub struct Readable<'a> {
     /// Without whitespace around it.
     pub text: &'a str,
     pub shape: Shape,
-    /// Whether it stands on more than one line: there are line ends between its tokens.
+    /// Whether there are line ends between its tokens.
     pub line_ends: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     Object,
-    /// An object in which a top-level field has a reserved name.
+    /// An object with a top-level field of a reserved name.
     ReservedObject,
     Other,
 }
 
-/// Where a top-level field of an object is, in [`Readable::text`].
+/// The place of a top-level field in [`Readable::text`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPlace {
     /// Without its quotes; it has no escapes.
@@ -44,18 +42,18 @@ pub struct FieldPlace {
     pub value: Range<usize>,
 }
 
-/// Checks values one after the other, keeping its buffers.
+/// Checks values one after the other, and keeps its buffers.
 #[derive(Debug, Clone, Default)]
 pub struct Checker {
     /// In lower case.
     reserved: HashSet<String>,
     seen: HashSet<String>,
-    /// Those of the last value that was read through.
+    /// The top-level names of the last value that serde_json read.
     names: scan::RememberedNames,
 }
 
 impl Checker {
-    /// Objects with one of these top-level names (whatever their case) are told apart.
+    /// A checker that returns `ReservedObject` for objects with one of these top-level names, whatever their case.
     pub fn with_reserved(names: impl IntoIterator<Item = String>) -> Self {
         Checker {
             reserved: names.into_iter().map(|name| name.to_lowercase()).collect(),
@@ -66,15 +64,15 @@ impl Checker {
     /// Reads a value from end to end.
     ///
     /// # Errors
-    /// The first thing that a reader would choke on.
+    /// The first thing that a reader would refuse.
     pub fn check<'a>(&mut self, bytes: &'a [u8]) -> Result<Readable<'a>, String> {
         self.read(bytes, None)
     }
 
-    /// The same, and where the fields of an object are. None of them where a quick look did not do, or there are none.
+    /// The same, and puts the places of an object's fields into `fields`. It stays empty if the fast path was in doubt.
     ///
     /// # Errors
-    /// The first thing that a reader would choke on.
+    /// The first thing that a reader would refuse.
     pub fn check_fields<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -124,7 +122,7 @@ struct Top<'c> {
     shape: &'c mut Shape,
 }
 
-/// Everything below the top: visited, so that serde_json decodes it, and forgotten.
+/// Everything below the top level: visited, so that serde_json checks it, and dropped.
 struct Nested;
 
 macro_rules! forget_scalars {
@@ -228,7 +226,7 @@ impl Visitor<'_> for TopName<'_> {
             Ok(())
         } else {
             Err(E::custom(format_args!(
-                "the name {name:?} stands twice, case ignored"
+                "the name {name:?} occurs twice, case ignored"
             )))
         }
     }

@@ -17,7 +17,7 @@ fn readable_values_keep_their_bytes() {
 }
 
 #[test]
-fn what_readers_choke_on_is_told_with_its_place() {
+fn what_readers_refuse_is_an_error_with_its_place() {
     let cases: [(&[u8], &str); 14] = [
         (b"", "EOF"),
         (b"{\"a\":1", "column 6"),
@@ -41,7 +41,7 @@ fn what_readers_choke_on_is_told_with_its_place() {
 }
 
 #[test]
-fn fields_are_where_they_are_said_to_be() {
+fn fields_are_at_their_places() {
     let mut checker = Checker::default();
     let mut fields = Vec::new();
     let mut places = |value: &[u8]| {
@@ -81,7 +81,7 @@ fn depth_ends_at_127() {
 }
 
 #[test]
-fn nested_names_may_repeat_top_level_reserved_ones_are_told() {
+fn nested_names_may_repeat_and_reserved_ones_count_at_the_top_level() {
     assert!(check(b"{\"x\":{\"a\":1,\"A\":2}}").is_ok());
     let mut checker = Checker::with_reserved(["_Offset".to_owned()]);
     assert_eq!(
@@ -95,14 +95,14 @@ fn nested_names_may_repeat_top_level_reserved_ones_are_told() {
     assert_eq!(checker.check(b"[]").unwrap().shape, Shape::Other);
 }
 
-/// The checker that every value goes through, against a reader that was written without it.
+/// Compares the checker with a reader that was written without it.
 fn agrees(bytes: &[u8]) {
     let reserved = ["_offset", "_value_text", "_window_start", "year", "month", "day"];
     let mut checker = Checker::with_reserved(reserved.map(str::to_owned));
-    // What it saw before must make no difference.
+    // Values that it checked before must make no difference.
     let _ = checker.check(b"{\"a\":1,\"b\":{");
     let found = checker.check(bytes);
-    // Nor must its own names, which it knows by then.
+    // Nor must the value's own names, which it remembers now.
     assert_eq!(checker.check(bytes), found, "{}", bytes.escape_ascii());
     let expected = oracle::read(bytes).map(|value| {
         let is_reserved = |name: &String| reserved.contains(&&*name.to_lowercase());
@@ -127,7 +127,7 @@ fn agrees(bytes: &[u8]) {
 }
 
 #[test]
-fn the_oracle_knows_the_hard_cases() {
+fn the_oracle_agrees_on_the_hard_cases() {
     for text in [
         "1.7976931348623157e308",
         "-1.7976931348623157E+308",
@@ -173,7 +173,7 @@ fn the_oracle_knows_the_hard_cases() {
 }
 
 proptest! {
-    // Two names that differ in case alone are rare among the rest.
+    // Many cases, because two names that differ only in case are rare.
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(4096)))]
     #[test]
     fn exactly_the_readable_values_are_readable(bytes in oracle::bytes()) {
