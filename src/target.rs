@@ -58,7 +58,7 @@ pub trait Sink: Send {
         plan
     }
 
-    /// Whether it must be committed after all earlier topics and before all later ones, because topics may depend on each
+    /// Whether earlier topics must be committed before it is read, and it before later ones are: tables may depend on each
     /// other.
     fn wants_to_be_alone(&self) -> bool {
         false

@@ -28,7 +28,7 @@ struct Active {
 }
 
 impl Filter {
-    /// `names` are those of the key's columns, which the key's bytes don't hold.
+    /// `names` are those of the key's columns, for keys whose bytes don't hold them.
     pub fn new(registry: Registry, topic: &str, schema: &KeySchema, names: &[String]) -> Filter {
         let listed = registry.entries.len();
         let Some(secret) = registry.secret else {

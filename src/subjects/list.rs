@@ -86,7 +86,7 @@ pub struct ErasedEntry {
     pub hash: String,
 }
 
-/// All erased persons of a lake or a database.
+/// The list of a lake or a database, with its secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registry {
     pub secret: Option<ErasureSecret>,

@@ -66,7 +66,7 @@ impl Folder<'_> {
             .with_context(|| format!("syncing {}", self.shown(name)))
     }
 
-    /// What stands at a name, symlinks not followed.
+    /// What is at a name; symlinks are not followed.
     pub fn stat(&self, name: &str) -> Result<Option<PathStat>> {
         check_name(name)?;
         match fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -76,7 +76,7 @@ impl Folder<'_> {
         }
     }
 
-    /// Moves a file to where nothing may stand yet. False: something stands there.
+    /// Moves a file to a free name. False: the name is taken.
     pub fn rename_new(&self, name: &str, to: &Folder<'_>, new_name: &str) -> Result<bool> {
         match self.rename(name, to, new_name, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => Ok(false),
@@ -84,7 +84,7 @@ impl Folder<'_> {
         }
     }
 
-    /// Moves a file, replacing in one moment what stands there.
+    /// Moves a file; what is at the new name is replaced in one moment.
     pub fn rename_over(&self, name: &str, to: &Folder<'_>, new_name: &str) -> Result<()> {
         let moved = self.rename(name, to, new_name, RenameFlags::empty());
         self.moved(name, to, new_name, moved)

@@ -28,7 +28,7 @@ pub struct Root {
     pub(in crate::lake) dir_mode: Mode,
 }
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathStat {
     pub kind: FileType,
@@ -111,7 +111,7 @@ impl Root {
         Ok(Some(bytes))
     }
 
-    /// What stands at a path, symlinks not followed.
+    /// What is at a path; symlinks are not followed.
     pub fn stat(&self, rel: &str) -> Result<Option<PathStat>> {
         let found = self
             .parent(rel)
@@ -123,7 +123,7 @@ impl Root {
         }
     }
 
-    /// Whether something other than a symlink stands at a path; `.` is the root.
+    /// Whether anything but a symlink is at a path; `.` is the root.
     pub fn folder_or_file(&self, rel: &str) -> Result<bool> {
         if rel == "." {
             return Ok(true);

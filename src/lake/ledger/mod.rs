@@ -1,4 +1,4 @@
-//! What the lake knows of itself, under `.lakectl/`: the root's own facts, a small state per topic, a manifest per day.
+//! The ledger, under `.lakectl/`: facts of the whole lake, a small state per topic, and a manifest per day.
 
 pub(super) mod change_log;
 pub(super) mod changed_since;
