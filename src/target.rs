@@ -1,4 +1,4 @@
-//! Targets, which are lake and warehouse: a target opens a topic as a sink, which takes records and commits once.
+//! What lake and warehouse have in common: they hold their own progress, take records, and commit once.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -30,7 +30,7 @@ pub enum Rebuild {
 }
 
 impl Rebuild {
-    /// What it replaces in a folder or table, in words for a dry run.
+    /// Which part of a folder or table it replaces, as text for a plan.
     pub fn replaces(self, into: &str) -> String {
         match self {
             Rebuild::DropAbsent => format!("all of {into}"),
@@ -53,38 +53,39 @@ pub trait Target {
     /// Takes the topic's lock, waiting up to `wait` for another run.
     fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<Self::Sink<'t>>>;
 
-    /// The target's progress of a topic, read without a lock.
+    /// How far the target has taken in a topic. It takes no lock and changes nothing.
     fn progress(&self, topic: &Topic) -> Result<Progress>;
 }
 
-/// One topic on its way into a target, under the target's lock. One thread may fill it and another commit it.
+/// Takes one topic into one target, under that target's lock. Another thread may commit it than the one that filled it.
 pub trait Sink: Send {
     fn progress(&self) -> Progress;
 
-    /// The plan, changed to suit the target.
+    /// Adapts the plan to the target, which may read the same offsets in another way.
     fn suit(&self, plan: DrainPlan, _rebuild: Option<Rebuild>) -> DrainPlan {
         plan
     }
 
-    /// Whether earlier topics must be committed before it, and it before later ones, because they may depend on each other.
+    /// Whether earlier topics must be committed before it is read, and it before later ones are: tables may depend on each
+    /// other.
     fn wants_to_be_alone(&self) -> bool {
         false
     }
 
-    /// Called once, before the first record: with the offsets that will come, and the rebuild if it is one.
+    /// Called once, before the first record, with the offsets that will come and the rebuild, if it is one.
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<Rebuild>) -> Result<()>;
 
-    /// The decoder of the topic's records for this target.
+    /// The decoder of the topic's records that suits the target.
     fn decoder(&self) -> Decoder;
 
-    /// Takes some records with their decoded form; per Kafka partition they come in the order of offsets.
+    /// Takes some records, each with its decoded form; per Kafka partition they come in the order of their offsets.
     fn take_all(&mut self, records: &[Record<'_>], decoded: &[Decoded<'_>]) -> Result<()>;
 
-    /// Commits all taken records and the progress in `drained` in one moment, and fills in the report. After an error nothing
-    /// is committed, and the next run reads the records again.
+    /// Makes the taken records and the new progress durable in one moment, and fills in the report.
+    /// After an error nothing counts: the next run reads the records again.
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()>;
 
-    /// Warnings, beside the report's numbers.
+    /// Warnings for people, beside the report's numbers.
     fn warnings(&mut self) -> Vec<String> {
         Vec::new()
     }

@@ -18,10 +18,10 @@ pub struct Field<'t> {
     pub logical: Logical,
 }
 
-/// What a field's value is, beside its text.
+/// The type of a field's value, where the format has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logical {
-    /// What the text says, for nobody knows better.
+    /// JSON: the text itself shows the type.
     Json,
 }
 
@@ -39,7 +39,7 @@ enum FieldSource<'t> {
 }
 
 impl<'t> Fields<'t> {
-    /// Of an object whose fields were found when it was checked.
+    /// The fields of an object that was checked together with their places.
     pub(super) fn at(text: &'t str, places: &'t [json::FieldPlace]) -> Fields<'t> {
         let places = places.iter();
         Fields(FieldSource::Known { text, places })
@@ -48,7 +48,7 @@ impl<'t> Fields<'t> {
     /// Reads the object.
     ///
     /// # Errors
-    /// No object, or not JSON to its end.
+    /// The text is not an object, or not JSON to its end.
     pub(super) fn read(object: &'t str) -> Result<Fields<'t>, Reason> {
         let fields = all(object).map_err(Reason::from)?;
         Ok(Fields(FieldSource::Read(fields.into_iter())))
@@ -80,17 +80,17 @@ impl<'t> Iterator for Fields<'t> {
 /// All fields of an object.
 ///
 /// # Errors
-/// No object, or not JSON to its end.
+/// The text is not an object, or not JSON to its end.
 pub fn all(object: &str) -> Result<Vec<(Cow<'_, str>, &str)>, String> {
     let mut fields = Vec::new();
     each(object, &mut |name, raw| fields.push((name, raw))).map_err(|e| e.to_string())?;
     Ok(fields)
 }
 
-/// Calls `visit` with every field of an object, as far as it is one.
+/// Calls `visit` with every field of an object, up to the first error.
 ///
 /// # Errors
-/// No object, or not JSON to its end.
+/// The text is not an object, or not JSON to its end.
 pub fn each<'t>(
     object: &'t str,
     visit: &mut dyn FnMut(Cow<'t, str>, &'t str),

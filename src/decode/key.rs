@@ -1,11 +1,11 @@
-//! Record keys: ksqlDB's key formats, and the window suffix that follows the whole serialised key.
+//! Record keys: ksqlDB's key formats, and the window suffix after the serialised key.
 
 use std::borrow::Cow;
 
 use crate::config::{KeyFormat, KeySchema, Window};
 use crate::json::Checker;
 
-/// Milliseconds since 1970.
+/// A window's start and end, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowBounds {
     pub start_ms: i64,
@@ -33,7 +33,7 @@ pub enum DecodedKey<'a> {
         key: Key<'a>,
         window: Option<WindowBounds>,
     },
-    /// Bytes that are not what the configuration says, and why.
+    /// A key that does not fit the configured format: the reason, and its bytes.
     Undecodable {
         reason: Cow<'static, str>,
         bytes: Cow<'a, [u8]>,
@@ -41,12 +41,12 @@ pub enum DecodedKey<'a> {
 }
 
 impl KeySchema {
-    /// Reads a record's key; never fails, because a key that does not decode is kept all the same.
+    /// Reads a record's key. Never fails: a key that can't be decoded is kept with its bytes.
     pub fn decode<'a>(&self, key: Option<&'a [u8]>) -> DecodedKey<'a> {
         self.decode_with(&mut Checker::default(), key)
     }
 
-    /// The same; a checker that has seen JSON keys of the topic before is quicker about them.
+    /// The same, with a checker that remembers the topic's JSON keys and so is faster.
     pub fn decode_with<'a>(&self, checker: &mut Checker, key: Option<&'a [u8]>) -> DecodedKey<'a> {
         let Some(bytes) = key else { return DecodedKey::Null };
         let split = match self.window {
@@ -73,7 +73,7 @@ impl KeySchema {
             KeyFormat::Bigint => Ok(Key::Int(i64::from_be_bytes(fixed(bytes, "bigint")?))),
             KeyFormat::Double => match f64::from_be_bytes(fixed(bytes, "double")?) {
                 number if number.is_finite() => Ok(Key::Double(number)),
-                number => Err(format!("key: {number} is no JSON number").into()),
+                number => Err(format!("key: {number} is not a JSON number").into()),
             },
             KeyFormat::Json => match checker.check(bytes) {
                 Ok(value) => Ok(Key::Json(value.text.into())),
@@ -98,7 +98,7 @@ impl KeySchema {
 fn fixed<const N: usize>(bytes: &[u8], format: &str) -> Result<[u8; N], Cow<'static, str>> {
     bytes
         .try_into()
-        .map_err(|_| format!("key: {} bytes are no {format}, which has {N}", bytes.len()).into())
+        .map_err(|_| format!("key: {format} has {N} bytes, not {}", bytes.len()).into())
 }
 
 /// Time windows: key + start; sessions: key + end + start (kafka-streams' WindowKeySchema and SessionKeySchema).
@@ -130,7 +130,7 @@ fn split_window(bytes: &[u8], window: Window) -> Result<(&[u8], WindowBounds), C
     }
 }
 
-/// Milliseconds of any real time start with two zero bytes: others are the text of an unwindowed key.
+/// The milliseconds of any real time start with two zero bytes. Other bytes are the text of a key without a window.
 fn window_ms(bytes: [u8; 8]) -> Result<i64, Cow<'static, str>> {
     if bytes[..2] != [0, 0] {
         return Err("key: does not end in a window; is the topic windowed at all?".into());
@@ -149,7 +149,7 @@ fn split_delimited(text: &str, delimiter: u8) -> Result<Vec<String>, Cow<'static
             Ok(record.iter().map(str::to_owned).collect())
         }
         Ok(false) => Ok(vec![String::new()]),
-        _ => Err("key: no line of delimited fields".into()),
+        _ => Err("key: not a line of delimited fields".into()),
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
         );
     }
 
-    /// A field as a CSV writer that quotes everything has it.
+    /// A field as a CSV writer writes it that quotes everything.
     fn quoted(field: &str) -> String {
         format!("\"{}\"", field.replace('"', "\"\""))
     }
@@ -276,7 +276,7 @@ mod tests {
     }
 
     proptest! {
-        /// What ksqlDB writes is read back, with whatever window it stands in.
+        /// Keys that ksqlDB writes are read back, with any window.
         #[test]
         fn keys_are_read_back(
             text in "\\PC{0,12}", int in any::<i32>(), bigint in any::<i64>(), double in any::<f64>(),
@@ -308,9 +308,9 @@ mod tests {
             }
         }
 
-        /// Bytes of any kind are a key or none, and never a panic.
+        /// Any bytes are a key or can't be decoded, and never a panic.
         #[test]
-        fn any_bytes_are_a_key_or_none(
+        fn any_bytes_are_a_key_or_undecodable(
             bytes in proptest::collection::vec(any::<u8>(), 0..40), columns in 0usize..4, delimiter in 1u8..128,
             window in proptest::sample::select(vec![None, Some(Window::Time { size_ms: i64::MAX }), Some(Window::Session)]),
         ) {
@@ -321,7 +321,7 @@ mod tests {
                 let columns = (0..columns).map(|n| n.to_string()).collect();
                 let schema = KeySchema { delimiter, columns, ..schema(format, window) };
                 match schema.decode(Some(&bytes)) {
-                    DecodedKey::Null => prop_assert!(false, "bytes are no null key"),
+                    DecodedKey::Null => prop_assert!(false, "bytes are not a null key"),
                     DecodedKey::Key { window: found, .. } => prop_assert_eq!(found.is_some(), window.is_some()),
                     DecodedKey::Undecodable { reason, .. } => prop_assert!(reason.starts_with("key: ")),
                 }

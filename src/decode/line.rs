@@ -1,4 +1,4 @@
-//! A line of the lake, read back: the same as its record says, where there is no record any more.
+//! Reads a line of the lake back to what its record was decoded to, when the record itself is gone.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,7 +9,7 @@ use super::key::{DecodedKey, Key, WindowBounds};
 use super::{Body, Decoded, Object, Text};
 use crate::record::Coordinates;
 
-/// Our fields, without the prefix; a value that has any of these names is nested instead of spliced.
+/// Our fields, without the prefix. A value with any of these names is nested instead of spliced.
 pub const OURS: [&str; 12] = [
     "partition",
     "offset",
@@ -25,38 +25,40 @@ pub const OURS: [&str; 12] = [
     "error",
 ];
 
-/// What a line says of its record.
+/// A line's record, and how the line holds it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LakeLine<'a> {
-    /// A null under a name of ours may have been a tombstone: it is told as a null.
+    /// A value null may have been a tombstone: it is returned as a null.
     pub decoded: Decoded<'a>,
-    /// Whether it carries our fields: else it has neither coordinates nor a key, not even null.
+    /// Whether the line carries our fields; otherwise it has neither coordinates nor a key, not even null.
     pub has_ours: bool,
-    /// Whether the value's fields stand among the line's own.
+    /// Whether the value's fields are fields of the line itself.
     pub spliced: bool,
-    /// JSON, as it stands there.
+    /// The headers' JSON, as the line holds it.
     pub headers: Option<&'a str>,
 }
 
+/// Reads a line.
+///
 /// # Errors
-/// Not a line of the lake.
+/// It is not a JSON object.
 pub fn read(line: &str) -> Result<LakeLine<'_>, serde_json::Error> {
     let mut ours = Ours::default();
     each(line, &mut |name, raw| ours.take(&name, raw, line))?;
     Ok(ours.into_line(line))
 }
 
-/// Our own fields as they come by. The first three tell the prefix, whatever the configuration says by now.
+/// Collects our own fields. The first three show the prefix with which the line was written; the configured one may differ.
 #[derive(Default)]
 struct Ours<'a> {
     seen: usize,
     prefix: Option<String>,
     sure: bool,
-    /// The raw values of those that came, by their place in [`OURS`].
+    /// The raw values of fields found so far, by their place in [`OURS`].
     found: [Option<&'a str>; OURS.len()],
-    /// Where the last of them ends.
+    /// Where the last of them ends in the line.
     end: usize,
-    /// Whether another's field has come.
+    /// Whether a field of the value was found.
     others: bool,
 }
 
@@ -73,13 +75,13 @@ impl<'a> Ours<'a> {
             self.prefix = None;
         }
         self.sure |= self.seen == 3 && self.prefix.is_some();
-        // Ours come first: whatever follows another's is the value's, by whichever name.
+        // Our fields come first: after a field of the value all others are the value's too, whatever their names.
         let (Some(at), false) = (at, self.others) else {
             self.others = true;
             return;
         };
         self.found[at] = Some(raw);
-        // A raw value is a part of its line.
+        // The raw value is a slice of the line, so its address gives its place.
         self.end = (raw.as_ptr() as usize + raw.len()).saturating_sub(line.as_ptr() as usize);
     }
 
@@ -132,7 +134,7 @@ impl<'a> Ours<'a> {
         }
     }
 
-    /// And whether its fields stand among the line's own.
+    /// The value, and whether its fields are fields of the line itself.
     fn body(&self, line: &'a str) -> (Body<'a>, bool) {
         let [.., value, text, base64, _] = self.found;
         let unreadable = |bytes| {
@@ -148,7 +150,7 @@ impl<'a> Ours<'a> {
         }
     }
 
-    /// The object that was spliced into the line, behind our own fields.
+    /// The object that was spliced into the line after our own fields.
     fn behind(&self, line: &str) -> String {
         let rest = line.get(self.end..).unwrap_or_default().trim_ascii();
         format!("{{{}", rest.strip_prefix(',').unwrap_or(rest))

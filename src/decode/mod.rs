@@ -1,5 +1,5 @@
-//! What a record says: its key, and its value as text. Only this folder takes bytes of records apart; lines, columns,
-//! days, erasures and the inference of types see what comes out of it, and know nothing of formats.
+//! Decodes records: the key, and the value as text. Only this folder knows formats; lines, columns, days, erasures and the
+//! inference of types work on decoded records.
 
 pub mod fields;
 pub mod key;
@@ -29,47 +29,47 @@ pub struct Decoded<'a> {
     pub body: Body<'a>,
 }
 
-/// What a record's value is.
+/// A record's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body<'a> {
-    /// There is none.
+    /// The record has no value.
     Tombstone,
     Object(Object<'a>),
-    /// Readable JSON of another kind.
+    /// Readable JSON that is not an object.
     Other(Text<'a>),
-    /// These are its bytes.
+    /// A value that can't be decoded: the reason, and its bytes.
     Unreadable {
         reason: Reason,
         bytes: Cow<'a, [u8]>,
     },
 }
 
-/// A JSON object that every reader can be trusted to take, without blanks around it.
+/// A JSON object that every reader accepts, without blanks around it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object<'a> {
     text: Text<'a>,
-    /// A field has one of the names that the decoder was told to look out for.
+    /// A field has one of the decoder's reserved names.
     reserved: bool,
-    /// Where its fields are, where that was wanted and a quick look did.
+    /// The places of its fields, if they were wanted and the fast path found them.
     places: Vec<json::FieldPlace>,
 }
 
-/// Readable JSON, borrowed from the record where it stood there as it is.
+/// Readable JSON, borrowed from the record if its text is unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Text<'a> {
     text: Cow<'a, str>,
     line_ends: bool,
 }
 
-/// Decodes the records of one topic, and keeps its memory from one to the next.
+/// Decodes the records of one topic, and reuses its memory.
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     keys: KeySchema,
-    /// Of keys that are JSON: they have names of their own.
+    /// Checks keys that are JSON: their names differ from those of values.
     key_checker: Checker,
     checker: Checker,
     wants_fields: bool,
-    /// Memory for places of fields.
+    /// Memory for the places of fields, kept for reuse.
     spare: Vec<Vec<json::FieldPlace>>,
 }
 
@@ -81,7 +81,7 @@ impl Decoder {
         }
     }
 
-    /// Objects in which a top-level field has one of these names (whatever their case) are told apart.
+    /// A decoder that marks objects with a top-level field of one of these names, whatever their case.
     pub fn reserving(self, names: impl IntoIterator<Item = String>) -> Decoder {
         Decoder {
             checker: Checker::with_reserved(names),
@@ -89,7 +89,7 @@ impl Decoder {
         }
     }
 
-    /// Fields will be asked for: their places are noted in the same pass that checks the value.
+    /// A decoder for callers that need fields: their places are noted in the pass that checks the value.
     pub fn with_fields(self) -> Decoder {
         Decoder {
             wants_fields: true,
@@ -97,7 +97,7 @@ impl Decoder {
         }
     }
 
-    /// Never fails: what can't be read is told as such.
+    /// Decodes a record. Never fails: a key or value that can't be decoded is returned with the reason.
     pub fn decode<'a>(&mut self, record: &Record<'a>) -> Decoded<'a> {
         Decoded {
             at: record.coordinates(),
@@ -106,7 +106,7 @@ impl Decoder {
         }
     }
 
-    /// Takes the memory of what was decoded before, for the next records.
+    /// Takes back the memory of decoded records, for the next ones.
     pub fn take_back<'a>(&mut self, decoded: impl IntoIterator<Item = Decoded<'a>>) {
         for decoded in decoded {
             if let Body::Object(object) = decoded.body
@@ -152,7 +152,7 @@ impl Decoder {
 }
 
 impl Decoded<'_> {
-    /// What is wrong with the key.
+    /// Why the key can't be decoded.
     pub fn key_fault(&self) -> Option<&Reason> {
         match &self.key {
             DecodedKey::Undecodable { reason, .. } => Some(reason),
@@ -162,7 +162,7 @@ impl Decoded<'_> {
 }
 
 impl<'a> Object<'a> {
-    /// An object of which nothing is known but its text.
+    /// An object by its text alone.
     fn of(text: Cow<'a, str>, reserved: bool) -> Object<'a> {
         Object {
             text: Text::of(text),
@@ -175,17 +175,17 @@ impl<'a> Object<'a> {
         &self.text
     }
 
-    /// Whether a field has one of the reserved names, so that it can't stand beside fields of ours.
+    /// Whether a field has a reserved name, so that it can't be in a line beside our own fields.
     pub fn is_reserved(&self) -> bool {
         self.reserved
     }
 
-    /// Its fields in their order. Nothing was done for them until now, unless they were wanted.
+    /// Its fields in their order. They are read only now, unless the decoder was made with `with_fields`.
     ///
     /// # Errors
-    /// None where the object came from a decoder, which has checked it.
+    /// The text is not an object. That does not happen for objects that a decoder returned.
     pub fn fields(&self) -> Result<Fields<'_>, Reason> {
-        // An object without any has no places either, and is soon read.
+        // An empty object has no places either, and is read quickly.
         if self.places.is_empty() {
             return Fields::read(&self.text);
         }
@@ -194,8 +194,8 @@ impl<'a> Object<'a> {
 }
 
 impl Body<'_> {
-    /// The text of the field of exactly this name, as it was written. Of an object that is unreadable only because a name
-    /// stands in it twice, the last one counts.
+    /// The text of the field of exactly this name, as it was written. If an object is unreadable only because a name occurs
+    /// twice, the last field of that name counts.
     pub fn field(&self, name: &str) -> Option<Cow<'_, str>> {
         match self {
             Body::Object(object) => {
@@ -222,7 +222,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Whether it stands on more than one line: there are line ends between its tokens.
+    /// Whether there are line ends between its tokens.
     pub fn has_line_ends(&self) -> bool {
         self.line_ends
     }

@@ -1,4 +1,4 @@
-//! A key as a person gives it, who has it from `_key` in the lake.
+//! Keys as people give them, copied from `_key` in the lake.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,14 +8,14 @@ use super::key::Key;
 use crate::config::{KeyFormat, KeySchema};
 
 impl KeySchema {
-    /// The key that lines show as this text; None where no key of the topic can look so.
+    /// The key that lines show as this text; None if no key of the topic can look like it.
     pub fn from_shown<'a>(&self, shown: &'a str) -> Option<Key<'a>> {
         Some(match self.format {
             KeyFormat::String => Key::Text(shown.into()),
             KeyFormat::Int | KeyFormat::Bigint => Key::Int(shown.parse().ok()?),
             KeyFormat::Double => Key::Double(shown.parse().ok()?),
             KeyFormat::Json if shown.starts_with(['{', '[']) => Key::Json(shown.into()),
-            // A number that is written as text fills a column of numbers all the same.
+            // Always text: a column of numbers accepts a number as text too.
             KeyFormat::Json => Key::Json(serde_json::to_string(shown).ok()?.into()),
             KeyFormat::Delimited => Key::Fields(delimited(&self.columns, shown)?),
             KeyFormat::Bytes => Key::Bytes(BASE64.decode(shown).ok()?.into()),
@@ -23,7 +23,7 @@ impl KeySchema {
         })
     }
 
-    /// JSON of the kind that keys of this topic are in `_key`.
+    /// An example of the JSON type that `_key` has for this topic.
     pub fn shown_example(&self) -> &'static str {
         match self.format {
             KeyFormat::String | KeyFormat::Bytes => "\"\"",
@@ -36,7 +36,7 @@ impl KeySchema {
     }
 }
 
-/// The fields of a delimited key, from the object that its line shows, or the one there is.
+/// The fields of a delimited key, from the object that its line shows, or from the text if there is one field.
 fn delimited(columns: &[String], shown: &str) -> Option<Vec<String>> {
     if columns.len() == 1 {
         return Some(vec![shown.to_owned()]);

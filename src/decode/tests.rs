@@ -1,4 +1,4 @@
-//! What is decoded, held against serde_json, and lines held against their records.
+//! Decoded records, compared with serde_json, and lines, compared with their records.
 
 use super::key::Key;
 use super::*;
@@ -46,7 +46,7 @@ fn fields_keep_their_text_and_order() {
     }
 }
 
-/// An escape in one name keeps a quick look from finding the names; without any it must not allocate them.
+/// With an escape in a name the fast path does not find the names; without one they must not be allocated.
 #[test]
 fn known_fields_are_borrowed() {
     let mut decoder = Decoder::default().with_fields();
@@ -62,7 +62,7 @@ fn known_fields_are_borrowed() {
 }
 
 #[test]
-fn each_kind_of_value_is_told() {
+fn each_kind_of_value_is_recognised() {
     let mut decoder = Decoder::default().reserving(["_offset".to_owned()]);
     let mut body = |value: Option<&[u8]>| format!("{:?}", decoder.decode(&record(None, value)).body);
     assert_eq!(body(None), "Tombstone");
@@ -70,12 +70,12 @@ fn each_kind_of_value_is_told() {
     assert!(body(Some(b" {\"offset\":1}")).contains("reserved: false"));
     assert!(body(Some(b"[1,\n2] ")).starts_with("Other(Text { text: \"[1,\\n2]\", line_ends: true"));
     assert!(body(Some(b"\xff")).starts_with("Unreadable { reason: \"not UTF-8 at byte 0\""));
-    assert!(body(Some(b"{\"a\":1,\"A\":2}")).contains("stands twice, case ignored"));
+    assert!(body(Some(b"{\"a\":1,\"A\":2}")).contains("occurs twice, case ignored"));
 }
 
-/// Values that readers can't take tell a field all the same where serde_json can: days have always gone by it.
+/// Fields are found in values that readers refuse, if serde_json can read them: the day may depend on such a field.
 #[test]
-fn a_field_is_told_by_its_exact_name() {
+fn a_field_is_found_by_its_exact_name() {
     let field = |value: &[u8], name: &str| {
         let mut decoder = Decoder::default().with_fields();
         let decoded = decoder.decode(&record(None, Some(value)));
@@ -130,7 +130,7 @@ fn a_line_without_our_fields_is_its_value() {
     assert!(line::read("{} x").is_err());
 }
 
-/// A line's fields may be of any kind: what is not what we write must not make anything panic, nor lose a value's field.
+/// A line may hold fields that lakectl does not write: they must not cause a panic, nor lose a value's field.
 #[test]
 fn odd_lines_lose_no_field() {
     let head = "{\"_partition\":\"x\",\"_offset\":{},\"_timestamp\":null";
@@ -163,7 +163,7 @@ fn is_same_body(line: &Body<'_>, record: &Body<'_>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(1024)))]
 
-    /// Whatever a decoder saw before, and whether or not it looks for fields at once, they are what serde_json reads.
+    /// A decoder finds the fields that serde_json reads, whatever it decoded before, with `with_fields` or without.
     #[test]
     fn fields_are_those_of_serde_json(
         values in proptest::collection::vec(oracle::bytes(), 1..4),
@@ -189,7 +189,7 @@ proptest! {
             let expected = raw.ok().map(|fields| fields.0);
             for decoder in &mut decoders {
                 let decoded = decoder.decode(&record(None, Some(value)));
-                // What is unreadable has no fields, even where serde_json would find some.
+                // Unreadable values have no fields, even if serde_json would find some.
                 if let Some(found) = fields_of(&decoded.body) {
                     prop_assert_eq!(Some(&found), expected.as_ref(), "{}", value.escape_ascii());
                     for (name, raw) in &found {
@@ -202,7 +202,7 @@ proptest! {
         }
     }
 
-    /// A line of the lake says what its record said.
+    /// A line of the lake decodes to the same as its record.
     #[test]
     fn a_line_decodes_to_its_record(
         value in proptest::option::weighted(0.9, oracle::bytes()),
@@ -238,7 +238,7 @@ proptest! {
                 prop_assert_eq!(window, as_it_came);
             }
             (DecodedKey::Null, found) => {
-                // A key that is JSON's null stands in its line as none does.
+                // In a line, a key that is JSON's null looks like a missing key.
                 let is_null = match found {
                     DecodedKey::Key { key: Key::Json(raw), .. } => raw == "null",
                     other => *other == DecodedKey::Null,

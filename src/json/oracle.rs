@@ -1,20 +1,20 @@
-//! What a readable value is, said a second time and by hand, for the tests of everything that reads or writes values;
-//! and JSON texts to try, most of them readable, many of them only almost.
+//! For tests: a second, hand-written reader that decides whether a value is readable; and random JSON texts, most of them
+//! readable, many of them only almost.
 
 use proptest::prelude::*;
 
 const DEPTH_MAX: usize = 127;
 
-/// A value that every reader can be trusted to take.
+/// A value that every reader accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TrustedValue<'a> {
     /// Without whitespace around it.
     pub(crate) text: &'a str,
-    /// An object's top-level names, unescaped; None of anything else.
+    /// An object's top-level names, unescaped; None for other values.
     pub(crate) names: Option<Vec<String>>,
 }
 
-/// None: it goes as text.
+/// None: the value is not readable, and is kept as text.
 pub(crate) fn read(bytes: &[u8]) -> Option<TrustedValue<'_>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let mut at = Cursor { bytes, at: 0 };
@@ -121,7 +121,7 @@ impl Cursor<'_> {
 
     fn string(&mut self) -> Option<String> {
         self.take(b'"')?;
-        // Code units, as JavaScript has them: what is no text then is a lone surrogate.
+        // UTF-16 code units: if they are not text in the end, there is a lone surrogate.
         let mut units: Vec<u16> = Vec::new();
         loop {
             let start = self.at;
@@ -215,7 +215,7 @@ fn string() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..3).prop_map(|pieces| format!("\"{}\"", pieces.concat()))
 }
 
-/// Often one that is reserved, or that another one equals but for its case.
+/// Often a reserved name, or one that differs from another only in case.
 fn name() -> impl Strategy<Value = String> {
     let known = vec![
         "\"a\"",
@@ -256,7 +256,7 @@ fn scalar() -> impl Strategy<Value = String> {
     ]
 }
 
-/// The text of a value, with blanks wherever they may stand.
+/// The text of a value, with blanks wherever they are allowed.
 pub(crate) fn text() -> impl Strategy<Value = String> {
     let nested = scalar().prop_recursive(4, 24, 4, |inner| {
         let item = (blanks(), inner.clone(), blanks()).prop_map(|(a, value, b)| format!("{a}{value}{b}"));
@@ -279,7 +279,7 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
     (blanks(), nested, blanks()).prop_map(|(a, value, b)| format!("{a}{value}{b}"))
 }
 
-/// Any bytes: values, values with some of their bytes changed, and what was never JSON.
+/// Any bytes: values, values with some bytes changed, and random bytes.
 pub(crate) fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let change = (
         any::<prop::sample::Index>(),

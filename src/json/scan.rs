@@ -1,19 +1,19 @@
-//! A quick look at a value, which says yes or nothing: in any doubt serde_json reads it, and decides.
+//! The fast path of the check: it says that a value is readable, or nothing. In any doubt serde_json reads it and decides.
 
 use super::{FieldPlace, Readable, Shape};
 
-/// Levels that readers can be trusted with.
+/// How many levels every reader accepts.
 const DEPTH_MAX: u32 = 127;
 /// More digits than this in a row may make a number that no double holds.
 const DIGITS_MAX: usize = 300;
 
-/// Top-level names of an earlier value in their order, all different.
+/// The top-level names of an earlier value in their order, all different.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RememberedNames(Vec<RememberedName>);
 
 #[derive(Debug, Clone)]
 struct RememberedName {
-    /// As it mostly stands: behind a comma, quoted, and with its colon.
+    /// The name as it mostly occurs: after a comma, quoted, and with its colon.
     whole: Box<[u8]>,
     reserved: bool,
 }
@@ -29,9 +29,9 @@ impl RememberedNames {
         self.0.clear();
     }
 
-    /// Adds the next name of a value that was read through and found good.
+    /// Adds the next name of a value that serde_json reads.
     pub(super) fn push(&mut self, name: &str, reserved: bool) {
-        // One that has to be escaped never stands between quotes as it is.
+        // A name that must be escaped never occurs unescaped between quotes.
         if plain(name.as_bytes()) == name.len() {
             let whole = [b",\"", name.as_bytes(), b"\":"].concat().into();
             self.0.push(RememberedName { whole, reserved });
@@ -39,8 +39,8 @@ impl RememberedNames {
     }
 }
 
-/// The value, where it is surely readable: its top-level names are among `names`, in the same order.
-/// Of an object, `fields` then has those of its top level.
+/// The value, if it is certainly readable: its top-level names are among `names`, in the same order. `fields` then holds the
+/// top-level fields of an object.
 pub(super) fn surely_readable<'a>(
     text: &'a str,
     names: &RememberedNames,
@@ -48,7 +48,7 @@ pub(super) fn surely_readable<'a>(
 ) -> Option<Readable<'a>> {
     match fields {
         Some(fields) => scan::<true>(text, names, fields),
-        // Whoever wants no fields does not pay for them at every name.
+        // A type of its own, so that the scan without fields does not check for them at every name.
         None => scan::<false>(text, names, &mut Vec::new()),
     }
 }
@@ -87,19 +87,19 @@ fn scan<'a, const FIELDS: bool>(
 struct Scan<'a, const FIELDS: bool> {
     text: &'a [u8],
     at: usize,
-    /// Arrays and objects that are open.
+    /// How many arrays and objects are open.
     depth: u32,
-    /// A bit for each of them: whether it is an object.
+    /// A bit for each open one: whether it is an object.
     objects: u128,
-    /// Those that the next top-level name may be.
+    /// The names that may come next at the top level.
     names: std::slice::Iter<'a, RememberedName>,
     reserved: bool,
     line_ends: bool,
-    /// Stays empty where `FIELDS` is false.
+    /// Stays empty if `FIELDS` is false.
     fields: &'a mut Vec<FieldPlace>,
 }
 
-/// Each step goes on behind what it has read; None: doubt.
+/// Each step continues after the last one; None means doubt.
 impl<const FIELDS: bool> Scan<'_, FIELDS> {
     fn document(&mut self) -> Option<()> {
         loop {
@@ -113,14 +113,14 @@ impl<const FIELDS: bool> Scan<'_, FIELDS> {
                 b'n' => self.literal(b"null").map(|()| false)?,
                 _ => return None,
             };
-            // What was opened and is not empty goes on with its first value, what was closed with what follows it.
+            // Next is the first value of an array or object that was opened, or whatever follows a complete value.
             if !opened && !self.close()? {
                 return Some(());
             }
         }
     }
 
-    /// True: a value follows.
+    /// Reads the start of an array or object; true if a value follows, false if it is empty.
     fn open(&mut self, object: bool) -> Option<bool> {
         if self.depth == DEPTH_MAX {
             return None;
@@ -139,7 +139,7 @@ impl<const FIELDS: bool> Scan<'_, FIELDS> {
         }
     }
 
-    /// Goes over what follows a value: true where that is another one, false at the end of the text.
+    /// Reads what follows a value; true if another value comes next, false at the end of the text.
     fn close(&mut self) -> Option<bool> {
         loop {
             if self.next_known_name() {
@@ -197,7 +197,7 @@ impl<const FIELDS: bool> Scan<'_, FIELDS> {
     /// The range between the quotes.
     fn known_name(&mut self) -> Option<std::ops::Range<usize>> {
         let text = &self.text[self.at..];
-        // Names after which others have gone missing are still all different.
+        // Names may be skipped: those that remain are still all different.
         let known = self.names.find(|known| text.starts_with(known.quoted()))?;
         self.reserved |= known.reserved;
         let start = self.at + 1;
@@ -205,7 +205,7 @@ impl<const FIELDS: bool> Scan<'_, FIELDS> {
         Some(start..self.at - 1)
     }
 
-    /// What nearly always follows a field, in one step: the next one's name, without any blanks.
+    /// Reads in one step what mostly follows a field: the next known name, without blanks.
     fn next_known_name(&mut self) -> bool {
         let (1, 1, Some(known)) = (self.depth, self.objects, self.names.as_slice().first()) else {
             return false;
@@ -225,7 +225,7 @@ impl<const FIELDS: bool> Scan<'_, FIELDS> {
         true
     }
 
-    /// A value of the top level ends here, in an array too, which has no fields.
+    /// Notes the end of a top-level value; in an array there is no field to note it for.
     fn end_field(&mut self) {
         if FIELDS && let Some(field) = self.fields.last_mut() {
             field.value.end = self.at;
@@ -309,7 +309,7 @@ impl<const FIELDS: bool> Scan<'_, FIELDS> {
     }
 }
 
-/// Whether the text begins so; short ones don't go through memcmp, which takes longer to call than to run.
+/// Whether the text begins with `known`. Short names don't go through memcmp, because the call would take longest.
 #[inline]
 fn begins(text: &[u8], known: &[u8]) -> bool {
     let Some(text) = text.get(..known.len()) else {
@@ -328,7 +328,7 @@ fn same_ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
     a.first_chunk::<N>() == b.first_chunk() && a.last_chunk::<N>() == b.last_chunk()
 }
 
-/// How many bytes go by before a quote, a backslash or a control character.
+/// How many bytes come before a quote, a backslash or a control character.
 fn plain(text: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_known_by_all_its_bytes() {
+    fn a_name_is_compared_in_all_its_bytes() {
         for length in 0..50 {
             let name = "x".repeat(length);
             let names = names(&["a", &name]);

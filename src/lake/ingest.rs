@@ -1,4 +1,6 @@
-//! One topic on its way into the lake, under the topic's lock.
+//! Takes one topic into the lake, under the topic's lock.
+
+mod table;
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -10,14 +12,11 @@ use super::disk::root::Root;
 use super::govern::purge;
 use super::layout::day::RecordDay;
 use super::layout::paths::HivePartition;
-use super::ledger::{self, Debt, PendingFile, Snapshot, TopicState, changed_since};
+use super::ledger::{self, Debt, PendingFile, TopicState, changed_since};
 use super::line::encode::{self, LineWriter};
 use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
-use super::table::snapshot::FirstDrain;
-use super::table::spill_row::RowOrigin;
-use super::table::{self, TableChange};
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::decode::{Decoded, Decoder};
 use crate::record::{DrainPlan, Drained, Progress, Record};
@@ -25,16 +24,10 @@ use crate::report::{LakeReport, TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
 use crate::target::{Rebuild, Sink};
 
-/// With one file per record, a commit every so many files keeps the ledger's state small.
+/// With one file per record, a commit after this many files keeps the ledger's state small.
 const FILES_PER_COMMIT: usize = 10_000;
 
-/// How far the ledger's time of a table's last complete drain may lag behind runs that found nothing new.
-const COMPLETE_LAG_MAX_MS: i64 = 600_000;
-
-/// Bytes that stay reserved for the next line of a table.
-const REST_KEPT: usize = 1024 * 1024;
-
-/// A topic's lock is held as long as this lives.
+/// Takes a topic's records and commits them. It holds the topic's lock as long as it lives.
 #[derive(Debug)]
 pub struct TopicSink<'a> {
     root: &'a Root,
@@ -42,13 +35,13 @@ pub struct TopicSink<'a> {
     topic: &'a Topic,
     run_id: String,
     state: TopicState,
-    /// The table is folded again from its start.
+    /// The topic, or some days of it, is read again.
     rebuild: Option<Rebuild>,
-    /// No run has taken in everything there was when this one began.
+    /// When this run began, no run had been complete yet.
     is_first_drain: bool,
     taking: Option<Taking<'a>>,
     lines: LineWriter,
-    /// The rest of a table's line, on its way into the fold.
+    /// Memory for a table's line without its head.
     rest: Vec<u8>,
     day: RecordDay,
     /// Commits of this run so far.
@@ -57,7 +50,7 @@ pub struct TopicSink<'a> {
     tombstones: u64,
     irregular: u64,
     below_retention: u64,
-    /// Who was erased, and must not come back.
+    /// Finds records of erased persons, who must not come back.
     filter: Filter,
     erased: u64,
     other_days: u64,
@@ -73,7 +66,7 @@ enum Taking<'a> {
     Table(Fold<'a>),
 }
 
-/// Where a stream's records have come to, for commits in the middle of a drain.
+/// Kafka partition -> offset after the last record taken, for commits in the middle of a drain.
 type NextOffsets = std::collections::BTreeMap<i32, i64>;
 
 impl<'a> TopicSink<'a> {
@@ -140,7 +133,7 @@ impl<'a> TopicSink<'a> {
         // Filled just above.
         self.taking
             .as_mut()
-            .ok_or_else(|| anyhow::anyhow!("nothing to take records with"))
+            .ok_or_else(|| anyhow::anyhow!("the topic can't take records; please report it"))
     }
 
     fn take_stream(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
@@ -168,7 +161,7 @@ impl<'a> TopicSink<'a> {
         Ok(())
     }
 
-    /// Commits a stream in the middle of a drain, at the records it has come to.
+    /// Commits what was taken of a stream in the middle of a drain.
     fn commit_so_far(&mut self) -> Result<()> {
         let Some(Taking::Stream { mut stage, seen }) = self.taking.take() else {
             return Ok(());
@@ -176,40 +169,6 @@ impl<'a> TopicSink<'a> {
         let files = stage.take_files()?;
         self.state.next.extend(seen);
         self.commit_files(files)
-    }
-
-    fn take_table(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
-        let Some(key) = record.key else {
-            self.irregular += 1;
-            return Ok(());
-        };
-        let mut is_row = false;
-        // Whatever row the key had before an erased record is outdated, so it goes too.
-        if self.filter.hits(decoded) {
-            self.erased += 1;
-        } else if record.value.is_none() {
-            self.tombstones += 1;
-        } else {
-            let written = self.lines.write_rest(record, decoded, &mut self.rest);
-            self.irregular += u64::from(written.irregular);
-            is_row = true;
-        }
-        let day_ms = self.day.time_of(decoded);
-        let origin = RowOrigin {
-            partition: record.partition,
-            offset: record.offset,
-            timestamp_ms: record.timestamp_ms,
-            latest_ms: record.timestamp_ms,
-            day_ms,
-        };
-        self.start_taking()?;
-        if let Some(Taking::Table(fold)) = &mut self.taking {
-            fold.add(key, origin, is_row.then_some(&self.rest[..]))?;
-        }
-        // What one very large line needed is not kept.
-        self.rest.clear();
-        self.rest.shrink_to(REST_KEPT);
-        Ok(())
     }
 
     fn commit_files(&mut self, files: Vec<PendingFile>) -> Result<()> {
@@ -231,37 +190,7 @@ impl<'a> TopicSink<'a> {
         Ok(())
     }
 
-    /// Stages the new snapshot and says what its commit shall do; None where the table is left alone.
-    fn stage_snapshot(&mut self) -> Result<Option<Debt>> {
-        if self.replaces_without_records() {
-            self.start_taking()?;
-        }
-        let Some(Taking::Table(fold)) = self.taking.take() else {
-            return Ok(None);
-        };
-        let change = TableChange {
-            topic: self.topic,
-            run_id: &self.run_id,
-            staging: self.staging(),
-            compression: self.settings.lake.compression,
-            previous: self.state.snapshot.as_ref(),
-            merge: self.rebuild != Some(Rebuild::DropAbsent),
-            fallback_day: self.day.latest(),
-            cutoff: self.state.cutoff.map(HivePartition::Day),
-            first_drain: self.first_drain(),
-            erase: None,
-        };
-        let rows = fold.into_sorted(self.lines.head().clone())?;
-        let (pending, snapshot) = table::stage(self.root, change, rows, |ms| self.day.of_time(ms))?;
-        self.report.written = snapshot.rows;
-        self.report.files = 1;
-        self.report.bytes = snapshot.bytes;
-        self.report.days.insert(snapshot.day.clone());
-        self.state.snapshot = Some(snapshot);
-        Ok(Some(pending))
-    }
-
-    /// Commits days that were read again; the progress stays where it is.
+    /// Commits days that were read again; the progress does not move.
     fn commit_days(&mut self, first: NaiveDate, last: NaiveDate) -> Result<()> {
         let files = match self.taking.take() {
             Some(Taking::Stream { mut stage, .. }) => stage.take_files()?,
@@ -280,7 +209,7 @@ impl<'a> TopicSink<'a> {
         self.commit_state()
     }
 
-    /// Whether a stream's record of this day is wanted at all.
+    /// Whether a stream's record of this day is taken; the others are counted.
     fn wants(&mut self, day: HivePartition) -> bool {
         let date = match day {
             HivePartition::Day(date) => Some(date),
@@ -304,48 +233,20 @@ impl<'a> TopicSink<'a> {
         }
     }
 
-    /// A rebuild that read nothing at all still replaces what was there; deleted keys are forgotten once the first drain is
-    /// complete.
-    fn replaces_without_records(&self) -> bool {
-        let is_complete = self.first_drain() != FirstDrain::GoesOn;
-        let replaced = |snapshot: &Snapshot| {
-            self.rebuild == Some(Rebuild::DropAbsent) || (is_complete && snapshot.tombstones > 0)
-        };
-        self.state.snapshot.as_ref().is_some_and(replaced)
-    }
-
-    fn first_drain(&self) -> FirstDrain {
-        if self.rebuild.is_some() || !self.is_first_drain {
-            FirstDrain::WasComplete
-        } else if self.state.complete_ms.is_some() {
-            FirstDrain::IsComplete
-        } else {
-            FirstDrain::GoesOn
-        }
-    }
-
-    fn commit_table(&mut self) -> Result<()> {
-        self.state.pending = self.stage_snapshot()?;
-        if self.state.pending.is_none() && self.same_as_on_disk(COMPLETE_LAG_MAX_MS)? {
-            return Ok(());
-        }
-        self.commit_state()
-    }
-
     fn commit_state(&mut self) -> Result<()> {
         let paths = changed_since::note(self.root, &self.topic.name, &mut self.state)?;
         self.report.paths.get_or_insert_default().add(paths);
         commit::commit(self.root, self.settings, &self.topic.name, &mut self.state)
     }
 
-    /// Whether the ledger says the same, and its time of the last complete drain lags behind by less than `lag_max_ms`.
+    /// Whether the ledger holds the same state, and its time of the last complete drain is less than `lag_max_ms` older.
     fn same_as_on_disk(&self, lag_max_ms: i64) -> Result<bool> {
         let Some(mut known) = TopicState::load(self.root, &self.topic.name)? else {
             return Ok(false);
         };
         let recent = match (known.complete_ms, self.state.complete_ms) {
             (Some(known), Some(now)) => now.saturating_sub(known) < lag_max_ms,
-            // Of a stream's time nothing depends on it.
+            // Nothing depends on a stream's time.
             (known, now) => known == now || lag_max_ms == i64::MAX,
         };
         known.complete_ms = self.state.complete_ms;
@@ -385,8 +286,8 @@ impl Sink for TopicSink<'_> {
         self.is_first_drain = self.state.complete_ms.is_none();
         self.state.generation = plan.generation;
         self.state.topic_id.clone_from(&plan.topic_id);
-        // A commit in the middle must know all Kafka partitions, also those that no record has come from yet, and the gaps
-        // that lie behind it then.
+        // A commit in the middle must hold all Kafka partitions, also those without a record so far, and the gaps that it
+        // has passed.
         self.state
             .next
             .extend(plan.ranges.iter().map(|range| (range.partition, range.start)));
@@ -441,7 +342,7 @@ impl Sink for TopicSink<'_> {
                     let files = stage.take_files()?;
                     self.commit_files(files)?;
                 }
-                // Only the clock of the last complete run moved: not worth a write.
+                // Only the time of the last complete run has changed: that is not worth a write.
                 _ if self.same_as_on_disk(i64::MAX)? => {}
                 _ => self.commit_state()?,
             },

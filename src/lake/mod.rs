@@ -44,7 +44,7 @@ impl Lake<'_> {
                 Ok(TopicState::new(&topic.name, topic.kind, by))
             }
             Some(state) if state.kind != topic.kind => Problem::usage(format!(
-                "it was taken into the lake as a {}, and is a {} now: a topic is one of them",
+                "it was taken into the lake as a {}, and is a {} now: a topic can't be both",
                 state.kind, topic.kind
             ))
             .about_topic(&topic.name)
@@ -71,10 +71,10 @@ impl Target for Lake<'_> {
     where
         Self: 't;
 
-    /// An open topic is a descriptor, and shells allow a process 1,024.
+    /// Each open topic keeps a descriptor, and shells allow a process 1,024.
     const OPEN_MAX: usize = 64;
 
-    /// Also finishes or drops what an earlier run left.
+    /// Also finishes what an earlier run committed, and drops what it only staged.
     fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<TopicSink<'t>>> {
         let lock = match lock::take(&self.root, &topic.name, run_id, wait)? {
             Locked::Ours(lock) => lock,

@@ -1,4 +1,4 @@
-//! The lake, opened: its root folder and the settings that hold for it.
+//! An opened lake: its root folder and its settings.
 
 use anyhow::Result;
 
@@ -15,10 +15,10 @@ pub struct Lake<'a> {
 }
 
 impl<'a> Lake<'a> {
-    /// Opens the lake, beginning it where `create` says so. None: there is none.
+    /// Opens the lake; with `create` a missing one is begun. None: there is none.
     ///
     /// # Errors
-    /// Another time zone than the lake's: exit code 2.
+    /// The lake was made in another time zone: exit code 2.
     pub fn at(settings: &'a Settings, create: bool) -> Result<Option<Lake<'a>>> {
         let lake = &settings.lake;
         let Some(root) = Root::open(&lake.root, lake.file_mode, lake.dir_mode, create)? else {
@@ -31,7 +31,7 @@ impl<'a> Lake<'a> {
         Ok(Some(Lake { root, settings }))
     }
 
-    /// Opens the lake that must be there.
+    /// Opens a lake that must exist.
     ///
     /// # Errors
     /// There is none: exit code 2.

@@ -1,14 +1,14 @@
-//! How keys are found in memory: cheaper than the standard library's hash, and as hard to foresee from outside.
+//! Hashes of keys and an index by them: cheaper than the standard library's hash, and as hard to predict from outside.
 
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
-/// Bytes of a key up to which XXH3 is used for long hashes. Beyond, it works in stripes of 64 bytes, and there are keys that
-/// meet whatever the seed is.
+/// Longest key whose long hash is XXH3. For longer keys it works in stripes of 64 bytes, and some keys collide with every
+/// seed.
 const XXH3_MAX: usize = 240;
 
-/// Keys come from outside: nobody shall know beforehand which of them meet.
+/// A random seed. Keys come from outside, and nobody may know beforehand which of them collide.
 #[derive(Debug, Clone, Copy)]
 pub struct Seed(u64);
 
@@ -19,7 +19,7 @@ impl Default for Seed {
 }
 
 impl Seed {
-    /// One that was written down.
+    /// A seed that was stored.
     pub fn of(number: u64) -> Seed {
         Seed(number)
     }
@@ -32,7 +32,7 @@ impl Seed {
         xxh3_64_with_seed(key, self.0)
     }
 
-    /// So long that no two keys have the same one.
+    /// A hash so long that no two keys share it.
     pub fn long_hash(self, key: &[u8]) -> u128 {
         if key.len() <= XXH3_MAX {
             return xxh3_128_with_seed(key, self.0);
@@ -44,7 +44,7 @@ impl Seed {
     }
 }
 
-/// Where the rows of keys are found: a part of each key's hash, so that hardly any other key is looked at, and the row's place.
+/// An index of rows: a part of each key's hash, so that hardly any other key is compared, and the row's place.
 #[derive(Debug, Default)]
 pub struct Places(HashTable<(u32, u32)>);
 
@@ -71,7 +71,7 @@ impl Places {
         self.0.clear();
     }
 
-    /// Adds a row whose key is not here.
+    /// Adds a row whose key is not in the index.
     pub fn insert(&mut self, hash: u32, at: u32) {
         self.0
             .insert_unique(spread(hash), (hash, at), |&(hash, _)| spread(hash));
@@ -84,7 +84,7 @@ impl Places {
     }
 }
 
-/// The table wants the bits that differ at both ends.
+/// Spreads the bits of a hash: the table uses those at both ends.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }

@@ -1,4 +1,4 @@
-//! Memory used well: keys in a table of hashes, and bytes that are wanted soon.
+//! Fast memory: a hash index of keys, and prefetching.
 
 pub mod key_hash;
 pub mod prefetch;

@@ -1,10 +1,10 @@
-//! Memory that is wanted soon: several fetches go on at a time, where each by itself would have to be waited for.
+//! Prefetches memory that is needed soon: several fetches run at a time, instead of a wait for each.
 
-/// Bytes that the processor fetches at once, and how many of them are fetched: what it finds in a row it goes on by itself.
+/// The size of a cache line, and how many are fetched: after a few in a row the processor continues by itself.
 const LINE: usize = 64;
 const LINES: usize = 4;
 
-/// Has the processor fetch the beginning of some bytes into its cache.
+/// Makes the processor fetch the beginning of `bytes` into its cache.
 #[inline]
 pub fn fetch(bytes: &[u8]) {
     for byte in bytes.iter().step_by(LINE).take(LINES) {

@@ -1,4 +1,4 @@
-//! A Kafka record as the sinks see it: borrowed bytes and their coordinates.
+//! Kafka records as the sinks see them (borrowed bytes and their coordinates), plans and progress.
 
 mod plan;
 mod progress;
@@ -19,7 +19,7 @@ pub struct Coordinates {
 }
 
 impl Coordinates {
-    /// Of a line of the lake that does not carry them.
+    /// For lines of the lake that carry none.
     pub const UNKNOWN: Coordinates = Coordinates {
         partition: -1,
         offset: -1,
@@ -27,7 +27,7 @@ impl Coordinates {
     };
 }
 
-/// One record of a topic that the sink knows already.
+/// A record; the sink knows its topic.
 #[derive(Debug, Clone)]
 pub struct Record<'a> {
     /// Kafka partition.

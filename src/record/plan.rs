@@ -1,4 +1,4 @@
-//! What a run will read of a topic, decided once, before it reads.
+//! The plan of a run's read of a topic, made once before it reads.
 
 use super::progress::Gap;
 
@@ -14,12 +14,12 @@ pub struct OffsetRange {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DrainPlan {
     pub ranges: Vec<OffsetRange>,
-    /// Kafka partitions that are read together, one group after the other. Empty: all of them at once.
+    /// Groups of Kafka partitions, which are read one group after the other. Empty: all partitions at once.
     pub turns: Vec<Vec<i32>>,
-    /// Records come without their headers: librdkafka takes its time to look for some, even where there are none.
+    /// Whether records are read without headers: librdkafka takes long to look for them, even if there are none.
     pub without_headers: bool,
     pub gaps: Vec<Gap>,
-    /// Offsets that an open transaction holds back.
+    /// How many offsets an open transaction holds back.
     pub held: u64,
     pub generation: u32,
     pub topic_id: Option<String>,
@@ -30,7 +30,7 @@ pub struct DrainPlan {
 }
 
 impl DrainPlan {
-    /// Offsets to go.
+    /// How many offsets will be read.
     pub fn len(&self) -> u64 {
         self.ranges
             .iter()

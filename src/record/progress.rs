@@ -1,31 +1,31 @@
-//! How far a target is with a topic, and what a bounded read of it came to.
+//! How far a target has taken in a topic, and how far a bounded read went.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How far a target is with a topic. The target's word wins over Kafka's group.
+/// How far a target has taken in a topic. It decides where a run begins; Kafka's group offsets don't.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Kafka partition -> offset of the first record that was not taken in. Empty: never drained.
     pub next: BTreeMap<i32, i64>,
-    /// Kafka's id of the topic, where the broker gave one: a topic made anew has another.
+    /// Kafka's id of the topic, if the broker gave one. A topic made anew has another id.
     pub topic_id: Option<String>,
-    /// When a run last took in everything there was, in milliseconds since 1970.
+    /// When a run was last complete, in milliseconds since 1970.
     pub complete_ms: Option<i64>,
     /// 1, and one more for each time the topic was made anew and accepted.
     pub generation: u32,
 }
 
-/// What a bounded read of a topic came to; the sink commits just this.
+/// How far a bounded read of a topic went; the sink commits exactly this.
 #[derive(Debug, Clone, Default)]
 pub struct Drained {
     pub partitions: Vec<DrainedPartition>,
     pub topic_id: Option<String>,
-    /// The generation that these records belong to: it differs from the progress's where the topic was made anew.
+    /// The generation of these records: it differs from the progress's if the topic was made anew.
     pub generation: u32,
-    /// Every Kafka partition was read up to the end that the plan saw.
+    /// Whether every Kafka partition was read up to its planned end.
     pub complete: bool,
-    /// When the plan saw the ends, in milliseconds since 1970.
+    /// When the ends were asked for, in milliseconds since 1970.
     pub planned_ms: i64,
 }
 
@@ -33,7 +33,7 @@ pub struct Drained {
 pub struct DrainedPartition {
     pub partition: i32,
     pub start: i64,
-    /// Where the next run begins.
+    /// The offset where the next run begins.
     pub next: i64,
     pub end: i64,
     /// Records that were read, whether or not the sink kept them.

@@ -1,4 +1,4 @@
-//! Fields of a JSON object by path, and forms in which equal values are equal text.
+//! Fields of a JSON object by path, and the canonical form, in which equal values are equal text.
 
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use crate::decode::fields::{each, scalar};
 
-/// Readable values are no deeper; text from a command line may be.
+/// Readable values are at most this deep; text from a command line may be deeper.
 const DEPTH_MAX: usize = 128;
 
 /// Calls `visit` with the text of every scalar at `path`, which is in lower case with dots between names.
-/// Names compare without case; one that has a dot of its own is found too. Arrays are not entered.
+/// Names are compared without case, and may have dots themselves. Arrays are not entered.
 pub fn at_path<'a>(
     object: &'a str,
     path: &str,
@@ -33,14 +33,14 @@ pub fn at_field<'a>(name: &str, raw: &'a str, path: &str, visit: &mut dyn FnMut(
             if let Some(rest) = rest.strip_prefix('.')
                 && raw.starts_with('{')
             {
-                // Below the top, serde_json has seen to it that it is an object.
+                // Below the top level serde_json has checked that this is an object.
                 let _ = at_path(raw, rest, visit);
             }
         }
     }
 }
 
-/// What of a lower-case path is left after a name; None: the path does not begin with it.
+/// The rest of a lower-case path after a name; None if the path does not begin with it.
 fn rest_of<'p>(path: &'p str, name: &str) -> Option<&'p str> {
     let rest = if name.is_ascii() {
         let (head, rest) = path.split_at_checked(name.len())?;
@@ -51,7 +51,7 @@ fn rest_of<'p>(path: &'p str, name: &str) -> Option<&'p str> {
     (rest.is_empty() || rest.starts_with('.')).then_some(rest)
 }
 
-/// Objects and arrays without blanks, names sorted, numbers as they were written; any other text as it is.
+/// The canonical form: objects and arrays without blanks, names sorted, numbers as written; any other text unchanged.
 pub fn canonical(text: &str) -> Cow<'_, str> {
     let trimmed = text.trim_matches([' ', '\t', '\n', '\r']);
     if !trimmed.starts_with(['{', '[']) {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     proptest! {
-        /// Order of names and blanks never matter, and what is canonical stays as it is.
+        /// The order of names and blanks don't matter, and a canonical text does not change.
         #[test]
         fn canonical_is_one_form(fields in proptest::collection::btree_map(".{0,8}", ".{0,8}", 0..6)) {
             let object = |fields: Vec<(&String, &String)>, blank: &str| {

@@ -1,4 +1,4 @@
-//! Keeps the erased from coming back: records are hashed and compared before they are taken in.
+//! Keeps erased persons out: records are hashed and compared with the list before they are taken in.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use super::view::{KeyView, at_path};
 use crate::config::KeySchema;
 use crate::decode::Decoded;
 
-/// What one topic's records are compared with. Without entries it costs nothing.
+/// The entries of the list that one topic's records are compared with. Without entries it costs nothing.
 #[derive(Debug, Default)]
 pub struct Filter {
     active: Option<Active>,
@@ -18,7 +18,7 @@ pub struct Filter {
 struct Active {
     secret: ErasureSecret,
     topic: String,
-    /// Those that the key's fields are shown under.
+    /// The names under which lines show the key's fields.
     columns: Vec<String>,
     /// Names of the key's columns.
     names: Vec<String>,
@@ -28,7 +28,7 @@ struct Active {
 }
 
 impl Filter {
-    /// `names`: what the key's columns are called, where the wire does not tell.
+    /// `names` are those of the key's columns, for keys whose bytes don't hold them.
     pub fn new(registry: Registry, topic: &str, schema: &KeySchema, names: &[String]) -> Filter {
         let listed = registry.entries.len();
         let Some(secret) = registry.secret else {
@@ -56,19 +56,19 @@ impl Filter {
         }
     }
 
-    /// How many entries the whole list had.
+    /// How many entries the whole list has.
     pub fn listed(&self) -> usize {
         self.listed
     }
 
-    /// Whether it looks at the fields of every record.
+    /// Whether it needs the fields of every record.
     pub fn wants_fields(&self) -> bool {
         self.active
             .as_ref()
             .is_some_and(|active| !active.fields.is_empty())
     }
 
-    /// Whether the record belongs to someone who was erased.
+    /// Whether the record belongs to an erased person.
     pub fn hits(&self, record: &Decoded<'_>) -> bool {
         self.active.as_ref().is_some_and(|active| active.hits(record))
     }
@@ -90,7 +90,7 @@ impl Active {
             let mut compare =
                 |text: &str| hit |= hashes.contains(self.secret.of_field(path, text).to_hex().as_str());
             key.at_path(&self.names, path, &mut compare);
-            // Also in what is an object only as far as it can be read.
+            // This also searches an unreadable object, as far as it can be read.
             at_path(&record.body, path, &mut compare);
             hit
         })

@@ -1,4 +1,4 @@
-//! What was erased, remembered without saying whom: keyed hashes, kept beside the data that they guard.
+//! The list of erased persons, without their names: keyed hashes, kept beside the data.
 
 use anyhow::{Context, Result, bail};
 use chrono::{SecondsFormat, Utc};
@@ -8,12 +8,12 @@ use std::io::Read;
 
 use super::subject::Subject;
 
-/// In place of a topic: all of them.
+/// Stands for all topics.
 pub const EVERY_TOPIC: &str = "*";
 
 const SECRET_BYTES: usize = 32;
 
-/// Without it the hashes tell nothing, and names that someone guesses can't be tried against them.
+/// The key of the hashes. Without it nobody can test guessed names against them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ErasureSecret([u8; SECRET_BYTES]);
 
@@ -25,7 +25,7 @@ impl fmt::Debug for ErasureSecret {
 
 impl ErasureSecret {
     /// # Errors
-    /// The kernel gives no random bytes.
+    /// The kernel provides no random bytes.
     pub fn random() -> Result<ErasureSecret> {
         let mut bytes = [0; SECRET_BYTES];
         std::fs::File::open("/dev/urandom")
@@ -52,7 +52,7 @@ impl ErasureSecret {
         self.hash(b"field", path, value)
     }
 
-    /// As reports, the audit trail and the registry show it.
+    /// A subject's hash, as reports, the audit trail and the list show it.
     pub fn of_subject(&self, subject: &Subject) -> String {
         let hash = match subject {
             Subject::Key { topic, key } => self.of_key(topic, key),
@@ -61,7 +61,7 @@ impl ErasureSecret {
         hash.to_hex().to_string()
     }
 
-    /// Lengths keep apart what would run together.
+    /// The lengths are hashed too, so that different parts never give the same input.
     fn hash(&self, kind: &[u8], place: &str, text: &str) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for part in [kind, place.as_bytes(), text.as_bytes()] {
@@ -72,7 +72,7 @@ impl ErasureSecret {
     }
 }
 
-/// One subject that was erased, and must not come back.
+/// A person who was erased and must not come back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasedEntry {
     /// The run that erased it.
@@ -86,7 +86,7 @@ pub struct ErasedEntry {
     pub hash: String,
 }
 
-/// All that a lake or a database was told to forget.
+/// The list of a lake or a database, with its secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registry {
     pub secret: Option<ErasureSecret>,
@@ -95,7 +95,7 @@ pub struct Registry {
 
 impl Registry {
     /// # Errors
-    /// Entries whose secret is gone: nothing could be compared with them any more.
+    /// There are entries, but their secret is gone: records can't be compared with them any more.
     pub fn new(secret: Option<ErasureSecret>, entries: Vec<ErasedEntry>, place: &str) -> Result<Registry> {
         if secret.is_none() && !entries.is_empty() {
             bail!(
@@ -107,7 +107,7 @@ impl Registry {
     }
 }
 
-/// The entries for these subjects: one each, or one for each of `topics` where a field was looked for in those alone.
+/// The entries for these subjects: one each, or one per topic if a field was searched only in `topics`.
 pub fn entries(
     subjects: &[Subject],
     topics: Option<&[String]>,
@@ -139,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_lost_key_is_no_empty_registry() {
+    fn a_lost_key_is_not_an_empty_registry() {
         let secret = ErasureSecret::random().unwrap();
         let subject = Subject::key("T=k").unwrap();
         let entries = entries(&[subject], None, &secret, "run");

@@ -1,4 +1,4 @@
-//! Whether a line, or a record, belongs to someone who is to be erased.
+//! Decides whether a line or a record belongs to a person who is to be erased.
 
 use memchr::memmem::{self, Finder};
 use std::fmt;
@@ -9,34 +9,34 @@ use crate::config::Topic;
 use crate::decode::Decoded;
 use crate::decode::line::{self, LakeLine};
 
-/// Shorter values, and numbers of fewer digits, stand in too many lines by chance to be worth a person's look.
+/// Shorter values, and numbers of fewer digits, occur in too many lines by chance to be reported as mentions.
 const MENTION_LETTERS_MIN: usize = 3;
 const MENTION_DIGITS_MIN: usize = 6;
 
-/// What a line is to the subjects.
+/// What an erasure does with a line, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Keep,
     Erase,
-    /// Kept, but the subject's value stands in it somewhere else.
+    /// Kept, but the subject's value occurs in it in another field.
     Mention,
-    /// Kept: its value or key can't be read, and the subject's bytes stand in it.
+    /// Kept: its value or key can't be decoded, and holds the subject's bytes.
     NotSearchable,
-    /// Kept: a key was looked for, and the line has none.
+    /// Kept: a key is searched, and the line has none.
     WithoutKey,
 }
 
-/// Looks for subjects in the lines and records of one topic.
+/// Searches the lines and records of one topic for subjects.
 pub struct Matcher {
     /// Names of the key's columns.
     columns: Vec<String>,
     subjects: Vec<Needle>,
-    /// What only base64 hides.
+    /// Finds lines with base64, in which a subject's bytes are hidden.
     hidden: Finder<'static>,
 }
 
 impl fmt::Debug for Matcher {
-    /// Without the subjects.
+    /// Does not print the subjects.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} subjects", self.subjects.len())
     }
@@ -56,7 +56,7 @@ impl Matcher {
             let clear = subject.clear();
             Needle {
                 bytes: Finder::new(clear.as_bytes()).into_owned(),
-                // Objects may be written with other blanks and in another order.
+                // Objects may be written with other blanks and in another order of names.
                 literal: !clear.starts_with(['{', '[']),
                 mentions: matches!(subject, Subject::Field { .. }) && is_telling(clear),
                 subject: subject.clone(),
@@ -73,12 +73,12 @@ impl Matcher {
         }
     }
 
-    /// No subject can be in this topic.
+    /// Whether no subject can be in this topic.
     pub fn is_empty(&self) -> bool {
         self.subjects.is_empty()
     }
 
-    /// Looks at a line of the lake, with or without its line feed.
+    /// Judges a line of the lake, with or without its line feed.
     pub fn judge(&self, line: &[u8]) -> Verdict {
         let by_key = self.subjects.iter().any(|needle| needle.by_key());
         if !self.may_concern(line) {
@@ -88,7 +88,7 @@ impl Matcher {
                 Verdict::Keep
             };
         }
-        // A line holds its record as text, which is decoded again: whom it belongs to stands nowhere else.
+        // Only the line's own text shows whom it belongs to, so it is decoded again.
         let read = std::str::from_utf8(line)
             .ok()
             .and_then(|line| line::read(line).ok());
@@ -122,7 +122,7 @@ impl Matcher {
         }
     }
 
-    /// Whether a record that was put aside belongs to a subject, or can't be read and holds one's bytes.
+    /// Whether a rejected record belongs to a subject, or can't be decoded and holds a subject's bytes.
     pub fn holds(&self, record: &Decoded<'_>) -> bool {
         let key = KeyView::of(&record.key, &self.columns);
         let odd_key = key.undecodable();
@@ -186,7 +186,7 @@ impl Needle {
         }
     }
 
-    /// Whether the subject stands in these bytes as a word of its own: `USER-1` is not in `USER-10`.
+    /// Whether the subject occurs in these bytes as a whole word: `USER-1` is not in `USER-10`.
     fn stands_in(&self, bytes: &[u8]) -> bool {
         let length = self.subject.clear().len();
         let part = |byte: Option<&u8>| byte.is_some_and(|byte| is_of_word(*byte));
@@ -212,7 +212,7 @@ fn is_telling(clear: &str) -> bool {
         && !matches!(clear, "true" | "false")
 }
 
-/// Lines with our fields begin with one whose name ends in `partition`.
+/// Whether a line begins with our fields: the first one's name ends in `partition`.
 fn begins_like_ours(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"{\"") else {
         return false;
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(judge(&matcher, r#""k","N":42}"#), Verdict::Erase);
         assert_eq!(judge(&matcher, r#""k","N":"42"}"#), Verdict::Erase);
         assert_eq!(judge(&matcher, r#""k","B":true}"#), Verdict::Erase);
-        // Our own offset, and a number of two digits, are no one.
+        // Our own offset is not a field of the value, and two digits are too few for a mention.
         assert_eq!(judge(&matcher, r#""k","M":42,"N":42.0}"#), Verdict::Keep);
     }
 
@@ -318,7 +318,7 @@ mod tests {
     }
 
     proptest! {
-        /// However a producer writes a value, the line it becomes is found by it, and by no other value.
+        /// However a producer writes a value, its line is found by this value and by no other.
         #[test]
         fn a_written_value_is_found(value in "\\PC{1,12}", other in "\\PC{1,12}", escaped in any::<bool>()) {
             let mut text = serde_json::json!({"n": 1, "USER": {"id": value}}).to_string();

@@ -1,4 +1,4 @@
-//! Persons who are to be erased: what names them, what matches them, and the list of hashes that keeps them out.
+//! Persons who are to be erased: how they are named and found, and the list of hashes that keeps them out.
 
 mod fields;
 pub mod filter;

@@ -1,4 +1,4 @@
-//! Whom to erase, as the command line says it. What stands here in clear is never printed, logged or stored.
+//! The persons to erase, from the command line. Their clear text is never printed, logged or stored.
 
 use anyhow::Result;
 use std::fmt;
@@ -17,7 +17,7 @@ pub enum Subject {
 }
 
 impl fmt::Debug for Subject {
-    /// Without the subject itself.
+    /// Does not print the subject itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown())
     }
@@ -65,7 +65,7 @@ impl Subject {
         }
     }
 
-    /// What may be told of it.
+    /// The part that may be printed.
     pub fn shown(&self) -> String {
         match self {
             Subject::Key { topic, .. } => format!("a key of {topic}"),
@@ -73,7 +73,7 @@ impl Subject {
         }
     }
 
-    /// In clear: only ever compared.
+    /// The clear text, which may only be compared.
     pub fn clear(&self) -> &str {
         match self {
             Subject::Key { key, .. } => key,

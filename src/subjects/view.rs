@@ -1,4 +1,4 @@
-//! A record as a search sees it, whether it comes from Kafka or stands in a line of the lake.
+//! A record as a search sees it, whether it comes from Kafka or from a line of the lake.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -18,12 +18,12 @@ pub(crate) enum KeyView<'a> {
     Scalar(Cow<'a, str>),
     /// A JSON object or array.
     Nested(Cow<'a, str>),
-    /// The configured format does not fit: these are its bytes.
+    /// The bytes of a key that does not fit the configured format.
     Undecodable(&'a [u8]),
 }
 
 impl<'a> KeyView<'a> {
-    /// A key exactly as its line says it; `columns` are the names of its fields there.
+    /// A key as its line shows it; `columns` are the names of its fields there.
     pub(crate) fn of(key: &'a DecodedKey<'_>, columns: &[String]) -> KeyView<'a> {
         match key {
             DecodedKey::Null => KeyView::None,
@@ -58,7 +58,7 @@ impl<'a> KeyView<'a> {
         }
     }
 
-    /// The bytes of a key that no field can be told of.
+    /// The bytes of a key whose fields can't be read.
     pub(crate) fn undecodable(&self) -> Option<&'a [u8]> {
         match self {
             KeyView::Undecodable(bytes) => Some(bytes),
@@ -66,7 +66,7 @@ impl<'a> KeyView<'a> {
         }
     }
 
-    /// What stands in the key at `path`; `names` are the configured names of its columns.
+    /// Calls `visit` with the key's values at `path`; `names` are the configured names of its columns.
     pub(crate) fn at_path(&self, names: &[String], path: &str, visit: &mut dyn FnMut(&str)) {
         match self {
             KeyView::Scalar(text) => {
@@ -83,7 +83,7 @@ impl<'a> KeyView<'a> {
                     at_field(&name, value, path, &mut |text| visit(&text));
                     values.push(value);
                 });
-                // Columns that the configuration names by place, which renames them.
+                // The configuration may rename the columns, by their place.
                 if values.len() == names.len() {
                     for name in names {
                         if name.to_lowercase() == path
@@ -109,8 +109,8 @@ fn object(names: &[String], fields: &[String]) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// Calls `visit` with what stands in a value at `path`, as far as it can be read. False: that is not to its end, or it has
-/// no fields at all.
+/// Calls `visit` with a value's fields at `path`, as far as it can be read. False: it can't be read to its end, or is not an
+/// object.
 pub(crate) fn at_path(body: &Body<'_>, path: &str, visit: &mut dyn FnMut(&str)) -> bool {
     let mut found = |text: Cow<'_, str>| visit(&text);
     match body {
@@ -120,13 +120,13 @@ pub(crate) fn at_path(body: &Body<'_>, path: &str, visit: &mut dyn FnMut(&str)) 
             .map(|fields| fields.for_each(|field| at_field(&field.name, field.raw, path, &mut found)))
             .is_ok(),
         Body::Other(_) => false,
-        // It may be an object all the same, only with something in it that readers choke on.
+        // It may still be an object, with something in it that readers refuse.
         Body::Unreadable { bytes, .. } => std::str::from_utf8(bytes)
             .is_ok_and(|text| text.is_empty() || fields::at_path(text, path, &mut found).is_ok()),
     }
 }
 
-/// The bytes of a value that no field can be told of.
+/// The bytes of a value whose fields can't be read.
 pub(crate) fn unreadable<'b>(body: &'b Body<'_>) -> Option<&'b [u8]> {
     match body {
         Body::Unreadable { bytes, .. } => {
@@ -137,7 +137,7 @@ pub(crate) fn unreadable<'b>(body: &'b Body<'_>) -> Option<&'b [u8]> {
     }
 }
 
-/// Those of any value.
+/// The bytes of any value; None for a tombstone.
 pub(crate) fn bytes<'b>(body: &'b Body<'_>) -> Option<&'b [u8]> {
     match body {
         Body::Tombstone => None,
@@ -147,7 +147,7 @@ pub(crate) fn bytes<'b>(body: &'b Body<'_>) -> Option<&'b [u8]> {
     }
 }
 
-/// Whatever of a line is its record's own.
+/// Calls `visit` with the parts of a line that come from its record: key, headers and value.
 pub(crate) fn texts(line: &LakeLine<'_>, key: &KeyView<'_>, visit: &mut dyn FnMut(&str)) {
     if let KeyView::Scalar(text) | KeyView::Nested(text) = key {
         visit(text);
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    /// What a drain compares and what an erasure finds in the line must be one and the same.
+    /// A drain compares the record's key, an erasure the line's: both must be the same.
     #[test]
     fn a_line_shows_the_key_of_its_record() {
         let windowed = KeySchema {
@@ -241,12 +241,12 @@ mod tests {
         assert!(values(&format!(r#"{head},"_value":["ID"]}}"#), "id").is_empty());
         assert!(values(&format!("{head}}}"), "_key").is_empty());
         assert_eq!(values(r#"{"ID":"a"}"#, "id"), ["a"]);
-        // A value's own field that only looks like ours.
+        // A field of the value that only looks like ours.
         assert_eq!(values(r#"{"my_partition":3,"my_key":"a"}"#, "my_key"), ["a"]);
     }
 
     #[test]
-    fn what_can_not_be_searched_is_told() {
+    fn what_can_not_be_searched_is_reported() {
         let head = r#"{"_partition":0,"_offset":1,"_timestamp":2"#;
         let line = format!(r#"{head},"_key_base64":"/2E=","_value_text":"{{broken","_error":"x"}}"#);
         let Decoded { key, body, .. } = line::read(&line).unwrap().decoded;

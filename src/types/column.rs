@@ -1,15 +1,15 @@
-//! What values a column has had, and the type that holds every one of them.
+//! The values seen in a column, and the type that holds all of them.
 
 use crate::words::count;
 
-/// Digits that any reader's decimals can have.
+/// The most digits that decimals of every reader can have.
 const DIGITS_MAX: usize = 38;
-/// Decimals of up to so many digits take 8 bytes in every reader, wider ones 16: narrower ones save nothing.
+/// Decimals of up to this many digits take 8 bytes in every reader, wider ones 16; narrower ones save nothing.
 const DIGITS_SHORT: usize = 18;
-/// Decimal numbers of up to so many digits survive a double.
+/// Decimal numbers of up to this many digits survive a double.
 const DIGITS_IN_DOUBLE: usize = 15;
 
-/// The values of one field, counted by what they are.
+/// The values of one field, counted by kind.
 #[derive(Debug, Clone, Default)]
 pub struct FieldTypes {
     pub name: String,
@@ -26,22 +26,22 @@ pub struct FieldTypes {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Numbers {
     pub count: u64,
-    /// Those with a point.
+    /// Numbers with a point.
     pub fractions: u64,
     pub exponents: u64,
-    /// One is beyond 64 bits with a sign.
+    /// Whether one does not fit into a signed 64-bit integer.
     pub large: bool,
-    /// Digits before the point: the most that any has, and that any with a point has.
+    /// The most digits before the point, of any number, and of any number with a point.
     pub whole: usize,
     pub whole_of_fractions: usize,
-    /// Digits behind the point.
+    /// The most digits after the point.
     pub scale: usize,
 }
 
-/// What holds a column's values without changing them.
+/// The type that holds a column's values without changing them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
-    /// 64 bits.
+    /// Fits 64 bits.
     Integer,
     /// Up to 38 digits.
     LargeInteger,
@@ -50,7 +50,7 @@ pub enum Type {
     Decimal {
         precision: usize,
         scale: usize,
-        /// Whether the numbers survive a reader that makes doubles of them first.
+        /// Whether the numbers survive a reader that parses them as doubles first.
         survives_double: bool,
     },
     Double,
@@ -58,7 +58,7 @@ pub enum Type {
     Text,
     /// Objects and arrays.
     Nested,
-    /// More than one of these.
+    /// More than one kind.
     Mixed,
 }
 
@@ -86,7 +86,7 @@ impl FieldTypes {
         }
     }
 
-    /// Takes in a value, as it is written.
+    /// Counts a value, given as it is written.
     pub fn add(&mut self, value: &str) {
         match value.as_bytes().first() {
             Some(b'"') => self.texts += 1,
@@ -98,7 +98,7 @@ impl FieldTypes {
         self.values += 1;
     }
 
-    /// Takes in what another column has had.
+    /// Adds the counts of another column.
     pub fn merge(&mut self, other: &FieldTypes) {
         self.values += other.values;
         self.texts += other.texts;
@@ -117,7 +117,7 @@ impl FieldTypes {
         }
     }
 
-    /// What a person should know of the type, in a few words.
+    /// A short remark on the type, for people.
     pub fn remark(&self) -> Option<String> {
         let numbers = &self.numbers;
         let seen = |what: &str| {

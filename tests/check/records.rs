@@ -154,7 +154,7 @@ fn values_that_readers_choke_on() {
         "values",
         &[
             "5 of 7",
-            "stands twice",
+            "occurs twice",
             "offset 6",
             "under `_value`",
             "lake.metadata_prefix",

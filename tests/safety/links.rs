@@ -91,8 +91,8 @@ fn no_command_follows_a_link_out_of_the_lake() {
             assert_eq!(look(&outside), before, "{what}");
             // Where it is in the way it is told; where nobody goes it does no harm.
             let told = run.stderr.contains("symlink")
-                || run.stderr.contains("no regular file")
-                || run.stderr.contains("stands where");
+                || run.stderr.contains("not a regular file")
+                || run.stderr.contains("is where a committed file belongs");
             assert!(
                 matches!(run.code, 0 | 3) || told || run.stderr.contains("is gone"),
                 "{what}"

@@ -1,4 +1,4 @@
-//! The way out of the lake: whole day folders are renamed into the trash, and removed from there.
+//! Day folders are removed as a whole: renamed into the trash, and deleted there.
 
 use anyhow::{Result, bail};
 use std::collections::BTreeSet;
@@ -8,13 +8,16 @@ use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HOME, parent};
 use crate::lake::ledger::{Manifest, PendingPurge};
 
-/// Takes a day folder away from the readers in one moment, and its manifest from the ledger.
+/// Moves a day folder into the trash, so that readers lose it in one moment, and its manifest with it.
 pub(super) fn move_there(root: &Root, topic: &str, purge: &PendingPurge) -> Result<()> {
     let home = parent(&purge.trash);
     root.make_dirs(home)?;
     let to_move = root.stat(&purge.trash)?.is_none() && root.stat(&purge.folder)?.is_some();
     if to_move && !root.rename_new(&purge.folder, &purge.trash)? {
-        bail!("{} is in the way", root.shown(&purge.trash));
+        bail!(
+            "{} is in the way of a day that is purged; move it away and run again",
+            root.shown(&purge.trash)
+        );
     }
     let manifest = Manifest::path(topic, &purge.day);
     if root.stat(&manifest)?.is_some() {
@@ -23,7 +26,7 @@ pub(super) fn move_there(root: &Root, topic: &str, purge: &PendingPurge) -> Resu
     Ok(())
 }
 
-/// Makes the moves durable, once for all of them: the commit that asks for them is so already.
+/// Makes all moves durable together. The commit that asks for them is durable already.
 pub(in crate::lake) fn sync(root: &Root, topic: &str, purges: &[PendingPurge]) -> Result<()> {
     let mut folders: BTreeSet<&str> = purges.iter().map(|purge| parent(&purge.folder)).collect();
     folders.extend(purges.iter().map(|purge| parent(&purge.trash)));
@@ -39,7 +42,7 @@ pub(in crate::lake) fn sync(root: &Root, topic: &str, purges: &[PendingPurge]) -
     Ok(())
 }
 
-/// Removes what the manifests name. A foreign file that came into a folder in its last moment stays in the trash.
+/// Deletes the files that the manifests list. A foreign file that was put into a folder at the last moment stays in the trash.
 pub(in crate::lake) fn empty(root: &Root, purges: &[PendingPurge]) -> Result<()> {
     for purge in purges {
         let manifest = checksummed::read::<Manifest>(root, &manifest_in_trash(purge))?;
@@ -58,8 +61,8 @@ pub(in crate::lake) fn empty(root: &Root, purges: &[PendingPurge]) -> Result<()>
     Ok(())
 }
 
-/// The foreign files that purges of a topic have kept in the trash. The topic's lock must be held: a purge that is under way
-/// has its own there.
+/// The foreign files that purges of a topic have kept in the trash. The caller holds the topic's lock: a running purge has
+/// its own files there.
 pub(in crate::lake) fn kept(root: &Root, topic: &str) -> Result<Vec<String>> {
     let home = home(topic);
     let mut kept = Vec::new();
@@ -76,7 +79,7 @@ pub(in crate::lake) fn kept(root: &Root, topic: &str) -> Result<Vec<String>> {
     Ok(kept)
 }
 
-/// Where the folders go that a topic's purges take away.
+/// The trash folder of a topic.
 pub(in crate::lake) fn home(topic: &str) -> String {
     format!("{HOME}/trash/{topic}")
 }
@@ -85,7 +88,7 @@ fn manifest_in_trash(purge: &PendingPurge) -> String {
     format!("{}.manifest", purge.trash)
 }
 
-/// Removes the day, month and year folders that a removed file has left empty, and makes that durable.
+/// Removes the day, month and year folders that are empty without a removed file, and makes that durable.
 pub(super) fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
     let left = remove_empty_dirs(root, path)?;
     match root.stat(left)? {
@@ -94,7 +97,7 @@ pub(super) fn remove_empty_parents(root: &Root, path: &str) -> Result<()> {
     }
 }
 
-/// The same, not yet durable: an empty folder that comes back after a power cut harms nobody. Returns the first folder
+/// The same without a sync: an empty folder that is there again after a power cut does no harm. Returns the first folder
 /// that stays.
 fn remove_empty_dirs<'p>(root: &Root, path: &'p str) -> Result<&'p str> {
     let mut folder = path;

@@ -1,4 +1,4 @@
-//! POSIX access control lists, as Linux keeps them in extended attributes: read, changed and written without any tool.
+//! POSIX access control lists, which Linux keeps in extended attributes: read, changed and written without setfacl.
 //!
 //! The format is that of linux/posix_acl_xattr.h: a version, then (tag, permissions, id), sorted by tag and id.
 
@@ -20,16 +20,16 @@ const GROUP: u16 = 0x08;
 const MASK: u16 = 0x10;
 const OTHER: u16 = 0x20;
 
-/// r, w, x as in a mode.
+/// Read, write and execute, as in a mode.
 pub type Bits = u16;
 const EXECUTE: Bits = 1;
 
-/// An access control list; always with the three entries that stand for a mode.
+/// An access control list. It always has the three entries that a mode consists of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acl(BTreeMap<(u16, u32), Bits>);
 
 impl Acl {
-    /// The list that says what a mode says.
+    /// The list that grants the same as a mode.
     pub fn from_mode(mode: u32) -> Acl {
         let bits = |shift: u32| u16::try_from((mode >> shift) & 7).unwrap_or(0);
         Acl(BTreeMap::from([
@@ -40,10 +40,10 @@ impl Acl {
     }
 
     fn decode(bytes: &[u8]) -> Result<Acl> {
-        let (version, entries) = bytes.split_first_chunk::<4>().context("an ACL without version")?;
+        let (version, entries) = bytes.split_first_chunk::<4>().context("the ACL has no version")?;
         let (entries, rest) = entries.as_chunks::<8>();
         if u32::from_le_bytes(*version) != VERSION || !rest.is_empty() {
-            bail!("an ACL of an unknown format");
+            bail!("the ACL has an unknown format");
         }
         let mut acl = Acl(BTreeMap::new());
         for &[t0, t1, p0, p1, i0, i1, i2, i3] in entries {
@@ -51,7 +51,7 @@ impl Acl {
             let id = match tag {
                 USER | GROUP => u32::from_le_bytes([i0, i1, i2, i3]),
                 USER_OBJ | GROUP_OBJ | MASK | OTHER => NO_ID,
-                tag => bail!("an ACL with an entry of kind {tag}"),
+                tag => bail!("the ACL has an entry of the unknown kind {tag}"),
             };
             acl.0.insert((tag, id), u16::from_le_bytes([p0, p1]) & 7);
         }
@@ -61,7 +61,7 @@ impl Acl {
         {
             Ok(acl)
         } else {
-            bail!("an ACL without owner, group or others")
+            bail!("the ACL has no entry for the owner, the group or others")
         }
     }
 
@@ -75,7 +75,7 @@ impl Acl {
         bytes
     }
 
-    /// What stands there for a user, whatever the mask leaves of it.
+    /// The bits of a user's entry, before the mask.
     pub fn user(&self, uid: u32) -> Option<Bits> {
         self.0.get(&(USER, uid)).copied()
     }
@@ -84,7 +84,7 @@ impl Acl {
         self.0.get(&(OTHER, NO_ID)).copied().unwrap_or(0)
     }
 
-    /// Only what a mode could say: the list to begin a folder's default with.
+    /// The entries that a mode could have: the list to begin a folder's default with.
     #[must_use]
     pub fn unnamed(&self) -> Acl {
         let kept = self
@@ -94,13 +94,13 @@ impl Acl {
         Acl(kept.map(|(&key, &bits)| (key, bits)).collect())
     }
 
-    /// Whether users or groups are named in it: more than a mode can say.
+    /// Whether it names users or groups, which a mode can't.
     pub fn names_anyone(&self) -> bool {
         self.0.keys().any(|&(tag, _)| tag == USER || tag == GROUP)
     }
 
-    /// The list with these users' entries set, or taken out (None). Every entry that is set counts in full; what the
-    /// mask had kept from everybody else stays kept from them.
+    /// The list with these users' entries set, or removed (None). Every entry that is set counts in full; nobody else gains
+    /// a right that the mask had kept from them.
     #[must_use]
     pub fn with_users(&self, users: &BTreeMap<u32, Option<Bits>>) -> Acl {
         let mask = self.0.get(&(MASK, NO_ID)).copied().unwrap_or(7);
@@ -125,7 +125,7 @@ impl Acl {
         acl.masked()
     }
 
-    /// Taken as a folder's default: the list of what is made in the folder with a mode that is meant as it stands.
+    /// With `self` as a folder's default: the ACL of a new file or folder in it, whose mode is not cut by a umask.
     #[must_use]
     pub fn inherited(&self, mode: u32, is_folder: bool) -> Acl {
         let mut acl = Acl::from_mode(mode);
@@ -138,7 +138,7 @@ impl Acl {
         acl.masked()
     }
 
-    /// With the mask that lets every entry count, or none where nobody is named.
+    /// With a mask that lets every entry count, or without a mask if nobody is named.
     fn masked(mut self) -> Acl {
         self.0.remove(&(MASK, NO_ID));
         if self.names_anyone() {
@@ -153,22 +153,22 @@ impl Acl {
     }
 }
 
-/// The list that decides on an open file or folder; None where its mode alone does.
+/// The ACL of an open file or folder; None if it has only a mode.
 pub fn read_access(fd: impl AsFd) -> Result<Option<Acl>> {
     read(fd, ACCESS)
 }
 
-/// The list that what is made in an open folder begins with.
+/// The default ACL of an open folder, which new files and folders in it inherit.
 pub fn read_default(fd: impl AsFd) -> Result<Option<Acl>> {
     read(fd, DEFAULT)
 }
 
-/// Also sets the mode's bits, which are a part of the list.
+/// Sets the ACL, and with it the mode's bits, which are a part of it.
 pub fn write_access(fd: impl AsFd, acl: &Acl) -> Result<()> {
     Ok(fsetxattr(fd, ACCESS, &acl.encode(), XattrFlags::empty())?)
 }
 
-/// None: what is made in the folder gets its mode and nothing else.
+/// Sets a folder's default ACL. None: new files in it get only their mode.
 pub fn write_default(fd: impl AsFd, acl: Option<&Acl>) -> Result<()> {
     match acl {
         Some(acl) => Ok(fsetxattr(fd, DEFAULT, &acl.encode(), XattrFlags::empty())?),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_the_mask_cuts_is_mended() {
+    fn an_entry_that_the_mask_cuts_counts_again() {
         let mut acl = set(&Acl::from_mode(0o750), 1001, Some(5));
         acl.0.insert((MASK, NO_ID), 0);
         assert_eq!(set(&acl, 1001, Some(5)).0[&(MASK, NO_ID)], 5);

@@ -1,4 +1,4 @@
-//! Small files that are either whole or refused: a first line seals the JSON that follows it.
+//! Small files that are read unchanged or not at all: their first line holds a checksum of the JSON that follows.
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -13,29 +13,29 @@ use super::root::Root;
 
 const MAGIC: &str = "lakectl 1 ";
 
-/// Writes a sealed file and makes it durable; readers see the old one or the new one.
-/// An error from `rename` or after it leaves open which of them will be there.
+/// Writes a file with its checksum and makes it durable; readers see the old one or the new one.
+/// After an error from `rename` or the sync that follows, either of them may be there.
 pub fn write(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
     prepare(root, path, content)?.switch()
 }
 
-/// The same for what is nobody else's business: mode 0600.
+/// The same for secrets: mode 0600.
 pub fn write_secret(root: &Root, path: &str, content: &impl Serialize) -> Result<()> {
     prepare_with(root, path, content, Some(0o600))?.switch()
 }
 
-/// The same for one of many in a folder, whose names the caller makes durable when all are there.
+/// The same for one of many files in a folder, which the caller syncs when all are written.
 pub fn write_in(folder: &Folder<'_>, name: &str, content: &impl Serialize) -> Result<()> {
     stage(folder, name, content, None)?;
     folder.rename_over(&temporary(name), folder, name)
 }
 
-/// The first half of `write`: the new content, durable beside the old one.
+/// The first half of `write`: the new content is durable beside the old one.
 pub fn prepare<'r>(root: &'r Root, path: &str, content: &impl Serialize) -> Result<Prepared<'r>> {
     prepare_with(root, path, content, None)
 }
 
-/// New content that waits for the moment in which it counts.
+/// New content that is durable and does not count yet.
 #[must_use]
 pub struct Prepared<'r> {
     folder: Folder<'r>,
@@ -85,10 +85,10 @@ fn temporary(name: &str) -> String {
     format!("{name}.new")
 }
 
-/// Reads a sealed file; None where there is none.
+/// Reads a file that was written here; None if it is missing.
 ///
 /// # Errors
-/// A file that is not as it was written: nothing in it is believed.
+/// The file was changed since it was written: nothing in it is used.
 pub fn read<T: DeserializeOwned>(root: &Root, path: &str) -> Result<Option<T>> {
     let Some(bytes) = root.read_all(path)? else {
         return Ok(None);
@@ -138,7 +138,7 @@ mod tests {
     }
 
     proptest! {
-        /// Damage of any kind is detected, never believed and never a panic.
+        /// Damage of any kind is an error: it is never used and never a panic.
         #[test]
         fn damage_is_detected(at in 0usize..60, byte in any::<u8>(), cut in any::<bool>()) {
             let (dir, root) = root();

@@ -1,4 +1,4 @@
-//! A folder of the lake that is kept open, so that what is done to many files in it walks no path again.
+//! A folder of the lake that is kept open, so that work on many files in it does not walk the path each time.
 
 use anyhow::{Context, Result};
 use rustix::fs::{self, AtFlags, OFlags, RenameFlags};
@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use super::acl::{self, Acl};
 use super::root::{PathStat, Root, check_name, found_from, is_missing};
 
-/// What its methods are given is a name in it.
+/// An open folder; its methods take names of files in it.
 #[derive(Debug)]
 pub struct Folder<'r> {
     root: &'r Root,
@@ -32,7 +32,7 @@ impl Root {
 }
 
 impl Folder<'_> {
-    /// As people see it.
+    /// The path of a file in it, as people see it.
     pub fn shown(&self, name: &str) -> String {
         if self.path.is_empty() {
             self.root.shown(name)
@@ -66,7 +66,7 @@ impl Folder<'_> {
             .with_context(|| format!("syncing {}", self.shown(name)))
     }
 
-    /// What stands at a name, symlinks not followed.
+    /// What is at a name; symlinks are not followed.
     pub fn stat(&self, name: &str) -> Result<Option<PathStat>> {
         check_name(name)?;
         match fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -76,7 +76,7 @@ impl Folder<'_> {
         }
     }
 
-    /// Moves a file to where nothing may stand yet. False: something stands there.
+    /// Moves a file to a free name. False: the name is taken.
     pub fn rename_new(&self, name: &str, to: &Folder<'_>, new_name: &str) -> Result<bool> {
         match self.rename(name, to, new_name, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => Ok(false),
@@ -84,7 +84,7 @@ impl Folder<'_> {
         }
     }
 
-    /// Moves a file, replacing in one moment what stands there.
+    /// Moves a file; what is at the new name is replaced in one moment.
     pub fn rename_over(&self, name: &str, to: &Folder<'_>, new_name: &str) -> Result<()> {
         let moved = self.rename(name, to, new_name, RenameFlags::empty());
         self.moved(name, to, new_name, moved)
@@ -98,7 +98,7 @@ impl Folder<'_> {
         moved.with_context(|| format!("moving {} to {}", self.shown(name), to.shown(new)))
     }
 
-    /// Removes a file; one that is not there is no error.
+    /// Removes a file; a missing file is not an error.
     pub fn remove_file(&self, name: &str) -> Result<()> {
         check_name(name)?;
         match fs::unlinkat(&self.dir, name, AtFlags::empty()) {
@@ -107,13 +107,13 @@ impl Folder<'_> {
         }
     }
 
-    /// What is made in the folder begins with this list; None where its mode is all.
+    /// The folder's default ACL, which new files and folders in it inherit; None if it has none.
     pub fn default_acl(&self) -> Result<Option<Acl>> {
         acl::read_default(&self.dir)
             .with_context(|| format!("reading the ACL of {}", self.root.shown(&self.path)))
     }
 
-    /// Gives a file what it would have inherited in a folder with this default; a missing file is no error.
+    /// Gives a file the ACL that it would have inherited in a folder with this default; a missing file is not an error.
     pub fn inherit(&self, name: &str, default: Option<&Acl>) -> Result<()> {
         let file = match self.open(name, OFlags::RDONLY) {
             Ok(file) => file,

@@ -1,5 +1,5 @@
-//! What readers were granted on a folder must hold for what comes into it later. The kernel sees to that for what is
-//! made in the folder; what is staged elsewhere and renamed into it is given its list here.
+//! Rights granted on a folder must hold for files that come into it later. The kernel lets files inherit them that are made
+//! in the folder; files that are staged elsewhere and renamed into it get their ACL here.
 
 use anyhow::{Context, Result};
 use std::os::fd::OwnedFd;
@@ -9,18 +9,18 @@ use super::folder::Folder;
 use super::root::Root;
 
 impl Root {
-    /// What is made in a folder begins with this list; None where its mode is all.
+    /// A folder's default ACL, which new files and folders in it inherit; None if it has none.
     pub fn default_acl(&self, folder: &str) -> Result<Option<Acl>> {
         self.open_folder(folder)?.default_acl()
     }
 
-    /// Gives a file what it would have inherited in a folder with this default; a missing file is no error.
+    /// Gives a file the ACL that it would have inherited in a folder with this default; a missing file is not an error.
     pub fn inherit(&self, file: &str, default: Option<&Acl>) -> Result<()> {
         let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
         self.open_folder(folder)?.inherit(name, default)
     }
 
-    /// Gives a folder what it would have inherited in one with this default.
+    /// Gives a folder the ACLs that it would have inherited in one with this default.
     fn inherit_folder(&self, folder: &str, default: &Acl) -> Result<()> {
         let dir = self.needed(folder)?;
         acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))
@@ -28,7 +28,7 @@ impl Root {
             .with_context(|| format!("setting the ACL of {}", self.shown(folder)))
     }
 
-    /// Gives one folder the lists of another.
+    /// Gives one folder the ACLs of another.
     fn copy_acl(&self, from: &str, to: &str) -> Result<()> {
         let (model, copy) = (self.needed(from)?, self.needed(to)?);
         let set = || -> Result<()> {
@@ -49,7 +49,7 @@ impl Root {
     }
 }
 
-/// A folder that files are being moved into, and the default found on it.
+/// A folder that files are moved into, with its default ACL.
 #[derive(Debug)]
 pub(in crate::lake) struct Heirs<'f> {
     folder: &'f Folder<'f>,
@@ -62,7 +62,7 @@ impl<'f> Heirs<'f> {
         Ok(Heirs { folder, default })
     }
 
-    /// Gives a staged file the list of the folder that it is about to be moved to.
+    /// Gives a staged file the ACL that it would inherit in the folder it is moved to.
     pub(in crate::lake) fn endow(&self, staging: &Folder<'_>, staged: &str) -> Result<()> {
         match &self.default {
             None => Ok(()),
@@ -70,7 +70,7 @@ impl<'f> Heirs<'f> {
         }
     }
 
-    /// Mends the files of these names, should the folder's list have been changed while they were moved there.
+    /// Corrects the ACLs of these files if the folder's default was changed while they were moved.
     pub(in crate::lake) fn mend<'n>(&self, mut names: impl Iterator<Item = &'n str>) -> Result<()> {
         let now = self.folder.default_acl()?;
         if now == self.default {
@@ -80,7 +80,7 @@ impl<'f> Heirs<'f> {
     }
 }
 
-/// Gives a staged folder and the files in it what stands at, or would be inherited at, the place that it will take.
+/// Gives a staged folder and its files the ACLs of the folder at `place`, or those that a new folder there would inherit.
 pub fn like(root: &Root, staged: &str, place: &str) -> Result<()> {
     let mut model = place;
     while root.stat(model)?.is_none() {

@@ -1,4 +1,4 @@
-//! One run at a time per topic: an flock(2), which dies with its holder.
+//! One run at a time per topic: an flock(2), which the kernel releases when its holder dies.
 
 use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
@@ -12,7 +12,7 @@ use super::root::Root;
 use crate::lake::layout::paths::HOME;
 use crate::locked::Locked;
 
-/// How often a waiting run looks again.
+/// How long a waiting run waits before it tries again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Takes a topic's lock, waiting up to `wait` for another run.
@@ -31,7 +31,7 @@ pub fn take(root: &Root, topic: &str, run_id: &str, wait: Duration) -> Result<Lo
             Err(error) => return Err(error).with_context(|| format!("locking {}", root.shown(&path))),
         }
     }
-    // For people who wonder; a lock that can't be written still locks, and what has a second name may be somebody's file.
+    // The text is for people. A lock that can't be written still locks; a file with a second name may be somebody else's.
     if file.metadata().is_ok_and(|found| found.nlink() == 1) {
         let _ = file.set_len(0);
         let text = format!("run {run_id}, process {}", std::process::id());

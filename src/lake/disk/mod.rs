@@ -1,4 +1,4 @@
-//! The lake as a file system: the only code that knows openat, rename, fsync, locks and ACLs.
+//! The only code that touches the file system: openat, rename, fsync, locks and ACLs.
 
 pub mod acl;
 pub(crate) mod checksummed;

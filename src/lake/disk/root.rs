@@ -1,5 +1,5 @@
-//! The lake's root folder, opened once. Every path below it is walked folder by folder without following
-//! symlinks, so that nothing is ever read, written or deleted outside of it.
+//! The lake's root folder, opened once. Every path below it is walked folder by folder without following symlinks, so that
+//! nothing outside of it is ever read, written or deleted.
 
 mod make;
 mod remove;
@@ -17,7 +17,7 @@ use crate::words::one_line;
 
 const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Paths given to its methods are relative to the root, with `/` between names and no `.` or `..`.
+/// The open root. Its methods take paths relative to the root, with `/` between names and no `.` or `..`.
 #[derive(Debug)]
 pub struct Root {
     dir: OwnedFd,
@@ -28,7 +28,7 @@ pub struct Root {
     pub(in crate::lake) dir_mode: Mode,
 }
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathStat {
     pub kind: FileType,
@@ -36,12 +36,12 @@ pub struct PathStat {
 }
 
 impl Root {
-    /// Opens the root; `create` makes it where it is missing. None: it is missing.
+    /// Opens the root; with `create` a missing one is made. None: it is missing.
     pub fn open(path: &Path, file_mode: u32, dir_mode: u32, create: bool) -> Result<Option<Root>> {
         if create {
             make::make_root(path, dir_mode)?;
         }
-        // The root itself may be a symlink: that is the user's own word.
+        // The root itself may be a symlink, because the user chose it.
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         match fs::open(path, flags, Mode::empty()) {
             Ok(dir) => Ok(Some(Root {
@@ -72,26 +72,26 @@ impl Root {
             .with_context(|| format!("creating {}", self.shown(rel)))
     }
 
-    /// A file that exists, for writing more at its end.
+    /// An existing file, for appending.
     pub fn append(&self, rel: &str) -> Result<File> {
         let flags = OFlags::APPEND | OFlags::WRONLY;
         self.open_file(rel, flags)
             .with_context(|| format!("opening {}", self.shown(rel)))
     }
 
-    /// A file for locking, made where it is missing.
+    /// A file for locking, made if it is missing.
     pub fn lock_file(&self, rel: &str) -> Result<File> {
         self.open_or_create(rel, OFlags::RDWR, self.file_mode)
             .with_context(|| format!("opening the lock {}", self.shown(rel)))
     }
 
-    /// A file that is only ever added to, made where it is missing, closed to others whatever mode data files have.
+    /// A file that is only appended to, made if it is missing; its mode is 0640, whatever mode data files have.
     pub fn journal(&self, rel: &str) -> Result<File> {
         self.open_or_create(rel, OFlags::APPEND | OFlags::RDWR, Mode::from_raw_mode(0o640))
             .with_context(|| format!("opening {}", self.shown(rel)))
     }
 
-    /// A file for reading; None where there is none.
+    /// A file for reading; None if it is missing.
     pub fn read(&self, rel: &str) -> Result<Option<File>> {
         match self.open_file(rel, OFlags::RDONLY) {
             Ok(file) => Ok(Some(file)),
@@ -100,7 +100,7 @@ impl Root {
         }
     }
 
-    /// A whole small file; None where there is none.
+    /// The content of a small file; None if it is missing.
     pub fn read_all(&self, rel: &str) -> Result<Option<Vec<u8>>> {
         let Some(mut file) = self.read(rel)? else {
             return Ok(None);
@@ -111,7 +111,7 @@ impl Root {
         Ok(Some(bytes))
     }
 
-    /// What stands at a path, symlinks not followed.
+    /// What is at a path; symlinks are not followed.
     pub fn stat(&self, rel: &str) -> Result<Option<PathStat>> {
         let found = self
             .parent(rel)
@@ -123,7 +123,7 @@ impl Root {
         }
     }
 
-    /// Whether something other than a symlink stands at a path; `.` is the root.
+    /// Whether anything but a symlink is at a path; `.` is the root.
     pub fn folder_or_file(&self, rel: &str) -> Result<bool> {
         if rel == "." {
             return Ok(true);
@@ -132,7 +132,7 @@ impl Root {
         Ok(found.is_some_and(|found| found.kind != FileType::Symlink))
     }
 
-    /// Moves a file to where nothing may stand yet. False: something stands there.
+    /// Moves a file to a free path. False: the path is taken.
     pub fn rename_new(&self, from: &str, to: &str) -> Result<bool> {
         match self.rename_with(from, to, RenameFlags::NOREPLACE) {
             Ok(()) => Ok(true),
@@ -143,7 +143,7 @@ impl Root {
         }
     }
 
-    /// Moves a file, replacing in one moment what stands there.
+    /// Moves a file; what is at the new path is replaced in one moment.
     pub fn rename_over(&self, from: &str, to: &str) -> Result<()> {
         self.rename_with(from, to, RenameFlags::empty())
             .with_context(|| format!("moving {} to {}", self.shown(from), self.shown(to)))
@@ -161,14 +161,14 @@ impl Root {
         Ok(fs::renameat_with(from_dir, from_name, to_dir, to_name, flags)?)
     }
 
-    /// A relative symlink, for readers only: we never follow it.
+    /// Makes a relative symlink for readers; lakectl itself never follows it.
     pub fn symlink(&self, target: &str, rel: &str) -> Result<()> {
         self.parent(rel)
             .and_then(|(dir, name)| Ok(fs::symlinkat(target, dir, name)?))
             .with_context(|| format!("making the link {}", self.shown(rel)))
     }
 
-    /// Where a symlink points; None where there is none.
+    /// Where a symlink points; None if the path is not a symlink.
     pub fn link_target(&self, rel: &str) -> Result<Option<String>> {
         let target = self
             .parent(rel)
@@ -180,7 +180,7 @@ impl Root {
         }
     }
 
-    /// The names in a folder, sorted, with what they are; none where the folder is missing.
+    /// The names in a folder with their types, sorted; none if the folder is missing.
     pub fn list(&self, rel: &str) -> Result<Vec<(String, FileType)>> {
         let dir = match self.walk(rel) {
             Ok(dir) => dir,
@@ -195,7 +195,7 @@ impl Root {
             .collect())
     }
 
-    /// An open folder, for what only its descriptor can tell; the empty path is the root. None: it is missing.
+    /// A folder's descriptor; the empty path is the root. None: it is missing.
     pub fn folder(&self, rel: &str) -> Result<Option<OwnedFd>> {
         match self.walk(rel) {
             Ok(dir) => Ok(Some(dir)),
@@ -211,11 +211,11 @@ impl Root {
             .with_context(|| format!("syncing the folder {}", self.shown(rel)))
     }
 
-    /// Makes everything on the lake's filesystem durable; what could not be written is told since Linux 5.8.
+    /// Makes everything on the lake's filesystem durable; since Linux 5.8 it reports failed writes.
     ///
     /// # Errors
-    /// It failed now, or did before: the kernel tells once of a write that went wrong, and it may have been one of the
-    /// files that another topic's commit asks about next.
+    /// It failed now or earlier in this run: the kernel reports a failed write only once, and it may have been a file of
+    /// another topic, whose commit syncs next.
     pub fn sync_filesystem(&self) -> Result<()> {
         let mut failed = self.sync_failed.lock().unwrap_or_else(PoisonError::into_inner);
         if *failed {
@@ -237,7 +237,7 @@ impl Root {
     fn open_or_create(&self, rel: &str, flags: OFlags, mode: Mode) -> Result<File> {
         let (dir, name) = self.parent(rel)?;
         match open_regular(&dir, name, flags | OFlags::CREATE | OFlags::EXCL, mode) {
-            // Who makes it gives it its mode, whatever umask the shell has.
+            // A new file gets the mode as it is configured, whatever umask the shell has.
             Ok(new) => {
                 fs::fchmod(&new, mode)?;
                 Ok(new)
@@ -258,7 +258,7 @@ impl Root {
         check_name(name)?;
         let file = open_regular(dir, name, flags, self.file_mode)?;
         if flags.contains(OFlags::CREATE | OFlags::EXCL) {
-            // The configured mode is meant as it stands, whatever umask the shell has.
+            // A new file gets the mode as it is configured, whatever umask the shell has.
             fs::fchmod(&file, self.file_mode)?;
         }
         Ok(file)
@@ -274,7 +274,7 @@ impl Root {
         self.walk_and_make(rel, &mut |_, _, _| Err(Errno::NOENT.into()))
     }
 
-    /// `missing` is told the folder in which a name is missing, the name, and that folder's path.
+    /// Calls `missing` with the folder in which a name is missing, the name, and that folder's path.
     fn walk_and_make(
         &self,
         rel: &str,
@@ -289,7 +289,7 @@ impl Root {
                 Err(Errno::NOENT) => missing(dir, name, rel[..above].trim_end_matches('/'))?,
                 Err(error @ (Errno::LOOP | Errno::NOTDIR)) => {
                     return Err(error).context(format!(
-                        "`{name}` is no folder, or a symlink, which is never followed"
+                        "`{name}` is not a folder, or is a symlink, which is never followed"
                     ));
                 }
                 opened => opened?,
@@ -304,9 +304,9 @@ impl Root {
     }
 }
 
-/// A file of ours, or an error: what somebody else put in its place is neither followed nor waited for.
+/// Opens a regular file. Anything else that somebody put in its place is an error, neither followed nor waited for.
 fn open_regular(dir: &OwnedFd, name: &str, flags: OFlags, mode: Mode) -> Result<File> {
-    // A named pipe would make us wait for whoever is at its other end.
+    // Without NONBLOCK, opening a named pipe would wait for its other end.
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file: File = match fs::openat(dir, name, flags, mode) {
         Err(error @ Errno::LOOP) => return Err(error).context("it is a symlink, which is never followed"),
@@ -314,13 +314,16 @@ fn open_regular(dir: &OwnedFd, name: &str, flags: OFlags, mode: Mode) -> Result<
     };
     match FileType::from_raw_mode(fs::fstat(&file)?.st_mode) {
         FileType::RegularFile => Ok(file),
-        _ => bail!("it is no regular file"),
+        _ => bail!("it is not a regular file"),
     }
 }
 
 pub(super) fn check_name(name: &str) -> Result<()> {
     if name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']) {
-        bail!("`{}` is no name of a file in the lake", name.escape_debug());
+        bail!(
+            "`{}` can't be the name of a file in the lake",
+            name.escape_debug()
+        );
     }
     Ok(())
 }
@@ -336,7 +339,7 @@ pub(super) fn is_missing(error: &anyhow::Error) -> bool {
     error.downcast_ref() == Some(&Errno::NOENT)
 }
 
-/// Raw mode bits beside each name, so that the list can be sorted.
+/// The names in a folder, with raw mode bits, so that the list can be sorted.
 fn entries(dir: impl AsFd) -> Result<Vec<(String, u32)>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(&dir)? {
@@ -359,81 +362,4 @@ fn entries(dir: impl AsFd) -> Result<Vec<(String, u32)>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-    use std::os::unix::fs::MetadataExt;
-
-    fn root(dir: &Path) -> Root {
-        Root::open(dir, 0o640, 0o750, true).unwrap().unwrap()
-    }
-
-    #[test]
-    fn after_a_failed_sync_of_the_filesystem_none_counts() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = root(dir.path());
-        root.sync_filesystem().unwrap();
-        *root.sync_failed.lock().unwrap() = true;
-        root.sync_filesystem().unwrap_err();
-    }
-
-    #[test]
-    fn modes_are_as_configured() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = root(&dir.path().join("lake"));
-        root.make_dirs("a/b").unwrap();
-        root.create("a/b/f").unwrap().write_all(b"x").unwrap();
-        assert_eq!(
-            std::fs::metadata(root.path().join("a/b")).unwrap().mode() & 0o7777,
-            0o750
-        );
-        assert_eq!(
-            std::fs::metadata(root.path().join("a/b/f")).unwrap().mode() & 0o7777,
-            0o640
-        );
-        assert_eq!(root.stat("a/b/f").unwrap().unwrap().bytes, 1);
-        assert!(root.stat("a/c/f").unwrap().is_none());
-    }
-
-    #[test]
-    fn symlinks_are_never_followed() {
-        let dir = tempfile::tempdir().unwrap();
-        let outside = dir.path().join("outside");
-        std::fs::create_dir(&outside).unwrap();
-        std::fs::write(outside.join("kept"), "x").unwrap();
-        let root = root(&dir.path().join("lake"));
-        std::os::unix::fs::symlink(&outside, root.path().join("out")).unwrap();
-        assert!(root.make_dirs("out/new").is_err());
-        assert!(root.create("out/f").is_err());
-        assert!(root.read("out/kept").is_err());
-        assert!(root.remove_tree("out").is_err());
-        assert!(root.list("out").is_err());
-        root.make_dirs("tree").unwrap();
-        std::os::unix::fs::symlink(&outside, root.path().join("tree/link")).unwrap();
-        root.remove_tree("tree").unwrap();
-        assert!(outside.join("kept").exists() && !root.path().join("tree").exists());
-    }
-
-    #[test]
-    fn names_cannot_climb() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = root(&dir.path().join("lake"));
-        assert!(root.create("../f").is_err());
-        assert!(root.make_dirs("a/../../b").is_err());
-        assert!(!dir.path().join("b").exists());
-    }
-
-    #[test]
-    fn a_move_never_overwrites_unless_told() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = root(dir.path());
-        for (name, text) in [("a", "1"), ("b", "2")] {
-            root.create(name).unwrap().write_all(text.as_bytes()).unwrap();
-        }
-        assert!(!root.rename_new("a", "b").unwrap());
-        assert_eq!(root.read_all("b").unwrap().unwrap(), b"2");
-        root.rename_over("a", "b").unwrap();
-        assert_eq!(root.read_all("b").unwrap().unwrap(), b"1");
-        assert!(root.read_all("a").unwrap().is_none());
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! Compression in frames: a gzip or zstd file may be a row of them, so files can be closed and gone on with.
+//! Compression in frames: a gzip or zstd file may consist of several, so a closed file can be continued.
 
 use std::io::{self, Write};
 use xxhash_rust::xxh3::Xxh3;
@@ -6,20 +6,20 @@ use zstd::bulk::Compressor;
 
 use crate::config::Compression;
 
-/// Level 1: the lake is written once and mostly bounded by the broker, and higher levels save little on JSON.
+/// Level 1: the broker mostly limits the speed of writing, and higher levels save little on JSON.
 const ZSTD_LEVEL: i32 = 1;
 /// gzip's own default.
 const GZIP_LEVEL: u32 = 6;
 
-/// What writers need while they compress, and can share.
+/// Memory for compression, which writers share.
 #[derive(Default)]
 pub struct Scratch {
     bytes: Vec<u8>,
-    /// Making one takes as long as compressing some hundred lines.
+    /// Kept, because making one takes as long as compressing some hundred lines.
     zstd: Option<Compressor<'static>>,
 }
 
-/// Turns chunks of lines into what goes on disk, and keeps its length and checksum.
+/// Compresses chunks of lines for a file, and keeps the file's length and checksum.
 pub struct FrameWriter {
     compression: Compression,
     hasher: Box<Xxh3>,

@@ -1,4 +1,4 @@
-//! Bytes of a data file on their way to the disk: compressed, checksummed, synced.
+//! Writing data files: lines are compressed, checksummed, written and synced.
 
 pub(super) mod compress;
 pub(super) mod writer;

@@ -1,5 +1,5 @@
-//! Lines on their way to disk while the next ones are made: one thread compresses, checksums and writes, another one
-//! brings what was written to the disk, so that little is left to sync when the run commits.
+//! Writes lines while the next ones are made: one thread compresses, checksums and writes, another one syncs what was
+//! written, so that little is left to sync when the run commits.
 
 use anyhow::{Context, Result, anyhow};
 use std::collections::HashMap;
@@ -12,24 +12,24 @@ use std::thread::JoinHandle;
 use super::compress::{FrameWriter, Scratch};
 use crate::config::Compression;
 
-/// Bytes of a file's lines that are worth handing over.
+/// Bytes of a file's lines that are handed over as one chunk.
 pub(in crate::lake) const CHUNK: usize = 512 * 1024;
-/// Bytes of lines from which on threads are worth it.
+/// From this many bytes of lines on, threads are started.
 const THREADS_FROM: usize = 4 * 1024 * 1024;
-/// Bytes of lines that may be on their way; more of them only as one chunk by itself, which is a very large line.
-/// Files mostly fill at the same pace: what they become at once must not keep the next lines waiting.
+/// Bytes of lines that may wait for the writing thread; only a single chunk, a very large line, may be larger.
+/// Files mostly fill at the same pace: chunks that become full together must not keep the next lines waiting.
 const AHEAD_MAX: usize = 4 * 1024 * 1024;
-/// Bytes of one file that are worth a sync before the commit's own.
+/// From this many unsynced bytes on, a file is synced before the commit.
 const SYNC_BYTES: u64 = 4 * 1024 * 1024;
-/// Files that may wait for it; what finds no place waits for the commit.
+/// Files that may wait for such a sync; others are synced by the commit.
 const SYNCS_AHEAD: usize = 16;
-/// Buffers that wait for lines: as many as may be on their way.
+/// Buffers kept for reuse: as many as chunks may wait.
 const SPARE_MAX: usize = AHEAD_MAX / CHUNK;
 
 /// Lines for the end of a file.
 #[derive(Debug)]
 pub(in crate::lake) struct Chunk {
-    /// Tells the files of one writer apart.
+    /// The file's number in its writer.
     pub number: u32,
     pub file: Arc<File>,
     /// The path as people see it.
@@ -38,8 +38,8 @@ pub(in crate::lake) struct Chunk {
     pub lines: Vec<u8>,
 }
 
-/// Writes chunks: here, until there is so much that threads are worth it. Dropped, the threads end without anyone
-/// hearing of it: the run is lost then anyway.
+/// Writes chunks: in the calling thread until there are enough of them for threads. If it is dropped, nobody waits for the
+/// threads: the run has failed anyway.
 #[derive(Debug)]
 pub(in crate::lake) struct Writer {
     way: WriteMode,
@@ -54,7 +54,7 @@ enum WriteMode {
 }
 
 impl Writer {
-    /// Of chunks that are made ready in buffers of `buffer` bytes, as a rule.
+    /// A writer of chunks that mostly come in buffers of `buffer` bytes.
     pub fn new(buffer: usize) -> Writer {
         Writer {
             way: WriteMode::Here {
@@ -73,10 +73,10 @@ impl Writer {
         self.spare.take()
     }
 
-    /// Writes a chunk, or hands it over once there is room for it.
+    /// Writes a chunk, or hands it over once there is room.
     ///
     /// # Errors
-    /// What went wrong, be it with an earlier one.
+    /// This chunk or an earlier one could not be written.
     pub fn write(&mut self, chunk: Chunk) -> Result<()> {
         match &mut self.way {
             WriteMode::Here { files, bytes } => {
@@ -100,7 +100,7 @@ impl Writer {
         }
     }
 
-    /// Waits for all chunks to be written, and says what came of them.
+    /// Waits for all chunks to be written, and returns the files.
     pub fn finish(&mut self) -> Result<WrittenFiles> {
         match std::mem::replace(&mut self.way, WriteMode::Ended) {
             WriteMode::Here { files, .. } => Ok(files),
@@ -127,10 +127,10 @@ impl Writer {
     }
 }
 
-/// Buffers of lines that are written, for others: fresh memory costs more than what is done with it.
+/// Buffers for reuse: fresh memory costs more than filling it.
 #[derive(Debug)]
 struct Spare {
-    /// Bytes of each.
+    /// Bytes of each buffer.
     size: usize,
     buffers: Vec<Vec<u8>>,
 }
@@ -142,7 +142,7 @@ impl Spare {
             .unwrap_or_else(|| Vec::with_capacity(self.size))
     }
 
-    /// What is of another size, as very large lines make it, is given back.
+    /// Keeps a buffer; one of another size, which a very large line made, is freed.
     fn keep(&mut self, mut buffer: Vec<u8>) {
         if self.buffers.len() < SPARE_MAX && buffer.capacity() == self.size {
             buffer.clear();
@@ -151,18 +151,18 @@ impl Spare {
     }
 }
 
-/// The thread that writes, seen from where lines are made.
+/// The writing thread, as the thread that makes lines uses it.
 #[derive(Debug)]
 struct Threads {
     chunks: Sender<Chunk>,
-    /// The lines that are written.
+    /// Buffers whose lines are written.
     done: Receiver<Vec<u8>>,
-    /// Bytes of the others.
+    /// Bytes of lines that are not written yet.
     ahead: usize,
     thread: JoinHandle<Result<WrittenFiles>>,
 }
 
-/// The thread that writes has ended, and says why when it is joined.
+/// The writing thread has ended; joining it returns the reason.
 struct WriterEnded;
 
 impl Threads {
@@ -184,7 +184,7 @@ impl Threads {
     }
 }
 
-/// Files and what came to lie in them.
+/// The files of a writer, with their length and checksum.
 #[derive(Debug, Default)]
 pub(in crate::lake) struct WrittenFiles {
     files: HashMap<u32, WrittenPart>,
@@ -194,18 +194,18 @@ pub(in crate::lake) struct WrittenFiles {
 #[derive(Debug)]
 struct WrittenPart {
     frames: FrameWriter,
-    /// Bytes that were given to the thread that syncs.
+    /// Bytes that were handed to the syncing thread.
     synced: u64,
 }
 
 impl WrittenFiles {
-    /// Bytes on disk of a file, and their checksum; None where nothing was written to it.
+    /// A file's bytes on disk and their checksum; None if nothing was written to it.
     pub fn of(&self, number: u32) -> Option<(u64, String)> {
         let part = self.files.get(&number)?;
         Some((part.frames.bytes(), part.frames.checksum()))
     }
 
-    /// Returns the file, which has grown.
+    /// Appends a chunk to its file.
     fn write(&mut self, chunk: &Chunk) -> Result<&mut WrittenPart> {
         let new = || WrittenPart {
             frames: FrameWriter::new(chunk.compression),
@@ -231,7 +231,7 @@ impl WrittenFiles {
             if bytes - part.synced >= SYNC_BYTES && syncs.try_send((chunk.file, chunk.shown)).is_ok() {
                 part.synced = bytes;
             }
-            // A writer that nobody waits for any more has its last chunks to write all the same.
+            // The last chunks are written even if nobody waits for them any more.
             let _ = done.send(chunk.lines);
         }
         drop(syncs);
@@ -239,7 +239,7 @@ impl WrittenFiles {
     }
 }
 
-/// A sync that fails tells of a write that failed, once: its run must not commit.
+/// Syncs files. The kernel reports a failed write only once, so after a failure the run must not commit.
 fn sync_all(files: &Receiver<(Arc<File>, String)>) -> Result<()> {
     for (file, shown) in files {
         file.sync_data().with_context(|| format!("syncing {shown}"))?;
@@ -267,7 +267,7 @@ mod tests {
     const BUFFER: usize = CHUNK + 1000;
 
     #[test]
-    fn buffers_come_back_empty_and_none_of_a_very_large_line() {
+    fn buffers_are_reused_but_not_those_of_very_large_lines() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lines");
         let file = Arc::new(File::create(&path).unwrap());

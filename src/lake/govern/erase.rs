@@ -1,4 +1,4 @@
-//! Erasing persons from the lake: the data files that hold them are found by reading, and written anew without them.
+//! Erases persons from the lake: data files are searched for their lines, and written anew without them.
 
 use anyhow::{Context, Result, bail};
 use std::io::Write;
@@ -26,7 +26,7 @@ use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::subjects::matcher::{Matcher, Verdict};
 
-/// Files of one commit: the ledger's state names them all.
+/// The most files of one commit, because the ledger's state names them all.
 const FILES_PER_COMMIT: usize = 10_000;
 
 /// A data file and its day.
@@ -43,7 +43,7 @@ impl DayFile {
 }
 
 impl Lake<'_> {
-    /// The topics that the ledger knows, with their kind; without it where a topic's ledger can't be read.
+    /// The topics that the ledger knows, with their kind; None if a topic's state can't be read.
     pub fn known_topics(&self) -> Result<Vec<(String, Option<Kind>)>> {
         let mut topics = Vec::new();
         for topic in ledger::topics(&self.root)? {
@@ -56,7 +56,7 @@ impl Lake<'_> {
         Ok(topics)
     }
 
-    /// Reads all data files of a topic, and touches nothing. A run that is under way may change them meanwhile.
+    /// Searches all data files of a topic and changes nothing. A run may change them meanwhile.
     pub fn look_for(&self, topic: &Topic, matcher: &Matcher, stop: &Stop) -> Result<LakeHits> {
         let mut found = LakeHits::default();
         if let Some(state) = TopicState::load(&self.root, &topic.name)? {
@@ -75,10 +75,10 @@ impl Lake<'_> {
     }
 
     /// Erases from a topic what `matcher` finds, under the topic's lock.
-    /// What `seen` found clean and has not changed is not read again.
+    /// Files that `seen` found clean and that have not changed are not read again.
     ///
     /// # Errors
-    /// What was committed by then stays erased; another run goes on with the rest.
+    /// Lines whose erasure was committed before stay erased; another run erases the rest.
     pub fn erase(
         &self,
         topic: &Topic,
@@ -136,7 +136,7 @@ impl Lake<'_> {
     }
 }
 
-/// Goes through the files that the manifests name; `hit` is called with each one that holds lines to erase.
+/// Searches the files that the manifests list, and calls `hit` for each that holds lines to erase.
 #[expect(clippy::too_many_arguments, reason = "one pass, with and without a change")]
 fn look(
     root: &Root,
@@ -157,7 +157,7 @@ fn look(
             if stop.signal().is_some() {
                 return Problem::new("stopped by a signal")
                     .about_topic(topic)
-                    .fix("run it again for the rest")
+                    .fix("run the erasure again for the rest")
                     .err();
             }
             let file = DayFile {
@@ -208,7 +208,7 @@ fn count(root: &Root, path: &str, matcher: &Matcher) -> Result<LineCounts> {
     Ok(counts)
 }
 
-/// A topic's change on its way to its commit.
+/// A topic's erasure, with the files that are staged so far.
 struct TopicRewrite<'c> {
     lake: &'c Lake<'c>,
     topic: &'c Topic,
@@ -231,7 +231,7 @@ impl TopicRewrite<'_> {
         Ok(self.pending.staging.clone())
     }
 
-    /// Stages a file without the lines that go; one without any other line goes as a whole.
+    /// Stages a file without the lines to erase; a file that holds no other lines is removed.
     fn rewrite(&mut self, file: &DayFile) -> Result<()> {
         let staging = self.staging()?;
         self.staged += 1;
@@ -255,7 +255,7 @@ impl TopicRewrite<'_> {
         Ok(())
     }
 
-    /// A stream of many small files in several commits; a table in one.
+    /// Commits what is staged of a stream if it is many files; a table is committed once.
     fn commit_many(&mut self) -> Result<()> {
         let many = self.pending.files.len() + self.pending.forget.len() >= FILES_PER_COMMIT;
         if many && self.state.kind == Kind::Stream {
@@ -265,7 +265,7 @@ impl TopicRewrite<'_> {
         }
     }
 
-    /// A table's snapshot, and with it the sidecar that holds its keys.
+    /// Stages a table's snapshot, and the sidecar that holds its keys, without the rows to erase.
     fn rewrite_snapshot(&mut self, snapshot: &Snapshot) -> Result<()> {
         let staging = self.staging()?;
         let root = &self.lake.root;
@@ -287,7 +287,7 @@ impl TopicRewrite<'_> {
         };
         let zone = self.lake.settings.lake.timezone;
         let mut clock = RecordDay::new(zone, self.topic.partition_time.clone());
-        // Where each day's last snapshot is kept, it must neither leave its day nor take another's place.
+        // If each day's last snapshot is kept, it must neither leave its day nor replace another day's.
         let stays = HivePartition::parse(&snapshot.day).filter(|_| self.topic.history);
         let (mut pending, written) = table::stage(root, change, Merge::nothing(), |ms| {
             stays.unwrap_or_else(|| clock.of_time(ms))
@@ -314,7 +314,7 @@ impl TopicRewrite<'_> {
     }
 }
 
-/// The other lines, byte for byte; the entry keeps the file's name, which is not that of its offsets any more.
+/// Writes the other lines, byte for byte. The file keeps its name, even if the offsets in it are erased.
 fn write_without(root: &Root, file: &DayFile, to: &str, matcher: &Matcher) -> Result<FileEntry> {
     let path = file.path();
     let compression = Compression::of(&path);

@@ -1,4 +1,4 @@
-//! The lake's own list of the erased, and the secret that their hashes are made with.
+//! The lake's own list of erased persons, and the secret that its hashes are made with.
 
 use anyhow::{Context, Result, bail};
 use std::time::Duration;
@@ -12,14 +12,15 @@ use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
 
 const ENTRIES: &str = ".lakectl/erasures";
 const SECRET: &str = ".lakectl/erasure-key";
-/// No topic has such a name.
+/// No topic can have this name.
 const LOCK: &str = "@erasures";
-/// Another erasure only holds it for as long as it takes to write a small file.
+/// Another erasure holds the lock only while it writes a small file.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
+/// Reads the list and its secret.
+///
 /// # Errors
-/// A list that is damaged, or one of list and secret without the other: nothing may be taken in, or the erased would
-/// come back.
+/// The list is damaged, or list or secret is missing. Then nothing may be taken in, or erased persons would come back.
 pub(in crate::lake) fn load(root: &Root) -> Result<Registry> {
     let secret = secret(root)?;
     match checksummed::read::<Vec<ErasedEntry>>(root, ENTRIES)? {
@@ -44,9 +45,12 @@ fn secret(root: &Root) -> Result<Option<ErasureSecret>> {
         .map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok())
         .collect();
     let secret = bytes.and_then(|bytes| ErasureSecret::from_bytes(&bytes));
-    secret
-        .map(Some)
-        .with_context(|| format!("{} is no key of ours", root.shown(SECRET)))
+    secret.map(Some).with_context(|| {
+        format!(
+            "{} does not hold the key of erasures; restore it from a backup",
+            root.shown(SECRET)
+        )
+    })
 }
 
 impl Lake<'_> {
@@ -55,8 +59,8 @@ impl Lake<'_> {
         load(&self.root)
     }
 
-    /// Adds what is not on the list yet. Every run that opens a topic after this drops what belongs to the entries.
-    /// `suggested` becomes the lake's secret where it has none; `entries` makes the entries with the one it has.
+    /// Adds the entries that are not on the list yet. Every run that opens a topic after this drops records that match them.
+    /// `suggested` becomes the lake's secret if it has none; `entries` makes the entries with the lake's secret.
     pub fn register(
         &self,
         run_id: &str,
@@ -65,7 +69,7 @@ impl Lake<'_> {
     ) -> Result<()> {
         let _lock = match lock::take(&self.root, LOCK, run_id, LOCK_WAIT)? {
             Locked::Ours(lock) => lock,
-            Locked::HeldBy(holder) => bail!("the list of erasures: {holder}"),
+            Locked::HeldBy(holder) => bail!("the list of erasures is locked: {holder}; run again"),
         };
         self.root.make_dirs(HOME)?;
         let mut known = load(&self.root)?;
@@ -77,7 +81,7 @@ impl Lake<'_> {
                     .iter()
                     .map(|byte| format!("{byte:02x}"))
                     .collect();
-                // The list comes first: a secret without one tells that it was lost.
+                // The list is written first: a secret without a list means that the list was lost.
                 checksummed::write(&self.root, ENTRIES, &known.entries)?;
                 checksummed::write_secret(&self.root, SECRET, &hex)?;
                 suggested.clone()

@@ -3,20 +3,20 @@
 use std::collections::HashSet;
 use xxhash_rust::xxh3::xxh3_128;
 
-/// What a look through a topic's files came to.
+/// What a search through a topic's files found.
 #[derive(Debug, Clone, Default)]
 pub struct LakeHits {
-    /// Those that hold lines to erase.
+    /// Files that hold lines to erase.
     pub files: Vec<FileHits>,
-    /// Files with lines that a person has to look at: they can't be read, and hold the subject's bytes.
+    /// Files with lines that somebody must look at: they can't be decoded, and hold the subject's bytes.
     pub not_searchable: Vec<FileHits>,
-    /// Files with lines that are kept although the subject stands in them, in another field.
+    /// Files with lines that are kept although another field holds the subject's value.
     pub mentions: Vec<FileHits>,
-    /// Lines that have no key to be compared.
+    /// Lines without a key to compare.
     pub without_key: u64,
     /// Files that could not be read, and why.
     pub failed: Vec<(String, String)>,
-    /// The files that hold none and need no second look, each as a hash of path and checksum: there may be millions.
+    /// Files without any such line, which need not be read again. Each is a hash of path and checksum: there may be millions.
     clean: HashSet<u128>,
 }
 
@@ -42,12 +42,12 @@ impl LakeHits {
         self.failed.extend(failed);
     }
 
-    /// Whether the file, as it was then, held nothing.
+    /// Whether the file with this checksum was read and held nothing.
     pub(super) fn is_clean(&self, path: &str, checksum: &str) -> bool {
         self.clean.contains(&same_file(path, checksum))
     }
 
-    /// Adds a file's counts; true where it holds lines to erase.
+    /// Adds a file's counts; true if it holds lines to erase.
     pub(in crate::lake) fn note(&mut self, path: &str, checksum: &str, counts: LineCounts) -> bool {
         let hits = |lines: u64| FileHits {
             path: path.to_owned(),

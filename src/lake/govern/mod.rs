@@ -1,4 +1,4 @@
-//! What must go: whole days by retention, persons by request.
+//! Removing data: purging whole days by retention, erasing persons on request.
 
 pub(super) mod erase;
 pub(super) mod erased_list;

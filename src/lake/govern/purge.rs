@@ -1,4 +1,4 @@
-//! Retention in the lake: what a purge would take, from the manifests alone, and the taking.
+//! Retention in the lake: the days that a purge may remove, by the manifests alone, and the purge itself.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -16,7 +16,7 @@ use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::words::one_line;
 
-/// A topic of the lake, by its ledger.
+/// A topic's days, by its ledger.
 #[derive(Debug, Clone)]
 pub struct TopicDays {
     pub topic: String,
@@ -35,21 +35,21 @@ pub struct DayFolder {
     pub files: u64,
     pub records: u64,
     pub bytes: u64,
-    /// It holds the current snapshot of a table: a state, not a history.
+    /// It holds a table's current snapshot, which is a state and not history.
     pub current: bool,
 }
 
-/// What a purge of one topic came to.
+/// The outcome of a topic's purge.
 #[derive(Debug, Clone, Default)]
 pub struct Purged {
     pub folders: Vec<DayFolder>,
-    /// Foreign files in days that were to go, and are left for their sake.
+    /// Foreign files that keep their days from being purged.
     pub foreign: Vec<String>,
-    /// Foreign files that came into a day in its last moment: they are in the trash, here or from an earlier purge.
+    /// Foreign files that were put into a day at the last moment: this purge or an earlier one kept them in the trash.
     pub kept: Vec<String>,
 }
 
-/// What to say of a foreign file that keeps its day from being purged.
+/// The warning of a foreign file that keeps its day from being purged.
 pub fn left_out(path: &str) -> String {
     format!(
         "{} is not lakectl's, and the purge leaves its day out; move it elsewhere and purge again",
@@ -57,16 +57,16 @@ pub fn left_out(path: &str) -> String {
     )
 }
 
-/// What to say of a foreign file that went into the trash with its day.
+/// The warning of a foreign file that was moved into the trash with its day.
 pub fn kept(path: &str) -> String {
     format!(
-        "{} is not lakectl's: it came into a day that was about to be purged, and was kept; move it where it belongs",
+        "{} is not lakectl's: it was put into a day that was about to be purged, and was kept; move it where it belongs",
         one_line(path)
     )
 }
 
 impl Lake<'_> {
-    /// All topics that the ledger knows, without looking at a single data file; an error says what of one can't be read.
+    /// The days of all topics that the ledger knows, without looking at data files; an error if a topic's ledger can't be read.
     pub fn survey(&self) -> Result<Vec<(String, Result<TopicDays>)>> {
         let mut found = Vec::new();
         for topic in ledger::topics(&self.root)? {
@@ -79,7 +79,7 @@ impl Lake<'_> {
         Ok(found)
     }
 
-    /// What can't be taken apart must not be committed to: a day that was moved elsewhere, a disk that is not mounted.
+    /// Checks, before the commit, that the folders can be removed: the disk is mounted, and no day was replaced by a symlink.
     fn check_places(&self, topic: &str, kind: Kind, folders: &[DayFolder]) -> Result<()> {
         let home = topic_folder(kind, topic);
         if self.root.stat(&home)?.is_none() {
@@ -96,7 +96,7 @@ impl Lake<'_> {
                 && found.kind != FileType::Directory
             {
                 return Problem::new(format!(
-                    "{} is no folder (a symlink is never followed); nothing of the topic was deleted",
+                    "{} is not a folder (a symlink is never followed); nothing of the topic was deleted",
                     self.root.shown(&folder.path)
                 ))
                 .about_topic(topic)
@@ -134,7 +134,7 @@ impl Lake<'_> {
         })
     }
 
-    /// Names on the way down to the day folders that are none of ours.
+    /// Foreign paths beside the topic's year, month and day folders.
     pub fn strangers(&self, topic: &str, kind: Kind, days: &[String]) -> Result<Vec<String>> {
         let ours: HashSet<&str> = days.iter().flat_map(|day| with_parents(day)).collect();
         let mut strangers = Vec::new();
@@ -156,8 +156,8 @@ impl Lake<'_> {
         Ok(strangers)
     }
 
-    /// Parts days into those that hold nothing but what their manifests name, which a purge may take, and the foreign
-    /// files in the others.
+    /// Splits days into those that hold only files of their manifests, which a purge may remove, and the foreign files in
+    /// the others.
     pub fn part_foreign(&self, topic: &str, days: Vec<DayFolder>) -> Result<(Vec<DayFolder>, Vec<String>)> {
         let (mut clean, mut foreign) = (Vec::new(), Vec::new());
         for day in days {
@@ -176,10 +176,10 @@ impl Lake<'_> {
         Ok((clean, foreign))
     }
 
-    /// Takes `planned` out of the lake but for days with foreign files, and remembers that nothing before `cutoff` shall come back.
+    /// Purges the `planned` days except those with foreign files, and records that nothing before `cutoff` may come back.
     ///
     /// # Errors
-    /// A folder that holds more by now than was planned: nothing of the topic is deleted.
+    /// A folder holds more by now than was planned. Nothing of the topic is deleted.
     pub fn purge(
         &self,
         topic: &str,
@@ -201,7 +201,7 @@ impl Lake<'_> {
             self.check_places(topic, state.kind, &folders)?;
         }
         let (folders, foreign) = self.part_foreign(topic, folders)?;
-        // Nothing purged is nothing to keep out.
+        // If nothing is purged, the cutoff does not move.
         if !folders.is_empty() {
             self.purge_folders(topic, cutoff, &folders, run_id, &mut state)?;
         }
@@ -243,7 +243,7 @@ fn with_parents(folder: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Exactly the planned folders that are still there.
+/// The planned folders that are still there; an error if one has grown.
 fn check(topic: &str, planned: &[DayFolder], now: &TopicDays) -> Result<Vec<DayFolder>> {
     let mut folders = Vec::new();
     for plan in planned {

@@ -1,4 +1,4 @@
-//! Which day folder a record belongs to.
+//! The day folder of a record.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
@@ -8,7 +8,7 @@ use crate::config::{PartitionTime, units};
 use crate::decode::Decoded;
 use crate::decode::key::DecodedKey;
 
-/// Tells the day by the time that the topic's `lake.partition_time` names.
+/// Finds a record's day by the time that the topic's `lake.partition_time` names.
 #[derive(Debug)]
 pub struct RecordDay {
     clock: DayClock,
@@ -27,7 +27,7 @@ impl RecordDay {
         }
     }
 
-    /// Whether a field of the value decides.
+    /// Whether a field of the value decides the day.
     pub fn is_by_field(&self) -> bool {
         matches!(self.by, PartitionTime::Field(_))
     }
@@ -41,7 +41,7 @@ impl RecordDay {
         self.clock.day_of(time)
     }
 
-    /// The time that decides the day in milliseconds since 1970; -1 where there is none that has a day.
+    /// The time that decides the day, in milliseconds since 1970; -1 if there is none, or it is outside 1970-9999.
     pub fn time_of(&mut self, record: &Decoded<'_>) -> i64 {
         let time = self.raw_time(record);
         match self.clock.day_of(time) {
@@ -59,7 +59,7 @@ impl RecordDay {
         self.clock.day_of(time_ms)
     }
 
-    /// The latest day that `time_of` has seen.
+    /// The latest day among the times that `time_of` returned.
     pub fn latest(&self) -> HivePartition {
         self.latest
     }

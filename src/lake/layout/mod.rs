@@ -1,4 +1,4 @@
-//! Which folder and which file name a record belongs to: topics, days, Hive partitions.
+//! The folder and file name of each record: topics, days, Hive partitions.
 
 pub(super) mod day;
 pub mod paths;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::config::{Compression, Kind, units};
 
-/// Where the ledger, locks and whatever is on its way are: nothing for readers.
+/// The folder of the ledger, locks, staging and trash; readers don't need it.
 pub const HOME: &str = ".lakectl";
 
 /// Hive's own name for rows without a partition value.
@@ -36,14 +36,14 @@ impl HivePartition {
         }
     }
 
-    /// Reads `year=…/month=…/day=…` exactly as it is written: `day=9` is not ours.
+    /// Reads `year=…/month=…/day=…` exactly as `path` writes it: `day=9` is not ours.
     pub fn parse_path(path: &str) -> Option<HivePartition> {
         let mut names = path.split('/');
         let values = ["year=", "month=", "day="].map(|prefix| names.next()?.strip_prefix(prefix));
         let [Some(year), Some(month), Some(day)] = values else {
             return None;
         };
-        // Later years go to the null partition, and their names would not sort.
+        // Years past 9999 go to the null partition, because their names would not sort.
         if year.len() > 4 && year != NULL {
             return None;
         }
@@ -77,7 +77,7 @@ impl fmt::Display for HivePartition {
     }
 }
 
-/// The folder that a path relative to the lake root stands in; the root itself is empty.
+/// The folder of a path relative to the lake root; empty for the root itself.
 pub fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(parent, _)| parent)
 }
@@ -92,7 +92,7 @@ pub fn day_folder(kind: Kind, topic: &str, day: HivePartition) -> String {
     format!("{}/{}", topic_folder(kind, topic), day.path())
 }
 
-/// What a topic that was made anew adds to its names, so that none repeats.
+/// What file names of a topic that was made anew end with, so that no name repeats.
 pub fn generation_suffix(generation: u32) -> String {
     match generation {
         0 | 1 => String::new(),
@@ -123,7 +123,7 @@ pub fn snapshot_name(compression: Compression) -> String {
     format!("snapshot_complet{}", compression.extension())
 }
 
-/// Whether a file's name is one that we give to data.
+/// Whether a file has a name that lakectl gives to data files.
 pub fn is_data_name(name: &str) -> bool {
     let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|b| b.is_ascii_digit());
     let Some(stem) = [".json", ".json.gz", ".json.zst"]
@@ -143,13 +143,13 @@ pub fn is_data_name(name: &str) -> bool {
         }
 }
 
-/// Which time a topic has been made anew for, by the name of one of its files.
+/// The generation in a data file's name: 1, and one more for each time the topic was made anew.
 pub fn generation_of(name: &str) -> u32 {
     let number = name.split_once("-g").map(|(_, rest)| rest.split('.').next());
     number.flatten().and_then(|text| text.parse().ok()).unwrap_or(1)
 }
 
-/// Tells the day of timestamps; remembers the bounds of the last one, because neighbours share it.
+/// Finds the day of timestamps. It remembers the bounds of the last day, because neighbours mostly share it.
 #[derive(Debug)]
 pub struct DayClock {
     zone: Tz,
@@ -167,7 +167,7 @@ impl DayClock {
         }
     }
 
-    /// The day of a time in milliseconds since 1970; negative ones and those past the year 9999 have none.
+    /// The day of a time in milliseconds since 1970; times before 1970 or past 9999 have none.
     pub fn day_of(&mut self, time_ms: i64) -> HivePartition {
         if time_ms >= self.bounds.0 && time_ms < self.bounds.1 {
             return self.day;
@@ -184,7 +184,7 @@ impl DayClock {
                 units::midnight_ms(day, self.zone).max(0),
                 units::midnight_ms(next, self.zone),
             );
-            // Where a clock change puts midnight twice, only times within both bounds may be remembered.
+            // A clock change may repeat midnight: bounds are remembered only if they hold the time itself.
             if time_ms >= bounds.0 && time_ms < bounds.1 {
                 (self.bounds, self.day) = (bounds, HivePartition::Day(day));
             }
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(HivePartition::parse_path(&null), Some(HivePartition::Null));
     }
 
-    /// Days per month by the calendar's own rule, which chrono has no part in.
+    /// Days per month by the calendar's own rule, without chrono.
     fn is_day(year: u32, month: u32, day: u32) -> bool {
         let leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
         let last = match month {

@@ -1,28 +1,28 @@
-//! The memory of a topic's commits: how many there were, and which files they took away.
+//! A topic's commits: how many there were, and which files they removed.
 
 use serde::{Deserialize, Serialize};
 
-/// Removed files that are remembered.
+/// How many removed files are remembered.
 const REMOVED_MAX: usize = 10_000;
 
-/// The memory of a topic's commits, counted from 1.
+/// A topic's commits, counted from 1, and the files they removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
     /// The last commit that changed files.
     pub(in crate::lake) commit: u64,
-    /// What was removed up to this commit is not remembered as a whole.
+    /// Not all files are remembered that were removed up to this commit.
     #[serde(default)]
     forgotten: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(in crate::lake) removed: Vec<Removed>,
 }
 
-/// Files of one day that a commit took away.
+/// Files of one day that a commit removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::lake) struct Removed {
     pub(in crate::lake) commit: u64,
     pub(in crate::lake) day: String,
-    /// Name, and the commit that had made the file.
+    /// The file's name, and the commit that made it.
     pub(in crate::lake) files: Vec<(String, u64)>,
 }
 
@@ -42,18 +42,18 @@ impl Changes {
         self.removed.retain(|removed| removed.commit > upto);
     }
 
-    /// Whether all is known that was removed after this commit. Before the first one there was nothing to remove.
+    /// Whether all files are remembered that were removed after this commit. Before the first commit there were none.
     pub(super) fn remembers(&self, commit: u64) -> bool {
         commit <= self.commit && (commit == 0 || commit >= self.forgotten)
     }
 }
 
-/// A commit as it is named outside, `c1742`; `c0` stands before the first one.
+/// The token that users see for a commit: `c1742`; `c0` means before the first one.
 pub fn token_of(commit: u64) -> String {
     format!("c{commit}")
 }
 
-/// The commit that is named so. None: nothing is.
+/// The commit of a token; None if it isn't a token.
 pub fn commit_of(token: &str) -> Option<u64> {
     let commit = token.strip_prefix('c')?.parse().ok()?;
     (token_of(commit) == token).then_some(commit)

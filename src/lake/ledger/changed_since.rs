@@ -1,6 +1,6 @@
-//! What each commit has changed, for those who follow a topic: which files are new, replaced or gone since a commit.
+//! Which files of a topic are new, replaced or removed since a commit, for those who follow the topic.
 //!
-//! It stands in the topic's state and in the manifests' entries, and so moves in the moment of the commit like all else.
+//! The topic's state and the manifests' entries hold it, so it changes in the moment of the commit like all else.
 
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,8 +12,8 @@ use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::report::PathsReport;
 
-/// Counts the commit that is about to be made of `state`, and its records, and says what it changes; paths are relative to
-/// the lake root.
+/// Notes in `state` the commit that is about to be made: its number, the records it adds and removes, and the files it
+/// removes. Returns the paths it changes, relative to the lake root.
 pub(in crate::lake) fn note(root: &Root, topic: &str, state: &mut TopicState) -> Result<PathsReport> {
     let Some(mut pending) = state.pending.take() else {
         return Ok(PathsReport::default());
@@ -26,10 +26,10 @@ pub(in crate::lake) fn note(root: &Root, topic: &str, state: &mut TopicState) ->
         commit: state.changes.commit,
         paths: PathsReport::default(),
         removed: Vec::new(),
-        come: BTreeMap::new(),
+        added: BTreeMap::new(),
         gone: BTreeMap::new(),
     };
-    let noted = change.of(&mut pending);
+    let noted = change.add(&mut pending);
     state.pending = Some(pending);
     noted?;
     if state.kind == Kind::Stream {
@@ -37,7 +37,7 @@ pub(in crate::lake) fn note(root: &Root, topic: &str, state: &mut TopicState) ->
             Some(records) => records,
             None => counted(root, topic)?,
         };
-        for (partition, number) in change.come {
+        for (partition, number) in change.added {
             *records.entry(partition).or_default() += number;
         }
         for (partition, number) in change.gone {
@@ -58,13 +58,13 @@ struct CommitChange<'c> {
     commit: u64,
     paths: PathsReport,
     removed: Vec<Removed>,
-    /// Kafka partition -> records of the files that come, and of those that go or are replaced.
-    come: BTreeMap<i32, u64>,
+    /// Kafka partition -> records of new files, and of those that are removed or replaced.
+    added: BTreeMap<i32, u64>,
     gone: BTreeMap<i32, u64>,
 }
 
 impl CommitChange<'_> {
-    fn of(&mut self, pending: &mut Debt) -> Result<()> {
+    fn add(&mut self, pending: &mut Debt) -> Result<()> {
         let days = pending
             .files
             .iter()
@@ -80,24 +80,24 @@ impl CommitChange<'_> {
             let Some(day) = &file.day else { continue };
             let path = format!("{}/{}", file.folder, file.file.name);
             let before = known.get(day).and_then(|files| files.get(&file.file.name));
-            self.comes(&mut file.file, before.filter(|_| file.replaces), path);
+            self.add_file(&mut file.file, before.filter(|_| file.replaces), path);
         }
         for exchange in &mut pending.exchanges {
             let mut before = self.files_of(&exchange.day)?;
             for file in &mut exchange.files {
                 let path = format!("{}/{}", exchange.folder, file.name);
                 let old = before.remove(&file.name);
-                self.comes(file, old.as_ref(), path);
+                self.add_file(file, old.as_ref(), path);
             }
-            self.go(&exchange.day, before.into_values());
+            self.remove_files(&exchange.day, before.into_values());
         }
         for purge in &pending.purges {
             let files = self.files_of(&purge.day)?;
-            self.go(&purge.day, files.into_values());
+            self.remove_files(&purge.day, files.into_values());
         }
         for (day, name) in &pending.forget {
             let file = known.get_mut(day).and_then(|files| files.remove(name));
-            self.go(day, file);
+            self.remove_files(day, file);
         }
         Ok(())
     }
@@ -107,8 +107,8 @@ impl CommitChange<'_> {
         Ok(files.into_iter().map(|file| (file.name.clone(), file)).collect())
     }
 
-    fn comes(&mut self, file: &mut FileEntry, before: Option<&FileEntry>, path: String) {
-        *self.come.entry(file.partition).or_default() += file.records;
+    fn add_file(&mut self, file: &mut FileEntry, before: Option<&FileEntry>, path: String) {
+        *self.added.entry(file.partition).or_default() += file.records;
         if let Some(before) = before {
             *self.gone.entry(before.partition).or_default() += before.records;
         }
@@ -117,7 +117,7 @@ impl CommitChange<'_> {
                 (file.made, file.changed) = (self.commit, self.commit);
                 self.paths.new.push(path);
             }
-            // Also where the ledger knows the same bytes: a day is rebuilt because somebody spoiled the file.
+            // Even if the ledger lists the same bytes: a day is rebuilt because somebody spoiled the file.
             Some(before) => {
                 (file.made, file.changed) = (before.made, self.commit);
                 self.paths.replaced.push(path);
@@ -125,7 +125,7 @@ impl CommitChange<'_> {
         }
     }
 
-    fn go(&mut self, day: &str, files: impl IntoIterator<Item = FileEntry>) {
+    fn remove_files(&mut self, day: &str, files: impl IntoIterator<Item = FileEntry>) {
         let files = files.into_iter().map(|file| {
             *self.gone.entry(file.partition).or_default() += file.records;
             (file.name, file.made)
@@ -145,7 +145,7 @@ impl CommitChange<'_> {
     }
 }
 
-/// Records of a stream by its days' manifests.
+/// The records of a stream that its days' manifests list.
 fn counted(root: &Root, topic: &str) -> Result<BTreeMap<i32, u64>> {
     let mut files = Vec::new();
     for day in Manifest::days(root, topic)? {
@@ -160,7 +160,7 @@ fn paths<'n>(kind: Kind, topic: &str, day: &str, names: impl IntoIterator<Item =
     names.into_iter().filter_map(path).collect()
 }
 
-/// What has changed since a commit. None: the ledger does not remember that.
+/// What has changed since the commit `upto`. None: the ledger does not remember that far back.
 pub(in crate::lake) fn since(
     topic: &str,
     state: &TopicState,
@@ -171,16 +171,16 @@ pub(in crate::lake) fn since(
     if !changes.remembers(upto) {
         return None;
     }
-    // What went after that commit, of what it had left.
+    // Files that existed at that commit and were removed later.
     let mut gone = BTreeSet::new();
     for removed in changes.removed.iter().filter(|removed| removed.commit > upto) {
-        let of_then = removed.files.iter().filter(|(_, made)| *made <= upto);
-        let names = of_then.map(|(name, _)| name.as_str());
+        let old = removed.files.iter().filter(|(_, made)| *made <= upto);
+        let names = old.map(|(name, _)| name.as_str());
         gone.extend(paths(state.kind, topic, &removed.day, names));
     }
     let mut report = PathsReport::default();
     for (path, file) in files {
-        // One that went and came back is another one under the same name.
+        // A file that was removed and made again is another file under the same name.
         let was_there = gone.remove(path) || file.made <= upto;
         if file.changed > upto {
             let list = if was_there {

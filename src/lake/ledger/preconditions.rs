@@ -1,7 +1,7 @@
-//! Whether the ledger still describes what lies in a topic's folders, asked before anything is committed.
+//! Checks, before anything is committed, that the ledger still describes what lies in a topic's folders.
 //!
-//! A ledger file that was lost, or put back from an older backup, is whole and yet wrong: what it has forgotten would be
-//! taken in a second time, or never be searched again.
+//! A ledger file that was lost, or restored from an older backup, is undamaged and yet wrong: records that it doesn't list
+//! would be taken in a second time, or never be searched again.
 
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,10 @@ use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HivePartition, day_folder, is_data_name, topic_folder};
 use crate::problem::Problem;
 
-/// A topic that the ledger doesn't know has no data yet.
+/// Checks that a topic which the ledger doesn't know has no data yet.
 ///
 /// # Errors
-/// Its state was lost: taken in again, its records would stand twice.
+/// The topic's state was lost. Taken in again, its records would be there twice.
 pub(in crate::lake) fn check_new_topic(root: &Root, kind: Kind, topic: &str) -> Result<()> {
     let home = topic_home(topic);
     let state = TopicState::path(topic);
@@ -32,7 +32,7 @@ pub(in crate::lake) fn check_new_topic(root: &Root, kind: Kind, topic: &str) -> 
     match found {
         None => Ok(()),
         Some(path) => Problem::new(format!(
-            "the ledger's state of topic {topic}, {}, is gone, though {} is there: taken in again, records would stand twice",
+            "the ledger's state of topic {topic}, {}, is gone, though {} is there: taken in again, its records would be there twice",
             root.shown(&state),
             root.shown(&path)
         ))
@@ -59,10 +59,11 @@ fn first_data_file(root: &Root, folder: &str, levels: u32) -> Result<Option<Stri
     Ok(None)
 }
 
-/// The days that a commit adds to hold what their manifests say, and none of the offsets that it brings.
+/// Checks each day that this commit adds to: its folder holds no data file that its manifest doesn't list, and none of the
+/// new offsets.
 ///
 /// # Errors
-/// A manifest or the state is older than the data: nothing was committed.
+/// A manifest or the state is older than the data. Nothing was committed.
 pub(in crate::lake) fn check_days(root: &Root, topic: &str, state: &TopicState) -> Result<()> {
     let mut days: BTreeMap<&str, Vec<&FileEntry>> = BTreeMap::new();
     for file in state.pending.iter().flat_map(|pending| &pending.files) {
@@ -81,7 +82,7 @@ pub(in crate::lake) fn check_days(root: &Root, topic: &str, state: &TopicState) 
 
 fn check_folder(root: &Root, topic: &str, kind: Kind, day: &str, known: &[FileEntry]) -> Result<()> {
     let Some(partition) = HivePartition::parse(day) else {
-        return Problem::new(format!("`{day}` is no day"))
+        return Problem::new(format!("`{day}` is not a day"))
             .about_topic(topic)
             .err();
     };
@@ -102,7 +103,7 @@ fn check_folder(root: &Root, topic: &str, kind: Kind, day: &str, known: &[FileEn
     Ok(())
 }
 
-/// Files of one Kafka partition and day never share an offset, whichever runs wrote them.
+/// Checks that files of one Kafka partition and day share no offset, whichever runs wrote them.
 fn check_offsets(root: &Root, topic: &str, day: &str, known: &[FileEntry], new: &[&FileEntry]) -> Result<()> {
     let wanted: BTreeSet<(i32, u32)> = new.iter().map(|file| file.source()).collect();
     let mut taken: BTreeMap<(i32, u32, i64), &FileEntry> = BTreeMap::new();
@@ -119,7 +120,7 @@ fn check_offsets(root: &Root, topic: &str, day: &str, known: &[FileEntry], new: 
             && there.last >= file.first
         {
             return Problem::new(format!(
-                "offsets {} to {} of Kafka partition {partition} stand in {day} already, in {}: the ledger's state, {}, is \
+                "offsets {} to {} of Kafka partition {partition} are in {day} already, in {}: the ledger's state, {}, is \
                  older than the data. Nothing was committed",
                 file.first.max(there.first),
                 file.last.min(there.last),

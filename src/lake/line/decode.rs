@@ -1,4 +1,4 @@
-//! Lines read back from data files, which are checksummed on the way.
+//! Reads lines back from data files, and checksums the files on the way.
 
 use anyhow::{Result, bail};
 use std::fs::File;
@@ -8,11 +8,11 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::Compression;
 
-/// Bytes that are read ahead of whoever takes lines; who takes more gets them without a copy.
+/// Bytes that are read ahead; larger reads go past this buffer without a copy.
 const READ_AHEAD: usize = 64 * 1024;
-/// Bytes that are read at once.
+/// The most bytes that are read at once.
 const STEP_MAX: u64 = 1024 * 1024;
-/// Bytes that are forgotten at once.
+/// How many bytes are read before the page cache is told to drop them.
 const FORGET_STEP: u64 = 4 * 1024 * 1024;
 const MISFIT: &str = "it does not fit its sidecar";
 
@@ -51,17 +51,17 @@ impl Lines {
         }
     }
 
-    /// The next line with its line feed, in place of what `line` held; false at the end.
+    /// Reads the next line with its line feed into `line`; false at the end.
     pub(in crate::lake) fn next(&mut self, line: &mut Vec<u8>) -> std::io::Result<bool> {
         line.clear();
         Ok(self.reader().read_until(b'\n', line)? > 0)
     }
 
-    /// Appends the next lines, which are as many bytes together.
+    /// Appends the next lines, `length` bytes together.
     pub(in crate::lake) fn take(&mut self, length: u64, lines: &mut Vec<u8>) -> Result<()> {
         let mut left = length;
         while left > 0 {
-            // A length that is damage takes no more memory than the file has bytes.
+            // In steps, so that a damaged length takes no more memory than the file has bytes.
             let step = left.min(STEP_MAX);
             let before = lines.len();
             lines.resize(before + step as usize, 0);
@@ -77,7 +77,7 @@ impl Lines {
         Ok(())
     }
 
-    /// XXH3-128 of the whole file, which was read to its end.
+    /// XXH3-128 of the whole file, whose lines must have been read to the end.
     pub(in crate::lake) fn checksum(mut self) -> Result<String> {
         if std::io::copy(&mut self.reader(), &mut std::io::sink())? != 0 {
             bail!("it has more lines than its sidecar");
@@ -91,7 +91,7 @@ impl Lines {
     }
 }
 
-/// A file on its way from beginning to end, with the checksum of what was read.
+/// A file that is read once from beginning to end, with the checksum of what was read.
 pub(in crate::lake) struct Hashing {
     file: File,
     hasher: Box<Xxh3>,
@@ -109,8 +109,8 @@ impl Hashing {
         }
     }
 
-    /// For a file that is about to be replaced: what was read need not stay in the page cache, and its memory is free for
-    /// what is written in its place. It would have to be freed in the end, while everybody waits.
+    /// For a file that is about to be replaced: what was read is dropped from the page cache, which has room then for the
+    /// new file. Otherwise the kernel would free it when the file is removed, while everybody waits.
     pub(in crate::lake) fn forgetting(file: File) -> Self {
         Hashing {
             forgets: true,
@@ -122,7 +122,7 @@ impl Hashing {
         format!("{:032x}", self.hasher.digest128())
     }
 
-    /// It is a hint: who refuses it does no harm.
+    /// A hint to the kernel; it does no harm if it is refused.
     fn forget(&self) {
         #[cfg(target_os = "linux")]
         let _ = rustix::fs::fadvise(

@@ -1,4 +1,4 @@
-//! A record as a line of the lake: our own fields, then the value's, spliced byte for byte.
+//! Writes a record as a line of the lake: our own fields, then those of the value, spliced byte for byte.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,21 +12,21 @@ use crate::record::{Header, Record};
 /// The names of the day folders, which readers add as columns.
 const HIVE: [&str; 3] = ["year", "month", "day"];
 
-/// Names that no field of a value may have, if it is to be spliced.
+/// Names that no field of a value may have if the value is spliced.
 pub(crate) fn reserved_names(prefix: &str) -> impl Iterator<Item = String> {
     let ours = OURS.iter().map(move |name| format!("{prefix}{name}"));
     ours.chain(HIVE.iter().map(|&name| name.to_owned()))
 }
 
-/// What decodes records for the lines of a topic.
+/// The decoder of records for the lines of a topic.
 pub(crate) fn decoder(prefix: &str, key: &KeySchema) -> Decoder {
     Decoder::new(key.clone()).reserving(reserved_names(prefix))
 }
 
-/// What a line came to.
+/// How a line was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LineOutcome {
-    /// Something in it is not what readers expect, and stands as text.
+    /// The key or value can't be read, and is kept as text or base64.
     pub irregular: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct LineOutcome {
 #[derive(Debug)]
 pub struct LineWriter {
     head: LineHead,
-    /// Whether an ordinary object's line carries our fields.
+    /// Whether lines of ordinary objects carry our fields.
     metadata: bool,
 }
 
@@ -50,7 +50,7 @@ impl LineWriter {
         &self.head
     }
 
-    /// Appends one line with its line feed. Never fails: what can't be read goes as text.
+    /// Appends one line with its line feed. Never fails: what can't be read is kept as text or base64.
     pub fn write(&self, record: &Record<'_>, decoded: &Decoded<'_>, out: &mut Vec<u8>) -> LineOutcome {
         if !self.metadata
             && let Body::Object(object) = &decoded.body
@@ -58,7 +58,7 @@ impl LineWriter {
         {
             spliced(object.text(), 0, out);
             out.push(b'\n');
-            // The line has no key, but a key that does not decode counts all the same.
+            // The line has no key, but a key that can't be decoded is counted anyway.
             let irregular = decoded.key_fault().is_some();
             return LineOutcome { irregular };
         }
@@ -66,7 +66,7 @@ impl LineWriter {
         self.write_rest(record, decoded, out)
     }
 
-    /// Appends the rest of a line, which its head does not tell, with its line feed.
+    /// Appends what follows the head of a line, with its line feed.
     pub fn write_rest(&self, record: &Record<'_>, decoded: &Decoded<'_>, out: &mut Vec<u8>) -> LineOutcome {
         let fault = decoded.key_fault().map(|reason| &**reason);
         let reason = match &decoded.body {
@@ -105,7 +105,7 @@ impl LineWriter {
         out.push(b']');
     }
 
-    /// The value ends the line: spliced where it is an ordinary object, nested otherwise.
+    /// Appends the value, which ends the line: spliced if it is an ordinary object, nested otherwise.
     fn body(&self, body: &Body<'_>, out: &mut Vec<u8>) {
         match body {
             Body::Object(object) if !object.is_reserved() => {
@@ -148,7 +148,7 @@ impl LineWriter {
     }
 }
 
-/// The value from there on, on one line.
+/// Appends the value from this byte on, on one line.
 fn spliced(value: &Text<'_>, from: usize, out: &mut Vec<u8>) {
     let text = &value.as_bytes()[from..];
     if value.has_line_ends() {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_readers_choke_on_goes_as_text() {
+    fn unreadable_values_are_kept_as_text() {
         let (text, irregular) = plain("{\"a\":1,\"A\":2}");
         assert!(
             irregular && text.ends_with(r#","_value_text":"{\"a\":1,\"A\":2}"}"#),
@@ -354,7 +354,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever bytes come, the line parses and the value is found again.
+        /// The line of any bytes parses, and holds the value.
         #[test]
         fn any_value_is_found_again(value in proptest::collection::vec(any::<u8>(), 0..60), key in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..12))) {
             let mut writer = Recorder::new("_", KeySchema::default(), true);

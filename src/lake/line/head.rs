@@ -1,5 +1,5 @@
-//! The head of a line: our own fields that follow from where a record is from and from its key. A table keeps both of
-//! each row anyway, so it writes the heads of those lines only that stay.
+//! The head of a line: our own fields, which follow from a record's coordinates and its key. A table keeps both for each
+//! row, so it writes heads only for rows that are not replaced.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -26,8 +26,8 @@ impl LineHead {
         }
     }
 
-    /// Begins the line of a row that was kept by its raw key, which is decoded again: rows are found by it, and most of
-    /// them are replaced by another before any line of theirs is written.
+    /// Begins the line of a row that was kept with its raw key. The key is decoded only now, because most rows are replaced
+    /// before their line is written.
     pub(in crate::lake) fn write(
         &self,
         (partition, offset, timestamp_ms): LineOrigin,
@@ -71,7 +71,7 @@ impl LineHead {
         match key {
             Key::Text(text) => string(out, text),
             Key::Int(int) => number(out, *int),
-            // As serde_json's own value, which knows a shortest form of its own.
+            // Through serde_json's own value, which has the shortest form.
             Key::Double(double) => {
                 out.extend_from_slice(serde_json::Value::from(*double).to_string().as_bytes())
             }
@@ -109,7 +109,7 @@ impl LineHead {
     }
 }
 
-/// Readable JSON as it is; a raw line end, which can only stand between tokens, becomes a blank.
+/// Appends readable JSON unchanged, except that line ends, which can only be between tokens, become blanks.
 pub(super) fn splice(text: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.extend_from_slice(text);
@@ -118,7 +118,7 @@ pub(super) fn splice(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Serialising to memory does not fail.
+/// Appends a number; serialising to memory does not fail.
 fn number(out: &mut Vec<u8>, number: i64) {
     let _ = serde_json::to_writer(out, &number);
 }

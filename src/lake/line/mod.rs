@@ -1,4 +1,4 @@
-//! One record as one line of JSON, written and read back.
+//! A record as a line of JSON, written and read back.
 
 pub(super) mod decode;
 pub mod encode;

@@ -1,4 +1,4 @@
-//! A topic's data files by its ledger: what readers may open.
+//! The data files of a topic that readers may open, as the ledger lists them.
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -16,17 +16,17 @@ use crate::report::PathsReport;
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// What a topic consists of, between two commits.
+/// A topic's files between two commits.
 #[derive(Debug, Clone)]
 pub struct TopicFiles {
     pub kind: Kind,
     /// By day and name.
     pub files: Vec<DataFile>,
-    /// The last commit that changed them: whoever has loaded these files goes on from there.
+    /// The last commit that changed the files. Whoever has loaded them goes on from there.
     pub commit: u64,
-    /// What has changed since the commit that was asked about. None: that is not remembered.
+    /// What has changed since the requested commit. None: the ledger does not remember that far back.
     pub since: Option<PathsReport>,
-    /// Of a table: its link in `current/`, and the file behind it; relative to the lake root.
+    /// A table's link in `current/`, and the file it points to; relative to the lake root.
     pub current: Option<(String, String)>,
 }
 
@@ -46,11 +46,11 @@ impl Lake<'_> {
         ledger::topics(&self.root)
     }
 
-    /// A topic's files, without its lock: what a run commits meanwhile is in it as a whole or not at all.
+    /// A topic's files, read without its lock: a commit that is made meanwhile is in the list as a whole or not at all.
     /// None: the ledger does not know the topic.
     ///
     /// # Errors
-    /// A commit that a killed run left half published.
+    /// A killed run left its commit half published.
     pub fn files(&self, topic: &str, since: Option<u64>) -> Result<Option<TopicFiles>> {
         let deadline = Instant::now() + PUBLISHED_WITHIN;
         loop {
@@ -100,8 +100,8 @@ impl Lake<'_> {
         })
     }
 
-    /// Hands the lines of a data file to `take`, one after the other and with their line feeds.
-    /// False: the file is gone by now, replaced or purged.
+    /// Calls `take` with each line of a data file, line feed included.
+    /// False: the file is gone, because it was replaced or purged meanwhile.
     pub fn read_lines(&self, path: &str, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<bool> {
         let reading = || format!("reading {}", self.root.shown(path));
         let Some(file) = self.root.read(path)? else {

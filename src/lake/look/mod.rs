@@ -1,4 +1,4 @@
-//! The lake looked at, and not touched: verified, counted, listed.
+//! The lake, read and not changed: verify, status, list.
 
 pub(super) mod listing;
 pub(super) mod status;

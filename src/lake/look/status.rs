@@ -1,4 +1,4 @@
-//! How topics stand by the ledger alone: read without a lock, while runs may commit, and without leaving a trace.
+//! The state of topics by the ledger alone. It is read without a lock, while runs may commit, and nothing is written.
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -15,7 +15,7 @@ use crate::run_id;
 
 /// How often a topic is read again because a run committed meanwhile; what is seen then may be a commit too old.
 const TRIES: u32 = 10;
-/// No lock file of ours is longer.
+/// Lock files of ours are shorter.
 const LOCK_TEXT_MAX: u64 = 200;
 
 /// A topic as its last commit left it.
@@ -25,11 +25,11 @@ pub struct Standing {
     pub progress: Progress,
     /// When the state was written: by a run, a rebuild, a purge or an erasure.
     pub committed: Option<DateTime<Utc>>,
-    /// The commit still owes files to the readers: a run is about to move them, or it was killed and the next one will.
+    /// The commit still owes files to the readers: its run is moving them, or was killed, and the next run will.
     pub unfinished: bool,
-    /// The first day that a purge left.
+    /// The first day that a purge kept.
     pub purged_before: Option<NaiveDate>,
-    /// By day, what the last commit owes included.
+    /// By day, files included that the last commit still owes.
     pub days: BTreeMap<HivePartition, DayCount>,
 }
 
@@ -41,18 +41,18 @@ pub struct DayCount {
     pub bytes: u64,
 }
 
-/// The run that last held a topic's lock, whatever it did.
+/// The last run that held a topic's lock, whatever it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastRun {
     pub run_id: String,
     pub started: DateTime<Utc>,
 }
 
-/// The ledger, opened for a look.
+/// The ledger, opened for reading.
 #[derive(Debug)]
 pub struct Ledger {
     root: Root,
-    /// Why the lake does not fit the configuration, which keeps runs from working, but nobody from looking.
+    /// Why the lake does not fit the configuration. Runs refuse such a lake; status still reads it.
     pub misfit: Option<String>,
 }
 
@@ -72,17 +72,17 @@ impl Ledger {
         Ok(Some(Ledger { root, misfit }))
     }
 
-    /// The topics that the ledger knows, whatever state they are in.
+    /// All topics that the ledger knows, damaged ones included.
     pub fn topics(&self) -> Result<Vec<String>> {
         let mut names = ledger::topics(&self.root)?;
         names.retain(|name| check_topic_name(name).is_ok());
         Ok(names)
     }
 
-    /// How a topic stands; None: nothing of it was ever committed.
+    /// A topic's state; None if nothing was ever committed.
     ///
     /// # Errors
-    /// A ledger file of the topic that is damaged, or was lost.
+    /// A ledger file of the topic is damaged or lost.
     pub fn standing(&self, topic: &str) -> Result<Option<Standing>> {
         let mut tries = 0;
         loop {
@@ -111,7 +111,7 @@ impl Ledger {
         }
     }
 
-    /// Data without a state is a loss.
+    /// An error if there is data without a state: the state was lost.
     fn check_nothing_is_lost(&self, topic: &str) -> Result<()> {
         [Kind::Stream, Kind::Table]
             .into_iter()
@@ -126,7 +126,7 @@ impl Ledger {
     }
 }
 
-/// Of lines like `run 20261122T225650682Z-8d494fa1, process 4711`.
+/// Reads lines like `run 20261122T225650682Z-8d494fa1, process 4711`.
 fn last_run(text: &str) -> Option<LastRun> {
     let (run_id, _) = text.strip_prefix("run ")?.split_once(',')?;
     Some(LastRun {
@@ -135,7 +135,7 @@ fn last_run(text: &str) -> Option<LastRun> {
     })
 }
 
-/// The state with the time at which its file was written.
+/// The state, and when its file was written.
 fn read_state(root: &Root, topic: &str) -> Result<Option<(TopicState, Option<DateTime<Utc>>)>> {
     let written = |file: std::fs::File| Some(DateTime::from(file.metadata().ok()?.modified().ok()?));
     let committed = root.read(&TopicState::path(topic))?.and_then(written);
@@ -169,7 +169,7 @@ fn count_days(root: &Root, topic: &str, pending: Option<&Debt>) -> Result<BTreeM
     Ok(counts)
 }
 
-/// A day's files once what is pending is in its place; the same where it is already.
+/// A day's files as they will be once the debt is published, however much of it is published already.
 fn settled(day: &str, known: Vec<FileEntry>, pending: &Debt) -> Vec<FileEntry> {
     if pending.purges.iter().any(|purge| purge.day == day) {
         return Vec::new();

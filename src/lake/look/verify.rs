@@ -1,6 +1,8 @@
-//! The lake against its ledger: every file that it knows, what its lines say of their offsets, and what it doesn't know.
+//! Compares the lake with its ledger: listed files, the offsets in their lines, and files that the ledger doesn't list.
 
-use anyhow::{Context, Result, bail};
+mod lines;
+
+use anyhow::Result;
 use roaring::RoaringTreemap;
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,12 +10,11 @@ use std::fs::File;
 use std::time::Duration;
 
 use crate::advice;
-use crate::config::{Compression, Kind, check_topic_name};
+use crate::config::{Kind, check_topic_name};
 use crate::lake::commit::{self, trash};
 use crate::lake::disk::lock;
 use crate::lake::layout::paths::{HOME, day_folder, topic_folder};
 use crate::lake::ledger::{self, FileEntry, Manifest, TopicState, by_partition, preconditions, topic_home};
-use crate::lake::line::decode::Lines;
 use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
 use crate::locked::Locked;
@@ -21,7 +22,7 @@ use crate::problem::Problem;
 use crate::report::{Difference, VerifyReport};
 use crate::stop::Stop;
 
-/// What lies in every lake's root, and in the folders of its ledger that belong to topics.
+/// The names in every lake's root.
 const ROOT_NAMES: [&str; 4] = [HOME, "streams", "tables", "current"];
 
 /// What a topic's verification found.
@@ -31,7 +32,7 @@ impl Lake<'_> {
     /// Reads every file of a topic, under its lock, and changes nothing.
     ///
     /// # Errors
-    /// What keeps it from looking at all. What it finds is no error.
+    /// The topic can't be looked at. Differences are not errors: they are in the report.
     pub fn verify(&self, topic: &str, run_id: &str, wait: Duration, stop: &Stop) -> Verified {
         let _lock = match self.lock_to_look(topic, run_id, wait)? {
             Locked::Ours(lock) => lock,
@@ -62,7 +63,7 @@ impl Lake<'_> {
         Ok(Locked::Ours((state.kind, look.found)))
     }
 
-    /// Topics that the ledger knows, or that have a folder where topics have one.
+    /// Topics that the ledger knows, or that have a folder below `streams/` or `tables/`.
     pub fn topics_to_verify(&self) -> Result<Vec<String>> {
         let mut topics: BTreeSet<String> = ledger::topics(&self.root)?.into_iter().collect();
         for kind in [Kind::Stream, Kind::Table] {
@@ -72,7 +73,7 @@ impl Lake<'_> {
         Ok(topics.into_iter().collect())
     }
 
-    /// What lies in the lake and belongs to no topic.
+    /// Paths in the lake that belong to no topic.
     pub fn homeless(&self) -> Result<Vec<String>> {
         let mut links = BTreeSet::new();
         for topic in ledger::topics(&self.root)? {
@@ -99,7 +100,7 @@ impl Lake<'_> {
         Ok(paths)
     }
 
-    /// A lake that can't be written, a backup say, has nobody who changes it: None.
+    /// Takes the topic's lock. None if the lake can't be written (a backup, say): then nobody changes it.
     fn lock_to_look(&self, topic: &str, run_id: &str, wait: Duration) -> Result<Locked<Option<File>>> {
         match lock::take(&self.root, topic, run_id, wait) {
             Ok(taken) => Ok(taken.map(Some)),
@@ -108,7 +109,7 @@ impl Lake<'_> {
         }
     }
 
-    /// Data without a state is a loss; a folder without data is somebody else's.
+    /// Data without a state is a difference, because the state was lost; a folder without data is foreign.
     fn without_state(&self, topic: &str, found: &mut VerifyReport) -> Result<()> {
         for kind in [Kind::Stream, Kind::Table] {
             if let Err(lost) = preconditions::check_new_topic(&self.root, kind, topic) {
@@ -126,7 +127,7 @@ impl Lake<'_> {
     }
 }
 
-/// Whether an error says that nothing can be written here, or not by us.
+/// Whether an error means that nothing can be written here, or not by us.
 fn may_not_write(error: &anyhow::Error) -> bool {
     let refused = [Errno::ROFS, Errno::ACCESS, Errno::PERM];
     advice::errno(error).is_some_and(|number| refused.contains(&number))
@@ -136,9 +137,9 @@ struct Look<'l> {
     lake: &'l Lake<'l>,
     topic: &'l str,
     state: &'l TopicState,
-    /// Kafka partition and generation -> offsets that lines have named so far.
+    /// Kafka partition and generation -> offsets found in lines so far.
     seen: BTreeMap<(i32, u32), RoaringTreemap>,
-    /// The same -> the last offset, by the manifests.
+    /// Kafka partition and generation -> the last offset, by the manifests.
     last: BTreeMap<(i32, u32), i64>,
     /// Kafka partition -> records, by the manifests.
     counted: BTreeMap<i32, u64>,
@@ -151,7 +152,7 @@ impl Look<'_> {
         if self.state.pending.is_some() {
             self.found.differs(
                 TopicState::path(self.topic),
-                "a run was killed after its commit, and not all of it is in place: run lakectl lake, which finishes it, \
+                "a run was killed after its commit, and not all files are in place: run lakectl lake, which finishes it, \
                  and verify again. Nothing else of the topic was looked at"
                     .to_owned(),
             );
@@ -195,7 +196,7 @@ impl Look<'_> {
             self.found.files += 1;
             self.found.records += entry.records;
             self.found.bytes += entry.bytes;
-            // A file that can't be read is a difference like any other: the others are looked at all the same.
+            // A file that can't be read is a difference like any other; the other files are still looked at.
             if let Err(error) = self.lines(&path, entry) {
                 self.found.differs(path, format!("{error:#}"));
             }
@@ -211,7 +212,7 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Files of one Kafka partition and day never share an offset.
+    /// Checks that files of one Kafka partition and day share no offset.
     fn ranges(&mut self, folder: &str, files: &[FileEntry]) {
         if self.state.kind == Kind::Table {
             return;
@@ -254,73 +255,14 @@ impl Look<'_> {
         let ours = [TopicState::path(self.topic), format!("{home}/days")];
         for (name, _) in self.lake.root.list(&home).unwrap_or_default() {
             let path = format!("{home}/{name}");
-            // What a killed run was about to write is written anew by the next one.
+            // A killed run may leave a `.new` file; the next run writes it anew.
             if !ours.contains(&path) && sidecar.as_ref() != Some(&path) && !name.ends_with(".new") {
                 self.found.stranger(path);
             }
         }
     }
 
-    fn lines(&mut self, path: &str, entry: &FileEntry) -> Result<()> {
-        let file = self.opened(path, entry)?;
-        let mut lines = Lines::new(file, Compression::of(path))?;
-        let (mut line, mut number, mut last) = (Vec::new(), 0, None);
-        let offsets = (self.state.kind == Kind::Stream).then(|| entry.source());
-        let prefix = &self.lake.settings.lake.prefix;
-        while lines.next(&mut line)? {
-            number += 1;
-            let (Some(key), Some((partition, offset))) = (offsets, head(&line, prefix)) else {
-                continue;
-            };
-            let in_range = partition == entry.partition && (entry.first..=entry.last).contains(&offset);
-            if !in_range || last.is_some_and(|last| offset <= last) {
-                bail!(
-                    "line {number} is of Kafka partition {partition} offset {offset}, which the file should not hold \
-                     there; rebuild the day with lake --rebuild, or restore it"
-                );
-            }
-            last = Some(offset);
-            let first_time =
-                u64::try_from(offset).is_ok_and(|offset| self.seen.entry(key).or_default().insert(offset));
-            if !first_time {
-                bail!(
-                    "line {number} repeats Kafka partition {partition} offset {offset}, which another file holds"
-                );
-            }
-        }
-        let checksum = lines.checksum()?;
-        if checksum != entry.checksum {
-            bail!(
-                "its checksum is {checksum}, and was {} when it was written; restore it",
-                entry.checksum
-            );
-        }
-        if number != entry.records {
-            bail!(
-                "it has {number} lines, and the ledger counted {} records",
-                entry.records
-            );
-        }
-        Ok(())
-    }
-
-    /// The file, where it is one and as long as it was.
-    fn opened(&self, path: &str, entry: &FileEntry) -> Result<std::fs::File> {
-        let root = &self.lake.root;
-        let file = root
-            .read(path)?
-            .context("it is gone; restore it, or rebuild its day with lake --rebuild")?;
-        let bytes = file.metadata()?.len();
-        if bytes != entry.bytes {
-            bail!(
-                "it has {bytes} bytes, and had {} when it was written; restore it",
-                entry.bytes
-            );
-        }
-        Ok(file)
-    }
-
-    /// No day may be missing from the sum, and nothing may lie past the progress.
+    /// Checks that the days add up to all records that were committed, and that no offset lies past the progress.
     fn counts(&mut self) {
         let mut partitions: BTreeSet<i32> = self.counted.keys().copied().collect();
         partitions.extend(
@@ -332,7 +274,7 @@ impl Look<'_> {
         );
         for partition in partitions {
             let counted = self.counted.get(&partition).copied().unwrap_or(0);
-            // A state that was written before records were counted says nothing of them.
+            // The state was written before records were counted: nothing to compare with.
             let Some(records) = &self.state.records else { break };
             let committed = records.get(&partition).copied().unwrap_or(0);
             if counted != committed {
@@ -361,7 +303,7 @@ impl Look<'_> {
         }
     }
 
-    /// The state, the list of its day, the keys and the link must all speak of the same snapshot.
+    /// Checks that the state, the day's manifest, the sidecar and the link all belong to the same snapshot.
     fn snapshot(&mut self) {
         let root = &self.lake.root;
         let Some(snapshot) = &self.state.snapshot else {
@@ -407,22 +349,6 @@ impl Look<'_> {
     }
 }
 
-/// Kafka partition and offset of a line that carries them.
-fn head(line: &[u8], prefix: &str) -> Option<(i32, i64)> {
-    let (partition, rest) = field(line.strip_prefix(b"{")?, prefix, "partition")?;
-    let (offset, _) = field(rest.strip_prefix(b",")?, prefix, "offset")?;
-    Some((i32::try_from(partition).ok()?, offset))
-}
-
-/// The number in `"PREFIXname":123`, and what follows it.
-fn field<'l>(text: &'l [u8], prefix: &str, name: &str) -> Option<(i64, &'l [u8])> {
-    let text = text.strip_prefix(b"\"")?.strip_prefix(prefix.as_bytes())?;
-    let text = text.strip_prefix(name.as_bytes())?.strip_prefix(b"\":")?;
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let number = std::str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
-    Some((number, &text[digits..]))
-}
-
 impl VerifyReport {
     fn differs(&mut self, path: String, what: String) {
         self.differences.push(Difference { path, what });
@@ -433,26 +359,5 @@ impl VerifyReport {
             path,
             "the ledger does not know it; move it out of the lake".to_owned(),
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_tells_where_it_comes_from() {
-        let line = b"{\"_partition\":3,\"_offset\":42,\"_timestamp\":1}";
-        assert_eq!(head(line, "_"), Some((3, 42)));
-        assert_eq!(head(line, "k_"), None);
-        for other in [
-            &b"{\"partition\":3,\"offset\":42}"[..],
-            b"{}",
-            b"",
-            b"{\"_partition\":x",
-            b"{\"_partition\":1}",
-        ] {
-            assert_eq!(head(other, "_"), None);
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Days of a stream read again from Kafka: each day folder is staged as a whole and exchanged in one moment.
+//! Rebuilds days of a stream from Kafka: each day folder is staged as a whole and exchanged in one moment.
 
 use anyhow::{Context, Result, bail};
 use chrono::NaiveDate;
@@ -12,8 +12,8 @@ use crate::lake::ledger::{Debt, FileEntry, Manifest, PendingExchange, PendingFil
 /// Turns the staged files of a rebuild into day folders that are ready to be exchanged.
 ///
 /// # Errors
-/// A day that would hold fewer records than the ledger counted, or whose folder holds files that are not ours:
-/// nothing is replaced, in no day.
+/// A day would hold fewer records than the ledger counted, or its folder holds files that are not ours. Then no day is
+/// replaced.
 pub(in crate::lake) fn stage(
     root: &Root,
     topic: &str,
@@ -56,7 +56,7 @@ fn check(
     found: &BTreeMap<HivePartition, Vec<PendingFile>>,
 ) -> Result<()> {
     let mut fewer = Vec::new();
-    // Per Kafka partition: what one of them gained must not hide what another lost.
+    // Counted per Kafka partition, so that a gain in one does not hide a loss in another.
     for day in days {
         let known = Manifest::files_of(root, topic, &day.to_string())?;
         let before = by_partition(&known);
@@ -77,15 +77,15 @@ fn check(
             .find(|(name, _)| !ours.contains(name.as_str()))
         {
             bail!(
-                "{} is not ours, and a rebuild would take it away with its folder; move it elsewhere and run again",
+                "{} is not ours, and a rebuild would remove it with its folder; move it elsewhere and run again",
                 root.shown(&format!("{folder}/{name}"))
             );
         }
     }
     if !fewer.is_empty() {
         bail!(
-            "Kafka no longer holds all records of {}: what is there is better than what a rebuild would leave. \
-             Nothing was replaced; leave these days out",
+            "Kafka no longer holds all records of {}: the lake has more of them than a rebuild would leave. \
+             Nothing was replaced; rebuild without these days",
             fewer.join(", ")
         );
     }
@@ -109,7 +109,7 @@ fn stage_day(
             &format!("{staging}/{}", file.staged),
             &format!("{folder}/{}", file.file.name),
         )? {
-            bail!("{} was staged twice", file.file.name);
+            bail!("{} was staged twice; please report it", file.file.name);
         }
         entries.push(file.file);
     }

@@ -1,4 +1,4 @@
-//! The staging of a stream's run: lines on their way into data files that nobody sees yet.
+//! Stages a stream's records: their lines are written into data files that readers don't see yet.
 
 use anyhow::{Context, Result};
 use std::collections::HashMap;
@@ -15,9 +15,9 @@ use crate::lake::ledger::{FileEntry, PendingFile};
 use crate::lake::line::encode::LineWriter;
 use crate::record::Record;
 
-/// Bytes of lines that one file may hold back before they are written, and room for the line that makes it full.
+/// Bytes of lines that are kept per file before they are written, with room for the line that fills the chunk.
 const FILE_BUFFER: usize = CHUNK + 64 * 1024;
-/// Bytes of memory that all files together may hold for such lines.
+/// Bytes of memory that such lines of all files together may take.
 const BUFFERS_MAX: usize = 24 * 1024 * 1024;
 /// Files that stay open between writes; the others are opened again.
 const OPEN_FILES_MAX: usize = 128;
@@ -40,12 +40,12 @@ pub struct Stage<'a> {
     writer: Writer,
 }
 
-/// A Kafka partition and a day: what shares a file.
+/// Kafka partition and day: their records share a file.
 type FileKey = (i32, HivePartition);
 
 #[derive(Debug)]
 struct OpenFile {
-    /// Its number in this run, which is its name while it is staged.
+    /// The file's number in this run, which is its name in staging.
     number: u32,
     file: Option<Arc<File>>,
     exists: bool,
@@ -103,7 +103,7 @@ impl<'a> Stage<'a> {
         }
         if part.buffer.len() >= CHUNK {
             self.flush(&mut part)?;
-            // What filled up will most likely do so again.
+            // A buffer that filled up will probably fill again.
             part.buffer = self.writer.buffer();
             self.held += part.buffer.capacity();
         }
@@ -114,7 +114,7 @@ impl<'a> Stage<'a> {
         Ok(written.irregular)
     }
 
-    /// Takes out the part that a record belongs to.
+    /// Takes out the file that a record belongs to.
     fn part(&mut self, place: FileKey, offset: i64) -> (FileKey, OpenFile) {
         match self.current.take() {
             Some(current) if current.0 == place => return current,
@@ -125,12 +125,12 @@ impl<'a> Stage<'a> {
         (place, known.unwrap_or_else(|| self.new_part(offset)))
     }
 
-    /// Files that are complete, and so far from their commit.
+    /// How many complete files wait for their commit.
     pub fn finished(&self) -> usize {
         self.done.len()
     }
 
-    /// Completes all files and hands them over for the commit. The stage is at its end then.
+    /// Completes all files and returns them for the commit. The stage can't be used afterwards.
     pub fn take_files(&mut self) -> Result<Vec<PendingFile>> {
         let mut parts = self.take_parts();
         parts.sort_unstable_by_key(|(place, _)| *place);
@@ -162,7 +162,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Takes out all parts, in no order.
+    /// Takes out all files, in no order.
     fn take_parts(&mut self) -> Vec<(FileKey, OpenFile)> {
         self.current
             .take()
@@ -178,7 +178,7 @@ impl<'a> Stage<'a> {
         flushed
     }
 
-    /// Memory must not stay with files that are seldom written.
+    /// Writes a file's lines. Its buffer is given up, so that files that are seldom written take no memory.
     fn flush(&mut self, part: &mut OpenFile) -> Result<()> {
         let lines = std::mem::take(&mut part.buffer);
         self.held -= lines.capacity();
@@ -208,7 +208,7 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// What the file came to is told by the writer in the end.
+    /// Completes a file; the writer has its length and checksum in the end.
     fn finish(&mut self, (partition, day): FileKey, mut part: OpenFile) -> Result<()> {
         self.flush(&mut part)?;
         if part.file.is_some() {
@@ -252,7 +252,7 @@ mod tests {
     use crate::decode::Decoder;
     use chrono::{Days, NaiveDate};
 
-    /// Days that came to a little more than one buffer must not keep another one each.
+    /// Days with a little more than one buffer of lines must not keep another buffer each.
     #[test]
     fn memory_does_not_grow_with_days() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The fold of a table's changelog: the newest value per key, and per Kafka partition where keys have moved, in bounded memory.
+//! Folds a table's changelog to the newest value per key (and Kafka partition, for keys that moved), in bounded memory.
 
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -13,12 +13,12 @@ use crate::lake::line::head::LineHead;
 
 /// Bytes of rows that are held in memory before a sorted run of them is spilled.
 const MEMORY_MAX: usize = 80 * 1024 * 1024;
-/// Moving rows together must give back this part of the memory; else they are spilled.
+/// Rows are compacted if that frees one part in this many of the memory, else spilled.
 const WASTE_WORTH: usize = 8;
-/// All runs together may read as many bytes ahead.
+/// Bytes that all runs together may read ahead.
 const READ_AHEAD: usize = 16 * 1024 * 1024;
 
-/// One run's newest row per key and Kafka partition. Of lines it keeps the rest, which their heads don't tell.
+/// The newest row per key and Kafka partition of one run. Lines are kept without their heads.
 #[derive(Debug)]
 pub struct Fold<'a> {
     root: &'a Root,
@@ -53,7 +53,7 @@ impl<'a> Fold<'a> {
                 return Ok(());
             }
             self.rows.remove(hash, at);
-            // What has grown once will grow again.
+            // A line that has grown once will probably grow again.
             spare = length / 8;
         }
         if !self.rows.has_room(key.len(), length + spare) {
@@ -71,7 +71,7 @@ impl<'a> Fold<'a> {
         self.rows.is_empty() && self.runs == 0
     }
 
-    /// All rows, sorted by key, tombstones among them.
+    /// All rows sorted by key, tombstones included.
     pub fn into_sorted(mut self, lines: LineHead) -> Result<Merge> {
         let mut sources = Vec::new();
         let read_ahead = READ_AHEAD / (self.runs.max(1) as usize);
@@ -92,7 +92,7 @@ impl<'a> Fold<'a> {
         Ok(Merge::new(sources, lines))
     }
 
-    /// Empties the memory, unless it gets room enough by moving rows together.
+    /// Makes room for a row by compacting the memory, or else by spilling it.
     fn make_room(&mut self, key: usize, rest: usize) -> Result<()> {
         if self.rows.is_empty() || self.rows.wasted() >= self.rows.capacity() / WASTE_WORTH {
             self.rows.compact();
@@ -121,7 +121,7 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    /// A row that does not fit into the memory at all becomes a run by itself.
+    /// Writes a row that is larger than the memory as a run of its own.
     fn spill_alone(&mut self, key: &[u8], origin: RowOrigin, rest: Option<&[u8]>) -> Result<()> {
         let head = RowHeader::new(key.len(), rest.map(<[u8]>::len), origin)?;
         write_run(self.root, &self.path(self.runs), |out| {

@@ -1,5 +1,5 @@
-//! Rows of a fold in one piece of memory, which is reserved once and used again: a row costs no allocation, an update
-//! goes where the key's last one was, and what is full is known to the byte.
+//! The rows of a fold in one piece of memory, which is reserved once and reused: a row costs no allocation, an update
+//! overwrites the key's last row, and the used size is known to the byte.
 
 use anyhow::{Context, Result};
 use std::cell::Cell;
@@ -8,27 +8,27 @@ use super::spill_row::{HEADER, RowHeader, RowOrigin};
 use crate::memory::key_hash::{Places, Seed};
 use crate::memory::prefetch::fetch;
 
-/// Before a row's header stands the room that its line has, with a bit for rows that are outdated.
+/// Each row is preceded by the capacity of its line; the top bit marks the row outdated.
 const ROOM: usize = 4;
 const DEAD: u32 = 1 << 31;
-/// So many rows beforehand is soon enough for `fetch`.
+/// How many rows ahead `fetch` is called.
 pub(super) const FETCH_AHEAD: usize = 8;
-/// What a row costs beside its bytes, in the index and while rows are put in order.
+/// Bytes that a row costs beside its own, in the index and while rows are sorted.
 const ROW_OVERHEAD: usize = 32;
-/// A capacity is less than what `DEAD` leaves of a number.
+/// Capacities must leave the bit of `DEAD` free.
 const CAPACITY_MAX: usize = (1 << 31) - 1;
 
 pub(in crate::lake) struct Arena {
-    /// Rows one behind the other: room, header, key, line, and what is left of the room.
+    /// The rows one after the other, each as capacity, header, key, line and unused bytes.
     bytes: Vec<u8>,
     index: Places,
     seed: Seed,
     capacity: usize,
-    /// Bytes that the rows would take without what is outdated or left.
+    /// Bytes that the rows would take without outdated rows and unused bytes.
     needed: usize,
 }
 
-/// A key's hash, as the index has it.
+/// A key's hash, as the index uses it.
 #[derive(Clone, Copy)]
 pub(in crate::lake) struct Hash(u32);
 
@@ -44,11 +44,11 @@ impl std::fmt::Debug for Arena {
 
 impl Arena {
     /// # Errors
-    /// So much memory can't be reserved.
+    /// The memory can't be reserved.
     pub fn new(capacity: usize) -> Result<Self> {
         let capacity = capacity.min(CAPACITY_MAX);
         let mut bytes = Vec::new();
-        // The kernel gives it when it is written to.
+        // The kernel provides the memory only when it is written to.
         bytes
             .try_reserve_exact(capacity)
             .with_context(|| format!("reserving {} MiB of memory for a table's rows", capacity >> 20))?;
@@ -81,12 +81,12 @@ impl Arena {
         self.bytes.len() + size(key, line) + overhead <= self.capacity
     }
 
-    /// Whether any arena of this capacity could hold such a row.
+    /// Whether an empty arena of this capacity could hold such a row.
     pub(super) fn can_hold(&self, key: usize, line: usize) -> bool {
         size(key, line) + ROW_OVERHEAD <= self.capacity
     }
 
-    /// Adds a row whose key is not here, of its Kafka partition; there is room for it.
+    /// Adds a row. The arena has room for it and no row of its key and Kafka partition.
     pub fn push(
         &mut self,
         hash: Hash,
@@ -115,7 +115,7 @@ impl Arena {
         self.needed += self.needs(at);
     }
 
-    /// Puts an update where the row is; false: its line is too long for that.
+    /// Overwrites a row with an update; false: its line is too long.
     pub fn replace(&mut self, at: At, origin: RowOrigin, line: Option<&[u8]>) -> Result<bool> {
         let text = line.unwrap_or_default();
         if text.len() > self.room(at) {
@@ -140,7 +140,7 @@ impl Arena {
         self.bytes[at.0 as usize..][..ROOM].copy_from_slice(&room.to_le_bytes());
     }
 
-    /// Bytes that `compact` would give back.
+    /// Bytes that `compact` would free.
     pub(super) fn wasted(&self) -> usize {
         self.bytes.len() - self.needed
     }
@@ -149,14 +149,14 @@ impl Arena {
         self.capacity
     }
 
-    /// Bytes of memory that its rows take, and will take while they are put in order.
+    /// Bytes of memory that the rows take, and will take while they are sorted.
     #[cfg(test)]
     pub fn taken(&self) -> usize {
         let order = self.index.len() * size_of::<(u64, At)>();
         self.bytes.len() + self.index.bytes().max(order)
     }
 
-    /// Moves the rows together.
+    /// Moves the rows together, so that outdated rows and unused bytes are freed.
     pub(super) fn compact(&mut self) {
         self.index.clear();
         self.needed = 0;
@@ -185,14 +185,14 @@ impl Arena {
         self.needed = 0;
     }
 
-    /// The rows in the order of their keys, none of which is found any more. Of a key that has rows of several Kafka partitions,
-    /// the second one is in a second list, and so on: within each a key stands once.
+    /// The rows sorted by key; `find` finds none of them afterwards. If a key has rows of several Kafka partitions, the second
+    /// is in a second list, and so on: within a list each key occurs once.
     pub(super) fn sorted(&mut self) -> Vec<Vec<At>> {
         let count = std::mem::take(&mut self.index).len();
         let shared = self.shared_prefix();
         let mut order: Vec<(u64, At)> = Vec::with_capacity(count);
         order.extend(self.all().map(|at| (prefix(&self.key(at)[shared..]), at)));
-        // Whichever way they are sorted, equal keys are compared with each other.
+        // Any sort compares equal keys with each other, so it notices keys that moved.
         let have_moved = Cell::new(false);
         let partition = |at: At| self.head(at).origin.partition;
         order.sort_unstable_by(|&(a_first, a), &(b_first, b)| {
@@ -211,7 +211,7 @@ impl Arena {
         }
     }
 
-    /// The n-th row of each key goes into the n-th list.
+    /// Puts the n-th row of each key into the n-th list.
     fn layers(&self, order: Vec<At>) -> Vec<Vec<At>> {
         let mut layers = vec![Vec::new()];
         for rows in order.chunk_by(|&a, &b| self.key(a) == self.key(b)) {
@@ -223,7 +223,7 @@ impl Arena {
         layers
     }
 
-    /// Bytes that all keys begin with: they say nothing about the order.
+    /// How many bytes all keys begin with: they don't decide the order.
     fn shared_prefix(&self) -> usize {
         let mut all = self.all().map(|at| self.key(at));
         let Some(first) = all.next() else { return 0 };
@@ -233,7 +233,7 @@ impl Arena {
         })
     }
 
-    /// The rows in the order in which they lie here.
+    /// The rows in the order of their places.
     fn all(&self) -> impl Iterator<Item = At> {
         let mut from = 0;
         std::iter::from_fn(move || {
@@ -248,12 +248,12 @@ impl Arena {
         })
     }
 
-    /// Has the processor fetch a row that is wanted soon, instead of waiting for it then.
+    /// Fetches a row into the processor's cache, because it is needed soon.
     pub fn fetch(&self, at: At) {
         fetch(self.bytes.get(at.0 as usize..).unwrap_or_default());
     }
 
-    /// A row as runs have it: header, key, line.
+    /// A row as it is written to runs: header, key, line.
     pub fn row(&self, at: At) -> &[u8] {
         let head = self.head(at);
         let length = HEADER + head.key_length as usize + head.line_length.unwrap_or(0) as usize;
@@ -299,12 +299,12 @@ impl Arena {
     }
 }
 
-/// Bytes of a row. Rounded up, so that many a longer line still finds room.
+/// Bytes of a row, rounded up, so that a slightly longer line still fits.
 fn size(key: usize, line: usize) -> usize {
     (ROOM + HEADER + key + line).next_multiple_of(16)
 }
 
-/// The first bytes of a key as a number of the same order.
+/// The first bytes of a key as a number that sorts like the key.
 fn prefix(key: &[u8]) -> u64 {
     match key.first_chunk::<8>() {
         Some(first) => u64::from_be_bytes(*first),

@@ -1,4 +1,4 @@
-//! Sorted rows of several sources, merged into one.
+//! Merges the sorted rows of several sources.
 
 use anyhow::{Context, Result, bail};
 use std::cmp::Reverse;
@@ -11,18 +11,18 @@ use super::fold_memory::{Arena, At, FETCH_AHEAD};
 use super::spill_row::{HEADER, RowHeader, RowOrigin};
 use crate::lake::line::head::LineHead;
 
-/// The rows of all sources: the row of each key that counts, in the order of keys.
+/// Goes through the keys of all sources in order, and chooses for each key the row that counts.
 #[derive(Debug)]
 pub struct Merge {
     sources: Vec<MergeSource>,
     lines: LineHead,
-    /// The next row's key of each source that has one.
+    /// The key of each source's next row, with the source's number.
     next: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
-    /// The present key, from all sources that have it.
+    /// The current key, from all sources that have it.
     present: Vec<(Vec<u8>, usize)>,
     /// The source whose row counts.
     newest: usize,
-    /// The latest timestamp of the present key in the Kafka partition of that row.
+    /// The latest timestamp of the current key in the Kafka partition of that row.
     latest_ms: i64,
 }
 
@@ -32,7 +32,7 @@ impl Merge {
     }
 
     pub fn new(sources: Vec<MergeSource>, lines: LineHead) -> Self {
-        // All of them have their first row yet to come.
+        // No source has been read yet.
         let present = (0..sources.len()).map(|at| (Vec::new(), at)).collect();
         Merge {
             sources,
@@ -65,12 +65,12 @@ impl Merge {
         Ok(true)
     }
 
-    /// Whether a row of the present key counts in place of the one before all of them.
+    /// Whether a row of the current key counts instead of `before`, an older row that is in none of the sources.
     pub fn replaces(&mut self, before: &RowOrigin) -> bool {
         self.choose(Some(before))
     }
 
-    /// Chooses the last row of the Kafka partition that the present key lives in; false: it has no row here.
+    /// Chooses the last row of the Kafka partition that the current key lives in. False: the sources have no row of it.
     fn choose(&mut self, before: Option<&RowOrigin>) -> bool {
         let origin = |at: usize| self.sources[at].head().origin;
         let rows = || self.present.iter().map(|&(_, at)| (at, origin(at)));
@@ -93,7 +93,7 @@ impl Merge {
         }
     }
 
-    /// The present key; empty where there is none.
+    /// The current key; empty if there is none.
     pub fn key(&self) -> &[u8] {
         self.present.first().map_or(&[], |(key, _)| key)
     }
@@ -109,7 +109,7 @@ impl Merge {
         self.sources[self.newest].head().line_length.is_none()
     }
 
-    /// Appends the present line, with its line feed.
+    /// Appends the current row's line, with its line feed.
     pub(super) fn write_line(&mut self, out: &mut Vec<u8>) -> Result<()> {
         let RowOrigin {
             partition,
@@ -118,7 +118,7 @@ impl Merge {
             ..
         } = self.origin();
         let key = self.present.first().map(|(key, _)| key.as_slice());
-        // What is wrong with the key stands in the rest.
+        // If the key can't be decoded, the reason is in the rest of the line.
         self.lines.write((partition, offset, timestamp_ms), key, out);
         self.sources[self.newest].take_rest(out)
     }
@@ -131,7 +131,7 @@ pub(in crate::lake) enum MergeSource {
 }
 
 impl MergeSource {
-    /// Moves on to the next row, whose key is put in place of `key`; false: there is none.
+    /// Moves on to the next row and puts its key into `key`; false: there is none.
     fn advance(&mut self, key: &mut Vec<u8>) -> Result<bool> {
         key.clear();
         match self {
@@ -147,7 +147,7 @@ impl MergeSource {
         }
     }
 
-    /// Appends what there is of the row's line.
+    /// Appends the row's line without its head.
     fn take_rest(&mut self, out: &mut Vec<u8>) -> Result<()> {
         match self {
             MergeSource::Run(run) => run.take_rest(out).context("reading a spilled run"),
@@ -159,14 +159,14 @@ impl MergeSource {
     }
 }
 
-/// A spilled run. A line stays in its file until somebody wants it: those of all runs together may be large.
+/// A spilled run. Lines are read only when they are needed: those of all runs together may be large.
 #[derive(Debug)]
 pub(in crate::lake) struct SpilledRun {
     file: BufReader<File>,
-    /// Bytes of the file that are still to come.
+    /// Bytes of the file that are not read yet.
     left: u64,
     head: RowHeader,
-    /// Those of the present row's line among them.
+    /// How many of them belong to the current row's line.
     unread: u32,
 }
 
@@ -194,7 +194,7 @@ impl SpilledRun {
         self.file.read_exact(&mut header)?;
         let head = RowHeader::parse(&header);
         let rest = head.line_length.unwrap_or(0);
-        // A length that is damage takes no more memory than the file has bytes.
+        // Checked first, so that a damaged length takes no more memory than the file has bytes.
         let length = HEADER as u64 + u64::from(head.key_length) + u64::from(rest);
         let Some(left) = self.left.checked_sub(length) else {
             bail!("it ends in the middle of a row");
@@ -216,7 +216,7 @@ impl SpilledRun {
     }
 }
 
-/// Before the first row.
+/// The header before the first row.
 pub(super) const NO_ROW: RowHeader = RowHeader {
     key_length: 0,
     line_length: None,
@@ -229,7 +229,7 @@ pub(super) const NO_ROW: RowHeader = RowHeader {
     },
 };
 
-/// What a fold still had in memory at its end, or a part of it.
+/// Rows that a fold still had in memory at its end, in order.
 #[derive(Debug)]
 pub(in crate::lake) struct Memory {
     rows: Arc<Arena>,

@@ -1,4 +1,4 @@
-//! The commit of a table: one new snapshot in, the old one out.
+//! The commit of a table: a new snapshot replaces the old one.
 
 pub(super) mod fold;
 pub(super) mod fold_memory;
@@ -18,7 +18,7 @@ use crate::subjects::matcher::Matcher;
 use merge::Merge;
 use snapshot::FirstDrain;
 
-/// What a table's commit is made of.
+/// How a table is to be changed.
 #[derive(Debug)]
 pub(super) struct TableChange<'c> {
     pub topic: &'c Topic,
@@ -27,18 +27,18 @@ pub(super) struct TableChange<'c> {
     pub compression: Compression,
     /// The snapshot that readers have now.
     pub previous: Option<&'c Snapshot>,
-    /// Whether its rows are the base of the new one; a rebuild starts from nothing.
+    /// Whether the previous rows are the base of the new snapshot; a rebuild starts from nothing.
     pub merge: bool,
-    /// The day for a table that never had a row.
+    /// The day of the snapshot if the table never had a row.
     pub fallback_day: HivePartition,
-    /// History of days before this is not kept.
+    /// History of earlier days is not kept.
     pub cutoff: Option<HivePartition>,
     pub first_drain: FirstDrain,
-    /// Whose rows are left out of what there was.
+    /// Finds the previous rows of erased persons, which are left out.
     pub erase: Option<&'c Matcher>,
 }
 
-/// Stages the new snapshot, and says what its commit shall do.
+/// Stages the new snapshot; returns the debt of its commit, and the snapshot.
 pub(super) fn stage(
     root: &Root,
     change: TableChange<'_>,
@@ -58,7 +58,7 @@ pub(super) fn stage(
     let day = match (written.day_ms, change.previous) {
         (Some(ms), _) => day_of(ms),
         (None, _) if written.snapshot.records > 0 => HivePartition::Null,
-        // An emptied table stays where the last one was.
+        // A table without rows stays in the folder of its previous snapshot.
         (None, Some(previous)) => HivePartition::parse(&previous.day).unwrap_or(HivePartition::Null),
         (None, None) => change.fallback_day,
     };
@@ -111,11 +111,11 @@ pub(super) fn stage(
     Ok((pending, snapshot))
 }
 
-/// What of the old snapshot goes: all of it, or all but the file where the table keeps its history.
+/// Adds the old snapshot's removal to the debt; its file stays if the table keeps its history.
 fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mut Debt) {
-    let erased =
+    let purged =
         HivePartition::parse(&old.day).is_some_and(|day| change.cutoff.is_some_and(|cutoff| day < cutoff));
-    let kept = change.topic.history && old.day != new.day && !erased;
+    let kept = change.topic.history && old.day != new.day && !purged;
     if old.path != new.path && !kept {
         let name = old
             .path
@@ -133,7 +133,7 @@ fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mu
     }
 }
 
-/// `current/TOPIC.json`, with the snapshot's own compression at its end.
+/// `current/TOPIC.json`, with the extension of the snapshot's compression.
 pub(super) fn link_of(topic: &str, snapshot: &str) -> String {
     format!("current/{topic}{}", Compression::of(snapshot).extension())
 }

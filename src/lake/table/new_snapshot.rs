@@ -1,4 +1,4 @@
-//! A table's new snapshot and its sidecar, on their way into staging.
+//! Writes a table's new snapshot and its sidecar into staging.
 
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -11,21 +11,21 @@ use crate::lake::disk::root::Root;
 use crate::lake::file::writer::{CHUNK, Chunk, Writer};
 use crate::lake::ledger::FileEntry;
 
-/// What was made ready and not quite full, and what is added to it at once.
+/// Room for a chunk that is not quite full, and for as much again that is added at once.
 const BUFFER: usize = 2 * CHUNK;
 
-/// A snapshot in staging, and its sidecar.
+/// A snapshot and its sidecar, complete in staging.
 #[derive(Debug)]
 pub struct StagedSnapshot {
     pub snapshot: FileEntry,
     pub sidecar: FileEntry,
     /// Rows of the sidecar that are deleted keys.
     pub tombstones: u64,
-    /// The highest time among the rows that decide the day; None where no row is left.
+    /// The highest time among the rows, which decides the day; None if no row has one.
     pub day_ms: Option<i64>,
 }
 
-/// The new snapshot and its sidecar, in staging.
+/// The new snapshot and its sidecar, while they are written.
 pub(super) struct Output {
     pub snapshot: Staged,
     pub sidecar: Staged,
@@ -36,9 +36,9 @@ pub(super) struct Output {
     day_ms: Option<i64>,
 }
 
-/// One of the two files, and what is not written of it yet.
+/// One of the two files, and its bytes that are not written yet.
 pub(super) struct Staged {
-    /// How the writer tells it from the other one.
+    /// The file's number in the writer.
     number: u32,
     name: &'static str,
     shown: String,
@@ -71,7 +71,7 @@ impl Output {
         })
     }
 
-    /// Adds the present row of the fold; a tombstone has no line to add.
+    /// Adds the current row of the fold; a tombstone has no line.
     pub fn add(&mut self, fold: &mut Merge) -> Result<()> {
         let line_length = if fold.is_tombstone() {
             if !self.keeps_tombstones {
@@ -97,12 +97,12 @@ impl Output {
         self.keeps_tombstones
     }
 
-    /// A deleted key more in the sidecar.
+    /// Counts one more deleted key in the sidecar.
     pub(super) fn count_tombstone(&mut self) {
         self.tombstones += 1;
     }
 
-    /// A row more, whose line and sidecar row come by themselves.
+    /// Counts one more row; the caller writes its line and its sidecar row.
     pub fn count(&mut self, day_ms: i64) {
         self.rows += 1;
         if day_ms >= 0 {
@@ -110,7 +110,7 @@ impl Output {
         }
     }
 
-    /// Each file by itself: two chunks at once, and nothing would be made ready while the writer writes them.
+    /// Writes full chunks, each file's when it is full: with both at once, no rows would be added while the writer works.
     pub(super) fn flush_full(&mut self) -> Result<()> {
         for staged in [&mut self.snapshot, &mut self.sidecar] {
             if staged.buffer.len() >= CHUNK {
@@ -122,7 +122,7 @@ impl Output {
 
     pub fn finish(mut self) -> Result<StagedSnapshot> {
         if !self.snapshot.buffer.is_empty() || self.rows == 0 {
-            // Nothing but an empty frame is an empty compressed file to every reader.
+            // A compressed file without rows needs an empty frame: some readers refuse a file of no bytes.
             self.snapshot.write(&mut self.writer)?;
         }
         self.sidecar.write(&mut self.writer)?;

@@ -1,4 +1,4 @@
-//! The snapshot that a table has: its rows in order, most of which stay as they are.
+//! Reads a table's previous snapshot in order; most of its rows are copied unchanged.
 
 use anyhow::{Context, Result, bail};
 use std::io::Read;
@@ -14,11 +14,11 @@ use crate::lake::ledger::Snapshot;
 use crate::lake::line::decode::{Hashing, Lines};
 use crate::subjects::matcher::{Matcher, Verdict};
 
-/// The rows of the previous snapshot, in order. Most of them stay as they are: their lines are copied many at once.
+/// The rows of the previous snapshot, in order. The lines of rows that are kept are copied many at once.
 pub(super) struct Previous {
     sidecar: Sidecar,
     lines: Lines,
-    /// Bytes of lines that stay and have not been copied yet.
+    /// Bytes of kept lines that are not copied yet.
     due: u64,
     line: Vec<u8>,
     shown: String,
@@ -70,7 +70,7 @@ impl Previous {
         self.sidecar.head.line_length.is_none()
     }
 
-    /// The present row stays. It is copied with its neighbours.
+    /// Keeps the current row. It is copied together with its neighbours.
     pub fn keep(&mut self, out: &mut Output) -> Result<()> {
         if self.is_tombstone() && !out.keeps_tombstones() {
             return self.leave_out(out);
@@ -91,7 +91,7 @@ impl Previous {
         }
     }
 
-    /// The present row stays, unless it is to be erased: its line must be looked at.
+    /// Keeps the current row unless its line belongs to an erased person.
     pub(super) fn keep_unless(&mut self, matcher: &Matcher, out: &mut Output) -> Result<()> {
         if self.is_tombstone() {
             return self.keep(out);
@@ -108,7 +108,7 @@ impl Previous {
         out.flush_full()
     }
 
-    /// The present row goes.
+    /// Leaves out the current row and its line.
     pub(super) fn drop_row(&mut self, out: &mut Output) -> Result<()> {
         self.leave_out(out)?;
         self.take_line()
@@ -116,11 +116,11 @@ impl Previous {
 
     fn leave_out(&mut self, out: &mut Output) -> Result<()> {
         self.copy_kept(out)?;
-        self.sidecar.pass();
+        self.sidecar.skip();
         Ok(())
     }
 
-    /// Copies the rows before the present one that stay, and those of their lines that are still to come.
+    /// Copies the kept rows before the current one, and their lines, as far as they are not copied yet.
     pub(super) fn copy_kept(&mut self, out: &mut Output) -> Result<()> {
         out.sidecar.buffer.extend_from_slice(self.sidecar.take_kept());
         let due = std::mem::take(&mut self.due);
@@ -154,14 +154,14 @@ impl Previous {
         )
     }
 
-    /// What was merged must have been what was committed.
+    /// Checks that the merged files are what was committed.
     pub fn check(self, snapshot: &Snapshot) -> Result<()> {
         if self.sidecar.from.checksum() != snapshot.sidecar_checksum {
             bail!(self.damaged("its checksum is wrong"));
         }
         let lines = self.lines.checksum().with_context(|| {
             format!(
-                "{} is not what the ledger knows; restore it, or run lake --rebuild",
+                "{} is not what the ledger describes; restore it, or run lake --rebuild",
                 self.shown
             )
         })?;
@@ -179,13 +179,13 @@ impl Previous {
 struct Sidecar {
     from: Hashing,
     buffer: Vec<u8>,
-    /// Where the bytes end that were read; behind it is room.
+    /// Where the bytes end that were read.
     end: usize,
-    /// Where the rows begin that stay and were not taken: all from there to the present one.
+    /// Where the kept rows begin that are not taken yet; they end at the current row.
     kept: usize,
-    /// Where the row before the present one begins.
+    /// Where the row before the current one begins.
     last: usize,
-    /// The present row in the buffer.
+    /// The current row in the buffer.
     row: Range<usize>,
     head: RowHeader,
 }
@@ -203,7 +203,7 @@ impl Sidecar {
         }
     }
 
-    /// False: the last row was the last.
+    /// Moves on to the next row; false: there is none.
     fn advance(&mut self) -> Result<bool> {
         self.last = self.row.start;
         self.row = self.row.end..self.row.end;
@@ -228,14 +228,14 @@ impl Sidecar {
         self.head.line_length.unwrap_or(0)
     }
 
-    /// Reads on until the row has as many bytes, or the file is at its end; returns how many there are.
+    /// Reads until `length` bytes of the row are there, or the file ends; returns how many there are.
     fn fill(&mut self, length: usize) -> Result<usize> {
         while self.end - self.row.start < length && self.read()? {}
         Ok((self.end - self.row.start).min(length))
     }
 
-    /// Reads on, in place of what nobody wants any more; false: the file is at its end. A length that is damage takes no
-    /// more memory than the file has bytes.
+    /// Reads the next bytes into the buffer, over rows that are done; false: the file has ended. It reads chunk by chunk, so
+    /// that a damaged length takes no more memory than the file has bytes.
     fn read(&mut self) -> Result<bool> {
         let done = self.kept.min(self.last);
         if done > 0 {
@@ -262,13 +262,13 @@ impl Sidecar {
         &self.buffer[self.row.clone()][spill_row::HEADER..]
     }
 
-    /// Whether the present key is above the one before it, if there is one.
+    /// Whether the current key is greater than the one before it, if there is one.
     fn is_sorted(&self) -> bool {
         let last = &self.buffer[self.last..self.row.start];
         last.is_empty() || &last[spill_row::HEADER..] < self.key()
     }
 
-    /// Bytes of rows that stay and were not taken.
+    /// Bytes of kept rows that are not taken yet.
     fn kept(&self) -> usize {
         self.row.start - self.kept
     }
@@ -278,8 +278,8 @@ impl Sidecar {
         &self.buffer[kept..self.row.start]
     }
 
-    /// The present row does not stay; those before it were taken.
-    fn pass(&mut self) {
+    /// Leaves out the current row; the kept rows before it must be taken already.
+    fn skip(&mut self) {
         self.kept = self.row.end;
     }
 }

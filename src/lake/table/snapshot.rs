@@ -1,4 +1,4 @@
-//! A table's snapshot: the previous one, sorted by raw key, merged with a run's fold in one streaming pass.
+//! Merges a run's fold into the previous snapshot, sorted by raw key, in one streaming pass.
 
 use anyhow::Result;
 use std::cmp::Ordering;
@@ -11,20 +11,20 @@ use crate::lake::disk::root::Root;
 use crate::lake::ledger::Snapshot;
 use crate::subjects::matcher::Matcher;
 
-/// How a table's first complete drain stands. Up to its end keys may have moved between Kafka partitions, and the order in
-/// which runs take their records says nothing.
+/// Whether a table's first drain is complete. Until then keys may have moved between Kafka partitions, and the order in which
+/// runs take their records does not decide which is newer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstDrain {
-    /// It was complete before: whatever the fold has is newer than the previous snapshot.
+    /// It was complete before: all rows of the fold are newer than the previous snapshot.
     WasComplete,
-    /// It is complete now: rows of both are compared, and deleted keys need not be remembered any more.
+    /// This run completes it: rows of both are compared, and deleted keys need not be remembered any more.
     IsComplete,
-    /// Rows of both are compared, and deleted keys are remembered: older rows of theirs may be still to come.
+    /// It is not complete: rows of both are compared, and deleted keys are remembered, because older rows may still come.
     GoesOn,
 }
 
 /// Merges `fold` over the previous snapshot and stages the result as `snapshot` and `sidecar` in `folder`.
-/// What `erase` says of the previous snapshot's rows is left out.
+/// Rows of the previous snapshot that `erase` finds are left out.
 pub fn merge(
     root: &Root,
     previous: Option<&Snapshot>,
@@ -58,7 +58,7 @@ pub fn merge(
                 }
             }
             match erase {
-                // The fold's row takes its place.
+                // The fold's row replaces it.
                 _ if both => old.drop_row(&mut out)?,
                 Some(matcher) => old.keep_unless(matcher, &mut out)?,
                 None => old.keep(&mut out)?,

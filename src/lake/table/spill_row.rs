@@ -1,10 +1,10 @@
-//! A table's row as the ledger and spilled runs keep it: raw key and coordinates, which the line alone does not give back.
+//! A table's row in sidecars and spilled runs: raw key and coordinates, which can't be read back from the line alone.
 
 use anyhow::{Result, bail};
 
 use crate::record::Rank;
 
-/// Where a row comes from.
+/// The record that a row comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowOrigin {
     /// Kafka partition.
@@ -19,13 +19,13 @@ pub struct RowOrigin {
 }
 
 impl RowOrigin {
-    /// Of a key that moved between Kafka partitions, the highest rank tells where it lives: its last offset there counts.
-    /// Within a Kafka partition the rank never falls, so it does not matter how the partitions come mixed.
+    /// A key that moved between Kafka partitions lives where its rank is highest, and its last offset there counts. Within a
+    /// Kafka partition the rank never falls, so the order does not matter in which partitions are read.
     pub fn rank(&self) -> Rank {
         Rank::of(self.latest_ms, self.partition)
     }
 
-    /// The same record, after others of its key in its Kafka partition.
+    /// The same record, with the latest timestamp also of an earlier record of its key in its Kafka partition.
     pub fn after(self, earlier: &RowOrigin) -> RowOrigin {
         RowOrigin {
             latest_ms: self.latest_ms.max(earlier.latest_ms),
@@ -38,7 +38,7 @@ const TOMBSTONE: u32 = u32::MAX;
 /// Bytes of a row before its key.
 pub const HEADER: usize = 44;
 
-/// What stands before a row's key, and what may follow that of its line.
+/// The bytes before a row's key: the lengths of the key and of the line that follows, and the origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowHeader {
     pub key_length: u32,
@@ -49,7 +49,7 @@ pub struct RowHeader {
 
 impl RowHeader {
     /// # Errors
-    /// A length does not fit.
+    /// A length does not fit into the header.
     pub fn new(key_length: usize, line_length: Option<usize>, origin: RowOrigin) -> Result<RowHeader> {
         Ok(RowHeader {
             key_length: fit(key_length)?,

@@ -1,4 +1,4 @@
-//! Folders that are new: with the configured mode, and durable.
+//! New folders: with the configured mode, and durable.
 
 use anyhow::{Context, Result};
 use rustix::fs::{self, Mode};
@@ -18,13 +18,13 @@ impl Root {
         self.make_all([rel])
     }
 
-    /// The same for several: all that is new in a folder is made durable by one sync of it.
+    /// The same for several folders; each folder that gets new ones is synced once.
     pub fn make_all<'f>(&self, folders: impl IntoIterator<Item = &'f str>) -> Result<()> {
         let mut grown = BTreeSet::new();
         for rel in folders {
             self.walk_and_make(rel, &mut |dir, name, above| {
                 grown.insert(above.to_owned());
-                // Found, it may be so new that whoever made it has not made that durable yet.
+                // That folder itself may be so new that its maker has not synced the one above it yet.
                 grown.insert(parent(above).to_owned());
                 self.make_dir(dir, name)
             })
@@ -41,7 +41,7 @@ impl Root {
         let dir = fs::openat(parent, name, FOLDER, Mode::empty())?;
         fs::fchmod(&dir, self.dir_mode)?;
         if let Some(default) = acl::read_default(&dir)? {
-            // The mode's group bits are the mask now, which would cut what was inherited.
+            // With an ACL the mode's group bits are the mask, which would cut inherited rights.
             acl::write_access(&dir, &default.inherited(self.dir_mode.as_raw_mode(), true))?;
         }
         Ok(dir)
@@ -59,7 +59,7 @@ pub(in crate::lake::disk::root) fn make_root(path: &Path, mode: u32) -> Result<(
         .create(path)
         .with_context(failed)?;
     if !new.is_empty() {
-        // The configured mode is meant as it stands, whatever umask the shell has.
+        // The root gets the mode as it is configured, whatever umask the shell has.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).with_context(failed)?;
     }
     for folder in new {

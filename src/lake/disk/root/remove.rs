@@ -1,4 +1,4 @@
-//! What goes from the lake: symlinks are removed, never followed.
+//! Removing files and folders; symlinks are removed, never followed.
 
 use anyhow::{Context, Result};
 use rustix::fs::{self, AtFlags, Dir, Mode};
@@ -8,12 +8,12 @@ use std::os::fd::AsFd;
 use super::{FOLDER, Root, is_missing};
 
 impl Root {
-    /// Removes a file or a symlink; one that is not there is no error.
+    /// Removes a file or a symlink; a missing one is not an error.
     pub fn remove_file(&self, rel: &str) -> Result<()> {
         self.unlink(rel, AtFlags::empty())
     }
 
-    /// Removes a folder if it is empty. False: it isn't.
+    /// Removes a folder if it is empty. False: it is not empty.
     pub fn remove_empty_dir(&self, rel: &str) -> Result<bool> {
         match self.unlink(rel, AtFlags::REMOVEDIR) {
             Ok(()) => Ok(true),
@@ -33,7 +33,7 @@ impl Root {
         }
     }
 
-    /// Removes a folder with all that is in it; symlinks in it are removed, never followed.
+    /// Removes a folder and everything in it; symlinks in it are removed, never followed.
     pub fn remove_tree(&self, rel: &str) -> Result<()> {
         match self.walk(rel) {
             Ok(dir) => {

@@ -1,4 +1,4 @@
-//! Lines, said a second time: what the published form makes of a record, byte for byte, without the writer's own code.
+//! Lines against the published form, byte for byte, without the writer's own code.
 
 use super::*;
 use crate::config::KeyFormat;
@@ -44,7 +44,7 @@ fn is_ordinary(value: &oracle::TrustedValue<'_>, prefix: &str) -> bool {
     names.is_some_and(|names| !names.iter().any(|name| is_reserved(name, prefix)))
 }
 
-/// What the line must end with, from the key on, where nothing is irregular.
+/// What the line must end with, after the key, if nothing is irregular.
 fn ending(value: Option<&oracle::TrustedValue<'_>>, prefix: &str) -> String {
     let Some(value) = value else {
         return format!(",\"{prefix}value\":null}}");
@@ -57,7 +57,7 @@ fn ending(value: Option<&oracle::TrustedValue<'_>>, prefix: &str) -> String {
     }
 }
 
-/// Holds a line against the record that it was made of; its key is text or nothing.
+/// Compares a line with its record, whose key is text or null.
 fn check(line: &[u8], irregular: bool, record: &Record<'_>, prefix: &str, metadata: bool) {
     let line = std::str::from_utf8(line).unwrap();
     assert!(
@@ -125,7 +125,7 @@ fn check(line: &[u8], irregular: bool, record: &Record<'_>, prefix: &str, metada
 }
 
 fn written(writer: &mut Recorder, record: &Record<'_>) -> (Vec<u8>, bool) {
-    // Something stands before it, as in a file's buffer.
+    // The buffer is not empty, as a file's is not.
     let mut out = b"before\n".to_vec();
     let irregular = writer.write(record, &mut out).irregular;
     assert!(out.starts_with(b"before\n"));
@@ -168,9 +168,9 @@ proptest! {
         }
     }
 
-    /// Any bytes as a key of any format: one line, whose key is found again, and the value behind it.
+    /// Any bytes as a key of any format make one line that holds the key and the value.
     #[test]
-    fn no_key_spoils_a_line(
+    fn any_key_makes_one_line(
         key in prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..24),
             oracle::bytes(),

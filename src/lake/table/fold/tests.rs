@@ -1,4 +1,4 @@
-//! The fold against a map of all updates.
+//! The fold, compared with a map of all updates.
 
 use super::*;
 use crate::config::KeySchema;
@@ -83,9 +83,9 @@ fn a_key_that_moved_takes_the_later_timestamp() {
     assert_eq!(keys(fold), [("j".to_owned(), 2), ("k".to_owned(), 5)]);
 }
 
-/// The latest timestamp of a key tells its Kafka partition, whichever comes first.
+/// The latest timestamp of a key decides its Kafka partition, whichever record comes first.
 #[test]
-fn timestamps_that_go_back_say_the_same_in_every_order() {
+fn timestamps_that_go_back_give_the_same_in_every_order() {
     let first = origin(0, 1, 5);
     let second = origin(0, 2, 3);
     let other = origin(1, 7, 4);
@@ -108,8 +108,7 @@ fn timestamps_that_go_back_say_the_same_in_every_order() {
     }
 }
 
-/// Updates take the place of the old ones: many of few keys never come to the disk, whether their lines keep their
-/// length or not.
+/// Updates overwrite old rows: many updates of few keys are never spilled, whether or not their lines keep their length.
 #[test]
 fn updates_of_few_keys_are_not_spilled() {
     for growth in [0, 1, 7] {
@@ -127,9 +126,9 @@ fn updates_of_few_keys_are_not_spilled() {
     }
 }
 
-/// What rows need beside their bytes counts too: a topic of tiny keys takes no more memory than one of long lines.
+/// The index of the rows counts too: a topic of tiny keys takes no more memory than one of long lines.
 #[test]
-fn tiny_rows_count_with_what_they_need() {
+fn tiny_rows_count_with_their_index() {
     let capacity = 1024 * 1024;
     let mut arena = Arena::new(capacity).unwrap();
     let mut count = 0u32;
@@ -155,8 +154,8 @@ struct Update {
     rest: Option<Vec<u8>>,
 }
 
-/// Few keys, of which some are the beginning of others; lines of all lengths, and now and then one that no memory of
-/// these tests holds.
+/// Few keys, some of which are prefixes of others; lines of all lengths, and now and then one that is larger than the
+/// memory of these tests.
 fn update() -> impl Strategy<Value = Update> {
     let key = prop_oneof![
         4 => (0..20u8).prop_map(|n| format!("a key that is long: {n}").into_bytes()),
@@ -174,8 +173,8 @@ fn update() -> impl Strategy<Value = Update> {
     })
 }
 
-/// What is to be found, by looking at all updates at once: of the Kafka partition that has a key's latest timestamp (of equal ones
-/// the highest), the last offset.
+/// The expected rows, from all updates at once: each key's last offset in the Kafka partition with its latest timestamp
+/// (the highest such partition).
 fn oracle(updates: &[(RowOrigin, Update)]) -> Vec<FoldedRow> {
     let mut by_key: BTreeMap<&[u8], Vec<&(RowOrigin, Update)>> = BTreeMap::new();
     for update in updates {

@@ -1,4 +1,4 @@
-//! Snapshots that were merged, against the same updates folded at once; and damage, which must be found.
+//! Merged snapshots, compared with the same updates folded at once; and damage, which must be found.
 
 use super::*;
 use crate::config::{KeySchema, Kind, Topic};
@@ -34,7 +34,7 @@ struct World {
     root: Root,
     merges: u32,
     first_drain: FirstDrain,
-    /// What of a previous snapshot is left out.
+    /// Finds the rows of the previous snapshot that are left out.
     erase: Option<Matcher>,
 }
 
@@ -146,7 +146,7 @@ impl World {
         self.merge(None, &old(), 0, compression).unwrap()
     }
 
-    /// Damages one of a snapshot's files, and says what merging over it comes to.
+    /// Damages one of a snapshot's files; returns the error of a merge over it.
     fn damaged(&mut self, snapshot: &Snapshot, file: &str, damage: impl FnOnce(&mut Vec<u8>)) -> String {
         let whole = fs::read(self.at(file)).unwrap();
         let mut bytes = whole.clone();
@@ -204,7 +204,7 @@ fn check_merge(world: &mut World, first: &Snapshot, later: &[KeyUpdate], to: Com
         .unwrap();
     assert!(world.lines(&merged) == world.lines(&folded));
     assert_eq!((merged.rows, &merged.day), (folded.rows, &folded.day));
-    // Sidecars are the same however they came about; frames may begin elsewhere.
+    // Sidecars are the same whichever way they were made; frames may begin elsewhere.
     assert_eq!(merged.sidecar_checksum, folded.sidecar_checksum);
     for (path, checksum) in [
         (&merged.path, &merged.checksum),
@@ -230,7 +230,7 @@ fn moved() -> impl Strategy<Value = Vec<Moved>> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
-    /// Wherever a first drain is cut and goes on, it comes out as if it had been one, deleted keys included.
+    /// A first drain in several runs gives the same as one in a single run, deleted keys included.
     #[test]
     fn a_first_drain_in_parts_is_the_same_as_one_fold(
         updates in moved(), cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
@@ -255,7 +255,7 @@ proptest! {
     }
 }
 
-/// More sidecar rows stay one behind the other than are copied at once.
+/// More neighbouring sidecar rows are kept than are copied at once.
 #[test]
 fn erasing_is_the_same_as_folding_tombstones() {
     let (mut world, keys) = (World::new(), [0, 8, 200, 2 * KEYS - 2]);
@@ -332,7 +332,7 @@ fn what_is_wrong_with_a_snapshot_is_told() {
     assert!(error.contains("ends in the middle of a row"), "{error}");
     let error = world.damaged(&snapshot, sidecar, |file| file.truncate(file.len() - row));
     assert!(error.contains("its checksum is wrong"), "{error}");
-    // Nothing of this is left behind.
+    // The snapshot itself is unchanged.
     world
         .merge(Some(&snapshot), &[], KEYS, Compression::None)
         .unwrap();

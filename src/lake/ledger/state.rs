@@ -1,0 +1,159 @@
+//! A topic's state: how far the topic was taken in, and what its last commit still owes.
+
+use anyhow::{Result, bail};
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::change_log::Changes;
+use super::debt::Debt;
+use super::topic_home;
+use crate::config::Kind;
+use crate::lake::disk::checksummed;
+use crate::lake::disk::root::Root;
+use crate::problem::About;
+use crate::record::{Gap, Progress};
+
+/// How many gaps a topic's state remembers.
+const GAPS_MAX: usize = 500;
+
+/// The state of one topic. Renaming a new one over it is the commit point of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicState {
+    /// The topic whose state this is; empty in states that were written before this field existed.
+    #[serde(default)]
+    topic: String,
+    pub kind: Kind,
+    pub partition_time: String,
+    pub topic_id: Option<String>,
+    pub generation: u32,
+    /// Kafka partition -> offset of the first record that was not taken in.
+    pub next: BTreeMap<i32, i64>,
+    pub complete_ms: Option<i64>,
+    /// Kafka partition -> records of a stream in the lake: its days' manifests must add up to them. None: the state was
+    /// written before records were counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<BTreeMap<i32, u64>>,
+    /// Offsets whose loss was accepted, the newest last. They are for people: nothing is decided by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gaps: Vec<Gap>,
+    /// The first day that a purge kept: older records of streams, and older history of tables, stay purged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutoff: Option<NaiveDate>,
+    /// How many commits there were, and which files they removed.
+    #[serde(default)]
+    pub changes: Changes,
+    /// The current snapshot of a table.
+    pub snapshot: Option<Snapshot>,
+    /// What the last commit still owes to the readers.
+    pub pending: Option<Debt>,
+}
+
+impl TopicState {
+    pub fn new(topic: &str, kind: Kind, partition_time: String) -> Self {
+        TopicState {
+            topic: topic.to_owned(),
+            kind,
+            partition_time,
+            topic_id: None,
+            generation: 1,
+            next: BTreeMap::new(),
+            complete_ms: None,
+            records: Some(BTreeMap::new()),
+            gaps: Vec::new(),
+            cutoff: None,
+            changes: Changes::default(),
+            snapshot: None,
+            pending: None,
+        }
+    }
+
+    /// Remembers gaps. The oldest are forgotten past `GAPS_MAX`, because each commit writes all of them.
+    pub fn add_gaps(&mut self, gaps: &[Gap]) {
+        self.gaps.extend(gaps);
+        let surplus = self.gaps.len().saturating_sub(GAPS_MAX);
+        self.gaps.drain(..surplus);
+    }
+
+    pub fn progress(&self) -> Progress {
+        Progress {
+            next: self.next.clone(),
+            topic_id: self.topic_id.clone(),
+            complete_ms: self.complete_ms,
+            generation: self.generation,
+        }
+    }
+
+    pub fn load(root: &Root, topic: &str) -> Result<Option<TopicState>> {
+        let path = Self::path(topic);
+        let state = checksummed::read::<TopicState>(root, &path).about_topic(topic)?;
+        state
+            .map(|mut state| {
+                check_place(root, &path, &state.topic, topic)?;
+                topic.clone_into(&mut state.topic);
+                Ok(state)
+            })
+            .transpose()
+    }
+
+    /// Writes a state that commits nothing new; a commit itself goes through `commit::commit`.
+    pub fn save(&self, root: &Root, topic: &str) -> Result<()> {
+        checksummed::write(root, &Self::path(topic), self).about_topic(topic)
+    }
+
+    pub fn path(topic: &str) -> String {
+        format!("{}/state", topic_home(topic))
+    }
+}
+
+/// Checks that a ledger file lies in its own place: in another's, an undamaged file would describe the wrong topic or day.
+pub(super) fn check_place(root: &Root, path: &str, written_for: &str, place: &str) -> Result<()> {
+    if written_for.is_empty() || written_for == place {
+        return Ok(());
+    }
+    bail!(
+        "the ledger file {} belongs to {}, not to {place}; nothing was changed. Restore it from a backup",
+        root.shown(path),
+        written_for.escape_debug()
+    );
+}
+
+/// A table's snapshot as readers see it, and the sidecar with what its lines alone don't hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Relative to the lake root.
+    pub path: String,
+    pub day: String,
+    pub rows: u64,
+    pub bytes: u64,
+    /// XXH3-128 of the file as it lies on disk.
+    pub checksum: String,
+    pub sidecar: String,
+    pub sidecar_checksum: String,
+    /// Deleted keys that the sidecar holds beside the rows, until the table's first drain is complete.
+    #[serde(default)]
+    pub tombstones: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_too_many_gaps_the_newest_are_remembered() {
+        let gap = |from: usize| Gap {
+            partition: 0,
+            from: from as i64,
+            to: from as i64 + 1,
+        };
+        let mut state = TopicState::new("t", Kind::Stream, String::new());
+        for from in 0..GAPS_MAX + 2 {
+            state.add_gaps(&[gap(from)]);
+        }
+        assert_eq!(state.gaps.len(), GAPS_MAX);
+        assert_eq!(
+            (state.gaps[0], state.gaps[GAPS_MAX - 1]),
+            (gap(2), gap(GAPS_MAX + 1))
+        );
+    }
+}
