@@ -2,12 +2,13 @@
 
 mod flush;
 mod loader;
+mod reading;
 mod take;
+mod warnings;
 
 pub(in crate::warehouse) use take::STATEMENT_OVERHEAD_BYTES;
 
 use anyhow::{Context, Result, anyhow};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,11 +30,11 @@ use crate::target::{self, Sink};
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::table::target::TargetTable;
 use loader::{Loader, Seat};
+use reading::Reading;
 use take::Coming;
 
 /// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
 const BUDGET_BYTES: usize = 64 << 20;
-const NAMES_SHOWN: usize = 20;
 
 /// A table under its lock, ready to take a topic's records.
 pub struct TableSink {
@@ -50,31 +51,26 @@ pub struct TableSink {
     erased: RowCutoffs,
     /// Who was erased by name, as it was when the lock was taken: they must not come back.
     persons: Filter,
-    persons_dropped: u64,
-    /// As it is in the database, but for what is written beside.
+    /// As it is in the database, except for what the loader writes at the moment.
     progress: Progress,
-    /// Kafka partition -> where the plan begins.
-    starts: BTreeMap<i32, i64>,
-    /// Kafka partition -> the turn it is read in.
-    turns: BTreeMap<i32, usize>,
-    turn: usize,
-    /// Whether several Kafka partitions have records: keys of a single one have nowhere to move.
-    keys_may_move: bool,
-    /// Whether the first drain goes on, in which keys may have moved between Kafka partitions before.
-    may_have_moved: bool,
-    /// Kafka partition -> offset after the last record taken since.
-    taken: BTreeMap<i32, i64>,
-    /// What intermediate transactions record beside offsets.
-    identity: Option<(Option<String>, u32)>,
+    reading: Reading,
     rebuild: Option<TableRebuild>,
+    counts: Counts,
+    warnings: Vec<String>,
+    broken: bool,
+    budget_bytes: usize,
+}
+
+/// What was done since the last report.
+#[derive(Default)]
+struct Counts {
     landed: Landed,
     /// Written within a rebuild's open transaction.
     spilled: Landed,
     tombstones: u64,
     irregular: u64,
-    warnings: Vec<String>,
-    broken: bool,
-    budget_bytes: usize,
+    /// Records of erased persons, which were left out.
+    persons_dropped: u64,
 }
 
 impl fmt::Debug for TableSink {
@@ -98,16 +94,6 @@ impl TableSink {
         persons: Filter,
         progress: Progress,
     ) -> TableSink {
-        let mut warnings = Vec::new();
-        let folding = table.folding_key_columns();
-        if !folding.is_empty() {
-            warnings.push(format!(
-                "table `{}`: keys that differ only in case, accents or trailing blanks may become one row, by the \
-                 collation of {}; utf8mb4_0900_bin (MariaDB: utf8mb4_nopad_bin) keeps them apart",
-                table.name,
-                folding.join(", ")
-            ));
-        }
         let table = Arc::new(table);
         TableSink {
             batch: Batch::new(table.may_refuse),
@@ -121,43 +107,23 @@ impl TableSink {
             })),
             topic,
             coming: Coming::default(),
-            table,
             reader,
             erased,
             persons,
-            persons_dropped: 0,
             progress,
-            starts: BTreeMap::new(),
-            turns: BTreeMap::new(),
-            turn: 0,
-            keys_may_move: true,
-            may_have_moved: false,
-            taken: BTreeMap::new(),
-            identity: None,
+            reading: Reading::default(),
             rebuild: None,
-            landed: Landed::default(),
-            spilled: Landed::default(),
-            tombstones: 0,
-            irregular: 0,
-            warnings,
+            counts: Counts::default(),
+            warnings: warnings::of_folding_keys(&table).into_iter().collect(),
             broken: false,
             budget_bytes: BUDGET_BYTES,
+            table,
         }
-    }
-
-    /// How far the table was when it was opened, or last committed.
-    pub fn progress(&self) -> &Progress {
-        &self.progress
     }
 
     /// The table's name as MySQL spells it.
     pub fn table(&self) -> &str {
         &self.table.name
-    }
-
-    /// Tells which topic the records to come belong to, so that transactions before the last one record it too.
-    pub fn begin(&mut self, topic_id: Option<&str>, generation: u32) {
-        self.identity = Some((topic_id.map(str::to_owned), generation));
     }
 
     /// From now on the records are the whole topic, from its start: at commit, rows whose keys were never mentioned are
@@ -185,26 +151,8 @@ impl TableSink {
         self.persons = erased_list::filter(&mut link.conn, &self.topic, &self.reader)?;
         // Its own table knows of all keys.
         self.batch.forget_written();
-        self.rebuild = Some(TableRebuild::new(rebuild, self.keys_may_move));
+        self.rebuild = Some(TableRebuild::new(rebuild, self.reading.keys_may_move));
         Ok(())
-    }
-
-    /// What a person should know of, since last asked.
-    pub fn warnings(&mut self) -> Vec<String> {
-        // Nothing is away after a commit; where the read failed, what is beside it may still land.
-        if let Err(error) = self.rejoin() {
-            self.warnings.push(format!("{error:#}"));
-        }
-        if self.landed != Landed::default() && self.batch.has_missed_some() {
-            self.warn_of_moved_keys();
-        }
-        self.warn_of_landed();
-        self.landed = Landed::default();
-        let names = self.reader.take_names_without_column();
-        if !names.is_empty() {
-            self.warnings.push(self.without_column(&names));
-        }
-        std::mem::take(&mut self.warnings)
     }
 
     /// Bytes of memory for what is not yet written, in place of 64 MiB.
@@ -222,44 +170,6 @@ impl TableSink {
         if let Ok(loader) = self.loader.here() {
             loader.patience = patience;
         }
-    }
-
-    /// Tells what transactions before the one that failed have done.
-    fn warn_of_landed(&mut self) {
-        let landed = self.landed;
-        if landed != Landed::default() {
-            self.warnings.push(format!(
-                "table `{}`: earlier transactions of this run stand, with {} rows upserted, {} deleted and {} records \
-                 rejected; the next run goes on after them",
-                self.table.name, landed.upserted, landed.deleted, landed.rejected
-            ));
-        }
-    }
-
-    fn warn_of_moved_keys(&mut self) {
-        self.warnings.push(format!(
-            "table `{}`: keys of topic {} are in several Kafka partitions each, as after their number was changed, and this run \
-             had more keys than it can remember: of some, an older record may have been written last; \
-             lakectl warehouse --rebuild --topics {} puts the table in order",
-            self.table.name, self.topic.name, self.topic.name
-        ));
-    }
-
-    fn without_column(&self, names: &[String]) -> String {
-        let shown = names
-            .iter()
-            .take(NAMES_SHOWN)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
-        let more = match names.len().saturating_sub(NAMES_SHOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!(
-            "fields without a column in table `{}`, left out: {shown}{more}",
-            self.table.name
-        )
     }
 
     /// Learns which keys the first drain has taken in the runs before.
@@ -288,13 +198,10 @@ impl TableSink {
                 self.table.name
             ));
         }
-        if let Some(&turn) = self.turns.get(&last.partition)
-            && turn > self.turn
-        {
-            self.turn = turn;
+        if self.reading.begins_turn(last.partition) {
             self.unless_broken(TableSink::end_turn)?;
         }
-        self.taken.insert(last.partition, last.offset + 1);
+        self.reading.taken.insert(last.partition, last.offset + 1);
         self.take_changes(records, decoded);
         if self.topic.strict && self.reader.has_names_without_column() {
             self.broken = true;
@@ -316,10 +223,11 @@ impl TableSink {
 
     /// What landed counts, also where the last transaction failed after others.
     fn fill(&mut self, report: &mut TopicReport) {
-        report.tombstones += std::mem::take(&mut self.tombstones);
-        report.irregular += std::mem::take(&mut self.irregular);
-        report.erased += std::mem::take(&mut self.persons_dropped);
-        let landed = std::mem::take(&mut self.landed);
+        let counts = std::mem::take(&mut self.counts);
+        report.tombstones += counts.tombstones;
+        report.irregular += counts.irregular;
+        report.erased += counts.persons_dropped;
+        let landed = counts.landed;
         report.below_retention += landed.below_retention;
         if let TargetReport::Warehouse(warehouse) = &mut report.target {
             warehouse.table.clone_from(&self.table.name);
@@ -370,33 +278,18 @@ impl Sink for TableSink {
     }
 
     fn begin(&mut self, plan: &DrainPlan, rebuild: Option<target::Rebuild>) -> Result<()> {
-        let ranges = plan.ranges.iter();
-        self.starts = ranges
-            .clone()
-            .map(|range| (range.partition, range.start))
-            .collect();
-        self.turns = ranges
-            .map(|range| (range.partition, plan.turn_of(range.partition)))
-            .collect();
-        self.turn = 0;
-        let to_read = plan.ranges.iter().filter(|range| range.start < range.end);
-        self.keys_may_move = to_read.count() > 1;
         let is_same_topic = plan.generation == self.progress.generation;
+        let goes_on = self.progress.complete_ms.is_none() && !self.progress.next.is_empty();
         let is_first_drain = self.progress.complete_ms.is_none() || !is_same_topic;
-        self.may_have_moved = is_first_drain && rebuild.is_none() && plan.ranges.len() > 1;
-        if !self.keys_may_move && !self.may_have_moved {
+        self.reading = Reading::new(plan, is_first_drain && rebuild.is_none());
+        if !self.reading.keys_may_move && !self.reading.may_have_moved {
             self.batch.forget_written();
         }
-        TableSink::begin(self, plan.topic_id.as_deref(), plan.generation);
-        if self.may_have_moved && is_same_topic && !self.progress.next.is_empty() {
+        if self.reading.may_have_moved && is_same_topic && !self.progress.next.is_empty() {
             self.recall()?;
         }
-        if rebuild.is_none() && !self.progress.next.is_empty() && self.progress.complete_ms.is_none() {
-            self.warnings.push(format!(
-                "table `{}`: its first load has not come to its end yet, and goes on; only a rebuild would tell of keys \
-                 that were deleted long ago meanwhile (--rebuild --topics {})",
-                self.table.name, self.topic.name
-            ));
+        if goes_on && rebuild.is_none() {
+            self.warn_of_long_first_load();
         }
         match rebuild {
             Some(rebuild) => self.rebuild(rebuild),
@@ -405,7 +298,7 @@ impl Sink for TableSink {
     }
 
     fn warnings(&mut self) -> Vec<String> {
-        TableSink::warnings(self)
+        self.collect_warnings()
     }
 
     fn decoder(&self) -> Decoder {

@@ -28,7 +28,7 @@ impl TableSink {
         let batch = self.batch.hand_over();
         self.rejoin()?;
         let after = self.halfway();
-        self.taken.clear();
+        self.reading.taken.clear();
         let parcel = self.parcel(batch, after);
         self.loader.send(parcel)
     }
@@ -50,7 +50,7 @@ impl TableSink {
         match self.loader.wait() {
             Ok(None) => Ok(()),
             Ok(Some((landed, progress))) => {
-                self.landed += landed;
+                self.counts.landed += landed;
                 self.progress = progress;
                 Ok(())
             }
@@ -85,16 +85,16 @@ impl TableSink {
 
     /// Where the table is to stand after what was taken so far.
     fn halfway(&self) -> Progress {
-        let (topic_id, generation) = match &self.identity {
+        let (topic_id, generation) = match &self.reading.identity {
             Some((topic_id, generation)) => (topic_id.as_ref(), *generation),
             None => (None, self.progress.generation),
         };
         let mut after = self.progress_of(topic_id, generation);
         // A Kafka partition that had no turn yet would look like one that the topic gained since.
-        for (&partition, &start) in &self.starts {
+        for (&partition, &start) in &self.reading.starts {
             after.next.entry(partition).or_insert(start);
         }
-        after.next.extend(&self.taken);
+        after.next.extend(&self.reading.taken);
         after
     }
 
@@ -118,7 +118,7 @@ impl TableSink {
         Parcel {
             batch,
             before: self.progress.clone(),
-            notes_keys: self.may_have_moved && after.complete_ms.is_none(),
+            notes_keys: self.reading.may_have_moved && after.complete_ms.is_none(),
             after,
             cutoffs: self.erased.cutoffs.clone(),
             persons_listed: self.persons.listed(),
@@ -134,7 +134,7 @@ impl TableSink {
             if rebuild.compares() {
                 self.batch.keep_histories();
             }
-            self.spilled += self.loader.here()?.spill(&parcel, rebuild)?;
+            self.counts.spilled += self.loader.here()?.spill(&parcel, rebuild)?;
         }
         Ok(())
     }
@@ -142,11 +142,11 @@ impl TableSink {
     /// Runs the transaction that leads to `after`, and ends a rebuild's.
     fn load(&mut self, batch: Batch, after: Progress) -> Result<()> {
         let parcel = self.parcel(batch, after);
-        self.landed += self.loader.here()?.load(&parcel, self.rebuild.as_mut())?;
-        self.landed += std::mem::take(&mut self.spilled);
+        self.counts.landed += self.loader.here()?.load(&parcel, self.rebuild.as_mut())?;
+        self.counts.landed += std::mem::take(&mut self.counts.spilled);
         self.progress = parcel.after;
         self.rebuild = None;
-        self.taken.clear();
+        self.reading.taken.clear();
         Ok(())
     }
 

@@ -78,7 +78,7 @@ impl TableSink {
     fn put(&mut self, record: &Record<'_>, taken: Taken, sort_keys: &[u8]) {
         match taken {
             Taken::Nothing => {}
-            Taken::NoKey => self.irregular += 1,
+            Taken::NoKey => self.counts.irregular += 1,
             Taken::Refused { refusal, key } => {
                 let reject = Reject::of_record(record, &refusal.in_words(&self.table));
                 self.batch.reject(reject, key);
@@ -122,7 +122,7 @@ impl TableSink {
             RowChange::NoKey => Taken::NoKey,
             RowChange::Refused { refusal, key } => Taken::Refused { refusal, key },
             RowChange::Delete { key } => {
-                self.tombstones += 1;
+                self.counts.tombstones += 1;
                 self.deletion(key, false, Whose::Anyones, sort_keys)
             }
             RowChange::Upsert(row) => {
@@ -135,7 +135,7 @@ impl TableSink {
 
     /// Whatever row the key had before is outdated, so it goes.
     fn look_at_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
-        self.persons_dropped += 1;
+        self.counts.persons_dropped += 1;
         match self.reader.read(&self.table, key, &Body::Tombstone, Wanted::Fold) {
             RowChange::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
             _ => Taken::Nothing,
