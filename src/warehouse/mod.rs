@@ -57,11 +57,11 @@ impl Warehouse {
         };
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
         let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
-        let erased = RowCutoffs::new(cutoffs, &table).about_topic(&topic.name)?;
+        let purged = RowCutoffs::new(cutoffs, &table).about_topic(&topic.name)?;
         let persons = erased_list::filter(&mut link.conn, topic, &reader)?;
         let topic = topic.clone();
         Ok(Locked::Ours(TableSink::new(
-            topic, table, link, reader, erased, persons, progress,
+            topic, table, link, reader, purged, persons, progress,
         )))
     }
 

@@ -1,4 +1,4 @@
-//! One table topic on its way into its table.
+//! One table topic is loaded into its table.
 
 mod flush;
 mod loader;
@@ -33,7 +33,7 @@ use loader::{Loader, Seat};
 use reading::Reading;
 use take::Coming;
 
-/// Memory for what was read and not yet written, in bytes; more is written in a transaction of its own.
+/// Memory for records that are read but not yet written, in bytes. When it is full, a transaction writes them.
 const BUDGET_BYTES: usize = 64 << 20;
 
 /// A table under its lock, ready to take a topic's records.
@@ -45,13 +45,13 @@ pub struct TableSink {
     packet_max: usize,
     reader: RowReader,
     batch: Batch,
-    /// Memory for what is taken together.
+    /// Memory for records that are taken together.
     coming: Coming,
-    /// What a purge has erased, as it was when the lock was taken.
-    erased: RowCutoffs,
-    /// Who was erased by name, as it was when the lock was taken: they must not come back.
+    /// What purges have deleted, as read when the lock was taken.
+    purged: RowCutoffs,
+    /// The erased persons, as read when the lock was taken: they must not come back.
     persons: Filter,
-    /// As it is in the database, except for what the loader writes at the moment.
+    /// The progress in the database, except for what the loader writes at the moment.
     progress: Progress,
     reading: Reading,
     rebuild: Option<TableRebuild>,
@@ -61,11 +61,11 @@ pub struct TableSink {
     budget_bytes: usize,
 }
 
-/// What was done since the last report.
+/// What the load has done since the last report.
 #[derive(Default)]
 struct Counts {
     landed: Landed,
-    /// Written within a rebuild's open transaction.
+    /// What a rebuild has written in its open transaction.
     spilled: Landed,
     tombstones: u64,
     irregular: u64,
@@ -90,7 +90,7 @@ impl TableSink {
         table: TargetTable,
         link: Link,
         reader: RowReader,
-        erased: RowCutoffs,
+        purged: RowCutoffs,
         persons: Filter,
         progress: Progress,
     ) -> TableSink {
@@ -108,7 +108,7 @@ impl TableSink {
             topic,
             coming: Coming::default(),
             reader,
-            erased,
+            purged,
             persons,
             progress,
             reading: Reading::default(),
@@ -126,8 +126,8 @@ impl TableSink {
         &self.table.name
     }
 
-    /// From now on the records are the whole topic, from its start: at commit, rows whose keys were never mentioned are
-    /// deleted, unless `rebuild` keeps them. All of it is one transaction, however many records there are.
+    /// Starts a rebuild: from now on the records are the whole topic, from its start. The commit deletes rows whose keys
+    /// no record had, unless `rebuild` keeps them. All of it is one transaction, however many records there are.
     ///
     /// # Errors
     /// Another topic fills the same table (exit code 2), another run took the lock, or the session could not be renewed.
@@ -147,32 +147,32 @@ impl TableSink {
         }
         link.reopen(rebuild::READ_TIMEOUT)?;
         self.progress = progress::read(&mut link.conn, place, false)?;
-        self.erased = RowCutoffs::new(cutoffs::read(&mut link.conn, place.table)?, &self.table)?;
+        self.purged = RowCutoffs::new(cutoffs::read(&mut link.conn, place.table)?, &self.table)?;
         self.persons = erased_list::filter(&mut link.conn, &self.topic, &self.reader)?;
-        // Its own table knows of all keys.
+        // The rebuild's table of keys remembers all of them.
         self.batch.forget_written();
         self.rebuild = Some(TableRebuild::new(rebuild, self.reading.keys_may_move));
         Ok(())
     }
 
-    /// Bytes of memory for what is not yet written, in place of 64 MiB.
+    /// Sets the memory for records that are not yet written, in bytes; the default is 64 MiB.
     pub fn set_budget(&mut self, bytes: usize) {
         self.budget_bytes = bytes;
     }
 
-    /// Keys that are remembered once they are written, in place of 400,000.
+    /// Sets how many written keys are remembered; the default is 400,000.
     pub fn set_keys_remembered(&mut self, keys: usize) {
         self.batch.set_keys_remembered(keys);
     }
 
-    /// How long a transaction is replayed against locks and lost connections, in place of a minute.
+    /// Sets how long a transaction is retried after lock waits and lost connections; the default is a minute.
     pub fn set_patience(&mut self, patience: Duration) {
         if let Ok(loader) = self.loader.here() {
             loader.patience = patience;
         }
     }
 
-    /// Learns which keys the first drain has taken in the runs before.
+    /// Reads which keys earlier runs of the first drain have taken.
     fn recall(&mut self) -> Result<()> {
         let place = ProgressKey {
             table: &self.table.name,
@@ -214,14 +214,14 @@ impl TableSink {
         self.unless_broken(TableSink::make_room)
     }
 
-    /// After an error nothing more is taken.
+    /// Runs a step. After an error the load takes nothing more.
     fn unless_broken(&mut self, step: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         let done = step(self);
         self.broken |= done.is_err();
         done
     }
 
-    /// What landed counts, also where the last transaction failed after others.
+    /// Fills the report with what was committed, also if the last transaction failed after others.
     fn fill(&mut self, report: &mut TopicReport) {
         let counts = std::mem::take(&mut self.counts);
         report.tombstones += counts.tombstones;
@@ -243,7 +243,7 @@ impl TableSink {
 
 impl Drop for TableSink {
     fn drop(&mut self) {
-        // What is written beside comes to its end. A broken load may have a server that no longer answers.
+        // A transaction in the loader's thread is finished first. After an error the server may no longer answer.
         if self.rejoin().is_ok()
             && !self.broken
             && let Ok(loader) = self.loader.here()
@@ -258,13 +258,13 @@ impl Sink for TableSink {
         self.progress.clone()
     }
 
-    /// What was read of some Kafka partitions is written while others are read, unless all is one transaction.
+    /// Reads in turns, so that one turn is written while the next is read, unless all is one transaction.
     fn suit(&self, plan: DrainPlan, rebuild: Option<target::Rebuild>) -> DrainPlan {
         let plan = DrainPlan {
             without_headers: true,
             ..plan
         };
-        // After a run that died between turns, nobody could tell of which records `--from` had left some out.
+        // If a run died between turns, nobody could tell for which Kafka partitions `--from` had left records out.
         if rebuild.is_some() || plan.from_ms.is_some() {
             plan
         } else {
@@ -272,7 +272,7 @@ impl Sink for TableSink {
         }
     }
 
-    /// What a foreign key refers to must be there first.
+    /// A row that a foreign key refers to must be there first.
     fn wants_to_be_alone(&self) -> bool {
         self.table.may_refuse
     }
@@ -306,7 +306,7 @@ impl Sink for TableSink {
     }
 
     fn take_all(&mut self, records: &[Record<'_>], mut decoded: &[Decoded<'_>]) -> Result<()> {
-        // What is of one Kafka partition is of one turn.
+        // All records of one Kafka partition belong to one turn.
         for records in records.chunk_by(|one, next| one.partition == next.partition) {
             let (theirs, others) = decoded.split_at(records.len().min(decoded.len()));
             decoded = others;

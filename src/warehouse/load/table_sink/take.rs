@@ -15,12 +15,12 @@ use crate::warehouse::value::cells::{RowValues, Wanted};
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 use crate::warehouse::value::sort_key::push_cell;
 
-/// What a statement takes beside the values of its one row.
+/// Room in a packet for the statement beside the values of its one row.
 pub(in crate::warehouse) const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
 
-/// What came of a record when it was read.
+/// What a record was read as.
 pub(in crate::warehouse::load::table_sink) enum Taken {
-    /// It is of someone who was erased, and of no row.
+    /// The record of an erased person, whose key is not one of a row.
     Nothing,
     NoKey,
     Refused {
@@ -29,7 +29,7 @@ pub(in crate::warehouse::load::table_sink) enum Taken {
     },
     Change {
         write: Write,
-        /// Where in [`Coming::sort_keys`] its key is.
+        /// The range of its key in [`Coming::sort_keys`].
         sort_key: Range<usize>,
         hash: u128,
         whose: Whose,
@@ -39,7 +39,7 @@ pub(in crate::warehouse::load::table_sink) enum Taken {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse::load::table_sink) enum Whose {
     Anyones,
-    /// Of someone who was erased: nothing of the record itself is kept anywhere.
+    /// An erased person's: nothing of the record itself is kept anywhere.
     Erased,
 }
 
@@ -51,8 +51,8 @@ pub(in crate::warehouse::load::table_sink) struct Coming {
 }
 
 impl TableSink {
-    /// All of them are read before the first is put into the batch: what the batch knows of their keys is mostly not in the
-    /// processor's cache, and is fetched for all of them at once.
+    /// Reads all records before it puts the first into the batch. What the batch has for their keys is mostly not in the
+    /// processor's cache, and this way all of it is fetched at once.
     pub(in crate::warehouse::load::table_sink) fn take_changes(
         &mut self,
         records: &[Record<'_>],
@@ -110,7 +110,7 @@ impl TableSink {
         }
     }
 
-    /// What a record asks for; its key is added to `sort_keys`.
+    /// Reads one record and adds its key to `sort_keys`.
     fn look(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         if self.persons.hits(decoded) {
             return self.look_at_erased(&decoded.key, sort_keys);
@@ -133,7 +133,7 @@ impl TableSink {
         }
     }
 
-    /// Whatever row the key had before is outdated, so it goes.
+    /// Reads a record of an erased person: it is dropped, and the row that its key may have is deleted as outdated.
     fn look_at_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         self.counts.persons_dropped += 1;
         match self.reader.read(&self.table, key, &Body::Tombstone, Wanted::Fold) {
@@ -143,7 +143,7 @@ impl TableSink {
     }
 
     fn upsert(&mut self, row: &RowValues<'_>, sort_keys: &mut Vec<u8>) -> Taken {
-        if self.erased.covers(row) {
+        if self.purged.covers(row) {
             return self.deletion(row.key(&self.table), true, Whose::Anyones, sort_keys);
         }
         let (wire_bytes, packet_max) = (row.sizes.iter().sum(), self.packet_max);
@@ -165,15 +165,15 @@ impl TableSink {
         self.change(write, start, Whose::Anyones, sort_keys)
     }
 
-    fn deletion(&self, key: Vec<Value>, erased: bool, whose: Whose, sort_keys: &mut Vec<u8>) -> Taken {
+    fn deletion(&self, key: Vec<Value>, purged: bool, whose: Whose, sort_keys: &mut Vec<u8>) -> Taken {
         let start = sort_keys.len();
         for value in &key {
             push_cell(sort_keys, &Cell::of(value));
         }
-        self.change(Write::Delete { key, erased }, start, whose, sort_keys)
+        self.change(Write::Delete { key, purged }, start, whose, sort_keys)
     }
 
-    /// Of the key that begins at `start`.
+    /// The change of the key that begins at `start` in `sort_keys`.
     fn change(&self, write: Write, start: usize, whose: Whose, sort_keys: &[u8]) -> Taken {
         Taken::Change {
             write,
