@@ -41,7 +41,7 @@ pub use status::{RowCount, TableStanding, standing};
 use table::{mapping, target};
 
 impl Warehouse {
-    /// Checks the topic's table and takes its lock, waiting up to `wait` for another run.
+    /// Checks the topic's table and takes its lock, waiting up to `wait` for another run to end.
     ///
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
@@ -65,7 +65,7 @@ impl Warehouse {
         )))
     }
 
-    /// How far the topic's table is, with the same checks as [`Warehouse::open`] but without lock or write.
+    /// The progress of the topic's table, after the same checks as [`Warehouse::open`], but without a lock or a change.
     ///
     /// # Errors
     /// As [`Warehouse::open`].
@@ -90,7 +90,7 @@ impl Warehouse {
 impl Target for Warehouse {
     type Sink<'t> = TableSink;
 
-    /// An open topic is a session, and MySQL allows 151 of them, for everybody together.
+    /// Each open topic is a session, and MySQL allows 151 of them by default, for all its users together.
     const OPEN_MAX: usize = 32;
 
     fn open<'t>(&'t self, topic: &'t Topic, _run_id: &str, wait: Duration) -> Result<Locked<TableSink>> {

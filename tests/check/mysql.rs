@@ -62,13 +62,13 @@ fn records_and_table(mut world: Warehouse) {
         "column later: out of a TIMESTAMP's range",
         "MODIFY `later` DATETIME",
     ]);
-    rows(&["column number: no number", "MODIFY `number` JSON"]);
+    rows(&["column number: not a number", "MODIFY `number` JSON"]);
     rows(&[
-        "column kind: none of the ENUM's values",
+        "column kind: not one of the ENUM's values",
         "MODIFY `kind` VARCHAR(64)",
     ]);
     rows(&[
-        "column must: NOT NULL, and the record has none",
+        "column must: NOT NULL, and the record has no value for it",
         "warehouse.columns",
     ]);
     rows(&["no object", "offset 8", "mend what produces them"]);
