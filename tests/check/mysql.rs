@@ -71,7 +71,7 @@ fn records_and_table(mut world: Warehouse) {
         "column must: NOT NULL, and the record has no value for it",
         "warehouse.columns",
     ]);
-    rows(&["no object", "offset 8", "mend what produces them"]);
+    rows(&["not an object", "offset 8", "fix what produces them"]);
     assert!(
         answer.wrong().iter().all(|(_, name)| *name == "rows"),
         "{:?}",

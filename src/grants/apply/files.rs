@@ -1,4 +1,4 @@
-//! The walk over the lake's folders, each opened without following a link, each list changed only where it must be.
+//! Walks over the lake's folders and sets their ACLs. It follows no links, and writes an ACL only if it changes.
 
 use anyhow::{Context, Result};
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
@@ -14,11 +14,11 @@ use crate::lake::disk::acl::{self, Acl, Bits};
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::HOME;
 
-/// A tree that goes deeper is none of ours.
+/// A deeper tree is not lakectl's.
 const DEPTH_MAX: usize = 40;
 const OPEN: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
-/// Sets the entries of `people` on every folder and file. False: some could not be.
+/// Sets the entries of `people` on every folder and file. Returns false if some could not be set.
 pub(super) fn apply(
     root: &Root,
     rules: &Rules,
@@ -51,12 +51,12 @@ pub(super) fn apply(
     Ok(whole)
 }
 
-/// What a folder hands down, for one person.
+/// What a folder passes on to those below it, for one person.
 #[derive(Debug, Clone, Copy, Default)]
 struct Above {
-    /// What the nearest row says.
+    /// The nearest row's permission.
     decided: Option<Permission>,
-    /// The change that was made to the folder itself.
+    /// The change on the folder itself.
     group: Option<usize>,
 }
 
@@ -67,7 +67,7 @@ struct Walk<'a> {
     begin: &'a mut dyn FnMut() -> Result<()>,
     out: &'a mut ApplyOutcome,
     groups: Groups,
-    /// Paths of rows that were come by.
+    /// Paths of rows that the walk has reached.
     seen: BTreeSet<String>,
     open_to_all: u64,
     failures: u64,
@@ -77,7 +77,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn folder(&mut self, dir: OwnedFd, path: &str, above: &[Above], depth: usize) -> Result<()> {
         let mut here = self.decide(path, above);
-        // The list first, then the names: what is made meanwhile inherits.
+        // The ACL is set before the names are read, so that files created in between inherit it.
         self.set_folder(&dir, path, &mut here)?;
         let names = match names(&dir) {
             Ok(names) => names,
@@ -101,7 +101,7 @@ impl Walk<'_> {
                 }
                 Ok(fd) if folder => self.folder(fd, &below, &here, depth + 1)?,
                 Ok(fd) => self.set_file(&fd, &below, path, &here, first_group)?,
-                // Purged or replaced meanwhile.
+                // It was purged or replaced in the meantime.
                 Err(Errno::NOENT) => {}
                 Err(error) => self.failed(&below, &error.into())?,
             }
@@ -215,7 +215,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Whether it was (or, with --dry-run, would be) done.
+    /// Writes an ACL. Returns whether it was (or, with --dry-run, would be) written.
     fn write(&mut self, path: &str, write: impl Fn() -> Result<()>) -> Result<bool> {
         if !self.dry_run {
             (self.begin)()?;
@@ -230,14 +230,14 @@ impl Walk<'_> {
 
     fn failed(&mut self, path: &str, error: &anyhow::Error) -> Result<()> {
         if error.downcast_ref() == Some(&Errno::NOENT) {
-            // Removed by a purge while we looked.
+            // A purge has removed it in the meantime.
             return Ok(());
         }
         self.failures += 1;
         let reason = match error.downcast_ref::<Errno>() {
             Some(&Errno::OPNOTSUPP) => {
                 self.without_acls = true;
-                "this filesystem keeps no POSIX ACLs (mount it with the option acl)".to_owned()
+                "this filesystem does not store POSIX ACLs; mount it with the option acl".to_owned()
             }
             Some(&Errno::PERM) => "only its owner or root may change its ACL".to_owned(),
             Some(&Errno::NOSPC) => "there is no room for the ACL: too many users, or a full disk".to_owned(),
@@ -277,10 +277,10 @@ fn lists(dir: &OwnedFd) -> Result<(Acl, Option<Acl>)> {
 fn file_list(file: &OwnedFd) -> Result<Acl> {
     let stat = fs::fstat(file)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        anyhow::bail!("was replaced by something that is no file");
+        anyhow::bail!("was replaced by something that is not a file");
     }
     if stat.st_nlink > 1 {
-        // One of its names may stand outside of the lake.
+        // One of its names may be outside of the lake.
         anyhow::bail!("has several names (hard links), which lakectl never makes; left as it is");
     }
     Ok(acl::read_access(file)?.unwrap_or_else(|| Acl::from_mode(stat.st_mode)))
@@ -306,7 +306,7 @@ fn names(dir: &OwnedFd) -> Result<Vec<(CString, FileType)>> {
     Ok(names)
 }
 
-/// Rows whose path was not come by. One that denies matters only where a folder further up gives.
+/// Reports rows whose path the walk did not reach. One that denies matters only if a row further up allows something.
 fn tell_missing(
     root: &Root,
     rules: &Rules,
@@ -335,7 +335,7 @@ fn tell_missing(
     Ok(())
 }
 
-/// A folder above the lake that lets nobody through makes every grant idle.
+/// Warns of folders above the lake that are closed to others: then no grant has any effect.
 fn tell_closed_parents(root: &Root, out: &mut ApplyOutcome) {
     use std::os::unix::fs::MetadataExt;
     let Ok(full) = root.path().canonicalize() else {

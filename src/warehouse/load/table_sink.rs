@@ -1,8 +1,8 @@
 //! One table topic is loaded into its table.
 
 mod flush;
+mod load_state;
 mod loader;
-mod reading;
 mod take;
 mod warnings;
 
@@ -29,8 +29,8 @@ use crate::subjects::filter::Filter;
 use crate::target::{self, Sink};
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::table::target::TargetTable;
+use load_state::LoadState;
 use loader::{Loader, Seat};
-use reading::Reading;
 use take::Coming;
 
 /// Memory for records that are read but not yet written, in bytes. When it is full, a transaction writes them.
@@ -53,7 +53,7 @@ pub struct TableSink {
     persons: Filter,
     /// The progress in the database, except for what the loader writes at the moment.
     progress: Progress,
-    reading: Reading,
+    state: LoadState,
     rebuild: Option<TableRebuild>,
     counts: Counts,
     warnings: Vec<String>,
@@ -111,7 +111,7 @@ impl TableSink {
             purged,
             persons,
             progress,
-            reading: Reading::default(),
+            state: LoadState::default(),
             rebuild: None,
             counts: Counts::default(),
             warnings: warnings::of_folding_keys(&table).into_iter().collect(),
@@ -151,7 +151,7 @@ impl TableSink {
         self.persons = erased_list::filter(&mut link.conn, &self.topic, &self.reader)?;
         // The rebuild's table of keys remembers all of them.
         self.batch.forget_written();
-        self.rebuild = Some(TableRebuild::new(rebuild, self.reading.keys_may_move));
+        self.rebuild = Some(TableRebuild::new(rebuild, self.state.keys_may_move));
         Ok(())
     }
 
@@ -198,10 +198,10 @@ impl TableSink {
                 self.table.name
             ));
         }
-        if self.reading.begins_turn(last.partition) {
+        if self.state.begins_turn(last.partition) {
             self.unless_broken(TableSink::end_turn)?;
         }
-        self.reading.taken.insert(last.partition, last.offset + 1);
+        self.state.taken.insert(last.partition, last.offset + 1);
         self.take_changes(records, decoded);
         if self.topic.strict && self.reader.has_names_without_column() {
             self.broken = true;
@@ -281,11 +281,11 @@ impl Sink for TableSink {
         let is_same_topic = plan.generation == self.progress.generation;
         let goes_on = self.progress.complete_ms.is_none() && !self.progress.next.is_empty();
         let is_first_drain = self.progress.complete_ms.is_none() || !is_same_topic;
-        self.reading = Reading::new(plan, is_first_drain && rebuild.is_none());
-        if !self.reading.keys_may_move && !self.reading.may_have_moved {
+        self.state = LoadState::new(plan, is_first_drain && rebuild.is_none());
+        if !self.state.keys_may_move && !self.state.may_have_moved {
             self.batch.forget_written();
         }
-        if self.reading.may_have_moved && is_same_topic && !self.progress.next.is_empty() {
+        if self.state.may_have_moved && is_same_topic && !self.progress.next.is_empty() {
             self.recall()?;
         }
         if goes_on && rebuild.is_none() {

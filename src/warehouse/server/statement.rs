@@ -17,7 +17,7 @@ pub(in crate::warehouse) const LOOK_UP: Duration = Duration::from_secs(30);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Why a statement did not count.
+/// Why a statement failed.
 #[derive(Debug)]
 pub(in crate::warehouse) enum Trouble {
     /// It changed nothing.

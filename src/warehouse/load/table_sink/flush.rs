@@ -28,7 +28,7 @@ impl TableSink {
         let batch = self.batch.hand_over();
         self.rejoin()?;
         let after = self.halfway();
-        self.reading.taken.clear();
+        self.state.taken.clear();
         let parcel = self.parcel(batch, after);
         self.loader.send(parcel)
     }
@@ -85,16 +85,16 @@ impl TableSink {
 
     /// The progress after the records taken so far.
     fn halfway(&self) -> Progress {
-        let (topic_id, generation) = match &self.reading.identity {
+        let (topic_id, generation) = match &self.state.identity {
             Some((topic_id, generation)) => (topic_id.as_ref(), *generation),
             None => (None, self.progress.generation),
         };
         let mut after = self.progress_of(topic_id, generation);
         // Without an offset, a Kafka partition that had no turn yet would look like one that was added to the topic.
-        for (&partition, &start) in &self.reading.starts {
+        for (&partition, &start) in &self.state.starts {
             after.next.entry(partition).or_insert(start);
         }
-        after.next.extend(&self.reading.taken);
+        after.next.extend(&self.state.taken);
         after
     }
 
@@ -118,7 +118,7 @@ impl TableSink {
         Parcel {
             batch,
             before: self.progress.clone(),
-            notes_keys: self.reading.may_have_moved && after.complete_ms.is_none(),
+            notes_keys: self.state.may_have_moved && after.complete_ms.is_none(),
             after,
             cutoffs: self.purged.cutoffs.clone(),
             persons_listed: self.persons.listed(),
@@ -146,7 +146,7 @@ impl TableSink {
         self.counts.landed += std::mem::take(&mut self.counts.spilled);
         self.progress = parcel.after;
         self.rebuild = None;
-        self.reading.taken.clear();
+        self.state.taken.clear();
         Ok(())
     }
 

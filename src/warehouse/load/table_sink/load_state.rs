@@ -1,11 +1,11 @@
-//! What one run reads into a table: its plan, and how far it has come.
+//! What `begin` starts: the plan of one run, and how far the load has come in it.
 
 use std::collections::BTreeMap;
 
 use crate::record::DrainPlan;
 
 /// What the plan of a run says about the records to come, and which of them were taken.
-pub(in crate::warehouse::load::table_sink) struct Reading {
+pub(in crate::warehouse::load::table_sink) struct LoadState {
     /// Kafka partition -> where the plan begins.
     pub(super) starts: BTreeMap<i32, i64>,
     /// Kafka partition -> the turn it is read in.
@@ -22,9 +22,9 @@ pub(in crate::warehouse::load::table_sink) struct Reading {
 }
 
 /// Without a plan: one turn, in which keys may move.
-impl Default for Reading {
+impl Default for LoadState {
     fn default() -> Self {
-        Reading {
+        LoadState {
             starts: BTreeMap::new(),
             turns: BTreeMap::new(),
             turn: 0,
@@ -36,11 +36,11 @@ impl Default for Reading {
     }
 }
 
-impl Reading {
-    pub(super) fn new(plan: &DrainPlan, is_first_drain: bool) -> Reading {
+impl LoadState {
+    pub(super) fn new(plan: &DrainPlan, is_first_drain: bool) -> LoadState {
         let ranges = plan.ranges.iter();
         let to_read = ranges.clone().filter(|range| range.start < range.end);
-        Reading {
+        LoadState {
             starts: ranges
                 .clone()
                 .map(|range| (range.partition, range.start))
