@@ -101,7 +101,7 @@ pub fn set(
         let entry = record(transaction, "grant set", run_id, &change)?;
         Ok((change, Some(entry)))
     };
-    session.transact(change, came_through)
+    session.transact(change, was_committed)
 }
 
 /// Revokes a user's permission on a path. `text` may also be the path of a row that lakectl did not write.
@@ -127,11 +127,11 @@ pub fn revoke(
         let entry = record(transaction, "grant revoke", run_id, &change)?;
         Ok((change, Some(entry)))
     };
-    session.transact(change, came_through)
+    session.transact(change, was_committed)
 }
 
 /// Runs a change and its entry in one transaction; without an entry nothing was changed.
-fn came_through(conn: &mut Conn, (_, entry): &(GrantChange, Option<Entry>)) -> Result<bool> {
+fn was_committed(conn: &mut Conn, (_, entry): &(GrantChange, Option<Entry>)) -> Result<bool> {
     entry
         .as_ref()
         .map_or(Ok(true), |entry| entry.is_in_database(conn))

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::groups::Groups;
 use super::people::{People, Person};
-use super::{ApplyOutcome, Permission, Rules, TOLD_MAX, path, wanted};
+use super::{ApplyOutcome, LISTED_MAX, Permission, Rules, path, wanted};
 use crate::lake::disk::acl::{self, Acl, Bits};
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::HOME;
@@ -45,9 +45,9 @@ pub(super) fn apply(
     let whole = walk.failures == 0;
     walk.finish();
     if !walk.without_acls {
-        tell_missing(root, rules, people, &walk.seen, walk.out)?;
+        report_unreached(root, rules, people, &walk.seen, walk.out)?;
     }
-    tell_closed_parents(root, walk.out);
+    warn_of_closed_parents(root, walk.out);
     Ok(whole)
 }
 
@@ -203,15 +203,15 @@ impl Walk<'_> {
         if !self.write(path, || acl::write_access(file, &new_access))? {
             return Ok(());
         }
-        let mut told = false;
+        let mut is_listed = false;
         for (at, (person, here)) in self.people.iter().zip(&here).enumerate() {
             let change = (access.user(person.uid), new_access.user(person.uid));
             if change.0 != change.1 {
                 self.groups.file(at, folder, change, here.group, first_group);
-                told = true;
+                is_listed = true;
             }
         }
-        self.out.mended += u64::from(!told);
+        self.out.mended += u64::from(!is_listed);
         Ok(())
     }
 
@@ -243,16 +243,16 @@ impl Walk<'_> {
             Some(&Errno::NOSPC) => "there is no room for the ACL: too many users, or a full disk".to_owned(),
             _ => format!("{error:#}"),
         };
-        if self.out.could_not.len() < TOLD_MAX {
+        if self.out.could_not.len() < LISTED_MAX {
             self.out.could_not(None, path, reason);
         }
         Ok(())
     }
 
     fn finish(&mut self) {
-        let told = self.groups.told(self.people);
-        self.out.acl.extend(told);
-        if self.failures > TOLD_MAX as u64 {
+        let changes = self.groups.changes(self.people);
+        self.out.acl.extend(changes);
+        if self.failures > LISTED_MAX as u64 {
             let reason = format!("{} files and folders in all could not be changed", self.failures);
             self.out.could_not(None, "files", reason);
         }
@@ -307,7 +307,7 @@ fn names(dir: &OwnedFd) -> Result<Vec<(CString, FileType)>> {
 }
 
 /// Reports rows whose path the walk did not reach. One that denies matters only if a row further up allows something.
-fn tell_missing(
+fn report_unreached(
     root: &Root,
     rules: &Rules,
     people: &People,
@@ -336,7 +336,7 @@ fn tell_missing(
 }
 
 /// Warns of folders above the lake that are closed to others: then no grant has any effect.
-fn tell_closed_parents(root: &Root, out: &mut ApplyOutcome) {
+fn warn_of_closed_parents(root: &Root, out: &mut ApplyOutcome) {
     use std::os::unix::fs::MetadataExt;
     let Ok(full) = root.path().canonicalize() else {
         return;

@@ -89,8 +89,8 @@ impl Groups {
         self.0.len() - 1
     }
 
-    pub(super) fn told(&self, people: &[Person]) -> Vec<AclChange> {
-        let told = self.0.iter().filter_map(|group| {
+    pub(super) fn changes(&self, people: &[Person]) -> Vec<AclChange> {
+        let changes = self.0.iter().filter_map(|group| {
             let person = people.get(group.person)?;
             Some(AclChange {
                 user_id: person.user_id.clone(),
@@ -103,6 +103,6 @@ impl Groups {
                 files: group.files,
             })
         });
-        told.collect()
+        changes.collect()
     }
 }

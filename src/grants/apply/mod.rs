@@ -20,9 +20,9 @@ use people::People;
 /// How long to wait for another apply to end.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// How many failures are listed; further ones are only counted.
-const TOLD_MAX: usize = 100;
+const LISTED_MAX: usize = 100;
 
-/// What to apply to what.
+/// What to apply, and where.
 #[derive(Debug)]
 pub struct Apply<'a> {
     pub settings: &'a Settings,
@@ -97,7 +97,7 @@ fn to_files(
     }
     let whole = files::apply(root, rules, &people, apply.dry_run, begin, out)?;
     if whole && !apply.dry_run {
-        people.forget_the_gone(root)?;
+        people.forget_users_without_rules(root)?;
     }
     Ok(())
 }

@@ -86,7 +86,7 @@ impl People {
     }
 
     /// Forgets users without rows, once all their entries are removed.
-    pub(super) fn forget_the_gone(&self, root: &Root) -> Result<()> {
+    pub(super) fn forget_users_without_rules(&self, root: &Root) -> Result<()> {
         let mut state = self.unknown.clone();
         let here = self.list.iter().filter(|person| person.has_rules);
         state

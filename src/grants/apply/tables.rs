@@ -260,7 +260,7 @@ fn grant(
             return Ok(());
         }
     }
-    told(table, account, "granted", out);
+    list_change(table, account, "granted", out);
     Ok(())
 }
 
@@ -275,7 +275,7 @@ fn revoke(
     let there = server.on_tables.contains(&(account.grantee(), table.clone()));
     if apply.dry_run {
         if there {
-            told(table, account, "revoked", out);
+            list_change(table, account, "revoked", out);
         }
         return Ok(());
     }
@@ -289,7 +289,7 @@ fn revoke(
             out.could_not(Some(&account.user), table.as_str(), refused("REVOKE", &refusal));
             return Ok(());
         }
-        told(table, account, "revoked", out);
+        list_change(table, account, "revoked", out);
     }
     forget(session, table, account)
 }
@@ -328,7 +328,7 @@ fn refused(what: &str, refusal: &MySqlError) -> String {
     format!("{what} was refused: {}", refusal.message)
 }
 
-fn told(table: &str, account: &Account, action: &'static str, out: &mut ApplyOutcome) {
+fn list_change(table: &str, account: &Account, action: &'static str, out: &mut ApplyOutcome) {
     out.changed = true;
     out.mysql.push(SqlChange {
         user_id: account.user.clone(),

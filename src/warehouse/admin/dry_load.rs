@@ -20,7 +20,7 @@ use crate::warehouse::value::cells::Wanted;
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 use crate::words::count;
 
-/// Something about the table that a person should know, and what to do about it.
+/// A problem with the table or its records, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub message: String,
@@ -235,13 +235,13 @@ impl Trial {
                 )),
             });
         }
-        self.leftovers(&mut tried);
+        self.report_names_without_column(&mut tried);
         tried.notes.extend(self.rounded());
         tried
     }
 
     /// Reports fields that no column takes, and the column that one of them may be meant for.
-    fn leftovers(&mut self, tried: &mut Tried) {
+    fn report_names_without_column(&mut self, tried: &mut Tried) {
         let names = self.reader.take_names_without_column();
         if names.is_empty() {
             return;
@@ -304,7 +304,7 @@ impl Trial {
         let name = &column.name;
         match refusal.kind {
             RefusalKind::Missing => {
-                let setting = mapping::columns_setting(&self.reader_names_near(name), name);
+                let setting = mapping::columns_setting(&self.name_most_like(name), name);
                 format!(
                     "let `{name}` be NULL or give it a DEFAULT, or name the field that fills it: {setting}"
                 )
@@ -323,7 +323,7 @@ impl Trial {
     }
 
     /// The field without a column that is most like `column`, or `FIELD`.
-    fn reader_names_near(&self, column: &str) -> String {
+    fn name_most_like(&self, column: &str) -> String {
         let names: BTreeSet<&str> = self.reader.names_without_column().collect();
         closest(column, names).unwrap_or("FIELD").to_owned()
     }

@@ -185,7 +185,7 @@ impl Warehouse {
         let sql = format!("DELETE FROM {} WHERE {place_of_one}", rejects::TABLE);
         let mut is_gone = |conn: &mut Conn, _| Ok(count(conn, rejects::TABLE, &one)? == 0);
         link.change(&sql, &values, transaction::PATIENCE, &mut is_gone)
-            .map_err(|error| hushed(error, rejects::TABLE))
+            .map_err(|error| without_server_text(error, rejects::TABLE))
     }
 
     /// Deletes many rows in several transactions, and counts them in `rows`.
@@ -205,9 +205,9 @@ impl Warehouse {
                 quote(table),
                 condition.sql
             );
-            let mut came_through =
+            let mut was_committed =
                 |conn: &mut Conn, deleted| Ok(count(conn, table, condition)? <= left.saturating_sub(deleted));
-            let deleted = link.change(&sql, &condition.values, transaction::PATIENCE, &mut came_through)?;
+            let deleted = link.change(&sql, &condition.values, transaction::PATIENCE, &mut was_committed)?;
             left = left.saturating_sub(deleted);
             *rows += deleted;
             Ok(deleted)
@@ -223,12 +223,12 @@ impl Warehouse {
                 Ok(_) => {}
                 // A row that another table refers to must not stop the deletion of others.
                 Err(refusal) if is_refusal(&refusal) => {
-                    delete("IGNORE ", "").map_err(|error| hushed(error, table))?;
-                    return Err(hushed(refusal, table).context(format!(
+                    delete("IGNORE ", "").map_err(|error| without_server_text(error, table))?;
+                    return Err(without_server_text(refusal, table).context(format!(
                         "{rows} rows are deleted, and the server refuses to delete the others: does another table refer to them?"
                     )));
                 }
-                Err(error) => return Err(hushed(error, table)),
+                Err(error) => return Err(without_server_text(error, table)),
             }
         }
     }
@@ -253,7 +253,7 @@ impl Warehouse {
 fn count(conn: &mut Conn, table: &str, condition: &Condition) -> Result<u64> {
     let sql = format!("SELECT COUNT(*) FROM {} WHERE {}", quote(table), condition.sql);
     let counted = conn.exec_first(sql, Params::Positional(condition.values.clone()));
-    let rows: Option<u64> = counted.map_err(|error| hushed(error.into(), table))?;
+    let rows: Option<u64> = counted.map_err(|error| without_server_text(error.into(), table))?;
     Ok(rows.unwrap_or(0))
 }
 
@@ -264,12 +264,12 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 }
 
 /// Keeps only the number of the server's error: its text may repeat a value, and with it the subject.
-fn hushed(error: anyhow::Error, table: &str) -> anyhow::Error {
+fn without_server_text(error: anyhow::Error, table: &str) -> anyhow::Error {
     match error.downcast_ref::<mysql::Error>() {
-        Some(told @ mysql::Error::MySqlError(server)) => anyhow!(
+        Some(whole @ mysql::Error::MySqlError(server)) => anyhow!(
             "table `{table}`: MySQL's error {}{}",
             server.code,
-            lock_advice(told)
+            lock_advice(whole)
         ),
         _ => error.context(format!("table `{table}`")),
     }

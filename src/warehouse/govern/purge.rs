@@ -39,7 +39,7 @@ pub struct PurgeEnded {
     /// Rows for which it is unknown whether they are deleted.
     pub unknown: u64,
     table: String,
-    spares: bool,
+    skips_referenced: bool,
 }
 
 impl fmt::Display for PurgeEnded {
@@ -57,7 +57,7 @@ impl fmt::Display for PurgeEnded {
                 self.unknown
             )?;
         }
-        f.write_str(if self.spares {
+        f.write_str(if self.skips_referenced {
             "; the server refuses to delete those"
         } else {
             "; run again to go on"
@@ -100,7 +100,7 @@ impl Warehouse {
             purged: deletion.purged(),
             unknown: deletion.unknown,
             table: plan.table.clone(),
-            spares: deletion.spares,
+            skips_referenced: deletion.skips_referenced,
         })?;
         deletion.link.release();
         Ok(Locked::Ours(deletion.purged()))
@@ -122,19 +122,19 @@ impl Warehouse {
             database: self.database.clone(),
             cutoff: retention::cutoff_value(cutoff)?,
             statement: delete_sql(&aged, ""),
-            spares: false,
-            held: 0,
+            skips_referenced: false,
+            skipped: 0,
             aged,
             link,
-            doomed: 0,
+            found: 0,
             deleted: 0,
             unknown: 0,
         };
-        deletion.doomed = deletion.count()?;
-        if deletion.doomed > plan.rows {
+        deletion.found = deletion.count()?;
+        if deletion.found > plan.rows {
             bail!(
                 "{} rows are before the cutoff by now, and {} were planned: this would delete more by now; plan again",
-                deletion.doomed,
+                deletion.found,
                 plan.rows
             );
         }
@@ -156,11 +156,11 @@ struct Deletion {
     cutoff: Value,
     statement: String,
     /// Whether rows that other tables refer to are skipped.
-    spares: bool,
+    skips_referenced: bool,
     /// How many such rows are known to come before the others.
-    held: u64,
+    skipped: u64,
     /// Rows before the cutoff when the lock was taken.
-    doomed: u64,
+    found: u64,
     deleted: u64,
     /// How many of the rows that are left may be deleted after all.
     unknown: u64,
@@ -170,7 +170,7 @@ impl Deletion {
     fn purged(&self) -> RowsPurged {
         RowsPurged {
             deleted: self.deleted,
-            left: self.doomed.saturating_sub(self.deleted),
+            left: self.found.saturating_sub(self.deleted),
         }
     }
 
@@ -188,7 +188,7 @@ impl Deletion {
         let rows: Option<u64> = self.link.conn.query_first(format!(
             "SELECT COUNT(*) FROM (SELECT 1 FROM {table} LIMIT {most}) AS few"
         ))?;
-        if rows.unwrap_or(0) < most || self.doomed == 0 {
+        if rows.unwrap_or(0) < most || self.found == 0 {
             Ok(())
         } else {
             Err(usage(format!(
@@ -204,22 +204,22 @@ impl Deletion {
         let mut patience = PurgePatience::new();
         let mut refused = None;
         let over = || stop.signal().is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        while self.deleted < self.doomed && !over() {
-            let limit = chunk.min(self.doomed - self.deleted) + self.held;
+        while self.deleted < self.found && !over() {
+            let limit = chunk.min(self.found - self.deleted) + self.skipped;
             let began = Instant::now();
             match self.delete(limit, patience.until) {
                 Ok(deleted) => {
                     self.deleted += deleted;
-                    if deleted < limit && !self.goes_on(limit, deleted)? {
+                    if deleted < limit && !self.should_go_on(limit, deleted)? {
                         break;
                     }
                     chunk = adapted(chunk, began.elapsed());
                     patience = PurgePatience::new();
                 }
-                Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.spares => {
+                Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.skips_referenced => {
                     // A row that another table refers to must not stop the deletion of others.
                     self.statement = delete_sql(&self.aged, "IGNORE ");
-                    self.spares = true;
+                    self.skips_referenced = true;
                     refused = Some(error);
                 }
                 Err(Trouble::NotDone(error)) => {
@@ -234,7 +234,7 @@ impl Deletion {
             progress(self.deleted);
         }
         match refused {
-            Some(error) if self.deleted < self.doomed && !over() => Err(error.into()),
+            Some(error) if self.deleted < self.found && !over() => Err(error.into()),
             _ => Ok(()),
         }
     }
@@ -243,19 +243,19 @@ impl Deletion {
     fn delete(&mut self, limit: u64, until: Instant) -> Result<u64, Trouble> {
         let values = [self.cutoff.clone(), limit.into()];
         let (database, aged, cutoff) = (&self.database, &self.aged, &self.cutoff);
-        let left = self.doomed - self.deleted;
-        let mut came_through =
+        let left = self.found - self.deleted;
+        let mut was_committed =
             |_: &mut Conn, rows| Ok(count(database, aged, cutoff)? <= left.saturating_sub(rows));
         self.link
-            .change_once(&self.statement, &values, until, &mut came_through)
+            .change_once(&self.statement, &values, until, &mut was_committed)
     }
 
     /// Whether to go on after fewer rows than `limit` were deleted: others have deleted the rest, or the server refuses to.
-    fn goes_on(&mut self, limit: u64, deleted: u64) -> Result<bool> {
-        let left = if self.spares { self.count()? } else { 0 };
-        self.doomed = self.deleted + left;
+    fn should_go_on(&mut self, limit: u64, deleted: u64) -> Result<bool> {
+        let left = if self.skips_referenced { self.count()? } else { 0 };
+        self.found = self.deleted + left;
         // MySQL counts rows that it skips towards the limit, MariaDB does not.
-        self.held = left.min(limit - deleted);
+        self.skipped = left.min(limit - deleted);
         Ok(left > 0 && (deleted > 0 || limit < left))
     }
 

@@ -17,14 +17,14 @@ use crate::warehouse::value::cells::{RowValues, Wanted};
 use crate::warehouse::value::convert::Input;
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 
-/// What a record asks for.
+/// The change that a record makes.
 #[derive(Debug)]
 pub(in crate::warehouse) enum RowChange<'a> {
     /// All of the primary key's columns are filled.
     Upsert(RowValues<'a>),
     /// The primary key's values.
     Delete { key: Vec<Value> },
-    /// A table's record without a key says nothing about any row.
+    /// A record without a key, which changes no row.
     NoKey,
     /// The record can't become a row.
     Refused {

@@ -244,7 +244,7 @@ impl TableSink {
 impl Drop for TableSink {
     fn drop(&mut self) {
         // A transaction in the loader's thread is finished first. After an error the server may no longer answer.
-        if self.rejoin().is_ok()
+        if self.wait_for_loader().is_ok()
             && !self.broken
             && let Ok(loader) = self.loader.here()
         {
@@ -324,7 +324,7 @@ impl Sink for TableSink {
             ));
         }
         let missed = self.batch.has_missed_some();
-        let settled = self.unless_broken(|sink| sink.settle(drained));
+        let settled = self.unless_broken(|sink| sink.commit_rest(drained));
         if missed {
             self.warn_of_moved_keys();
             report.needs_attention();

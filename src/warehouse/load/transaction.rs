@@ -65,7 +65,7 @@ enum AttemptFailure {
     /// The answer to COMMIT never came. If it was done, this was committed.
     Unanswered(mysql::Error, Landed),
     /// Someone else has moved the progress, to this.
-    Stranger(Progress),
+    ProgressMoved(Progress),
     /// A purge or an erasure ran while the lock was lost.
     Purged,
 }
@@ -103,7 +103,7 @@ impl<'a> Work<'a> {
         loop {
             let error = match self.attempt(link, reader, rebuild.as_deref_mut(), unanswered, was_away) {
                 Ok(landed) => return Ok(landed),
-                Err(AttemptFailure::Stranger(found)) => return Err(self.stranger(&found)),
+                Err(AttemptFailure::ProgressMoved(found)) => return Err(self.progress_moved(&found)),
                 Err(AttemptFailure::Purged) => return Err(self.purged()),
                 Err(AttemptFailure::Unanswered(error, landed))
                     if rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) =>
@@ -164,7 +164,7 @@ impl<'a> Work<'a> {
         } else if is_same(&found, self.before) {
             Err(anyhow::Error::new(error).context(self.outcome(false)))
         } else {
-            Err(self.stranger(&found))
+            Err(self.progress_moved(&found))
         }
     }
 
@@ -177,7 +177,7 @@ impl<'a> Work<'a> {
         format!("loading table `{}`: {committed}", self.table.name)
     }
 
-    fn stranger(&self, found: &Progress) -> anyhow::Error {
+    fn progress_moved(&self, found: &Progress) -> anyhow::Error {
         anyhow!(
             "someone else moved the progress of table `{}`: Kafka partition -> offset was {:?}, is {:?}; \
              nothing was committed; run again",
@@ -267,7 +267,7 @@ impl<'a> Work<'a> {
         link.conn.query_drop("ROLLBACK")?;
         match unanswered {
             Some(landed) if is_same(&found, self.after) => Ok(Some(landed)),
-            _ => Err(AttemptFailure::Stranger(found)),
+            _ => Err(AttemptFailure::ProgressMoved(found)),
         }
     }
 
@@ -337,7 +337,7 @@ impl<'a> Work<'a> {
                 rebuild.set_spilled();
                 Ok(landed)
             }
-            Err(AttemptFailure::Stranger(found)) => Err(self.stranger(&found)),
+            Err(AttemptFailure::ProgressMoved(found)) => Err(self.progress_moved(&found)),
             Err(AttemptFailure::Purged) => Err(self.purged()),
             Err(AttemptFailure::Server(error) | AttemptFailure::Unanswered(error, _)) => {
                 Err(self.give_up(link, error, Fault::Fatal, false))

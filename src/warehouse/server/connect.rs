@@ -204,7 +204,7 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
             let what = format!("{shown}: the server's certificate can't be trusted: {why}");
             Problem::new(what).fix(remedy).into()
         }
-        error if is_silence(error) => unreachable(&shown, "no answer"),
+        error if is_timeout(error) => unreachable(&shown, "no answer"),
         Error::IoError(io) => unreachable(&shown, &io.to_string()),
         Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
             unreachable(&shown, why)
@@ -217,7 +217,7 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
 }
 
 /// Whether a read ended in its timeout.
-fn is_silence(error: &Error) -> bool {
+fn is_timeout(error: &Error) -> bool {
     let io = match error {
         Error::IoError(io) => Some(io),
         Error::CodecError(codec) => {

@@ -65,14 +65,14 @@ impl Session {
     }
 
     /// Does `work` in a transaction, and again from its start after a deadlock, a lock wait or a lost session. If the answer
-    /// to COMMIT never came, `came_through` looks whether the changes of `work` are there.
+    /// to COMMIT never came, `was_committed` looks whether the changes of `work` are there.
     ///
     /// # Errors
     /// Nothing was changed, unless the message says that this is unknown.
     pub fn transact<T>(
         &mut self,
         work: impl Fn(&mut Transaction<'_>) -> Result<T>,
-        came_through: impl Fn(&mut Conn, &T) -> Result<bool>,
+        was_committed: impl Fn(&mut Conn, &T) -> Result<bool>,
     ) -> Result<T> {
         let deadline = Instant::now() + REPLAY_DEADLINE;
         loop {
@@ -82,7 +82,7 @@ impl Session {
                 TransactOutcome::Unanswered(done, error) => {
                     let looked = self
                         .renew(deadline.max(Instant::now() + LOOK_UP))
-                        .and_then(|()| came_through(&mut self.conn, &done));
+                        .and_then(|()| was_committed(&mut self.conn, &done));
                     if looked.context("the answer to COMMIT never came: whether it was done is unknown")? {
                         return Ok(done);
                     }
@@ -90,7 +90,9 @@ impl Session {
                 }
             };
             match fault(&error) {
-                Fault::Busy | Fault::Lost if Instant::now() >= deadline => return Err(advised(error)),
+                Fault::Busy | Fault::Lost if Instant::now() >= deadline => {
+                    return Err(with_lock_advice(error));
+                }
                 // Dropping the transaction rolled it back.
                 Fault::Busy => std::thread::sleep(PAUSE),
                 Fault::Lost => self.renew(deadline)?,
@@ -224,7 +226,7 @@ fn fault(error: &anyhow::Error) -> Fault {
         .map_or(Fault::Fatal, fault_of)
 }
 
-fn advised(error: anyhow::Error) -> anyhow::Error {
+fn with_lock_advice(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<mysql::Error>().map(lock_advice) {
         None | Some("") => error,
         Some(advice) => error.context(format!("nothing was changed{advice}")),

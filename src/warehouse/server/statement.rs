@@ -46,14 +46,14 @@ impl fmt::Display for Unknown {
 impl std::error::Error for Unknown {}
 
 impl Link {
-    /// Runs the statement once. Returns how many rows it changed. If a COMMIT was not answered, `came_through` looks, in a session
+    /// Runs the statement once. Returns how many rows it changed. If a COMMIT was not answered, `was_committed` looks, in a session
     /// that has the lock again, whether it changed so many rows after all. After a lost session the link may have no session.
     pub fn change_once(
         &mut self,
         sql: &str,
         values: &[Value],
         until: Instant,
-        came_through: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
+        was_committed: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
     ) -> Result<u64, Trouble> {
         let rows = match self.change_uncommitted(sql, values) {
             Ok(rows) => rows,
@@ -69,7 +69,7 @@ impl Link {
                 let until = until.max(Instant::now() + LOOK_UP);
                 let looked = self
                     .reconnect(until)
-                    .and_then(|()| came_through(&mut self.conn, rows));
+                    .and_then(|()| was_committed(&mut self.conn, rows));
                 match looked {
                     Ok(true) => Ok(rows),
                     Ok(false) => Err(Trouble::NotDone(error)),
@@ -89,11 +89,11 @@ impl Link {
         sql: &str,
         values: &[Value],
         patience: Duration,
-        came_through: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
+        was_committed: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
     ) -> Result<u64> {
         let until = Instant::now() + patience;
         loop {
-            let error = match self.change_once(sql, values, until, came_through) {
+            let error = match self.change_once(sql, values, until, was_committed) {
                 Ok(rows) => return Ok(rows),
                 Err(Trouble::Unknown(unknown)) => return Err(unknown.into()),
                 Err(Trouble::NotDone(error)) => error,

@@ -172,7 +172,7 @@ impl ColumnType {
     }
 
     /// Whether only the server can decide which values it accepts.
-    pub(super) fn is_the_servers(&self) -> bool {
+    pub(super) fn only_server_can_judge(&self) -> bool {
         self.has_spellings() || *self == ColumnType::Other
     }
 }

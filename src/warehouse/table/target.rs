@@ -79,7 +79,7 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, server: &Server, name: &str) -
 fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> {
     if columns
         .iter()
-        .any(|column| column.generated || column.kind.is_the_servers() || column.has_own_characters())
+        .any(|column| column.generated || column.kind.only_server_can_judge() || column.has_own_characters())
     {
         return Ok(true);
     }
@@ -246,8 +246,8 @@ fn read_primary_key(conn: &mut Conn, table: &str, columns: &mut [Column]) -> Res
         }
         if columns[at].kind == ColumnType::Other {
             return Problem::usage(format!(
-                "`{name}` in the primary key of `{table}` is of a type that only MySQL can compare: which changes are of one row \
-                 could not be told"
+                "`{name}` in the primary key of `{table}` is of a type that only MySQL can compare: lakectl could not see which \
+                 changes belong to one row"
             ))
             .fix("make it a VARCHAR")
             .err();

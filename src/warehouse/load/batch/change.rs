@@ -9,7 +9,7 @@ use crate::warehouse::value::cell::values_bytes;
 /// Memory of a change beside its data: the vector, the index, the sorting, and the allocator.
 pub(super) const OVERHEAD_BYTES: usize = 192;
 
-/// What one row is to become, and the record that says so.
+/// A row's change, and the record that makes it.
 ///
 /// An update keeps only the record's bytes. `lakectl_rejects` needs them if the server refuses the row, and the values are
 /// read from them again when the row is written: most updates are replaced by another before that.

@@ -244,7 +244,7 @@ impl Batch {
             if self.keeps_versions {
                 self.keep_versions(&old, at);
             }
-            self.follow(old, at, reread);
+            self.keep_what_counts(old, at, reread);
         }
         self.changes[at].latest_ms = latest_ms;
         self.bytes += self.changes[at].size();
@@ -315,7 +315,7 @@ impl Batch {
     }
 
     /// Keeps what still counts of `old` beside the later change at `at`, which has replaced it.
-    fn follow(&mut self, old: PendingChange, at: usize, reread: Reread<'_>) {
+    fn keep_what_counts(&mut self, old: PendingChange, at: usize, reread: Reread<'_>) {
         let new = &self.changes[at];
         match (&old.write, &new.write) {
             (_, Write::Delete { .. }) => {

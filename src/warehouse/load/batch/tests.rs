@@ -44,7 +44,7 @@ fn a_key_that_moved_goes_by_time() {
     put(&mut batch, &record(1, 1, 500));
     put(&mut batch, &record(0, 900, 100));
     assert_eq!(newest(&batch), (1, 1));
-    // Of equal times the higher Kafka partition has the last one.
+    // If times are equal, the record in the higher Kafka partition is the last one.
     put(&mut batch, &record(0, 901, 500));
     assert_eq!(newest(&batch), (1, 1));
     put(&mut batch, &record(0, 902, 501));
@@ -150,7 +150,7 @@ fn what_is_handed_over_is_all_there_in_order() {
     let keys: Vec<&[u8]> = given.in_order().map(|(key, _)| key).collect();
     assert_eq!(keys.len(), 1000);
     assert!(keys.is_sorted());
-    // Of another Kafka partition, and older than what was handed over.
+    // From another Kafka partition, and older than the batch that was handed over.
     let late = Write::Delete {
         key: key(1),
         purged: false,

@@ -26,8 +26,8 @@ impl TableSink {
             return Ok(());
         }
         let batch = self.batch.hand_over();
-        self.rejoin()?;
-        let after = self.halfway();
+        self.wait_for_loader()?;
+        let after = self.progress_so_far();
         self.state.taken.clear();
         let parcel = self.parcel(batch, after);
         self.loader.send(parcel)
@@ -36,7 +36,7 @@ impl TableSink {
     /// Keeps within the memory budget. A batch that the loader's thread still writes takes memory too.
     pub(in crate::warehouse::load::table_sink) fn make_room(&mut self) -> Result<()> {
         if self.batch.bytes() + self.loader.bytes_away() > self.budget_bytes {
-            self.rejoin()?;
+            self.wait_for_loader()?;
         }
         if self.batch.bytes() > self.budget_bytes {
             self.flush()
@@ -46,7 +46,7 @@ impl TableSink {
     }
 
     /// Waits for the transaction in the loader's thread, and returns its error or counts its rows.
-    pub(in crate::warehouse::load::table_sink) fn rejoin(&mut self) -> Result<()> {
+    pub(in crate::warehouse::load::table_sink) fn wait_for_loader(&mut self) -> Result<()> {
         match self.loader.wait() {
             Ok(None) => Ok(()),
             Ok(Some((landed, progress))) => {
@@ -74,7 +74,7 @@ impl TableSink {
     /// Writes the batch; the progress is then after the last record taken of each Kafka partition.
     fn flush(&mut self) -> Result<()> {
         self.check_fit()?;
-        let after = self.halfway();
+        let after = self.progress_so_far();
         if self.rebuild.is_some() {
             self.spill(after)
         } else {
@@ -84,7 +84,7 @@ impl TableSink {
     }
 
     /// The progress after the records taken so far.
-    fn halfway(&self) -> Progress {
+    fn progress_so_far(&self) -> Progress {
         let (topic_id, generation) = match &self.state.identity {
             Some((topic_id, generation)) => (topic_id.as_ref(), *generation),
             None => (None, self.progress.generation),
@@ -151,7 +151,7 @@ impl TableSink {
     }
 
     /// The progress after the run that read `drained`.
-    fn target(&self, drained: &Drained) -> Progress {
+    fn progress_after(&self, drained: &Drained) -> Progress {
         let mut after = self.progress_of(drained.topic_id.as_ref(), drained.generation);
         let partitions = drained.partitions.iter();
         after
@@ -164,10 +164,10 @@ impl TableSink {
     }
 
     /// Commits what is left, or only the time of the run if nothing is.
-    pub(in crate::warehouse::load::table_sink) fn settle(&mut self, drained: &Drained) -> Result<()> {
+    pub(in crate::warehouse::load::table_sink) fn commit_rest(&mut self, drained: &Drained) -> Result<()> {
         // Sorts while the loader's thread still writes the batch before.
         self.batch.put_in_order();
-        self.rejoin()?;
+        self.wait_for_loader()?;
         self.check_fit()?;
         if self.rebuild.is_some() && !drained.complete {
             return Err(anyhow!(
@@ -176,7 +176,7 @@ impl TableSink {
                 self.table.name
             ));
         }
-        let after = self.target(drained);
+        let after = self.progress_after(drained);
         let moved = after.next != self.progress.next
             || after.topic_id != self.progress.topic_id
             || (after.generation != self.progress.generation && !after.next.is_empty());

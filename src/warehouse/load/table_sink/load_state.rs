@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::record::DrainPlan;
 
-/// What the plan of a run says about the records to come, and which of them were taken.
+/// The parts of a run's plan that a load needs, and the records taken so far.
 pub(in crate::warehouse::load::table_sink) struct LoadState {
     /// Kafka partition -> where the plan begins.
     pub(super) starts: BTreeMap<i32, i64>,

@@ -60,7 +60,7 @@ impl TableSink {
     ) {
         let mut coming = std::mem::take(&mut self.coming);
         for decoded in decoded {
-            let taken = self.look(decoded, &mut coming.sort_keys);
+            let taken = self.read(decoded, &mut coming.sort_keys);
             coming.taken.push(taken);
         }
         for taken in &coming.taken {
@@ -111,9 +111,9 @@ impl TableSink {
     }
 
     /// Reads one record and adds its key to `sort_keys`.
-    fn look(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+    fn read(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         if self.persons.hits(decoded) {
-            return self.look_at_erased(&decoded.key, sort_keys);
+            return self.read_erased(&decoded.key, sort_keys);
         }
         match self
             .reader
@@ -134,7 +134,7 @@ impl TableSink {
     }
 
     /// Reads a record of an erased person: it is dropped, and the row that its key may have is deleted as outdated.
-    fn look_at_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+    fn read_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         self.counts.persons_dropped += 1;
         match self.reader.read(&self.table, key, &Body::Tombstone, Wanted::Fold) {
             RowChange::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),

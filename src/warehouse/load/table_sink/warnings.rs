@@ -25,7 +25,7 @@ impl TableSink {
     /// The warnings since the last call.
     pub(super) fn collect_warnings(&mut self) -> Vec<String> {
         // After a commit the loader has nothing left to write. After a failed read, its transaction may still commit.
-        if let Err(error) = self.rejoin() {
+        if let Err(error) = self.wait_for_loader() {
             self.warnings.push(format!("{error:#}"));
         }
         if self.counts.landed != Landed::default() && self.batch.has_missed_some() {
@@ -45,8 +45,8 @@ impl TableSink {
         let landed = self.counts.landed;
         if landed != Landed::default() {
             self.warnings.push(format!(
-                "table `{}`: earlier transactions of this run stand, with {} rows upserted, {} deleted and {} records \
-                 rejected; the next run goes on after them",
+                "table `{}`: earlier transactions of this run are committed, with {} rows upserted, {} deleted and {} records \
+                 rejected; the next run continues after them",
                 self.table.name, landed.upserted, landed.deleted, landed.rejected
             ));
         }
@@ -54,17 +54,17 @@ impl TableSink {
 
     pub(super) fn warn_of_moved_keys(&mut self) {
         self.warnings.push(format!(
-            "table `{}`: keys of topic {} are in several Kafka partitions each, as after their number was changed, and this run \
-             had more keys than it can remember: of some, an older record may have been written last; \
-             lakectl warehouse --rebuild --topics {} puts the table in order",
+            "table `{}`: keys of topic {} occur in several Kafka partitions, as after their number was changed, and this run \
+             had more keys than it can remember: for some, an older record may have been written last; to correct the table, \
+             run: lakectl warehouse --rebuild --topics {}",
             self.table.name, self.topic.name, self.topic.name
         ));
     }
 
     pub(super) fn warn_of_long_first_load(&mut self) {
         self.warnings.push(format!(
-            "table `{}`: its first load has not come to its end yet, and goes on; only a rebuild would tell of keys \
-             that were deleted long ago meanwhile (--rebuild --topics {})",
+            "table `{}`: its first load is not complete yet, and goes on; rows whose tombstones Kafka has dropped since it \
+             began stay until a rebuild (--rebuild --topics {})",
             self.table.name, self.topic.name
         ));
     }
