@@ -293,7 +293,7 @@ fn tables_that_do_not_fit_their_topics() {
             "CREATE INDEX `retention_at` ON `unindexed` (`at`)",
         ],
     );
-    answer.is_wrong(column, "retention", &["no TIMESTAMP, DATETIME or DATE"]);
+    answer.is_wrong(column, "retention", &["not a TIMESTAMP, DATETIME or DATE"]);
     answer.unknown(missing, "rows", &["not checked: the table does not fit"]);
     assert_eq!(answer.wrong().len(), 9, "{:?}", answer.wrong());
     world.execute(fix);
