@@ -1,4 +1,4 @@
--- What init-db has applied here.
+-- The migrations that init-db has applied to this database.
 
 -- unless table lakectl_migrations
 CREATE TABLE IF NOT EXISTS lakectl_migrations (

@@ -1,7 +1,7 @@
--- How far each table is with its topic: moved in the transaction of the data.
--- next_offset: the first offset that is not in the table; NULL while the row only serves to be locked.
--- topic_id: Kafka's id of the topic; generation: one more each time the topic was made anew and that was accepted.
--- complete_ms: when a run last read everything there was, in milliseconds since 1970.
+-- The progress of each table in its topic, updated in the transaction that writes the rows.
+-- next_offset: the first offset that is not in the table; NULL in a row that was only inserted to be locked.
+-- topic_id: Kafka's id of the topic; generation: grows by one each time the topic was recreated and that was accepted.
+-- complete_ms: when a run last read the topic to its end, in milliseconds since 1970.
 
 -- unless table lakectl_progress
 CREATE TABLE IF NOT EXISTS lakectl_progress (
@@ -16,8 +16,8 @@ CREATE TABLE IF NOT EXISTS lakectl_progress (
     PRIMARY KEY (table_name, topic, kafka_partition)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
--- Records that no row could be made of, and why. errno: the server's error number, where it was the server's word.
--- Long keys and values are cut; key_bytes and value_bytes tell how long they were.
+-- Records that could not become rows, and why. errno: the server's error number, if the server refused the row.
+-- Long keys and values are cut; key_bytes and value_bytes are their full lengths.
 
 -- unless table lakectl_rejects
 CREATE TABLE IF NOT EXISTS lakectl_rejects (

@@ -1,5 +1,5 @@
 -- The tables of the example configuration, one per table topic.
--- Keys compare byte for byte, trailing blanks included: what is two keys in Kafka is two rows here.
+-- Keys compare byte for byte, trailing blanks included: two different keys in Kafka are two rows here.
 
 -- unless table total_depense_par_user_type
 CREATE TABLE IF NOT EXISTS total_depense_par_user_type (

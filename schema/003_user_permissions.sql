@@ -1,4 +1,4 @@
--- Who may do what below which folder of the lake; users and paths compare byte for byte.
+-- Permissions of users on folders of the lake and everything below them. Users and paths compare byte for byte.
 
 -- unless table user_permissions
 CREATE TABLE IF NOT EXISTS user_permissions (

@@ -1,5 +1,5 @@
 -- Who changed or deleted what, and when. lakectl only ever adds rows here.
--- os_user, uid, sudo_user and host are what the client's machine said; mysql_user is what the server knows.
+-- os_user, uid, sudo_user and host come from the client's machine; mysql_user comes from the server.
 
 -- unless table lakectl_audit
 CREATE TABLE IF NOT EXISTS lakectl_audit (
@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS lakectl_audit (
     PRIMARY KEY (id)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
--- The rights on tables that lakectl itself gave to MySQL accounts, and may take back; it touches no others.
+-- The rights on tables that lakectl itself has granted to MySQL accounts and may revoke; it changes no others.
 
 -- unless table lakectl_applied_grants
 CREATE TABLE IF NOT EXISTS lakectl_applied_grants (

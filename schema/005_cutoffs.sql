@@ -1,4 +1,4 @@
--- What a purge has erased: rows of the table whose column is before the cutoff (UTC) stay away, whatever is read again.
+-- What purges have deleted: rows whose column is before the cutoff (UTC) stay away, even if their records are read again.
 
 -- unless table lakectl_cutoffs
 CREATE TABLE IF NOT EXISTS lakectl_cutoffs (

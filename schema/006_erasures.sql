@@ -1,5 +1,5 @@
--- Who was erased, as keyed hashes: loads drop what belongs to them, so that nobody comes back with a replay.
--- topic: a topic, or * for all; field: the path that was compared, NULL for the record's key.
+-- The erased persons, as keyed hashes: loads drop their records, so that reading a topic again brings nobody back.
+-- topic: a topic, or * for all; field: the path that is compared, NULL for the record's key.
 
 -- unless table lakectl_erasures
 CREATE TABLE IF NOT EXISTS lakectl_erasures (
@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS lakectl_erasures (
     PRIMARY KEY (topic, hash)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE {key_collation};
 
--- One row: what the hashes are keyed with. Without it they tell nothing, so it is a table (and a right) of its own.
+-- One row: the key of the hashes. Without it they reveal nothing, so it is in a table (with rights) of its own.
 
 -- unless table lakectl_erasure_key
 CREATE TABLE IF NOT EXISTS lakectl_erasure_key (

@@ -1,7 +1,7 @@
--- Which keys the first drain of a table has taken so far, and from which Kafka partition: until it is complete, the later timestamp
--- counts across Kafka partitions, and so the next run must know. Without rows for every table whose first drain is complete.
+-- The keys that the first drain of a table has taken so far, and their Kafka partitions. Until it is complete, the later
+-- timestamp counts across Kafka partitions, so the next run needs them. A table whose first drain is complete has no rows.
 -- places: for each key a hash (16 bytes), the Kafka partition (4) and the latest timestamp there (8), little endian.
--- seed: what the hashes begin with. Rows with a higher id are newer.
+-- seed: the seed of the hashes. Rows with a higher id are newer.
 
 -- unless table lakectl_first_drain
 CREATE TABLE IF NOT EXISTS lakectl_first_drain (

@@ -1,16 +1,16 @@
-//! The command line as the audit trail keeps it: without secrets, and without what the caller hides.
+//! The command line for the audit trail: without secrets, and without what the caller hides.
 
-/// Stands where something was hidden.
+/// Replaces hidden text.
 const HIDDEN: &str = "***";
-/// Parts of names whose values are secrets.
+/// An option is a secret if its name contains one of these.
 const SECRET_NAMES: [&str; 6] = ["password", "passwd", "secret", "token", "jaas", "credential"];
 
-/// Arguments, without the program's name.
+/// The arguments, without the program's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandLine(Vec<String>);
 
 impl CommandLine {
-    /// The one of this process.
+    /// The command line of this process.
     pub fn of_process() -> CommandLine {
         CommandLine::new(
             std::env::args_os()
@@ -47,7 +47,7 @@ impl CommandLine {
         self
     }
 
-    /// Hides a text wherever it stands.
+    /// Hides a text wherever it occurs.
     #[must_use]
     pub fn hide_text(mut self, text: &str) -> CommandLine {
         if !text.is_empty() {
@@ -63,7 +63,7 @@ impl CommandLine {
     }
 }
 
-/// Secrets are refused on the command line; what slips through must not be kept all the same.
+/// Hides secrets. They are refused on the command line, but one that slips through must not be stored.
 fn without_secrets(argument: &str) -> String {
     match argument.split_once('=') {
         Some((name, _)) if names_secret(name) => format!("{name}={HIDDEN}"),
@@ -71,18 +71,18 @@ fn without_secrets(argument: &str) -> String {
     }
 }
 
-/// Whether what stands behind such a name is a secret.
+/// Whether the value of an option with this name is a secret.
 pub fn names_secret(name: &str) -> bool {
     let lower = name.to_lowercase();
     SECRET_NAMES.iter().any(|secret| lower.contains(secret))
 }
 
-/// `scheme://user:password@host` loses its password.
+/// Hides the password of `scheme://user:password@host`.
 fn without_password(argument: &str) -> String {
     let Some((scheme, rest)) = argument.split_once("://") else {
         return argument.to_owned();
     };
-    // A password may hold what ends an authority elsewhere: the last @ counts.
+    // The last @ counts, because a password may contain characters that end the host part of other URLs.
     let Some((login, place)) = rest.rsplit_once('@') else {
         return argument.to_owned();
     };

@@ -1,4 +1,4 @@
-//! The trail in the lake: one JSON object a line, appended under a lock and made durable.
+//! The audit trail in the lake: one JSON object per line, appended under a lock and synced.
 
 use anyhow::{Context, Result};
 use rustix::fs::{FlockOperation, flock};
@@ -9,7 +9,7 @@ use super::{Entry, History};
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::HOME;
 
-/// Relative to the lake root.
+/// The file's path, relative to the lake root.
 pub const PATH: &str = ".lakectl/audit.jsonl";
 
 impl Entry {
@@ -25,9 +25,9 @@ impl Entry {
             line.insert(0, b'\n');
         }
         let before = file.metadata().with_context(failed)?.len();
-        // One write: only a crash can tear it, and the next entry then begins on a new line.
+        // A single write, which only a crash can cut short; the next entry then begins on a new line.
         if let Err(error) = file.write_all(&line) {
-            // A disk that became full took a part of it, which nobody shall take for damage.
+            // A full disk may have taken a part of the line, which must not look like damage later.
             let _ = file.set_len(before);
             return Err(error).with_context(failed);
         }
@@ -36,13 +36,13 @@ impl Entry {
     }
 }
 
-/// Reads the lake's trail; empty where there is none.
+/// Reads the lake's trail; it is empty if there is no file.
 pub fn read_lake(root: &Root) -> Result<History> {
     let Some(mut file) = root.read(PATH)? else {
         return Ok(History::default());
     };
     let failed = || format!("reading {}", root.shown(PATH));
-    // A line that is being written right now is not a torn one.
+    // Under the lock, so that a line that is just being written does not look torn.
     lock(&file, FlockOperation::LockShared).with_context(failed)?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).with_context(failed)?;

@@ -1,5 +1,5 @@
-//! The audit trail: who changed or deleted what, and when, in the lake (`.lakectl/audit.jsonl`) and in MySQL
-//! (`lakectl_audit`). Entries are only ever added.
+//! The audit trail: who changed or deleted what, and when. It is kept in the lake (`.lakectl/audit.jsonl`) and in MySQL
+//! (`lakectl_audit`), and entries are only ever added.
 
 mod command_line;
 mod file;
@@ -16,19 +16,19 @@ pub use file::{PATH, read_lake};
 pub use table::read_database;
 pub use trail::{Trail, TrailPlace};
 
-/// One thing that was done.
+/// One entry: a change or deletion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// RFC 3339 in UTC, to the microsecond.
     pub at: String,
-    /// The name of the user that ran lakectl; None where the system knows none for the uid.
+    /// The name of the user that ran lakectl; None if the system has no name for the uid.
     pub os_user: Option<String>,
     pub uid: u32,
-    /// Who called sudo, as sudo said.
+    /// The user that called sudo, from SUDO_USER.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sudo_user: Option<String>,
     pub host: String,
-    /// The account that the server logged in; only entries of the database have one.
+    /// The MySQL account of the session; only entries in the database have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mysql_user: Option<String>,
     /// Like `purge` or `grant set`.
@@ -41,7 +41,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// An entry of this process, now.
+    /// Makes an entry for this process and this moment.
     pub fn new(command: &str, arguments: CommandLine, run_id: &str, detail: Value) -> Entry {
         let uid = nix::unistd::Uid::current();
         Entry {
@@ -58,7 +58,7 @@ impl Entry {
         }
     }
 
-    /// When it was; None where `at` was written by somebody else.
+    /// The time of the entry; None if `at` is not a time, because somebody else wrote it.
     pub fn time(&self) -> Option<DateTime<Utc>> {
         DateTime::parse_from_rfc3339(&self.at)
             .ok()
@@ -66,26 +66,30 @@ impl Entry {
     }
 }
 
-/// Entries in the order in which they were written, and the lines that are none.
+/// Entries in the order in which they were written, and the lines that are not entries.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     /// Newest last.
     pub entries: Vec<Entry>,
-    /// Numbers, from 1, of lines that are no entry: a crash tore them, or somebody else wrote them.
+    /// Numbers, from 1, of lines that are not entries: a crash cut them short, or somebody else wrote them.
     pub damaged: Vec<usize>,
-    /// Whether the last line was never finished. The next entry begins on a line of its own.
+    /// Whether the last line is unfinished. The next entry begins on a new line.
     pub torn_end: bool,
 }
 
 impl History {
-    /// What a person should know about it, one line each.
+    /// Warnings about damage, one line each.
     pub fn complaints(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if let Some(first) = self.damaged.first() {
             let count = self.damaged.len();
             lines.push(format!(
-                "{PATH}: {count} line{} no entry, the first of them line {first}",
-                if count == 1 { " is" } else { "s are" }
+                "{PATH}: {count} {}, the first of them line {first}",
+                if count == 1 {
+                    "line is not an audit entry"
+                } else {
+                    "lines are not audit entries"
+                }
             ));
         }
         if self.torn_end {

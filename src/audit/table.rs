@@ -1,4 +1,4 @@
-//! The trail in MySQL: a row per entry, in the transaction of what it tells.
+//! The audit trail in MySQL: one row per entry, in the transaction of the change itself.
 
 use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
@@ -8,7 +8,7 @@ use super::Entry;
 use crate::warehouse::Session;
 
 impl Entry {
-    /// Adds the entry as a row; give it the transaction of the change, so that there is never one without the other.
+    /// Adds the entry as a row. Call it in the transaction of the change, so that there is never one without the other.
     pub fn to_database(&self, conn: &mut impl Queryable) -> Result<()> {
         let at = self.time().unwrap_or_else(chrono::Utc::now);
         let values: Vec<Value> = vec![
@@ -30,7 +30,7 @@ impl Entry {
         .context("writing to lakectl_audit")
     }
 
-    /// Whether the entry is there: what its transaction brought then counts.
+    /// Whether the entry is in the table: then its transaction was committed.
     pub fn is_in_database(&self, conn: &mut impl Queryable) -> Result<bool> {
         let at = self.time().unwrap_or_else(chrono::Utc::now);
         let found: Option<u8> = conn
@@ -46,7 +46,7 @@ impl Entry {
         Ok(found.is_some())
     }
 
-    /// Adds the entry by itself, once.
+    /// Adds the entry once, in a transaction of its own.
     pub fn to_session(&self, session: &mut Session) -> Result<()> {
         session.transact(
             |transaction| self.to_database(transaction),
@@ -55,10 +55,10 @@ impl Entry {
     }
 }
 
-/// Reads the database's trail, newest last; the session's time zone must be UTC, as those of lakectl are.
+/// Reads the database's trail, newest last. The session's time zone must be UTC, as in all of lakectl's sessions.
 ///
 /// # Errors
-/// Also a row that no lakectl wrote.
+/// Reading failed, or a row was not written by lakectl.
 pub fn read_database(conn: &mut impl Queryable) -> Result<Vec<Entry>> {
     let rows: Vec<Row> = conn
         .query(
@@ -74,7 +74,7 @@ pub fn read_database(conn: &mut impl Queryable) -> Result<Vec<Entry>> {
 
 fn entry(row: &Row) -> Result<Entry> {
     let optional = |name: &str| -> Option<String> { row.get_opt(name)?.ok() };
-    let text = |name: &str| optional(name).with_context(|| format!("column {name} holds no text"));
+    let text = |name: &str| optional(name).with_context(|| format!("column {name} does not hold text"));
     Ok(Entry {
         at: text("at_text")?,
         os_user: optional("os_user"),

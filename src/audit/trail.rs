@@ -1,4 +1,4 @@
-//! The trail of one deletion: what is about to happen is written before it begins, what happened after it.
+//! The audit trail of one deletion: an entry with the plan before it begins, and one with the outcome after it.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -8,19 +8,19 @@ use crate::config::Database;
 use crate::lake::disk::root::Root;
 use crate::warehouse::Session;
 
-/// Where an entry goes.
+/// Whether and how an entry is written to the lake or to the database.
 #[derive(Debug, Clone, Copy)]
 pub enum TrailPlace<T> {
-    /// There is none.
+    /// There is no lake, or no database.
     None,
-    /// Nothing is deleted without it.
+    /// Data is deleted there: without the entry nothing is deleted.
     Needed(T),
-    /// Not deleted from, but told all the same, as far as it can be reached.
+    /// Nothing is deleted there: the entry is written if the place can be reached.
     Told(T),
 }
 
 impl<T> TrailPlace<T> {
-    /// A place, if there is one, that is `deleted_from` or not.
+    /// `place` is the lake or the database, if there is one; `deleted_from` is whether data is deleted there.
     pub fn of(place: Option<T>, deleted_from: bool) -> Self {
         match (place, deleted_from) {
             (None, _) => TrailPlace::None,
@@ -42,7 +42,7 @@ impl<T> TrailPlace<T> {
     }
 }
 
-/// The trail of one deletion, in lake and database.
+/// The audit trail of one deletion, in lake and database.
 #[derive(Debug)]
 pub struct Trail<'a> {
     pub lake: TrailPlace<&'a Root>,
@@ -53,19 +53,19 @@ pub struct Trail<'a> {
 }
 
 impl Trail<'_> {
-    /// Returns what a person should know.
+    /// Writes the entry before the deletion. Returns warnings.
     ///
     /// # Errors
-    /// A place that is deleted from and can't be written to: nothing may be deleted then.
+    /// A place from which data is to be deleted can't be written to: then nothing may be deleted.
     pub fn begin(&self, detail: &Value) -> Result<Vec<String>> {
         self.write("begin", detail)
             .context("nothing was deleted, because the audit trail can't be written")
     }
 
-    /// Returns what a person should know.
+    /// Writes the entry after the deletion. Returns warnings.
     ///
     /// # Errors
-    /// The deletion is done all the same, and its beginning stands in the trail.
+    /// The entry is missing, although the deletion is done; the trail has its beginning.
     pub fn end(&self, detail: &Value) -> Result<Vec<String>> {
         self.write("end", detail)
             .context("the audit trail has the beginning of this run, but not its end")

@@ -1,5 +1,5 @@
-//! Who may read and write what below which folder of the lake: the rows of `user_permissions`, what they decide, and
-//! what makes them real.
+//! Permissions on folders of the lake: the rows of `user_permissions`, what they allow, and how they become ACLs and
+//! MySQL's grants.
 
 mod apply;
 mod outcome;
@@ -16,7 +16,7 @@ pub use path::{concerns, normalise};
 pub use rules::{Decision, Rule, Rules};
 pub use table::{check_user, open, read, revoke, set};
 
-/// What a row says; write includes read, and none takes away what a folder further up gives.
+/// The permission of a row. `write` includes `read`; `none` denies what a row on a folder further up allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
@@ -26,7 +26,7 @@ pub enum Permission {
 }
 
 impl Permission {
-    /// As the table spells it; whatever else stands there gives nothing.
+    /// Reads the column's text; any other text allows nothing.
     pub fn parse(text: &str) -> Permission {
         match text {
             "read" => Permission::Read,

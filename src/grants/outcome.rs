@@ -1,4 +1,4 @@
-//! What a grant command has to say, for scripts and for people.
+//! The results of the grant commands, as JSON for scripts and as text for people.
 
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -20,9 +20,9 @@ pub enum GrantOutcome {
 pub struct GrantChange {
     pub user_id: String,
     pub folder_path: String,
-    /// What stood there; null: no row.
+    /// The permission before; null: no row.
     pub before: Option<Permission>,
-    /// What stands there now; null: no row.
+    /// The permission now; null: no row.
     pub permission: Option<Permission>,
     pub changed: bool,
 }
@@ -59,7 +59,7 @@ impl GrantChange {
     }
 }
 
-/// The answer of `check`.
+/// The result of `grant check`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Checked {
     pub user_id: String,
@@ -67,7 +67,7 @@ pub struct Checked {
     /// read or write
     pub access: &'static str,
     pub allowed: bool,
-    /// The row that decided; null: none applies, or the path is lakectl's own.
+    /// The row that decided; null if no row applies, or the path is lakectl's own.
     pub decided_by: Option<Rule>,
 }
 
@@ -106,15 +106,15 @@ impl Checked {
     }
 }
 
-/// What `apply` changed, or would change, and what it could not.
+/// What `apply` changed, or would change, and what it could not change.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ApplyOutcome {
     /// Whether anything was (with --dry-run: would be) changed.
     pub changed: bool,
-    /// Topic folders that were made, so that what comes into them inherits.
+    /// Topic folders that were created, so that everything in them inherits the entries.
     pub made: Vec<String>,
     pub acl: Vec<AclChange>,
-    /// Files and folders where only the mask had to be widened again.
+    /// Files and folders on which only the mask had to be widened again.
     pub mended: u64,
     pub mysql: Vec<SqlChange>,
     pub could_not: Vec<CouldNot>,
@@ -122,7 +122,7 @@ pub struct ApplyOutcome {
     pub warnings: BTreeSet<String>,
 }
 
-/// The same change of one user's entry on a folder and on what lies below it.
+/// The same change of one user's entry on a folder and on everything below it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AclChange {
     pub user_id: String,
@@ -132,7 +132,7 @@ pub struct AclChange {
     /// Like `r-x`; null: no entry.
     pub before: Option<String>,
     pub after: Option<String>,
-    /// Whether it is only about what will be made there.
+    /// Whether it only concerns files and folders that will be created there.
     pub inherited_only: bool,
     pub folders: u64,
     pub files: u64,
@@ -151,7 +151,7 @@ pub struct SqlChange {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CouldNot {
     pub user_id: Option<String>,
-    /// A path, a table, or a whole side.
+    /// A path, a table, or `files` or `tables` as a whole.
     pub subject: String,
     pub reason: String,
 }
@@ -180,7 +180,7 @@ impl ApplyOutcome {
         for change in &self.acl {
             let bits = |bits: &Option<String>| bits.clone().unwrap_or_else(|| "no entry".to_owned());
             let inherited = if change.inherited_only {
-                ", for what will be made there"
+                ", for what will be created there"
             } else {
                 ""
             };
@@ -232,7 +232,7 @@ fn counted(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
-/// `r-x`
+/// Permission bits as `r-x`.
 pub(super) fn shown_bits(bits: u16) -> String {
     [(4, 'r'), (2, 'w'), (1, 'x')]
         .iter()
@@ -266,7 +266,7 @@ pub fn listed(rules: &[Rule]) -> Vec<String> {
         .collect()
 }
 
-/// Text from a row, on one line of a terminal.
+/// Text from a row, escaped so that it stays on one line of a terminal.
 fn cell(text: &str) -> String {
     printable(text).replace('\n', "\\n")
 }

@@ -1,4 +1,4 @@
-//! Paths of permissions: relative to the lake root, one spelling each.
+//! Paths of permissions: they are relative to the lake root, and each has one spelling.
 
 use crate::exit::usage;
 use crate::lake::layout::paths::HOME;
@@ -6,9 +6,9 @@ use anyhow::Result;
 
 /// The lake root itself.
 pub(super) const ROOT: &str = ".";
-/// What user_permissions.folder_path holds, in characters.
+/// The length of user_permissions.folder_path, in characters.
 const CHARS_MAX: usize = 512;
-/// What a name on a filesystem may have, in bytes.
+/// The length of a file name, in bytes.
 const NAME_BYTES_MAX: usize = 255;
 
 /// The one spelling of a path below the lake root: `./streams//X/` is `streams/X`, the root itself is `.`.
@@ -43,7 +43,7 @@ pub fn normalise(text: &str) -> Result<String> {
     }
     if names.first() == Some(&HOME) {
         return Err(usage(format!(
-            "path `{shown}`: {HOME} is lakectl's own and nobody is let in"
+            "path `{shown}`: {HOME} is lakectl's own folder, and nobody gets permissions there"
         )));
     }
     if names.is_empty() {
@@ -59,7 +59,7 @@ pub fn normalise(text: &str) -> Result<String> {
     Ok(path)
 }
 
-/// The folder above; None above the root.
+/// The parent folder; None for the root.
 pub(super) fn parent(path: &str) -> Option<&str> {
     match path.rsplit_once('/') {
         Some((parent, _)) => Some(parent),
@@ -68,7 +68,7 @@ pub(super) fn parent(path: &str) -> Option<&str> {
     }
 }
 
-/// A name in a folder, as a path.
+/// The path of a name in a folder.
 pub(super) fn join(folder: &str, name: &str) -> String {
     match folder {
         ROOT => name.to_owned(),
@@ -76,7 +76,7 @@ pub(super) fn join(folder: &str, name: &str) -> String {
     }
 }
 
-/// Whether `path` is `folder` or lies somewhere below it, by whole names.
+/// Whether `path` is `folder` or is below it, by whole names.
 pub fn concerns(folder: &str, path: &str) -> bool {
     folder == ROOT
         || path

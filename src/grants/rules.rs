@@ -1,4 +1,4 @@
-//! What the rows decide: the nearest folder with a row wins, by whole names; without one the answer is no.
+//! Decides by the rows: the row on the nearest folder above a path wins, by whole names; without a row nothing is allowed.
 
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{Permission, path};
 use crate::lake::layout::paths::HOME;
 
-/// A row of user_permissions, as it stands there.
+/// A row of user_permissions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rule {
     pub user_id: String,
@@ -20,22 +20,23 @@ pub struct Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision<'r> {
     By(&'r Rule),
-    /// No row of the user's applies.
+    /// None of the user's rows applies.
     Default,
-    /// lakectl's own folder.
+    /// The path is in lakectl's own folder.
     Ledger,
 }
 
-/// The rows by user and normal path.
+/// The rows, by user and normalised path.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     users: BTreeMap<String, BTreeMap<String, Rule>>,
-    /// Rows that say nothing, with the reason: lakectl wrote none of them.
+    /// Rows with an invalid path, with the reason. lakectl does not write such rows.
     pub unusable: Vec<(Rule, String)>,
 }
 
 impl Rules {
-    /// Rows that others wrote count too, by what their paths mean; of two that mean the same the stricter does.
+    /// Sorts the rows. Rows that others wrote count too, by their normalised paths; of two with the same path the stricter
+    /// one counts.
     pub fn new(rows: impl IntoIterator<Item = Rule>) -> Rules {
         let mut rules = Rules::default();
         for rule in rows {
@@ -62,7 +63,7 @@ impl Rules {
         self.users.get(user)?.get(path)
     }
 
-    /// The user's normal paths with their rows.
+    /// The user's rows with their normalised paths.
     pub fn of<'r>(&'r self, user: &str) -> impl Iterator<Item = (&'r str, &'r Rule)> {
         let of_user = self.users.get(user);
         of_user
@@ -71,7 +72,7 @@ impl Rules {
             .map(|(path, rule)| (path.as_str(), rule))
     }
 
-    /// What decides on a normal path.
+    /// Finds what decides on a normalised path.
     pub fn decide(&self, user: &str, path: &str) -> Decision<'_> {
         if path::concerns(HOME, path) {
             return Decision::Ledger;
@@ -90,7 +91,7 @@ impl Rules {
         self.decide(user, path).permission()
     }
 
-    /// Whether the user was given anything somewhere below a folder.
+    /// Whether a row allows the user anything below a folder.
     pub fn gives_below(&self, user: &str, folder: &str) -> bool {
         let Some(of_user) = self.users.get(user) else {
             return false;
@@ -181,7 +182,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against the plainest model: of all rows whose names begin the path's names, the longest.
+        /// Compares with the simplest model: of all rows whose names begin the path's names, the longest decides.
         #[test]
         fn decisions_follow_the_model(
             rows in proptest::collection::btree_map(paths(), proptest::sample::select(vec![Nothing, Read, Write]), 0..8),

@@ -1,4 +1,4 @@
-//! The rows of user_permissions: read, set and taken back, each change with its entry in the audit trail.
+//! Reads, sets and revokes rows of user_permissions. Each change has an entry in the audit trail.
 
 use anyhow::{Context, Result, bail};
 use mysql::prelude::Queryable;
@@ -11,10 +11,10 @@ use crate::exit::usage;
 use crate::warehouse::Session;
 
 const TABLE: &str = "user_permissions";
-/// What user_permissions.user_id holds, in characters.
+/// The length of user_permissions.user_id, in characters.
 const USER_CHARS_MAX: usize = 255;
 
-/// Opens the database and checks that its user_permissions tells names apart byte for byte.
+/// Opens the database, and checks that its user_permissions compares names byte for byte.
 pub fn open(database: &Database) -> Result<Session> {
     let mut session = Session::open(database)?;
     for column in ["user_id", "folder_path"] {
@@ -42,21 +42,21 @@ pub fn open(database: &Database) -> Result<Session> {
     Ok(session)
 }
 
-/// A user's name is kept as it is given.
+/// Checks a user's name, which is stored as it is given.
 ///
 /// # Errors
-/// One that is empty, too long, or holds control characters: exit code 2.
+/// The name is empty, too long, or contains control characters: exit code 2.
 pub fn check_user(user: &str) -> Result<()> {
     if user.is_empty() || user.chars().any(char::is_control) || user.chars().count() > USER_CHARS_MAX {
         return Err(usage(format!(
-            "`{}` is no user: 1 to {USER_CHARS_MAX} characters, none of them a control character",
+            "`{}` is not a user's name: it must have 1 to {USER_CHARS_MAX} characters, and no control characters",
             user.escape_debug()
         )));
     }
     Ok(())
 }
 
-/// Every row, by user and path.
+/// Reads all rows, ordered by user and path.
 pub fn read(session: &mut Session) -> Result<Vec<Rule>> {
     let rows: Vec<(String, String, String, String)> = session
         .conn
@@ -77,7 +77,7 @@ pub fn read(session: &mut Session) -> Result<Vec<Rule>> {
         .collect())
 }
 
-/// Gives a user a permission on a normal path. The entry is None where nothing was to be changed.
+/// Sets a user's permission on a normalised path. The entry is None if nothing had to be changed.
 pub fn set(
     session: &mut Session,
     (user, path): (&str, &str),
@@ -101,10 +101,10 @@ pub fn set(
         let entry = record(transaction, "grant set", run_id, &change)?;
         Ok((change, Some(entry)))
     };
-    session.transact(change, came_through)
+    session.transact(change, was_committed)
 }
 
-/// Takes a user's row on a path away; `text` may also be the path of a row that no lakectl wrote.
+/// Revokes a user's permission on a path. `text` may also be the path of a row that lakectl did not write.
 pub fn revoke(
     session: &mut Session,
     user: &str,
@@ -127,17 +127,17 @@ pub fn revoke(
         let entry = record(transaction, "grant revoke", run_id, &change)?;
         Ok((change, Some(entry)))
     };
-    session.transact(change, came_through)
+    session.transact(change, was_committed)
 }
 
-/// A change and its entry are one transaction; without an entry nothing was changed.
-fn came_through(conn: &mut Conn, (_, entry): &(GrantChange, Option<Entry>)) -> Result<bool> {
+/// Runs a change and its entry in one transaction; without an entry nothing was changed.
+fn was_committed(conn: &mut Conn, (_, entry): &(GrantChange, Option<Entry>)) -> Result<bool> {
     entry
         .as_ref()
         .map_or(Ok(true), |entry| entry.is_in_database(conn))
 }
 
-/// The user's rows whose path means `path`, or is spelled `text`, locked.
+/// Reads and locks the user's rows whose path means `path` or is spelled `text`.
 fn rows_on(
     transaction: &mut Transaction<'_>,
     user: &str,

@@ -1,11 +1,11 @@
-//! The warehouse, connected: a database that was reached, and what its server can do.
+//! The warehouse: a database that lakectl has connected to, and what its server can do.
 
 use anyhow::Result;
 
 use super::server::connect::{self, Server};
 use crate::config::Database;
 
-/// A database that was reached and logged in to.
+/// A database that lakectl has connected to.
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     pub(super) database: Database,

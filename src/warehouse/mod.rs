@@ -42,7 +42,7 @@ pub use status::{RowCount, TableStanding, standing};
 use table::{mapping, target};
 
 impl Warehouse {
-    /// Checks the topic's table and takes its lock, waiting up to `wait` for another run.
+    /// Checks the topic's table and takes its lock, waiting up to `wait` for another run to end.
     ///
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
@@ -58,15 +58,15 @@ impl Warehouse {
         };
         let progress = progress::read(&mut link.conn, place, false).context("reading the progress")?;
         let cutoffs = cutoffs::read(&mut link.conn, &table.name).context("reading what was purged")?;
-        let erased = RowCutoffs::new(cutoffs, &table).about_topic(&topic.name)?;
+        let purged = RowCutoffs::new(cutoffs, &table).about_topic(&topic.name)?;
         let persons = erased_list::filter(&mut link.conn, topic, &reader)?;
         let topic = topic.clone();
         Ok(Locked::Ours(TableSink::new(
-            topic, table, link, reader, erased, persons, progress,
+            topic, table, link, reader, purged, persons, progress,
         )))
     }
 
-    /// How far the topic's table is, with the same checks as [`Warehouse::open`] but without lock or write.
+    /// The progress of the topic's table, after the same checks as [`Warehouse::open`], but without a lock or a change.
     ///
     /// # Errors
     /// As [`Warehouse::open`].
@@ -91,7 +91,7 @@ impl Warehouse {
 impl Target for Warehouse {
     type Sink<'t> = TableSink;
 
-    /// An open topic is a session, and MySQL allows 151 of them, for everybody together.
+    /// Each open topic is a session, and MySQL allows 151 of them by default, for all its users together.
     const OPEN_MAX: usize = 32;
 
     fn open<'t>(&'t self, topic: &'t Topic, _run_id: &str, wait: Duration) -> Result<Locked<TableSink>> {

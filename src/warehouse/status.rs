@@ -1,4 +1,4 @@
-//! How tables stand: progress, rows, rejects and cutoffs in one view of the database, without a lock or a change.
+//! The state of tables: progress, rows, rejects and cutoffs in one view of the database. It takes no lock and changes nothing.
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -16,42 +16,42 @@ use super::server::table_name;
 use crate::config::Database;
 use crate::record::Progress;
 
-/// How long rows of one table, and of all tables, may be counted; what takes longer is estimated.
+/// How long counting the rows of one table, and of all tables, may take; beyond it they are estimated.
 const COUNT_MAX: Duration = Duration::from_millis(1_000);
 const COUNT_ALL_MAX: Duration = Duration::from_millis(2_500);
 
-/// A topic's table, as the database knows it now.
+/// A topic's table, as it is in the database now.
 #[derive(Debug, Clone, Default)]
 pub struct TableStanding {
     pub topic: String,
     pub table: String,
-    /// Whether it is the table that the configuration has for the topic.
+    /// Whether it is the topic's table in the configuration.
     pub configured: bool,
     /// Whether there is such a table.
     pub exists: bool,
     pub progress: Progress,
     /// When the progress was last written.
     pub committed: Option<DateTime<Utc>>,
-    /// None where the table is missing, or may not be read.
+    /// None if the table is missing or may not be read.
     pub rows: Option<RowCount>,
     pub rejects: u64,
     /// The most frequent ones first.
     pub reasons: Vec<RejectReason>,
-    /// Column, and the time in UTC before which its rows were purged.
+    /// Columns, each with the time in UTC before which rows were purged.
     pub purged_before: Vec<(String, String)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowCount {
     pub rows: u64,
-    /// False: InnoDB's estimate, because counting would take too long.
+    /// False for InnoDB's estimate, if counting would take too long.
     pub exact: bool,
 }
 
-/// The tables of these topics (topic, table), and those that the database has progress or rejects of.
+/// The state of the tables of these topics (topic, table), and of those for which the database has progress or rejects.
 ///
 /// # Errors
-/// A server that does not answer within `patience`, a missing database, or tables of ours that are missing.
+/// A server that does not answer within `patience`, a missing database, or missing tables of lakectl's own.
 pub fn standing(
     database: &Database,
     configured: &[(String, String)],
@@ -106,7 +106,7 @@ fn look(conn: &mut Conn, server: &Server, configured: &[(String, String)]) -> Re
     Ok(found)
 }
 
-/// The server gives up on a statement before we do; a limit that it refuses is none.
+/// Makes the server give up on a statement before lakectl does. A limit that it refuses is left out.
 fn limit_statements(conn: &mut Conn, server: &Server, limit: Duration) -> mysql::Result<()> {
     let lock_wait = limit.as_secs().max(1);
     match server.flavor {
@@ -121,7 +121,7 @@ fn limit_statements(conn: &mut Conn, server: &Server, limit: Duration) -> mysql:
     }
 }
 
-/// Table -> InnoDB's estimate of its rows, of all tables and views of the database.
+/// Table -> InnoDB's estimate of its rows, for all tables and views of the database.
 fn estimates(conn: &mut Conn) -> Result<BTreeMap<String, Option<u64>>> {
     let rows: Vec<(String, Option<u64>)> = conn
         .query("SELECT TABLE_NAME, TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()")
@@ -129,13 +129,13 @@ fn estimates(conn: &mut Conn) -> Result<BTreeMap<String, Option<u64>>> {
     Ok(rows.into_iter().collect())
 }
 
-/// A table's name as the server spells it, or, where it has no such table, what it left.
+/// The table's name as the server spells it, or, if the table is gone, as lakectl's own tables spell it.
 fn as_spelled<'k>(table: &str, server: &Server, mut known: impl Iterator<Item = &'k String>) -> String {
     let found = known.find(|known| table_name::is_same(server.ignores_case, known, table));
     found.cloned().unwrap_or_else(|| table.to_owned())
 }
 
-/// Counts as long as there is time, and estimates from then on.
+/// Counts as long as there is time, and takes the estimate afterwards.
 fn count_rows(
     conn: &mut Conn,
     server: &Server,
@@ -153,7 +153,7 @@ fn count_rows(
             match conn.query_first::<u64, _>(sql) {
                 Ok(Some(rows)) => count = Some(RowCount { rows, exact: true }),
                 Ok(None) => {}
-                // Too long, or not allowed; after anything worse there is no use in asking again.
+                // It took too long or is not allowed; after a worse error the next count would fail too.
                 Err(mysql::Error::MySqlError(_)) => {}
                 Err(_) => can_count = false,
             }
@@ -165,7 +165,7 @@ fn count_rows(
     counts
 }
 
-/// A time as MySQL writes it, in a session whose zone is UTC.
+/// Reads a time as MySQL writes it, in a session whose time zone is UTC.
 fn utc(text: &str) -> Option<DateTime<Utc>> {
     NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f")
         .ok()

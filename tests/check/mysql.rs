@@ -62,16 +62,16 @@ fn records_and_table(mut world: Warehouse) {
         "column later: out of a TIMESTAMP's range",
         "MODIFY `later` DATETIME",
     ]);
-    rows(&["column number: no number", "MODIFY `number` JSON"]);
+    rows(&["column number: not a number", "MODIFY `number` JSON"]);
     rows(&[
-        "column kind: none of the ENUM's values",
+        "column kind: not one of the ENUM's values",
         "MODIFY `kind` VARCHAR(64)",
     ]);
     rows(&[
-        "column must: NOT NULL, and the record has none",
+        "column must: NOT NULL, and the record has no value for it",
         "warehouse.columns",
     ]);
-    rows(&["no object", "offset 8", "mend what produces them"]);
+    rows(&["not an object", "offset 8", "fix what produces them"]);
     assert!(
         answer.wrong().iter().all(|(_, name)| *name == "rows"),
         "{:?}",
@@ -293,7 +293,7 @@ fn tables_that_do_not_fit_their_topics() {
             "CREATE INDEX `retention_at` ON `unindexed` (`at`)",
         ],
     );
-    answer.is_wrong(column, "retention", &["no TIMESTAMP, DATETIME or DATE"]);
+    answer.is_wrong(column, "retention", &["not a TIMESTAMP, DATETIME or DATE"]);
     answer.unknown(missing, "rows", &["not checked: the table does not fit"]);
     assert_eq!(answer.wrong().len(), 9, "{:?}", answer.wrong());
     world.execute(fix);

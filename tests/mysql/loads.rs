@@ -92,7 +92,7 @@ fn what_can_be_no_row_is_rejected(test: &TestDatabase) {
         (b"T2", r#"{"LAST_UPDATE_TIME":"2040-01-01T00:00:00Z"}"#, "2038"),
         (&LONG, "{}", "255 characters"),
         (b"\xff", "{}", "UTF-8"),
-        (b"T3", "[1]", "no object"),
+        (b"T3", "[1]", "not an object"),
         (b"T4", r#"{"STATUS_HISTORY":NaN}"#, "value"),
     ];
     for (at, (key, value, _)) in bad.iter().enumerate() {

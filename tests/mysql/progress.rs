@@ -3,9 +3,25 @@
 use crate::service::{self, *};
 use crate::{PROGRESS, fresh};
 use lakectl::exit;
-use lakectl::record::{DrainedPartition, Record};
+use lakectl::record::{DrainPlan, DrainedPartition, OffsetRange, Record};
 use lakectl::target::Sink;
+use std::ops::Range;
 use std::time::Duration;
+
+/// Reads these offsets of Kafka partition 0.
+fn plan(offsets: Range<i64>, topic_id: &str, generation: u32) -> DrainPlan {
+    let range = OffsetRange {
+        partition: 0,
+        start: offsets.start,
+        end: offsets.end,
+    };
+    DrainPlan {
+        ranges: vec![range],
+        topic_id: Some(topic_id.to_owned()),
+        generation,
+        ..DrainPlan::default()
+    }
+}
 
 #[test]
 fn nothing_moved_is_nothing_done() {
@@ -60,7 +76,7 @@ fn a_topic_made_anew_replaces_its_progress() {
         ..before.partitions[0]
     });
     sink.commit(&before, &mut service::report("T")).unwrap();
-    sink.begin(Some("id-2"), 2);
+    sink.begin(&plan(0..4, "id-2", 2), None).unwrap();
     sink.take(&record(3, b"P1", Some(value))).unwrap();
     let mut anew = drained(0, 4);
     (anew.generation, anew.topic_id) = (2, Some("id-2".to_owned()));
@@ -76,7 +92,7 @@ fn many_rows_in_several_transactions() {
     let test = fresh();
     let mut sink = test.open("TOTAL_PAR_TRANSACTION_TYPE");
     sink.set_budget(8 << 20);
-    sink.begin(Some("id-1"), 1);
+    sink.begin(&plan(0..100_000, "id-1", 1), None).unwrap();
     let mut halfway = false;
     for offset in 0..100_000i64 {
         let key = format!("TYPE-{:05}", (offset * 7919) % 50_000);

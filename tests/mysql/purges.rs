@@ -325,7 +325,7 @@ fn unfit_tables_are_refused_by_name(test: &TestDatabase) {
         "attime",
         &["`custom`", "no column `attime`", "did you mean `at_time`"],
     );
-    refused(plain, "n", &["`custom`", "`n`", "no TIMESTAMP"]);
+    refused(plain, "n", &["`custom`", "`n`", "not a TIMESTAMP"]);
     refused(plain, "made", &["`custom`", "`made`", "computed"]);
     let warehouse = test.warehouse();
     let tomorrow = chrono::Utc::now().date_naive() + chrono::TimeDelta::days(1);

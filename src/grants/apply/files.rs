@@ -1,4 +1,4 @@
-//! The walk over the lake's folders, each opened without following a link, each list changed only where it must be.
+//! Walks over the lake's folders and sets their ACLs. It follows no links, and writes an ACL only if it changes.
 
 use anyhow::{Context, Result};
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags};
@@ -9,16 +9,16 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use super::groups::Groups;
 use super::people::{People, Person};
-use super::{ApplyOutcome, Permission, Rules, TOLD_MAX, path, wanted};
+use super::{ApplyOutcome, LISTED_MAX, Permission, Rules, path, wanted};
 use crate::lake::disk::acl::{self, Acl, Bits};
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::HOME;
 
-/// A tree that goes deeper is none of ours.
+/// A deeper tree is not lakectl's.
 const DEPTH_MAX: usize = 40;
 const OPEN: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);
 
-/// Sets the entries of `people` on every folder and file. False: some could not be.
+/// Sets the entries of `people` on every folder and file. Returns false if some could not be set.
 pub(super) fn apply(
     root: &Root,
     rules: &Rules,
@@ -45,18 +45,18 @@ pub(super) fn apply(
     let whole = walk.failures == 0;
     walk.finish();
     if !walk.without_acls {
-        tell_missing(root, rules, people, &walk.seen, walk.out)?;
+        report_unreached(root, rules, people, &walk.seen, walk.out)?;
     }
-    tell_closed_parents(root, walk.out);
+    warn_of_closed_parents(root, walk.out);
     Ok(whole)
 }
 
-/// What a folder hands down, for one person.
+/// What a folder passes on to those below it, for one person.
 #[derive(Debug, Clone, Copy, Default)]
 struct Above {
-    /// What the nearest row says.
+    /// The nearest row's permission.
     decided: Option<Permission>,
-    /// The change that was made to the folder itself.
+    /// The change on the folder itself.
     group: Option<usize>,
 }
 
@@ -67,7 +67,7 @@ struct Walk<'a> {
     begin: &'a mut dyn FnMut() -> Result<()>,
     out: &'a mut ApplyOutcome,
     groups: Groups,
-    /// Paths of rows that were come by.
+    /// Paths of rows that the walk has reached.
     seen: BTreeSet<String>,
     open_to_all: u64,
     failures: u64,
@@ -77,7 +77,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn folder(&mut self, dir: OwnedFd, path: &str, above: &[Above], depth: usize) -> Result<()> {
         let mut here = self.decide(path, above);
-        // The list first, then the names: what is made meanwhile inherits.
+        // The ACL is set before the names are read, so that files created in between inherit it.
         self.set_folder(&dir, path, &mut here)?;
         let names = match names(&dir) {
             Ok(names) => names,
@@ -101,7 +101,7 @@ impl Walk<'_> {
                 }
                 Ok(fd) if folder => self.folder(fd, &below, &here, depth + 1)?,
                 Ok(fd) => self.set_file(&fd, &below, path, &here, first_group)?,
-                // Purged or replaced meanwhile.
+                // It was purged or replaced in the meantime.
                 Err(Errno::NOENT) => {}
                 Err(error) => self.failed(&below, &error.into())?,
             }
@@ -203,19 +203,19 @@ impl Walk<'_> {
         if !self.write(path, || acl::write_access(file, &new_access))? {
             return Ok(());
         }
-        let mut told = false;
+        let mut is_listed = false;
         for (at, (person, here)) in self.people.iter().zip(&here).enumerate() {
             let change = (access.user(person.uid), new_access.user(person.uid));
             if change.0 != change.1 {
                 self.groups.file(at, folder, change, here.group, first_group);
-                told = true;
+                is_listed = true;
             }
         }
-        self.out.mended += u64::from(!told);
+        self.out.mended += u64::from(!is_listed);
         Ok(())
     }
 
-    /// Whether it was (or, with --dry-run, would be) done.
+    /// Writes an ACL. Returns whether it was (or, with --dry-run, would be) written.
     fn write(&mut self, path: &str, write: impl Fn() -> Result<()>) -> Result<bool> {
         if !self.dry_run {
             (self.begin)()?;
@@ -230,29 +230,29 @@ impl Walk<'_> {
 
     fn failed(&mut self, path: &str, error: &anyhow::Error) -> Result<()> {
         if error.downcast_ref() == Some(&Errno::NOENT) {
-            // Removed by a purge while we looked.
+            // A purge has removed it in the meantime.
             return Ok(());
         }
         self.failures += 1;
         let reason = match error.downcast_ref::<Errno>() {
             Some(&Errno::OPNOTSUPP) => {
                 self.without_acls = true;
-                "this filesystem keeps no POSIX ACLs (mount it with the option acl)".to_owned()
+                "this filesystem does not store POSIX ACLs; mount it with the option acl".to_owned()
             }
             Some(&Errno::PERM) => "only its owner or root may change its ACL".to_owned(),
             Some(&Errno::NOSPC) => "there is no room for the ACL: too many users, or a full disk".to_owned(),
             _ => format!("{error:#}"),
         };
-        if self.out.could_not.len() < TOLD_MAX {
+        if self.out.could_not.len() < LISTED_MAX {
             self.out.could_not(None, path, reason);
         }
         Ok(())
     }
 
     fn finish(&mut self) {
-        let told = self.groups.told(self.people);
-        self.out.acl.extend(told);
-        if self.failures > TOLD_MAX as u64 {
+        let changes = self.groups.changes(self.people);
+        self.out.acl.extend(changes);
+        if self.failures > LISTED_MAX as u64 {
             let reason = format!("{} files and folders in all could not be changed", self.failures);
             self.out.could_not(None, "files", reason);
         }
@@ -277,10 +277,10 @@ fn lists(dir: &OwnedFd) -> Result<(Acl, Option<Acl>)> {
 fn file_list(file: &OwnedFd) -> Result<Acl> {
     let stat = fs::fstat(file)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        anyhow::bail!("was replaced by something that is no file");
+        anyhow::bail!("was replaced by something that is not a file");
     }
     if stat.st_nlink > 1 {
-        // One of its names may stand outside of the lake.
+        // One of its names may be outside of the lake.
         anyhow::bail!("has several names (hard links), which lakectl never makes; left as it is");
     }
     Ok(acl::read_access(file)?.unwrap_or_else(|| Acl::from_mode(stat.st_mode)))
@@ -306,8 +306,8 @@ fn names(dir: &OwnedFd) -> Result<Vec<(CString, FileType)>> {
     Ok(names)
 }
 
-/// Rows whose path was not come by. One that denies matters only where a folder further up gives.
-fn tell_missing(
+/// Reports rows whose path the walk did not reach. One that denies matters only if a row further up allows something.
+fn report_unreached(
     root: &Root,
     rules: &Rules,
     people: &People,
@@ -335,8 +335,8 @@ fn tell_missing(
     Ok(())
 }
 
-/// A folder above the lake that lets nobody through makes every grant idle.
-fn tell_closed_parents(root: &Root, out: &mut ApplyOutcome) {
+/// Warns of folders above the lake that are closed to others: then no grant has any effect.
+fn warn_of_closed_parents(root: &Root, out: &mut ApplyOutcome) {
     use std::os::unix::fs::MetadataExt;
     let Ok(full) = root.path().canonicalize() else {
         return;

@@ -1,11 +1,11 @@
-//! What the walk changed, told as a person would: the same change on a folder and on all below it is one.
+//! Groups the changes of the walk for the report: the same change on a folder and on everything below it is one.
 
 use super::people::Person;
 use crate::grants::outcome::shown_bits;
 use crate::grants::{AclChange, path};
 use crate::lake::disk::acl::Bits;
 
-/// Before and after; None: no entry.
+/// An entry before and after; None means no entry.
 pub(super) type BitsChange = (Option<Bits>, Option<Bits>);
 
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ impl Groups {
         self.0.len()
     }
 
-    /// Adds a folder's change to the group of the folder above it where it is the same, else begins one.
+    /// Adds a folder's change to its parent folder's group if the change is the same, else begins a group.
     pub(super) fn folder(
         &mut self,
         person: usize,
@@ -50,8 +50,8 @@ impl Groups {
         Some(at)
     }
 
-    /// Adds a file's change to its folder's group, where it is the same but for x, else to one of files alone.
-    /// No group of the folder's files is older than `first`.
+    /// Adds a file's change to its folder's group if it is the same except for x, else to a group for files only.
+    /// The folder's groups for files begin at index `first`.
     pub(super) fn file(
         &mut self,
         person: usize,
@@ -89,8 +89,8 @@ impl Groups {
         self.0.len() - 1
     }
 
-    pub(super) fn told(&self, people: &[Person]) -> Vec<AclChange> {
-        let told = self.0.iter().filter_map(|group| {
+    pub(super) fn changes(&self, people: &[Person]) -> Vec<AclChange> {
+        let changes = self.0.iter().filter_map(|group| {
             let person = people.get(group.person)?;
             Some(AclChange {
                 user_id: person.user_id.clone(),
@@ -103,6 +103,6 @@ impl Groups {
                 files: group.files,
             })
         });
-        told.collect()
+        changes.collect()
     }
 }

@@ -1,4 +1,4 @@
-//! `grant apply`: ACLs on the lake's folders and SELECT on the warehouse's tables, as the rows say.
+//! `grant apply`: sets ACLs on the lake's folders and grants SELECT on the warehouse's tables, as the rows say.
 
 mod files;
 mod groups;
@@ -17,16 +17,16 @@ use crate::lake::disk::root::Root;
 use crate::warehouse::Session;
 use people::People;
 
-/// How long another apply is waited for.
+/// How long to wait for another apply to end.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
-/// Failures beyond these are only counted.
-const TOLD_MAX: usize = 100;
+/// How many failures are listed; further ones are only counted.
+const LISTED_MAX: usize = 100;
 
-/// What to apply to what.
+/// What to apply, and where.
 #[derive(Debug)]
 pub struct Apply<'a> {
     pub settings: &'a Settings,
-    /// None: there is no lake here.
+    /// None if there is no lake here.
     pub root: Option<&'a Root>,
     pub to_lake: bool,
     pub to_tables: bool,
@@ -34,10 +34,10 @@ pub struct Apply<'a> {
     pub dry_run: bool,
 }
 
-/// Makes the rows of user_permissions real; None where another apply is at it.
+/// Applies the rows of user_permissions; None if another apply is running.
 ///
 /// # Errors
-/// Whatever stops the whole; what could not be done for one user, folder or table stands in the result.
+/// An error that stops the whole apply. What could not be done for one user, folder or table is in the result.
 pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Option<ApplyOutcome>> {
     if !apply.dry_run && !session.lock("grant apply", LOCK_WAIT)? {
         return Ok(None);
@@ -48,7 +48,7 @@ pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Option<ApplyOut
         out.could_not(
             Some(&rule.user_id),
             rule.folder_path.clone(),
-            format!("says nothing: {reason}"),
+            format!("the row is ignored: {reason}"),
         );
     }
     let mut trail = ApplyTrail { apply, begun: false };
@@ -97,12 +97,12 @@ fn to_files(
     }
     let whole = files::apply(root, rules, &people, apply.dry_run, begin, out)?;
     if whole && !apply.dry_run {
-        people.forget_the_gone(root)?;
+        people.forget_users_without_rules(root)?;
     }
     Ok(())
 }
 
-/// A row on a configured topic that has no folder yet: the folder is made, so that what comes into it inherits.
+/// Creates the folder of a configured topic that has a row but no folder yet, so that everything in it inherits the entries.
 fn make_topic_folders(
     apply: &Apply<'_>,
     root: &Root,
@@ -126,14 +126,14 @@ fn make_topic_folders(
     Ok(())
 }
 
-/// The audit trail of one apply: an entry before the first change, and one with all of them.
+/// The audit trail of one apply: an entry before the first change, and one with all changes at the end.
 struct ApplyTrail<'a> {
     apply: &'a Apply<'a>,
     begun: bool,
 }
 
 impl ApplyTrail<'_> {
-    /// To be called before each change.
+    /// Writes the first entry. It must be called before each change.
     fn begin(&mut self, session: &mut Session) -> Result<()> {
         if self.begun || self.apply.dry_run {
             return Ok(());

@@ -1,4 +1,4 @@
-//! The system's users behind the rows, and those to whom an earlier apply gave something.
+//! Finds the system's users that the rows name, and those that got entries from an earlier apply.
 
 use anyhow::Result;
 use nix::unistd::User;
@@ -9,30 +9,30 @@ use super::{ApplyOutcome, Permission, Rules};
 use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
 
-/// Whose entries lakectl has set in this lake: it takes back no others.
+/// The file with the users whose entries lakectl has set in this lake. It removes no other entries.
 const STATE: &str = ".lakectl/grants";
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
-    /// (name, uid): a name may have had several.
+    /// (name, uid); a name may have had several uids.
     users: BTreeSet<(String, u32)>,
 }
 
-/// A user whose entries are set, or only taken back.
+/// A user whose entries are set or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Person {
     pub(super) user_id: String,
     pub(super) uid: u32,
-    /// Whether the rows still count for this uid.
+    /// Whether rows still apply to this uid.
     pub(super) has_rules: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct People {
-    /// One per uid.
+    /// One person per uid.
     pub(super) list: Vec<Person>,
     before: State,
-    /// Users that could not be looked up: nobody touches what they have.
+    /// Users that could not be looked up: their entries stay as they are.
     unknown: State,
 }
 
@@ -74,7 +74,7 @@ impl People {
         self.list.is_empty()
     }
 
-    /// Before anything is set, so that it can be taken back whatever happens.
+    /// Saves all users before any entry is set, so that a later apply can remove the entries whatever happens.
     pub(super) fn remember_all(&self, root: &Root) -> Result<()> {
         let mut state = self.before.clone();
         let all = self
@@ -85,8 +85,8 @@ impl People {
         self.save(root, &state)
     }
 
-    /// Once every folder was gone through.
-    pub(super) fn forget_the_gone(&self, root: &Root) -> Result<()> {
+    /// Forgets users without rows, once all their entries are removed.
+    pub(super) fn forget_users_without_rules(&self, root: &Root) -> Result<()> {
         let mut state = self.unknown.clone();
         let here = self.list.iter().filter(|person| person.has_rules);
         state
@@ -106,7 +106,8 @@ impl People {
 
 fn admit(people: &mut BTreeMap<u32, Person>, user: &str, uid: u32, out: &mut ApplyOutcome) {
     if uid == 0 {
-        out.warnings.insert(format!("{user} is root, whom no ACL binds"));
+        out.warnings
+            .insert(format!("{user} is root, which ACLs do not restrict"));
         return;
     }
     if let Some(other) = people.get(&uid) {
@@ -127,7 +128,7 @@ fn admit(people: &mut BTreeMap<u32, Person>, user: &str, uid: u32, out: &mut App
 /// The uid of a user of this system. An error is a lookup that failed, not a user that is missing.
 fn look_up(user: &str) -> Result<Option<u32>, String> {
     match User::from_name(user) {
-        // Some directories answer whatever the case.
+        // Some user directories ignore case.
         Ok(found) => Ok(found
             .filter(|found| found.name == user)
             .map(|found| found.uid.as_raw())),

@@ -1,4 +1,4 @@
-//! SELECT on the warehouse's tables, for MySQL accounts that bear the users' names.
+//! Grants SELECT on the warehouse's tables to the MySQL accounts with the users' names.
 
 use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
@@ -18,7 +18,7 @@ struct Account {
 }
 
 impl Account {
-    /// As information_schema spells it.
+    /// The account as information_schema spells it.
     fn grantee(&self) -> String {
         format!("'{}'@'{}'", self.user, self.host)
     }
@@ -28,21 +28,21 @@ impl Account {
     }
 }
 
-/// A right to read a table.
+/// One account's right to read one table.
 type Right = (String, Account);
 
-/// What the server has.
+/// The accounts and grants on the server.
 struct ServerGrants {
     accounts: Vec<Account>,
     /// (grantee, table): SELECT on the table itself.
     on_tables: BTreeSet<(String, String)>,
     /// Grantees with SELECT on the whole database or on everything.
     on_all: BTreeSet<String>,
-    /// What lakectl gave.
+    /// The grants that lakectl itself has given.
     ours: BTreeSet<Right>,
 }
 
-/// What came of looking at the server.
+/// The result of looking at the server.
 enum Looked {
     Seen(ServerGrants),
     /// Why lakectl may not see the accounts.
@@ -72,7 +72,7 @@ pub(super) fn apply(
     for right in &wanted {
         let (table, account) = right;
         let has = server.on_tables.contains(&(account.grantee(), table.clone()));
-        // What somebody else gave is theirs to take back.
+        // A right that somebody else granted is not lakectl's to revoke.
         if !has {
             grant(apply, trail, session, right, out)?;
         }
@@ -80,17 +80,17 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// What goes into a table.
+/// The topics that fill a table.
 #[derive(Default)]
 struct Filled {
     topics: BTreeSet<String>,
     exists: bool,
 }
 
-/// By the server's spelling, so that a table is one table.
+/// By the server's spelling, so that each table occurs once.
 type Tables = BTreeMap<String, Filled>;
 
-/// The tables with the topics that go there: the configured ones, and those that were loaded without an entry.
+/// The tables with the topics that fill them: configured ones, and others that were loaded earlier.
 fn topics_by_table(apply: &Apply<'_>, session: &mut Session) -> Result<Tables> {
     let configured = &apply.settings.topics;
     let mut filled: Vec<(String, String)> = configured
@@ -163,7 +163,7 @@ fn look(session: &mut Session) -> Result<Looked> {
     }))
 }
 
-/// Every right that the rows give to an account; a table of several topics asks for all of them.
+/// Every right that the rows give to an account. For a table of several topics, all of them must be readable.
 fn wanted(rules: &Rules, tables: &Tables, server: &ServerGrants, out: &mut ApplyOutcome) -> BTreeSet<Right> {
     let mut wanted = BTreeSet::new();
     for user in rules.users() {
@@ -199,7 +199,7 @@ fn allowed(rules: &Rules, user: &str, topics: &BTreeSet<String>) -> bool {
         .all(|topic| rules.permission(user, &topic_folder(Kind::Table, topic)) > Permission::None)
 }
 
-/// Accounts that can read what the rows keep from them, by rights that are not ours to take.
+/// Warns of accounts that can read tables although no row allows it, by rights that are not lakectl's to revoke.
 fn tell_what_stays(
     rules: &Rules,
     tables: &Tables,
@@ -242,7 +242,7 @@ fn grant(
 ) -> Result<()> {
     if !apply.dry_run {
         trail.begin(session)?;
-        // Remembered first: a right that was given and forgotten could never be taken back.
+        // Recorded first: a right that was granted but not recorded could never be revoked.
         note(
             session,
             "INSERT INTO lakectl_applied_grants (table_name, account_user, account_host) VALUES (?, ?, ?) \
@@ -260,7 +260,7 @@ fn grant(
             return Ok(());
         }
     }
-    told(table, account, "granted", out);
+    list_change(table, account, "granted", out);
     Ok(())
 }
 
@@ -275,7 +275,7 @@ fn revoke(
     let there = server.on_tables.contains(&(account.grantee(), table.clone()));
     if apply.dry_run {
         if there {
-            told(table, account, "revoked", out);
+            list_change(table, account, "revoked", out);
         }
         return Ok(());
     }
@@ -289,7 +289,7 @@ fn revoke(
             out.could_not(Some(&account.user), table.as_str(), refused("REVOKE", &refusal));
             return Ok(());
         }
-        told(table, account, "revoked", out);
+        list_change(table, account, "revoked", out);
     }
     forget(session, table, account)
 }
@@ -303,7 +303,7 @@ fn forget(session: &mut Session, table: &str, account: &Account) -> Result<()> {
     .context("deleting from lakectl_applied_grants")
 }
 
-/// Done twice it is the same.
+/// GRANT and REVOKE can be repeated: doing it twice changes nothing more.
 fn note(session: &mut Session, sql: &str, (table, account): (&str, &Account)) -> Result<()> {
     session.transact(
         |transaction| Ok(transaction.exec_drop(sql, (table, &account.user, &account.host))?),
@@ -323,12 +323,12 @@ fn has(conn: &mut Conn, table: &str, account: &Account) -> Result<bool> {
     Ok(found.is_some())
 }
 
-/// The server's refusal in its own words.
+/// The server's refusal, in its own words.
 fn refused(what: &str, refusal: &MySqlError) -> String {
     format!("{what} was refused: {}", refusal.message)
 }
 
-fn told(table: &str, account: &Account, action: &'static str, out: &mut ApplyOutcome) {
+fn list_change(table: &str, account: &Account, action: &'static str, out: &mut ApplyOutcome) {
     out.changed = true;
     out.mysql.push(SqlChange {
         user_id: account.user.clone(),

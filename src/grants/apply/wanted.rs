@@ -1,4 +1,4 @@
-//! Which entries a user is to have on a folder or file: the pure part of making permissions real.
+//! Computes which ACL entries a user gets on a folder or file.
 
 use super::{Permission, Rules, path};
 use crate::lake::disk::acl::Bits;
@@ -9,29 +9,29 @@ const EXECUTE: Bits = 1;
 
 /// lakectl's links to the newest snapshots.
 const CURRENT: &str = "current";
-/// The folder of what those links point to.
+/// The folder that those links point into.
 const TABLES: &str = "tables";
 
-/// A user's entry on a folder, and the one that is inherited there. None: no entry.
+/// A user's entry on a folder, and the default entry that new files there inherit. None means no entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FolderBits {
     pub(super) access: Option<Bits>,
     pub(super) default: Option<Bits>,
 }
 
-/// What a user with these rows gets on a folder; `decided` is what the nearest row says, None without one.
+/// A user's entries on a folder; `decided` is the nearest row's permission, None if there is no row.
 pub(super) fn on_folder(rules: &Rules, user: &str, folder: &str, decided: Option<Permission>) -> FolderBits {
     let bits = match decided {
         Some(Permission::Write) => Some(READ | WRITE | EXECUTE),
         Some(Permission::Read) => Some(READ | EXECUTE),
-        // An entry without a right denies, whatever group and others may do.
+        // An entry without rights denies access, whatever the group and others may do.
         Some(Permission::None) => Some(0),
         None => None,
     };
     let pass = pass_through(rules, user, folder, decided);
     let access = match bits {
         Some(0) | None if pass => Some(EXECUTE),
-        // Who may write in the root could put the ledger away; the links are lakectl's.
+        // A user with write access to the root could move the ledger away, and only lakectl changes the links.
         Some(bits) if folder == path::ROOT || folder == CURRENT => Some(bits & !WRITE),
         bits => bits,
     };
@@ -41,7 +41,7 @@ pub(super) fn on_folder(rules: &Rules, user: &str, folder: &str, decided: Option
     }
 }
 
-/// What a user gets on a file.
+/// A user's entry on a file.
 pub(super) fn on_file(decided: Option<Permission>) -> Option<Bits> {
     decided.map(|permission| match permission {
         Permission::Write => READ | WRITE,
@@ -50,7 +50,7 @@ pub(super) fn on_file(decided: Option<Permission>) -> Option<Bits> {
     })
 }
 
-/// Whether the user has something further down, or, for the links, where they lead to.
+/// Whether the user must pass through a folder: to something below it or, in `current`, to the folders its links point to.
 fn pass_through(rules: &Rules, user: &str, folder: &str, decided: Option<Permission>) -> bool {
     if rules.gives_below(user, folder) {
         return true;

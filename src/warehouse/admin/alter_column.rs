@@ -1,4 +1,4 @@
-//! The statement that gives a column another type, and leaves it all else that it has.
+//! Makes the statement that gives a column another type and keeps its other attributes.
 
 use anyhow::Result;
 use mysql::Conn;
@@ -10,7 +10,7 @@ use crate::warehouse::server::identifier::quote;
 use crate::warehouse::table::column::Column;
 use crate::warehouse::table::target::field;
 
-/// What a MODIFY that doesn't repeat it would take from a column.
+/// The attributes of a column, which a MODIFY drops unless it repeats them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Definition {
     data_type: String,
@@ -26,7 +26,7 @@ struct Definition {
     checked: bool,
 }
 
-/// Those of a table's columns, by name.
+/// The definitions of a table's columns, by name.
 #[derive(Debug, Default)]
 pub(super) struct Definitions {
     columns: HashMap<String, Definition>,
@@ -38,7 +38,7 @@ impl Definitions {
         let mariadb = server.flavor != Flavor::MySql;
         let checks: Vec<String> = match mariadb {
             false => Vec::new(),
-            // Those of a column bear its name.
+            // A column's own CHECK has the column's name.
             true => conn.exec(
                 "SELECT CONSTRAINT_NAME FROM information_schema.CHECK_CONSTRAINTS \
                  WHERE CONSTRAINT_SCHEMA = DATABASE() AND TABLE_NAME = ?",
@@ -73,7 +73,7 @@ impl Definitions {
         })
     }
 
-    /// In SQL where that is safe, else in words.
+    /// The change as SQL if that is safe, else in words.
     pub(super) fn modify(&self, table: &str, column: &Column, wanted: &str) -> String {
         let attributes = self
             .columns
@@ -90,7 +90,7 @@ impl Definitions {
 }
 
 impl Definition {
-    /// What stands behind the type; None where some of it can't be repeated for sure.
+    /// The attributes after the type; None if some of them can't be repeated safely.
     fn attributes(&self, nullable: bool, wanted: &str, mariadb: bool) -> Option<String> {
         let plain = self.extra.is_empty() || self.extra.eq_ignore_ascii_case("DEFAULT_GENERATED");
         if !plain || self.checked || self.column_type.contains("compressed") {
@@ -117,17 +117,17 @@ impl Definition {
         if mariadb && default.eq_ignore_ascii_case("NULL") {
             return Some("NULL".to_owned());
         }
-        // What was a default of the old type may be none of these.
+        // The old type's default may not be valid for these types.
         if wanted == "JSON" || self.data_type == "bit" || self.data_type.ends_with("binary") {
             return None;
         }
-        // MariaDB has it as it stands in SHOW CREATE TABLE.
+        // MariaDB shows it as SHOW CREATE TABLE does.
         if mariadb {
             return carried(default).then(|| default.to_owned());
         }
         if self.extra.is_empty() {
             let literal = literal(default)?;
-            // A TEXT takes no literal, but an expression.
+            // A TEXT takes an expression as its default, but not a literal.
             return Some(if wanted.ends_with("TEXT") {
                 format!("({literal})")
             } else {
@@ -149,7 +149,7 @@ fn literal(text: &str) -> Option<String> {
     carried(text).then(|| format!("'{}'", text.replace('\'', "''")))
 }
 
-/// What a backslash means depends on the session's sql_mode, and a fix is one line.
+/// Whether the text can be part of a one-line fix: the meaning of a backslash depends on the session's sql_mode.
 fn carried(text: &str) -> bool {
     !text.contains(|c: char| c == '\\' || c.is_control())
 }

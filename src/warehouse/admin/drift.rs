@@ -1,4 +1,4 @@
-//! The live schema against the one that our files describe.
+//! Compares the live schema with the one that the schema files describe.
 
 use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
@@ -11,7 +11,7 @@ use super::schema_files::{self, TableShape};
 use crate::warehouse::server::connect::Flavor;
 use crate::warehouse::table::target::{field, is_our_own};
 
-/// One thing in which the live schema is not this lakectl's.
+/// One difference between the live schema and this lakectl's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::warehouse) enum Drift {
     NotApplied {
@@ -49,7 +49,7 @@ pub(in crate::warehouse) enum ColumnDrift {
 }
 
 impl Drift {
-    /// Whether it is about what lakectl itself must remember, and not about a topic's table.
+    /// Whether it concerns lakectl's own tables, and not a topic's.
     pub fn is_our_own(&self) -> bool {
         match self {
             Drift::NotApplied { .. } => true,
@@ -58,7 +58,7 @@ impl Drift {
     }
 }
 
-/// One line.
+/// The difference in one line.
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -190,7 +190,7 @@ fn compare(table: &str, wanted: &TableShape, live: &Live, flavor: Flavor) -> Vec
         }
         if let (Some(collation), true) = (collation, column_type != "json") {
             let want = flavor.key_collation();
-            // MariaDB spells its newer collations without the character set.
+            // MariaDB's newer collations are named without the character set.
             if collation != want && format!("utf8mb4_{collation}") != want {
                 let have = collation.clone();
                 differs(ColumnDrift::Collation { have, want });
@@ -233,7 +233,7 @@ fn compare_indexes(wanted: &TableShape, live: &Live) -> Vec<TableDrift> {
         Some(_) => {}
     }
     for (index, columns) in &wanted.indexes {
-        // Any index that begins with the columns serves as well.
+        // Any index that begins with the columns will do.
         if !live.indexes.values().any(|(_, live)| live.starts_with(columns)) {
             drifts.push(TableDrift::NoIndex {
                 index: index.clone(),
@@ -249,7 +249,7 @@ fn compare_indexes(wanted: &TableShape, live: &Live) -> Vec<TableDrift> {
     drifts
 }
 
-/// Without what servers differ in: widths of integers, MariaDB's name for JSON.
+/// The type without the differences between servers: widths of integers, and MariaDB's name for JSON.
 fn comparable_type(column_type: &str, flavor: Flavor) -> String {
     let lower = column_type.to_lowercase();
     if flavor == Flavor::MariaDb && lower == "json" {

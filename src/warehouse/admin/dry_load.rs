@@ -1,4 +1,4 @@
-//! Records tried on a table: they become rows just as in a load, and go nowhere.
+//! Tries records on a table: they become rows as in a load, but are not written.
 
 use anyhow::Result;
 use mysql::Value;
@@ -20,31 +20,31 @@ use crate::warehouse::value::cells::Wanted;
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 use crate::words::count;
 
-/// Something about the table that a person should know, and what to do about it.
+/// A problem with the table or its records, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     pub message: String,
     pub fix: Option<String>,
 }
 
-/// What the sample came to.
+/// The result of trying a sample of records.
 #[derive(Debug, Clone, Default)]
 pub struct Tried {
     pub upserts: u64,
     pub deletes: u64,
-    /// Rows that would be refused or not fit.
+    /// Problems that would lose or refuse records.
     pub wrong: Vec<Finding>,
-    /// What would be lost without a word.
+    /// Losses that a load would accept: fields without a column, rounded decimals.
     pub notes: Vec<Finding>,
 }
 
-/// A table that fits its topic's key, and what the records so far would do to it.
+/// A table, and what the records tried so far would do to it.
 #[derive(Debug)]
 pub struct Trial {
     table: TargetTable,
     definitions: Definitions,
     reader: RowReader,
-    /// The same table, whose columns take everything as text: what the records ask of them is measured there.
+    /// The same table with columns that take everything as text, to measure which types the records need.
     loose: TargetTable,
     loose_reader: RowReader,
     strict: bool,
@@ -65,7 +65,7 @@ struct RefusedSample {
 }
 
 impl Warehouse {
-    /// The topic's table, ready to be tried.
+    /// Opens the topic's table for a trial.
     ///
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
@@ -93,7 +93,7 @@ impl Warehouse {
     }
 }
 
-/// The same of all records that are refused for it: where in a text serde_json stopped differs from one to the next.
+/// The refusal without the place in the text where serde_json stopped, which differs between records.
 fn shared(mut refusal: Refusal) -> Refusal {
     if let RefusalKind::Key(reason) | RefusalKind::Value(reason) = &mut refusal.kind
         && let Some(at) = reason.rfind(" at line ")
@@ -131,7 +131,7 @@ impl Trial {
         (&self.table.name, self.table.key_names())
     }
 
-    /// Key columns in which two different keys can be one row.
+    /// Key columns, with their collation, in which two different keys can be one row.
     pub fn folding_key_columns(&self) -> Vec<String> {
         self.table.folding_key_columns()
     }
@@ -163,7 +163,7 @@ impl Trial {
         }
     }
 
-    /// Counts the refusal, and all others that the record would meet once that one was out of the way.
+    /// Counts the refusal, and all further ones that the record would meet if that one were fixed.
     fn refuse(&mut self, record: &Decoded<'_>, mut refusal: Refusal) {
         let mut table = self.table.clone();
         loop {
@@ -173,7 +173,7 @@ impl Trial {
                 first: (record.at.partition, record.at.offset),
             });
             refused.records += 1;
-            // Each turn makes one more column loose, or is the last.
+            // Each round loosens one more column, or is the last.
             let Some(column) = column.map(|at| &mut table.columns[at]) else {
                 return;
             };
@@ -214,7 +214,7 @@ impl Trial {
         if self.keyless > 0 {
             tried.wrong.push(Finding {
                 message: format!(
-                    "{} without a key would be skipped: they say nothing about any row",
+                    "{} without a key would be skipped: without a key there is no row to change",
                     count(self.keyless, "record")
                 ),
                 fix: Some(
@@ -226,7 +226,7 @@ impl Trial {
         if row_bytes > self.packet_max {
             tried.wrong.push(Finding {
                 message: format!(
-                    "a row of {} bytes is more than the server's max_allowed_packet takes, {} bytes",
+                    "a row of {} bytes does not fit into the server's max_allowed_packet of {} bytes",
                     self.largest, self.packet_max
                 ),
                 fix: Some(format!(
@@ -235,13 +235,13 @@ impl Trial {
                 )),
             });
         }
-        self.leftovers(&mut tried);
+        self.report_names_without_column(&mut tried);
         tried.notes.extend(self.rounded());
         tried
     }
 
-    /// Fields that no column takes, and the column that one of them may have been meant for.
-    fn leftovers(&mut self, tried: &mut Tried) {
+    /// Reports fields that no column takes, and the column that one of them may be meant for.
+    fn report_names_without_column(&mut self, tried: &mut Tried) {
         let names = self.reader.take_names_without_column();
         if names.is_empty() {
             return;
@@ -274,7 +274,7 @@ impl Trial {
         }
     }
 
-    /// DECIMAL columns that have fewer decimal places than the numbers.
+    /// Finds DECIMAL columns that have fewer decimal places than the numbers.
     fn rounded(&self) -> Vec<Finding> {
         let finding = |(&at, width): (&usize, &Width)| {
             let column = &self.table.columns[at];
@@ -296,15 +296,15 @@ impl Trial {
     fn fix(&self, refusal: &Refusal) -> String {
         let Some(at) = refusal.column else {
             return match refusal.kind {
-                RefusalKind::Key(_) => "see what is said about the keys".to_owned(),
-                _ => "mend what produces them, or leave them in lakectl_rejects".to_owned(),
+                RefusalKind::Key(_) => "see the findings about the keys".to_owned(),
+                _ => "fix what produces them, or leave them in lakectl_rejects".to_owned(),
             };
         };
         let column = &self.table.columns[at];
         let name = &column.name;
         match refusal.kind {
             RefusalKind::Missing => {
-                let setting = mapping::columns_setting(&self.reader_names_near(name), name);
+                let setting = mapping::columns_setting(&self.name_most_like(name), name);
                 format!(
                     "let `{name}` be NULL or give it a DEFAULT, or name the field that fills it: {setting}"
                 )
@@ -315,15 +315,15 @@ impl Trial {
                 match width.column_type(&column.kind) {
                     Some(wider) => self.modify(column, &wider),
                     None => {
-                        format!("make `{name}` of a type that holds such values, or mend what produces them")
+                        format!("give `{name}` a type that holds such values, or fix what produces them")
                     }
                 }
             }
         }
     }
 
-    /// A field without a column that may be meant for `column`.
-    fn reader_names_near(&self, column: &str) -> String {
+    /// The field without a column that is most like `column`, or `FIELD`.
+    fn name_most_like(&self, column: &str) -> String {
         let names: BTreeSet<&str> = self.reader.names_without_column().collect();
         closest(column, names).unwrap_or("FIELD").to_owned()
     }

@@ -1,4 +1,4 @@
-//! `lakectl init-db`: the schema made, printed or compared.
+//! `lakectl init-db` creates the schema, prints it, or compares it with the live one.
 
 use anyhow::{Context, Result, anyhow, bail};
 use mysql::Conn;
@@ -16,7 +16,7 @@ use crate::warehouse::server::error_class::{Fault, fault_of};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{end_session, get_lock, lock_name};
 
-/// How long another init-db may take before this one gives up waiting for it.
+/// How long to wait for another init-db to end.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// What init-db is to do.
@@ -35,7 +35,7 @@ pub enum InitDbMode {
 /// What init-db did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct InitDbOutcome {
-    /// `mysql://user@host:port/database`; None where nothing was asked of a server.
+    /// `mysql://user@host:port/database`; None if no server was asked.
     pub database: Option<String>,
     /// Whether the database itself was (with --dry-run: would be) created.
     pub created: bool,
@@ -45,14 +45,14 @@ pub struct InitDbOutcome {
     pub drifts: Vec<String>,
     /// With --print: the SQL; with --dry-run: the statements that would be executed.
     pub sql: Option<String>,
-    /// For people.
+    /// Text for people.
     pub lines: Vec<String>,
     /// 3 on drift, else 0.
     #[serde(skip)]
     pub exit_code: u8,
 }
 
-/// Creates the database and its tables as far as they are missing, or tells of it; safe at any time, and by several at once.
+/// Creates the database and its tables if they are missing. It is safe at any time, and several may run at once.
 ///
 /// # Errors
 /// No database configured (exit code 2), unreachable, or not allowed to.
@@ -168,7 +168,7 @@ fn preview(conn: &mut Conn, server: &Server, database: &Database) -> Result<Init
     Ok(outcome)
 }
 
-/// What exists is looked at before each statement, so that one whose answer never came is looked up by beginning again.
+/// Before each statement it looks at what exists. So if the answer to a statement never came, running again finds out.
 fn apply(database: &Database) -> Result<InitDbOutcome> {
     let mut outcome = InitDbOutcome {
         database: Some(database.shown()),
@@ -179,11 +179,11 @@ fn apply(database: &Database) -> Result<InitDbOutcome> {
     let mut lost = None;
     loop {
         let (mut conn, server) = connect::open_patiently(database)?;
-        // A statement that we gave up must not come true after we have told that it did not.
+        // A statement that was given up must not take effect after it was reported as not done.
         if let Some(session) = lost {
             end_session(&mut conn, &lock, session)?;
         }
-        // The lock dies with the connection.
+        // The lock ends with the connection.
         if !get_lock(&mut conn, &lock, LOCK_WAIT)? {
             bail!("another init-db has been at it for {} s", LOCK_WAIT.as_secs());
         }
@@ -234,12 +234,12 @@ fn up_to_date(database: &Database) -> String {
     format!("{}: nothing to do, the schema is up to date", database.shown())
 }
 
-/// Makes the database the session's; false where it does not exist.
+/// Selects the database; false if it does not exist.
 fn enter(conn: &mut Conn, database: &Database) -> Result<bool> {
     match conn.query_drop(format!("USE {}", quote(&database.name))) {
         Ok(()) => Ok(true),
         Err(mysql::Error::MySqlError(error)) if error.code == 1049 => Ok(false),
-        // Without a right on it the server does not even say whether it exists.
+        // To an account without a right on it, the server does not even show whether it exists.
         Err(mysql::Error::MySqlError(error)) if error.code == 1044 => Err(not_allowed(database)),
         Err(error) => Err(error).context("USE"),
     }

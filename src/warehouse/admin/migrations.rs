@@ -1,4 +1,4 @@
-//! The schema's history: files applied in order, each recorded once it is whole.
+//! Migrations: the schema files are applied in order, and each is recorded once all its statements are done.
 
 use anyhow::{Context, Result, anyhow, bail};
 use mysql::Conn;
@@ -9,9 +9,9 @@ use super::schema_files::{self, Guard, Statement};
 use crate::warehouse::server::connect::Flavor;
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 
-/// How long locks on tables are waited for, in all.
+/// How long to wait for locks on tables, in total.
 const LOCKS_DEADLINE: Duration = Duration::from_secs(60);
-/// Those who queued up behind a waiting ALTER come first.
+/// The pause in which sessions that queued behind the waiting ALTER get their turn.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// One file of schema/, embedded in the binary.
@@ -32,7 +32,7 @@ macro_rules! migrations {
     };
 }
 
-/// In the order in which they are applied; what was released is never changed, only followed by another.
+/// The migrations in their order. A released one is never changed; changes come as another one after it.
 pub(super) const MIGRATIONS: &[Migration] = &migrations![
     0 "000_migrations",
     1 "001_progress",
@@ -45,7 +45,7 @@ pub(super) const MIGRATIONS: &[Migration] = &migrations![
 ];
 
 impl Flavor {
-    /// The collation that compares byte for byte, trailing blanks included: utf8mb4_bin would ignore those.
+    /// The collation that compares byte for byte, trailing blanks included, which utf8mb4_bin would ignore.
     pub(super) fn key_collation(self) -> &'static str {
         match self {
             Flavor::MySql => "utf8mb4_0900_bin",
@@ -71,7 +71,7 @@ pub(super) fn all_statements(flavor: Flavor) -> Vec<Statement> {
 /// The migrations that are not recorded in the session's database yet.
 ///
 /// # Errors
-/// The database was brought further by a later version of lakectl.
+/// A later version of lakectl has applied further migrations.
 pub(super) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
     let recorded: Vec<u32> = if exists(conn, &Guard::Table("lakectl_migrations".to_owned()))? {
         conn.query("SELECT version FROM lakectl_migrations")?
@@ -81,7 +81,7 @@ pub(super) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if let Some(newer) = recorded.iter().find(|&&version| version > known) {
         bail!(
-            "the schema is of a later lakectl (migration {newer}, this one knows {known}): upgrade lakectl"
+            "the schema is from a later lakectl (migration {newer}, this one has {known}): upgrade lakectl"
         );
     }
     Ok(MIGRATIONS
@@ -90,7 +90,7 @@ pub(super) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
         .collect())
 }
 
-/// The migrations that are to be applied: those that are not recorded, and those of which something is missing again.
+/// The migrations to apply: those that are not recorded, and those whose tables, columns or indexes are missing.
 ///
 /// # Errors
 /// As [`unrecorded`].
@@ -106,7 +106,7 @@ pub(in crate::warehouse) fn pending(conn: &mut Conn, flavor: Flavor) -> Result<V
     Ok(pending)
 }
 
-/// Whether somebody removed a table, a column or an index that a recorded migration had made.
+/// Whether a table, a column or an index that a recorded migration had created is gone.
 fn is_torn(conn: &mut Conn, migration: &Migration, flavor: Flavor) -> Result<bool> {
     for statement in migration.statements(flavor) {
         if statement.unless.is_some() && needs(conn, &statement)? {
@@ -116,16 +116,16 @@ fn is_torn(conn: &mut Conn, migration: &Migration, flavor: Flavor) -> Result<boo
     Ok(false)
 }
 
-/// Applies what is pending, under the caller's lock, and tells the name of each migration that is.
+/// Applies pending migrations under the caller's lock, and reports the name of each.
 ///
-/// DDL commits by itself: a kill before the record leaves statements that the next run finds done already.
+/// DDL commits implicitly. After a kill before the record is written, the next run finds the statements done already.
 pub(in crate::warehouse) fn apply(
     conn: &mut Conn,
     flavor: Flavor,
     applied: &mut dyn FnMut(&str),
 ) -> Result<()> {
     if flavor == Flavor::MariaDb {
-        // Without it the first TIMESTAMP of a table silently follows every update.
+        // Without it every update would silently change the first TIMESTAMP of a table.
         conn.query_drop("SET SESSION explicit_defaults_for_timestamp = 1")
             .context("SET explicit_defaults_for_timestamp")?;
     }
@@ -149,7 +149,7 @@ pub(in crate::warehouse) fn apply(
     Ok(())
 }
 
-/// Others that use the table are waited for, in several short waits: whoever comes after a waiting ALTER waits as well.
+/// Waits for sessions that use the table, in several short waits, because sessions that come after a waiting ALTER wait as well.
 fn execute(conn: &mut Conn, statement: &Statement, deadline: Instant) -> Result<()> {
     loop {
         match conn.query_drop(&statement.sql) {
@@ -168,7 +168,7 @@ fn execute(conn: &mut Conn, statement: &Statement, deadline: Instant) -> Result<
     }
 }
 
-/// Whether what a statement makes is still missing.
+/// Whether the thing that a statement creates is still missing.
 pub(in crate::warehouse) fn needs(conn: &mut Conn, statement: &Statement) -> Result<bool> {
     match &statement.unless {
         Some(guard) => Ok(!exists(conn, guard)?),

@@ -1,4 +1,4 @@
-//! The warehouse's schema, the account's rights, and loads that are only tried.
+//! The warehouse's schema, the account's rights, and dry loads.
 
 pub(super) mod alter_column;
 pub(super) mod drift;

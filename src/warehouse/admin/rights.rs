@@ -1,4 +1,4 @@
-//! What `lakectl check` asks of a server. Statements that could change rows are about none, and rolled back.
+//! Checks the server and the account for `lakectl check`. Its statements match no row and are rolled back.
 
 use anyhow::{Context, Result};
 use mysql::Conn;
@@ -15,7 +15,7 @@ use crate::warehouse::table::target::read_columns;
 
 const ALL: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 
-/// What loads and purges do with lakectl's own tables; those of topics they read and change in every way.
+/// The rights that loads and purges need on lakectl's own tables; on tables of topics they need all four.
 const OWN_TABLES: [(&str, &[&str]); 7] = [
     ("lakectl_progress", &ALL),
     ("lakectl_rejects", &["INSERT", "DELETE"]),
@@ -26,23 +26,23 @@ const OWN_TABLES: [(&str, &[&str]); 7] = [
     ("lakectl_erasure_key", &["SELECT"]),
 ];
 
-/// A server that answers, and the session that it gave us.
+/// Facts about the server and about a session on it.
 #[derive(Debug, Clone)]
 pub struct ServerFacts {
     pub version: String,
-    /// None: the wire is not encrypted.
+    /// None if the connection is not encrypted.
     pub cipher: Option<String>,
     pub sql_mode: String,
 }
 
-/// What the account may not do.
+/// The rights that the account lacks.
 #[derive(Debug, Clone, Default)]
 pub struct Rights {
     /// `'lakectl'@'%'`
     pub account: String,
-    /// How many were tried.
+    /// How many tables were tried.
     pub tables: usize,
-    /// One a table: what is missing there.
+    /// The missing rights, one line per table.
     pub missing: Vec<String>,
     pub fix: String,
 }
@@ -52,7 +52,7 @@ impl Warehouse {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         let (version, sql_mode): (String, String) = conn
             .query_first("SELECT VERSION(), @@SESSION.sql_mode")?
-            .context("the server does not tell its version")?;
+            .context("the server does not give its version")?;
         let cipher: Option<(String, String)> = conn.query_first("SHOW SESSION STATUS LIKE 'Ssl_cipher'")?;
         let server = if version.contains("MariaDB") { "" } else { "MySQL " };
         Ok(ServerFacts {
@@ -64,7 +64,7 @@ impl Warehouse {
         })
     }
 
-    /// How lakectl's own tables differ from this lakectl's schema. The tables of topics are judged by their topics.
+    /// Differences between lakectl's own tables and its schema. Tables of topics are checked with their topics.
     pub fn own_drift(&self) -> Result<Vec<String>> {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         let drifts = drift::find(&mut conn, self.server.flavor)?;
@@ -72,15 +72,15 @@ impl Warehouse {
         Ok(ours.map(Drift::to_string).collect())
     }
 
-    /// Tries what loads do on each table that is there, on no row.
+    /// Tries the statements of a load on each existing table, without any row.
     pub fn missing_rights(&self, tables: &[&str]) -> Result<Rights> {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         let account: String = conn
             .query_first("SELECT CURRENT_USER()")?
-            .context("the server does not tell who we are")?;
+            .context("the server does not name the current user")?;
         let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
         let account = format!("'{user}'@'{host}'");
-        // Whoever changes a table's definition meanwhile is not waited for.
+        // It does not wait for sessions that change a table's definition.
         conn.query_drop("SET SESSION lock_wait_timeout = 5, autocommit = 0")?;
         let mut rights = Rights {
             fix: format!(
@@ -98,7 +98,7 @@ impl Warehouse {
                     names.push(quote(&column.name));
                 }
             }
-            // A table that is missing is another check's matter.
+            // Another check reports missing tables.
             if names.is_empty() {
                 continue;
             }
@@ -125,7 +125,7 @@ impl Warehouse {
         Ok(rights)
     }
 
-    /// Whether the topic's retention can be kept; the statement that makes a missing index.
+    /// Checks whether a purge can keep the topic's retention. Returns the statement that creates a missing index.
     pub fn retention_index(&self, topic: &Topic, column: &str) -> Result<Option<String>> {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         Ok(Aged::inspect(&mut conn, &self.server, &topic.table, column)?.missing_index)

@@ -1,13 +1,13 @@
-//! Our own schema files: statements, their guards, and the tables that they describe.
+//! Reads lakectl's own schema files: statements, their guards, and the tables that they describe.
 //!
-//! One column a line, guards as comments: the files stay plain SQL that any client runs.
+//! Each column is on a line of its own and guards are comments, so the files are plain SQL that any client can run.
 
 use std::collections::BTreeMap;
 
-/// Stands in the files for the collation that compares byte for byte; its name differs between servers.
+/// The placeholder in the files for the collation that compares byte for byte, whose name differs between servers.
 const COLLATION: &str = "{key_collation}";
 
-/// A DDL statement that is left out where the thing it makes is there already.
+/// A DDL statement, and the thing it creates: it is skipped if that exists already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::warehouse) struct Statement {
     pub(super) unless: Option<Guard>,
@@ -61,7 +61,7 @@ fn guard(text: &str) -> Option<Guard> {
     }
 }
 
-/// What a CREATE TABLE of ours asks for.
+/// A table as the schema files define it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::warehouse) struct TableShape {
     /// Name -> type and whether NULL is allowed.
@@ -71,7 +71,7 @@ pub(in crate::warehouse) struct TableShape {
     pub indexes: BTreeMap<String, Vec<String>>,
 }
 
-/// The tables as CREATE TABLE, ALTER TABLE … ADD COLUMN and CREATE INDEX leave them, one after the other.
+/// The tables after all CREATE TABLE, ALTER TABLE … ADD COLUMN and CREATE INDEX statements.
 pub(in crate::warehouse) fn shapes(statements: &[Statement]) -> BTreeMap<String, TableShape> {
     let mut shapes: BTreeMap<String, TableShape> = BTreeMap::new();
     for Statement { sql, .. } in statements {
@@ -106,7 +106,7 @@ fn shape(body: &str) -> TableShape {
 }
 
 impl TableShape {
-    /// A line between the parentheses of CREATE TABLE.
+    /// Reads a line between the parentheses of CREATE TABLE.
     fn add_line(&mut self, line: &str) {
         if let Some(list) = line.strip_prefix("PRIMARY KEY ") {
             self.primary_key = names(list);

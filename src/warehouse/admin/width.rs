@@ -1,18 +1,18 @@
-//! What values ask of a column: how long, how many digits, of which kind.
+//! Measures which column type values need: length, digits and kind.
 
 use crate::warehouse::table::column::ColumnType;
 
-/// A VARCHAR of more characters might not fit into a row of 65,535 bytes.
+/// A longer VARCHAR might not fit into a row of 65,535 bytes.
 const VARCHAR_MAX: u64 = 4_096;
 /// MySQL's own limits of a DECIMAL.
 const DIGITS_MAX: u32 = 65;
 const PLACES_MAX: u32 = 30;
 
-/// The widest of the values seen.
+/// The largest sizes of all values seen.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Width {
     chars: u64,
-    /// Before and after the point, of those that are numbers.
+    /// Digits before and after the point, of numbers.
     digits: u32,
     places: u32,
     numbers: u64,
@@ -33,7 +33,7 @@ impl Width {
         }
     }
 
-    /// Decimal places, where all values are plain numbers.
+    /// Decimal places, if all values are plain numbers.
     pub fn places(&self) -> Option<u32> {
         self.all_numbers().then_some(self.places)
     }
@@ -42,15 +42,15 @@ impl Width {
         self.values > 0 && self.numbers == self.values
     }
 
-    /// A DECIMAL that holds all of them, with at least so many places.
+    /// A DECIMAL that holds all of them, with at least `scale` decimal places.
     pub fn decimal(&self, scale: u32) -> String {
         let places = self.places.max(scale).min(PLACES_MAX);
-        // Sums grow.
+        // Room to spare, because sums grow.
         let digits = (self.digits + 3).min(DIGITS_MAX - places);
         format!("DECIMAL({},{places})", digits + places)
     }
 
-    /// The type that would take what `kind` does not; None where no other would.
+    /// A type that takes the values that `kind` refuses; None if there is none.
     pub fn column_type(&self, kind: &ColumnType) -> Option<String> {
         if self.values == 0 {
             return None;
@@ -84,7 +84,7 @@ impl Width {
     }
 }
 
-/// Of `-12.340`: 2 and 3. None for what is no plain number.
+/// Digits before and after the point: 2 and 3 for `-12.340`. None if the text is not a plain number.
 fn digits_of(text: &str) -> Option<(u32, u32)> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));

@@ -1,4 +1,4 @@
-//! Erasing persons from MySQL: the rows of the tables that topics fill, and the records that were put aside.
+//! Erases persons from MySQL: their rows in the tables that topics fill, and their rejected records.
 
 use anyhow::{Context, Result, anyhow};
 use mysql::prelude::Queryable;
@@ -24,25 +24,25 @@ use crate::warehouse::server::locked_session::{Link, held};
 use crate::warehouse::server::statement::Unknown;
 use crate::warehouse::server::{connect, table_name};
 
-/// Rows of one DELETE: short enough for others to come in between.
+/// Rows per DELETE: few enough that other sessions hardly wait for it.
 const ROWS_PER_DELETE: u64 = 5_000;
 
-/// What one topic's table and its rejects hold of the subjects, or what was deleted there.
+/// The subjects' rows and rejected records of one topic, found or deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TableHits {
-    /// None where there is no such table.
+    /// None if there is no such table.
     pub table: Option<String>,
     pub rows: u64,
     pub rejects: u64,
-    /// Columns that are not searched: JSON.
+    /// JSON columns, which are not searched.
     pub unsearched: Vec<String>,
 }
 
-/// What an erasure from one table has done until something ended it early.
+/// What an erasure from one table has done before it ended early.
 #[derive(Debug)]
 pub struct ErasureEnded {
     pub hits: TableHits,
-    /// Rows whose deletion went out, and of which nobody could say whether it counts.
+    /// Rows for which it is unknown whether they are deleted.
     pub unknown: u64,
 }
 
@@ -60,12 +60,12 @@ impl fmt::Display for ErasureEnded {
 impl std::error::Error for ErasureEnded {}
 
 impl Warehouse {
-    /// `mysql://user@host:port/database`, fit for messages.
+    /// `mysql://user@host:port/database`, without the password, for messages.
     pub fn shown(&self) -> String {
         self.database.shown()
     }
 
-    /// The table topics of the configuration, and whatever else has been loaded or put aside here.
+    /// The table topics of the configuration, and all others that were loaded or rejected in this database.
     pub fn loaded_topics(&self, settings: &Settings) -> Result<Vec<Topic>> {
         let mut topics: BTreeMap<(String, String), Topic> = settings
             .topics
@@ -101,7 +101,7 @@ impl Warehouse {
         Ok(topics.into_values().collect())
     }
 
-    /// Counts, and touches nothing.
+    /// Counts the subjects' rows and rejects, and changes nothing.
     pub fn count_subjects(&self, topic: &Topic, subjects: &[Subject]) -> Result<TableHits> {
         let mut conn = connect::open(&self.database, rebuild::READ_TIMEOUT)?;
         let mut hits = TableHits::default();
@@ -116,10 +116,10 @@ impl Warehouse {
         Ok(hits)
     }
 
-    /// Deletes, under the lock that loads take, waiting up to `wait` for another run.
+    /// Deletes the subjects' rows and rejects under the lock that loads take, waiting up to `wait` for another run to end.
     ///
     /// # Errors
-    /// What was deleted by then stays deleted, and stands in the error's [`ErasureEnded`]; another run goes on with the rest.
+    /// What was deleted before stays deleted, see the error's [`ErasureEnded`]; the next run deletes the rest.
     pub fn delete_subjects(
         &self,
         topic: &Topic,
@@ -185,10 +185,10 @@ impl Warehouse {
         let sql = format!("DELETE FROM {} WHERE {place_of_one}", rejects::TABLE);
         let mut is_gone = |conn: &mut Conn, _| Ok(count(conn, rejects::TABLE, &one)? == 0);
         link.change(&sql, &values, transaction::PATIENCE, &mut is_gone)
-            .map_err(|error| hushed(error, rejects::TABLE))
+            .map_err(|error| without_server_text(error, rejects::TABLE))
     }
 
-    /// Many rows go in several transactions; `rows` counts them.
+    /// Deletes many rows in several transactions, and counts them in `rows`.
     fn delete_rows(
         &self,
         link: &mut Link,
@@ -197,7 +197,7 @@ impl Warehouse {
         stop: &Stop,
         rows: &mut u64,
     ) -> Result<()> {
-        // Other runs are locked out: what goes from here on goes by us.
+        // Other runs are locked out, so from here on rows disappear only by this deletion.
         let mut left = count(&mut link.conn, table, condition)?;
         let mut delete = |ignore: &str, limit: &str| {
             let sql = format!(
@@ -205,9 +205,9 @@ impl Warehouse {
                 quote(table),
                 condition.sql
             );
-            let mut came_through =
+            let mut was_committed =
                 |conn: &mut Conn, deleted| Ok(count(conn, table, condition)? <= left.saturating_sub(deleted));
-            let deleted = link.change(&sql, &condition.values, transaction::PATIENCE, &mut came_through)?;
+            let deleted = link.change(&sql, &condition.values, transaction::PATIENCE, &mut was_committed)?;
             left = left.saturating_sub(deleted);
             *rows += deleted;
             Ok(deleted)
@@ -221,19 +221,20 @@ impl Warehouse {
             match delete("", &format!(" LIMIT {ROWS_PER_DELETE}")) {
                 Ok(deleted) if deleted < ROWS_PER_DELETE => return Ok(()),
                 Ok(_) => {}
-                // A row that another table refers to must not keep the others.
+                // A row that another table refers to must not stop the deletion of others.
                 Err(refusal) if is_refusal(&refusal) => {
-                    delete("IGNORE ", "").map_err(|error| hushed(error, table))?;
-                    return Err(hushed(refusal, table).context(format!(
+                    delete("IGNORE ", "").map_err(|error| without_server_text(error, table))?;
+                    return Err(without_server_text(refusal, table).context(format!(
                         "{rows} rows are deleted, and the server refuses to delete the others: does another table refer to them?"
                     )));
                 }
-                Err(error) => return Err(hushed(error, table)),
+                Err(error) => return Err(without_server_text(error, table)),
             }
         }
     }
 
-    /// The condition that the subjects' rows meet; None where the table does not exist. Its SQL is empty where none can.
+    /// The table and the condition for the subjects' rows; None if the table does not exist. The SQL is empty if no row can
+    /// meet it.
     fn condition(
         &self,
         conn: &mut Conn,
@@ -252,7 +253,7 @@ impl Warehouse {
 fn count(conn: &mut Conn, table: &str, condition: &Condition) -> Result<u64> {
     let sql = format!("SELECT COUNT(*) FROM {} WHERE {}", quote(table), condition.sql);
     let counted = conn.exec_first(sql, Params::Positional(condition.values.clone()));
-    let rows: Option<u64> = counted.map_err(|error| hushed(error.into(), table))?;
+    let rows: Option<u64> = counted.map_err(|error| without_server_text(error.into(), table))?;
     Ok(rows.unwrap_or(0))
 }
 
@@ -262,20 +263,20 @@ fn is_refusal(error: &anyhow::Error) -> bool {
         .is_some_and(|error| fault_of(error) == Fault::Data)
 }
 
-/// The server's own words may repeat a value, and with it the subject: only their number is told.
-fn hushed(error: anyhow::Error, table: &str) -> anyhow::Error {
+/// Keeps only the number of the server's error: its text may repeat a value, and with it the subject.
+fn without_server_text(error: anyhow::Error, table: &str) -> anyhow::Error {
     match error.downcast_ref::<mysql::Error>() {
-        Some(told @ mysql::Error::MySqlError(server)) => anyhow!(
+        Some(whole @ mysql::Error::MySqlError(server)) => anyhow!(
             "table `{table}`: MySQL's error {}{}",
             server.code,
-            lock_advice(told)
+            lock_advice(whole)
         ),
         _ => error.context(format!("table `{table}`")),
     }
 }
 
 struct RejectPlace {
-    /// As it stands there.
+    /// The table's name as `lakectl_rejects` spells it.
     table: String,
     generation: u32,
     partition: i32,
@@ -283,7 +284,7 @@ struct RejectPlace {
 }
 
 impl Warehouse {
-    /// Records of the topic that were put aside and belong to a subject, or can't be read and hold one's bytes.
+    /// Finds rejected records of the topic that belong to a subject, or that can't be read and contain a subject's bytes.
     fn find_rejects(&self, conn: &mut Conn, topic: &Topic, subjects: &[Subject]) -> Result<Vec<RejectPlace>> {
         let matcher = Matcher::new(topic, subjects);
         let mut found = Vec::new();
@@ -304,7 +305,7 @@ fn find_rejects_of(
     matcher: &Matcher,
     found: &mut Vec<RejectPlace>,
 ) -> Result<()> {
-    // A reject is kept as it came: whom it belongs to can only be told by decoding it again.
+    // A reject is stored as it came, so it must be decoded again to see whom it belongs to.
     let mut decoder = Decoder::new(topic.key.clone());
     let reading = || format!("reading {}", rejects::TABLE);
     let rows = conn
@@ -318,7 +319,7 @@ fn find_rejects_of(
         .with_context(reading)?;
     for row in rows {
         let (generation, partition, offset, key, value): (u32, i32, i64, Option<Vec<u8>>, Option<Vec<u8>>) =
-            // Its own error would show the row.
+            // The driver's error would show the row's values.
             mysql::from_row_opt(row.with_context(reading)?).map_err(|_| anyhow!(reading()))?;
         let record = Record {
             partition,

@@ -1,4 +1,4 @@
-//! What must go: rows by retention, persons by request.
+//! Deletions: rows beyond their retention are purged, and persons are erased on request.
 
 pub(super) mod erase;
 pub(super) mod purge;

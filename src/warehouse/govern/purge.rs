@@ -1,4 +1,4 @@
-//! Deleting a plan's rows: many short transactions along an index, resumable at any point.
+//! Deletes a plan's rows in many short transactions along an index; it can stop and resume between any two.
 
 use anyhow::{Context, Result, anyhow, bail};
 use chrono::NaiveDateTime;
@@ -22,23 +22,23 @@ use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, held};
 use crate::warehouse::server::statement::Trouble;
 
-/// How long one transaction should take: readers and replicas hardly notice it, and a stop is heard soon.
+/// How long one transaction should take: readers and replicas hardly notice it, and a stop takes effect soon.
 const CHUNK_SECONDS: f64 = 0.5;
-/// Rows in a transaction: to begin with, and whatever the time says.
+/// Rows in the first transaction, and the limits for later ones.
 const CHUNK_START: u64 = 500;
 const CHUNK_MIN: u64 = 50;
 const CHUNK_MAX: u64 = 50_000;
-/// Up to here a table without the index is read through for every chunk.
+/// A table with more rows than this needs the index, because without it each transaction reads the whole table.
 const ROWS_WITHOUT_INDEX_MAX: u64 = 100_000;
 
-/// What a purge of one table has done until something ended it early.
+/// What a purge of one table has done before it ended early.
 #[derive(Debug)]
 pub struct PurgeEnded {
     pub purged: RowsPurged,
-    /// Rows whose deletion went out, and of which nobody could say whether it counts.
+    /// Rows for which it is unknown whether they are deleted.
     pub unknown: u64,
     table: String,
-    spares: bool,
+    skips_referenced: bool,
 }
 
 impl fmt::Display for PurgeEnded {
@@ -56,7 +56,7 @@ impl fmt::Display for PurgeEnded {
                 self.unknown
             )?;
         }
-        f.write_str(if self.spares {
+        f.write_str(if self.skips_referenced {
             "; the server refuses to delete those"
         } else {
             "; run again to go on"
@@ -66,21 +66,21 @@ impl fmt::Display for PurgeEnded {
 
 impl std::error::Error for PurgeEnded {}
 
-/// What a purge of one table came to.
+/// The result of purging one table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RowsPurged {
     pub deleted: u64,
-    /// Planned, and not deleted yet: the purge was stopped, or ran out of time.
+    /// Planned rows that are not deleted yet, because the purge was stopped or ran out of time.
     pub left: u64,
 }
 
 impl Warehouse {
-    /// Deletes the planned rows, after recording the cutoff, which loads honour from then on. `deadline` and `stop` end it
-    /// between two transactions; running again goes on. `progress` is told how many rows are gone so far.
+    /// Records the cutoff, which all later loads honour, and deletes the planned rows. `deadline` and `stop` end it between
+    /// two transactions; the next run continues. It calls `progress` with the number of rows deleted so far.
     ///
     /// # Errors
-    /// More rows are before the cutoff than were planned, or the table no longer fits: nothing is deleted. Later ones
-    /// leave what was deleted so far, as the error's [`PurgeEnded`] tells; the next run goes on from there.
+    /// If more rows are before the cutoff than were planned, or the table no longer fits, nothing is deleted. After later errors
+    /// the rows deleted so far, see the error's [`PurgeEnded`], stay deleted; the next run continues.
     pub fn purge_rows(
         &self,
         plan: &TablePlan,
@@ -99,13 +99,13 @@ impl Warehouse {
             purged: deletion.purged(),
             unknown: deletion.unknown,
             table: plan.table.clone(),
-            spares: deletion.spares,
+            skips_referenced: deletion.skips_referenced,
         })?;
         deletion.link.release();
         Ok(Locked::Ours(deletion.purged()))
     }
 
-    /// Takes the lock, checks the plan against what is there, and records the cutoff.
+    /// Takes the lock, compares the plan with the table, and records the cutoff.
     fn prepare(&self, plan: &TablePlan, wait: Duration) -> Result<Locked<Deletion>> {
         let cutoff = NaiveDateTime::parse_from_str(&plan.cutoff, retention::CUTOFF_FORMAT)
             .map_err(|e| usage(format!("the plan's cutoff `{}`: {e}", plan.cutoff.escape_debug())))?;
@@ -121,19 +121,19 @@ impl Warehouse {
             database: self.database.clone(),
             cutoff: retention::cutoff_value(cutoff)?,
             statement: delete_sql(&aged, ""),
-            spares: false,
-            held: 0,
+            skips_referenced: false,
+            skipped: 0,
             aged,
             link,
-            doomed: 0,
+            found: 0,
             deleted: 0,
             unknown: 0,
         };
-        deletion.doomed = deletion.count()?;
-        if deletion.doomed > plan.rows {
+        deletion.found = deletion.count()?;
+        if deletion.found > plan.rows {
             bail!(
                 "{} rows are before the cutoff by now, and {} were planned: this would delete more by now; plan again",
-                deletion.doomed,
+                deletion.found,
                 plan.rows
             );
         }
@@ -154,14 +154,14 @@ struct Deletion {
     link: Link,
     cutoff: Value,
     statement: String,
-    /// Rows that other tables refer to are passed over.
-    spares: bool,
-    /// How many of those come first, as far as is known.
-    held: u64,
+    /// Whether rows that other tables refer to are skipped.
+    skips_referenced: bool,
+    /// How many such rows are known to come before the others.
+    skipped: u64,
     /// Rows before the cutoff when the lock was taken.
-    doomed: u64,
+    found: u64,
     deleted: u64,
-    /// Of those that are left: rows whose deletion may have counted.
+    /// How many of the rows that are left may be deleted after all.
     unknown: u64,
 }
 
@@ -169,7 +169,7 @@ impl Deletion {
     fn purged(&self) -> RowsPurged {
         RowsPurged {
             deleted: self.deleted,
-            left: self.doomed.saturating_sub(self.deleted),
+            left: self.found.saturating_sub(self.deleted),
         }
     }
 
@@ -177,7 +177,7 @@ impl Deletion {
         count(&self.database, &self.aged, &self.cutoff)
     }
 
-    /// Without the index every transaction reads, and locks, the whole table.
+    /// Refuses a large table without the index: every transaction would read, and lock, the whole table.
     fn check_index(&mut self) -> Result<()> {
         let Some(statement) = &self.aged.missing_index else {
             return Ok(());
@@ -187,7 +187,7 @@ impl Deletion {
         let rows: Option<u64> = self.link.conn.query_first(format!(
             "SELECT COUNT(*) FROM (SELECT 1 FROM {table} LIMIT {most}) AS few"
         ))?;
-        if rows.unwrap_or(0) < most || self.doomed == 0 {
+        if rows.unwrap_or(0) < most || self.found == 0 {
             Ok(())
         } else {
             Err(usage(format!(
@@ -203,22 +203,22 @@ impl Deletion {
         let mut patience = PurgePatience::new();
         let mut refused = None;
         let over = || stop.signal().is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        while self.deleted < self.doomed && !over() {
-            let limit = chunk.min(self.doomed - self.deleted) + self.held;
+        while self.deleted < self.found && !over() {
+            let limit = chunk.min(self.found - self.deleted) + self.skipped;
             let began = Instant::now();
             match self.delete(limit, patience.until) {
                 Ok(deleted) => {
                     self.deleted += deleted;
-                    if deleted < limit && !self.goes_on(limit, deleted)? {
+                    if deleted < limit && !self.should_go_on(limit, deleted)? {
                         break;
                     }
                     chunk = adapted(chunk, began.elapsed());
                     patience = PurgePatience::new();
                 }
-                Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.spares => {
-                    // A row that another table refers to must not keep the others.
+                Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.skips_referenced => {
+                    // A row that another table refers to must not stop the deletion of others.
                     self.statement = delete_sql(&self.aged, "IGNORE ");
-                    self.spares = true;
+                    self.skips_referenced = true;
                     refused = Some(error);
                 }
                 Err(Trouble::NotDone(error)) => {
@@ -233,32 +233,32 @@ impl Deletion {
             progress(self.deleted);
         }
         match refused {
-            Some(error) if self.deleted < self.doomed && !over() => Err(error.into()),
+            Some(error) if self.deleted < self.found && !over() => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// One transaction.
+    /// Deletes up to `limit` rows in one transaction.
     fn delete(&mut self, limit: u64, until: Instant) -> Result<u64, Trouble> {
         let values = [self.cutoff.clone(), limit.into()];
         let (database, aged, cutoff) = (&self.database, &self.aged, &self.cutoff);
-        let left = self.doomed - self.deleted;
-        let mut came_through =
+        let left = self.found - self.deleted;
+        let mut was_committed =
             |_: &mut Conn, rows| Ok(count(database, aged, cutoff)? <= left.saturating_sub(rows));
         self.link
-            .change_once(&self.statement, &values, until, &mut came_through)
+            .change_once(&self.statement, &values, until, &mut was_committed)
     }
 
-    /// Fewer rows went than were asked for: someone else has deleted the rest, or nobody may.
-    fn goes_on(&mut self, limit: u64, deleted: u64) -> Result<bool> {
-        let left = if self.spares { self.count()? } else { 0 };
-        self.doomed = self.deleted + left;
-        // MySQL counts rows that it passes over as some of the limit, MariaDB doesn't.
-        self.held = left.min(limit - deleted);
+    /// Whether to go on after fewer rows than `limit` were deleted: others have deleted the rest, or the server refuses to.
+    fn should_go_on(&mut self, limit: u64, deleted: u64) -> Result<bool> {
+        let left = if self.skips_referenced { self.count()? } else { 0 };
+        self.found = self.deleted + left;
+        // MySQL counts rows that it skips towards the limit, MariaDB does not.
+        self.skipped = left.min(limit - deleted);
         Ok(left > 0 && (deleted > 0 || limit < left))
     }
 
-    /// After an error that passes: on with the same session, or with another.
+    /// Waits after an error that passes, and takes a new session if the old one was lost.
     fn recover(&mut self, error: mysql::Error, patience: &mut PurgePatience) -> Result<()> {
         match fault_of(&error) {
             Fault::Busy if patience.wait() => Ok(()),
@@ -271,14 +271,14 @@ impl Deletion {
     }
 }
 
-/// Rows before the cutoff, counted in a session that stands long statements; the lock stays where it is.
+/// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
 fn count(database: &Database, aged: &Aged, cutoff: &Value) -> Result<u64> {
     let mut conn = connect::open(database, retention::COUNT_TIMEOUT)?;
     aged.count_before(&mut conn, cutoff)
         .context("counting the rows before the cutoff")
 }
 
-/// How long the same transaction is tried again.
+/// How long one transaction is retried.
 struct PurgePatience {
     until: Instant,
     pause: Duration,
@@ -292,7 +292,7 @@ impl PurgePatience {
         }
     }
 
-    /// Waits a little; false where it has been long enough.
+    /// Waits a little; false if the time is up.
     fn wait(&mut self) -> bool {
         if Instant::now() >= self.until {
             return false;
@@ -303,7 +303,7 @@ impl PurgePatience {
     }
 }
 
-/// One transaction by itself. The order makes it the same on replicas, and is the index's own.
+/// The DELETE of one transaction. Its order is the index's own, and makes replicas delete the same rows.
 fn delete_sql(aged: &Aged, ignore: &str) -> String {
     let order: Vec<String> = aged.order.iter().map(|name| quote(name)).collect();
     format!(
@@ -314,7 +314,7 @@ fn delete_sql(aged: &Aged, ignore: &str) -> String {
     )
 }
 
-/// The next number of rows, after `chunk` took `took`: at most twice or half as many.
+/// The number of rows for the next transaction, after `chunk` rows took `took`: at most twice and at least half as many.
 fn adapted(chunk: u64, took: Duration) -> u64 {
     let factor = (CHUNK_SECONDS / took.as_secs_f64().max(0.001)).clamp(0.5, 2.0);
     ((chunk as f64 * factor) as u64).clamp(CHUNK_MIN, CHUNK_MAX)

@@ -1,4 +1,4 @@
-//! Rows older than their retention: which ones there are, and whether a purge can go about them.
+//! Finds rows that are older than their retention, and checks whether a purge can delete them.
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
@@ -20,9 +20,9 @@ use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::target::{self, field};
 use crate::warehouse::value::time;
 
-/// Counting reads a whole index in one statement.
+/// Counting reads a whole index in one statement, so it may take long.
 pub(super) const COUNT_TIMEOUT: Duration = connect::LONG_TIMEOUT;
-/// As plans spell a cutoff, in UTC.
+/// How plans write a cutoff, in UTC.
 pub(super) const CUTOFF_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
 const INDEX_NAME_CHARS_MAX: usize = 64;
@@ -49,24 +49,24 @@ pub struct TablePlan {
 /// A table and the column that its rows are purged by.
 #[derive(Debug)]
 pub(in crate::warehouse) struct Aged {
-    /// As MySQL spells it, as are all names here.
+    /// All names are as MySQL spells them.
     pub table: String,
     pub column: String,
     pub kind: ColumnType,
     nullable: bool,
-    /// What rows are deleted in the order of: an index that begins with the column, then the primary key.
+    /// The order in which rows are deleted: that of an index that begins with the column, then the primary key.
     pub order: Vec<String>,
-    /// The statement that makes an index on the column, where there is none.
+    /// The statement that creates an index on the column, if there is none.
     pub missing_index: Option<String>,
 }
 
 impl Warehouse {
-    /// What a purge of the topic's table would delete now: rows whose `column` is before the day `cutoff`, which begins
-    /// at midnight in `zone`; a DATE is compared with the day itself. Nothing is changed.
+    /// Plans a purge of the topic's table: rows whose `column` is before the day `cutoff`, which begins at midnight in
+    /// `zone`; a DATE is compared with the day itself. It changes nothing.
     ///
     /// # Errors
-    /// A table that is missing, not InnoDB's, without a primary key or without the column, a column that holds no time,
-    /// and a cutoff in the future: exit code 2.
+    /// The table is missing, is not InnoDB's, or lacks a primary key or the column; the column does not hold a time; or the
+    /// cutoff is in the future: exit code 2.
     pub fn survey_rows(&self, topic: &Topic, column: &str, cutoff: NaiveDate, zone: Tz) -> Result<TablePlan> {
         self.survey(topic, column, cutoff, zone)
             .with_context(|| format!("topic {}: retention in the warehouse", topic.name))
@@ -78,14 +78,14 @@ impl Warehouse {
         let aged = Aged::inspect(&mut conn, &self.server, &topic.table, column)?;
         let cutoff = aged.cutoff(day, zone)?;
         let value = cutoff_value(cutoff)?;
-        // One view of the table for all counts.
+        // All counts see the table at one moment.
         conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
         let rows = aged.count_before(&mut conn, &value)?;
         let (table, name) = (quote(&aged.table), quote(&aged.column));
         let in_all: Option<u64> = conn.query_first(format!("SELECT COUNT(*) FROM {table}"))?;
         let without_time: Option<u64> = match aged.nullable {
             true => conn.query_first(format!("SELECT COUNT(*) FROM {table} WHERE {name} IS NULL"))?,
-            // IS NULL would find 0000-00-00 there.
+            // In a NOT NULL column, IS NULL would find 0000-00-00.
             false => Some(0),
         };
         let bounds: Option<(Option<String>, Option<String>)> = conn.exec_first(
@@ -122,19 +122,19 @@ impl Aged {
         else {
             let hint = did_you_mean(column, columns.iter().map(|known| known.name.as_str()));
             return Err(usage(format!(
-                "table `{table}` has no column `{column}` to tell old rows by{hint}"
+                "table `{table}` has no column `{column}` to find old rows by{hint}"
             )));
         };
         let found = columns.swap_remove(at);
         if !cutoffs::has_time(&found.kind) {
             return Err(usage(format!(
-                "column `{}` of table `{table}` is no TIMESTAMP, DATETIME or DATE: old rows can't be told by it",
+                "column `{}` of table `{table}` is not a TIMESTAMP, DATETIME or DATE: old rows can't be found by it",
                 found.name
             )));
         }
         if found.generated {
             return Err(usage(format!(
-                "column `{}` of table `{table}` is computed by the server: a load could not tell which rows were erased \
+                "column `{}` of table `{table}` is computed by the server: a load could not see which rows were purged \
                  and would bring them back",
                 found.name
             )));
@@ -142,7 +142,7 @@ impl Aged {
         let indexes = read_indexes(conn, &table)?;
         let Some(primary) = indexes.get("PRIMARY") else {
             return Err(usage(format!(
-                "table `{table}` has no primary key: its rows can't be told apart, nor purged in order"
+                "table `{table}` has no primary key: its rows can't be purged in a fixed order"
             )));
         };
         let (order, missing_index) = match best_index(&indexes, &found.name) {
@@ -162,7 +162,7 @@ impl Aged {
         })
     }
 
-    /// How many rows are before the cutoff.
+    /// Counts the rows before the cutoff.
     pub(super) fn count_before(&self, conn: &mut Conn, cutoff: &Value) -> mysql::Result<u64> {
         let (table, column) = (quote(&self.table), quote(&self.column));
         let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} < ?");
@@ -182,8 +182,10 @@ impl Aged {
     }
 }
 
+/// Checks that a cutoff is not in the future.
+///
 /// # Errors
-/// A cutoff in the future: it would delete rows that are yet to come. Exit code 2.
+/// It is: it would delete rows that are yet to come. Exit code 2.
 pub(super) fn check_past(cutoff: NaiveDateTime) -> Result<()> {
     if cutoff <= Utc::now().naive_utc() {
         Ok(())
@@ -192,23 +194,23 @@ pub(super) fn check_past(cutoff: NaiveDateTime) -> Result<()> {
     }
 }
 
-/// A cutoff as a parameter.
+/// The cutoff as a parameter of statements.
 pub(super) fn cutoff_value(cutoff: NaiveDateTime) -> Result<Value> {
     time::date_time_value(cutoff, 0).map_err(|reason| usage(format!("the cutoff {cutoff} is {reason}")))
 }
 
-/// What matters here of an index that the optimizer may use.
+/// An index that the optimizer may use.
 #[derive(Debug, Default)]
 struct Index {
-    /// In its order; None for an expression.
+    /// Its columns in order; None for an expression.
     columns: Vec<Option<String>>,
-    /// Whole columns, ascending.
+    /// Whether it has whole columns, in ascending order.
     plain: bool,
     hidden: bool,
 }
 
 impl Index {
-    /// The order of the index, which InnoDB ends with the primary key.
+    /// The index's order; InnoDB adds the primary key at its end.
     fn order(&self, column: &str, primary: &Index) -> Vec<String> {
         let own: Option<Vec<String>> = self.columns.iter().cloned().collect();
         let (true, true, Some(mut order)) = (self.plain, primary.plain, own) else {
@@ -224,7 +226,7 @@ impl Index {
 }
 
 fn read_indexes(conn: &mut Conn, table: &str) -> Result<BTreeMap<String, Index>> {
-    // `*`, because servers differ in how they say that an index is hidden.
+    // `*`, because servers show in different columns that an index is hidden.
     let parts: Vec<Row> = conn.exec(
         "SELECT * FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? \
          ORDER BY INDEX_NAME, SEQ_IN_INDEX",
@@ -246,7 +248,7 @@ fn read_indexes(conn: &mut Conn, table: &str) -> Result<BTreeMap<String, Index>>
     Ok(indexes)
 }
 
-/// An index that begins with the column: the shortest one, because it is read the fastest.
+/// The shortest index that begins with the column, because it is read fastest.
 fn best_index<'a>(indexes: &'a BTreeMap<String, Index>, column: &str) -> Option<&'a Index> {
     let begins = |index: &&Index| {
         index

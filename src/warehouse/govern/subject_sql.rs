@@ -1,4 +1,4 @@
-//! Which rows of a table belong to someone who is to be erased.
+//! The SQL condition for the rows of a person who is to be erased.
 
 use mysql::Value;
 
@@ -11,7 +11,7 @@ use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::canonical::canonical;
 use crate::warehouse::value::convert::{Input, convert};
 
-/// SQL without values, and the values; the SQL is empty where no row can be meant.
+/// SQL with placeholders, and their values; the SQL is empty if no row can be the subject's.
 pub(super) struct Condition {
     pub sql: String,
     pub values: Vec<Value>,
@@ -42,7 +42,7 @@ impl Condition {
     }
 }
 
-/// All windows of a key; None where the key's columns can't hold it.
+/// The condition for all windows of a key; None if the key's columns can't hold it.
 fn of_key(
     topic: &Topic,
     table: &TargetTable,
@@ -81,12 +81,12 @@ fn of_field(
         unsearched.push(column.name.clone());
         return None;
     }
-    // 00042 is not 42, whatever a column of numbers makes of it.
+    // 00042 is not 42, although a column of numbers would take it for the same.
     let number = value.parse::<i128>().map(|number| number.to_string());
     if matches!(column.kind, ColumnType::Integer { .. }) && number.is_ok_and(|number| number != value) {
         return None;
     }
-    // A column that can't hold the value holds no one of it; MySQL's own comparison would be generous, or fail.
+    // A column that can't hold the value has no row with it; MySQL's own comparison would match too much, or fail.
     if column.kind.has_spellings() && canonical(&column.kind, value).is_none() {
         return None;
     }
@@ -97,7 +97,7 @@ fn of_field(
     Some((sql, values))
 }
 
-/// In a column of numbers a boolean is one.
+/// A column of numbers holds a boolean as a number.
 fn boolean_or_text<'a>(column: &Column, value: &'a str) -> Input<'a> {
     match (&column.kind, value) {
         (ColumnType::Integer { .. } | ColumnType::Decimal { .. } | ColumnType::Float { .. }, "true") => {
@@ -110,8 +110,8 @@ fn boolean_or_text<'a>(column: &Column, value: &'a str) -> Input<'a> {
     }
 }
 
-/// Text compares byte for byte, whatever the collation; the first half lets an index help, but fails where the column's
-/// character set may lack a character of the value.
+/// Compares text byte for byte, whatever the collation. The first half of the condition lets the server use an index, but
+/// would fail if the column's character set lacks a character of the value, so it is left out there.
 fn equals(column: &Column, value: Value) -> (String, Vec<Value>) {
     let name = quote(&column.name);
     match (&column.kind, value) {

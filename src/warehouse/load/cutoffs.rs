@@ -1,7 +1,7 @@
-//! `lakectl_cutoffs`: what a purge has erased stays erased, whatever is read again.
+//! `lakectl_cutoffs`: rows that a purge has deleted stay away, even if their records are read again.
 //!
-//! Rows of a table whose column is before its cutoff don't come back: a record that would make one deletes its key's
-//! row instead. A purge records the cutoff before it deletes, under the table's lock, which every load holds too.
+//! A row whose column is before its cutoff does not come back: a record that would make one deletes its key's row
+//! instead. A purge records the cutoff before it deletes, under the table's lock, which every load holds too.
 
 use anyhow::Result;
 use mysql::prelude::Queryable;
@@ -40,7 +40,7 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, table: &str) -> mysql::Result<
     Ok(Cutoffs(rows.into_iter().filter_map(dated).collect()))
 }
 
-/// Records a cutoff, unless a later one is there already.
+/// Records a cutoff, unless a later one is recorded already.
 pub(crate) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) -> Result<()> {
     let sql = format!(
         "INSERT INTO {TABLE} (table_name, column_name, cutoff) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE \
@@ -60,7 +60,7 @@ pub(crate) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) 
 }
 
 impl Cutoffs {
-    /// Column and time in UTC, as people write it.
+    /// Each column with its cutoff in UTC, as `YYYY-MM-DD HH:MM:SS`.
     pub fn shown(&self) -> Vec<(String, String)> {
         let text = |(year, month, day, hour, minute, second, _): Moment| {
             format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
@@ -74,7 +74,7 @@ impl Cutoffs {
 
 impl RowCutoffs {
     /// # Errors
-    /// A column that is gone or holds no time any more: nothing could keep what was erased away. Exit code 2.
+    /// A column is gone or no longer holds a time, so nothing could keep purged rows away: exit code 2.
     pub fn new(cutoffs: Cutoffs, table: &TargetTable) -> Result<RowCutoffs> {
         let mut columns = Vec::with_capacity(cutoffs.0.len());
         for (name, cutoff) in &cutoffs.0 {
@@ -85,7 +85,7 @@ impl RowCutoffs {
                 .position(|column| column.name.to_lowercase() == lower && has_time(&column.kind));
             let Some(at) = at else {
                 return Err(usage(format!(
-                    "table `{0}`: a purge erased rows by column `{name}`, which is no longer there as a TIMESTAMP, \
+                    "table `{0}`: a purge deleted rows by column `{name}`, which is no longer there as a TIMESTAMP, \
                      DATETIME or DATE: a load could bring them back; where the column has a new name, put it into {TABLE} \
                      (table_name '{0}'), else delete that row of {TABLE}",
                     table.name
@@ -96,7 +96,7 @@ impl RowCutoffs {
         Ok(RowCutoffs { cutoffs, columns })
     }
 
-    /// Whether a row of these values is one of those that were erased.
+    /// Whether a row with these values is before a cutoff.
     pub fn covers(&self, row: &RowValues<'_>) -> bool {
         self.columns
             .iter()
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn only_what_is_before_the_cutoff_is_covered() {
         let cutoff = (2023, 11, 22, 0, 0, 0, 0);
-        let erased = RowCutoffs {
+        let purged = RowCutoffs {
             cutoffs: Cutoffs::default(),
             columns: vec![(3, cutoff)],
         };
@@ -141,7 +141,7 @@ mod tests {
                 ..RowValues::default()
             };
             row.cells[column] = Some(Cell::of(&value));
-            erased.covers(&row)
+            purged.covers(&row)
         };
         assert!(covers(3, Value::Date(2023, 11, 21, 23, 59, 59, 999_999)));
         assert!(!covers(3, Value::Date(2023, 11, 22, 0, 0, 0, 0)));

@@ -1,4 +1,4 @@
-//! `lakectl_erasures`: the database's own list of the erased, and the secret that their hashes are made with.
+//! `lakectl_erasures`: the database's own list of erased persons, and the secret that their hashes are made with.
 
 use anyhow::{Context, Result, anyhow};
 use mysql::prelude::Queryable;
@@ -19,14 +19,14 @@ const SECRET: &str = "lakectl_erasure_key";
 /// ER_NO_SUCH_TABLE: no erasure can have been recorded in such a database.
 const NO_SUCH_TABLE: u16 = 1146;
 
-/// What a topic's records are compared with; read under the lock, because an erasure that comes later waits for it,
-/// and then finds what this load has brought.
+/// The filter that drops erased persons' records of a topic. It must be read under the table's lock: a later erasure waits
+/// for that lock, and then finds what this load has written.
 pub(in crate::warehouse) fn filter(conn: &mut Conn, topic: &Topic, reader: &RowReader) -> Result<Filter> {
     let registry = load(conn).about_topic(&topic.name)?;
     Ok(Filter::new(registry, &topic.name, &topic.key, reader.key_names()))
 }
 
-/// How many entries there are: a list only ever grows.
+/// The number of entries, which only ever grows.
 pub(in crate::warehouse) fn count(conn: &mut Conn) -> mysql::Result<usize> {
     match conn.query_first(format!("SELECT COUNT(*) FROM {ENTRIES}")) {
         Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => Ok(0),
@@ -34,8 +34,10 @@ pub(in crate::warehouse) fn count(conn: &mut Conn) -> mysql::Result<usize> {
     }
 }
 
+/// Reads the list and its secret.
+///
 /// # Errors
-/// A list without its secret: nothing may be taken in, or the erased would come back.
+/// A list without its secret: nothing may be loaded, or erased persons would come back.
 pub(in crate::warehouse) fn load(conn: &mut Conn) -> Result<Registry> {
     let rows: Vec<(String, String, Option<String>, String, String)> = match conn.query(format!(
         "SELECT topic, hash, field, run_id, erased_at FROM {ENTRIES} ORDER BY erased_at, topic, hash"
@@ -62,15 +64,15 @@ fn secret(conn: &mut impl Queryable) -> Result<Option<ErasureSecret>> {
         None => Ok(None),
         Some(bytes) => ErasureSecret::from_bytes(&bytes)
             .map(Some)
-            .with_context(|| format!("table `{SECRET}`: no key of ours")),
+            .with_context(|| format!("table `{SECRET}`: its secret is not one that lakectl has written")),
     }
 }
 
 impl Warehouse {
-    /// The list and its secret, as they are.
+    /// Reads the list and its secret.
     ///
     /// # Errors
-    /// A database from before there was such a list: exit code 2.
+    /// The database has no such list yet: exit code 2.
     pub fn erasures(&self) -> Result<Registry> {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         let missing: u32 = conn
@@ -90,8 +92,8 @@ impl Warehouse {
         }
     }
 
-    /// Adds what is not on the list yet. Every load that opens a table after this drops what belongs to the entries.
-    /// `suggested` becomes the database's secret where it has none; `entries` makes the entries with the one it has.
+    /// Adds entries that are not on the list yet. Every load that opens a table afterwards drops the records that they match.
+    /// `suggested` becomes the database's secret if it has none; `entries` makes the entries with the secret it has.
     ///
     /// # Errors
     /// Nothing was added, unless the message says that this is unknown.
@@ -102,7 +104,7 @@ impl Warehouse {
     ) -> Result<()> {
         let mut session = Session::open(&self.database)?;
         let add = |transaction: &mut Transaction<'_>| {
-            // Of two that come first at once, one wins, and both use its secret.
+            // If two runs are the first at once, one wins, and both use its secret.
             transaction.exec_drop(
                 format!("INSERT IGNORE INTO {SECRET} (id, secret) VALUES (1, ?)"),
                 (suggested.bytes(),),
@@ -118,7 +120,7 @@ impl Warehouse {
             }
             Ok(())
         };
-        // Done twice it is the same.
+        // Doing it twice changes nothing more.
         session
             .transact(add, |_, ()| Ok(false))
             .with_context(|| format!("recording the erasure in {ENTRIES}"))

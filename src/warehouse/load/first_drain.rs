@@ -1,5 +1,5 @@
-//! `lakectl_first_drain`: where the keys lived that a table's first drain has taken so far, deleted ones among them. Written in
-//! the transactions of the data, read by the run that goes on, and gone with the transaction that completes the drain.
+//! `lakectl_first_drain`: the Kafka partition and latest time of every key that a table's first drain has taken so far, deleted
+//! ones included. Each transaction adds its keys, the next run reads them, and the one that completes the drain deletes them.
 
 use anyhow::{Context, Result, bail};
 use mysql::Conn;
@@ -16,7 +16,7 @@ pub(in crate::warehouse) const TABLE: &str = "lakectl_first_drain";
 const TOGETHER: usize = 36_000;
 const HOME_BYTES: usize = 28;
 
-/// Hands what earlier runs have noted to `batch`, the older first.
+/// Gives `batch` the keys that earlier runs have noted, the oldest first.
 pub(in crate::warehouse) fn read(conn: &mut Conn, place: ProgressKey<'_>, batch: &mut Batch) -> Result<()> {
     let rows = conn.exec_iter(
         format!("SELECT seed, places FROM {TABLE} WHERE table_name = ? AND topic = ? ORDER BY id"),
@@ -28,7 +28,7 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, place: ProgressKey<'_>, batch:
         let (homes, rest) = homes.as_chunks::<HOME_BYTES>();
         if !rest.is_empty() {
             bail!(
-                "table `{}`: what {TABLE} knows of its first load is damaged; run lakectl warehouse --rebuild --topics {}",
+                "table `{}`: the rows of {TABLE} about its first load are damaged; run lakectl warehouse --rebuild --topics {}",
                 place.table,
                 place.topic
             );
@@ -38,7 +38,7 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, place: ProgressKey<'_>, batch:
     Ok(())
 }
 
-/// Notes the keys of a batch, within the open transaction.
+/// Notes the keys of a batch in the open transaction.
 pub(in crate::warehouse) fn note(
     conn: &mut Conn,
     place: ProgressKey<'_>,
@@ -60,7 +60,7 @@ pub(in crate::warehouse) fn note(
     Ok(())
 }
 
-/// Forgets it all. Most tables have nothing here: then no lock is taken that others could wait for.
+/// Deletes all noted keys. Most tables have none: then no lock is taken that others could wait for.
 pub(in crate::warehouse) fn forget(conn: &mut Conn, place: ProgressKey<'_>) -> mysql::Result<()> {
     let whose = "WHERE table_name = ? AND topic = ?";
     let found: Option<i64> = conn.exec_first(

@@ -1,4 +1,4 @@
-//! Records into rows: batches of the newest per key, and the transaction that loads them.
+//! Records become rows: batches keep the newest change per key, and a transaction loads them.
 
 pub(super) mod batch;
 pub(super) mod cutoffs;

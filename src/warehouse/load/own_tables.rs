@@ -1,4 +1,4 @@
-//! lakectl's own tables, without which nothing is loaded or deleted.
+//! Checks lakectl's own tables, without which nothing is loaded or deleted.
 
 use anyhow::{Context, Result};
 use mysql::Conn;
@@ -11,6 +11,8 @@ use crate::problem::Problem;
 use crate::warehouse::server::connect::Server;
 use crate::warehouse::server::table_name::{existing, is_same};
 
+/// # Errors
+/// A table is missing or is not InnoDB's: exit code 2.
 pub(in crate::warehouse) fn check_own_tables(conn: &mut Conn, database: &Database) -> Result<()> {
     for table in [
         progress::TABLE,
@@ -23,7 +25,7 @@ pub(in crate::warehouse) fn check_own_tables(conn: &mut Conn, database: &Databas
                 "SELECT ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
                 (table,),
             )
-            .context("looking for our own tables")?;
+            .context("looking for lakectl's own tables")?;
         match engine.as_deref() {
             Some("InnoDB") => {}
             Some(engine) => {
@@ -41,8 +43,7 @@ pub(in crate::warehouse) fn check_own_tables(conn: &mut Conn, database: &Databas
     Ok(())
 }
 
-/// The spellings that something of the table may be kept under: usually one. A table that is gone may have left more than
-/// the name it would have today.
+/// The spellings of a table's name in lakectl's own tables: usually one. A table that is gone may have left several.
 pub(in crate::warehouse) fn kept_under(
     conn: &mut Conn,
     server: &Server,

@@ -1,4 +1,4 @@
-//! `lakectl_progress`: how far a table is with a topic, moved in the transaction of the data.
+//! `lakectl_progress`: how far a table has taken a topic. The transaction that writes the rows moves it.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
@@ -32,7 +32,7 @@ pub(in crate::warehouse) fn read(
     )?;
     let mut progress = Progress::default();
     for row in &rows {
-        // A row that was only inserted to be locked says nothing yet.
+        // A row without an offset was only inserted to be locked.
         if let (Some(partition), Some(next)) = (field(row, "kafka_partition"), field(row, "next_offset")) {
             progress.next.insert(partition, next);
             progress.topic_id = field(row, "topic_id");
@@ -43,7 +43,7 @@ pub(in crate::warehouse) fn read(
     Ok(progress)
 }
 
-/// By topic and table: the progress, and the time of its last change in UTC.
+/// (topic, table) -> the progress, and the time of its last change in UTC.
 pub(super) type AllProgress = BTreeMap<(String, String), (Progress, Option<String>)>;
 
 /// Every topic's progress in every table.
@@ -69,7 +69,7 @@ pub(in crate::warehouse) fn read_all(conn: &mut Conn) -> mysql::Result<AllProgre
     Ok(all)
 }
 
-/// Inserts the rows that are missing, committed at once: two sessions that lock absent rows deadlock.
+/// Inserts missing rows and commits them at once: two sessions that lock absent rows would deadlock.
 pub(in crate::warehouse) fn prepare(
     conn: &mut Conn,
     place: ProgressKey<'_>,
@@ -87,7 +87,7 @@ pub(in crate::warehouse) fn prepare(
     Ok(())
 }
 
-/// Moves the rows from `before` to `after`; a new generation replaces them.
+/// Updates the rows from `before` to `after`; a new generation replaces them.
 pub(in crate::warehouse) fn write(
     conn: &mut Conn,
     place: ProgressKey<'_>,

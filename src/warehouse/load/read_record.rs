@@ -1,4 +1,4 @@
-//! One record becomes one change of one row, or a reason why it can't.
+//! One record becomes one change of one row, or is refused with a reason.
 
 use mysql::Value;
 use std::borrow::Cow;
@@ -17,24 +17,24 @@ use crate::warehouse::value::cells::{RowValues, Wanted};
 use crate::warehouse::value::convert::Input;
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 
-/// What a record asks for.
+/// The change that a record makes.
 #[derive(Debug)]
 pub(in crate::warehouse) enum RowChange<'a> {
     /// All of the primary key's columns are filled.
     Upsert(RowValues<'a>),
     /// The primary key's values.
     Delete { key: Vec<Value> },
-    /// A table's record without a key says nothing about any row.
+    /// A record without a key, which changes no row.
     NoKey,
-    /// No row can be made of it.
+    /// The record can't become a row.
     Refused {
         refusal: Refusal,
-        /// The primary key, where the record got that far: its row stays as it is.
+        /// The primary key, if it could be read: its row stays as it is.
         key: Option<Vec<Value>>,
     },
 }
 
-/// Field names come from outside: what is remembered of them is bounded.
+/// Field names come from outside, so their number in memory is bounded.
 const NAMES_MAX: usize = 10_000;
 const ORDER_MAX: usize = 1_000;
 const ORDER_NAME_MAX: usize = 256;
@@ -42,23 +42,24 @@ const ORDER_NAME_MAX: usize = 256;
 /// Reads the records of one topic for one table.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct RowReader {
-    /// Decodes again what waited as its raw record until it landed: most updates are followed by another before that.
+    /// Decodes waiting records again when they are written. Most updates are replaced before that, so their values are not kept.
     again: Decoder,
     names: FieldNames,
     plan: KeyPlan,
-    /// Exact names seen so far.
+    /// Exact names seen so far, with the columns that take them.
     known: HashMap<String, Option<usize>>,
-    /// Those of the record before, in its order, with the columns that take them.
+    /// The names of the previous record, in its order, with the columns that take them.
     order: Vec<(String, Option<usize>)>,
     without_column: BTreeSet<String>,
-    /// Whether any key has filled the primary key, and whether the wire's names ever failed to.
+    /// Whether any key has filled the primary key.
     pub(super) key_fitted: bool,
+    /// Why the first key that did not fit it failed.
     pub(super) key_misfit: Option<String>,
-    /// Memory for the next record's.
+    /// Memory for the next record's row.
     row: RowValues<'static>,
 }
 
-/// Reads again what was taken once.
+/// Reads the values of pending changes again from their records.
 #[derive(Debug)]
 pub(in crate::warehouse) struct Rereader<'a> {
     pub reader: &'a mut RowReader,
@@ -95,12 +96,12 @@ impl RowReader {
         }
     }
 
-    /// What decodes the records that are to be read.
+    /// A decoder for the records that this reads.
     pub fn decoder(&self) -> Decoder {
         self.again.clone()
     }
 
-    /// Takes the memory of what was read back, for the next record.
+    /// Takes a row's memory back, for the next record.
     pub fn take_back(&mut self, row: RowValues<'_>) {
         self.row = row.emptied();
     }
@@ -141,7 +142,7 @@ impl RowReader {
             Body::Tombstone => return RowChange::Delete { key: row.key(table) },
             Body::Object(object) => self.fill_fields(table, object, &mut row, wanted),
             Body::Other(_) => {
-                Err(RefusalKind::value("JSON, but no object, so that no column is named").into())
+                Err(RefusalKind::value("JSON, but not an object, so it names no column").into())
             }
             Body::Unreadable { reason, .. } => Err(RefusalKind::value(reason).into()),
         };
@@ -151,7 +152,8 @@ impl RowReader {
         }
     }
 
-    /// Those of a record that made an update before. None at all would be refused as too few, by the driver.
+    /// The values of a record that was read as an update before. Were it not one now, the driver would refuse the empty
+    /// list as too few values.
     pub fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
         let decoded = self.again.decode(record);
         let values = match self.read(table, &decoded.key, &decoded.body, Wanted::Values) {
@@ -173,7 +175,7 @@ impl RowReader {
         self.names.column(name)
     }
 
-    /// What the key's columns are called, where that is not on the wire.
+    /// The configured names of the key's columns; empty if the key itself names its fields.
     pub fn key_names(&self) -> &[String] {
         match &self.plan.columns {
             KeyColumns::Named { names, .. } => names,
@@ -181,7 +183,7 @@ impl RowReader {
         }
     }
 
-    /// What a key fills of the primary key: all of it but the window.
+    /// The primary-key columns that a key fills, with their values: all but the window's.
     pub fn key_values(&mut self, table: &TargetTable, key: &Key<'_>) -> Result<Vec<(usize, Value)>, Refusal> {
         let mut row = RowValues::default();
         row.make_room(table.columns.len());
@@ -192,7 +194,7 @@ impl RowReader {
             .collect())
     }
 
-    /// Names of fields that no column takes, since last asked.
+    /// Names of fields that no column takes, since the last call.
     pub fn take_names_without_column(&mut self) -> Vec<String> {
         std::mem::take(&mut self.without_column).into_iter().collect()
     }
@@ -234,7 +236,7 @@ impl RowReader {
         }
     }
 
-    /// A key that is one column.
+    /// Sets the one column of a key that is a single value.
     fn fill_single<'a>(
         &mut self,
         table: &TargetTable,
@@ -322,14 +324,14 @@ impl RowReader {
         self.plan.window_start == Some(at) || self.plan.window_end == Some(at)
     }
 
-    /// Fields mostly come in the order of the record before: comparing is cheaper than looking up.
+    /// Fields mostly come in the previous record's order, and comparing is cheaper than looking up.
     fn column_at(&mut self, table: &TargetTable, place: usize, name: &str) -> Option<usize> {
         if let Some((expected, column)) = self.order.get(place)
             && expected == name
         {
             return *column;
         }
-        // The key's word wins over a copy of it in the value.
+        // The key wins over a copy of it in the value.
         let column = self
             .column_of(name)
             .filter(|&at| !table.columns[at].in_key && !self.is_window(at));
@@ -366,7 +368,7 @@ fn refused(refusal: impl Into<Refusal>, key: Option<Vec<Value>>) -> RowChange<'s
     }
 }
 
-/// Text that is no JSON goes into a BINARY column as its bytes, not as base64.
+/// Text that is not JSON goes into a BINARY column as its bytes, not as base64.
 fn key_text<'a>(text: &'a str, table: &TargetTable, plan: &KeyPlan) -> Input<'a> {
     let column = match &plan.columns {
         KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns.first(),

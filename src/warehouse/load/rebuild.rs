@@ -1,7 +1,7 @@
-//! A table folded again from the topic's start: rows whose keys the fold never mentions go.
+//! A rebuild reads a table's topic again from its start, and deletes rows whose keys no record has.
 //!
-//! All of it is one transaction. The keys mentioned so far are in a temporary table of the session, with the Kafka partition that
-//! they live in and their latest time there, see [`crate::rank::Rank`].
+//! All of it is one transaction. A temporary table of the session holds the keys read so far, with the Kafka partition that
+//! they live in and their latest time there, see [`crate::record::Rank`].
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
@@ -23,18 +23,18 @@ pub(in crate::warehouse) const READ_TIMEOUT: Duration = connect::LONG_TIMEOUT;
 
 /// The newest change of every key so far.
 const KEYS: &str = "lakectl_rebuild_keys";
-/// Changes of one batch whose keys had come before, by their number in it, until they are compared.
+/// Changes of one batch whose keys earlier batches had, by their number, until they are compared.
 const BATCH: &str = "lakectl_rebuild_batch";
-/// What stands before the key in both; numbers go on from batch to batch.
+/// The number of a change, in both tables; the numbers continue from batch to batch.
 const NUMBER: &str = "lakectl_number";
 const PARTITION: &str = "lakectl_partition";
 const TIME: &str = "lakectl_timestamp_ms";
-/// Whether the change has a history: it is folded again wherever the key had come before. Of no use in the table of keys, but so
-/// both have the same columns.
+/// Whether the change has a history: then it is folded again if an earlier batch had the key. Unused in the table of keys, and
+/// there only so that `INSERT … SELECT *` works.
 const HISTORY: &str = "lakectl_history";
-/// Keys in a statement.
+/// Keys per statement.
 const TOGETHER: usize = 512;
-/// A key that no record made a row of has no Kafka partition.
+/// The Kafka partition of a key whose records were all refused.
 const NONE: i32 = -1;
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(in crate::warehouse) struct TableRebuild {
     noted: usize,
 }
 
-/// A key as both tables have it.
+/// A key as a row of either table.
 struct Noted<'a> {
     number: usize,
     partition: i32,
@@ -55,23 +55,23 @@ struct Noted<'a> {
     key: Cow<'a, [Value]>,
 }
 
-/// What becomes of a key's row that is there already.
+/// What happens to a key that the table already has.
 #[derive(Clone, Copy)]
-enum There {
-    /// It does not count as changed.
-    Stays,
-    IsReplaced,
+enum OnDuplicate {
+    /// The old row stays, and does not count as changed.
+    Keep,
+    Replace,
 }
 
-/// What came of comparing a batch with those before.
+/// The result of comparing a batch with earlier ones.
 #[derive(Default)]
 pub(in crate::warehouse) struct Compared<'b> {
-    /// Keys whose change is outdated, or folded again.
+    /// Keys whose change is outdated or was folded again.
     pub(super) superseded: BTreeSet<&'b [u8]>,
     pub again: Option<Batch>,
 }
 
-/// The number of a change, and the Kafka partition and latest time of its key before it.
+/// The number of a change, and what earlier batches had for its key: the Kafka partition and latest time.
 type Before = (usize, i32, i64);
 
 impl TableRebuild {
@@ -93,7 +93,7 @@ impl TableRebuild {
         self.spilled = true;
     }
 
-    /// Whether batches after the first are compared with those before.
+    /// Whether batches after the first are compared with earlier ones.
     pub(super) fn compares(&self) -> bool {
         self.keys_may_move
     }
@@ -102,7 +102,7 @@ impl TableRebuild {
         self.keys_may_move || self.absent == target::Rebuild::DropAbsent
     }
 
-    /// Empty tables of keys, made outside of the transaction.
+    /// Creates empty tables of keys. It must run outside of the transaction.
     pub fn prepare(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<()> {
         if !self.needs_keys() {
             return Ok(());
@@ -120,8 +120,8 @@ impl TableRebuild {
         Ok(())
     }
 
-    /// Notes every key of the batch, those of refused records too: their rows stay. Finds the changes that are outdated, because
-    /// a batch before had a newer one of another Kafka partition.
+    /// Notes every key of the batch, also of refused records, whose rows stay. Finds the changes that are outdated because
+    /// an earlier batch had a newer one from another Kafka partition.
     pub fn remember<'b>(
         &mut self,
         conn: &mut Conn,
@@ -138,9 +138,9 @@ impl TableRebuild {
         for chunk in changes.chunks(TOGETHER) {
             let noted = note_of(self.noted, chunk, batch, rows);
             self.noted += noted.len();
-            let new = note(conn, There::Stays, KEYS, table, &noted)?;
+            let new = note(conn, OnDuplicate::Keep, KEYS, table, &noted)?;
             if self.keys_may_move && new < noted.len() as u64 {
-                note(conn, There::Stays, BATCH, table, &noted)?;
+                note(conn, OnDuplicate::Keep, BATCH, table, &noted)?;
                 had_come_before = true;
             }
         }
@@ -157,17 +157,17 @@ impl TableRebuild {
             let noted = chunk.iter().map(|key| Noted {
                 number: 0,
                 partition: NONE,
-                // No record is outdated by it.
+                // Makes no record outdated.
                 latest_ms: i64::MIN,
                 has_history: false,
                 key: Cow::Borrowed(key),
             });
-            note(conn, There::Stays, KEYS, table, &noted.collect::<Vec<_>>())?;
+            note(conn, OnDuplicate::Keep, KEYS, table, &noted.collect::<Vec<_>>())?;
         }
         Ok(compared)
     }
 
-    /// Where a batch before had the newest change of a key, only what came after it counts.
+    /// Folds keys again whose newest change was in an earlier batch: only later changes count.
     fn fold_again<'b>(
         &mut self,
         conn: &mut Conn,
@@ -181,7 +181,7 @@ impl TableRebuild {
         for chunk in again.in_order().collect::<Vec<_>>().chunks(TOGETHER) {
             let noted = note_of(self.noted, chunk, &again, rows);
             self.noted += noted.len();
-            note(conn, There::IsReplaced, KEYS, table, &noted)?;
+            note(conn, OnDuplicate::Replace, KEYS, table, &noted)?;
         }
         Ok(Compared {
             superseded: newest.into_iter().map(|(key, ..)| key).collect(),
@@ -189,7 +189,7 @@ impl TableRebuild {
         })
     }
 
-    /// How many rows went.
+    /// Deletes rows whose keys no record had. Returns how many.
     pub(super) fn delete_absent(&self, conn: &mut Conn, table: &TargetTable) -> mysql::Result<u64> {
         if self.absent == target::Rebuild::KeepAbsent {
             return Ok(0);
@@ -219,10 +219,10 @@ fn note_of<'b>(
     noted.collect()
 }
 
-/// Compares what is in the batch's table with the newest so far. What is not superseded is that from now on; of the others tells
-/// what came before.
+/// Compares the batch's table with the newest changes so far. A change that is not superseded becomes the newest; for each
+/// of the others this returns what earlier batches had.
 fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
-    // By the primary key, however few rows the server believes to be in the tables.
+    // Forces the primary key: the server may believe the tables to be nearly empty, and scan them.
     let superseded = format!(
         "FROM {BATCH} AS batch STRAIGHT_JOIN {KEYS} AS seen FORCE INDEX (PRIMARY) ON {} \
          WHERE seen.{NUMBER} <> batch.{NUMBER} AND (batch.{HISTORY} \
@@ -236,7 +236,7 @@ fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
     if !newest.is_empty() {
         conn.query_drop(format!("DELETE batch {superseded}"))?;
     }
-    // The time first: it still sees the Kafka partition as it was.
+    // The time is set first, because its expression needs the old Kafka partition.
     let others = [PARTITION, NUMBER, HISTORY].map(|name| format!("{KEYS}.{name} = VALUES({name})"));
     conn.query_drop(format!(
         "INSERT INTO {KEYS} SELECT * FROM {BATCH} ON DUPLICATE KEY UPDATE \
@@ -248,23 +248,23 @@ fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
     Ok(newest)
 }
 
-/// Notes keys in one of the tables; how many rows that changed. A key that the server refuses is left out: no row has it,
-/// and its change will be refused, too.
+/// Notes keys in one of the tables. Returns how many rows changed. A key that the server refuses is left out: no row has it,
+/// and its change will be refused too.
 fn note(
     conn: &mut Conn,
-    there: There,
+    on_duplicate: OnDuplicate,
     into: &str,
     table: &TargetTable,
     noted: &[Noted<'_>],
 ) -> mysql::Result<u64> {
-    let (verb, where_there) = match there {
-        There::Stays => ("INSERT", format!(" ON DUPLICATE KEY UPDATE {NUMBER} = {NUMBER}")),
-        There::IsReplaced => ("REPLACE", String::new()),
+    let (verb, clause) = match on_duplicate {
+        OnDuplicate::Keep => ("INSERT", format!(" ON DUPLICATE KEY UPDATE {NUMBER} = {NUMBER}")),
+        OnDuplicate::Replace => ("REPLACE", String::new()),
     };
     let width = table.primary_key.len();
     let row = format!("(?,?,?,?{})", ",?".repeat(width));
     let sql = format!(
-        "{verb} INTO {into} ({NUMBER},{PARTITION},{TIME},{HISTORY},{}) VALUES {}{where_there}",
+        "{verb} INTO {into} ({NUMBER},{PARTITION},{TIME},{HISTORY},{}) VALUES {}{clause}",
         key_list(table),
         vec![row.as_str(); noted.len()].join(",")
     );
@@ -284,12 +284,15 @@ fn note(
         (Err(_), [_]) => Ok(0),
         (Err(_), _) => {
             let (first, second) = noted.split_at(noted.len() / 2);
-            Ok(note(conn, there, into, table, first)? + note(conn, there, into, table, second)?)
+            Ok(
+                note(conn, on_duplicate, into, table, first)?
+                    + note(conn, on_duplicate, into, table, second)?,
+            )
         }
     }
 }
 
-/// That a row of another table has the key of `seen`.
+/// The condition that a row of `other` has the key of `seen`.
 fn same_key(table: &TargetTable, other: &str) -> String {
     let names = key_names(table);
     let equal: Vec<String> = names

@@ -1,4 +1,4 @@
-//! `lakectl_rejects`: records that no row could be made of, kept with the reason and their coordinates.
+//! `lakectl_rejects`: records that could not become rows, kept with the reason and their coordinates.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
@@ -10,24 +10,25 @@ use crate::record::Record;
 
 pub(in crate::warehouse) const TABLE: &str = "lakectl_rejects";
 
-/// A column's worth of a key (BLOB), and what of a value is enough to recognise it by.
+/// As much of a key as its column (BLOB) takes.
 const KEY_BYTES_MAX: usize = 65_535;
+/// As much of a value as is enough to recognise it.
 const VALUE_BYTES_MAX: usize = 1 << 20;
 const REASON_CHARS_MAX: usize = 1_000;
 const ROWS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 4 << 20;
 
-/// Different reasons that are told apart, in all tables.
+/// How many different reasons are read, of all tables together.
 const REASONS_READ_MAX: usize = 2_000;
 
-/// Why records were rejected, without what they held.
+/// Why records were rejected, without their values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RejectReason {
     pub reason: String,
     /// The server's error number.
     pub errno: Option<u32>,
     pub records: u64,
-    /// When the last of them came: RFC 3339.
+    /// When the last of them was rejected: RFC 3339.
     pub last: String,
 }
 
@@ -36,13 +37,13 @@ pub(in crate::warehouse) struct Reject {
     partition: i32,
     offset: i64,
     reason: String,
-    /// The server's error number; None where the record never got there.
+    /// The server's error number; None if the record was never sent to it.
     errno: Option<u16>,
     key: Option<Clipped>,
     value: Option<Clipped>,
 }
 
-/// The beginning of some bytes, and how many there were.
+/// The first bytes of a key or value, and its full length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Clipped {
     bytes: Box<[u8]>,
@@ -77,7 +78,7 @@ impl Reject {
         }
     }
 
-    /// About what it takes in memory and on the wire.
+    /// Approximate size in memory and on the wire, in bytes.
     pub(super) fn stored_bytes(&self) -> usize {
         let part = |clipped: &Option<Clipped>| clipped.as_ref().map_or(0, |clipped| clipped.bytes.len());
         part(&self.key) + part(&self.value) + self.reason.len() + 64
@@ -88,7 +89,7 @@ fn clip_reason(reason: &str) -> String {
     reason.chars().take(REASON_CHARS_MAX).collect()
 }
 
-/// Which topic's records into which table.
+/// Which topic's records were rejected, and for which table.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct RejectOrigin<'a> {
     pub table: &'a str,
@@ -96,7 +97,7 @@ pub(in crate::warehouse) struct RejectOrigin<'a> {
     pub generation: u32,
 }
 
-/// Within the transaction that moves the progress past them. Read again, they replace themselves.
+/// Writes rejects in the transaction that moves the progress past them. If they are read again, they replace themselves.
 pub(in crate::warehouse) fn write<'a>(
     conn: &mut Conn,
     origin: RejectOrigin<'_>,
@@ -152,7 +153,7 @@ fn write_rows(conn: &mut Conn, origin: RejectOrigin<'_>, rows: &[&Reject]) -> my
     conn.exec_drop(sql, parameters)
 }
 
-/// By topic and table: how many records were rejected, and why, the most frequent reasons first.
+/// (topic, table) -> how many records were rejected, and why, the most frequent reasons first.
 pub(super) type AllRejects = BTreeMap<(String, String), (u64, Vec<RejectReason>)>;
 
 pub(in crate::warehouse) fn read_all(conn: &mut Conn) -> mysql::Result<AllRejects> {
@@ -198,7 +199,8 @@ pub(in crate::warehouse) fn read_all(conn: &mut Conn) -> mysql::Result<AllReject
     Ok(all)
 }
 
-/// Of `Incorrect integer value: 'x' for column 'n' at row 7` what many records share, and what is no person's data.
+/// A reason without its value and row number: `Incorrect integer value: 'x' for column 'n' at row 7` becomes the same for
+/// all such records, and holds nobody's data.
 fn without_values(reason: &str) -> String {
     let reason = match reason.rsplit_once(" at row ") {
         Some((before, row)) if row.bytes().all(|byte| byte.is_ascii_digit()) => before,

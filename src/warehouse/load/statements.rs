@@ -1,4 +1,4 @@
-//! The statements that change rows: text once per shape and size, values always bound.
+//! The statements that upsert and delete rows. Their text is the same for equal shapes and sizes, and values are always bound.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, MySqlError, Value};
@@ -17,33 +17,33 @@ use crate::warehouse::table::target::TargetTable;
 
 /// MySQL's own limit: error 1390 beyond it.
 const PLACEHOLDERS_MAX: usize = 65_535;
-/// Larger statements take the server longer: what it keeps of their parameters no longer fits into the processor's cache.
+/// Larger statements take the server longer per row: their parameters no longer fit into the processor's cache.
 const ROWS_MAX: usize = 512;
 /// A condition over more keys may outgrow the optimizer's memory and scan the table.
 const KEYS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 8 << 20;
-/// Changes that are read together: in the order of their keys they lie here and there in memory.
+/// Changes that are fetched together, because in the order of their keys they are scattered in memory.
 const TOGETHER: usize = 16;
-/// Values of a larger statement are not made ready while another is under way: they would be in memory beside it.
+/// Values of a larger statement are not prepared while another one runs: both would be in memory at once.
 const READY_BYTES_MAX: usize = 2 << 20;
 
 /// What one transaction did to the table.
 #[derive(Debug, Default)]
 pub(in crate::warehouse) struct AppliedChanges<'b> {
-    /// Rows that the table took, new, changed or equal.
+    /// Rows that the table accepted, whether new, changed or equal.
     pub upserted: u64,
-    /// Rows that are gone.
+    /// Rows that were deleted.
     pub deleted: u64,
-    /// Keys whose record would have brought back what a purge erased, whether or not there was a row.
+    /// Keys whose record would have brought back a purged row, whether or not there was a row to delete.
     pub below_retention: u64,
-    /// Changes that the server refused, and its words.
+    /// Changes that the server refused, with its errors.
     pub refused: Vec<(&'b PendingChange, MySqlError)>,
 }
 
-/// Applies every change of a batch but those of superseded keys, within the open transaction; refused ones are found by halving.
+/// Applies every change of a batch, except for superseded keys, in the open transaction. Halving finds the refused ones.
 ///
 /// # Errors
-/// Whatever is not one record's fault; the transaction is then to be rolled back.
+/// Any error that is not one record's fault; the caller must then roll the transaction back.
 pub(in crate::warehouse) fn apply<'b>(
     conn: &mut Conn,
     server: &Server,
@@ -66,11 +66,11 @@ pub(in crate::warehouse) fn apply<'b>(
     let statement = |keys| delete_sql(table, keys);
     let mut refused = Vec::new();
     applied.deleted = run_all(conn, rows, &deletes, &limits, &statement, &mut refused)?;
-    let erased = |changes: &[KeyedChange<'_>]| {
-        changes.iter().filter(|(_, pending)| pending.is_erased()).count() as u64
+    let purged = |changes: &[KeyedChange<'_>]| {
+        changes.iter().filter(|(_, pending)| pending.is_purged()).count() as u64
     };
     let refused_changes: Vec<KeyedChange<'_>> = refused.iter().map(|(change, _)| *change).collect();
-    applied.below_retention = erased(&deletes) - erased(&refused_changes);
+    applied.below_retention = purged(&deletes) - purged(&refused_changes);
     let reborn: Vec<KeyedChange<'_>> = batch
         .reborn
         .iter()
@@ -107,7 +107,8 @@ pub(in crate::warehouse) fn apply<'b>(
     Ok(applied)
 }
 
-/// The changes of a key one by one, as if each had come alone: what the server takes stands, what it refuses is told.
+/// Applies the changes of a key one by one, as if each had come alone: the server keeps those it accepts, and the others are
+/// returned as refused.
 fn replay<'b>(
     conn: &mut Conn,
     server: &Server,
@@ -138,7 +139,7 @@ fn replay<'b>(
         Some((version, _)) if matches!(version.write, Write::Upsert { .. }) => applied.upserted += 1,
         Some((version, affected)) => {
             applied.deleted += affected;
-            applied.below_retention += u64::from(version.is_erased());
+            applied.below_retention += u64::from(version.is_purged());
         }
         None => {}
     }
@@ -175,7 +176,7 @@ impl StatementLimits {
     }
 }
 
-/// While the server works on one statement, the values of the next are made ready.
+/// Runs statements for all changes. While the server works on one, a thread prepares the values of the next.
 fn run_all<'b>(
     conn: &mut Conn,
     rows: &mut Rereader<'_>,
@@ -188,7 +189,7 @@ fn run_all<'b>(
     std::thread::scope(|scope| {
         let (to, ready) = sync_channel(0);
         if limits.fit(changes) < changes.len() {
-            // Where there is no thread, nothing is ready, which only costs time.
+            // Without a thread nothing is prepared, which only costs time.
             let _ = std::thread::Builder::new()
                 .name("convert".to_owned())
                 .spawn_scoped(scope, || prepare_all(&rows, changes, limits, to));
@@ -207,8 +208,8 @@ fn run_all<'b>(
     })
 }
 
-/// Says how many changes go into each statement, and gives their values unless they are too large to lie ready. Ends early
-/// when nobody wants them any more.
+/// Sends how many changes go into each statement, and their values unless they are too large to wait in memory. Ends early
+/// if the receiver is gone.
 fn prepare_all(
     rows: &Mutex<&mut Rereader<'_>>,
     changes: &[KeyedChange<'_>],
@@ -242,7 +243,7 @@ fn values_of(rows: &Mutex<&mut Rereader<'_>>, changes: &[KeyedChange<'_>]) -> Ve
     all
 }
 
-/// A refused statement changes nothing by itself: its halves are tried until the one record is found.
+/// Runs a statement. A refused statement changes nothing, so its halves are tried until the one record is found.
 fn run_or_halve<'b>(
     conn: &mut Conn,
     rows: &Mutex<&mut Rereader<'_>>,
@@ -271,12 +272,12 @@ fn run_or_halve<'b>(
     }
 }
 
-/// `columns` begin with the primary key's; a row that is there already gets the others.
+/// Upserts rows. `columns` begin with the primary key's; an existing row gets the others.
 fn upsert_sql(table: &TargetTable, columns: &[usize], rows: usize, alias: bool) -> String {
     let names: Vec<String> = columns.iter().map(|&at| quote(&table.columns[at].name)).collect();
     let (key, others) = names.split_at(table.primary_key.len().min(names.len()));
     let updates: Vec<String> = match others {
-        // Nothing beside the key: the row has only to be there.
+        // The key is all there is: the row only has to exist.
         [] => vec![format!("{0}.{1} = {0}.{1}", quote(&table.name), key[0])],
         others if alias => others
             .iter()
@@ -298,7 +299,7 @@ fn upsert_sql(table: &TargetTable, columns: &[usize], rows: usize, alias: bool) 
     )
 }
 
-/// Or-ed equalities: the range optimizer of MySQL and of MariaDB uses the primary key for them.
+/// Deletes rows by equalities joined with OR: the range optimizer of MySQL and of MariaDB uses the primary key for them.
 fn delete_sql(table: &TargetTable, keys: usize) -> String {
     let equal: Vec<String> = table
         .primary_key

@@ -1,8 +1,8 @@
-//! The transaction: rows, rejects and progress, together or not at all.
+//! The transaction of a load: rows, rejects and progress are committed together or not at all.
 //!
-//! What can be known from the columns is refused before folding (`convert`). What only the server can refuse (a CHECK, a
-//! foreign key, a trigger) is refused after it: then the changes of that key are tried one by one (`upsert`). Either way
-//! the earlier, acceptable update counts.
+//! `value/convert.rs` refuses values that don't fit their columns before folding. Only the server can refuse others (by a
+//! CHECK, a foreign key, a trigger), and it does so after folding: then `statements.rs` tries the changes of that key one by
+//! one. Either way an earlier, acceptable update counts.
 
 use anyhow::{Context, Result, anyhow, bail};
 use mysql::prelude::Queryable;
@@ -22,26 +22,26 @@ use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::server::statement::LOOK_UP;
 use crate::warehouse::table::target::TargetTable;
 
-/// How long a transaction is replayed against locks and lost connections.
+/// How long a transaction is retried after lock waits and lost connections.
 pub(in crate::warehouse) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a transaction is to bring about.
+/// What a transaction is to write.
 pub(super) struct Work<'a> {
     pub table: &'a TargetTable,
     pub topic: &'a str,
     pub batch: &'a Batch,
     pub before: &'a Progress,
     pub after: &'a Progress,
-    /// Those that the batch was folded by.
+    /// The cutoffs that the batch was folded with.
     pub cutoffs: &'a Cutoffs,
-    /// How many persons were erased when the batch was read.
+    /// How many entries the list of erased persons had when it was read.
     pub(super) persons_listed: usize,
-    /// Whether the keys of the batch are noted for the next run: the first drain goes on, and they may have moved.
+    /// Whether to note the batch's keys for the next run: the first drain continues, and keys may have moved.
     pub(super) notes_keys: bool,
     pub patience: Duration,
 }
 
-/// What is now durable.
+/// What was committed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Landed {
     pub upserted: u64,
@@ -59,13 +59,14 @@ impl std::ops::AddAssign for Landed {
     }
 }
 
-/// Why a try came to nothing.
+/// Why an attempt failed.
 enum AttemptFailure {
     Server(mysql::Error),
-    /// The answer to COMMIT never came; this is what it would have made durable.
+    /// The answer to COMMIT never came. If it was done, this was committed.
     Unanswered(mysql::Error, Landed),
-    Stranger(Progress),
-    /// A purge came in while the lock was lost.
+    /// Someone else has moved the progress, to this.
+    ProgressMoved(Progress),
+    /// A purge or an erasure ran while the lock was lost.
     Purged,
 }
 
@@ -83,11 +84,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Runs the transaction, again and again while the fault is a passing one.
+    /// Runs the transaction, and repeats it after faults that pass.
     ///
     /// # Errors
-    /// Nothing was committed; or, after a COMMIT whose answer never came and a server that never came back, unknown,
-    /// which the next run finds out from the progress.
+    /// Nothing was committed. Or this is unknown, because the answer to COMMIT never came and the server did not come back;
+    /// the next run finds out from the progress.
     pub fn run(
         &self,
         link: &mut Link,
@@ -97,12 +98,12 @@ impl<'a> Work<'a> {
         let mut deadline = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(20);
         let mut unanswered = None;
-        // Whether the lock was lost meanwhile: then someone may have been erased who is in this batch.
+        // Whether the lock was lost: then a person in this batch may have been erased since.
         let mut was_away = false;
         loop {
             let error = match self.attempt(link, reader, rebuild.as_deref_mut(), unanswered, was_away) {
                 Ok(landed) => return Ok(landed),
-                Err(AttemptFailure::Stranger(found)) => return Err(self.stranger(&found)),
+                Err(AttemptFailure::ProgressMoved(found)) => return Err(self.progress_moved(&found)),
                 Err(AttemptFailure::Purged) => return Err(self.purged()),
                 Err(AttemptFailure::Unanswered(error, landed))
                     if rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) =>
@@ -110,7 +111,7 @@ impl<'a> Work<'a> {
                     return self.look_up(link, error, landed);
                 }
                 Err(AttemptFailure::Unanswered(error, landed)) => {
-                    // However long that answer was waited for, there is time to look.
+                    // However long the wait for that answer was, the outcome must still be looked up.
                     if unanswered.is_none() {
                         deadline = deadline.max(Instant::now() + self.patience.min(LOOK_UP));
                     }
@@ -120,7 +121,7 @@ impl<'a> Work<'a> {
                 Err(AttemptFailure::Server(error)) => error,
             };
             let fault = match rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) {
-                // What was read before is in this transaction alone.
+                // Earlier batches exist only in this transaction, so it can't be repeated.
                 true => Fault::Fatal,
                 false => fault_of(&error),
             };
@@ -130,7 +131,7 @@ impl<'a> Work<'a> {
             } else {
                 return Err(self.give_up(link, error, fault, unanswered.is_some()));
             }
-            // A session whose ROLLBACK fails is as good as lost.
+            // A session whose ROLLBACK fails counts as lost.
             if fault == Fault::Lost || link.conn.query_drop("ROLLBACK").is_err() {
                 link.reconnect(deadline)
                     .with_context(|| self.outcome(unanswered.is_some()))?;
@@ -140,7 +141,7 @@ impl<'a> Work<'a> {
     }
 
     fn give_up(&self, link: &mut Link, error: mysql::Error, fault: Fault, unanswered: bool) -> anyhow::Error {
-        // Where even this fails, the server rolls back when the connection ends.
+        // If this fails too, the server rolls back when the connection ends.
         if link.conn.query_drop("ROLLBACK").is_err() {
             link.abandon();
         }
@@ -152,7 +153,7 @@ impl<'a> Work<'a> {
         anyhow::Error::new(error).context(format!("{}{tried}{remedy}", self.outcome(unanswered)))
     }
 
-    /// What became of a transaction that can't be done again, because it had more than what is in memory.
+    /// Looks up whether a transaction was committed that can't be repeated, because its earlier batches are no longer in memory.
     fn look_up(&self, link: &mut Link, error: mysql::Error, landed: Landed) -> Result<Landed> {
         let looked = link
             .reconnect(Instant::now() + LOOK_UP)
@@ -163,20 +164,20 @@ impl<'a> Work<'a> {
         } else if is_same(&found, self.before) {
             Err(anyhow::Error::new(error).context(self.outcome(false)))
         } else {
-            Err(self.stranger(&found))
+            Err(self.progress_moved(&found))
         }
     }
 
     fn outcome(&self, unanswered: bool) -> String {
         let committed = if unanswered {
-            "the answer to COMMIT never came: whether it was done is unknown, and the next run finds out"
+            "the answer to COMMIT never came: whether it was done is unknown; the next run finds out, so run again"
         } else {
             "nothing of this transaction was committed"
         };
         format!("loading table `{}`: {committed}", self.table.name)
     }
 
-    fn stranger(&self, found: &Progress) -> anyhow::Error {
+    fn progress_moved(&self, found: &Progress) -> anyhow::Error {
         anyhow!(
             "someone else moved the progress of table `{}`: Kafka partition -> offset was {:?}, is {:?}; \
              nothing was committed; run again",
@@ -223,7 +224,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// What the first drain has to know of keys until it is complete.
+    /// Updates the keys that the first drain remembers until it is complete.
     fn note_keys(&self, link: &mut Link) -> mysql::Result<()> {
         let begins = self.before.next.is_empty() || self.before.generation != self.after.generation;
         let ends = self.after.complete_ms.is_some();
@@ -236,7 +237,8 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Opens the transaction and locks the progress; answers with what an unanswered COMMIT did after all.
+    /// Opens the transaction and locks the progress. If an earlier, unanswered COMMIT was done after all, returns what it
+    /// committed.
     fn begin(
         &self,
         link: &mut Link,
@@ -265,11 +267,11 @@ impl<'a> Work<'a> {
         link.conn.query_drop("ROLLBACK")?;
         match unanswered {
             Some(landed) if is_same(&found, self.after) => Ok(Some(landed)),
-            _ => Err(AttemptFailure::Stranger(found)),
+            _ => Err(AttemptFailure::ProgressMoved(found)),
         }
     }
 
-    /// The batch's rows and rejects, within the open transaction.
+    /// Writes the batch's rows and rejects in the open transaction.
     fn change(
         &self,
         link: &mut Link,
@@ -318,7 +320,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// Writes a rebuild's batch into its transaction without ending it: the memory is needed for the next.
+    /// Writes a rebuild's batch and leaves the transaction open: the next batch needs the memory.
     pub fn spill(
         &self,
         link: &mut Link,
@@ -335,7 +337,7 @@ impl<'a> Work<'a> {
                 rebuild.set_spilled();
                 Ok(landed)
             }
-            Err(AttemptFailure::Stranger(found)) => Err(self.stranger(&found)),
+            Err(AttemptFailure::ProgressMoved(found)) => Err(self.progress_moved(&found)),
             Err(AttemptFailure::Purged) => Err(self.purged()),
             Err(AttemptFailure::Server(error) | AttemptFailure::Unanswered(error, _)) => {
                 Err(self.give_up(link, error, Fault::Fatal, false))
@@ -348,7 +350,7 @@ fn is_same(a: &Progress, b: &Progress) -> bool {
     a.next == b.next && a.generation == b.generation
 }
 
-/// Moves only the time of the last complete run; no row of data depends on it.
+/// Updates only the time of the last complete run; no row of data depends on it.
 pub(super) fn touch_complete(link: &mut Link, place: ProgressKey<'_>, after: &Progress) -> Result<()> {
     let Some(complete_ms) = after.complete_ms else {
         bail!("no time of completion to write");

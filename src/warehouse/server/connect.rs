@@ -1,4 +1,4 @@
-//! Sessions: how one is opened, what every one of them is set to, and what its errors mean to a person.
+//! Opens sessions, and says in plain words why one could not be opened.
 
 use anyhow::{Context, Result, anyhow};
 use mysql::prelude::Queryable;
@@ -11,12 +11,12 @@ use crate::config::Database;
 use crate::problem::Problem;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a server may be silent before it counts as gone. No statement of ours should take half as long.
+/// How long a server may be silent before it counts as gone. No ordinary statement should take half as long.
 pub(in crate::warehouse) const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// The same for statements that read or make a whole table.
+/// The same for statements that read or write a whole table.
 pub(in crate::warehouse) const LONG_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long to ask again at a server that is there but has no connection left.
+/// How long to retry at a server that has no connection left.
 const CROWDED_DEADLINE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Server {
     fn read(conn: &mut Conn) -> Result<Server> {
         let (text, packet_max, lower_case): (String, u64, u8) = conn
             .query_first("SELECT VERSION(), @@max_allowed_packet, @@lower_case_table_names")?
-            .context("the server does not tell its version")?;
+            .context("the server does not give its version")?;
         let server = Server {
             flavor: if text.contains("MariaDB") {
                 Flavor::MariaDb
@@ -63,18 +63,18 @@ impl Server {
         Ok(server)
     }
 
-    /// `INSERT … AS new ON DUPLICATE KEY UPDATE`; without it the values are named by VALUES().
+    /// Whether it knows `INSERT … AS new ON DUPLICATE KEY UPDATE`; without it VALUES() names the values.
     pub fn has_row_alias(&self) -> bool {
         self.flavor == Flavor::MySql && self.version >= (8, 0, 19)
     }
 
-    /// TIMESTAMP reaches 2106 since MariaDB 11.5, else 2038.
+    /// Whether TIMESTAMP ends in 2106, as since MariaDB 11.5, and not in 2038.
     pub fn has_long_timestamps(&self) -> bool {
         self.flavor == Flavor::MariaDb && self.version >= (11, 5, 0)
     }
 }
 
-/// `8.0.36-0ubuntu0`, `5.5.5-10.11.6-MariaDB-1`: the first three numbers that are the server's own.
+/// The server's own three version numbers in `8.0.36-0ubuntu0` or `5.5.5-10.11.6-MariaDB-1`.
 fn parse_version(text: &str) -> (u16, u16, u16) {
     let text = text.strip_prefix("5.5.5-").unwrap_or(text);
     let mut numbers = text
@@ -84,12 +84,12 @@ fn parse_version(text: &str) -> (u16, u16, u16) {
     (next(), next(), next())
 }
 
-/// A session on the database itself.
+/// Opens a session in the database.
 pub(in crate::warehouse) fn open(database: &Database, read_timeout: Duration) -> Result<Conn> {
     open_with(database, database.opts(), read_timeout)
 }
 
-/// A session on the server, where the database may still be missing.
+/// Opens a session on the server, without a database, because it may not exist yet.
 pub(in crate::warehouse) fn open_server(database: &Database) -> Result<(Conn, Server)> {
     let mut conn = open_with(database, database.server_opts(), READ_TIMEOUT)?;
     let server = Server::read(&mut conn).with_context(|| database.shown())?;
@@ -103,13 +103,13 @@ pub(in crate::warehouse) fn open_patiently(database: &Database) -> Result<(Conn,
     Ok((conn, server))
 }
 
-/// Knocks at the database: a server that accepts and then says nothing is told within seconds.
+/// Tries to connect to the database. A server that accepts and then stays silent is noticed within seconds.
 pub(in crate::warehouse) fn probe(database: &Database) -> Result<Server> {
     let mut conn = open(database, CONNECT_TIMEOUT)?;
     Server::read(&mut conn).with_context(|| database.shown())
 }
 
-/// A session for a short look: whatever takes longer than `patience` is not waited for.
+/// Opens a session that waits for nothing longer than `patience`.
 pub(in crate::warehouse) fn open_briefly(database: &Database, patience: Duration) -> Result<(Conn, Server)> {
     let opts = database
         .opts()
@@ -129,7 +129,7 @@ fn open_with(database: &Database, opts: OptsBuilder, read_timeout: Duration) -> 
     open_within(database, opts, CROWDED_DEADLINE)
 }
 
-/// Asks a crowded server again until `crowded` is over.
+/// Connects; if the server has no connection left, tries again until `crowded` is over.
 fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Result<Conn> {
     let opts = opts.stmt_cache_size(64).init(vec![session_variables::set()]);
     let deadline = Instant::now() + crowded;
@@ -147,7 +147,7 @@ fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Res
     }
 }
 
-/// Words for a person, with what to do. The server's messages never hold a password.
+/// Explains a failed connection and says what to do. The server's messages never hold a password.
 fn explain(error: Error, database: &Database) -> anyhow::Error {
     let shown = database.shown();
     match &error {
@@ -156,7 +156,7 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
                 "{shown}: the server refuses user `{}`: wrong user or password \
                  (the password comes from LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file){}",
                 database.user(),
-                // An account with REQUIRE SSL, and MariaDB's require_secure_transport, say the same.
+                // The error is the same for an account with REQUIRE SSL, and for MariaDB's require_secure_transport.
                 if database.is_encrypted() { "" } else { ", or the account wants TLS (warehouse.tls = \"required\")" }
             ),
             1044 => Problem::new(format!(
@@ -173,15 +173,15 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
             1049 => Problem::usage(format!("{shown}: there is no database `{}`", database.name))
                 .fix("run: lakectl init-db")
                 .into(),
-            // MariaDB has another number for it.
-            _ if server.message.contains("insecure transport") => Problem::new(format!("{shown}: the server takes encrypted connections only"))
+            // By its text, because MariaDB has another number for it.
+            _ if server.message.contains("insecure transport") => Problem::new(format!("{shown}: the server accepts encrypted connections only"))
                 .fix(
-                    "set warehouse.tls = \"required\", and warehouse.tls_ca_file where its certificate is of a CA of your own",
+                    "set warehouse.tls = \"required\", and warehouse.tls_ca_file if its certificate is from a CA of your own",
                 )
                 .into(),
             _ => anyhow::Error::new(error).context(format!("{shown}: cannot log in")),
         },
-        // For a name that it doesn't know, MySQL asks for any method, so that nobody can tell which names there are.
+        // For an unknown user MySQL asks for some random method, so that nobody can find out which users exist.
         Error::DriverError(DriverError::UnknownAuthPlugin(method)) => anyhow!(
             "{shown}: the server refuses user `{0}`: wrong user or password (LAKECTL_WAREHOUSE_PASSWORD or \
              warehouse.password_file); or the account wants {method}, which lakectl does not speak: \
@@ -190,21 +190,21 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
         ),
         Error::TlsError(_) => anyhow::Error::new(error).context(format!(
             "{shown}: no encrypted connection; set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \
-             \"off\" where the wire is trusted"
+             \"off\" if the network is trusted"
         )),
-        Error::DriverError(DriverError::TlsNotSupported) => Problem::new(format!("{shown}: the server speaks no TLS"))
-            .fix("turn it on there, or set warehouse.tls = \"off\" where the wire is trusted")
+        Error::DriverError(DriverError::TlsNotSupported) => Problem::new(format!("{shown}: the server does not support TLS"))
+            .fix("turn it on there, or set warehouse.tls = \"off\" if the network is trusted")
             .into(),
-        // The certificate is looked at with the first bytes that come, so this is no TLS error to the driver.
+        // The certificate is only checked when the first bytes are read, so the driver does not see this as a TLS error.
         Error::CodecError(_) | Error::IoError(_) if error.to_string().contains("peer certificate") => {
             let text = error.to_string();
             let why = text.split("peer certificate: ").nth(1).unwrap_or(&text);
             let remedy = if why.contains("not valid for name") { "name the server in warehouse.url as its certificate does" } else { "set warehouse.tls_ca_file to the CA that has signed it" };
             let why = why.trim_end_matches([' ', '}', '\'']);
-            let what = format!("{shown}: the server's certificate is not to be trusted: {why}");
+            let what = format!("{shown}: the server's certificate can't be trusted: {why}");
             Problem::new(what).fix(remedy).into()
         }
-        error if is_silence(error) => unreachable(&shown, "no answer"),
+        error if is_timeout(error) => unreachable(&shown, "no answer"),
         Error::IoError(io) => unreachable(&shown, &io.to_string()),
         Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
             unreachable(&shown, why)
@@ -216,8 +216,8 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
     }
 }
 
-/// Whether somebody was waited for in vain: a read that ended in its timeout, as the system words it.
-fn is_silence(error: &Error) -> bool {
+/// Whether a read ended in its timeout.
+fn is_timeout(error: &Error) -> bool {
     let io = match error {
         Error::IoError(io) => Some(io),
         Error::CodecError(codec) => {

@@ -1,16 +1,16 @@
-//! What an error of the server or of the wire calls for.
+//! Classes of errors, by what to do after them.
 
 use mysql::{DriverError, Error};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse) enum Fault {
-    /// Locks, load: roll back and replay the whole transaction on the same connection.
+    /// A lock or too much load: roll back and repeat the whole transaction on the same connection.
     Busy,
-    /// The connection is gone, and with it whatever was not committed.
+    /// The connection is lost, and with it everything that was not committed.
     Lost,
-    /// One record that the server refuses.
+    /// The server refuses one record.
     Data,
-    /// Nothing that another try or another record would mend: disk, privileges, schema.
+    /// Neither another attempt nor another record would help: disk, privileges, schema.
     Fatal,
 }
 
@@ -19,13 +19,13 @@ mod code {
     /// Too many connections (of all users, of this one), lock tables full, lock wait timeout, deadlock, query
     /// interrupted or timed out, transaction rolled back by XA or group replication.
     pub(super) const BUSY: [u16; 10] = [1040, 1203, 1206, 1205, 1213, 1317, 3024, 1613, 1614, 3101];
-    /// Server going down, its own network errors, session killed (MySQL, MariaDB), idle for too long.
+    /// Server shutting down, its own network errors, session killed (MySQL, MariaDB), idle for too long.
     pub(super) const LOST: [u16; 11] = [1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2006, 3169, 4031];
-    /// The class of SQL states that the standard has for values that don't fit.
+    /// The standard's class of SQL states for values that don't fit.
     pub(super) const DATA_EXCEPTION: &str = "22";
-    /// Collations that can't be compared: MariaDB's answer to a value with a character that the column lacks.
+    /// Collations that can't be compared: MariaDB's error for a value with a character that the column lacks.
     pub(super) const MIX: u16 = 1267;
-    /// What MIX says of a value; columns, which a trigger may compare whatever the record, are IMPLICIT.
+    /// How the message of MIX marks a value. Columns are IMPLICIT; a trigger may compare those whatever the record is.
     pub(super) const OF_A_VALUE: &str = "COERCIBLE";
     /// Values that a column, its character set, a CHECK, a foreign key, a partition or a trigger refuses.
     pub(super) const DATA: [u16; 34] = [
@@ -63,10 +63,10 @@ pub(in crate::warehouse) fn fault_of_code(code: u16) -> Fault {
     }
 }
 
-/// ER_LOCK_WAIT_TIMEOUT, of rows and of whole tables.
+/// ER_LOCK_WAIT_TIMEOUT, for rows and for whole tables.
 const LOCK_WAIT: u16 = 1205;
 
-/// What a person can do about a lock that did not go; empty for any other error.
+/// What to do about a lock that another session keeps, as the end of a message; empty for any other error.
 pub(in crate::warehouse) fn lock_advice(error: &Error) -> &'static str {
     match error {
         Error::MySqlError(error) if error.code == LOCK_WAIT => {

@@ -1,6 +1,6 @@
-//! Names of tables and columns, as they stand in statements.
+//! Names of tables and columns, quoted for statements.
 
-/// In backquotes, as MySQL wants identifiers from outside.
+/// The name in backquotes, so that any name is safe in a statement.
 pub(crate) fn quote(identifier: &str) -> String {
     format!("`{}`", identifier.replace('`', "``"))
 }

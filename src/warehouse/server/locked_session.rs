@@ -1,4 +1,4 @@
-//! The one session of a load: its lock, its progress rows, and how both are found again when it is lost.
+//! The one session of a load, purge or erasure: it holds the table's lock, and takes it again after a lost connection.
 
 use anyhow::{Context, Result, bail};
 use mysql::Conn;
@@ -14,16 +14,16 @@ use crate::config::Database;
 const LOCK_STEP: Duration = Duration::from_secs(5);
 /// How long a server may take to end a session that nothing depends on.
 const ABANDON_WAIT: Duration = Duration::from_secs(5);
-/// ER_NO_SUCH_THREAD: it has just ended by itself.
+/// ER_NO_SUCH_THREAD: the session has just ended.
 const NO_SUCH_THREAD: u16 = 1094;
 
-/// A session that holds a lock; the lock dies with it.
+/// A session that holds a lock; the lock ends with the session.
 pub(in crate::warehouse) struct Link {
     database: Database,
     pub server: Server,
     pub conn: Conn,
     lock: String,
-    /// The session that took the lock last.
+    /// The id of the session that took the lock last.
     holder: u32,
     read_timeout: Duration,
 }
@@ -40,7 +40,7 @@ impl Link {
         }
     }
 
-    /// For a session that stands long statements, and so does the one that takes its place.
+    /// For a session that was opened for long statements: later sessions of this link allow them too.
     pub fn patient(self) -> Link {
         Link {
             read_timeout: connect::LONG_TIMEOUT,
@@ -48,7 +48,7 @@ impl Link {
         }
     }
 
-    /// Whether the lock could be had within `wait`.
+    /// Takes the lock, waiting up to `wait`. Returns whether it got it.
     pub fn lock(&mut self, wait: Duration) -> Result<bool> {
         let got = get_lock(&mut self.conn, &self.lock, wait)?;
         if got {
@@ -57,8 +57,8 @@ impl Link {
         Ok(got)
     }
 
-    /// A new session in place of a lost one, with the lock: whatever the lost one was about is over by then, because its
-    /// lock goes after its transaction. Tries until `deadline`.
+    /// Replaces a lost session by a new one that holds the lock. The lost one's transaction has ended by then, because a
+    /// session releases its lock after that. Tries until `deadline`.
     pub fn reconnect(&mut self, deadline: Instant) -> Result<()> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -73,7 +73,7 @@ impl Link {
         }
     }
 
-    /// A session that stands long statements, with the lock; between the two anyone may come in.
+    /// Replaces the session by one that allows long statements and holds the lock. In between another run may take it.
     pub fn reopen(&mut self, read_timeout: Duration) -> Result<()> {
         self.read_timeout = read_timeout;
         self.conn
@@ -86,37 +86,37 @@ impl Link {
         }
     }
 
-    /// What a person can do about an error, where that is known.
+    /// What to do about an error, as the end of a message; empty if nothing is known.
     pub fn remedy(&self, whole: &mysql::Error) -> String {
         let (user, name) = (self.database.user(), &self.database.name);
         let mysql::Error::MySqlError(error) = whole else {
             return String::new();
         };
         match error.code {
-            // Of all that a load does, only a rebuild's table of keys needs a right on the whole database.
+            // Only a rebuild's temporary table needs a right on the whole database.
             1044 => format!(
-                "; a rebuild needs a temporary table, and user `{user}` may make none: \
+                "; a rebuild needs a temporary table, and user `{user}` may not create one: \
                  GRANT CREATE TEMPORARY TABLES ON `{name}`.* TO '{user}'@'…'"
             ),
             1142 | 1143 => format!(
                 "; user `{user}` lacks a right on a table: \
                  GRANT SELECT, INSERT, UPDATE, DELETE ON `{name}`.* TO '{user}'@'…'"
             ),
-            1290 | 1792 | 1836 => "; the server takes no changes: is it a replica, or set to read_only? \
-                 warehouse.url must name the one that is written to"
+            1290 | 1792 | 1836 => "; the server accepts no changes: is it a replica, or set to read_only? \
+                 warehouse.url must name the server that is written to"
                 .to_owned(),
             _ => lock_advice(whole).to_owned(),
         }
     }
 
-    /// Gives the lock back at once; the end of a session is noticed a little later.
+    /// Releases the lock at once; the server may notice the end of the session a little later.
     pub fn release(&mut self) {
-        // Where this fails, the session's end does the same.
+        // If this fails, the end of the session does the same.
         let _ = self.conn.query_drop("ROLLBACK");
         let _ = self.conn.exec_drop("DO RELEASE_LOCK(?)", (&self.lock,));
     }
 
-    /// Ends what the server may still be about for a session that we gave up; best effort, where nothing depends on it.
+    /// Ends a session that was given up and may still be running something. Best effort: nothing depends on it.
     pub fn abandon(&self) {
         if let Ok((mut conn, _)) = connect::open_briefly(&self.database, ABANDON_WAIT) {
             let _ = end_session(&mut conn, &self.lock, self.holder);
@@ -125,14 +125,14 @@ impl Link {
 
     fn try_reconnect(&mut self, wait: Duration) -> Result<bool> {
         self.conn = connect::open(&self.database, self.read_timeout)?;
-        // A server that has not noticed the loss yet still keeps the lock for the old session.
+        // A server that has not noticed the loss yet still holds the lock for the old session.
         end_session(&mut self.conn, &self.lock, self.holder)?;
         self.lock(wait.max(LOCK_STEP))
     }
 }
 
-/// Ends a session of ours that was lost, and with it the statement that it may still wait to execute. That the session has
-/// the lock proves that the number is still its own. Everybody may end sessions of the same account.
+/// Ends a lost session of lakectl, and with it any statement that it may still execute. It is still that session, and not a
+/// later one with the same id, because it holds the lock. Any account may end its own sessions.
 pub(in crate::warehouse) fn end_session(conn: &mut Conn, lock: &str, session: u32) -> Result<()> {
     let holder: Option<u64> = conn
         .exec_first("SELECT IS_USED_LOCK(?)", (lock,))
@@ -147,7 +147,7 @@ pub(in crate::warehouse) fn end_session(conn: &mut Conn, lock: &str, session: u3
     }
 }
 
-/// Waits for a named lock of the server; names are shared by all its databases.
+/// Waits for a named lock of the server, whose databases share the names. Returns whether it got it.
 pub(in crate::warehouse) fn get_lock(conn: &mut Conn, name: &str, wait: Duration) -> Result<bool> {
     let deadline = Instant::now() + wait;
     loop {
@@ -167,12 +167,13 @@ pub(in crate::warehouse) fn get_lock(conn: &mut Conn, name: &str, wait: Duration
     }
 }
 
-/// At most 64 characters, which is MySQL's limit; names of tables are not told apart by case here.
+/// The name of a table's lock: within MySQL's limit of 64 characters, and the same for all spellings by case.
 pub(in crate::warehouse) fn lock_name(database: &str, table: &str) -> String {
     let whole = format!("{database}\0{}", table.to_lowercase());
     format!("lakectl:{:032x}", xxh3_128(whole.as_bytes()))
 }
 
+/// Says who holds a table's lock.
 pub(in crate::warehouse) fn held(table: &str) -> String {
     format!("another run loads or purges table `{table}` (MySQL's GET_LOCK)")
 }

@@ -1,4 +1,4 @@
-//! MySQL or MariaDB: reached, logged in to, and what its errors call for.
+//! The MySQL or MariaDB server: connections, sessions, locks, and what its errors call for.
 
 pub(super) mod connect;
 pub(super) mod error_class;

@@ -1,4 +1,4 @@
-//! A session for commands that work on our own small tables: one at a time, in transactions that are replayed.
+//! A session for commands that change lakectl's own small tables, in transactions that are repeated after faults that pass.
 
 use anyhow::{Context, Result, bail};
 use mysql::prelude::Queryable;
@@ -12,9 +12,9 @@ use super::locked_session::{end_session, get_lock, lock_name};
 use super::statement::LOOK_UP;
 use crate::config::Database;
 
-/// How long a transaction is tried again against deadlocks, lock waits and lost connections.
+/// How long a transaction is retried after deadlocks, lock waits and lost connections.
 const REPLAY_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a lost session's end is waited for: it has little to take back.
+/// How long to wait for the end of a lost session, which has little to roll back.
 const END_WAIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -24,13 +24,13 @@ pub struct Session {
     pub(crate) conn: Conn,
     pub(crate) is_mariadb: bool,
     database: Database,
-    /// A lock that no other session asks for: as long as it is held, the session lives.
+    /// A lock that no other session asks for: as long as it is held, the session exists.
     own: String,
-    /// Those that were asked for.
+    /// The locks that were asked for.
     locks: Vec<String>,
 }
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 enum TransactOutcome<T> {
     Done(T),
     NotDone(anyhow::Error),
@@ -54,7 +54,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Whether a lock of this database could be had within `wait`; it dies with the session.
+    /// Takes a lock of this database, waiting up to `wait`. Returns whether it got it; the lock ends with the session.
     pub fn lock(&mut self, what: &str, wait: Duration) -> Result<bool> {
         let name = lock_name(&self.database.name, &format!("\0{what}"));
         let got = get_lock(&mut self.conn, &name, wait)?;
@@ -64,15 +64,15 @@ impl Session {
         Ok(got)
     }
 
-    /// Does `work` in a transaction, again from its start where the server was busy, found a deadlock or lost the session.
-    /// Where the answer to COMMIT never came, `came_through` looks whether what `work` made is there.
+    /// Does `work` in a transaction, and again from its start after a deadlock, a lock wait or a lost session. If the answer
+    /// to COMMIT never came, `was_committed` looks whether the changes of `work` are there.
     ///
     /// # Errors
     /// Nothing was changed, unless the message says that this is unknown.
     pub fn transact<T>(
         &mut self,
         work: impl Fn(&mut Transaction<'_>) -> Result<T>,
-        came_through: impl Fn(&mut Conn, &T) -> Result<bool>,
+        was_committed: impl Fn(&mut Conn, &T) -> Result<bool>,
     ) -> Result<T> {
         let deadline = Instant::now() + REPLAY_DEADLINE;
         loop {
@@ -82,7 +82,7 @@ impl Session {
                 TransactOutcome::Unanswered(done, error) => {
                     let looked = self
                         .renew(deadline.max(Instant::now() + LOOK_UP))
-                        .and_then(|()| came_through(&mut self.conn, &done));
+                        .and_then(|()| was_committed(&mut self.conn, &done));
                     if looked.context("the answer to COMMIT never came: whether it was done is unknown")? {
                         return Ok(done);
                     }
@@ -90,7 +90,9 @@ impl Session {
                 }
             };
             match fault(&error) {
-                Fault::Busy | Fault::Lost if Instant::now() >= deadline => return Err(advised(error)),
+                Fault::Busy | Fault::Lost if Instant::now() >= deadline => {
+                    return Err(with_lock_advice(error));
+                }
                 // Dropping the transaction rolled it back.
                 Fault::Busy => std::thread::sleep(PAUSE),
                 Fault::Lost => self.renew(deadline)?,
@@ -119,8 +121,8 @@ impl Session {
         }
     }
 
-    /// Executes a statement that commits by itself. Where its answer never came, `is_done` looks whether it was done, or else
-    /// it is executed again. The inner error is the server's refusal.
+    /// Executes a statement that commits implicitly. If its answer never came, `is_done` looks whether it was done; if not, it
+    /// is executed again. The inner error is the server's refusal.
     ///
     /// # Errors
     /// Whether it was done is unknown.
@@ -144,7 +146,7 @@ impl Session {
                         return Ok(Ok(()));
                     }
                     if Instant::now() >= deadline {
-                        return Err(error).context("not done, as the server's answers never come");
+                        return Err(error).context("nothing was changed; the server's answers never come");
                     }
                 }
                 (Fault::Busy, _) if Instant::now() < deadline => std::thread::sleep(PAUSE),
@@ -154,7 +156,7 @@ impl Session {
         }
     }
 
-    /// A new session in place of a lost one, with its locks. Whatever the lost one was about is over by then.
+    /// Replaces a lost session by a new one with its locks. The lost one's transaction has ended by then.
     fn renew(&mut self, deadline: Instant) -> Result<()> {
         let lost = self.conn.connection_id();
         self.conn = loop {
@@ -181,13 +183,13 @@ impl Session {
             Ok(())
         } else {
             bail!(
-                "{}: the server does not end a session that was lost",
+                "{}: the server does not end a session whose connection was lost",
                 self.database.shown()
             )
         }
     }
 
-    /// The collation of a column of the session's database; None where there is no such column, or no text in it.
+    /// The collation of a column of the session's database; None if there is no such column, or it does not hold text.
     pub fn collation(&mut self, table: &str, column: &str) -> Result<Option<String>> {
         let found: Option<Option<String>> = self
             .conn
@@ -200,13 +202,13 @@ impl Session {
         Ok(found.flatten())
     }
 
-    /// The table as the server spells it; None where there is no such table.
+    /// The table's name as the server spells it; None if there is no such table.
     pub(crate) fn spelled(&mut self, table: &str) -> Result<Option<String>> {
         crate::warehouse::server::table_name::existing(&mut self.conn, table)
     }
 }
 
-/// A name that no other session has: by host, process and number.
+/// A lock name that no other session has, made of host, process and number.
 fn own_name(database: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -224,7 +226,7 @@ fn fault(error: &anyhow::Error) -> Fault {
         .map_or(Fault::Fatal, fault_of)
 }
 
-fn advised(error: anyhow::Error) -> anyhow::Error {
+fn with_lock_advice(error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<mysql::Error>().map(lock_advice) {
         None | Some("") => error,
         Some(advice) => error.context(format!("nothing was changed{advice}")),

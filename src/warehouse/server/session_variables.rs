@@ -1,11 +1,11 @@
-//! What every session of ours is set to, whatever the server, the account or a proxy has it begin with. It is set as the
-//! last thing when a session begins (the driver says it again after a reset), and asked back once.
+//! The variables that every session sets, whatever the server, the account or a proxy set before. They are set last when a
+//! session begins (the driver repeats it after a reset), and read back once.
 
 use anyhow::{Result, anyhow};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row, Value};
 
-/// Which servers know the variable.
+/// Which servers have the variable.
 #[derive(Clone, Copy)]
 enum On {
     Both,
@@ -13,11 +13,11 @@ enum On {
     MariaDb,
 }
 
-/// One wait for a lock: short of half the read timeout, so that the server tells us and not we give the server up; and
-/// short, because whoever comes after a waiting ALTER has to wait as well. What is to be waited for longer is tried again.
+/// How long one statement waits for a lock. It is less than half the read timeout, so that the server's error comes before
+/// the timeout does; and it is short, because sessions that come after a waiting ALTER wait as well. Longer waits are retries.
 const LOCK_WAIT_SECONDS: &str = "10";
 
-/// Nothing is cut or zeroed silently, and a key 0 is 0 in an AUTO_INCREMENT column too.
+/// The server then cuts or zeroes nothing silently, and a key 0 stays 0 in an AUTO_INCREMENT column too.
 macro_rules! strict {
     () => {
         "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
@@ -25,37 +25,37 @@ macro_rules! strict {
     };
 }
 
-/// In this order: a character set brings its default collation with it.
+/// The order matters: setting a character set also sets its default collation.
 const VARIABLES: &[(On, &str, &str)] = &[
-    // What we send and read is UTF-8 of up to four bytes. The server may have said otherwise in init_connect.
+    // lakectl sends and reads UTF-8 of up to four bytes. The server's init_connect may have set something else.
     (On::Both, "character_set_client", "utf8mb4"),
     (On::Both, "character_set_connection", "utf8mb4"),
     (On::Both, "character_set_results", "utf8mb4"),
     (On::Both, "collation_connection", "utf8mb4_general_ci"),
     (On::Both, "time_zone", "+00:00"),
     (On::MySql, "sql_mode", strict!()),
-    // Else GRANT would make an account that was dropped meanwhile anew, without a password.
+    // Otherwise GRANT would create an account again that was just dropped, without a password.
     (
         On::MariaDb,
         "sql_mode",
         concat!(strict!(), ",NO_AUTO_CREATE_USER"),
     ),
-    // Results are whole, because a limit on them cuts silently, and NULL is no row's number.
+    // Results are complete, because a limit would cut them silently, and `IS NULL` finds no last inserted row.
     (On::Both, "sql_select_limit", "18446744073709551615"),
     (On::Both, "sql_big_selects", "1"),
     (On::Both, "sql_auto_is_null", "0"),
     (On::Both, "sql_safe_updates", "0"),
-    // A COMMIT is no more than that, a statement outside of a transaction is one, and a snapshot is one.
+    // COMMIT only commits, a statement outside of a transaction is its own, and a transaction reads one snapshot.
     (On::Both, "autocommit", "1"),
     (On::Both, "completion_type", "NO_CHAIN"),
     (On::MySql, "transaction_isolation", "REPEATABLE-READ"),
     (On::MariaDb, "tx_isolation", "REPEATABLE-READ"),
     (On::Both, "foreign_key_checks", "1"),
     (On::Both, "unique_checks", "1"),
-    // For rows, and for whole tables: their default is a year.
+    // For rows and for whole tables, whose default is a year.
     (On::Both, "innodb_lock_wait_timeout", LOCK_WAIT_SECONDS),
     (On::Both, "lock_wait_timeout", LOCK_WAIT_SECONDS),
-    // A session outlives a slow read from Kafka, and statements take as long as a rebuild's do.
+    // A session must outlive a slow read from Kafka, and a rebuild's statements take long.
     (On::Both, "wait_timeout", "28800"),
     (On::MySql, "max_execution_time", "0"),
     (On::MariaDb, "max_statement_time", "0"),
@@ -70,17 +70,15 @@ pub(in crate::warehouse) fn set() -> String {
     format!("SET SESSION {}", list(&assignment))
 }
 
-/// Asks whether they hold.
+/// Reads the variables back and compares them.
 ///
 /// # Errors
-/// The inner one names what is otherwise than it was set.
+/// The inner error names a variable that differs from what was set.
 pub(in crate::warehouse) fn check(conn: &mut Conn) -> mysql::Result<Result<()>> {
     let asked = |number, name: &str, _: &str| format!("@@SESSION.{name} AS {}", column(number));
     let row: Option<Row> = conn.query_first(format!("SELECT {}", list(&asked)))?;
     let Some(row) = row else {
-        return Ok(Err(anyhow!(
-            "the server does not tell what the session is set to"
-        )));
+        return Ok(Err(anyhow!("the server does not show the session's variables")));
     };
     for (number, (_, name, value)) in VARIABLES.iter().enumerate() {
         if let Some(found) = text(&row, &column(number))
@@ -99,7 +97,7 @@ fn column(number: usize) -> String {
     format!("variable_{number}")
 }
 
-/// MySQL reads the one comment, MariaDB the other.
+/// Each statement is in a comment that only MySQL, or only MariaDB, executes.
 fn list(item: &dyn Fn(usize, &str, &str) -> String) -> String {
     let mut list = String::new();
     for (number, (on, name, value)) in VARIABLES.iter().enumerate() {
@@ -114,7 +112,7 @@ fn list(item: &dyn Fn(usize, &str, &str) -> String) -> String {
     list
 }
 
-/// None where the other kind of server answers.
+/// None for a variable that only the other kind of server has.
 fn text(row: &Row, name: &str) -> Option<String> {
     let at = row
         .columns_ref()
@@ -126,7 +124,7 @@ fn text(row: &Row, name: &str) -> Option<String> {
     })
 }
 
-/// A number may come as `0.000000`, and a set in another order.
+/// Compares values: the server may return a number as `0.000000`, and a set in another order.
 fn is_same(set: &str, found: &str) -> bool {
     let parts = |list: &str| {
         let mut parts: Vec<String> = list.split(',').map(str::to_ascii_lowercase).collect();

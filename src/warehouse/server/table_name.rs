@@ -1,5 +1,5 @@
-//! A table's name as the server spells it: a configuration may spell it otherwise where the server ignores case, and what
-//! we keep in our own tables stands under the server's spelling.
+//! A table's name as the server spells it. If the server ignores case, the configuration may spell it differently; lakectl's
+//! own tables use the server's spelling.
 
 use anyhow::{Context, Result};
 use mysql::Conn;
@@ -7,7 +7,7 @@ use mysql::prelude::Queryable;
 
 use super::connect::Server;
 
-/// None where there is no such table.
+/// The table's name as the server spells it; None if there is no such table.
 pub(in crate::warehouse) fn existing(conn: &mut Conn, table: &str) -> Result<Option<String>> {
     conn.exec_first(
         "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
@@ -16,7 +16,7 @@ pub(in crate::warehouse) fn existing(conn: &mut Conn, table: &str) -> Result<Opt
     .context("looking for the table")
 }
 
-/// Whether both name one table.
+/// Whether both names mean the same table.
 pub fn is_same(ignores_case: bool, one: &str, other: &str) -> bool {
     if ignores_case {
         one.to_lowercase() == other.to_lowercase()
@@ -25,7 +25,7 @@ pub fn is_same(ignores_case: bool, one: &str, other: &str) -> bool {
     }
 }
 
-/// What is equal for all spellings of one table.
+/// A name that is equal for all spellings of one table.
 pub(in crate::warehouse) fn folded(server: &Server, table: &str) -> String {
     if server.ignores_case {
         table.to_lowercase()

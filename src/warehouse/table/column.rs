@@ -1,6 +1,6 @@
 //! The columns of a target table, as information_schema describes them.
 
-/// What a column holds, and its limits.
+/// A column's type and limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::warehouse) enum ColumnType {
     Integer {
@@ -12,17 +12,17 @@ pub(in crate::warehouse) enum ColumnType {
         scale: u32,
         unsigned: bool,
     },
-    /// FLOAT where `single`, else DOUBLE.
+    /// FLOAT if `single`, else DOUBLE.
     Float {
         single: bool,
     },
-    /// CHAR where `fixed`: it loses trailing blanks.
+    /// CHAR if `fixed`: it loses trailing blanks.
     Text {
         chars_max: Option<u64>,
         bytes_max: u64,
         fixed: bool,
     },
-    /// BINARY where `fixed`: it is filled up with zero bytes.
+    /// BINARY if `fixed`: it is padded with zero bytes.
     Binary {
         bytes_max: u64,
         fixed: bool,
@@ -37,7 +37,7 @@ pub(in crate::warehouse) enum ColumnType {
     DateTime {
         places: u32,
     },
-    /// Ends in 2038, or, where `long`, in 2106.
+    /// Ends in 2106 if `long`, else in 2038.
     Timestamp {
         places: u32,
         long: bool,
@@ -46,7 +46,7 @@ pub(in crate::warehouse) enum ColumnType {
     Uuid,
     Inet4,
     Inet6,
-    /// Left to the server.
+    /// Any other type: only the server checks its values.
     Other,
 }
 
@@ -56,7 +56,7 @@ pub(in crate::warehouse) struct Column {
     pub kind: ColumnType,
     pub nullable: bool,
     pub in_key: bool,
-    /// NOT NULL and nothing fills it by itself: every row must bring it.
+    /// NOT NULL without a default: every row must fill it.
     pub required: bool,
     /// Computed by MySQL from other columns.
     pub generated: bool,
@@ -64,19 +64,19 @@ pub(in crate::warehouse) struct Column {
 }
 
 impl Column {
-    /// Whether its character set may lack a character of some text, or need more bytes for it than UTF-8.
+    /// Whether its character set may lack some characters, or need more bytes for them than UTF-8.
     pub fn has_own_characters(&self) -> bool {
         let collation = self.collation.as_deref().unwrap_or_default();
         matches!(self.kind, ColumnType::Text { .. }) && !collation.starts_with("utf8mb4_")
     }
 
-    /// Whether it is of MySQL's own type, which MariaDB has as text: that has a collation.
+    /// Whether it is MySQL's binary JSON type. MariaDB's is text, which has a collation.
     pub fn is_binary_json(&self) -> bool {
         self.kind == ColumnType::Json && self.collation.is_none()
     }
 }
 
-/// What information_schema says of a column, besides its name.
+/// A column's description in information_schema, without its name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TypeFacts {
     /// `decimal`
@@ -166,13 +166,13 @@ impl TypeFacts {
 }
 
 impl ColumnType {
-    /// Whether its values can be spelled in several ways, of which `spelling` knows one for all.
+    /// Whether its values can be spelled in several ways, see [`crate::warehouse::value::canonical`].
     pub fn has_spellings(&self) -> bool {
         matches!(self, ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6)
     }
 
-    /// Whether only the server can tell which values it takes.
-    pub(super) fn is_the_servers(&self) -> bool {
+    /// Whether only the server can decide which values it accepts.
+    pub(super) fn only_server_can_judge(&self) -> bool {
         self.has_spellings() || *self == ColumnType::Other
     }
 }

@@ -1,8 +1,8 @@
-//! The columns that a key's fields mean.
+//! Which column each field of a key fills.
 
 use std::borrow::Cow;
 
-/// The column of each field: by name where the names are the configured ones, else by place, which renames them.
+/// The column of each field: by name if the names are the configured ones, else by position, which renames them.
 pub(in crate::warehouse) fn by_name_or_place(
     fields: &[(Cow<'_, str>, &str)],
     names: &[String],
@@ -21,7 +21,7 @@ pub(in crate::warehouse) fn by_name_or_place(
         .collect();
     match by_name.iter().all(Option::is_none) {
         true => Some(columns.to_vec()),
-        // Some of the names are the configured ones: what the others mean can't be told.
+        // Only some of the names are the configured ones, so it is unclear what the others mean.
         false => by_name.into_iter().collect(),
     }
 }

@@ -1,4 +1,4 @@
-//! Which name in a record is which column, settled before anything is read as far as it can be.
+//! Which name in a record fills which column. As much as possible is decided before anything is read.
 
 use anyhow::Result;
 use std::collections::HashMap;
@@ -19,12 +19,12 @@ pub(in crate::warehouse) struct FieldNames {
     columns: HashMap<String, usize>,
 }
 
-/// Where the parts of a key go.
+/// Which columns a key fills.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::warehouse) enum KeyColumns {
     /// `names[i]`, as configured, fills column `columns[i]`.
     Named { names: Vec<String>, columns: Vec<usize> },
-    /// The names are on the wire; these primary-key columns must come from there.
+    /// Each key names its own fields, which must fill these primary-key columns.
     OnTheWire(Vec<usize>),
 }
 
@@ -58,7 +58,7 @@ impl FieldNames {
             };
             renamed.push((field.to_lowercase(), column.to_lowercase(), at));
         }
-        // A column that something is renamed to is no longer found under its own name.
+        // A column that a setting fills is no longer found under its own name.
         for (_, column, _) in &renamed {
             columns.remove(column);
         }
@@ -71,16 +71,14 @@ impl FieldNames {
     }
 }
 
-/// Settles names and key; the key and the window must fill the primary key, all of it and nothing beyond it.
+/// Plans names and key. The key and the window must fill exactly the primary key.
 ///
 /// # Errors
-/// A primary key that they don't fill: exit code 2.
+/// They don't fill the primary key: exit code 2.
 pub(in crate::warehouse) fn plan(topic: &Topic, table: &TargetTable) -> Result<(FieldNames, KeyPlan)> {
     let names = FieldNames::new(topic, table)?;
     if topic.key.format == KeyFormat::None {
-        return Err(usage(
-            "key.format is none: rows of a table need a key to be told apart",
-        ));
+        return Err(usage("key.format is none, but the rows of a table need a key"));
     }
     let (window_start, window_end) = match topic.key.window {
         None => (None, None),
@@ -110,7 +108,7 @@ pub(in crate::warehouse) fn plan(topic: &Topic, table: &TargetTable) -> Result<(
     Ok((names, plan))
 }
 
-/// What the configuration says of a field that fills a column of another name, as TOML.
+/// The setting, as TOML, that lets a field fill a column of another name.
 pub(in crate::warehouse) fn columns_setting(field: &str, column: &str) -> String {
     // TOML has JSON's escapes, too.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
@@ -123,8 +121,8 @@ pub(in crate::warehouse) fn columns_setting(field: &str, column: &str) -> String
     format!("warehouse.columns = {{ {key} = {} }}", quoted(column))
 }
 
-/// `column`: one for the window that the table has, outside of its primary key. Either bound of a window tells it apart
-/// from others of its key, which don't overlap or begin at other times.
+/// `column`: a column for the window that the table has outside of its primary key. Either bound identifies a window
+/// of a key, because the windows of a key don't overlap or begin at different times.
 fn no_window(table: &TargetTable, column: Option<usize>) -> anyhow::Error {
     let fix = match column {
         None => format!("name it: warehouse.columns = {{ {WINDOW_START} = \"…\" }}"),
@@ -170,7 +168,7 @@ fn key_columns(
                 table.key_names()
             ))),
             (false, _) => Ok(KeyColumns::OnTheWire(rest)),
-            // One column on the wire, one in the table: there is nothing to choose.
+            // The key is one value and the primary key one column, so there is nothing to choose.
             (true, 1) => Ok(KeyColumns::Named {
                 names: vec![table.columns[rest[0]].name.clone()],
                 columns: rest,

@@ -1,4 +1,4 @@
-//! The target table: its columns, and which of a record's fields fill them.
+//! The target table: its columns, and the fields of a record that fill them.
 
 pub(super) mod column;
 pub(super) mod key_fields;

@@ -1,4 +1,4 @@
-//! The target table as it is, read from information_schema, and what makes it unfit.
+//! Reads the target table from information_schema, and refuses tables that are unfit for upserts.
 
 use anyhow::{Context, Result};
 use mysql::prelude::{FromValue, Queryable};
@@ -18,12 +18,12 @@ pub(in crate::warehouse) struct TargetTable {
     pub columns: Vec<Column>,
     /// Indexes into `columns`, in the primary key's order.
     pub primary_key: Vec<usize>,
-    /// Whether the server may refuse a row for reasons that its columns' types don't tell.
+    /// Whether the server may refuse a row for reasons that the types of its columns don't show.
     pub may_refuse: bool,
 }
 
 impl TargetTable {
-    /// All columns in the order of statements: the primary key's, then the others.
+    /// All columns in the order that statements use: the primary key's, then the others.
     pub fn key_first(&self) -> impl Iterator<Item = usize> + Clone {
         let rest = (0..self.columns.len()).filter(|&at| !self.columns[at].in_key);
         self.primary_key.iter().copied().chain(rest)
@@ -38,7 +38,7 @@ impl TargetTable {
         names.join(", ")
     }
 
-    /// Key columns in which two different texts can be one row, with their collation.
+    /// Key columns, with their collation, in which two different texts can mean one row.
     pub fn folding_key_columns(&self) -> Vec<String> {
         self.primary_key
             .iter()
@@ -55,7 +55,7 @@ impl TargetTable {
 /// Reads the table `name` of the session's database.
 ///
 /// # Errors
-/// A table that is missing or unfit: exit code 2, with what to do.
+/// The table is missing or unfit: exit code 2, with what to do.
 pub(in crate::warehouse) fn read(conn: &mut Conn, server: &Server, name: &str) -> Result<TargetTable> {
     if is_our_own(name) {
         return Problem::usage(format!("`{name}` is a table of lakectl's own"))
@@ -74,12 +74,12 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, server: &Server, name: &str) -
     })
 }
 
-/// Constraints (MariaDB's JSON type is one, and bounds how deep values are nested), triggers (that the account may see),
-/// partitions, computed columns, and types and character sets that only the server knows.
+/// Whether there are constraints (MariaDB's JSON type is one, and limits nesting), triggers (that the account may see),
+/// partitions, computed columns, or types and character sets that only the server can check.
 fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> {
     if columns
         .iter()
-        .any(|column| column.generated || column.kind.is_the_servers() || column.has_own_characters())
+        .any(|column| column.generated || column.kind.only_server_can_judge() || column.has_own_characters())
     {
         return Ok(true);
     }
@@ -102,16 +102,16 @@ fn may_refuse(conn: &mut Conn, table: &str, columns: &[Column]) -> Result<bool> 
     Ok(others || !constraints.is_empty())
 }
 
-/// Whether it holds what lakectl itself must remember, in any case: some servers compare names so.
+/// Whether the table is one of lakectl's own, ignoring case, as some servers do.
 pub(in crate::warehouse) fn is_our_own(name: &str) -> bool {
     let name = name.to_lowercase();
     name.starts_with("lakectl_") || name == "user_permissions"
 }
 
-/// The name of a transactional table, as MySQL spells it.
+/// Finds a transactional table, and returns its name as MySQL spells it.
 ///
 /// # Errors
-/// A table that is missing, none, or not InnoDB's: exit code 2, with what to do.
+/// The table is missing, is a view, or is not InnoDB's: exit code 2, with what to do.
 pub(in crate::warehouse) fn find(conn: &mut Conn, name: &str) -> Result<String> {
     let facts: Option<(String, String, Option<String>)> = conn.exec_first(
         "SELECT TABLE_NAME, TABLE_TYPE, ENGINE FROM information_schema.TABLES \
@@ -171,7 +171,7 @@ pub(in crate::warehouse) fn read_columns(
             let text = |name| field::<String>(row, name);
             let name = text("name").context("information_schema names no column")?;
             let extra = text("extra").unwrap_or_default().to_uppercase();
-            // MySQL says DEFAULT_GENERATED of an expression as default, which is something else.
+            // DEFAULT_GENERATED is how MySQL marks a default that is an expression, which is not a generated column.
             let generated = extra.replace("DEFAULT_GENERATED", "").contains("GENERATED");
             let nullable = text("nullable").is_some_and(|nullable| nullable.eq_ignore_ascii_case("YES"));
             let filled = field::<mysql::Value>(row, "standard").is_some_and(|v| v != mysql::Value::NULL)
@@ -201,7 +201,7 @@ pub(in crate::warehouse) fn read_columns(
         .collect()
 }
 
-/// MariaDB's JSON type leaves nothing but `CHECK (json_valid(column))`.
+/// MariaDB's JSON type is visible only as `CHECK (json_valid(column))`.
 fn checked_json_columns(conn: &mut Conn, server: &Server, table: &str) -> Result<Vec<String>> {
     if server.flavor == Flavor::MySql {
         return Ok(Vec::new());
@@ -246,8 +246,8 @@ fn read_primary_key(conn: &mut Conn, table: &str, columns: &mut [Column]) -> Res
         }
         if columns[at].kind == ColumnType::Other {
             return Problem::usage(format!(
-                "`{name}` in the primary key of `{table}` is of a type that only MySQL can compare: which changes are of one row \
-                 could not be told"
+                "`{name}` in the primary key of `{table}` is of a type that only MySQL can compare: lakectl could not see which \
+                 changes belong to one row"
             ))
             .fix("make it a VARCHAR")
             .err();

@@ -1,13 +1,13 @@
-//! MariaDB's types whose values can be spelled in several ways: in a key, all spellings are one row.
+//! MariaDB's UUID and INET types: a value can be spelled in several ways, and in a key all spellings mean one row.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::warehouse::table::column::ColumnType;
 
-/// Where the hyphens of a UUID stand.
+/// The places of the hyphens in a UUID.
 const HYPHENS: [usize; 4] = [8, 13, 18, 23];
 
-/// The one spelling of the value; None of a text that is no value of this type, or that only the server can read.
+/// The one spelling of the value; None if the text is not a value of this type, or only the server can read it.
 pub(in crate::warehouse) fn canonical(kind: &ColumnType, text: &str) -> Option<String> {
     match kind {
         ColumnType::Uuid => uuid(text),
@@ -17,7 +17,7 @@ pub(in crate::warehouse) fn canonical(kind: &ColumnType, text: &str) -> Option<S
     }
 }
 
-/// With its hyphens or without any, in any case.
+/// Reads a UUID with all its hyphens or without any, in upper or lower case.
 fn uuid(text: &str) -> Option<String> {
     let is_hyphened = text.len() == 36 && HYPHENS.iter().all(|&at| text.as_bytes()[at] == b'-');
     let mut digits = if is_hyphened {

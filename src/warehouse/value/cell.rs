@@ -1,9 +1,9 @@
-//! A value on its way from a record into a column.
+//! One value of a record, converted for a column.
 
 use mysql::Value;
 use std::borrow::Cow;
 
-/// A column's value, in the record's own bytes where it can be.
+/// A column's value, borrowed from the record's bytes if possible.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::warehouse) enum Cell<'a> {
     Null,
@@ -39,7 +39,7 @@ impl<'a> Cell<'a> {
         }
     }
 
-    /// What it takes on the wire, about.
+    /// Approximate size on the wire, in bytes.
     pub fn wire_bytes(&self) -> usize {
         match self {
             Cell::Bytes(bytes) => bytes_on_wire(bytes.len()),
@@ -48,15 +48,15 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A value's length goes before it.
+/// The size of bytes on the wire, with their length before them.
 pub(in crate::warehouse) fn bytes_on_wire(length: usize) -> usize {
     length + 9
 }
 
-/// Numbers and times, at most.
+/// The most that a number or time takes on the wire.
 pub(in crate::warehouse) const FIXED_ON_WIRE: usize = 13;
 
-/// What values take on the wire, in bytes, about.
+/// Approximate size of values on the wire, in bytes.
 pub(in crate::warehouse) fn values_bytes(values: &[Value]) -> usize {
     values
         .iter()

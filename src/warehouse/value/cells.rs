@@ -1,4 +1,4 @@
-//! The values of one row, as a record gives them.
+//! The values of one row, read from a record.
 
 use mysql::Value;
 
@@ -7,26 +7,26 @@ use super::convert::{Input, convert, surely_fits};
 use super::refusal::{Refusal, RefusalKind};
 use crate::warehouse::table::target::TargetTable;
 
-/// What a record gives the table's columns.
+/// The values that a record has for the table's columns.
 #[derive(Debug, Clone, Default)]
 pub(in crate::warehouse) struct RowValues<'a> {
     /// The values that were wanted.
     pub cells: Vec<Option<Cell<'a>>>,
-    /// What each column takes on the wire, about; 0: the record does not fill it.
+    /// Approximate size of each column's value on the wire; 0 if the record does not fill the column.
     pub sizes: Vec<usize>,
 }
 
-/// What a record is read for.
+/// Which values are read from a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse) enum Wanted {
-    /// The primary key's values and times. Of the rest only whether the columns take it: most records are followed by
-    /// another of their key before they are ever written.
+    /// The primary key's values and times; the other fields are only checked, because most records are replaced by a later
+    /// one of their key before they are written.
     Fold,
     Values,
 }
 
 impl<'a> RowValues<'a> {
-    /// The same memory, holding nothing of the record before.
+    /// The same memory, without the previous record's values.
     pub fn emptied<'b>(mut self) -> RowValues<'b> {
         self.cells.clear();
         self.sizes.clear();
@@ -48,7 +48,7 @@ impl<'a> RowValues<'a> {
         Ok(())
     }
 
-    /// Sets a column that is no part of the key to a field of the record's value.
+    /// Sets a column outside of the key to a field of the record's value.
     pub fn set_field(
         &mut self,
         table: &TargetTable,
@@ -73,7 +73,7 @@ impl<'a> RowValues<'a> {
         self.set(table, at, &input)
     }
 
-    /// The primary key's values; fields don't touch them.
+    /// The primary key's values, which fields of the value never overwrite.
     pub fn key(&self, table: &TargetTable) -> Vec<Value> {
         let filled = |&at: &usize| self.cells[at].clone().map_or(Value::NULL, Cell::into_value);
         table.primary_key.iter().map(filled).collect()

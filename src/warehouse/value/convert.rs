@@ -1,6 +1,6 @@
-//! From what a record says to what a column takes, losing nothing silently.
+//! Converts a record's values into what their columns hold, and loses nothing silently.
 //!
-//! Whatever can be known of a column is checked here, so that the server's own refusals are the rare rest.
+//! It checks everything that the column's definition shows, so that the server itself rarely has to refuse a row.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ use crate::warehouse::table::column::{Column, ColumnType};
 pub(in crate::warehouse) enum Input<'a> {
     Null,
     Bool(bool),
-    /// As it was written.
+    /// A number as it was written.
     Number(Cow<'a, str>),
     Text(Cow<'a, str>),
     /// An object or array, as it was written.
@@ -30,7 +30,7 @@ pub(in crate::warehouse) enum Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// Of one valid JSON value.
+    /// Reads one valid JSON value.
     pub fn from_json(raw: &'a str) -> Result<Input<'a>, String> {
         let raw = without_blanks(raw);
         Ok(match raw.as_bytes().first() {
@@ -60,7 +60,7 @@ impl<'a> Input<'a> {
             Input::Text(text) => serde_json::to_string(text)
                 .map(Cow::Owned)
                 .map_err(|e| e.to_string()),
-            Input::Bytes(_) => Err("bytes are no JSON".to_owned()),
+            Input::Bytes(_) => Err("bytes are not JSON".to_owned()),
         }
     }
 
@@ -74,7 +74,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// What `as_number` would read, as it was written.
+    /// The text that `as_number` would parse.
     fn number_text(&self) -> Option<&str> {
         match self {
             Input::Number(text) | Input::Text(text) => Some(text),
@@ -82,7 +82,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Numbers, and text that is one (a delimited key, a DECIMAL that was written as a string).
+    /// Reads a number, or text that holds one (a delimited key, a DECIMAL that was written as a string).
     fn as_number(&self) -> Result<Decimal, String> {
         let number = match self {
             Input::Bool(value) => Decimal::parse(if *value { "1" } else { "0" }),
@@ -90,12 +90,12 @@ impl<'a> Input<'a> {
             Input::Bytes(bytes) => std::str::from_utf8(bytes).ok().and_then(Decimal::parse),
             Input::Nested(_) | Input::Null => None,
         };
-        number.ok_or_else(|| "no number".to_owned())
+        number.ok_or_else(|| "not a number".to_owned())
     }
 }
 
-/// What a JSON value takes on the wire, about, where a column that is no part of the key surely holds it as it is. None:
-/// `convert` knows. Times are always its.
+/// The fast path: the approximate wire size of a JSON value, if a column outside of the key certainly holds it as it is.
+/// None means that `convert` must decide, as it always does for times.
 pub(super) fn surely_fits(column: &Column, raw: &str) -> Option<usize> {
     match (&column.kind, raw.as_bytes()) {
         (
@@ -120,13 +120,13 @@ pub(super) fn surely_fits(column: &Column, raw: &str) -> Option<usize> {
 
 fn without_blanks(raw: &str) -> &str {
     match raw.as_bytes() {
-        // Mostly there are none.
+        // Most values have no blanks around them.
         [first, .., last] if *first > b' ' && *last > b' ' => raw,
         _ => raw.trim_matches([' ', '\t', '\n', '\r']),
     }
 }
 
-/// Without a look at each byte whether it is the last: the processor compares many at once.
+/// Does not stop at the first one, so that the loop vectorises.
 fn has_escapes(raw: &str) -> bool {
     raw.bytes().fold(false, |found, byte| found | (byte == b'\\'))
 }
@@ -138,7 +138,7 @@ fn text_cell(text: Cow<'_, str>) -> Cell<'_> {
     })
 }
 
-/// The value for `column`, or why it can't hold this one. Reasons never repeat the value.
+/// The value for `column`, or the reason why the column can't hold it. Reasons never repeat the value.
 pub(in crate::warehouse) fn convert<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, RefusalKind> {
     match input {
         Input::Null if column.nullable => Ok(Cell::Null),
@@ -183,7 +183,7 @@ fn integer(input: &Input<'_>, min: i128, max: i128) -> Result<Cell<'static>, Str
         Some(number) => Some(number),
         None => input.as_number()?.integer(),
     }) else {
-        return Err("no whole number that fits".to_owned());
+        return Err("not a whole number, or too large".to_owned());
     };
     if number < min || number > max {
         return Err(format!("out of range {min} to {max}"));
@@ -194,7 +194,7 @@ fn integer(input: &Input<'_>, min: i128, max: i128) -> Result<Cell<'static>, Str
     }
 }
 
-/// Digits that surely fit, which is what most integers are.
+/// Reads an integer of up to 18 digits, as most are; None for anything else.
 fn plain_integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let plain = (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -214,7 +214,7 @@ fn decimal<'a>(input: &Input<'a>, precision: u32, scale: u32, unsigned: bool) ->
     }
 }
 
-/// Whether it is written as it would be sent: no sign, as many places as the column has, no zeros before it.
+/// Whether the number is already written as the column has it: no sign, the same decimal places, no leading zeros.
 fn is_plain_decimal(text: &str, precision: u32, scale: u32) -> bool {
     let (text, scale) = (text.as_bytes(), scale as usize);
     let point = usize::from(scale > 0);
@@ -233,7 +233,7 @@ fn float(input: &Input<'_>, single: bool) -> Result<Cell<'static>, String> {
     input.as_number()?;
     let number: f64 = input.as_text()?.parse().or_else(|_| match input {
         Input::Bool(value) => Ok(f64::from(u8::from(*value))),
-        _ => Err("no number".to_owned()),
+        _ => Err("not a number".to_owned()),
     })?;
     if !number.is_finite() || (single && number.abs() > f64::from(f32::MAX)) {
         return Err("out of range".to_owned());
@@ -249,7 +249,7 @@ fn text<'a>(
     fixed: bool,
 ) -> Result<Cell<'a>, String> {
     let text = input.as_text()?;
-    // MySQL cuts surplus trailing blanks silently, even in strict mode: so the count is ours.
+    // The length is checked here, because MySQL cuts surplus trailing blanks silently, even in strict mode.
     if let Some(max) = chars_max {
         let over = text.len() as u64 > max && text.chars().count() as u64 > max;
         if over {
@@ -270,14 +270,14 @@ fn binary<'a>(input: &Input<'a>, bytes_max: u64, fixed: bool) -> Result<Cell<'a>
         Input::Text(text) => STANDARD
             .decode(text.as_bytes())
             .map(Cow::Owned)
-            .map_err(|_| "no base64, which is how JSON carries bytes".to_owned())?,
-        _ => return Err("no bytes".to_owned()),
+            .map_err(|_| "not base64, which is how JSON carries bytes".to_owned())?,
+        _ => return Err("not bytes, which JSON carries as base64 text".to_owned()),
     };
     if bytes.len() as u64 > bytes_max {
         return Err(format!("longer than {bytes_max} bytes"));
     }
     if let (true, Ok(length)) = (fixed, usize::try_from(bytes_max)) {
-        // As MySQL stores it: what is compared with it must be as long.
+        // MySQL stores it so, and a value that is compared with it must be as long.
         bytes.to_mut().resize(length, 0);
     }
     Ok(Cell::Bytes(bytes))
@@ -301,21 +301,21 @@ fn member(input: &Input<'_>, members: &[String]) -> Result<Cell<'static>, String
     });
     match found {
         Some(member) => Ok(Cell::Bytes(member.clone().into_bytes().into())),
-        None => Err("none of the ENUM's values".to_owned()),
+        None => Err("not one of the ENUM's values".to_owned()),
     }
 }
 
-/// In a key, only what has one spelling: rows are told apart by it.
+/// A key column takes only values whose one spelling is known, because it decides which row is meant.
 fn spelled<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
     let text = input.as_text()?;
     match canonical(&column.kind, &text) {
         Some(canonical) => Ok(text_cell(canonical.into())),
-        None if column.in_key => Err("no value of the column's type".to_owned()),
+        None if column.in_key => Err("not a value of the column's type".to_owned()),
         None => Ok(text_cell(text)),
     }
 }
 
-/// Text that looks like epoch milliseconds is read as such: delimited keys carry numbers as text.
+/// Text that looks like epoch milliseconds is read as them, because delimited keys carry numbers as text.
 fn date_time(input: &Input<'_>) -> Result<NaiveDateTime, String> {
     match input {
         Input::Number(_) => time::from_epoch_ms(&input.as_number()?),
@@ -328,7 +328,7 @@ fn date_time(input: &Input<'_>) -> Result<NaiveDateTime, String> {
                 time::parse_iso(&text)
             }
         }
-        _ => Err("no date or time".to_owned()),
+        _ => Err("not a date or time".to_owned()),
     }
 }
 
@@ -338,7 +338,7 @@ fn date(column: &Column, input: &Input<'_>) -> Result<Value, String> {
     }
     let time = date_time(input)?;
     if column.in_key && time.time() != NaiveTime::MIN {
-        // Two keys would become one row.
+        // Otherwise two keys would become one row.
         return Err("a primary-key column without a time of day can't hold this time".to_owned());
     }
     time::date_value(time.date())
@@ -347,7 +347,7 @@ fn date(column: &Column, input: &Input<'_>) -> Result<Value, String> {
 fn clock(column: &Column, input: &Input<'_>, places: u32) -> Result<Value, String> {
     let time = match input {
         Input::Number(_) => time::from_ms_of_day(&input.as_number()?)?,
-        _ => time::parse_clock(&input.as_text()?).ok_or("no time of day")?,
+        _ => time::parse_clock(&input.as_text()?).ok_or("not a time of day")?,
     };
     moment(column, DateTime::UNIX_EPOCH.date_naive().and_time(time), places).map(|value| match value {
         Value::Date(_, _, _, hour, minute, second, micros) => {
@@ -378,7 +378,7 @@ fn moment(column: &Column, time: NaiveDateTime, places: u32) -> Result<Value, St
     use chrono::Timelike;
     let (micros, lost) = time::truncated_micros(time.nanosecond(), places);
     if lost && column.in_key {
-        // Two keys would become one row.
+        // Otherwise two keys would become one row.
         return Err(format!(
             "a primary-key column with {places} decimal places of a second can't hold this time"
         ));

@@ -11,7 +11,7 @@ pub(in crate::warehouse) struct Decimal {
     exponent: i64,
 }
 
-/// Exponents beyond this stand for no number that any column could hold, or for zero.
+/// A number with a larger exponent is zero, or does not fit any column.
 const EXPONENT_MAX: i64 = 1_000_000;
 
 impl Decimal {
@@ -44,7 +44,7 @@ impl Decimal {
     }
 
     /// Rounded, half away from zero as MySQL does, to `scale` decimal places;
-    /// None where more than `precision` digits would be needed.
+    /// None if that takes more than `precision` digits.
     pub fn fixed(&self, precision: u32, scale: u32) -> Option<Fixed> {
         let surplus = -i64::from(scale) - self.exponent;
         let digits = match usize::try_from(surplus) {
@@ -52,7 +52,7 @@ impl Decimal {
             Err(_) => {
                 let mut digits = self.digits.clone();
                 let zeros = usize::try_from(-surplus).ok()?;
-                // Before anything is allocated for an exponent from outside.
+                // Checked before memory is allocated for an exponent from outside.
                 if !digits.is_empty() && digits.len() + zeros > precision as usize {
                     return None;
                 }
@@ -69,7 +69,7 @@ impl Decimal {
         })
     }
 
-    /// The number as an integer; None where it has a fraction or is out of reach.
+    /// The number as an integer; None if it has a fraction or is too large.
     pub fn integer(&self) -> Option<i128> {
         let zeros = self.digits.iter().rev().take_while(|&&digit| digit == 0).count();
         if self.digits.is_empty() {
@@ -81,7 +81,7 @@ impl Decimal {
         self.floor()
     }
 
-    /// The largest integer that is not above the number; None where it is out of reach.
+    /// The largest integer that is not above the number; None if it is too large.
     pub fn floor(&self) -> Option<i128> {
         let cut = usize::try_from(-self.exponent)
             .unwrap_or(0)
@@ -131,7 +131,7 @@ fn rounded(digits: &[u8], dropped: usize) -> Vec<u8> {
     result
 }
 
-/// A decimal with as many places as its column; its text is the same for equal numbers.
+/// A decimal with its column's decimal places; equal numbers have equal text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::warehouse) struct Fixed {
     pub(super) negative: bool,

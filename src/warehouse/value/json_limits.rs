@@ -1,12 +1,12 @@
-//! What MySQL's JSON type can't hold, though it is JSON.
+//! Limits of MySQL's JSON type: it can't hold all valid JSON.
 
-/// Arrays and objects within each other.
+/// How deeply arrays and objects may be nested.
 const LEVELS_MAX: usize = 100;
 const NAME_BYTES_MAX: usize = 65_535;
 
-/// Why the type can't hold a valid JSON text.
+/// Checks a valid JSON text against the limits.
 pub(in crate::warehouse) fn check(json: &str) -> Result<(), String> {
-    // Without a look at strings, which are mostly short, and few are nested at all.
+    // The fast path need not find the strings: most texts are short and hardly nested.
     let opening = json.bytes().filter(|&byte| byte == b'[' || byte == b'{').count();
     if opening <= LEVELS_MAX && json.len() <= NAME_BYTES_MAX {
         return Ok(());
@@ -34,7 +34,7 @@ pub(in crate::warehouse) fn check(json: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Behind the string that goes on at `at`.
+/// The place after the end of a string, if `at` is inside of it.
 fn string_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
         match byte {
@@ -46,7 +46,7 @@ fn string_end(bytes: &[u8], mut at: usize) -> usize {
     bytes.len()
 }
 
-/// Escapes are longer than what they stand for.
+/// Escapes are decoded before counting, because they are longer than the characters they stand for.
 fn is_too_long(name: &str) -> bool {
     name.len() > NAME_BYTES_MAX
         && serde_json::from_str::<String>(name).is_ok_and(|name| name.len() > NAME_BYTES_MAX)

@@ -1,4 +1,4 @@
-//! JSON values as values of MySQL columns: exact, or refused with a reason.
+//! JSON values become values of MySQL columns: exact, or refused with a reason.
 
 pub(super) mod canonical;
 pub(super) mod cell;

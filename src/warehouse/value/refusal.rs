@@ -1,11 +1,11 @@
-//! Why no row can be made of a record. In words it is only put where it is kept or told.
+//! Why a record can't become a row. It is put into words only when it is stored or shown.
 
 use crate::warehouse::table::target::TargetTable;
 
 /// What is refused, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::warehouse) struct Refusal {
-    /// The table's column that it is about, as an index into its columns.
+    /// The column that refused, as an index into the table's columns.
     pub column: Option<usize>,
     pub kind: RefusalKind,
 }
@@ -16,18 +16,18 @@ pub(in crate::warehouse) enum RefusalKind {
     Key(String),
     /// The value can't be read, or has no fields.
     Value(String),
-    /// No statement can carry the row to the server.
+    /// The row is larger than the server takes in one packet.
     TooLarge { packet_max: usize },
-    /// The column must be filled, and the record doesn't.
+    /// The column must be filled, and the record does not fill it.
     Missing,
-    /// The record says null, and the column doesn't take it.
+    /// The field is null, and the column is NOT NULL.
     Null,
     /// The column can't hold the value.
     Unfit(String),
 }
 
 impl From<RefusalKind> for Refusal {
-    /// Of the record as a whole.
+    /// Refuses the record as a whole.
     fn from(kind: RefusalKind) -> Refusal {
         Refusal { column: None, kind }
     }
@@ -50,8 +50,8 @@ impl RefusalKind {
             RefusalKind::TooLarge { packet_max } => {
                 format!("larger than the server's max_allowed_packet, {packet_max} bytes")
             }
-            RefusalKind::Missing => "NOT NULL, and the record has none".to_owned(),
-            RefusalKind::Null => "the column is NOT NULL, the value null".to_owned(),
+            RefusalKind::Missing => "NOT NULL, and the record has no value for it".to_owned(),
+            RefusalKind::Null => "the column is NOT NULL, and the value is null".to_owned(),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Refusal {
         }
     }
 
-    /// As `lakectl_rejects` keeps it. It never repeats the value.
+    /// The reason as `lakectl_rejects` keeps it. It never repeats the value.
     pub fn in_words(&self, table: &TargetTable) -> String {
         match self.column.and_then(|at| table.columns.get(at)) {
             Some(column) => format!("column {}: {}", column.name, self.kind.in_words()),

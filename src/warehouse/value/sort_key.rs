@@ -1,10 +1,10 @@
-//! Primary keys as bytes, by which rows are found and put in order.
+//! Primary keys as bytes, which find rows and sort them.
 
 use mysql::Value;
 
 use super::cell::{Cell, values_bytes};
 
-/// Bytes that are equal for equal keys and sort as the key's values do, so that locks are taken in one order.
+/// Bytes that are equal for equal keys and sort as the key's values do, so that all transactions lock rows in one order.
 pub(in crate::warehouse) fn sort_key(values: &[Value]) -> Box<[u8]> {
     let mut out = Vec::with_capacity(values_bytes(values) + values.len());
     for value in values {
@@ -13,7 +13,7 @@ pub(in crate::warehouse) fn sort_key(values: &[Value]) -> Box<[u8]> {
     out.into()
 }
 
-/// Adds one value of a key to the bytes that it is sorted by.
+/// Adds one value of a key to its bytes.
 pub(in crate::warehouse) fn push_cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
     match cell {
         Cell::Null => out.push(0),
@@ -27,7 +27,7 @@ pub(in crate::warehouse) fn push_cell(out: &mut Vec<u8>, cell: &Cell<'_>) {
                     out.push(255);
                 }
             }
-            // Below every escaped zero: a prefix sorts first and never runs into the next value.
+            // It is below every escaped zero, so a prefix sorts first and never runs into the next value.
             out.extend([0, 0]);
         }
         Cell::Double(number) => push_float(out, *number),
@@ -66,7 +66,7 @@ fn push_float(out: &mut Vec<u8>, number: f64) {
     out.extend(ordered.to_be_bytes());
 }
 
-/// As a number that sorts as they do: most keys need no further look.
+/// The first bytes as a number that sorts as they do: for most keys it decides the order.
 pub(in crate::warehouse) fn first_bytes(key: &[u8]) -> u128 {
     let mut first = [0; 16];
     let length = key.len().min(16);

@@ -1,18 +1,18 @@
-//! Dates and times: ISO 8601 and epoch numbers become MySQL's own, in UTC.
+//! Dates and times: ISO 8601 and epoch numbers become MySQL's values, in UTC.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Timelike};
 use mysql::Value;
 
 use super::decimal::Decimal;
 
-/// The last day of year 9999, in days since 1970: what DATE and DATETIME end with.
+/// The last day of year 9999, in days since 1970: the end of DATE and DATETIME.
 const DAY_MAX: i128 = 2_932_896;
 
-/// An ISO 8601 date, with or without a time; without an offset it is UTC.
+/// Reads an ISO 8601 date, with or without a time; without an offset it is UTC.
 ///
 /// Java's `…+01:00[Europe/Paris]` is read by its offset.
 pub(super) fn parse_iso(text: &str) -> Result<NaiveDateTime, String> {
-    let wrong = || "no ISO 8601 date or time".to_owned();
+    let wrong = || "not an ISO 8601 date or time".to_owned();
     let text = match text.split_once('[') {
         Some((time, zone)) if zone.ends_with(']') => time,
         _ => text,
@@ -63,7 +63,7 @@ pub(super) fn parse_clock(text: &str) -> Option<chrono::NaiveTime> {
     chrono::NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)
 }
 
-/// Seconds east of UTC of `Z`, `+02`, `+0200`, `+02:00`, or nothing.
+/// The offset in seconds east of UTC, from `Z`, `+02`, `+0200`, `+02:00`, or nothing.
 fn parse_offset(text: &str) -> Option<i64> {
     let sign = match text.as_bytes().first() {
         None | Some(b'Z' | b'z') => return (text.len() <= 1).then_some(0),
@@ -91,7 +91,7 @@ fn digits(text: &str) -> Option<u32> {
         .flatten()
 }
 
-/// Epoch milliseconds; a fraction of a millisecond is dropped.
+/// Reads epoch milliseconds; a fraction of a millisecond is dropped.
 pub(super) fn from_epoch_ms(number: &Decimal) -> Result<NaiveDateTime, String> {
     number
         .floor()
@@ -101,27 +101,27 @@ pub(super) fn from_epoch_ms(number: &Decimal) -> Result<NaiveDateTime, String> {
         .ok_or_else(|| "epoch milliseconds out of range".to_owned())
 }
 
-/// ksqlDB's DATE: days since 1970.
+/// Reads ksqlDB's DATE: days since 1970.
 pub(super) fn from_epoch_days(number: &Decimal) -> Result<NaiveDate, String> {
     number
         .integer()
         .filter(|days| days.abs() <= DAY_MAX)
         .and_then(|days| NaiveDate::default().checked_add_signed(TimeDelta::days(i64::try_from(days).ok()?)))
-        .ok_or_else(|| "no days since 1970 that a DATE can hold".to_owned())
+        .ok_or_else(|| "not a number of days since 1970 that a DATE can hold".to_owned())
 }
 
-/// ksqlDB's TIME: milliseconds of the day.
+/// Reads ksqlDB's TIME: milliseconds since midnight.
 pub(super) fn from_ms_of_day(number: &Decimal) -> Result<chrono::NaiveTime, String> {
     let ms = number.integer().filter(|ms| (0..86_400_000).contains(ms));
     ms.and_then(|ms| u32::try_from(ms).ok())
         .and_then(|ms| {
             chrono::NaiveTime::from_num_seconds_from_midnight_opt(ms / 1000, ms % 1000 * 1_000_000)
         })
-        .ok_or_else(|| "no milliseconds of a day".to_owned())
+        .ok_or_else(|| "not a number of milliseconds since midnight".to_owned())
 }
 
-/// Cut to `places` decimal places of a second, because MySQL would round: 23:59:59.7 is not tomorrow.
-/// The second value tells whether anything was lost.
+/// Cuts a time to `places` decimal places of a second, because MySQL would round: 23:59:59.7 must not become tomorrow.
+/// The second value is whether anything was lost.
 pub(super) fn truncated_micros(nanos: u32, places: u32) -> (u32, bool) {
     let unit = 10u32.pow(9 - places.min(6));
     let kept = nanos - nanos % unit;
@@ -132,7 +132,7 @@ pub(super) fn date_value(day: NaiveDate) -> Result<Value, String> {
     date_time_value(day.and_time(chrono::NaiveTime::MIN), 0)
 }
 
-/// A DATETIME or TIMESTAMP parameter.
+/// The time as a DATETIME or TIMESTAMP parameter.
 pub(in crate::warehouse) fn date_time_value(time: NaiveDateTime, micros: u32) -> Result<Value, String> {
     match u16::try_from(time.year()) {
         Ok(year @ 1..=9999) => Ok(Value::Date(

@@ -1,4 +1,4 @@
-//! One change of one row, as it waits to be written.
+//! One change of one row, waiting to be written.
 
 use mysql::Value;
 
@@ -6,13 +6,13 @@ use crate::memory::prefetch::fetch;
 use crate::record::{Rank, Record};
 use crate::warehouse::value::cell::values_bytes;
 
-/// What a change takes beside its data: places in the vector and the index, and in the order while it is made, allocator.
+/// Memory of a change beside its data: the vector, the index, the sorting, and the allocator.
 pub(super) const OVERHEAD_BYTES: usize = 192;
 
-/// What one row is to become, and the record that says so.
+/// A row's change, and the record that makes it.
 ///
-/// The record's bytes are all that is kept of an update: they are needed for `lakectl_rejects`, should the server refuse
-/// the row, and what was taken once is read again when it is written. Most updates are followed by another before that.
+/// An update keeps only the record's bytes. `lakectl_rejects` needs them if the server refuses the row, and the values are
+/// read from them again when the row is written: most updates are replaced by another before that.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct PendingChange {
     pub partition: i32,
@@ -20,7 +20,7 @@ pub(in crate::warehouse) struct PendingChange {
     /// The latest timestamp that the key has had in this Kafka partition.
     pub latest_ms: i64,
     pub write: Write,
-    /// What it is found and sorted by, then the record's key, then its value: one piece of memory.
+    /// The sort key, then the record's key, then its value: one piece of memory.
     raw: Vec<u8>,
     sort_key_length: usize,
     key_length: Option<usize>,
@@ -30,17 +30,17 @@ pub(in crate::warehouse) struct PendingChange {
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) enum Write {
     Upsert {
-        /// Index into [`super::batch::Batch::shapes`].
+        /// Index into [`super::Batch::shapes`].
         shape: usize,
-        /// About what its values take on the wire.
+        /// Approximate size of its values on the wire.
         wire_bytes: usize,
-        /// The values of the shape's columns, the primary key's first, where they come from several records.
+        /// The values of the shape's columns, the primary key's first, if they come from several records.
         merged: Option<Vec<Value>>,
     },
     Delete {
         key: Vec<Value>,
-        /// The record has a row for the key, but one that a purge has erased.
-        erased: bool,
+        /// The record has a row for the key, but one that a purge keeps away.
+        purged: bool,
     },
 }
 
@@ -61,7 +61,7 @@ impl PendingChange {
         pending
     }
 
-    /// In the memory of the one before, where it has the room.
+    /// Replaces the change, in the same memory if there is room.
     pub fn replace(&mut self, record: &Record<'_>, write: Write) {
         let length = raw_length(self.sort_key(), record);
         if self.raw.capacity() < length || self.raw.capacity() / 2 > room(length) {
@@ -83,17 +83,17 @@ impl PendingChange {
         self.has_value = record.value.is_some();
     }
 
-    /// Equal for records of the same row, and in the order of the primary key.
+    /// Bytes that are equal for records of the same row, and sort as the primary key does.
     pub fn sort_key(&self) -> &[u8] {
         &self.raw[..self.sort_key_length]
     }
 
-    /// Has the processor fetch it into its cache.
+    /// Fetches the change into the processor's cache.
     pub fn fetch(&self) {
         fetch(&self.raw);
     }
 
-    /// As it came, but for its headers and its timestamp, which is the latest of the key in its Kafka partition.
+    /// The record as it came, without its headers. The timestamp is the key's latest in its Kafka partition.
     pub fn record(&self) -> Record<'_> {
         let record = &self.raw[self.sort_key_length..];
         let (key, value) = record.split_at(self.key_length.unwrap_or(0));
@@ -107,12 +107,12 @@ impl PendingChange {
         }
     }
 
-    /// Whether the key lives where this is from, see [`Rank`].
+    /// What decides between changes from different Kafka partitions, see [`Rank`].
     pub fn rank(&self) -> Rank {
         Rank::of(self.latest_ms, self.partition)
     }
 
-    /// What its parameters take on the wire, in bytes, about.
+    /// Approximate size of its parameters on the wire, in bytes.
     pub fn wire_bytes(&self) -> usize {
         match &self.write {
             Write::Upsert { wire_bytes, .. } => *wire_bytes,
@@ -120,7 +120,7 @@ impl PendingChange {
         }
     }
 
-    /// Memory that it takes, in bytes, about.
+    /// Approximate memory, in bytes.
     pub fn size(&self) -> usize {
         let values = match &self.write {
             Write::Upsert { merged, .. } => merged.as_deref().unwrap_or_default(),
@@ -137,13 +137,13 @@ impl PendingChange {
         }
     }
 
-    /// Whether it would have brought back what a purge has erased.
-    pub fn is_erased(&self) -> bool {
-        matches!(self.write, Write::Delete { erased: true, .. })
+    /// Whether the record would have brought back a row that a purge has deleted.
+    pub fn is_purged(&self) -> bool {
+        matches!(self.write, Write::Delete { purged: true, .. })
     }
 }
 
-/// What follows a record is often a little longer, and shall fit as well.
+/// Rounds up: the next record of a key is often a little longer, and should fit too.
 fn room(length: usize) -> usize {
     length.next_multiple_of(32)
 }
@@ -159,7 +159,7 @@ impl PendingChange {
             partition: 0,
             offset: 0,
             latest_ms: 0,
-            write: Write::Delete { key, erased: false },
+            write: Write::Delete { key, purged: false },
             raw: Vec::new(),
             sort_key_length: 0,
             key_length: None,

@@ -1,4 +1,4 @@
-//! What was read and not yet written: the newest change per primary key.
+//! A batch: the newest change per primary key, read but not yet written.
 
 pub(in crate::warehouse) mod change;
 pub(super) mod recent_keys;
@@ -24,31 +24,32 @@ pub(in crate::warehouse) struct Batch {
     index: Places,
     seed: Seed,
     in_order: bool,
-    /// Tombstones that a later upsert of the same key followed: the old row goes all the same, with all its columns.
+    /// Tombstones that were followed by an upsert of the same key: the old row must still be deleted, with all its columns.
     pub(super) reborn: BTreeMap<Box<[u8]>, PendingChange>,
-    /// Of keys that were changed more than once, every change as its record has it, in order: should the server refuse
-    /// what they fold to, each is tried by itself. Only kept for tables that can refuse.
+    /// For keys that were changed more than once: every change as its record has it, in order. If the server refuses
+    /// the folded change, each is tried alone. Kept only for tables that can refuse.
     pub versions: BTreeMap<Box<[u8]>, Vec<PendingChange>>,
     keeps_versions: bool,
-    /// Of keys whose changes are of several Kafka partitions, of several kinds, or may be refused one by one: every change in order, the first one as it had been folded. Whether a batch before had a newer change decides what
-    /// they fold to. Only kept where that is to be found out.
+    /// For keys whose changes come from several Kafka partitions, are of several kinds, or may be refused one by one: every
+    /// change in order, the first one as it had been folded. Their result depends on whether an earlier batch had a newer
+    /// change. Kept only by rebuilds, which find that out.
     histories: BTreeMap<Box<[u8]>, Vec<PendingChange>>,
     keeps_histories: bool,
     /// Distinct sets of columns.
     pub shapes: Vec<Vec<usize>>,
     shape_of: HashMap<Vec<usize>, usize>,
-    /// Which columns the row before filled, and the number of that set.
+    /// Which columns the previous row filled, and the number of that set.
     filled: Vec<bool>,
     filled_shape: usize,
     pub rejects: Vec<Reject>,
     /// Primary keys of refused records: a rebuild keeps their rows.
     pub kept: BTreeMap<Box<[u8]>, Vec<Value>>,
-    /// What batches before this one have held, where keys can move between the Kafka partitions of a run.
+    /// Keys of earlier batches, if keys can move between the Kafka partitions of a run.
     written: Option<RecentKeys>,
     bytes: usize,
 }
 
-/// Reads the values of an update again.
+/// Reads the values of an update again from its record.
 pub(super) type Reread<'a> = &'a mut dyn FnMut(&Record<'_>) -> Vec<Value>;
 
 impl Batch {
@@ -60,17 +61,17 @@ impl Batch {
         }
     }
 
-    /// From now on the order of batches decides which change of a key is the last.
+    /// Forgets the keys of earlier batches: from now on a later batch always has the later change.
     pub(super) fn forget_written(&mut self) {
         self.written = None;
     }
 
-    /// What a batch before had of a key can be told after this one was put, see [`Batch::refold`].
+    /// Keeps what [`Batch::refold`] needs: only after this batch was put does a rebuild learn what earlier batches had.
     pub(super) fn keep_histories(&mut self) {
         self.keeps_histories = true;
     }
 
-    /// Whether keys came from several Kafka partitions each, and of some an older record may have been written last.
+    /// Whether keys have moved between Kafka partitions, and for some an older record may have been written last.
     pub(super) fn has_missed_some(&self) -> bool {
         self.written.as_ref().is_some_and(RecentKeys::has_missed_some)
     }
@@ -79,18 +80,18 @@ impl Batch {
         self.changes.is_empty() && self.rejects.is_empty()
     }
 
-    /// Memory in use, in bytes, about.
+    /// Approximate memory in use, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Takes over what a run before had written of some keys, the older first.
+    /// Remembers keys that an earlier run has written, the oldest first.
     pub(super) fn recall(&mut self, seed: Seed, homes: impl ExactSizeIterator<Item = Home>) {
         self.seed = seed;
         self.written.get_or_insert_default().add(homes);
     }
 
-    /// Where the keys of its changes live.
+    /// The Kafka partition and latest timestamp of each key in this batch.
     pub(super) fn homes(&self) -> impl ExactSizeIterator<Item = Home> {
         self.changes.iter().map(|change| Home {
             key: self.seed.long_hash(change.sort_key()),
@@ -103,14 +104,14 @@ impl Batch {
         self.seed
     }
 
-    /// Keys that are remembered once they are written, in place of 400,000.
+    /// Sets how many written keys are remembered; the default is 400,000.
     pub(super) fn set_keys_remembered(&mut self, keys: usize) {
         if let Some(written) = &mut self.written {
             written.set_keys_max(keys);
         }
     }
 
-    /// Gives away what is to be written, in order; what comes next is another batch.
+    /// Returns what is to be written, in order, and begins another batch.
     pub fn hand_over(&mut self) -> Batch {
         let next = Batch {
             keeps_versions: self.keeps_versions,
@@ -126,7 +127,7 @@ impl Batch {
         given
     }
 
-    /// Nothing more is put from here on. What is in order already stays so.
+    /// Sorts the changes by primary key; nothing may be put afterwards. Does nothing if they are sorted already.
     pub(super) fn put_in_order(&mut self) {
         if std::mem::replace(&mut self.in_order, true) {
             return;
@@ -139,7 +140,7 @@ impl Batch {
         let key = |at: u32| self.changes[at as usize].sort_key();
         order.sort_unstable_by(|&(a, at), &(b, other)| a.cmp(&b).then_with(|| key(at).cmp(key(other))));
         let mut order: Vec<u32> = order.into_iter().map(|(_, at)| at).collect();
-        // From each place on to where its change comes from: what had to make room waits there for its own.
+        // Follows each cycle of the permutation, and swaps every change into its place.
         for start in 0..order.len() {
             let mut place = start;
             loop {
@@ -176,26 +177,27 @@ impl Batch {
         self.shapes.len() - 1
     }
 
-    /// The changes of a batch that was put in order.
+    /// The changes in the primary key's order, after [`Batch::put_in_order`].
     pub(super) fn in_order(&self) -> impl ExactSizeIterator<Item = (&[u8], &PendingChange)> {
         debug_assert!(self.in_order, "put in order before");
         self.changes.iter().map(|change| (change.sort_key(), change))
     }
 
-    /// What a key is found by.
+    /// The hash that a key is found by.
     pub fn hash(&self, key: &[u8]) -> u128 {
         self.seed.long_hash(key)
     }
 
-    /// Has the processor fetch the change of a key that will be put soon.
+    /// Fetches into the processor's cache the change of a key that will be put soon.
     pub fn fetch(&self, hash: u128) {
         if let Some(at) = self.index.find(hash as u32, |_| true) {
             self.changes[at as usize].fetch();
         }
     }
 
-    /// The later record of a key wins: by offset, or by [`crate::rank::Rank`] where its Kafka partition changed. Fields that it lacks keep
-    /// what an earlier update gave them, as they would in the table: where batches end must make no difference.
+    /// Puts a record's change. The later record of a key wins: by offset, or by [`Rank`] if its Kafka partition changed.
+    /// Fields that it lacks keep what an earlier update gave them, as they would in the table: where batches end must make no
+    /// difference.
     pub(super) fn put(
         &mut self,
         key: &[u8],
@@ -242,7 +244,7 @@ impl Batch {
             if self.keeps_versions {
                 self.keep_versions(&old, at);
             }
-            self.follow(old, at, reread);
+            self.keep_what_counts(old, at, reread);
         }
         self.changes[at].latest_ms = latest_ms;
         self.bytes += self.changes[at].size();
@@ -250,11 +252,11 @@ impl Batch {
 
     fn insert(&mut self, hash: u32, pending: PendingChange) {
         self.bytes += pending.size();
-        // A batch is bounded by its bytes long before.
+        // It fits: the limit of bytes is reached long before 2^32 changes.
         let at = self.changes.len() as u32;
         self.in_order = false;
         if self.changes.len() == self.changes.capacity() {
-            // Not by as many again: what has no room where it is, the kernel moves without a copy.
+            // By a quarter, and not twofold: if there is no room, the kernel moves the pages without a copy.
             self.changes.reserve_exact(self.changes.len() / 4 + 64);
         }
         self.changes.push(pending);
@@ -275,7 +277,7 @@ impl Batch {
         self.histories.contains_key(key)
     }
 
-    /// The changes of keys as they are to be where those of the batches before lived in this Kafka partition, with this latest time.
+    /// Folds the histories of these keys again, each after the Kafka partition and latest time that earlier batches had for it.
     pub(super) fn refold<'k>(
         &self,
         before: impl Iterator<Item = (&'k [u8], i32, i64)>,
@@ -294,7 +296,7 @@ impl Batch {
                 partition,
                 latest_ms,
             };
-            // Of this key alone.
+            // Remembers this key alone.
             again.written = None;
             again.recall(again.seed, [home].into_iter());
             for change in self.histories.get(key).into_iter().flatten() {
@@ -305,15 +307,15 @@ impl Batch {
         again
     }
 
-    /// `old`, in whose place is the later one, is as its record has it the first time that a key comes again; later on it is
-    /// there already.
+    /// Adds the change at `at` to its key's versions. The first time, `old`, which it replaces, is still as its record has it
+    /// and is added before it.
     fn keep_versions(&mut self, old: &PendingChange, at: usize) {
         let versions = self.versions.entry(old.sort_key().into()).or_default();
         self.bytes += keep(versions, old, self.changes[at].clone());
     }
 
-    /// What of the earlier change of a key still counts beside the later one, which is in its place.
-    fn follow(&mut self, old: PendingChange, at: usize, reread: Reread<'_>) {
+    /// Keeps what still counts of `old` beside the later change at `at`, which has replaced it.
+    fn keep_what_counts(&mut self, old: PendingChange, at: usize, reread: Reread<'_>) {
         let new = &self.changes[at];
         match (&old.write, &new.write) {
             (_, Write::Delete { .. }) => {
@@ -344,7 +346,7 @@ impl Batch {
         }
     }
 
-    /// A record that no row can be made of; `key` is its primary key, if it got that far.
+    /// Adds a record that can't become a row; `key` is its primary key, if that could be read.
     pub(super) fn reject(&mut self, reject: Reject, key: Option<Vec<Value>>) {
         self.bytes += OVERHEAD_BYTES + reject.stored_bytes();
         self.rejects.push(reject);
@@ -355,7 +357,7 @@ impl Batch {
     }
 }
 
-/// Adds a change to those of its key, the first of which is the one `before` the second. How many bytes of memory that takes.
+/// Adds a change to those of its key, after `before` if there are none yet. Returns the memory that this takes, in bytes.
 fn keep(changes: &mut Vec<PendingChange>, before: &PendingChange, change: PendingChange) -> usize {
     let mut bytes = change.size();
     if changes.is_empty() {

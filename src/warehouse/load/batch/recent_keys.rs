@@ -1,16 +1,16 @@
-//! Keys that were written already, by this run or by those of a first drain that goes on: where the number of Kafka partitions has
-//! grown, a key's older record may come later.
+//! Keys that this run, or an earlier one of the same first drain, has written: after the number of Kafka partitions has
+//! grown, a key's older record may be read later.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use crate::record::{Rank, Record};
 
-/// Keys that are remembered, in 17 MB.
+/// How many keys are remembered; they take 17 MB.
 const KEYS_MAX: usize = 400_000;
 
-/// Where keys live: of all of them while they are few, then of those whose hash begins with more and more
-/// zeros. They are enough to tell that a topic's keys have moved, which many do together.
+/// Where keys live: all keys while they are few, then only those whose hash begins with more and more zeros. A sample is
+/// enough to see that a topic's keys have moved, because many move together.
 #[derive(Debug)]
 pub(in crate::warehouse) struct RecentKeys {
     keys: HashTable<Home>,
@@ -20,8 +20,7 @@ pub(in crate::warehouse) struct RecentKeys {
     moved: bool,
 }
 
-/// The Kafka partition that a key lives in, and its latest timestamp there. The key is told by a hash so long that no two have
-/// the same.
+/// The Kafka partition that a key lives in, and its latest timestamp there. The hash is so long that no two keys share one.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::warehouse) struct Home {
     pub key: u128,
@@ -41,12 +40,12 @@ impl Default for RecentKeys {
 }
 
 impl RecentKeys {
-    /// From now on as many keys are remembered, in place of 400,000.
+    /// Sets how many keys are remembered; the default is 400,000.
     pub(super) fn set_keys_max(&mut self, keys_max: usize) {
         self.keys_max = keys_max;
     }
 
-    /// Those of a batch.
+    /// Adds the keys of a batch.
     pub fn add(&mut self, batch: impl ExactSizeIterator<Item = Home>) {
         let room = self.keys_max.saturating_sub(self.keys.len());
         self.keys.reserve(batch.len().min(room), |home| short(home.key));
@@ -64,13 +63,13 @@ impl RecentKeys {
             while self.keys.len() > self.keys_max {
                 self.zeros += 1;
                 self.keys.retain(|home| home.key.leading_zeros() >= self.zeros);
-                // The places of those that are gone would not all be taken again, and the table would grow instead.
+                // Otherwise the table would grow, because not all places of removed keys are used again.
                 self.keys.shrink_to_fit(|home| short(home.key));
             }
         }
     }
 
-    /// The latest timestamp of a key in its Kafka partition after this record; None: the key lives in another one, and the record
+    /// The key's latest timestamp in its Kafka partition after this record. None if the key lives in another one and the record
     /// is outdated.
     pub(super) fn latest_after(&mut self, key: u128, record: &Record<'_>) -> Option<i64> {
         let same = |home: &Home| home.key == key;
@@ -86,19 +85,19 @@ impl RecentKeys {
         (!is_outdated).then_some(record.timestamp_ms)
     }
 
-    /// Whether keys came from several Kafka partitions each, and not all were remembered: of some, an older record may
-    /// have been written last.
+    /// Whether keys have moved between Kafka partitions and not all were remembered: for some, an older record may have
+    /// been written last.
     pub fn has_missed_some(&self) -> bool {
         self.moved && self.zeros > 0
     }
 
-    /// A key came from two Kafka partitions.
+    /// Notes that a key came from two Kafka partitions.
     pub(super) fn note_moved(&mut self) {
         self.moved = true;
     }
 }
 
-/// The part of a hash that does not decide who is remembered.
+/// The low half of a hash: its leading zeros don't decide which keys are remembered.
 fn short(key: u128) -> u64 {
     key as u64
 }
@@ -138,7 +137,7 @@ mod tests {
             "{}",
             written.keys.len()
         );
-        // Places of those that are gone are taken again.
+        // Places of removed keys are used again.
         assert!(written.keys.capacity() < 2000, "{}", written.keys.capacity());
         for n in 0..50_000 {
             let key = home(n, &seed).key;
@@ -146,7 +145,7 @@ mod tests {
         }
         assert!(!written.has_missed_some());
 
-        // One in fifty keys in another Kafka partition, as after its number had grown.
+        // One in fifty keys is in another Kafka partition, as after their number has grown.
         let outdated = (0..1000).filter(|&n| is_outdated(&mut written, home(n, &seed).key, 1, 50));
         assert!((1..100).contains(&outdated.count()));
         assert!(written.has_missed_some());

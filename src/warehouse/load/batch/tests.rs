@@ -19,7 +19,7 @@ fn put(batch: &mut Batch, record: &Record<'_>) {
         &sort_key(&key),
         batch.hash(&sort_key(&key)),
         record,
-        Write::Delete { key, erased: false },
+        Write::Delete { key, purged: false },
         &mut |_| Vec::new(),
     );
 }
@@ -44,7 +44,7 @@ fn a_key_that_moved_goes_by_time() {
     put(&mut batch, &record(1, 1, 500));
     put(&mut batch, &record(0, 900, 100));
     assert_eq!(newest(&batch), (1, 1));
-    // Of equal times the higher Kafka partition has the last one.
+    // If times are equal, the record in the higher Kafka partition is the last one.
     put(&mut batch, &record(0, 901, 500));
     assert_eq!(newest(&batch), (1, 1));
     put(&mut batch, &record(0, 902, 501));
@@ -79,7 +79,7 @@ proptest! {
                 break;
             };
             let hash = batch.hash(&[key]);
-            let write = Write::Delete { key: Vec::new(), erased: false };
+            let write = Write::Delete { key: Vec::new(), purged: false };
             batch.put(&[key], hash, &record(partition, offset, timestamp), write, &mut |_| Vec::new());
             if cut > 1 {
                 land(&mut batch, &mut table, &mut noted);
@@ -137,7 +137,7 @@ fn what_is_handed_over_is_all_there_in_order() {
     for n in (0..1000).chain(0..1000) {
         let write = Write::Delete {
             key: key(n),
-            erased: false,
+            purged: false,
         };
         let key = sort_key(&key(n));
         batch.put(&key, batch.hash(&key), &record(0, n, 0), write, &mut |_| {
@@ -150,10 +150,10 @@ fn what_is_handed_over_is_all_there_in_order() {
     let keys: Vec<&[u8]> = given.in_order().map(|(key, _)| key).collect();
     assert_eq!(keys.len(), 1000);
     assert!(keys.is_sorted());
-    // Of another Kafka partition, and older than what was handed over.
+    // From another Kafka partition, and older than the batch that was handed over.
     let late = Write::Delete {
         key: key(1),
-        erased: false,
+        purged: false,
     };
     let key = sort_key(&key(1));
     batch.put(&key, batch.hash(&key), &record(1, 0, -1), late, &mut |_| {

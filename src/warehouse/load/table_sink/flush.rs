@@ -1,4 +1,4 @@
-//! When what was taken is written, and where the progress stands after it.
+//! When the batch is written, and which progress is recorded with it.
 
 use anyhow::{Result, anyhow};
 
@@ -10,33 +10,33 @@ use crate::warehouse::load::batch::Batch;
 use crate::warehouse::load::progress::ProgressKey;
 use crate::warehouse::load::transaction;
 
-/// The time of the last complete run is only written when nothing else is if it is older than this.
+/// If a run has nothing else to write, it writes the time of the last complete run only if the recorded one is older than this.
 const COMPLETE_STALE_MS: i64 = 60_000;
-/// A turn's records are written when they take this part of the memory; fewer go with the next turn's.
+/// A turn's records are written if they fill this fraction of the memory (1/24); otherwise they wait for the next turn's.
 const TURN_PART: usize = 24;
 
 impl TableSink {
-    /// The next turn begins: no later record belongs to what was taken so far, which is written while the next are taken.
+    /// Ends a turn: no later record changes the keys taken so far, so they are written while the next turn is read.
     pub(in crate::warehouse::load::table_sink) fn end_turn(&mut self) -> Result<()> {
         if self.batch.bytes() < self.budget_bytes / TURN_PART || self.rebuild.is_some() {
             return Ok(());
         }
         if self.check_fit().is_err() {
-            // Keys of later Kafka partitions may fit.
+            // Not an error yet: keys of later Kafka partitions may fit.
             return Ok(());
         }
         let batch = self.batch.hand_over();
-        self.rejoin()?;
-        let after = self.halfway();
-        self.taken.clear();
+        self.wait_for_loader()?;
+        let after = self.progress_so_far();
+        self.state.taken.clear();
         let parcel = self.parcel(batch, after);
         self.loader.send(parcel)
     }
 
-    /// What is written beside takes memory too, until it is written.
+    /// Keeps within the memory budget. A batch that the loader's thread still writes takes memory too.
     pub(in crate::warehouse::load::table_sink) fn make_room(&mut self) -> Result<()> {
         if self.batch.bytes() + self.loader.bytes_away() > self.budget_bytes {
-            self.rejoin()?;
+            self.wait_for_loader()?;
         }
         if self.batch.bytes() > self.budget_bytes {
             self.flush()
@@ -45,12 +45,12 @@ impl TableSink {
         }
     }
 
-    /// Waits for what is written beside. From then on it counts, or its error does.
-    pub(in crate::warehouse::load::table_sink) fn rejoin(&mut self) -> Result<()> {
+    /// Waits for the transaction in the loader's thread, and returns its error or counts its rows.
+    pub(in crate::warehouse::load::table_sink) fn wait_for_loader(&mut self) -> Result<()> {
         match self.loader.wait() {
             Ok(None) => Ok(()),
             Ok(Some((landed, progress))) => {
-                self.landed += landed;
+                self.counts.landed += landed;
                 self.progress = progress;
                 Ok(())
             }
@@ -61,7 +61,7 @@ impl TableSink {
         }
     }
 
-    /// The configuration's faults that only the records could tell.
+    /// Finds faults of the configuration that only the records show.
     fn check_fit(&self) -> Result<()> {
         match &self.reader.key_misfit {
             Some(reason) if !self.reader.key_fitted => {
@@ -71,10 +71,10 @@ impl TableSink {
         }
     }
 
-    /// Writes what was taken so far; the progress stands after the last record of each Kafka partition.
+    /// Writes the batch; the progress is then after the last record taken of each Kafka partition.
     fn flush(&mut self) -> Result<()> {
         self.check_fit()?;
-        let after = self.halfway();
+        let after = self.progress_so_far();
         if self.rebuild.is_some() {
             self.spill(after)
         } else {
@@ -83,28 +83,28 @@ impl TableSink {
         }
     }
 
-    /// Where the table is to stand after what was taken so far.
-    fn halfway(&self) -> Progress {
-        let (topic_id, generation) = match &self.identity {
+    /// The progress after the records taken so far.
+    fn progress_so_far(&self) -> Progress {
+        let (topic_id, generation) = match &self.state.identity {
             Some((topic_id, generation)) => (topic_id.as_ref(), *generation),
             None => (None, self.progress.generation),
         };
         let mut after = self.progress_of(topic_id, generation);
-        // A Kafka partition that had no turn yet would look like one that the topic gained since.
-        for (&partition, &start) in &self.starts {
+        // Without an offset, a Kafka partition that had no turn yet would look like one that was added to the topic.
+        for (&partition, &start) in &self.state.starts {
             after.next.entry(partition).or_insert(start);
         }
-        after.next.extend(&self.taken);
+        after.next.extend(&self.state.taken);
         after
     }
 
-    /// The progress as it is, but for offsets of another generation.
+    /// The present progress, without the offsets of another generation.
     fn progress_of(&self, topic_id: Option<&String>, generation: u32) -> Progress {
         let mut progress = self.progress.clone();
         if generation != progress.generation {
             progress.next.clear();
             progress.topic_id = None;
-            // Keys of the new topic may have moved as well.
+            // The new topic has a first drain of its own, in which keys may have moved.
             progress.complete_ms = None;
         }
         progress.generation = generation.max(1);
@@ -113,45 +113,45 @@ impl TableSink {
     }
 
     fn parcel(&self, mut batch: Batch, after: Progress) -> Parcel {
-        // Whichever way it came here.
+        // A batch from `hand_over` is in order already; the last one is not.
         batch.put_in_order();
         Parcel {
             batch,
             before: self.progress.clone(),
-            notes_keys: self.may_have_moved && after.complete_ms.is_none(),
+            notes_keys: self.state.may_have_moved && after.complete_ms.is_none(),
             after,
-            cutoffs: self.erased.cutoffs.clone(),
+            cutoffs: self.purged.cutoffs.clone(),
             persons_listed: self.persons.listed(),
         }
     }
 
-    /// A rebuild's transaction goes on.
+    /// Writes the batch into a rebuild's transaction, which stays open.
     fn spill(&mut self, after: Progress) -> Result<()> {
         let batch = self.batch.hand_over();
         let parcel = self.parcel(batch, after);
         if let Some(rebuild) = &mut self.rebuild {
-            // Nothing came before the first batch.
+            // The first batch has nothing to be compared with.
             if rebuild.compares() {
                 self.batch.keep_histories();
             }
-            self.spilled += self.loader.here()?.spill(&parcel, rebuild)?;
+            self.counts.spilled += self.loader.here()?.spill(&parcel, rebuild)?;
         }
         Ok(())
     }
 
-    /// Runs the transaction that leads to `after`, and ends a rebuild's.
+    /// Commits the batch with the progress `after`; this also ends a rebuild.
     fn load(&mut self, batch: Batch, after: Progress) -> Result<()> {
         let parcel = self.parcel(batch, after);
-        self.landed += self.loader.here()?.load(&parcel, self.rebuild.as_mut())?;
-        self.landed += std::mem::take(&mut self.spilled);
+        self.counts.landed += self.loader.here()?.load(&parcel, self.rebuild.as_mut())?;
+        self.counts.landed += std::mem::take(&mut self.counts.spilled);
         self.progress = parcel.after;
         self.rebuild = None;
-        self.taken.clear();
+        self.state.taken.clear();
         Ok(())
     }
 
-    /// Where the table is to stand after `drained`.
-    fn target(&self, drained: &Drained) -> Progress {
+    /// The progress after the run that read `drained`.
+    fn progress_after(&self, drained: &Drained) -> Progress {
         let mut after = self.progress_of(drained.topic_id.as_ref(), drained.generation);
         let partitions = drained.partitions.iter();
         after
@@ -163,19 +163,20 @@ impl TableSink {
         after
     }
 
-    pub(in crate::warehouse::load::table_sink) fn settle(&mut self, drained: &Drained) -> Result<()> {
-        // While what was read before is written.
+    /// Commits what is left, or only the time of the run if nothing is.
+    pub(in crate::warehouse::load::table_sink) fn commit_rest(&mut self, drained: &Drained) -> Result<()> {
+        // Sorts while the loader's thread still writes the batch before.
         self.batch.put_in_order();
-        self.rejoin()?;
+        self.wait_for_loader()?;
         self.check_fit()?;
         if self.rebuild.is_some() && !drained.complete {
             return Err(anyhow!(
-                "table `{}`: a rebuild needs the topic from its start to its end, or rows would be deleted that it never \
-                 came to; nothing was changed",
+                "table `{}`: the rebuild did not read the topic to its end, and would have deleted rows whose records it \
+                 had not read; nothing was changed; run again",
                 self.table.name
             ));
         }
-        let after = self.target(drained);
+        let after = self.progress_after(drained);
         let moved = after.next != self.progress.next
             || after.topic_id != self.progress.topic_id
             || (after.generation != self.progress.generation && !after.next.is_empty());

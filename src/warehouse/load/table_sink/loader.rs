@@ -1,4 +1,4 @@
-//! What writes batches: in the thread of its caller, or beside it, while the next records are taken.
+//! The loader writes batches: in its caller's thread, or in one of its own while the next records are taken.
 
 use anyhow::{Context, Result, anyhow};
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::warehouse::load::transaction::{Landed, Work};
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::table::target::TargetTable;
 
-/// The session of a load, and what it takes to fill statements.
+/// The session of a load, and what fills its statements.
 pub(in crate::warehouse::load::table_sink) struct Loader {
     pub(in crate::warehouse::load::table_sink) topic: String,
     pub(in crate::warehouse::load::table_sink) table: Arc<TargetTable>,
     pub(in crate::warehouse::load::table_sink) link: Link,
-    /// Of its own: another reads new records meanwhile.
+    /// The loader's own: the sink's reader reads new records at the same time.
     pub(in crate::warehouse::load::table_sink) reader: RowReader,
     pub(in crate::warehouse::load::table_sink) patience: Duration,
 }
 
-/// A transaction to be: what it brings, and how it moves the progress.
+/// What one transaction is to write: a batch, and the progress before and after it.
 pub(in crate::warehouse::load::table_sink) struct Parcel {
     pub(in crate::warehouse::load::table_sink) batch: Batch,
     pub(in crate::warehouse::load::table_sink) before: Progress,
@@ -35,7 +35,7 @@ pub(in crate::warehouse::load::table_sink) struct Parcel {
 }
 
 impl Loader {
-    /// Runs the transaction to its end.
+    /// Runs the transaction and commits it.
     pub(in crate::warehouse::load::table_sink) fn load(
         &mut self,
         parcel: &Parcel,
@@ -46,7 +46,7 @@ impl Loader {
         work.run(&mut self.link, &mut self.reader, rebuild)
     }
 
-    /// Leaves a rebuild's transaction open.
+    /// Writes into a rebuild's transaction and leaves it open.
     pub(in crate::warehouse::load::table_sink) fn spill(
         &mut self,
         parcel: &Parcel,
@@ -74,23 +74,23 @@ impl Parcel {
     }
 }
 
-/// What a transaction made durable, and the progress it moved to.
+/// What a transaction committed, and the progress it recorded.
 type Loaded = Result<(Landed, Progress)>;
 
-/// Where the loader is.
+/// Where the loader is: here, or in a thread that writes.
 pub(in crate::warehouse::load::table_sink) enum Seat {
     Here(Box<Loader>),
     Away {
         thread: JoinHandle<(Box<Loader>, Loaded)>,
-        /// Memory of what it writes.
+        /// Memory of the batch that it writes.
         bytes: usize,
     },
-    /// It failed in a way that no input should make it.
+    /// Its thread panicked or could not be started.
     Lost,
 }
 
 impl Seat {
-    /// Memory of what is written beside.
+    /// Memory of the batch that the thread writes, in bytes.
     pub(in crate::warehouse::load::table_sink) fn bytes_away(&self) -> usize {
         match self {
             Seat::Away { bytes, .. } => *bytes,
@@ -105,7 +105,7 @@ impl Seat {
         }
     }
 
-    /// Lets the transaction run beside its caller.
+    /// Starts a thread that runs the transaction.
     pub(in crate::warehouse::load::table_sink) fn send(&mut self, parcel: Parcel) -> Result<()> {
         let Seat::Here(mut loader) = std::mem::replace(self, Seat::Lost) else {
             return self.here().map(drop);
@@ -123,7 +123,7 @@ impl Seat {
         Ok(())
     }
 
-    /// Waits for the transaction that runs beside, if one does: what it made durable, and the progress it moved to.
+    /// Waits for the thread's transaction, if there is one. Returns what it committed and the progress it recorded.
     pub(in crate::warehouse::load::table_sink) fn wait(&mut self) -> Result<Option<(Landed, Progress)>> {
         match std::mem::replace(self, Seat::Lost) {
             Seat::Away { thread, .. } => {

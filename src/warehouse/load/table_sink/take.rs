@@ -15,12 +15,12 @@ use crate::warehouse::value::cells::{RowValues, Wanted};
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 use crate::warehouse::value::sort_key::push_cell;
 
-/// What a statement takes beside the values of its one row.
+/// Room in a packet for the statement beside the values of its one row.
 pub(in crate::warehouse) const STATEMENT_OVERHEAD_BYTES: usize = 64 << 10;
 
-/// What came of a record when it was read.
+/// What a record was read as.
 pub(in crate::warehouse::load::table_sink) enum Taken {
-    /// It is of someone who was erased, and of no row.
+    /// The record of an erased person, whose key is not one of a row.
     Nothing,
     NoKey,
     Refused {
@@ -29,7 +29,7 @@ pub(in crate::warehouse::load::table_sink) enum Taken {
     },
     Change {
         write: Write,
-        /// Where in [`Coming::sort_keys`] its key is.
+        /// The range of its key in [`Coming::sort_keys`].
         sort_key: Range<usize>,
         hash: u128,
         whose: Whose,
@@ -39,7 +39,7 @@ pub(in crate::warehouse::load::table_sink) enum Taken {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse::load::table_sink) enum Whose {
     Anyones,
-    /// Of someone who was erased: nothing of the record itself is kept anywhere.
+    /// An erased person's: nothing of the record itself is kept anywhere.
     Erased,
 }
 
@@ -51,8 +51,8 @@ pub(in crate::warehouse::load::table_sink) struct Coming {
 }
 
 impl TableSink {
-    /// All of them are read before the first is put into the batch: what the batch knows of their keys is mostly not in the
-    /// processor's cache, and is fetched for all of them at once.
+    /// Reads all records before it puts the first into the batch. What the batch has for their keys is mostly not in the
+    /// processor's cache, and this way all of it is fetched at once.
     pub(in crate::warehouse::load::table_sink) fn take_changes(
         &mut self,
         records: &[Record<'_>],
@@ -60,7 +60,7 @@ impl TableSink {
     ) {
         let mut coming = std::mem::take(&mut self.coming);
         for decoded in decoded {
-            let taken = self.look(decoded, &mut coming.sort_keys);
+            let taken = self.read(decoded, &mut coming.sort_keys);
             coming.taken.push(taken);
         }
         for taken in &coming.taken {
@@ -78,7 +78,7 @@ impl TableSink {
     fn put(&mut self, record: &Record<'_>, taken: Taken, sort_keys: &[u8]) {
         match taken {
             Taken::Nothing => {}
-            Taken::NoKey => self.irregular += 1,
+            Taken::NoKey => self.counts.irregular += 1,
             Taken::Refused { refusal, key } => {
                 let reject = Reject::of_record(record, &refusal.in_words(&self.table));
                 self.batch.reject(reject, key);
@@ -110,10 +110,10 @@ impl TableSink {
         }
     }
 
-    /// What a record asks for; its key is added to `sort_keys`.
-    fn look(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+    /// Reads one record and adds its key to `sort_keys`.
+    fn read(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         if self.persons.hits(decoded) {
-            return self.look_at_erased(&decoded.key, sort_keys);
+            return self.read_erased(&decoded.key, sort_keys);
         }
         match self
             .reader
@@ -122,7 +122,7 @@ impl TableSink {
             RowChange::NoKey => Taken::NoKey,
             RowChange::Refused { refusal, key } => Taken::Refused { refusal, key },
             RowChange::Delete { key } => {
-                self.tombstones += 1;
+                self.counts.tombstones += 1;
                 self.deletion(key, false, Whose::Anyones, sort_keys)
             }
             RowChange::Upsert(row) => {
@@ -133,9 +133,9 @@ impl TableSink {
         }
     }
 
-    /// Whatever row the key had before is outdated, so it goes.
-    fn look_at_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
-        self.persons_dropped += 1;
+    /// Reads a record of an erased person: it is dropped, and the row that its key may have is deleted as outdated.
+    fn read_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+        self.counts.persons_dropped += 1;
         match self.reader.read(&self.table, key, &Body::Tombstone, Wanted::Fold) {
             RowChange::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
             _ => Taken::Nothing,
@@ -143,7 +143,7 @@ impl TableSink {
     }
 
     fn upsert(&mut self, row: &RowValues<'_>, sort_keys: &mut Vec<u8>) -> Taken {
-        if self.erased.covers(row) {
+        if self.purged.covers(row) {
             return self.deletion(row.key(&self.table), true, Whose::Anyones, sort_keys);
         }
         let (wire_bytes, packet_max) = (row.sizes.iter().sum(), self.packet_max);
@@ -165,15 +165,15 @@ impl TableSink {
         self.change(write, start, Whose::Anyones, sort_keys)
     }
 
-    fn deletion(&self, key: Vec<Value>, erased: bool, whose: Whose, sort_keys: &mut Vec<u8>) -> Taken {
+    fn deletion(&self, key: Vec<Value>, purged: bool, whose: Whose, sort_keys: &mut Vec<u8>) -> Taken {
         let start = sort_keys.len();
         for value in &key {
             push_cell(sort_keys, &Cell::of(value));
         }
-        self.change(Write::Delete { key, erased }, start, whose, sort_keys)
+        self.change(Write::Delete { key, purged }, start, whose, sort_keys)
     }
 
-    /// Of the key that begins at `start`.
+    /// The change of the key that begins at `start` in `sort_keys`.
     fn change(&self, write: Write, start: usize, whose: Whose, sort_keys: &[u8]) -> Taken {
         Taken::Change {
             write,

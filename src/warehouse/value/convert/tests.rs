@@ -263,7 +263,7 @@ proptest! {
 }
 
 proptest! {
-    /// What is recognised at a glance is what the exact reading makes of it.
+    /// The fast paths agree with the exact conversion.
     #[test]
     fn plain_numbers_are_what_they_are_read_as(text in "-?[0-9]{0,5}(0{3,19})?([.][0-9]{0,3})?") {
         if let Some(decimal) = Decimal::parse(&text) {
@@ -284,7 +284,7 @@ proptest! {
 }
 
 proptest! {
-    /// What surely fits is converted, and takes as much.
+    /// A value that certainly fits is converted, and takes the same size.
     #[test]
     fn what_surely_fits_is_taken(
         raw in prop_oneof![

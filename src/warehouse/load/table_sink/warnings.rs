@@ -1,0 +1,88 @@
+//! What a person should know about a load, beside the numbers of its report.
+
+use super::TableSink;
+use crate::warehouse::load::transaction::Landed;
+use crate::warehouse::table::target::TargetTable;
+
+/// How many names of fields one warning lists.
+const NAMES_SHOWN: usize = 20;
+
+/// A warning if the collation of a key column makes different keys equal.
+pub(super) fn of_folding_keys(table: &TargetTable) -> Option<String> {
+    let folding = table.folding_key_columns();
+    if folding.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "table `{}`: keys that differ only in case, accents or trailing blanks may become one row, by the \
+         collation of {}; utf8mb4_0900_bin (MariaDB: utf8mb4_nopad_bin) keeps them apart",
+        table.name,
+        folding.join(", ")
+    ))
+}
+
+impl TableSink {
+    /// The warnings since the last call.
+    pub(super) fn collect_warnings(&mut self) -> Vec<String> {
+        // After a commit the loader has nothing left to write. After a failed read, its transaction may still commit.
+        if let Err(error) = self.wait_for_loader() {
+            self.warnings.push(format!("{error:#}"));
+        }
+        if self.counts.landed != Landed::default() && self.batch.has_missed_some() {
+            self.warn_of_moved_keys();
+        }
+        self.warn_of_landed();
+        self.counts.landed = Landed::default();
+        let names = self.reader.take_names_without_column();
+        if !names.is_empty() {
+            self.warnings.push(self.without_column(&names));
+        }
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Says what earlier transactions of a failed load have committed.
+    pub(super) fn warn_of_landed(&mut self) {
+        let landed = self.counts.landed;
+        if landed != Landed::default() {
+            self.warnings.push(format!(
+                "table `{}`: earlier transactions of this run are committed, with {} rows upserted, {} deleted and {} records \
+                 rejected; the next run continues after them",
+                self.table.name, landed.upserted, landed.deleted, landed.rejected
+            ));
+        }
+    }
+
+    pub(super) fn warn_of_moved_keys(&mut self) {
+        self.warnings.push(format!(
+            "table `{}`: keys of topic {} occur in several Kafka partitions, as after their number was changed, and this run \
+             had more keys than it can remember: for some, an older record may have been written last; to correct the table, \
+             run: lakectl warehouse --rebuild --topics {}",
+            self.table.name, self.topic.name, self.topic.name
+        ));
+    }
+
+    pub(super) fn warn_of_long_first_load(&mut self) {
+        self.warnings.push(format!(
+            "table `{}`: its first load is not complete yet, and goes on; rows whose tombstones Kafka has dropped since it \
+             began stay until a rebuild (--rebuild --topics {})",
+            self.table.name, self.topic.name
+        ));
+    }
+
+    pub(super) fn without_column(&self, names: &[String]) -> String {
+        let shown = names
+            .iter()
+            .take(NAMES_SHOWN)
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = match names.len().saturating_sub(NAMES_SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!(
+            "fields without a column in table `{}`, left out: {shown}{more}",
+            self.table.name
+        )
+    }
+}
