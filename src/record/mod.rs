@@ -1,10 +1,10 @@
 //! Kafka records as the sinks see them (borrowed bytes and their coordinates), plans and progress.
 
-mod plan;
+mod drain_plan;
 mod progress;
 mod rank;
 
-pub use plan::{DrainPlan, OffsetRange};
+pub use drain_plan::{DrainPlan, OffsetRange};
 pub use progress::{Drained, DrainedPartition, Gap, Progress};
 pub use rank::Rank;
 

@@ -1,9 +1,9 @@
 //! A run into lake or warehouse, the same for both: lock -> plan -> read -> take -> commit -> mirror -> report.
 
-mod committing;
+mod commit_queue;
 mod kafka_facts;
 mod options;
-mod planning;
+mod plan_topic;
 pub mod select;
 mod waves;
 
@@ -19,7 +19,7 @@ use crate::record::{Gap, OffsetRange, Progress};
 use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
 use crate::target::{Rebuild, Sink, Target};
 use crate::words::count;
-use committing::{Commits, Ended};
+use commit_queue::{Commits, Ended};
 use kafka_facts::KafkaFacts;
 pub use options::{RebuildRequest, RunOptions, StartPosition};
 use select::Selected;
@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
             self.client,
             opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions)),
         )?;
-        let beside = opened.len() >= committing::TOPICS_MIN;
+        let beside = opened.len() >= commit_queue::TOPICS_MIN;
         let mut turns = opened
             .into_iter()
             .map(|(topic, _, sink, line)| Turn { topic, sink, line });

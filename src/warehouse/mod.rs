@@ -37,7 +37,7 @@ pub use load::table_sink::TableSink;
 use load::{cutoffs, erased_list, progress};
 use server::connect;
 pub(crate) use server::identifier::quote;
-pub use server::session::Session;
+pub use server::replayed_session::Session;
 pub use status::{RowCount, TableStanding, standing};
 use table::{mapping, target};
 

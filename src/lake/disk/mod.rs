@@ -1,4 +1,5 @@
-//! The only code that touches the file system: openat, rename, fsync, locks and ACLs.
+//! The lake as a file system: opening, making, renaming, removing, locks, ACLs. Bytes of data files are written and synced
+//! in `file/`; every path goes through here, so that nothing leaves the lake's root.
 
 pub mod acl;
 pub(crate) mod checksummed;

@@ -1,4 +1,4 @@
-//! Writing data files: lines are compressed, checksummed, written and synced.
+//! Data files: lines are compressed, checksummed, written and synced. A further file format has its writer and its reader here.
 
 pub(super) mod compress;
 pub(super) mod writer;

@@ -1,4 +1,4 @@
-//! The commit of a table: a new snapshot replaces the old one.
+//! Tables: records are folded to the newest per key, merged with the old snapshot, and staged as the new one.
 
 pub(super) mod fold;
 pub(super) mod fold_memory;

@@ -17,10 +17,10 @@ use crate::subjects::matcher::Matcher;
 use crate::subjects::subject::Subject;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::own_tables::check_own_tables;
-use crate::warehouse::load::{progress, rebuild, rejects, transaction};
+use crate::warehouse::load::{progress, rebuild, rejects};
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 use crate::warehouse::server::identifier::quote;
-use crate::warehouse::server::locked_session::{Link, held};
+use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
 use crate::warehouse::server::statement::Unknown;
 use crate::warehouse::server::{connect, table_name};
 
@@ -184,7 +184,7 @@ impl Warehouse {
         };
         let sql = format!("DELETE FROM {} WHERE {place_of_one}", rejects::TABLE);
         let mut is_gone = |conn: &mut Conn, _| Ok(count(conn, rejects::TABLE, &one)? == 0);
-        link.change(&sql, &values, transaction::PATIENCE, &mut is_gone)
+        link.change(&sql, &values, PATIENCE, &mut is_gone)
             .map_err(|error| without_server_text(error, rejects::TABLE))
     }
 
@@ -207,7 +207,7 @@ impl Warehouse {
             );
             let mut was_committed =
                 |conn: &mut Conn, deleted| Ok(count(conn, table, condition)? <= left.saturating_sub(deleted));
-            let deleted = link.change(&sql, &condition.values, transaction::PATIENCE, &mut was_committed)?;
+            let deleted = link.change(&sql, &condition.values, PATIENCE, &mut was_committed)?;
             left = left.saturating_sub(deleted);
             *rows += deleted;
             Ok(deleted)

@@ -15,11 +15,10 @@ use crate::stop::Stop;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::cutoffs;
 use crate::warehouse::load::own_tables::check_own_tables;
-use crate::warehouse::load::transaction::PATIENCE;
 use crate::warehouse::server::connect;
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 use crate::warehouse::server::identifier::quote;
-use crate::warehouse::server::locked_session::{Link, held};
+use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
 use crate::warehouse::server::statement::Trouble;
 
 /// How long one transaction should take: readers and replicas hardly notice it, and a stop takes effect soon.

@@ -7,9 +7,8 @@ use anyhow::Result;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
-use super::transaction::PATIENCE;
 use crate::exit::usage;
-use crate::warehouse::server::locked_session::Link;
+use crate::warehouse::server::locked_session::{Link, PATIENCE};
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::Cell;

@@ -12,7 +12,7 @@ use crate::subjects::filter::Filter;
 use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::server::connect;
-use crate::warehouse::server::session::Session;
+use crate::warehouse::server::replayed_session::Session;
 
 const ENTRIES: &str = "lakectl_erasures";
 const SECRET: &str = "lakectl_erasure_key";

@@ -18,7 +18,7 @@ use super::cutoffs::{self, RowCutoffs};
 use super::progress::{self, ProgressKey};
 use super::read_record::RowReader;
 use super::rebuild::{self, TableRebuild};
-use super::transaction::{self, Landed};
+use super::transaction::Landed;
 use super::{erased_list, first_drain};
 use crate::config::Topic;
 use crate::decode::{Decoded, Decoder};
@@ -27,7 +27,7 @@ use crate::record::{DrainPlan, Drained, Progress, Record};
 use crate::report::{TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
 use crate::target::{self, Sink};
-use crate::warehouse::server::locked_session::Link;
+use crate::warehouse::server::locked_session::{Link, PATIENCE};
 use crate::warehouse::table::target::TargetTable;
 use load_state::LoadState;
 use loader::{Loader, Seat};
@@ -103,7 +103,7 @@ impl TableSink {
                 table: Arc::clone(&table),
                 link,
                 reader: reader.clone(),
-                patience: transaction::PATIENCE,
+                patience: PATIENCE,
             })),
             topic,
             coming: Coming::default(),

@@ -1,7 +1,7 @@
 //! The transaction of a load: rows, rejects and progress are committed together or not at all.
 //!
 //! `value/convert.rs` refuses values that don't fit their columns before folding. Only the server can refuse others (by a
-//! CHECK, a foreign key, a trigger), and it does so after folding: then `statements.rs` tries the changes of that key one by
+//! CHECK, a foreign key, a trigger), and it does so after folding: then `apply_changes.rs` tries the changes of that key one by
 //! one. Either way an earlier, acceptable update counts.
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -15,15 +15,12 @@ use super::progress::{self, ProgressKey};
 use super::read_record::{Rereader, RowReader};
 use super::rebuild::{Compared, TableRebuild};
 use super::rejects::{self, Reject, RejectOrigin};
-use super::{erased_list, first_drain, statements};
+use super::{apply_changes, erased_list, first_drain};
 use crate::record::Progress;
 use crate::warehouse::server::error_class::{Fault, fault_of};
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::server::statement::LOOK_UP;
 use crate::warehouse::table::target::TargetTable;
-
-/// How long a transaction is retried after lock waits and lost connections.
-pub(in crate::warehouse) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a transaction is to write.
 pub(super) struct Work<'a> {
@@ -300,7 +297,7 @@ impl<'a> Work<'a> {
         batch: &Batch,
         superseded: &BTreeSet<&[u8]>,
     ) -> mysql::Result<Landed> {
-        let applied = statements::apply(&mut link.conn, &link.server, rows, batch, superseded)?;
+        let applied = apply_changes::apply(&mut link.conn, &link.server, rows, batch, superseded)?;
         let refused: Vec<Reject> = applied
             .refused
             .iter()

@@ -10,6 +10,9 @@ use super::connect::{self, Server};
 use super::error_class::lock_advice;
 use crate::config::Database;
 
+/// How long a transaction is retried after lock waits and lost connections.
+pub(in crate::warehouse) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// One GET_LOCK waits at most this long: the read timeout must never end it.
 const LOCK_STEP: Duration = Duration::from_secs(5);
 /// How long a server may take to end a session that nothing depends on.

@@ -4,7 +4,7 @@ pub(super) mod connect;
 pub(super) mod error_class;
 pub(super) mod identifier;
 pub(super) mod locked_session;
-pub(super) mod session;
+pub(super) mod replayed_session;
 pub(super) mod session_variables;
 pub(super) mod statement;
 pub(super) mod table_name;
