@@ -43,10 +43,21 @@ fn proxy() -> (String, Arc<Mutex<Vec<String>>>) {
     (address, asked)
 }
 
+/// The browser's name, which differs from system to system.
+fn chromium() -> &'static str {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let mut found = names
+        .into_iter()
+        .filter(|name| Command::new(name).arg("--version").output().is_ok());
+    found
+        .next()
+        .expect("there is no chromium: run scripts/test, or install the package chromium")
+}
+
 pub fn open(page: &Path) -> Seen {
     let profile = tempfile::tempdir().unwrap();
     let (address, asked) = proxy();
-    let mut command = Command::new("chromium");
+    let mut command = Command::new(chromium());
     command
         .args([
             "--headless=new",
@@ -68,11 +79,6 @@ pub fn open(page: &Path) -> Seen {
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .args(["--enable-logging=stderr", "--v=0", "--dump-dom"])
         .arg(format!("file://{}", page.display()));
-    let found = Command::new("chromium").arg("--version").output();
-    assert!(
-        found.is_ok(),
-        "there is no chromium: run scripts/test, or install the package chromium"
-    );
     let run = program::spawn(command).wait().expect(0);
     let console = run
         .stderr
