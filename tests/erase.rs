@@ -532,6 +532,65 @@ fn a_damaged_ledger_keeps_no_other_topic_from_being_erased() {
     beside_a_damaged_topic("days");
 }
 
+/// In a table whose keys moved between Kafka partitions before its first drain, nothing is erased before that drain is
+/// complete: otherwise older rows would come back, and keys of deleted rows would stay in the ledger.
+#[test]
+fn nothing_is_erased_amid_a_tables_first_drain() {
+    let world = World::new(
+        "[topics.\"T%\"]\nkind = \"table\"\nkey = { columns = [\"id\"] }\nwarehouse.enabled = false\n",
+    );
+    world.create_topic("T%", 2);
+    let at = |partition, key: &'static str, value, hours: i64| Message {
+        partition,
+        key: Some(key.as_bytes()),
+        value,
+        time_ms: FIRST_DAY_MS + hours * 3_600_000,
+    };
+    let (old, new) = (
+        Some(r#"{"USER_ID":"USER-00001"}"#),
+        Some(r#"{"USER_ID":"USER-00042"}"#),
+    );
+    world.produce(
+        "T%",
+        &[
+            at(0, "filler", old, 1),
+            at(0, "moved", old, 2),
+            at(1, "moved", new, 9),
+            at(1, "deleted-key", old, 3),
+            at(1, "deleted-key", None, 4),
+        ],
+    );
+    let limited = ["lake", "--max-messages", "2"];
+    assert_eq!(world.expect(0, &limited)["totals"]["remaining"], 3);
+    for dry_run in [true, false] {
+        let mut purge = vec!["purge", WHERE, "--only", "lake", "--yes"];
+        purge.extend(dry_run.then_some("--dry-run"));
+        let ran = world.run(&purge);
+        assert_eq!(ran.code, 1, "{}", ran.said);
+        assert!(
+            ran.said.contains("its first drain into the lake is not complete")
+                && ran.said.contains("--rebuild"),
+            "{}",
+            ran.said
+        );
+    }
+    world.expect(0, &["lake"]);
+    world.expect(0, &["purge", WHERE, "--only", "lake", "--yes"]);
+    world.expect(
+        0,
+        &["purge", "--key", "T%=deleted-key", "--only", "lake", "--yes"],
+    );
+    let rows: Vec<String> = world.lines("T%").into_values().flatten().collect();
+    assert!(rows.len() == 1 && rows[0].contains("filler"), "{rows:?}");
+    let ledger = world.root().join(".lakectl/topics").join(world.topic("T%"));
+    for file in std::fs::read_dir(ledger).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let holds = |key: &[u8]| bytes.windows(key.len()).any(|window| window == key);
+        assert!(!holds(b"moved") && !holds(b"deleted-key"), "{}", path.display());
+    }
+}
+
 #[test]
 fn a_row_that_can_not_go_keeps_no_other_from_being_erased() {
     let world = World::new(

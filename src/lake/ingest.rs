@@ -283,7 +283,6 @@ impl Sink for TopicSink<'_> {
                 self.state.complete_ms = None;
             }
         }
-        self.is_first_drain = self.state.complete_ms.is_none();
         self.state.generation = plan.generation;
         self.state.topic_id.clone_from(&plan.topic_id);
         // A commit in the middle must hold all Kafka partitions, also those without a record so far, and the gaps that it
@@ -292,6 +291,7 @@ impl Sink for TopicSink<'_> {
             .next
             .extend(plan.ranges.iter().map(|range| (range.partition, range.start)));
         self.state.add_gaps(&plan.gaps);
+        self.is_first_drain = self.state.is_amid_first_drain();
         Ok(())
     }
 

@@ -60,6 +60,7 @@ impl Lake<'_> {
     pub fn look_for(&self, topic: &Topic, matcher: &Matcher, stop: &Stop) -> Result<LakeHits> {
         let mut found = LakeHits::default();
         if let Some(state) = TopicState::load(&self.root, &topic.name)? {
+            check_first_drain(&state, &topic.name)?;
             look(
                 &self.root,
                 &topic.name,
@@ -96,6 +97,7 @@ impl Lake<'_> {
         let Some(state) = commit::recover(&self.root, self.settings, &topic.name)? else {
             return Ok(Locked::Ours(found));
         };
+        check_first_drain(&state, &topic.name)?;
         let snapshot = state.snapshot.clone();
         let mut change = TopicRewrite {
             lake: self,
@@ -134,6 +136,20 @@ impl Lake<'_> {
         found.fail(change.failed);
         Ok(Locked::Ours(found))
     }
+}
+
+/// Until a table's first drain is complete, a row that is gone would leave its place to an older record of another Kafka
+/// partition, and the keys of deleted rows are kept to prevent just that.
+fn check_first_drain(state: &TopicState, topic: &str) -> Result<()> {
+    if !state.is_amid_first_drain() || state.snapshot.is_none() {
+        return Ok(());
+    }
+    Problem::new("its first drain into the lake is not complete, so that nothing can be erased from its snapshot yet")
+        .about_topic(topic)
+        .fix(format!(
+            "drain it to its end without limits (lakectl lake --topics {topic}), or rebuild it (with --rebuild), then erase again"
+        ))
+        .err()
 }
 
 /// Searches the files that the manifests list, and calls `hit` for each that holds lines to erase.

@@ -50,6 +50,12 @@ pub struct TopicState {
 }
 
 impl TopicState {
+    /// Whether a key's records may still come from several Kafka partitions, of which the later timestamp counts: a table's first
+    /// drain is not complete. A single Kafka partition has its keys in order from the beginning.
+    pub fn is_amid_first_drain(&self) -> bool {
+        self.kind == Kind::Table && self.complete_ms.is_none() && self.next.len() > 1
+    }
+
     pub fn new(topic: &str, kind: Kind, partition_time: String) -> Self {
         TopicState {
             topic: topic.to_owned(),
