@@ -102,7 +102,7 @@ fn servers_that_take_too_little() {
         &topic.name,
         "rows",
         &[
-            "max_allowed_packet takes, 65536 bytes",
+            "max_allowed_packet of 65536 bytes",
             "SET PERSIST max_allowed_packet = 131072",
         ],
     );
