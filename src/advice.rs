@@ -27,15 +27,15 @@ fn about(errno: Errno) -> Option<&'static str> {
     Some(match errno {
         Errno::NOSPC => {
             "the disk is full: make room there (df -h, and df -i for the number of files), then run again; \
-             what was committed is safe, and the next run goes on from there"
+             what was committed is safe, and the next run continues from there"
         }
         Errno::DQUOT => {
             "the disk quota is used up: have it raised or make room, then run again; what was committed is safe, \
-             and the next run goes on from there"
+             and the next run continues from there"
         }
         Errno::IO => {
             "the disk reports an error: look into the kernel's log (dmesg) and at the disk before the next run, which \
-             goes on from what was committed"
+             continues from what was committed"
         }
         Errno::ROFS => {
             "the file system is mounted read-only, by somebody or by the kernel after an error (dmesg): \

@@ -41,7 +41,7 @@ pub const STATUS_HELP: &str = "Exit codes:
   0    everything could be asked, and the next runs have nothing against it
   1    nothing at all could be asked, or the page could not be written
   2    wrong usage or configuration
-  3    something is unknown, damaged, or would keep a run from going on: the warnings say what, and what to do
+  3    something is unknown, damaged, or would stop a run: the warnings say what, and what to do
 It takes no lock, changes nothing, and gives up on Kafka and MySQL after a few seconds.";
 
 /// The same for `check`.

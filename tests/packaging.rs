@@ -5,8 +5,10 @@
 mod common;
 
 use clap::{CommandFactory, Parser};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use walkdir::WalkDir;
 
 use common::program::start;
 use lakectl::cli::{Cli, heading};
@@ -241,6 +243,65 @@ fn what_people_are_told_to_type_is_what_lakectl_takes() {
     assert!(
         checked > 20,
         "only {checked} command lines found: does this test still read the documents?"
+    );
+}
+
+/// The targets that a line gives to `cargo run` or `cargo build`, as pairs of option and name.
+fn cargo_targets(line: &str) -> Vec<(String, String)> {
+    let starts = line
+        .match_indices("cargo run ")
+        .chain(line.match_indices("cargo build "));
+    let mut found = Vec::new();
+    for (at, _) in starts {
+        let words = words(&line[at..]);
+        for pair in words.split(|word| word == "--").next().unwrap_or(&[]).windows(2) {
+            if ["--example", "--bin"].contains(&&*pair[0]) {
+                let name = pair[1].trim_end_matches([',', '.', ':']);
+                found.push((pair[0].clone(), name.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_target_that_people_are_told_to_build_exists() {
+    let mut known = BTreeSet::new();
+    for manifest in ["Cargo.toml", "examples/programs/Cargo.toml"] {
+        let manifest: toml::Table = toml::from_str(&text(manifest)).unwrap();
+        for kind in ["bin", "example"] {
+            let targets = manifest.get(kind).and_then(toml::Value::as_array);
+            for target in targets.into_iter().flatten() {
+                known.insert((format!("--{kind}"), target["name"].as_str().unwrap().to_owned()));
+            }
+        }
+    }
+    let mut checked = BTreeSet::new();
+    for place in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "Dockerfile",
+        "docs",
+        "examples",
+        "scripts",
+    ] {
+        for entry in WalkDir::new(repository().join(place)) {
+            let entry = entry.unwrap();
+            if !entry.file_type().is_file() {
+                continue;
+            }
+            for line in std::fs::read_to_string(entry.path()).unwrap().lines() {
+                for target in cargo_targets(line) {
+                    assert!(known.contains(&target), "{}: `{line}`", entry.path().display());
+                    checked.insert(target);
+                }
+            }
+        }
+    }
+    let unread = known.difference(&checked).collect::<Vec<_>>();
+    assert!(
+        unread.is_empty(),
+        "no document or script builds {unread:?}: does this test still read them?"
     );
 }
 

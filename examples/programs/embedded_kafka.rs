@@ -2,11 +2,11 @@
 //! cluster with the topics asked for. It keeps everything in memory, listens on a loopback port of the kernel's
 //! choice and runs until SIGTERM or SIGINT.
 //!
-//! It is no stand-in for the real thing in tests of correctness: it knows no compaction, retention or transaction
+//! It does not replace real Kafka in tests of correctness: it has no compaction, retention or transaction
 //! isolation, and creates any topic that a client asks about. `scripts/services up --embedded` starts it, and `env` then
 //! sets `LAKECTL_EMBEDDED_KAFKA` to its address: it tells no ids and settings of topics, and is not asked for any.
 //!
-//!     cargo run --profile quick --bin embedded_kafka -- --topics transaction_log,ORDERS:1 --ready-file /tmp/brokers
+//!     cargo run --profile quick --example embedded_kafka -- --topics transaction_log,ORDERS:1 --ready-file /tmp/brokers
 
 use std::{
     ffi::OsString,
@@ -75,13 +75,13 @@ impl FromStr for TopicSpec {
             Some((name, count)) => {
                 let count = count
                     .parse()
-                    .with_context(|| format!("`{count}` is no number of partitions"))?;
+                    .with_context(|| format!("`{count}` is not a number of partitions"))?;
                 (name, count)
             }
         };
         let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if !(1..=249).contains(&name.len()) || !name.chars().all(legal) || name == "." || name == ".." {
-            bail!("`{name}` is no topic name that Kafka takes");
+            bail!("`{name}` is not a topic name that Kafka takes");
         }
         if !(1..=PARTITION_COUNT_MAX).contains(&partition_count) {
             bail!("a topic has between 1 and {PARTITION_COUNT_MAX} partitions, not {partition_count}");

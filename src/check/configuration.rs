@@ -76,11 +76,11 @@ fn secrets(path: &Path, mode: u32, checks: &mut Checks) {
     match mode & 0o007 {
         0 => checks.ok(
             place,
-            format!("{names} stands in {shown}, which others can't read"),
+            format!("{names}: written in {shown}, which others can't read"),
         ),
         _ => checks.wrong(
             place,
-            format!("{names} stands in {shown}, which everybody can read"),
+            format!("{names}: written in {shown}, which everybody can read"),
             fix,
         ),
     }

@@ -26,7 +26,7 @@ pub struct Common {
     /// Say more
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// text: errors and warnings, with the time where stderr is no terminal; time: every line with its time;
+    /// text: errors and warnings, with the time where stderr is not a terminal; time: every line with its time;
     /// json: every line one JSON object [default: text] [env: LAKECTL_LOG_FORMAT]
     #[arg(long, global = true, value_name = "FORMAT", hide_possible_values = true)]
     pub log_format: Option<LogFormat>,
@@ -43,10 +43,10 @@ pub struct Common {
 }
 
 impl Common {
-    /// What was not said on the command line and stands in the environment, so that a crontab says it once.
+    /// Takes from the environment what the command line leaves out, so that a crontab sets it once.
     ///
     /// # Errors
-    /// A format that there isn't: exit code 2.
+    /// The environment names an unknown log format: exit code 2.
     pub fn take_from(&mut self, environment: &dyn Fn(&str) -> Option<String>) -> anyhow::Result<()> {
         if self.metrics_file.is_none() {
             self.metrics_file = environment("LAKECTL_METRICS_FILE").map(PathBuf::from);
@@ -54,7 +54,7 @@ impl Common {
         if let (None, Some(text)) = (self.log_format, environment("LAKECTL_LOG_FORMAT")) {
             let format = LogFormat::from_str(&text, true).map_err(|_| {
                 exit::usage(format!(
-                    "LAKECTL_LOG_FORMAT: {text:?} is none of text, time, json"
+                    "LAKECTL_LOG_FORMAT: {text:?} is not one of text, time, json"
                 ))
             })?;
             self.log_format = Some(format);

@@ -36,10 +36,10 @@ pub struct DrainArgs {
     /// Wait this long for another run's lock instead of skipping the topic
     #[arg(help_heading = IN_THE_WAY, long, value_name = "DURATION")]
     pub wait: Option<String>,
-    /// Go on where Kafka has deleted records that were never read; the gap is recorded (exit code 3)
+    /// Continue although Kafka has deleted records that were never read; the gap is recorded (exit code 3)
     #[arg(help_heading = IN_THE_WAY, long)]
     pub accept_gap: bool,
-    /// Go on where a topic was deleted and made anew (exit code 3)
+    /// Continue although a topic was deleted and created again (exit code 3)
     #[arg(help_heading = IN_THE_WAY, long)]
     pub accept_recreated: bool,
 }

@@ -1,4 +1,4 @@
-//! The command line: arguments only, no logic, and what clap says of wrong ones.
+//! The command line: arguments only, no logic, and the errors for wrong ones.
 
 mod check;
 mod common;
@@ -61,7 +61,7 @@ pub enum Command {
     /// Print what DuckDB, Polars, Spark, Trino or Hive need to read a topic: columns, types and places
     #[command(after_help = exit::HELP)]
     Schema(SchemaArgs),
-    /// List the data files of a topic, or what has changed of them since a run
+    /// List the data files of a topic, or those that have changed since a commit
     #[command(after_help = exit::HELP)]
     Files(FilesArgs),
     /// Look at everything that a run needs, before cron does: configuration, Kafka, MySQL, the lake; changes nothing

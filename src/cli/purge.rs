@@ -36,7 +36,7 @@ pub struct PurgeArgs {
     /// Refuse to delete more than this part of any topic's records or any table's rows
     #[arg(help_heading = HOW_MUCH, long, value_name = "0..1", default_value_t = 0.5)]
     pub max_fraction: f64,
-    /// Stop deleting rows after this time; the next purge goes on
+    /// Stop deleting rows after this time; the next purge continues
     #[arg(help_heading = HOW_MUCH, long, value_name = "DURATION")]
     pub max_duration: Option<String>,
     #[command(flatten)]

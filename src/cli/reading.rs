@@ -30,7 +30,7 @@ pub struct FilesArgs {
     pub since: Option<String>,
     #[command(flatten)]
     pub root: RootArgs,
-    /// End the changes with a line `= COMMIT`: where to go on from once they are loaded
+    /// End the changes with a line `= COMMIT`: the commit to continue from once they are loaded
     #[arg(help_heading = OUTPUT, long, requires = "since")]
     pub last_run: bool,
     /// Paths relative to the lake's root [default: absolute]

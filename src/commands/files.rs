@@ -1,4 +1,4 @@
-//! `lakectl files`: a topic's data files, or what has changed of them.
+//! `lakectl files`: a topic's data files, or those that have changed.
 
 use anyhow::Result;
 use serde_json::json;
@@ -86,7 +86,7 @@ fn commit(topic: &str, token: &str) -> Result<u64> {
 fn unknown(topic: &str, since: &str, last: &str) -> anyhow::Error {
     usage(format!(
         "--since: what has changed in {topic} since {since} is not known: its last commit is {last}, and the ledger \
-         remembers some thousand removed files of a topic. Load it anew: `lakectl files {topic}` lists all files, and go on \
-         from `--since {last}`"
+         remembers some thousand removed files of a topic. Load it again: `lakectl files {topic}` lists all files; then \
+         continue from `--since {last}`"
     ))
 }

@@ -24,7 +24,7 @@ use crate::report::Report;
 use crate::stop::Stop;
 use crate::target::TargetKind;
 
-/// Runs the command; what happened stands in the report, whatever happens.
+/// Runs the command. The report holds what happened, even if the command fails.
 pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
     match &cli.command {
         Command::Lake(args) => lake::execute(&cli.common, args, report, stop),
@@ -41,7 +41,7 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
     }
 }
 
-/// Tells Prometheus of a run that is over, if that is wanted.
+/// Writes the metrics of a finished run for Prometheus, if `--metrics-file` asks for them.
 pub fn write_metrics(cli: &Cli, report: &mut Report) {
     if let (Some(path), Some((command, all_topics)), false) =
         (&cli.common.metrics_file, metered(&cli.command), report.dry_run)
@@ -89,7 +89,7 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 /// # Errors
-/// A variable of ours that is no text: passed over in silence, it would let a run go somewhere else. Exit code 2.
+/// A variable of ours that is not text: if it were ignored, it would let a run go somewhere else. Exit code 2.
 pub fn check_environment() -> Result<()> {
     let unreadable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         let name = name

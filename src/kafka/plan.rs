@@ -41,7 +41,7 @@ pub enum From {
 /// Plans the ranges of one topic.
 ///
 /// # Errors
-/// Kafka has deleted records that were never read, or the topic was made anew, unless `accept` says to go on.
+/// Kafka has deleted records that were never read, or the topic was created again, unless `accept` says to go on.
 pub fn plan(
     topic: &str,
     offsets: &[PartitionOffsets],
@@ -51,7 +51,7 @@ pub fn plan(
     accept: Accept,
 ) -> Result<DrainPlan> {
     let generation = generation(topic, offsets, topic_id, progress, accept)?;
-    // The old offsets mean nothing in a topic that was made anew.
+    // The old offsets mean nothing in a topic that was created again.
     let is_anew = generation != progress.generation.max(1);
     let known = if is_anew {
         restart(offsets, topic_id, progress)
@@ -110,7 +110,7 @@ fn first_start(at: &PartitionOffsets, from: &From) -> i64 {
     }
 }
 
-/// The topic's generation, one more if it was deleted and made anew. Its id shows that; without ids only an end below the
+/// The topic's generation, one more if it was deleted and created again. Its id shows that; without ids only an end below the
 /// progress does.
 fn generation(
     topic: &str,
@@ -149,14 +149,14 @@ fn generation(
         ),
     };
     Problem::new(format!(
-        "it was deleted and made anew, or Kafka lost its end: {what}; nothing was read"
+        "it was deleted and created again, or Kafka lost its end: {what}; nothing was read"
     ))
     .about_topic(topic)
     .fix("run again with --accept-recreated to take it in from its start as a new topic")
     .err()
 }
 
-/// Where a topic that was made anew begins. With another id all records are new. With the same id Kafka lost the log's end,
+/// Where a topic that was created again begins. With another id all records are new. With the same id Kafka lost the log's end,
 /// and the records below it were read already.
 fn restart(offsets: &[PartitionOffsets], topic_id: Option<&str>, progress: &Progress) -> BTreeMap<i32, i64> {
     let same_topic = topic_id.is_some() && topic_id == progress.topic_id.as_deref();

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 pub struct Progress {
     /// Kafka partition -> offset of the first record that was not taken in. Empty: never drained.
     pub next: BTreeMap<i32, i64>,
-    /// Kafka's id of the topic, if the broker gave one. A topic made anew has another id.
+    /// Kafka's id of the topic, if the broker gave one. A topic created again has another id.
     pub topic_id: Option<String>,
     /// When a run was last complete, in milliseconds since 1970.
     pub complete_ms: Option<i64>,
-    /// 1, and one more for each time the topic was made anew and accepted.
+    /// 1, and one more for each time the topic was created again and accepted.
     pub generation: u32,
 }
 
@@ -21,7 +21,7 @@ pub struct Progress {
 pub struct Drained {
     pub partitions: Vec<DrainedPartition>,
     pub topic_id: Option<String>,
-    /// The generation of these records: it differs from the progress's if the topic was made anew.
+    /// The generation of these records: it differs from the progress's if the topic was created again.
     pub generation: u32,
     /// Whether every Kafka partition was read up to its planned end.
     pub complete: bool,

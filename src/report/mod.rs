@@ -179,7 +179,7 @@ impl Report {
         if let Some(signal) = signal {
             let name = stop::name(signal);
             self.warn(format!(
-                "stopped by {name}: what was committed by then stays, and the next run goes on from there"
+                "stopped by {name}: what was committed by then stays, and the next run continues from there"
             ));
         }
         for topic in self.topics.iter() {

@@ -43,7 +43,7 @@ impl KafkaFacts {
         match self.ids.get(topic) {
             Some(Ok(id)) => Ok(id.as_deref()),
             other => Problem::new(format!(
-                "Kafka does not give its id, without which a topic that was made anew goes unnoticed: {}",
+                "Kafka does not give its id, without which a topic that was created again goes unnoticed: {}",
                 why(other)
             ))
             .about_topic(topic)

@@ -27,7 +27,7 @@ impl Run<'_> {
         let topic_id = seen.id(&topic.name)?;
         let mut progress = progress.clone();
         let anew = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
-        // If a table was made anew, the old rows are another topic's: they are replaced.
+        // If a table was created again, the old rows are another topic's: they are replaced.
         let anew_table = anew && options.accept.recreated && topic.kind == Kind::Table;
         let rebuild = match options.rebuild {
             Some(RebuildRequest::Days { first, last }) => {
@@ -62,8 +62,7 @@ impl Run<'_> {
             line.needs_attention();
         }
         if anew_table || plan.generation > progress.generation.max(1) {
-            let what =
-                "it was deleted and made anew, and the new one is read from its start (--accept-recreated)";
+            let what = "it was deleted and created again, and the new one is read from its start (--accept-recreated)";
             self.report.warn_of(Problem::new(what).about_topic(&topic.name));
         }
         line.held = plan.held;
@@ -163,7 +162,7 @@ fn rebuild_plan(
             .fix("leave --rebuild out")
             .err();
     }
-    // Only notices a topic that was made anew: its offsets are not those of the days.
+    // Only notices a topic that was created again: its offsets are not those of the days.
     kafka::plan(
         &topic.name,
         offsets,

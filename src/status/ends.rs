@@ -45,9 +45,9 @@ impl Ends {
         }
     }
 
-    /// Adds the ids. Without an id the lag is known anyway, but a topic that was made anew is not noticed.
+    /// Adds the ids. Without an id the lag is known anyway, but a topic that was created again is not noticed.
     fn fetch_ids(&mut self, client: &Client, names: &[String]) {
-        const UNNOTICED: &str = "whether it was made anew can't be told";
+        const UNNOTICED: &str = "lakectl can't find out whether it was created again";
         match client.topic_ids(names) {
             Ok(answers) => {
                 for (topic, answer) in answers {

@@ -85,7 +85,7 @@ fn progress_that_kafka_no_longer_fits() {
     answer.is_wrong(
         &anew.name,
         "lake",
-        &["deleted and made anew", "--accept-recreated"],
+        &["deleted and created again", "--accept-recreated"],
     );
     answer.ok("Kafka", "group", &["mirrors the progress"]);
     assert_eq!(answer.wrong().len(), 2, "{:?}", answer.wrong());

@@ -373,7 +373,7 @@ impl ProducerContext for Answers {
     }
 }
 
-/// A new one each time: it has no memory of topics that were made anew.
+/// A new one each time: it has no memory of topics that were created again.
 fn producer(settings: &[(&str, &str)]) -> BaseProducer<Answers> {
     let mut config = ClientConfig::new();
     config

@@ -1,4 +1,4 @@
-//! What must not pass silently: lost records, topics made anew, more Kafka partitions, a lake that is not there.
+//! What must not pass silently: lost records, topics created again, more Kafka partitions, a lake that is not there.
 
 use serde_json::{Value, json};
 
@@ -151,7 +151,7 @@ fn a_topic_made_anew_is_told_by_its_id() {
         let report = lake.one(&[], 1);
         let error = report["error"].as_str().unwrap();
         assert!(
-            error.contains("made anew") && error.contains("--accept-recreated"),
+            error.contains("created again") && error.contains("--accept-recreated"),
             "{error}"
         );
         assert_same(&lake.kept(), &before);

@@ -272,7 +272,7 @@ fn commits_that_nobody_remembers_are_told() {
         refused.fails(2, &["does not name a commit", "Run ids are not taken"]);
     }
     files(&lake, &topic.name, &["--since", "c2"])
-        .fails(2, &["Load it anew", "lists all files", "--since c1"]);
+        .fails(2, &["Load it again", "lists all files", "--since c1"]);
     let shown = |since: &str| {
         let run = files(&lake, &topic.name, &["--since", since, "--last-run"]);
         run.expect(0).stdout
@@ -292,7 +292,7 @@ fn commits_that_nobody_remembers_are_told() {
     rewrite(&lake, &topic.name, "state", |state| {
         state["changes"]["forgotten"] = json!(2)
     });
-    files(&lake, &topic.name, &["--since", "c1"]).fails(2, &["Load it anew", "--since c2"]);
+    files(&lake, &topic.name, &["--since", "c1"]).fails(2, &["Load it again", "--since c2"]);
     assert_eq!(shown("c2"), "= c2\n");
     assert_eq!(shown("c0").lines().count(), 3);
     lake.verify(0);

@@ -1,4 +1,4 @@
-//! What must not pass silently on the way to MySQL: lost records, topics made anew, more Kafka partitions, tombstones
+//! What must not pass silently on the way to MySQL: lost records, topics created again, more Kafka partitions, tombstones
 //! that Kafka has forgotten.
 
 use serde_json::json;
@@ -61,7 +61,7 @@ fn a_topic_made_anew_is_told_by_its_id() {
     topic.send(&[no_count, count("both", 2), count("new", 2), count("new", 3)]);
     refused(
         &warehouse,
-        &["made anew", "another topic id", "--accept-recreated"],
+        &["created again", "another topic id", "--accept-recreated"],
     );
     let rows = "SELECT product_id, purchase_count FROM product_purchase_counts ORDER BY 1";
     let before = warehouse.query(rows);

@@ -1,7 +1,7 @@
 //! Load generator: transactions into `transaction_log`, and what ksqlDB would derive from just those messages.
 //!
-//!     cargo run --profile quick --bin produce_transactions
-//!     cargo run --profile quick --bin produce_transactions -- --threads 2 --messages 100 --sleep 0 --seed 1
+//!     cargo run --profile quick --example produce_transactions
+//!     cargo run --profile quick --example produce_transactions -- --threads 2 --messages 100 --sleep 0 --seed 1
 //!
 //! The derived topics come in ksqlDB's own wire forms (`examples/ksqldb/*.sql` has the statements that a real ksqlDB
 //! would run instead), so that lakectl can be tried and tested without one.
@@ -113,7 +113,7 @@ fn take_stock(options: &Options) -> Result<Earlier> {
     let pending = earlier.pending.len();
     if earlier.derived > 0 {
         eprintln!(
-            "{}: going on from {} messages of earlier runs",
+            "{}: continuing from {} messages of earlier runs",
             options.topic, earlier.derived
         );
     }

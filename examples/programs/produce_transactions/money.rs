@@ -34,7 +34,7 @@ impl FromStr for Cents {
 
     /// Takes what this generator writes and whole numbers; more than two decimals or an exponent is an error.
     fn from_str(text: &str) -> Result<Cents, String> {
-        let refused = || format!("{text} is no amount with at most two decimals");
+        let refused = || format!("{text} is not an amount with at most two decimals");
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text),

@@ -19,7 +19,7 @@ const SEEDED_START_MS: i64 = 1_761_696_000_000;
 /// transaction_log is keyed by transaction id. Every message carries `amount_usd`, a number with two decimals: its
 /// sum over the topic is the sum of TOTAL_DEPENSE_USD over the table TOTAL_DEPENSE_PAR_USER_TYPE.
 ///
-/// A run goes on where earlier ones stopped: it first reads transaction_log back to know the totals so far. Only one
+/// A run continues where earlier ones stopped: it first reads transaction_log back to know the totals so far. Only one
 /// run at a time may derive.
 #[derive(Debug, Parser)]
 #[command(name = "produce_transactions", version)]
@@ -98,7 +98,7 @@ impl Options {
 }
 
 fn parse_pause(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text} is no pause such as 10ms, 1s or 0");
+    let wrong = || format!("{text} is not a pause such as 10ms, 1s or 0");
     let (number, unit_ms) = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
         (Some(number), _) => (number, 1),
         (None, Some(number)) => (number, 1000),
@@ -110,7 +110,8 @@ fn parse_pause(text: &str) -> Result<Duration, String> {
 }
 
 fn parse_time(text: &str) -> Result<i64, String> {
-    let wrong = || format!("{text} is no time such as 2025-10-29T08:00:00Z or 2025-10-29, from 1970 to 9000");
+    let wrong =
+        || format!("{text} is not a time such as 2025-10-29T08:00:00Z or 2025-10-29, from 1970 to 9000");
     let midnight = |date: NaiveDate| {
         date.and_hms_opt(0, 0, 0)
             .map(|time| time.and_utc().timestamp_millis())

@@ -134,7 +134,7 @@ impl Client {
     }
 
     /// Topic name -> topic id, or why Kafka doesn't give it. None: the broker has no ids (before Kafka 2.8). Then only an end
-    /// that has moved back shows that a topic was made anew.
+    /// that has moved back shows that a topic was created again.
     pub fn topic_ids(&self, topics: &[String]) -> Result<BTreeMap<String, Result<Option<String>, String>>> {
         if topics.is_empty() || self.is_embedded {
             return Ok(topics.iter().map(|topic| (topic.clone(), Ok(None))).collect());

@@ -92,7 +92,7 @@ pub fn day_folder(kind: Kind, topic: &str, day: HivePartition) -> String {
     format!("{}/{}", topic_folder(kind, topic), day.path())
 }
 
-/// What file names of a topic that was made anew end with, so that no name repeats.
+/// What file names of a topic that was created again end with, so that no name repeats.
 pub fn generation_suffix(generation: u32) -> String {
     match generation {
         0 | 1 => String::new(),
@@ -143,7 +143,7 @@ pub fn is_data_name(name: &str) -> bool {
         }
 }
 
-/// The generation in a data file's name: 1, and one more for each time the topic was made anew.
+/// The generation in a data file's name: 1, and one more for each time the topic was created again.
 pub fn generation_of(name: &str) -> u32 {
     let number = name.split_once("-g").map(|(_, rest)| rest.split('.').next());
     number.flatten().and_then(|text| text.parse().ok()).unwrap_or(1)
