@@ -7,11 +7,11 @@ fn stages(script: &str) -> (i32, String) {
     let output = Command::new("bash")
         .args(["-c", &format!("source {test}; set +e; {script}")])
         .output()
-        .unwrap();
+        .expect("bash runs");
     assert!(output.stderr.is_empty(), "{output:?}");
     (
-        output.status.code().unwrap(),
-        String::from_utf8(output.stdout).unwrap(),
+        output.status.code().expect("bash ends by itself"),
+        String::from_utf8(output.stdout).expect("the stages print text"),
     )
 }
 
