@@ -71,9 +71,6 @@ pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) ->
 }
 
 fn commit(topic: &str, token: &str) -> Result<u64> {
-    if token == "none" {
-        return Ok(0);
-    }
     commit_of(token).ok_or_else(|| {
         usage(format!(
             "--since: `{}` does not name a commit; c0 stands before the first one, and \

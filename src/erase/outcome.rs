@@ -8,6 +8,7 @@ use super::scope::{ErasureScope, NotDone};
 use crate::config::Topic;
 use crate::exit;
 use crate::lake::{FileHits, LakeHits};
+use crate::report;
 use crate::subjects::list::{EVERY_TOPIC, ErasureSecret, Registry};
 use crate::subjects::subject::Subject;
 use crate::warehouse::TableHits;
@@ -76,7 +77,7 @@ struct TableReport {
     /// Rows of `lakectl_rejects`.
     rejects: u64,
     /// Further rows whose deletion was sent, but the server's answer never came.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "report::is_zero")]
     unknown: u64,
     /// JSON columns, which are not searched.
     unsearched: Vec<String>,
@@ -101,10 +102,6 @@ struct ErasureFailure {
     error: String,
     #[serde(skip)]
     exit_code: u8,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 impl ErasureOutcome {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::plan::{Plan, TopicPlan};
 use crate::lake::DayFolder;
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::warehouse::TablePlan;
 use crate::words::count;
 
@@ -52,14 +52,10 @@ pub struct PurgedTable {
     /// Rows that are left for the next purge, as time was up.
     pub rows_left: u64,
     /// Rows among them whose deletion was sent, but the server's answer never came.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(skip_serializing_if = "report::is_zero")]
     pub rows_unknown: u64,
     /// Rows without a time in the column; they are never purged.
     pub rows_without_time: u64,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// What was deleted, for the audit trail.

@@ -226,3 +226,8 @@ fn shown(problem: Problem) -> Problem {
         ..problem
     }
 }
+
+/// For serde: counts that are left out of the report while they are 0.
+pub fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

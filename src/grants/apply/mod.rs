@@ -14,6 +14,7 @@ use super::{ApplyOutcome, Permission, Rules, path, table};
 use crate::audit::{CommandLine, Entry};
 use crate::config::Settings;
 use crate::lake::disk::root::Root;
+use crate::lake::layout::paths::topic_folder;
 use crate::warehouse::Session;
 use people::People;
 
@@ -111,7 +112,7 @@ fn make_topic_folders(
     out: &mut ApplyOutcome,
 ) -> Result<()> {
     for topic in apply.settings.topics.values().filter(|topic| topic.lake_enabled) {
-        let folder = crate::lake::layout::paths::topic_folder(topic.kind, &topic.name);
+        let folder = topic_folder(topic.kind, &topic.name);
         let meant = rules.users().any(|user| rules.on(user, &folder).is_some());
         if !meant || root.stat(&folder)?.is_some() {
             continue;

@@ -53,8 +53,11 @@ pub fn token_of(commit: u64) -> String {
     format!("c{commit}")
 }
 
-/// The commit of a token; None if it isn't a token.
+/// The commit of a token, of which `none` is another form of `c0`; None if it isn't a token.
 pub fn commit_of(token: &str) -> Option<u64> {
+    if token == "none" {
+        return Some(0);
+    }
     let commit = token.strip_prefix('c')?.parse().ok()?;
     (token_of(commit) == token).then_some(commit)
 }
@@ -68,6 +71,7 @@ mod tests {
         for commit in [0, 1, 1742, u64::MAX] {
             assert_eq!(commit_of(&token_of(commit)), Some(commit));
         }
+        assert_eq!(commit_of("none"), commit_of("c0"));
         for other in [
             "",
             "c",

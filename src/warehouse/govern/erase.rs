@@ -16,7 +16,7 @@ use crate::stop::Stop;
 use crate::subjects::matcher::Matcher;
 use crate::subjects::subject::Subject;
 use crate::warehouse::connected::Warehouse;
-use crate::warehouse::load::own_tables::check_own_tables;
+use crate::warehouse::load::own_tables::{check_own_tables, kept_under};
 use crate::warehouse::load::{progress, rebuild, rejects};
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 use crate::warehouse::server::identifier::quote;
@@ -291,7 +291,7 @@ impl Warehouse {
         if matcher.is_empty() {
             return Ok(found);
         }
-        for table in crate::warehouse::load::own_tables::kept_under(conn, &self.server, &topic.table)? {
+        for table in kept_under(conn, &self.server, &topic.table)? {
             find_rejects_of(conn, topic, &table, &matcher, &mut found)?;
         }
         Ok(found)

@@ -9,6 +9,7 @@ use crate::config::KeySchema;
 use crate::decode::key::{DecodedKey, Key};
 use crate::decode::{Body, Decoder, Field, Object, fields};
 use crate::record::Record;
+use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::key_fields::by_name_or_place;
 use crate::warehouse::table::mapping::{FieldNames, KeyColumns, KeyPlan};
 use crate::warehouse::table::target::TargetTable;
@@ -374,7 +375,7 @@ fn key_text<'a>(text: &'a str, table: &TargetTable, plan: &KeyPlan) -> Input<'a>
         KeyColumns::Named { columns, .. } | KeyColumns::OnTheWire(columns) => columns.first(),
     };
     match column.map(|&at| &table.columns[at].kind) {
-        Some(crate::warehouse::table::column::ColumnType::Binary { .. }) => Input::Bytes(text.as_bytes()),
+        Some(ColumnType::Binary { .. }) => Input::Bytes(text.as_bytes()),
         _ => Input::Text(text.into()),
     }
 }

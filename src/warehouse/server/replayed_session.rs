@@ -10,6 +10,7 @@ use super::connect::{self, Flavor};
 use super::error_class::{Fault, fault_of, lock_advice};
 use super::locked_session::{end_session, get_lock, lock_name};
 use super::statement::LOOK_UP;
+use super::table_name;
 use crate::config::Database;
 
 /// How long a transaction is retried after deadlocks, lock waits and lost connections.
@@ -204,7 +205,7 @@ impl Session {
 
     /// The table's name as the server spells it; None if there is no such table.
     pub(crate) fn spelled(&mut self, table: &str) -> Result<Option<String>> {
-        crate::warehouse::server::table_name::existing(&mut self.conn, table)
+        table_name::existing(&mut self.conn, table)
     }
 }
 
