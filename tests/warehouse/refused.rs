@@ -220,5 +220,6 @@ fn a_topic_that_is_missing() {
     let warehouse = warehouse.table(&nobodys, "total_par_transaction_type", "transaction_type");
     let near = format!("did you mean `{}`", topic.name);
     refused(&warehouse, &[], &[], 1, &[&near]);
+    assert!(!nobodys.exists(), "asking for a topic made it");
     COUNTS.assert_equals(&warehouse, &topic);
 }
