@@ -4,6 +4,7 @@
 //! is still owed to the readers.
 
 mod publish;
+mod publishable;
 pub(super) mod trash;
 
 use anyhow::{Context, Result, anyhow};
@@ -37,6 +38,7 @@ pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicSt
     preconditions::check_days(root, topic, state)?;
     root.make_dirs(&ledger::topic_home(topic))?;
     if let Some(pending) = &state.pending {
+        publishable::check(root, topic, pending)?;
         make_durable(root, pending)?;
     }
     checksummed::prepare(root, &path, state)?.switch()?;
