@@ -1,11 +1,12 @@
 //! Migrations: the schema files are applied in order, and each is recorded once all its statements are done.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
 
 use super::schema_files::{self, Guard, Statement};
+use crate::problem::Problem;
 use crate::warehouse::server::connect::Flavor;
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 
@@ -80,9 +81,11 @@ pub(super) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
     };
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if let Some(newer) = recorded.iter().find(|&&version| version > known) {
-        bail!(
-            "the schema is from a later lakectl (migration {newer}, this one has {known}): upgrade lakectl"
-        );
+        return Problem::new(format!(
+            "the schema is from a later lakectl (migration {newer}, this one has {known})"
+        ))
+        .fix("upgrade lakectl")
+        .err();
     }
     Ok(MIGRATIONS
         .iter()
