@@ -136,7 +136,8 @@ fn at_most_64_topics_are_open_at_a_time() {
         match &*call.name {
             "openat" => open.insert(&call.path),
             "close" => open.remove(&call.path),
-            name => panic!("{name} of a lock"),
+            // It is made and written to.
+            _ => continue,
         };
         met.insert(&call.path);
         most = most.max(open.len());

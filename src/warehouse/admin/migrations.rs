@@ -219,23 +219,10 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_that_are_promised() {
+    fn every_table_has_a_primary_key() {
         let shapes = schema_files::shapes(&all_statements(Flavor::MySql));
-        for table in [
-            "total_depense_par_user_type",
-            "transaction_lifecycle",
-            "total_par_type_5min_sliding",
-            "product_purchase_counts",
-            "total_par_transaction_type",
-            "user_permissions",
-            "lakectl_progress",
-            "lakectl_rejects",
-            "lakectl_audit",
-            "lakectl_applied_grants",
-            "lakectl_cutoffs",
-            "lakectl_first_drain",
-        ] {
-            assert!(!shapes[table].primary_key.is_empty(), "{table}");
+        for (table, shape) in &shapes {
+            assert!(!shape.primary_key.is_empty(), "{table}");
         }
         assert_eq!(
             shapes["lakectl_rejects"].columns["partition"],
