@@ -2,6 +2,7 @@
 //! inference of types work on decoded records.
 
 pub mod fields;
+pub mod guess;
 pub mod key;
 pub mod line;
 mod shown_key;
@@ -13,13 +14,11 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use crate::config::KeySchema;
+pub use crate::json::Reason;
 use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
 pub use fields::{Field, Fields, Logical};
 use key::DecodedKey;
-
-/// Why something can't be read, in words.
-pub type Reason = Cow<'static, str>;
 
 /// A record, decoded once.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,7 +143,7 @@ impl Decoder {
                 })
             }
             Err(reason) => Body::Unreadable {
-                reason: reason.into(),
+                reason,
                 bytes: Cow::Borrowed(bytes),
             },
         }
