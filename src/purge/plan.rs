@@ -394,6 +394,33 @@ mod tests {
     }
 
     #[test]
+    fn days_before_2000_go_only_if_told_so() {
+        let all = ["1970-01-21", "1999-12-31", "2000-01-01", "2020-01-01"];
+        let keep = units::retention("7d").unwrap().unwrap();
+        let planned = topic(
+            &days(Kind::Stream, &all, None),
+            keep,
+            units::date("2026-11-22").unwrap(),
+        );
+        let mut plan = Plan {
+            topics: planned.into_iter().collect(),
+            ..Plan::default()
+        };
+        let names = |folders: &[FolderPlan]| -> Vec<String> {
+            folders.iter().map(|folder| folder.day.to_string()).collect()
+        };
+        for (purge_them, first) in [(false, 2), (true, 0), (false, 2), (false, 2)] {
+            plan.part_implausible(purge_them);
+            let topic = &plan.topics[0];
+            assert_eq!(names(&topic.folders), all[first..]);
+            assert_eq!(names(&topic.implausible), all[..first]);
+            let told = plan.text().join("\n");
+            assert_eq!(told.contains("--yes-implausible"), !purge_them, "{told}");
+            assert_eq!(plan.implausible_left().is_empty(), purge_them);
+        }
+    }
+
+    #[test]
     fn an_unlikely_part_is_refused() {
         let now = days(Kind::Stream, &["2020-01-01", "2020-01-02", "2026-11-22"], None);
         let keep = units::retention("7d").unwrap().unwrap();

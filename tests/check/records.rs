@@ -175,7 +175,7 @@ fn times_of_another_unit() {
     let table = Topic::compacted("check-seconds-table");
     seconds.send(&[record("a", "{}"), record("b", "{}").at(1_766_000_000)]);
     history.send(&[
-        record("a", "{\"born\":\"1948-05-05\"}"),
+        record("a", "{\"born\":\"1985-05-05\"}"),
         record("b", "{\"born\":\"2012-05-05\"}"),
     ]);
     table.send(&[
@@ -206,7 +206,7 @@ fn times_of_another_unit() {
     answer.ok(
         &history.name,
         "days",
-        &["1 record", "field born is 1948-05-05", "offset 0"],
+        &["1 record", "field born is 1985-05-05", "offset 0"],
     );
     answer.is_wrong(
         &table.name,

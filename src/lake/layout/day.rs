@@ -125,11 +125,11 @@ impl RecordDay {
 
     /// Kafka's timestamp in milliseconds, of which -1 means none; None: outside of all calendars.
     fn in_ms(&self, timestamp: i64) -> Option<i64> {
-        let (unit, ms) = (self.unit.nanoseconds(), TimeUnit::Ms.nanoseconds());
-        if timestamp < 0 || unit == ms {
+        if timestamp < 0 || self.unit == TimeUnit::Ms {
             return Some(timestamp);
         }
-        i64::try_from((i128::from(timestamp) * i128::from(unit)).div_euclid(i128::from(ms))).ok()
+        let nanoseconds = i128::from(timestamp) * i128::from(self.unit.nanoseconds());
+        i64::try_from(nanoseconds / i128::from(TimeUnit::Ms.nanoseconds())).ok()
     }
 
     /// Why the record's day is in doubt.

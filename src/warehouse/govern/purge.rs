@@ -113,7 +113,8 @@ impl Warehouse {
         check_own_tables(&mut conn, &self.database)?;
         let aged = Aged::inspect(&mut conn, &self.server, &plan.table, &plan.column)?;
         let cutoff = retention::cutoff_value(cutoff)?;
-        let doomed = if plan.with_implausible {
+        // Where there are no such rows, later ones were not purged.
+        let doomed = if plan.with_implausible && plan.rows_implausible > 0 {
             Doomed::all(cutoff)
         } else {
             Doomed::plausible(cutoff)
