@@ -59,6 +59,7 @@ pub(super) struct TopicSection {
     #[serde(default)]
     pub key: KeySection,
     pub window: Option<WindowSection>,
+    pub timestamp_unit: Option<super::TimeUnit>,
     #[serde(default)]
     pub lake: TopicLake,
     #[serde(default)]
@@ -95,6 +96,7 @@ pub(super) struct TopicLake {
     pub enabled: Option<bool>,
     pub retention: Option<String>,
     pub partition_time: Option<String>,
+    pub timestamp_unit: Option<super::TimeUnit>,
     pub history: Option<bool>,
 }
 
@@ -104,6 +106,7 @@ pub(super) struct TopicWarehouse {
     pub enabled: Option<bool>,
     pub table: Option<String>,
     pub columns: BTreeMap<String, String>,
+    pub timestamp_unit: Option<super::TimeUnit>,
     pub retention: Option<RowRetentionSection>,
     pub strict: Option<bool>,
 }

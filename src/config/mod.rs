@@ -6,6 +6,7 @@ mod key;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod time_unit;
 mod topic;
 pub mod units;
 mod warehouse;
@@ -23,6 +24,7 @@ pub use file::{closest, did_you_mean};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
 pub use secret::Secret;
+pub use time_unit::TimeUnit;
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
 pub use units::Retention;
 pub use warehouse::{Database, TlsMode};

@@ -100,6 +100,30 @@ pub fn each<'t>(
     json.end()
 }
 
+/// The raw value at `path`: of the field of this name, or else, where a dot divides the path, of a field of an object.
+/// Names compare without case, but the very name comes first; of several the last counts. Arrays are not entered.
+pub fn at_path<'t>(fields: &[(Cow<'t, str>, &'t str)], path: &str) -> Option<&'t str> {
+    named(fields, path).or_else(|| {
+        path.match_indices('.').find_map(|(dot, _)| {
+            let object = named(fields, &path[..dot])?.trim_ascii_start();
+            let inner = all(object).ok()?;
+            at_path(&inner, &path[dot + 1..])
+        })
+    })
+}
+
+fn named<'t>(fields: &[(Cow<'t, str>, &'t str)], name: &str) -> Option<&'t str> {
+    let fields = || fields.iter().rev();
+    let found = fields().find(|(other, _)| other == name);
+    let found = found.or_else(|| fields().find(|(other, _)| is_same_name(other, name)));
+    found.map(|(_, raw)| *raw)
+}
+
+fn is_same_name(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+        || (!(one.is_ascii() && other.is_ascii()) && one.to_lowercase() == other.to_lowercase())
+}
+
 /// The text of a string, a number or a boolean; None for null, objects and arrays.
 pub fn scalar(raw: &str) -> Option<Cow<'_, str>> {
     let raw = raw.trim_matches([' ', '\t', '\n', '\r']);

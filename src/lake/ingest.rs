@@ -92,7 +92,7 @@ impl<'a> TopicSink<'a> {
             taking: None,
             lines: LineWriter::new(&settings.lake.prefix, topic.key.clone(), metadata),
             rest: Vec::new(),
-            day: RecordDay::new(settings.lake.timezone, topic.partition_time.clone()),
+            day: RecordDay::new(settings.lake.timezone, topic),
             commits: 0,
             report: LakeReport::default(),
             tombstones: 0,
@@ -151,6 +151,7 @@ impl<'a> TopicSink<'a> {
             return Ok(());
         };
         let irregular = stage.add(day, record, decoded, &self.lines)?;
+        self.day.note(decoded, day);
         seen.insert(record.partition, record.offset + 1);
         self.irregular += u64::from(irregular);
         self.tombstones += u64::from(record.value.is_none());
@@ -216,10 +217,7 @@ impl<'a> TopicSink<'a> {
             HivePartition::Day(date) => Some(date),
             HivePartition::Null => None,
         };
-        if date
-            .zip(self.state.cutoff)
-            .is_some_and(|(date, cutoff)| date < cutoff)
-        {
+        if self.state.has_purged(day) {
             self.below_retention += 1;
             return false;
         }
@@ -260,6 +258,9 @@ impl<'a> TopicSink<'a> {
         report.below_retention = self.below_retention;
         report.erased = self.erased;
         report.other_days = self.other_days;
+        let doubts = self.day.doubts();
+        report.without_day.clone_from(&doubts.without_day);
+        report.implausible_time.clone_from(&doubts.implausible);
         let today = HivePartition::Day(RecordDay::today(self.settings.lake.timezone));
         let past = |day: &&String| HivePartition::parse(day).is_some_and(|day| day < today);
         self.report.days_reopened = self.report.days.iter().filter(past).cloned().collect();

@@ -27,7 +27,7 @@ use govern::erased_list;
 pub use govern::found::{FileHits, LakeHits};
 pub use govern::purge::{DayFolder, Purged, TopicDays, kept, left_out};
 pub use ingest::TopicSink;
-pub use layout::day::RecordDay;
+pub use layout::day::{DayDoubts, RecordDay};
 pub use ledger::change_log::{commit_of, token_of};
 use ledger::{TopicState, preconditions};
 pub use look::listing::{DataFile, TopicFiles};
@@ -64,7 +64,7 @@ impl Lake<'_> {
         match state {
             None => {
                 preconditions::check_new_topic(&self.root, topic.kind, &topic.name)?;
-                Ok(TopicState::new(&topic.name, topic.kind, by))
+                Ok(TopicState::new(&topic.name, topic.kind, by, topic.lake_unit))
             }
             Some(state) if state.kind != topic.kind => Problem::usage(format!(
                 "it was taken into the lake as a {}, and is a {} now: a topic can't be both",
@@ -82,6 +82,18 @@ impl Lake<'_> {
             ))
             .about_topic(&topic.name)
             .fix(format!("set lake.partition_time = \"{}\"", state.partition_time))
+            .err(),
+            Some(state) if state.time_unit != topic.lake_unit => Problem::usage(format!(
+                "the timestamp_unit of its days is {}, but they were made with {}: a day would mean two things",
+                topic.lake_unit.name(),
+                state.time_unit.name()
+            ))
+            .about_topic(&topic.name)
+            .fix(format!(
+                "set lake.timestamp_unit = \"{}\", or move its folder and .lakectl/topics/{} away to take it in again",
+                state.time_unit.name(),
+                topic.name
+            ))
             .err(),
             Some(state) => Ok(state),
         }

@@ -50,6 +50,8 @@ pub struct PurgeRequest {
     pub wait: Duration,
     /// Nobody is asked.
     pub yes: bool,
+    /// Days and rows that no clock of this century made are deleted, too.
+    pub yes_implausible: bool,
 }
 
 /// The lake and the warehouse to purge from, as far as asked for.
@@ -76,10 +78,15 @@ pub fn execute(
     report.text_is_log = true;
     let display = Display::new(print, report, stop);
     let targets = Targets::open(request, settings, display, report)?;
-    let plan = match &request.plan {
+    let mut plan = match &request.plan {
         Some(file) => targets.load(file, request.only)?,
         None => targets.plan(request, report)?,
     };
+    plan.part_implausible(request.yes_implausible);
+    for warning in plan.implausible_left() {
+        report.warn_of(warning);
+        report.needs_attention();
+    }
     report.outcome(&planned(&plan));
     for table in &plan.tables {
         if let Some(statement) = &table.missing_index {
@@ -303,8 +310,9 @@ impl<'a> Targets<'a> {
 
     fn execute(&self, plan: &Plan, report: &mut Report, stop: &Stop) -> Result<PurgeOutcome> {
         let mut outcome = PurgeOutcome {
-            left: plan.left.clone(),
-            ..PurgeOutcome::default()
+            folders: Vec::new(),
+            tables: Vec::new(),
+            ..planned(plan)
         };
         if let Some(lake) = &self.lake {
             for topic in &plan.topics {
@@ -314,7 +322,7 @@ impl<'a> Targets<'a> {
             }
         }
         if let Some(warehouse) = &self.warehouse {
-            let doomed = plan.tables.iter().filter(|table| table.rows > 0);
+            let doomed = plan.tables.iter().filter(|table| table.doomed() > 0);
             for table in doomed.filter(|_| stop.signal().is_none()) {
                 let purged = stop.attempt(self.wait, |step| {
                     let until = (step, self.deadline);

@@ -16,7 +16,7 @@ use crate::locked::Locked;
 use crate::print::bars::TopicBar as Bar;
 use crate::problem::Problem;
 use crate::record::{Gap, OffsetRange, Progress};
-use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
+use crate::report::{PartitionReport, Report, Status, TargetReport, TimeDoubt, TopicReport};
 use crate::target::{Rebuild, Sink, Target};
 use crate::words::count;
 use commit_queue::{Commits, Ended};
@@ -292,9 +292,12 @@ struct Turn<'t, S> {
 /// A read that Kafka has begun to send, and the rebuild that it is for.
 type Started<'t> = (Reading<'t>, Option<Rebuild>);
 
-/// Warnings on results that make the exit code 3, with what to do.
+/// Warnings on what the report counts, with what to do.
 fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
     let mut warnings = Vec::new();
+    warnings.extend(line.without_day.as_ref().map(TimeDoubt::of_no_day));
+    let implausible = line.implausible_time.as_ref();
+    warnings.extend(implausible.map(|doubt| doubt.of_implausible(&line.target)));
     if let TargetReport::Warehouse(warehouse) = &line.target
         && warehouse.rejected > 0
     {

@@ -82,8 +82,9 @@ impl Warehouse {
     fn fit(&self, topic: &Topic) -> Result<(Conn, TargetTable, RowReader)> {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         check_own_tables(&mut conn, &self.database)?;
-        let table = target::read(&mut conn, &self.server, &topic.table)?;
+        let mut table = target::read(&mut conn, &self.server, &topic.table)?;
         let (names, plan) = mapping::plan(topic, &table)?;
+        plan.set_time_unit(&mut table, topic.warehouse_unit);
         Ok((conn, table, RowReader::new(topic.key.clone(), names, plan)))
     }
 }

@@ -77,6 +77,8 @@ fn boundaries(test: &TestDatabase) {
         column: "a".into(),
         cutoff: "2023-11-21 23:00:00".into(),
         rows: 1,
+        rows_implausible: 0,
+        with_implausible: false,
         rows_in_all: 3,
         rows_without_time: 1,
         oldest: Some("2023-11-21 22:59:59.999999".into()),

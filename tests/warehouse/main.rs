@@ -21,4 +21,5 @@ mod runs;
 mod tables;
 mod turns;
 mod unanswered;
+mod units;
 mod world;

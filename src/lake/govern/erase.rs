@@ -291,7 +291,7 @@ impl TopicRewrite<'_> {
             previous: Some(snapshot),
             merge: true,
             fallback_day: HivePartition::Null,
-            cutoff: self.state.cutoff.map(HivePartition::Day),
+            keeps_previous: self.topic.history && !self.state.has_purged_snapshot(),
             first_drain: if self.state.complete_ms.is_none() {
                 FirstDrain::GoesOn
             } else {
@@ -300,7 +300,7 @@ impl TopicRewrite<'_> {
             erase: Some(self.matcher),
         };
         let zone = self.lake.settings.lake.timezone;
-        let mut clock = RecordDay::new(zone, self.topic.partition_time.clone());
+        let mut clock = RecordDay::new(zone, self.topic);
         // If each day's last snapshot is kept, it must neither leave its day nor replace another day's.
         let stays = HivePartition::parse(&snapshot.day).filter(|_| self.topic.history);
         let (mut pending, written) = table::stage(root, change, Merge::nothing(), |ms| {

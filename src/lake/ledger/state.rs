@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use super::change_log::Changes;
 use super::debt::Debt;
 use super::topic_home;
-use crate::config::Kind;
+use crate::config::{Kind, TimeUnit};
 use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
+use crate::lake::layout::paths::HivePartition;
 use crate::problem::{About, Problem};
 use crate::record::{Gap, Progress};
+use crate::types::plausible;
 
 /// How many gaps a topic's state remembers.
 const GAPS_MAX: usize = 500;
@@ -25,6 +27,9 @@ pub struct TopicState {
     topic: String,
     pub kind: Kind,
     pub partition_time: String,
+    /// The unit of the numbers by which the days were made.
+    #[serde(default, skip_serializing_if = "TimeUnit::is_default")]
+    pub time_unit: TimeUnit,
     pub topic_id: Option<String>,
     pub generation: u32,
     /// Kafka partition -> offset of the first record that was not taken in.
@@ -40,6 +45,9 @@ pub struct TopicState {
     /// The first day that a purge kept: older records of streams, and older history of tables, stay purged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<NaiveDate>,
+    /// Whether a purge has deleted implausible days too. Otherwise none of them is old: a wrong unit has made it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub purged_implausible: bool,
     /// How many commits there were, and which files they removed.
     #[serde(default)]
     pub changes: Changes,
@@ -56,11 +64,12 @@ impl TopicState {
         self.kind == Kind::Table && self.complete_ms.is_none() && self.next.len() > 1
     }
 
-    pub fn new(topic: &str, kind: Kind, partition_time: String) -> Self {
+    pub fn new(topic: &str, kind: Kind, partition_time: String, time_unit: TimeUnit) -> Self {
         TopicState {
             topic: topic.to_owned(),
             kind,
             partition_time,
+            time_unit,
             topic_id: None,
             generation: 1,
             next: BTreeMap::new(),
@@ -68,10 +77,30 @@ impl TopicState {
             records: Some(BTreeMap::new()),
             gaps: Vec::new(),
             cutoff: None,
+            purged_implausible: false,
             changes: Changes::default(),
             snapshot: None,
             pending: None,
         }
+    }
+
+    /// Whether a purge has deleted this day, so that it stays away. Hive's null partition has no age.
+    pub fn has_purged(&self, day: HivePartition) -> bool {
+        match (day, self.cutoff) {
+            (HivePartition::Day(day), Some(cutoff)) => {
+                day < cutoff && (day >= plausible::FIRST_DAY || self.purged_implausible)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the day of a table's current snapshot would be purged by now, were it history.
+    pub fn has_purged_snapshot(&self) -> bool {
+        let day = self
+            .snapshot
+            .as_ref()
+            .and_then(|snapshot| HivePartition::parse(&snapshot.day));
+        day.is_some_and(|day| self.has_purged(day))
     }
 
     /// Remembers gaps. The oldest are forgotten past `GAPS_MAX`, because each commit writes all of them.
@@ -154,7 +183,7 @@ mod tests {
             from: from as i64,
             to: from as i64 + 1,
         };
-        let mut state = TopicState::new("t", Kind::Stream, String::new());
+        let mut state = TopicState::new("t", Kind::Stream, String::new(), TimeUnit::Ms);
         for from in 0..GAPS_MAX + 2 {
             state.add_gaps(&[gap(from)]);
         }

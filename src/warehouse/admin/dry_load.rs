@@ -9,6 +9,7 @@ use super::width::{WiderType, Width};
 use crate::config::{Topic, closest};
 use crate::decode::Decoded;
 use crate::problem::About;
+use crate::report::TimeDoubt;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::read_record::{RowChange, RowReader};
 use crate::warehouse::load::table_sink::STATEMENT_OVERHEAD_BYTES;
@@ -17,6 +18,7 @@ use crate::warehouse::table::mapping;
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::{Cell, values_bytes};
 use crate::warehouse::value::cells::Wanted;
+use crate::warehouse::value::odd_times::OddTimes;
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 use crate::words::count;
 
@@ -36,6 +38,8 @@ pub struct Tried {
     pub wrong: Vec<Finding>,
     /// Losses that a load would accept: fields without a column, rounded decimals.
     pub notes: Vec<Finding>,
+    /// Rows whose retention column no clock of this century made.
+    pub odd_times: Option<TimeDoubt>,
 }
 
 /// A table, and what the records tried so far would do to it.
@@ -56,6 +60,7 @@ pub struct Trial {
     rejects: u64,
     refused: BTreeMap<Refusal, RefusedSample>,
     widths: BTreeMap<usize, Width>,
+    odd_times: OddTimes,
 }
 
 #[derive(Debug)]
@@ -79,6 +84,7 @@ impl Warehouse {
             loose,
             reader,
             strict: topic.strict,
+            odd_times: OddTimes::new(topic, &table),
             packet_max: self.server.packet_max,
             table,
             definitions,
@@ -133,6 +139,7 @@ impl Trial {
             RowChange::Delete { .. } => self.deletes += 1,
             RowChange::Upsert(row) => {
                 self.upserts += 1;
+                self.odd_times.note(record.at, &row);
                 let values: Vec<Value> = row.cells.into_iter().flatten().map(Cell::into_value).collect();
                 self.largest = self.largest.max(values_bytes(&values));
             }
@@ -230,6 +237,7 @@ impl Trial {
         }
         self.report_names_without_column(&mut tried);
         tried.notes.extend(self.rounded());
+        tried.odd_times = self.odd_times.take();
         tried
     }
 

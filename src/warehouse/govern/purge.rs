@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result, anyhow};
 use chrono::NaiveDateTime;
+use mysql::Conn;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Value};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::retention::{self, Aged, TablePlan};
+use super::retention::{self, Aged, Doomed, TablePlan};
 use crate::config::Database;
 use crate::exit::usage;
 use crate::locked::Locked;
@@ -113,14 +113,21 @@ impl Warehouse {
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         check_own_tables(&mut conn, &self.database)?;
         let aged = Aged::inspect(&mut conn, &self.server, &plan.table, &plan.column)?;
+        let cutoff = retention::cutoff_value(cutoff)?;
+        // Where there are no such rows, later ones were not purged.
+        let doomed = if plan.with_implausible && plan.rows_implausible > 0 {
+            Doomed::all(cutoff)
+        } else {
+            Doomed::plausible(cutoff)
+        };
         let mut link = Link::new(&self.database, &self.server, conn, &aged.table);
         if !link.lock(wait)? {
             return Ok(Locked::HeldBy(held(&aged.table)));
         }
         let mut deletion = Deletion {
             database: self.database.clone(),
-            cutoff: retention::cutoff_value(cutoff)?,
-            statement: delete_sql(&aged, ""),
+            statement: delete_sql(&aged, &doomed, ""),
+            doomed,
             skips_referenced: false,
             skipped: 0,
             aged,
@@ -130,19 +137,21 @@ impl Warehouse {
             unknown: 0,
         };
         deletion.found = deletion.count()?;
-        if deletion.found > plan.rows {
+        if deletion.found > plan.doomed() {
             return Problem::new(format!(
                 "{} rows are before the cutoff by now, and {} were planned: this would delete more",
-                deletion.found, plan.rows
+                deletion.found,
+                plan.doomed()
             ))
             .fix("plan again")
             .err();
         }
         deletion.check_index()?;
         let Deletion {
-            link, aged, cutoff, ..
+            link, aged, doomed, ..
         } = &mut deletion;
-        cutoffs::raise(link, &aged.table, &aged.column, cutoff)
+        let Doomed { since, cutoff } = &*doomed;
+        cutoffs::raise(link, &aged.table, &aged.column, (since, cutoff))
             .context("recording the cutoff; nothing was deleted")?;
         Ok(Locked::Ours(deletion))
     }
@@ -153,7 +162,7 @@ struct Deletion {
     database: Database,
     aged: Aged,
     link: Link,
-    cutoff: Value,
+    doomed: Doomed,
     statement: String,
     /// Whether rows that other tables refer to are skipped.
     skips_referenced: bool,
@@ -175,7 +184,7 @@ impl Deletion {
     }
 
     fn count(&self) -> Result<u64> {
-        count(&self.database, &self.aged, &self.cutoff)
+        count(&self.database, &self.aged, &self.doomed)
     }
 
     /// Refuses a large table without the index: every transaction would read, and lock, the whole table.
@@ -220,7 +229,7 @@ impl Deletion {
                 }
                 Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.skips_referenced => {
                     // A row that another table refers to must not stop the deletion of others.
-                    self.statement = delete_sql(&self.aged, "IGNORE ");
+                    self.statement = delete_sql(&self.aged, &self.doomed, "IGNORE ");
                     self.skips_referenced = true;
                     refused = Some(error);
                 }
@@ -243,11 +252,12 @@ impl Deletion {
 
     /// Deletes up to `limit` rows in one transaction.
     fn delete(&mut self, limit: u64, until: Instant) -> Result<u64, Trouble> {
-        let values = [self.cutoff.clone(), limit.into()];
-        let (database, aged, cutoff) = (&self.database, &self.aged, &self.cutoff);
+        let mut values = self.doomed.values();
+        values.push(limit.into());
+        let (database, aged, doomed) = (&self.database, &self.aged, &self.doomed);
         let left = self.found - self.deleted;
         let mut was_committed =
-            |_: &mut Conn, rows| Ok(count(database, aged, cutoff)? <= left.saturating_sub(rows));
+            |_: &mut Conn, rows| Ok(count(database, aged, doomed)? <= left.saturating_sub(rows));
         self.link
             .change_once(&self.statement, &values, until, &mut was_committed)
     }
@@ -275,9 +285,9 @@ impl Deletion {
 }
 
 /// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
-fn count(database: &Database, aged: &Aged, cutoff: &Value) -> Result<u64> {
+fn count(database: &Database, aged: &Aged, doomed: &Doomed) -> Result<u64> {
     let mut conn = connect::open(database, retention::COUNT_TIMEOUT)?;
-    aged.count_before(&mut conn, cutoff)
+    aged.count(&mut conn, doomed)
         .context("counting the rows before the cutoff")
 }
 
@@ -307,12 +317,12 @@ impl PurgePatience {
 }
 
 /// The DELETE of one transaction. Its order is the index's own, and makes replicas delete the same rows.
-fn delete_sql(aged: &Aged, ignore: &str) -> String {
+fn delete_sql(aged: &Aged, doomed: &Doomed, ignore: &str) -> String {
     let order: Vec<String> = aged.order.iter().map(|name| quote(name)).collect();
     format!(
-        "DELETE {ignore}FROM {} WHERE {} < ? ORDER BY {} LIMIT ?",
+        "DELETE {ignore}FROM {} WHERE {} ORDER BY {} LIMIT ?",
         quote(&aged.table),
-        quote(&aged.column),
+        doomed.condition(&aged.column),
         order.join(", ")
     )
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::config::{Topic, did_you_mean, units};
 use crate::exit::usage;
 use crate::problem::Problem;
+use crate::types::plausible;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::cutoffs;
 use crate::warehouse::load::own_tables::check_own_tables;
@@ -39,6 +40,12 @@ pub struct TablePlan {
     /// UTC, `YYYY-MM-DD HH:MM:SS`: rows before it go.
     pub cutoff: String,
     pub rows: u64,
+    /// Rows before the cutoff that no clock of this century made; they are not among `rows`.
+    #[serde(default)]
+    pub rows_implausible: u64,
+    /// Whether these go as well.
+    #[serde(default)]
+    pub with_implausible: bool,
     pub rows_in_all: u64,
     /// Rows without a time in the column: left.
     pub rows_without_time: u64,
@@ -46,6 +53,64 @@ pub struct TablePlan {
     pub newest: Option<String>,
     /// The statement that makes the index which is missing on the column.
     pub missing_index: Option<String>,
+}
+
+impl TablePlan {
+    /// Rows that are to be deleted.
+    pub fn doomed(&self) -> u64 {
+        if self.with_implausible {
+            self.rows + self.rows_implausible
+        } else {
+            self.rows
+        }
+    }
+
+    /// Rows that stay because no clock of this century made their times.
+    pub fn spared(&self) -> u64 {
+        self.rows + self.rows_implausible - self.doomed()
+    }
+}
+
+/// Which rows a purge deletes, by their column's time in UTC.
+#[derive(Debug, Clone)]
+pub(super) struct Doomed {
+    /// Rows before it stay; NULL: none does.
+    pub since: Value,
+    /// Rows from it on stay.
+    pub cutoff: Value,
+}
+
+impl Doomed {
+    /// Rows of all times before the cutoff.
+    pub fn all(cutoff: Value) -> Doomed {
+        Doomed {
+            since: Value::NULL,
+            cutoff,
+        }
+    }
+
+    /// Only rows of a plausible time.
+    pub fn plausible(cutoff: Value) -> Doomed {
+        let first = plausible::FIRST_DAY.and_time(NaiveTime::MIN);
+        Doomed {
+            since: time::date_time_value(first, 0).unwrap_or(Value::NULL),
+            cutoff,
+        }
+    }
+
+    pub fn condition(&self, column: &str) -> String {
+        let column = quote(column);
+        match self.since {
+            Value::NULL => format!("{column} < ?"),
+            _ => format!("{column} >= ? AND {column} < ?"),
+        }
+    }
+
+    /// The values of the condition.
+    pub fn values(&self) -> Vec<Value> {
+        let both = [&self.since, &self.cutoff].into_iter();
+        both.filter(|value| **value != Value::NULL).cloned().collect()
+    }
 }
 
 /// A table and the column that its rows are purged by.
@@ -82,7 +147,9 @@ impl Warehouse {
         let value = cutoff_value(cutoff)?;
         // All counts see the table at one moment.
         conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
-        let rows = aged.count_before(&mut conn, &value)?;
+        let doomed = Doomed::plausible(value.clone());
+        let rows = aged.count(&mut conn, &doomed)?;
+        let all = aged.count(&mut conn, &Doomed::all(value))?;
         let (table, name) = (quote(&aged.table), quote(&aged.column));
         let in_all: Option<u64> = conn.query_first(format!("SELECT COUNT(*) FROM {table}"))?;
         let without_time: Option<u64> = match aged.nullable {
@@ -92,9 +159,10 @@ impl Warehouse {
         };
         let bounds: Option<(Option<String>, Option<String>)> = conn.exec_first(
             format!(
-                "SELECT CAST(MIN({name}) AS CHAR), CAST(MAX({name}) AS CHAR) FROM {table} WHERE {name} < ?"
+                "SELECT CAST(MIN({name}) AS CHAR), CAST(MAX({name}) AS CHAR) FROM {table} WHERE {}",
+                doomed.condition(&aged.column)
             ),
-            (value,),
+            doomed.values(),
         )?;
         conn.query_drop("COMMIT")?;
         let (oldest, newest) = bounds.unwrap_or_default();
@@ -104,6 +172,8 @@ impl Warehouse {
             column: aged.column,
             cutoff: cutoff.format(CUTOFF_FORMAT).to_string(),
             rows,
+            rows_implausible: all.saturating_sub(rows),
+            with_implausible: false,
             rows_in_all: in_all.unwrap_or(0),
             rows_without_time: without_time.unwrap_or(0),
             oldest,
@@ -171,11 +241,10 @@ impl Aged {
         })
     }
 
-    /// Counts the rows before the cutoff.
-    pub(super) fn count_before(&self, conn: &mut Conn, cutoff: &Value) -> mysql::Result<u64> {
-        let (table, column) = (quote(&self.table), quote(&self.column));
-        let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} < ?");
-        Ok(conn.exec_first(sql, (cutoff,))?.unwrap_or(0))
+    pub(super) fn count(&self, conn: &mut Conn, doomed: &Doomed) -> mysql::Result<u64> {
+        let (table, condition) = (quote(&self.table), doomed.condition(&self.column));
+        let sql = format!("SELECT COUNT(*) FROM {table} WHERE {condition}");
+        Ok(conn.exec_first(sql, doomed.values())?.unwrap_or(0))
     }
 
     /// The first instant that is kept, in UTC.

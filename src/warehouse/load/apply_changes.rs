@@ -317,6 +317,7 @@ fn delete_sql(table: &TargetTable, keys: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TimeUnit;
     use crate::warehouse::table::column::{Column, ColumnType};
 
     fn table() -> TargetTable {
@@ -328,6 +329,7 @@ mod tests {
             required: false,
             generated: false,
             collation: None,
+            time_unit: TimeUnit::Ms,
         };
         TargetTable {
             name: "t`x".to_owned(),

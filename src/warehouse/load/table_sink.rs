@@ -29,6 +29,7 @@ use crate::subjects::filter::Filter;
 use crate::target::{self, Sink};
 use crate::warehouse::server::locked_session::{Link, PATIENCE};
 use crate::warehouse::table::target::TargetTable;
+use crate::warehouse::value::odd_times::OddTimes;
 use load_state::LoadState;
 use loader::{Loader, Seat};
 use take::Coming;
@@ -49,6 +50,7 @@ pub struct TableSink {
     coming: Coming,
     /// What purges have deleted, as read when the lock was taken.
     purged: RowCutoffs,
+    odd_times: OddTimes,
     /// The erased persons, as read when the lock was taken: they must not come back.
     persons: Filter,
     /// The progress in the database, except for what the loader writes at the moment.
@@ -105,6 +107,7 @@ impl TableSink {
                 reader: reader.clone(),
                 patience: PATIENCE,
             })),
+            odd_times: OddTimes::new(&topic, &table),
             topic,
             coming: Coming::default(),
             reader,
@@ -227,6 +230,7 @@ impl TableSink {
         report.tombstones += counts.tombstones;
         report.irregular += counts.irregular;
         report.erased += counts.persons_dropped;
+        report.implausible_time = self.odd_times.take();
         let landed = counts.landed;
         report.below_retention += landed.below_retention;
         if let TargetReport::Warehouse(warehouse) = &mut report.target {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::collections::HashMap;
 
 use super::target::TargetTable;
-use crate::config::{Topic, did_you_mean};
+use crate::config::{TimeUnit, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::problem::Problem;
 use crate::warehouse::server::identifier::quote;
@@ -34,6 +34,17 @@ pub(in crate::warehouse) struct KeyPlan {
     pub columns: KeyColumns,
     pub window_start: Option<usize>,
     pub window_end: Option<usize>,
+}
+
+impl KeyPlan {
+    /// Lets numbers that fill the table's times be in `unit`; a window's bounds are always milliseconds.
+    pub fn set_time_unit(&self, table: &mut TargetTable, unit: TimeUnit) {
+        for (at, column) in table.columns.iter_mut().enumerate() {
+            if self.window_start != Some(at) && self.window_end != Some(at) {
+                column.time_unit = unit;
+            }
+        }
+    }
 }
 
 impl FieldNames {
@@ -234,6 +245,7 @@ mod tests {
             required: false,
             generated: false,
             collation: None,
+            time_unit: TimeUnit::Ms,
         });
         TargetTable {
             name: "t".to_owned(),

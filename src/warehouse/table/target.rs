@@ -5,7 +5,7 @@ use mysql::prelude::{FromValue, Queryable};
 use mysql::{Conn, Row};
 
 use super::column::{Column, ColumnType, TypeFacts};
-use crate::config::MYSQL_NAME_MAX;
+use crate::config::{MYSQL_NAME_MAX, TimeUnit};
 use crate::exit::usage;
 use crate::problem::Problem;
 use crate::warehouse::server::connect::{Flavor, Server};
@@ -206,6 +206,7 @@ pub(in crate::warehouse) fn read_columns(
                 required: !nullable && !filled && !generated,
                 generated,
                 collation: text("collation_name"),
+                time_unit: TimeUnit::default(),
                 name,
             })
         })
