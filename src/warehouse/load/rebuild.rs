@@ -120,8 +120,8 @@ impl TableRebuild {
         Ok(())
     }
 
-    /// Notes every key of the batch, also of refused records, whose rows stay. Finds the changes that are outdated because
-    /// an earlier batch had a newer one from another Kafka partition.
+    /// Notes every key of the batch, also of refused records, whose rows stay. Folds those again that an earlier batch had from
+    /// another Kafka partition.
     pub fn remember<'b>(
         &mut self,
         conn: &mut Conn,
@@ -147,7 +147,7 @@ impl TableRebuild {
         let compared = if had_come_before {
             let newest = compare(conn, table)?;
             let change =
-                |(number, partition, time): Before| Some((changes.get(number - first)?.0, partition, time));
+                |(number, partition, time): Before| Some((changes.get(number - first)?.1, partition, time));
             self.fold_again(conn, rows, batch, newest.into_iter().filter_map(change).collect())?
         } else {
             Compared::default()
@@ -167,24 +167,23 @@ impl TableRebuild {
         Ok(compared)
     }
 
-    /// Folds keys again whose newest change was in an earlier batch: only later changes count.
+    /// Folds keys again that have moved since earlier batches, or have a history: only later changes count.
     fn fold_again<'b>(
         &mut self,
         conn: &mut Conn,
         rows: &mut Rereader<'_>,
         batch: &Batch,
-        newest: Vec<(&'b [u8], i32, i64)>,
+        newest: Vec<(&'b PendingChange, i32, i64)>,
     ) -> mysql::Result<Compared<'b>> {
         let (reader, table) = (&mut *rows.reader, rows.table);
-        let with_history = newest.iter().copied().filter(|(key, ..)| batch.has_history(key));
-        let again = batch.refold(with_history, &mut |record| reader.values(table, record));
+        let again = batch.refold(newest.iter().copied(), &mut |record| reader.values(table, record));
         for chunk in again.in_order().collect::<Vec<_>>().chunks(TOGETHER) {
             let noted = note_of(self.noted, chunk, &again, rows);
             self.noted += noted.len();
             note(conn, OnDuplicate::Replace, KEYS, table, &noted)?;
         }
         Ok(Compared {
-            superseded: newest.into_iter().map(|(key, ..)| key).collect(),
+            superseded: newest.into_iter().map(|(change, ..)| change.sort_key()).collect(),
             again: Some(again),
         })
     }
@@ -219,15 +218,14 @@ fn note_of<'b>(
     noted.collect()
 }
 
-/// Compares the batch's table with the newest changes so far. A change that is not superseded becomes the newest; for each
-/// of the others this returns what earlier batches had.
+/// Compares the batch's table with the newest changes so far. The change of a key that stayed in its Kafka partition becomes the
+/// newest; for each of the others this returns what earlier batches had.
 fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
     // Forces the primary key: the server may believe the tables to be nearly empty, and scan them.
     let superseded = format!(
         "FROM {BATCH} AS batch STRAIGHT_JOIN {KEYS} AS seen FORCE INDEX (PRIMARY) ON {} \
-         WHERE seen.{NUMBER} <> batch.{NUMBER} AND (batch.{HISTORY} \
-         OR (seen.{PARTITION} <> batch.{PARTITION} AND (seen.{TIME} > batch.{TIME} \
-         OR (seen.{TIME} = batch.{TIME} AND seen.{PARTITION} > batch.{PARTITION}))))",
+         WHERE seen.{NUMBER} <> batch.{NUMBER} \
+         AND (batch.{HISTORY} OR (seen.{PARTITION} <> batch.{PARTITION} AND seen.{PARTITION} <> {NONE}))",
         same_key(table, "batch")
     );
     let newest: Vec<Before> = conn.query(format!(
