@@ -71,7 +71,7 @@ impl std::ops::AddAssign for Landed {
 enum AttemptFailure {
     Server(mysql::Error),
     /// The answer to COMMIT never came. If it was done, this was committed.
-    Unanswered(mysql::Error, Written),
+    Unanswered(mysql::Error, Box<Written>),
     /// Someone else has moved the progress, to this.
     ProgressMoved(Progress),
     /// A purge or an erasure ran while the lock was lost.
@@ -113,7 +113,7 @@ impl<'a> Work<'a> {
                 link,
                 reader,
                 rebuild.as_deref_mut(),
-                unanswered.as_ref(),
+                unanswered.as_deref(),
                 was_away,
             ) {
                 Ok(written) => return Ok(written),
@@ -122,7 +122,7 @@ impl<'a> Work<'a> {
                 Err(AttemptFailure::Unanswered(error, written))
                     if rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) =>
                 {
-                    return self.look_up(link, error, written);
+                    return self.look_up(link, error, *written);
                 }
                 Err(AttemptFailure::Unanswered(error, written)) => {
                     // However long the wait for that answer was, the outcome must still be looked up.
@@ -233,7 +233,9 @@ impl<'a> Work<'a> {
         progress::write(&mut link.conn, self.place(), self.before, self.after)?;
         match link.conn.query_drop("COMMIT") {
             Ok(()) => Ok(written),
-            Err(error) if fault_of(&error) == Fault::Lost => Err(AttemptFailure::Unanswered(error, written)),
+            Err(error) if fault_of(&error) == Fault::Lost => {
+                Err(AttemptFailure::Unanswered(error, Box::new(written)))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -296,19 +298,25 @@ impl<'a> Work<'a> {
         &self,
         link: &mut Link,
         reader: &mut RowReader,
-        rebuild: Option<&mut TableRebuild>,
+        mut rebuild: Option<&mut TableRebuild>,
     ) -> Result<Written, AttemptFailure> {
         let mut rows = Rereader {
             reader,
             table: self.table,
         };
-        let compared = match rebuild {
+        let compared = match &mut rebuild {
             Some(rebuild) => rebuild.remember(&mut link.conn, &mut rows, self.batch)?,
             None => Compared::default(),
         };
         let mut written = self.apply(link, &mut rows, self.batch, &compared.superseded)?;
-        if let Some(again) = &compared.again {
-            written.landed += self.apply(link, &mut rows, again, &BTreeSet::new())?.landed;
+        let mut again = Written::default();
+        if let Some(refolded) = &compared.again {
+            again = self.apply(link, &mut rows, refolded, &BTreeSet::new())?;
+            written.landed += again.landed;
+        }
+        if let Some(rebuild) = rebuild {
+            let refused = [&written.instead, &again.instead];
+            rebuild.settle(&mut link.conn, &mut rows, self.batch, &compared, refused)?;
         }
         Ok(written)
     }

@@ -293,6 +293,8 @@ impl Batch {
                 written.note_moved();
             }
             if old.rank() > Rank::of(latest_ms, record.partition) {
+                // In a rebuild the row may stand from a load before the key moved.
+                old.resets |= self.written.is_none() && self.filled_before.is_some();
                 return;
             }
         } else {
@@ -322,9 +324,9 @@ impl Batch {
     ) -> Option<PendingChange> {
         let mut pending = PendingChange::new(key, record, write);
         if let Some(written) = &mut self.written {
-            let standing = written.standing(long_hash, record)?;
-            pending.latest_ms = standing.latest_ms;
-            pending.resets = standing.has_moved && self.filled_before.is_some();
+            let placement = written.placement(long_hash, record)?;
+            pending.latest_ms = placement.latest_ms;
+            pending.resets = placement.has_moved && self.filled_before.is_some();
         }
         Some(pending)
     }

@@ -30,7 +30,7 @@ pub(in crate::warehouse) struct Home {
 
 /// What a record that is not outdated is among those of its key.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Standing {
+pub(super) struct Placement {
     /// The key's latest timestamp in the record's Kafka partition.
     pub latest_ms: i64,
     /// Whether the key lived in another Kafka partition before.
@@ -81,9 +81,9 @@ impl RecentKeys {
 
     /// How a record stands to those of its key before. None if the key lives in another Kafka partition and the record is
     /// outdated.
-    pub(super) fn standing(&mut self, key: u128, record: &Record<'_>) -> Option<Standing> {
+    pub(super) fn placement(&mut self, key: u128, record: &Record<'_>) -> Option<Placement> {
         let same = |home: &Home| home.key == key;
-        let new = Standing {
+        let new = Placement {
             latest_ms: record.timestamp_ms,
             has_moved: false,
         };
@@ -91,7 +91,7 @@ impl RecentKeys {
             return Some(new);
         };
         if home.partition == record.partition {
-            return Some(Standing {
+            return Some(Placement {
                 latest_ms: record.timestamp_ms.max(home.latest_ms),
                 ..new
             });
@@ -99,7 +99,7 @@ impl RecentKeys {
         self.moved = true;
         let is_outdated =
             Rank::of(home.latest_ms, home.partition) > Rank::of(record.timestamp_ms, record.partition);
-        (!is_outdated).then_some(Standing {
+        (!is_outdated).then_some(Placement {
             has_moved: true,
             ..new
         })
@@ -149,7 +149,7 @@ mod tests {
             value: None,
             headers: Vec::new(),
         };
-        written.standing(key, &record).is_none()
+        written.placement(key, &record).is_none()
     }
 
     #[test]
