@@ -7,6 +7,7 @@ mod after_purges;
 mod faults;
 mod init_db;
 mod loads;
+mod moved;
 mod nasty;
 mod outcomes;
 mod progress;

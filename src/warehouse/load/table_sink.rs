@@ -154,6 +154,9 @@ impl TableSink {
         self.persons = erased_list::filter(&mut link.conn, &self.topic, &self.reader)?;
         // The rebuild's table of keys remembers all of them.
         self.batch.forget_written();
+        if self.state.keys_may_move {
+            self.batch.reset_moved_rows();
+        }
         self.rebuild = Some(TableRebuild::new(rebuild, self.state.keys_may_move));
         Ok(())
     }
@@ -182,7 +185,7 @@ impl TableSink {
             topic: &self.topic.name,
         };
         let link = &mut self.loader.here()?.link;
-        first_drain::read(&mut link.conn, place, &mut self.batch).with_context(|| {
+        first_drain::read(&mut link.conn, place, &self.table, &mut self.batch).with_context(|| {
             format!(
                 "table `{}`: reading what its first load has taken",
                 self.table.name
@@ -289,8 +292,11 @@ impl Sink for TableSink {
         if !self.state.keys_may_move && !self.state.may_have_moved {
             self.batch.forget_written();
         }
-        if self.state.may_have_moved && is_same_topic && !self.progress.next.is_empty() {
-            self.recall()?;
+        if self.state.may_have_moved {
+            self.batch.reset_moved_rows();
+            if is_same_topic && !self.progress.next.is_empty() {
+                self.recall()?;
+            }
         }
         if goes_on && rebuild.is_none() {
             self.warn_of_long_first_load();
@@ -327,10 +333,13 @@ impl Sink for TableSink {
                 self.table.name
             ));
         }
-        let missed = self.batch.has_missed_some();
+        let may_have_missed = self.batch.has_missed_some();
         let settled = self.unless_broken(|sink| sink.commit_rest(drained));
-        if missed {
-            self.warn_of_moved_keys();
+        let unsure = self.counts.landed.unsure;
+        // Once a first drain is complete, all its keys were compared.
+        let is_compared = settled.is_ok() && self.state.may_have_moved && drained.complete;
+        if unsure > 0 || (may_have_missed && !is_compared) {
+            self.warn_of_moved_keys(unsure);
             report.needs_attention();
         }
         if settled.is_err() {

@@ -25,6 +25,10 @@ impl TableSink {
             // Not an error yet: keys of later Kafka partitions may fit.
             return Ok(());
         }
+        if self.table.may_refuse && self.batch.remembers_keys() {
+            // The next turn's records are compared with what the server has accepted.
+            return self.flush();
+        }
         let batch = self.batch.hand_over();
         self.wait_for_loader()?;
         let after = self.progress_so_far();
@@ -142,7 +146,11 @@ impl TableSink {
     /// Commits the batch with the progress `after`; this also ends a rebuild.
     fn load(&mut self, batch: Batch, after: Progress) -> Result<()> {
         let parcel = self.parcel(batch, after);
-        self.counts.landed += self.loader.here()?.load(&parcel, self.rebuild.as_mut())?;
+        let written = self.loader.here()?.load(&parcel, self.rebuild.as_mut())?;
+        if self.table.may_refuse {
+            self.batch.remember(&parcel.batch, &written.instead);
+        }
+        self.counts.landed += written.landed;
         self.counts.landed += std::mem::take(&mut self.counts.spilled);
         self.progress = parcel.after;
         self.rebuild = None;
@@ -195,7 +203,8 @@ impl TableSink {
                 table: &self.table.name,
                 topic: &self.topic.name,
             };
-            transaction::touch_complete(&mut self.loader.here()?.link, place, &after)?;
+            let link = &mut self.loader.here()?.link;
+            self.counts.landed.unsure += transaction::touch_complete(link, place, &after, &self.batch)?;
             self.progress = after;
         }
         Ok(())

@@ -11,7 +11,7 @@ use crate::warehouse::load::batch::Batch;
 use crate::warehouse::load::cutoffs::Cutoffs;
 use crate::warehouse::load::read_record::RowReader;
 use crate::warehouse::load::rebuild::TableRebuild;
-use crate::warehouse::load::transaction::{Landed, Work};
+use crate::warehouse::load::transaction::{Landed, Work, Written};
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::table::target::TargetTable;
 
@@ -41,7 +41,7 @@ impl Loader {
         &mut self,
         parcel: &Parcel,
         rebuild: Option<&mut TableRebuild>,
-    ) -> Result<Landed> {
+    ) -> Result<Written> {
         let table = Arc::clone(&self.table);
         let work = parcel.work(&table, &self.topic, self.patience);
         work.run(&mut self.link, &mut self.reader, rebuild)
@@ -113,8 +113,8 @@ impl Seat {
         };
         let bytes = parcel.batch.bytes();
         let load = move || {
-            let landed = loader.load(&parcel, None);
-            (loader, landed.map(|landed| (landed, parcel.after)))
+            let written = loader.load(&parcel, None);
+            (loader, written.map(|written| (written.landed, parcel.after)))
         };
         let thread = std::thread::Builder::new()
             .name("load".to_owned())
