@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, anyhow, bail};
 use chrono::NaiveDateTime;
+use mysql::Value;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Value};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,7 @@ use crate::warehouse::server::connect;
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
-use crate::warehouse::server::statement::Trouble;
+use crate::warehouse::server::statement::{Trouble, rows_of};
 
 /// How long one transaction should take: readers and replicas hardly notice it, and a stop takes effect soon.
 const CHUNK_SECONDS: f64 = 0.5;
@@ -88,7 +88,7 @@ impl Warehouse {
         stop: &Stop,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Locked<RowsPurged>> {
-        let mut deletion = match self.prepare(plan, wait) {
+        let mut deletion = match self.prepare(plan, wait, stop) {
             Ok(Locked::Ours(deletion)) => deletion,
             Ok(Locked::HeldBy(holder)) => return Ok(Locked::HeldBy(holder)),
             Err(error) => return Err(error.context(format!("purging table `{}`", plan.table))),
@@ -105,7 +105,7 @@ impl Warehouse {
     }
 
     /// Takes the lock, compares the plan with the table, and records the cutoff.
-    fn prepare(&self, plan: &TablePlan, wait: Duration) -> Result<Locked<Deletion>> {
+    fn prepare(&self, plan: &TablePlan, wait: Duration, stop: &Stop) -> Result<Locked<Deletion>> {
         let cutoff = NaiveDateTime::parse_from_str(&plan.cutoff, retention::CUTOFF_FORMAT)
             .map_err(|e| usage(format!("the plan's cutoff `{}`: {e}", plan.cutoff.escape_debug())))?;
         retention::check_past(cutoff)?;
@@ -140,7 +140,7 @@ impl Warehouse {
         let Deletion {
             link, aged, cutoff, ..
         } = &mut deletion;
-        cutoffs::raise(link, &aged.table, &aged.column, cutoff)
+        cutoffs::raise(link, &aged.table, &aged.column, cutoff, stop)
             .context("recording the cutoff; nothing was deleted")?;
         Ok(Locked::Ours(deletion))
     }
@@ -172,8 +172,12 @@ impl Deletion {
         }
     }
 
+    /// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
     fn count(&self) -> Result<u64> {
-        count(&self.database, &self.aged, &self.cutoff)
+        let mut conn = connect::open(&self.database, retention::COUNT_TIMEOUT)?;
+        self.aged
+            .count_before(&mut conn, &self.cutoff)
+            .context("counting the rows before the cutoff")
     }
 
     /// Refuses a large table without the index: every transaction would read, and lock, the whole table.
@@ -240,12 +244,8 @@ impl Deletion {
     /// Deletes up to `limit` rows in one transaction.
     fn delete(&mut self, limit: u64, until: Instant) -> Result<u64, Trouble> {
         let values = [self.cutoff.clone(), limit.into()];
-        let (database, aged, cutoff) = (&self.database, &self.aged, &self.cutoff);
-        let left = self.found - self.deleted;
-        let mut was_committed =
-            |_: &mut Conn, rows| Ok(count(database, aged, cutoff)? <= left.saturating_sub(rows));
         self.link
-            .change_once(&self.statement, &values, until, &mut was_committed)
+            .change_once(until, &mut rows_of(&self.statement, &values))
     }
 
     /// Whether to go on after fewer rows than `limit` were deleted: others have deleted the rest, or the server refuses to.
@@ -268,13 +268,6 @@ impl Deletion {
             }
         }
     }
-}
-
-/// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
-fn count(database: &Database, aged: &Aged, cutoff: &Value) -> Result<u64> {
-    let mut conn = connect::open(database, retention::COUNT_TIMEOUT)?;
-    aged.count_before(&mut conn, cutoff)
-        .context("counting the rows before the cutoff")
 }
 
 /// How long one transaction is retried.

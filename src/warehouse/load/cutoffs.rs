@@ -8,7 +8,9 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
 use crate::exit::usage;
+use crate::stop::Stop;
 use crate::warehouse::server::locked_session::{Link, PATIENCE};
+use crate::warehouse::server::statement::rows_of;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::Cell;
@@ -40,21 +42,14 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, table: &str) -> mysql::Result<
 }
 
 /// Records a cutoff, unless a later one is recorded already.
-pub(crate) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) -> Result<()> {
+pub(crate) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value, stop: &Stop) -> Result<()> {
     let sql = format!(
         "INSERT INTO {TABLE} (table_name, column_name, cutoff) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE \
          updated_at = IF(cutoff < VALUES(cutoff), CURRENT_TIMESTAMP(3), updated_at), \
          cutoff = GREATEST(cutoff, VALUES(cutoff))"
     );
     let values = [table.into(), column.into(), cutoff.clone()];
-    let mut is_there = |conn: &mut Conn, _| {
-        let found: Option<u8> = conn.exec_first(
-            format!("SELECT 1 FROM {TABLE} WHERE table_name = ? AND column_name = ? AND cutoff >= ?"),
-            (table, column, cutoff),
-        )?;
-        Ok(found.is_some())
-    };
-    link.change(&sql, &values, PATIENCE, &mut is_there)?;
+    link.change(PATIENCE, stop, &mut rows_of(&sql, &values))?;
     Ok(())
 }
 
