@@ -1,8 +1,8 @@
 //! Reads, sets and revokes rows of user_permissions. Each change has an entry in the audit trail.
 
 use anyhow::{Context, Result};
+use mysql::Conn;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Transaction};
 
 use super::{GrantChange, Permission, Rule, path};
 use crate::audit::{CommandLine, Entry};
@@ -88,7 +88,7 @@ pub fn set(
     run_id: &str,
     dry_run: bool,
 ) -> Result<(GrantChange, Option<Entry>)> {
-    let change = |transaction: &mut Transaction<'_>| {
+    let change = |transaction: &mut Conn| {
         let rows = rows_on(transaction, user, path, path)?;
         let change = GrantChange::new(user, path, effective(&rows), Some(permission), rows.len() > 1);
         if !change.changed || dry_run {
@@ -115,7 +115,7 @@ pub fn revoke(
     run_id: &str,
     dry_run: bool,
 ) -> Result<(GrantChange, Option<Entry>)> {
-    let change = |transaction: &mut Transaction<'_>| {
+    let change = |transaction: &mut Conn| {
         let normal = path::normalise(text);
         let path = normal.as_deref().unwrap_or(text);
         let rows = rows_on(transaction, user, path, text)?;
@@ -141,12 +141,7 @@ fn was_committed(conn: &mut Conn, (_, entry): &(GrantChange, Option<Entry>)) -> 
 }
 
 /// Reads and locks the user's rows whose path means `path` or is spelled `text`.
-fn rows_on(
-    transaction: &mut Transaction<'_>,
-    user: &str,
-    path: &str,
-    text: &str,
-) -> Result<Vec<(String, Permission)>> {
+fn rows_on(transaction: &mut Conn, user: &str, path: &str, text: &str) -> Result<Vec<(String, Permission)>> {
     let rows: Vec<(String, String)> = transaction
         .exec(
             "SELECT folder_path, COALESCE(CAST(permission AS CHAR), 'none') FROM user_permissions \
@@ -165,7 +160,7 @@ fn effective(rows: &[(String, Permission)]) -> Option<Permission> {
     rows.iter().map(|(_, permission)| *permission).min()
 }
 
-fn delete(transaction: &mut Transaction<'_>, user: &str, rows: &[(String, Permission)]) -> Result<()> {
+fn delete(transaction: &mut Conn, user: &str, rows: &[(String, Permission)]) -> Result<()> {
     for (path, _) in rows {
         transaction
             .exec_drop(
@@ -182,12 +177,7 @@ fn delete(transaction: &mut Transaction<'_>, user: &str, rows: &[(String, Permis
     Ok(())
 }
 
-fn record(
-    transaction: &mut Transaction<'_>,
-    command: &str,
-    run_id: &str,
-    change: &GrantChange,
-) -> Result<Entry> {
+fn record(transaction: &mut Conn, command: &str, run_id: &str, change: &GrantChange) -> Result<Entry> {
     let detail = serde_json::to_value(change)?;
     let entry = Entry::new(command, CommandLine::of_process(), run_id, detail);
     entry.to_database(transaction)?;

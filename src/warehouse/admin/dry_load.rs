@@ -13,6 +13,7 @@ use crate::report::TimeDoubt;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::read_record::{RowChange, RowReader};
 use crate::warehouse::load::table_sink::STATEMENT_OVERHEAD_BYTES;
+use crate::warehouse::server::connect;
 use crate::warehouse::table::column::{Column, ColumnType};
 use crate::warehouse::table::mapping;
 use crate::warehouse::table::target::TargetTable;
@@ -75,8 +76,11 @@ impl Warehouse {
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
     pub fn trial(&self, topic: &Topic) -> Result<Trial> {
-        let (mut conn, table, reader) = self.fit(topic).about_topic(&topic.name)?;
-        let definitions = Definitions::read(&mut conn, &self.server, &table.name)?;
+        let (table, reader, definitions) = self.look(connect::READ_TIMEOUT, |conn| {
+            let (table, reader) = self.fit(conn, topic).about_topic(&topic.name)?;
+            let definitions = Definitions::read(conn, &self.server, &table.name)?;
+            Ok((table, reader, definitions))
+        })?;
         let loose = loosened(&table);
         let (names, plan) = mapping::plan(topic, &loose)?;
         Ok(Trial {

@@ -43,6 +43,7 @@ pub(super) const MIGRATIONS: &[Migration] = &migrations![
     5 "005_cutoffs",
     6 "006_erasures",
     7 "007_first_drain",
+    8 "008_last_change",
 ];
 
 impl Flavor {
@@ -119,14 +120,27 @@ fn is_torn(conn: &mut Conn, migration: &Migration, flavor: Flavor) -> Result<boo
     Ok(false)
 }
 
-/// Applies pending migrations under the caller's lock, and reports the name of each.
+/// What pending migrations have still to make.
+pub(super) fn missing(conn: &mut Conn, flavor: Flavor) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for migration in pending(conn, flavor)? {
+        for statement in migration.statements(flavor) {
+            if needs(conn, &statement)? {
+                missing.push(format!(
+                    "migration {}: {}",
+                    migration.name,
+                    first_line(&statement)
+                ));
+            }
+        }
+    }
+    Ok(missing)
+}
+
+/// Applies pending migrations under the caller's lock.
 ///
 /// DDL commits implicitly. After a kill before the record is written, the next run finds the statements done already.
-pub(in crate::warehouse) fn apply(
-    conn: &mut Conn,
-    flavor: Flavor,
-    applied: &mut dyn FnMut(&str),
-) -> Result<()> {
+pub(in crate::warehouse) fn apply(conn: &mut Conn, flavor: Flavor) -> Result<()> {
     if flavor == Flavor::MariaDb {
         // Without it every update would silently change the first TIMESTAMP of a table.
         conn.query_drop("SET SESSION explicit_defaults_for_timestamp = 1")
@@ -136,10 +150,8 @@ pub(in crate::warehouse) fn apply(
     for migration in pending(conn, flavor)? {
         for statement in migration.statements(flavor) {
             if needs(conn, &statement)? {
-                execute(conn, &statement, deadline).with_context(|| {
-                    let first_line = statement.sql.lines().next().unwrap_or_default().to_owned();
-                    format!("migration {}: {first_line}", migration.name)
-                })?;
+                execute(conn, &statement, deadline)
+                    .with_context(|| format!("migration {}: {}", migration.name, first_line(&statement)))?;
             }
         }
         conn.exec_drop(
@@ -147,9 +159,12 @@ pub(in crate::warehouse) fn apply(
             (migration.version, migration.name),
         )
         .with_context(|| format!("recording migration {}", migration.name))?;
-        applied(migration.name);
     }
     Ok(())
+}
+
+fn first_line(statement: &Statement) -> String {
+    statement.sql.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Waits for sessions that use the table, in several short waits, because sessions that come after a waiting ALTER wait as well.

@@ -22,7 +22,7 @@ use crate::warehouse::load::{progress, rebuild, rejects};
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
-use crate::warehouse::server::statement::Unknown;
+use crate::warehouse::server::statement::{Unknown, rows_of};
 use crate::warehouse::server::{connect, table_name};
 
 /// Rows per DELETE: few enough that other sessions hardly wait for it.
@@ -79,14 +79,14 @@ impl Warehouse {
                 )
             })
             .collect();
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        check_own_tables(&mut conn, &self.database)?;
         let (progress, rejects) = (progress::TABLE, rejects::TABLE);
-        let loaded: Vec<(String, String)> = conn
-            .query(format!(
+        let loaded: Vec<(String, String)> = self.look(connect::READ_TIMEOUT, |conn| {
+            check_own_tables(conn, &self.database)?;
+            conn.query(format!(
                 "SELECT topic, table_name FROM {progress} UNION SELECT topic, table_name FROM {rejects}"
             ))
-            .context("reading which topics were loaded")?;
+            .context("reading which topics were loaded")
+        })?;
         for (name, table) in loaded {
             let key = (name.clone(), table_name::folded(&self.server, &table));
             if topics.contains_key(&key) {
@@ -104,17 +104,18 @@ impl Warehouse {
 
     /// Counts the subjects' rows and rejects, and changes nothing.
     pub fn count_subjects(&self, topic: &Topic, subjects: &[Subject]) -> Result<TableHits> {
-        let mut conn = connect::open(&self.database, rebuild::READ_TIMEOUT)?;
-        let mut hits = TableHits::default();
-        if let Some((table, condition)) = self.condition(&mut conn, topic, subjects)? {
-            if !condition.sql.is_empty() {
-                hits.rows = count(&mut conn, &table, &condition)?;
+        self.look(rebuild::READ_TIMEOUT, |conn| {
+            let mut hits = TableHits::default();
+            if let Some((table, condition)) = self.condition(conn, topic, subjects)? {
+                if !condition.sql.is_empty() {
+                    hits.rows = count(conn, &table, &condition)?;
+                }
+                hits.unsearched = condition.unsearched;
+                hits.table = Some(table);
             }
-            hits.unsearched = condition.unsearched;
-            hits.table = Some(table);
-        }
-        hits.rejects = self.find_rejects(&mut conn, topic, subjects)?.len() as u64;
-        Ok(hits)
+            hits.rejects = self.find_rejects(conn, topic, subjects)?.len() as u64;
+            Ok(hits)
+        })
     }
 
     /// Deletes the subjects' rows and rejects under the lock that loads take, waiting up to `wait` for another run to end.
@@ -159,80 +160,13 @@ impl Warehouse {
             hits.unsearched.clone_from(&condition.unsearched);
             hits.table = Some(table.clone());
             if !condition.sql.is_empty() {
-                self.delete_rows(link, &table, &condition, stop, &mut hits.rows)?;
+                delete_rows(link, &table, &condition, stop, &mut hits.rows)?;
             }
         }
         for place in self.find_rejects(&mut link.conn, topic, subjects)? {
-            hits.rejects += self.delete_reject(link, topic, &place)?;
+            hits.rejects += delete_reject(link, topic, &place, stop)?;
         }
         Ok(())
-    }
-
-    fn delete_reject(&self, link: &mut Link, topic: &Topic, place: &RejectPlace) -> Result<u64> {
-        let place_of_one =
-            "table_name = ? AND topic = ? AND generation = ? AND `partition` = ? AND `offset` = ?";
-        let values = [
-            place.table.as_str().into(),
-            topic.name.as_str().into(),
-            place.generation.into(),
-            place.partition.into(),
-            place.offset.into(),
-        ];
-        let one = Condition {
-            sql: place_of_one.to_owned(),
-            values: values.to_vec(),
-            unsearched: Vec::new(),
-        };
-        let sql = format!("DELETE FROM {} WHERE {place_of_one}", rejects::TABLE);
-        let mut is_gone = |conn: &mut Conn, _| Ok(count(conn, rejects::TABLE, &one)? == 0);
-        link.change(&sql, &values, PATIENCE, &mut is_gone)
-            .map_err(|error| without_server_text(error, rejects::TABLE))
-    }
-
-    /// Deletes many rows in several transactions, and counts them in `rows`.
-    fn delete_rows(
-        &self,
-        link: &mut Link,
-        table: &str,
-        condition: &Condition,
-        stop: &Stop,
-        rows: &mut u64,
-    ) -> Result<()> {
-        // Other runs are locked out, so from here on rows disappear only by this deletion.
-        let mut left = count(&mut link.conn, table, condition)?;
-        let mut delete = |ignore: &str, limit: &str| {
-            let sql = format!(
-                "DELETE {ignore}FROM {} WHERE {}{limit}",
-                quote(table),
-                condition.sql
-            );
-            let mut was_committed =
-                |conn: &mut Conn, deleted| Ok(count(conn, table, condition)? <= left.saturating_sub(deleted));
-            let deleted = link.change(&sql, &condition.values, PATIENCE, &mut was_committed)?;
-            left = left.saturating_sub(deleted);
-            *rows += deleted;
-            Ok(deleted)
-        };
-        loop {
-            if stop.signal().is_some() {
-                return Problem::new(format!("table `{table}`: stopped by a signal after {rows} rows"))
-                    .fix("run it again for the rest")
-                    .err();
-            }
-            match delete("", &format!(" LIMIT {ROWS_PER_DELETE}")) {
-                Ok(deleted) if deleted < ROWS_PER_DELETE => return Ok(()),
-                Ok(_) => {}
-                // A row that another table refers to must not stop the deletion of others.
-                Err(refusal) if is_refusal(&refusal) => {
-                    delete("IGNORE ", "").map_err(|error| without_server_text(error, table))?;
-                    let told =
-                        format!("{rows} rows are deleted, and the server refuses to delete the others");
-                    return Err(without_server_text(refusal, table)
-                        .context(Problem::new(told).fix("does another table refer to them?")));
-                }
-                Err(error) => return Err(without_server_text(error, table)),
-            }
-        }
     }
 
     /// The table and the condition for the subjects' rows; None if the table does not exist. The SQL is empty if no row can
@@ -246,9 +180,48 @@ impl Warehouse {
         if table_name::existing(conn, &topic.table)?.is_none() {
             return Ok(None);
         }
-        let (_, table, mut reader) = self.fit(topic)?;
+        let (table, mut reader) = self.fit(conn, topic)?;
         let condition = Condition::of(topic, &table, &mut reader, subjects);
         Ok(Some((table.name, condition)))
+    }
+}
+
+/// Deletes many rows in several transactions, and counts them in `rows`.
+fn delete_rows(
+    link: &mut Link,
+    table: &str,
+    condition: &Condition,
+    stop: &Stop,
+    rows: &mut u64,
+) -> Result<()> {
+    let mut delete = |ignore: &str, limit: &str| {
+        let sql = format!(
+            "DELETE {ignore}FROM {} WHERE {}{limit}",
+            quote(table),
+            condition.sql
+        );
+        let deleted = link.change(PATIENCE, stop, &mut rows_of(&sql, &condition.values))?;
+        *rows += deleted;
+        Ok(deleted)
+    };
+    loop {
+        if stop.signal().is_some() {
+            return Problem::new(format!("table `{table}`: stopped by a signal after {rows} rows"))
+                .fix("run it again for the rest")
+                .err();
+        }
+        match delete("", &format!(" LIMIT {ROWS_PER_DELETE}")) {
+            Ok(deleted) if deleted < ROWS_PER_DELETE => return Ok(()),
+            Ok(_) => {}
+            // A row that another table refers to must not stop the deletion of others.
+            Err(refusal) if is_refusal(&refusal) => {
+                delete("IGNORE ", "").map_err(|error| without_server_text(error, table))?;
+                let told = format!("{rows} rows are deleted, and the server refuses to delete the others");
+                return Err(without_server_text(refusal, table)
+                    .context(Problem::new(told).fix("does another table refer to them?")));
+            }
+            Err(error) => return Err(without_server_text(error, table)),
+        }
     }
 }
 
@@ -283,6 +256,22 @@ struct RejectPlace {
     generation: u32,
     partition: i32,
     offset: i64,
+}
+
+fn delete_reject(link: &mut Link, topic: &Topic, place: &RejectPlace, stop: &Stop) -> Result<u64> {
+    let values = [
+        place.table.as_str().into(),
+        topic.name.as_str().into(),
+        place.generation.into(),
+        place.partition.into(),
+        place.offset.into(),
+    ];
+    let sql = format!(
+        "DELETE FROM {} WHERE table_name = ? AND topic = ? AND generation = ? AND `partition` = ? AND `offset` = ?",
+        rejects::TABLE
+    );
+    link.change(PATIENCE, stop, &mut rows_of(&sql, &values))
+        .map_err(|error| without_server_text(error, rejects::TABLE))
 }
 
 impl Warehouse {

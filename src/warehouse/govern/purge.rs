@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result, anyhow};
 use chrono::NaiveDateTime;
-use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -20,7 +19,7 @@ use crate::warehouse::server::connect;
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
-use crate::warehouse::server::statement::Trouble;
+use crate::warehouse::server::statement::{Trouble, rows_of};
 
 /// How long one transaction should take: readers and replicas hardly notice it, and a stop takes effect soon.
 const CHUNK_SECONDS: f64 = 0.5;
@@ -89,7 +88,7 @@ impl Warehouse {
         stop: &Stop,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Locked<RowsPurged>> {
-        let mut deletion = match self.prepare(plan, wait) {
+        let mut deletion = match self.prepare(plan, wait, stop) {
             Ok(Locked::Ours(deletion)) => deletion,
             Ok(Locked::HeldBy(holder)) => return Ok(Locked::HeldBy(holder)),
             Err(error) => return Err(error.context(format!("purging table `{}`", plan.table))),
@@ -106,7 +105,7 @@ impl Warehouse {
     }
 
     /// Takes the lock, compares the plan with the table, and records the cutoff.
-    fn prepare(&self, plan: &TablePlan, wait: Duration) -> Result<Locked<Deletion>> {
+    fn prepare(&self, plan: &TablePlan, wait: Duration, stop: &Stop) -> Result<Locked<Deletion>> {
         let cutoff = NaiveDateTime::parse_from_str(&plan.cutoff, retention::CUTOFF_FORMAT)
             .map_err(|e| usage(format!("the plan's cutoff `{}`: {e}", plan.cutoff.escape_debug())))?;
         retention::check_past(cutoff)?;
@@ -151,7 +150,7 @@ impl Warehouse {
             link, aged, doomed, ..
         } = &mut deletion;
         let Doomed { since, cutoff } = &*doomed;
-        cutoffs::raise(link, &aged.table, &aged.column, (since, cutoff))
+        cutoffs::raise(link, &aged.table, &aged.column, (since, cutoff), stop)
             .context("recording the cutoff; nothing was deleted")?;
         Ok(Locked::Ours(deletion))
     }
@@ -183,6 +182,7 @@ impl Deletion {
         }
     }
 
+    /// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
     fn count(&self) -> Result<u64> {
         count(&self.database, &self.aged, &self.doomed)
     }
@@ -254,12 +254,8 @@ impl Deletion {
     fn delete(&mut self, limit: u64, until: Instant) -> Result<u64, Trouble> {
         let mut values = self.doomed.values();
         values.push(limit.into());
-        let (database, aged, doomed) = (&self.database, &self.aged, &self.doomed);
-        let left = self.found - self.deleted;
-        let mut was_committed =
-            |_: &mut Conn, rows| Ok(count(database, aged, doomed)? <= left.saturating_sub(rows));
         self.link
-            .change_once(&self.statement, &values, until, &mut was_committed)
+            .change_once(until, &mut rows_of(&self.statement, &values))
     }
 
     /// Whether to go on after fewer rows than `limit` were deleted: others have deleted the rest, or the server refuses to.

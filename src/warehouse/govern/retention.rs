@@ -135,21 +135,29 @@ impl Warehouse {
     /// The table is missing, is not InnoDB's, or lacks a primary key or the column; the column does not hold a time; or the
     /// cutoff is in the future: exit code 2.
     pub fn survey_rows(&self, topic: &Topic, column: &str, cutoff: NaiveDate, zone: Tz) -> Result<TablePlan> {
-        self.survey(topic, column, cutoff, zone)
-            .with_context(|| format!("topic {}: retention in the warehouse", topic.name))
+        self.look(COUNT_TIMEOUT, |conn| {
+            self.survey(conn, topic, column, cutoff, zone)
+        })
+        .with_context(|| format!("topic {}: retention in the warehouse", topic.name))
     }
 
-    fn survey(&self, topic: &Topic, column: &str, day: NaiveDate, zone: Tz) -> Result<TablePlan> {
-        let mut conn = connect::open(&self.database, COUNT_TIMEOUT)?;
-        check_own_tables(&mut conn, &self.database)?;
-        let aged = Aged::inspect(&mut conn, &self.server, &topic.table, column)?;
+    fn survey(
+        &self,
+        conn: &mut Conn,
+        topic: &Topic,
+        column: &str,
+        day: NaiveDate,
+        zone: Tz,
+    ) -> Result<TablePlan> {
+        check_own_tables(conn, &self.database)?;
+        let aged = Aged::inspect(conn, &self.server, &topic.table, column)?;
         let cutoff = aged.cutoff(day, zone)?;
         let value = cutoff_value(cutoff)?;
         // All counts see the table at one moment.
         conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
         let doomed = Doomed::plausible(value.clone());
-        let rows = aged.count(&mut conn, &doomed)?;
-        let all = aged.count(&mut conn, &Doomed::all(value))?;
+        let rows = aged.count(conn, &doomed)?;
+        let all = aged.count(conn, &Doomed::all(value))?;
         let (table, name) = (quote(&aged.table), quote(&aged.column));
         let in_all: Option<u64> = conn.query_first(format!("SELECT COUNT(*) FROM {table}"))?;
         let without_time: Option<u64> = match aged.nullable {

@@ -8,7 +8,9 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
 use crate::problem::Problem;
+use crate::stop::Stop;
 use crate::warehouse::server::locked_session::{Link, PATIENCE};
+use crate::warehouse::server::statement::rows_of;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::Cell;
@@ -59,6 +61,7 @@ pub(crate) fn raise(
     table: &str,
     column: &str,
     (since, cutoff): (&Value, &Value),
+    stop: &Stop,
 ) -> Result<()> {
     let all = *since == Value::NULL;
     let sql = format!(
@@ -67,17 +70,7 @@ pub(crate) fn raise(
          since = IF({all}, NULL, since), cutoff = GREATEST(cutoff, VALUES(cutoff))"
     );
     let values = [table.into(), column.into(), since.clone(), cutoff.clone()];
-    let mut is_there = |conn: &mut Conn, _| {
-        let found: Option<u8> = conn.exec_first(
-            format!(
-                "SELECT 1 FROM {TABLE} WHERE table_name = ? AND column_name = ? AND cutoff >= ? \
-                 AND (since IS NULL OR NOT {all})"
-            ),
-            (table, column, cutoff),
-        )?;
-        Ok(found.is_some())
-    };
-    link.change(&sql, &values, PATIENCE, &mut is_there)?;
+    link.change(PATIENCE, stop, &mut rows_of(&sql, &values))?;
     Ok(())
 }
 

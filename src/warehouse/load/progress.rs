@@ -136,6 +136,15 @@ pub(in crate::warehouse) fn write(
     Ok(())
 }
 
+/// Updates only the time of the last complete run.
+pub(super) fn complete(conn: &mut Conn, place: ProgressKey<'_>, complete_ms: i64) -> mysql::Result<u64> {
+    conn.exec_drop(
+        format!("UPDATE {TABLE} SET complete_ms = ? WHERE table_name = ? AND topic = ?"),
+        (complete_ms, place.table, place.topic),
+    )?;
+    Ok(conn.affected_rows())
+}
+
 /// Other topics that fill the same table.
 pub(super) fn other_topics(conn: &mut Conn, place: ProgressKey<'_>) -> mysql::Result<Vec<String>> {
     conn.exec(

@@ -5,6 +5,7 @@
 //! one. Either way an earlier, acceptable update counts.
 
 use anyhow::{Context, Result, anyhow, bail};
+use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -17,9 +18,10 @@ use super::rebuild::{Compared, TableRebuild};
 use super::rejects::{self, Reject, RejectOrigin};
 use super::{apply_changes, erased_list, first_drain};
 use crate::record::Progress;
+use crate::stop::Stop;
 use crate::warehouse::server::error_class::{Fault, fault_of};
-use crate::warehouse::server::locked_session::Link;
-use crate::warehouse::server::statement::LOOK_UP;
+use crate::warehouse::server::locked_session::{Link, PATIENCE};
+use crate::warehouse::server::statement::{LOOK_UP, roll_back};
 use crate::warehouse::table::target::TargetTable;
 
 /// What a transaction is to write.
@@ -145,8 +147,7 @@ impl<'a> Work<'a> {
             } else {
                 return Err(self.give_up(link, error, fault, unanswered.is_some()));
             }
-            // A session whose ROLLBACK fails counts as lost.
-            if fault == Fault::Lost || link.conn.query_drop("ROLLBACK").is_err() {
+            if !roll_back(&mut link.conn, fault) {
                 link.reconnect(deadline)
                     .with_context(|| self.outcome(unanswered.is_some()))?;
                 was_away = true;
@@ -155,8 +156,7 @@ impl<'a> Work<'a> {
     }
 
     fn give_up(&self, link: &mut Link, error: mysql::Error, fault: Fault, unanswered: bool) -> anyhow::Error {
-        // If this fails too, the server rolls back when the connection ends.
-        if link.conn.query_drop("ROLLBACK").is_err() {
+        if !roll_back(&mut link.conn, fault_of(&error)) {
             link.abandon();
         }
         let tried = match fault {
@@ -396,17 +396,13 @@ pub(super) fn touch_complete(
     let Some(complete_ms) = after.complete_ms else {
         bail!("no time of completion to write");
     };
-    let unsure = first_drain::count_unsure(&mut link.conn, place, batch, &Instead::new())
-        .and_then(|unsure| first_drain::forget(&mut link.conn, place).map(|()| unsure))
-        .context("forgetting the first drain")?;
-    link.conn
-        .exec_drop(
-            format!(
-                "UPDATE {} SET complete_ms = ? WHERE table_name = ? AND topic = ?",
-                progress::TABLE
-            ),
-            (complete_ms, place.table, place.topic),
-        )
-        .context("recording that the topic was read to its end")?;
-    Ok(unsure)
+    // Without the time, the next run would need what the first drain remembers.
+    let mut change = |conn: &mut Conn| {
+        let unsure = first_drain::count_unsure(conn, place, batch, &Instead::new())?;
+        first_drain::forget(conn, place)?;
+        progress::complete(conn, place, complete_ms)?;
+        Ok(unsure)
+    };
+    link.change(PATIENCE, &Stop::default(), &mut change)
+        .context("recording that the topic was read to its end")
 }
