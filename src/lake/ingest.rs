@@ -20,7 +20,7 @@ use super::table::fold::Fold;
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::decode::{Decoded, Decoder};
 use crate::problem::unexpected;
-use crate::record::{DrainPlan, Drained, Progress, Record};
+use crate::record::{DrainPlan, Drained, LastRecords, Progress, Record};
 use crate::report::{LakeReport, TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
 use crate::target::{Rebuild, Sink};
@@ -62,13 +62,11 @@ pub struct TopicSink<'a> {
 enum Taking<'a> {
     Stream {
         stage: Box<Stage<'a>>,
-        seen: NextOffsets,
+        /// With one file per record, for commits in the middle of a drain.
+        taken: LastRecords,
     },
     Table(Fold<'a>),
 }
-
-/// Kafka partition -> offset after the last record taken, for commits in the middle of a drain.
-type NextOffsets = std::collections::BTreeMap<i32, i64>;
 
 impl<'a> TopicSink<'a> {
     pub(super) fn new(
@@ -126,7 +124,7 @@ impl<'a> TopicSink<'a> {
                         self.state.generation,
                         &folder,
                     )?),
-                    seen: NextOffsets::new(),
+                    taken: LastRecords::new(),
                 },
                 Kind::Table => Taking::Table(Fold::new(self.root, folder)?),
             });
@@ -147,29 +145,32 @@ impl<'a> TopicSink<'a> {
             return Ok(());
         }
         self.start_taking()?;
-        let Some(Taking::Stream { stage, seen }) = &mut self.taking else {
+        let Some(Taking::Stream { stage, taken }) = &mut self.taking else {
             return Ok(());
         };
         let irregular = stage.add(day, record, decoded, &self.lines)?;
         self.day.note(decoded, day);
-        seen.insert(record.partition, record.offset + 1);
         self.irregular += u64::from(irregular);
         self.tombstones += u64::from(record.value.is_none());
         self.report.written += 1;
-        let commit_now = self.settings.lake.files == Files::Message && stage.finished() >= FILES_PER_COMMIT;
-        if commit_now && self.rebuild.is_none() {
-            self.commit_so_far()?;
+        if self.settings.lake.files == Files::Message && self.rebuild.is_none() {
+            taken.insert(record.partition, record.as_last());
+            if stage.finished() >= FILES_PER_COMMIT {
+                self.commit_so_far()?;
+            }
         }
         Ok(())
     }
 
     /// Commits what was taken of a stream in the middle of a drain.
     fn commit_so_far(&mut self) -> Result<()> {
-        let Some(Taking::Stream { mut stage, seen }) = self.taking.take() else {
+        let Some(Taking::Stream { mut stage, taken }) = self.taking.take() else {
             return Ok(());
         };
         let files = stage.take_files()?;
-        self.state.next.extend(seen);
+        let next = taken.iter().map(|(&partition, last)| (partition, last.next()));
+        self.state.next.extend(next);
+        self.state.last.extend(taken);
         self.commit_files(files)
     }
 
@@ -287,6 +288,7 @@ impl Sink for TopicSink<'_> {
         }
         self.state.generation = plan.generation;
         self.state.topic_id.clone_from(&plan.topic_id);
+        self.state.last.clone_from(&plan.last);
         // A commit in the middle must hold all Kafka partitions, also those without a record so far, and the gaps that it
         // has passed.
         self.state
@@ -334,6 +336,7 @@ impl Sink for TopicSink<'_> {
             .iter()
             .map(|part| (part.partition, part.next))
             .collect();
+        self.state.last.clone_from(&drained.last);
         if drained.complete {
             self.state.complete_ms = Some(drained.planned_ms);
         }

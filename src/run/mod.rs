@@ -4,6 +4,7 @@ mod commit_queue;
 mod kafka_facts;
 mod options;
 mod plan_topic;
+mod same_logs;
 pub mod select;
 mod waves;
 
@@ -24,6 +25,7 @@ use crate::words::count;
 use commit_queue::{Commits, Ended};
 use kafka_facts::KafkaFacts;
 pub use options::{RebuildRequest, RunOptions, StartPosition};
+pub use same_logs::refused_logs;
 use select::Selected;
 use waves::waves;
 
@@ -104,7 +106,7 @@ impl<'a> Run<'a> {
         for (topic, _) in chosen {
             let mut line = self.line(topic);
             let progress = target.map_or_else(|| Ok(Progress::default()), |target| target.progress(topic));
-            match progress.and_then(|progress| self.plan(topic, &seen, &progress, &mut line)) {
+            match progress.and_then(|progress| self.plan(topic, &seen, &progress, false, &mut line)) {
                 Ok((plan, rebuild)) => {
                     let part = |range: &OffsetRange| {
                         let start = before_gap(&line.gaps, range.partition, range.start);
@@ -288,7 +290,7 @@ impl<'a> Run<'a> {
         'a: 't,
     {
         let mut turn = turn?;
-        let planned = self.plan(turn.topic, seen, &turn.sink.progress(), &mut turn.line);
+        let planned = self.plan(turn.topic, seen, &turn.sink.progress(), true, &mut turn.line);
         let started = planned.and_then(|(plan, rebuild)| {
             let plan = turn.sink.suit(plan, rebuild);
             let reading = Reading::start(self.client, &turn.topic.name, plan, &self.options.limits)?;

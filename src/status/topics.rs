@@ -9,7 +9,7 @@ use super::model::{
     Source, TableStatus, TopicStatus,
 };
 use crate::config::{Kind, Settings, Topic};
-use crate::kafka::{self, Accept, From};
+use crate::kafka::{self, Accept, From, LogChanges};
 use crate::lake::layout::paths::HivePartition;
 use crate::lake::{DayCount, LastRun, Standing};
 use crate::problem::{Problem, ProblemSubject};
@@ -171,7 +171,9 @@ impl Answers<'_> {
                 gap,
                 recreated: false,
             };
-            kafka::plan(name, offsets, id, progress, &From::Earliest, accept)
+            // Whether the log is still the same only reading it would tell.
+            let unchanged = LogChanges::new();
+            kafka::plan(name, offsets, id, progress, &unchanged, &From::Earliest, accept)
         };
         let refusal = plan(false).err();
         let ranges = plan(true).map(|plan| plan.ranges).unwrap_or_default();

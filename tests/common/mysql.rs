@@ -239,6 +239,7 @@ pub fn drained(start: i64, next: i64) -> Drained {
         generation: 1,
         complete: true,
         planned_ms: 1_761_868_800_000,
+        ..Drained::default()
     }
 }
 

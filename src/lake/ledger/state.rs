@@ -13,7 +13,7 @@ use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::HivePartition;
 use crate::problem::{About, Problem};
-use crate::record::{Gap, Progress};
+use crate::record::{Gap, LastRecords, Progress};
 use crate::types::plausible;
 
 /// How many gaps a topic's state remembers.
@@ -34,6 +34,9 @@ pub struct TopicState {
     pub generation: u32,
     /// Kafka partition -> offset of the first record that was not taken in.
     pub next: BTreeMap<i32, i64>,
+    /// The last record before `next`, where it is known.
+    #[serde(default, skip_serializing_if = "LastRecords::is_empty")]
+    pub last: LastRecords,
     pub complete_ms: Option<i64>,
     /// Kafka partition -> records of a stream in the lake: its days' manifests must add up to them. None: the state was
     /// written before records were counted.
@@ -73,6 +76,7 @@ impl TopicState {
             topic_id: None,
             generation: 1,
             next: BTreeMap::new(),
+            last: LastRecords::new(),
             complete_ms: None,
             records: Some(BTreeMap::new()),
             gaps: Vec::new(),
@@ -113,6 +117,7 @@ impl TopicState {
     pub fn progress(&self) -> Progress {
         Progress {
             next: self.next.clone(),
+            last: self.last.clone(),
             topic_id: self.topic_id.clone(),
             complete_ms: self.complete_ms,
             generation: self.generation,

@@ -207,7 +207,7 @@ impl TableSink {
         if self.state.begins_turn(last.partition) {
             self.unless_broken(TableSink::end_turn)?;
         }
-        self.state.taken.insert(last.partition, last.offset + 1);
+        self.state.taken.insert(last.partition, last.as_last());
         self.take_changes(records, decoded);
         if self.topic.strict && self.reader.has_names_without_column() {
             self.broken = true;

@@ -98,7 +98,11 @@ impl TableSink {
         for (&partition, &start) in &self.state.starts {
             after.next.entry(partition).or_insert(start);
         }
-        after.next.extend(&self.state.taken);
+        let taken = self.state.taken.iter();
+        after
+            .next
+            .extend(taken.map(|(&partition, last)| (partition, last.next())));
+        after.last.extend(&self.state.taken);
         after
     }
 
@@ -107,6 +111,7 @@ impl TableSink {
         let mut progress = self.progress.clone();
         if generation != progress.generation {
             progress.next.clear();
+            progress.last.clear();
             progress.topic_id = None;
             // The new topic has a first drain of its own, in which keys may have moved.
             progress.complete_ms = None;
@@ -165,6 +170,7 @@ impl TableSink {
         after
             .next
             .extend(partitions.map(|partition| (partition.partition, partition.next)));
+        after.last.clone_from(&drained.last);
         if drained.complete {
             after.complete_ms = Some(drained.planned_ms);
         }
