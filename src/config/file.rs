@@ -56,6 +56,8 @@ pub(super) struct TopicSection {
     pub kind: super::Kind,
     #[serde(default)]
     pub key: KeySection,
+    #[serde(default)]
+    pub value: ValueSection,
     pub window: Option<WindowSection>,
     #[serde(default)]
     pub lake: TopicLake,
@@ -69,6 +71,12 @@ pub(super) struct KeySection {
     pub format: Option<crate::config::KeyFormat>,
     pub columns: Vec<String>,
     pub delimiter: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ValueSection {
+    pub unwrap: Option<super::Envelope>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -8,6 +8,7 @@ mod secret;
 mod tests;
 mod topic;
 pub mod units;
+mod value;
 mod warehouse;
 
 use anyhow::{Context, Result};
@@ -25,6 +26,7 @@ pub use key::{KeyFormat, KeySchema, Window};
 pub use secret::Secret;
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name};
 pub use units::Retention;
+pub use value::Envelope;
 pub use warehouse::{Database, TlsMode};
 
 /// All settings, validated.

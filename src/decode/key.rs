@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::envelope::key_inside;
 use crate::config::{KeyFormat, KeySchema, Window};
 use crate::json::Checker;
 
@@ -62,6 +63,17 @@ impl KeySchema {
         }
     }
 
+    /// The bytes that tell the rows of a table apart: a key as it came, but without its envelope. The schema in there may change
+    /// while the key stays the same.
+    pub fn row_key<'k>(&self, raw: &'k [u8], decoded: &'k DecodedKey<'_>) -> &'k [u8] {
+        match decoded {
+            DecodedKey::Key {
+                key: Key::Json(text), ..
+            } if self.unwrap => text.as_bytes(),
+            _ => raw,
+        }
+    }
+
     fn decode_bytes<'a>(&self, checker: &mut Checker, bytes: &'a [u8]) -> Result<Key<'a>, Cow<'static, str>> {
         let text = || {
             std::str::from_utf8(bytes)
@@ -75,10 +87,13 @@ impl KeySchema {
                 number if number.is_finite() => Ok(Key::Double(number)),
                 number => Err(format!("key: {number} is not a JSON number").into()),
             },
-            KeyFormat::Json => match checker.check(bytes) {
-                Ok(value) => Ok(Key::Json(value.text.into())),
-                Err(reason) => Err(format!("key: {reason}").into()),
-            },
+            KeyFormat::Json => {
+                let bytes = if self.unwrap { key_inside(bytes) } else { bytes };
+                match checker.check(bytes) {
+                    Ok(value) => Ok(Key::Json(value.text.into())),
+                    Err(reason) => Err(format!("key: {reason}").into()),
+                }
+            }
             KeyFormat::Delimited => {
                 let fields = split_delimited(text()?, self.delimiter)?;
                 if fields.len() != self.columns.len() {

@@ -294,7 +294,7 @@ type Started<'t> = (Reading<'t>, Option<Rebuild>);
 
 /// Warnings on results that make the exit code 3, with what to do.
 fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
-    let mut warnings = Vec::new();
+    let mut warnings = line.to_look_at.clone();
     if let TargetReport::Warehouse(warehouse) = &line.target
         && warehouse.rejected > 0
     {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::subject::Subject;
 use super::view::{KeyView, at_path, bytes, texts, unreadable};
-use crate::config::Topic;
+use crate::config::{Envelope, Topic};
 use crate::decode::Decoded;
 use crate::decode::line::{self, LakeLine};
 
@@ -30,6 +30,8 @@ pub enum Verdict {
 pub struct Matcher {
     /// Names of the key's columns.
     columns: Vec<String>,
+    /// The topic's envelope: rejects and old lines may still be in it.
+    envelope: Option<Envelope>,
     subjects: Vec<Needle>,
     /// Finds lines with base64, in which a subject's bytes are hidden.
     hidden: Finder<'static>,
@@ -64,6 +66,7 @@ impl Matcher {
         };
         Matcher {
             columns: topic.key.columns.clone(),
+            envelope: topic.unwrap,
             subjects: subjects
                 .iter()
                 .filter(|subject| subject.applies_to(&topic.name))
@@ -132,7 +135,7 @@ impl Matcher {
             if let Subject::Field { path, value } = &needle.subject {
                 let mut compare = |text: &str| hit |= text == value;
                 key.at_path(&self.columns, path, &mut compare);
-                if !at_path(&record.body, path, &mut compare) {
+                if !at_path(&record.body, self.envelope, path, &mut compare) {
                     odd_value = bytes(&record.body);
                 }
             }
@@ -157,7 +160,7 @@ impl Matcher {
         let mut compare = |text: &str| hit |= text == value;
         key.at_path(&self.columns, path, &mut compare);
         if unreadable(&record.body).is_none() {
-            at_path(&record.body, path, &mut compare);
+            at_path(&record.body, self.envelope, path, &mut compare);
         }
         hit
     }

@@ -84,7 +84,7 @@ impl Warehouse {
         check_own_tables(&mut conn, &self.database)?;
         let table = target::read(&mut conn, &self.server, &topic.table)?;
         let (names, plan) = mapping::plan(topic, &table)?;
-        Ok((conn, table, RowReader::new(topic.key.clone(), names, plan)))
+        Ok((conn, table, RowReader::new(topic, names, plan)))
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::change_log::Changes;
 use super::debt::Debt;
 use super::topic_home;
-use crate::config::Kind;
+use crate::config::{Envelope, Kind};
 use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
 use crate::problem::About;
@@ -25,6 +25,9 @@ pub struct TopicState {
     topic: String,
     pub kind: Kind,
     pub partition_time: String,
+    /// The envelope that a table's values, and its keys, were taken out of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwrap: Option<Envelope>,
     pub topic_id: Option<String>,
     pub generation: u32,
     /// Kafka partition -> offset of the first record that was not taken in.
@@ -61,6 +64,7 @@ impl TopicState {
             topic: topic.to_owned(),
             kind,
             partition_time,
+            unwrap: None,
             topic_id: None,
             generation: 1,
             next: BTreeMap::new(),

@@ -145,6 +145,7 @@ mod tests {
             in_key: false,
             required: false,
             generated: false,
+            filled_by_server: false,
             collation: None,
         }
     }

@@ -327,6 +327,7 @@ mod tests {
             in_key,
             required: false,
             generated: false,
+            filled_by_server: false,
             collation: None,
         };
         TargetTable {

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::batch::change::{PendingChange, Write};
-use crate::config::KeySchema;
+use super::unfilled::Unfilled;
+use crate::config::{Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
-use crate::decode::{Body, Decoder, Field, Object, fields};
+use crate::decode::{Body, Decoded, Decoder, Field, Object, fields};
 use crate::record::Record;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::key_fields::by_name_or_place;
@@ -56,6 +57,9 @@ pub(in crate::warehouse) struct RowReader {
     pub(super) key_fitted: bool,
     /// Why the first key that did not fit it failed.
     pub(super) key_misfit: Option<String>,
+    /// Whether a field of any record had a column.
+    has_filled: bool,
+    unfilled: Option<Unfilled>,
     /// Memory for the next record's row.
     row: RowValues<'static>,
 }
@@ -83,9 +87,11 @@ impl Rereader<'_> {
 }
 
 impl RowReader {
-    pub fn new(keys: KeySchema, names: FieldNames, plan: KeyPlan) -> Self {
+    pub fn new(topic: &Topic, names: FieldNames, plan: KeyPlan) -> Self {
         RowReader {
-            again: Decoder::new(keys).with_fields(),
+            again: Decoder::new(topic.key.clone())
+                .unwrapping(topic.unwrap)
+                .with_fields(),
             names,
             plan,
             known: HashMap::new(),
@@ -93,6 +99,8 @@ impl RowReader {
             without_column: BTreeSet::new(),
             key_fitted: false,
             key_misfit: None,
+            has_filled: false,
+            unfilled: None,
             row: RowValues::default(),
         }
     }
@@ -110,12 +118,11 @@ impl RowReader {
     pub fn read<'a>(
         &mut self,
         table: &TargetTable,
-        key: &'a DecodedKey<'_>,
-        body: &'a Body<'_>,
+        record: &'a Decoded<'_>,
         wanted: Wanted,
     ) -> RowChange<'a> {
-        let (key, window) = match key {
-            DecodedKey::Null => return RowChange::NoKey,
+        let (key, window) = match &record.key {
+            DecodedKey::Null => return self.read_without_key(&record.body),
             DecodedKey::Undecodable { reason, .. } => {
                 return refused(RefusalKind::Key(reason.to_string()), None);
             }
@@ -139,9 +146,15 @@ impl RowReader {
             }
         }
         self.key_fitted = true;
-        let filled = match body {
+        let filled = match &record.body {
             Body::Tombstone => return RowChange::Delete { key: row.key(table) },
-            Body::Object(object) => self.fill_fields(table, object, &mut row, wanted),
+            Body::Object(object) => {
+                let filled = self.fill_fields(table, object, &mut row, wanted);
+                if !self.has_filled && self.unfilled.is_none() {
+                    self.unfilled = Some(Unfilled::new(record.at, object));
+                }
+                filled
+            }
             Body::Other(_) => {
                 Err(RefusalKind::value("JSON, but not an object, so it names no column").into())
             }
@@ -153,11 +166,32 @@ impl RowReader {
         }
     }
 
+    /// A record without a key changes no row. In an envelope it may still mean something for the whole table, and is not lost.
+    fn read_without_key(&self, body: &Body<'_>) -> RowChange<'static> {
+        match body {
+            Body::Unreadable { reason, .. } if self.again.unwraps() => {
+                refused(RefusalKind::value(reason), None)
+            }
+            _ => RowChange::NoKey,
+        }
+    }
+
+    /// A record that filled nothing but the key, if no record has filled more, and the table has columns for more.
+    pub fn unfilled(&self, table: &TargetTable) -> Option<&Unfilled> {
+        let mut columns = table.columns.iter().enumerate();
+        let takes_fields = columns.any(|(at, column)| {
+            !(column.in_key || column.generated || column.filled_by_server || self.is_window(at))
+        });
+        self.unfilled
+            .as_ref()
+            .filter(|_| takes_fields && !self.has_filled)
+    }
+
     /// The values of a record that was read as an update before. Were it not one now, the driver would refuse the empty
     /// list as too few values.
     pub fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
         let decoded = self.again.decode(record);
-        let values = match self.read(table, &decoded.key, &decoded.body, Wanted::Values) {
+        let values = match self.read(table, &decoded, Wanted::Values) {
             RowChange::Upsert(mut row) => {
                 let filled = table.key_first().filter_map(|at| row.cells[at].take());
                 let mut values = Vec::with_capacity(table.columns.len());
@@ -282,8 +316,14 @@ impl RowReader {
                 .iter()
                 .map(|(name, _)| name.escape_debug().to_string())
                 .collect();
+            let fix = match Envelope::seen_in(raw) {
+                Some(_) => {
+                    "set value.unwrap = \"connect\", or \"debezium\" if the values are its change events"
+                }
+                None => "set key.columns",
+            };
             let reason = format!(
-                "the key's fields are ({}), but the primary key of `{}` is ({}); set key.columns",
+                "the key's fields are ({}), but the primary key of `{}` is ({}); {fix}",
                 names.join(", "),
                 table.name,
                 table.key_names()
@@ -307,6 +347,7 @@ impl RowReader {
         let fields = object.fields().map_err(RefusalKind::value)?;
         for (place, Field { name, raw, .. }) in fields.enumerate() {
             if let Some(at) = self.column_at(table, place, &name) {
+                self.has_filled = true;
                 row.set_field(table, at, raw, wanted)?;
             }
         }

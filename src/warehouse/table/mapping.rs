@@ -232,6 +232,7 @@ mod tests {
             in_key: key.contains(&at),
             required: false,
             generated: false,
+            filled_by_server: false,
             collation: None,
         });
         TargetTable {

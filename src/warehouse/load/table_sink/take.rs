@@ -4,7 +4,6 @@ use mysql::Value;
 use std::ops::Range;
 
 use super::TableSink;
-use crate::decode::key::DecodedKey;
 use crate::decode::{Body, Decoded};
 use crate::record::Record;
 use crate::warehouse::load::batch::change::Write;
@@ -113,12 +112,9 @@ impl TableSink {
     /// Reads one record and adds its key to `sort_keys`.
     fn read(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         if self.persons.hits(decoded) {
-            return self.read_erased(&decoded.key, sort_keys);
+            return self.read_erased(decoded, sort_keys);
         }
-        match self
-            .reader
-            .read(&self.table, &decoded.key, &decoded.body, Wanted::Fold)
-        {
+        match self.reader.read(&self.table, decoded, Wanted::Fold) {
             RowChange::NoKey => Taken::NoKey,
             RowChange::Refused { refusal, key } => Taken::Refused { refusal, key },
             RowChange::Delete { key } => {
@@ -134,9 +130,14 @@ impl TableSink {
     }
 
     /// Reads a record of an erased person: it is dropped, and the row that its key may have is deleted as outdated.
-    fn read_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+    fn read_erased(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         self.counts.persons_dropped += 1;
-        match self.reader.read(&self.table, key, &Body::Tombstone, Wanted::Fold) {
+        let deletion = Decoded {
+            at: decoded.at,
+            key: decoded.key.clone(),
+            body: Body::Tombstone,
+        };
+        match self.reader.read(&self.table, &deletion, Wanted::Fold) {
             RowChange::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
             _ => Taken::Nothing,
         }

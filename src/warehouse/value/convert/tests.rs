@@ -9,6 +9,7 @@ fn column(kind: ColumnType) -> Column {
         in_key: false,
         required: false,
         generated: false,
+        filled_by_server: false,
         collation: None,
     }
 }
