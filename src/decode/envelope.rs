@@ -21,7 +21,7 @@ impl Envelope {
     /// # Errors
     /// The text is not such an envelope, or one that says nothing of a single row. The reason never repeats a value.
     pub(super) fn open(self, text: &str) -> Result<Unwrapped<'_>, Reason> {
-        let parts = Parts::of(text)?;
+        let parts = EnvelopeParts::of(text)?;
         match (self, parts.payload()) {
             // JsonConverter wrote tombstones like this before Kafka 2.2.
             (_, Some("null")) => Ok(Unwrapped::Deleted),
@@ -29,19 +29,19 @@ impl Envelope {
             (Envelope::Connect, None) => {
                 Err("not Connect's envelope: its fields are not just schema and payload".into())
             }
-            (Envelope::Debezium, Some(payload)) => Parts::of(payload)?.changed_row(),
+            (Envelope::Debezium, Some(payload)) => EnvelopeParts::of(payload)?.changed_row(),
             (Envelope::Debezium, None) => parts.changed_row(),
         }
     }
 
     /// The rows in a text that is such an envelope: of a change, the one before it as well.
     pub(crate) fn rows_in(self, text: &str) -> impl Iterator<Item = &str> {
-        let parts = Parts::of(text).unwrap_or_default();
+        let parts = EnvelopeParts::of(text).unwrap_or_default();
         let rows = match self {
             Envelope::Connect => [parts.payload(), None],
             Envelope::Debezium => {
                 let event = match parts.payload() {
-                    Some(payload) => Parts::of(payload).unwrap_or_default(),
+                    Some(payload) => EnvelopeParts::of(payload).unwrap_or_default(),
                     None => parts,
                 };
                 event.op.map_or([None, None], |_| [event.before, event.after])
@@ -52,11 +52,11 @@ impl Envelope {
 
     /// The envelope that a value seems to be in.
     pub(crate) fn seen_in(text: &str) -> Option<Envelope> {
-        let parts = Parts::of(text).ok()?;
+        let parts = EnvelopeParts::of(text).ok()?;
         let Some(payload) = parts.payload() else {
             return parts.is_change().then_some(Envelope::Debezium);
         };
-        match Parts::of(payload) {
+        match EnvelopeParts::of(payload) {
             Ok(parts) if parts.is_change() => Some(Envelope::Debezium),
             _ => Some(Envelope::Connect),
         }
@@ -75,14 +75,14 @@ impl Envelope {
 /// different converters.
 pub(super) fn key_inside(bytes: &[u8]) -> &[u8] {
     let text = std::str::from_utf8(bytes).ok();
-    let parts = text.and_then(|text| Parts::of(text).ok());
+    let parts = text.and_then(|text| EnvelopeParts::of(text).ok());
     let payload = parts.and_then(|parts| parts.payload());
     payload.map_or(bytes, str::as_bytes)
 }
 
 /// The raw values of the fields that make an object an envelope.
 #[derive(Debug, Clone, Copy, Default)]
-struct Parts<'t> {
+struct EnvelopeParts<'t> {
     schema: Option<&'t str>,
     payload: Option<&'t str>,
     before: Option<&'t str>,
@@ -92,13 +92,13 @@ struct Parts<'t> {
     count: usize,
 }
 
-impl<'t> Parts<'t> {
-    fn of(text: &'t str) -> Result<Parts<'t>, Reason> {
+impl<'t> EnvelopeParts<'t> {
+    fn of(text: &'t str) -> Result<EnvelopeParts<'t>, Reason> {
         // Otherwise the error would show the value.
         if !text.trim_ascii_start().starts_with('{') {
             return Err("not in an envelope, nor any other object".into());
         }
-        let mut parts = Parts::default();
+        let mut parts = EnvelopeParts::default();
         let mut twice = None;
         let read = each(text, &mut |name, raw| {
             parts.count += 1;

@@ -41,6 +41,19 @@ pub enum DecodedKey<'a> {
     },
 }
 
+impl DecodedKey<'_> {
+    /// The bytes of the key without its envelope, in a topic whose keys may have one. The schema in there may change while the
+    /// key stays the same.
+    pub fn without_envelope<'k>(&'k self, raw: &'k [u8]) -> &'k [u8] {
+        match self {
+            DecodedKey::Key {
+                key: Key::Json(text), ..
+            } => text.as_bytes(),
+            _ => raw,
+        }
+    }
+}
+
 impl KeySchema {
     /// Reads a record's key. Never fails: a key that can't be decoded is kept with its bytes.
     pub fn decode<'a>(&self, key: Option<&'a [u8]>) -> DecodedKey<'a> {
@@ -60,17 +73,6 @@ impl KeySchema {
                 reason,
                 bytes: Cow::Borrowed(bytes),
             },
-        }
-    }
-
-    /// The bytes that tell the rows of a table apart: a key as it came, but without its envelope. The schema in there may change
-    /// while the key stays the same.
-    pub fn row_key<'k>(&self, raw: &'k [u8], decoded: &'k DecodedKey<'_>) -> &'k [u8] {
-        match decoded {
-            DecodedKey::Key {
-                key: Key::Json(text), ..
-            } if self.unwrap => text.as_bytes(),
-            _ => raw,
         }
     }
 

@@ -105,6 +105,18 @@ impl Decoder {
         Decoder { envelope, ..self }
     }
 
+    /// The decoder of the same records without their envelopes, as [`Decoded::row`] returns them.
+    pub fn of_rows(self) -> Decoder {
+        Decoder {
+            keys: KeySchema {
+                unwrap: false,
+                ..self.keys
+            },
+            envelope: None,
+            ..self
+        }
+    }
+
     /// Whether values must be in an envelope.
     pub fn unwraps(&self) -> bool {
         self.envelope.is_some()
@@ -180,6 +192,22 @@ impl Decoder {
 }
 
 impl Decoded<'_> {
+    /// The record without its envelope and its headers. If it could not be taken out, its value is the whole one.
+    pub fn row<'r>(&'r self, record: &Record<'r>) -> Record<'r> {
+        let value = match &self.body {
+            Body::Tombstone => None,
+            Body::Object(object) => Some(object.text().as_bytes()),
+            Body::Other(text) => Some(text.as_bytes()),
+            Body::Unreadable { bytes, .. } => Some(&**bytes),
+        };
+        Record {
+            key: record.key.map(|raw| self.key.without_envelope(raw)),
+            value,
+            headers: Vec::new(),
+            ..*record
+        }
+    }
+
     /// Why the key can't be decoded.
     pub fn key_fault(&self) -> Option<&Reason> {
         match &self.key {

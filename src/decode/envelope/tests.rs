@@ -155,13 +155,48 @@ fn keys_are_taken_out_of_their_envelope_if_they_have_one() {
         let decoded = schema.decode(Some(raw.as_bytes()));
         let key = Key::Json(inside.into());
         assert_eq!(decoded, DecodedKey::Key { key, window: None }, "{raw}");
-        assert_eq!(schema.row_key(raw.as_bytes(), &decoded), inside.as_bytes());
-        let plain = KeySchema {
-            unwrap: false,
-            ..schema.clone()
+        assert_eq!(decoded.without_envelope(raw.as_bytes()), inside.as_bytes());
+    }
+}
+
+/// What is kept of a record until it is written decodes to the same.
+#[test]
+fn a_row_is_decoded_again_without_its_envelope() {
+    let keys = KeySchema {
+        format: KeyFormat::Json,
+        unwrap: true,
+        ..KeySchema::default()
+    };
+    let mut decoder = Decoder::new(keys).unwrapping(Some(Envelope::Debezium));
+    let key = format!(r#"{{"schema":{SCHEMA},"payload":{{"id":1}}}}"#);
+    for (value, row) in [
+        (
+            r#"{"before":{"id":0},"after":{"id":1},"op":"u"}"#,
+            Some(r#"{"id":1}"#),
+        ),
+        (r#"{"before":{"id":0},"after":null,"op":"d"}"#, None),
+        (
+            r#"{"before":{"id":0},"after":null,"op":"x"}"#,
+            Some(r#"{"before":{"id":0},"after":null,"op":"x"}"#),
+        ),
+    ] {
+        let record = Record {
+            partition: 0,
+            offset: 7,
+            timestamp_ms: 0,
+            key: Some(key.as_bytes()),
+            value: Some(value.as_bytes()),
+            headers: Vec::new(),
         };
-        let decoded = plain.decode(Some(raw.as_bytes()));
-        assert_eq!(plain.row_key(raw.as_bytes(), &decoded), raw.as_bytes());
+        let decoded = decoder.decode(&record);
+        let kept = decoded.row(&record);
+        assert_eq!(
+            (kept.key, kept.value),
+            (Some(&br#"{"id":1}"#[..]), row.map(str::as_bytes))
+        );
+        if !matches!(decoded.body, Body::Unreadable { .. }) {
+            assert_eq!(decoder.clone().of_rows().decode(&kept), decoded);
+        }
     }
 }
 

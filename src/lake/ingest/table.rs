@@ -27,7 +27,10 @@ impl TopicSink<'_> {
             self.irregular += 1;
             return Ok(());
         };
-        let key = self.topic.key.row_key(key, &decoded.key);
+        let key = match self.topic.unwrap {
+            None => key,
+            Some(_) => decoded.key.without_envelope(key),
+        };
         let mut is_row = false;
         // An erased record also replaces the row that the key had before, so that row is removed too.
         if self.filter.hits(decoded) {

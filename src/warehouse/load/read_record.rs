@@ -44,7 +44,8 @@ const ORDER_NAME_MAX: usize = 256;
 /// Reads the records of one topic for one table.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct RowReader {
-    /// Decodes waiting records again when they are written. Most updates are replaced before that, so their values are not kept.
+    decoder: Decoder,
+    /// Decodes waiting rows again when they are written. Most updates are replaced before that, so their values are not kept.
     again: Decoder,
     names: FieldNames,
     plan: KeyPlan,
@@ -88,10 +89,12 @@ impl Rereader<'_> {
 
 impl RowReader {
     pub fn new(topic: &Topic, names: FieldNames, plan: KeyPlan) -> Self {
+        let decoder = Decoder::new(topic.key.clone())
+            .unwrapping(topic.unwrap)
+            .with_fields();
         RowReader {
-            again: Decoder::new(topic.key.clone())
-                .unwrapping(topic.unwrap)
-                .with_fields(),
+            again: decoder.clone().of_rows(),
+            decoder,
             names,
             plan,
             known: HashMap::new(),
@@ -107,7 +110,7 @@ impl RowReader {
 
     /// A decoder for the records that this reads.
     pub fn decoder(&self) -> Decoder {
-        self.again.clone()
+        self.decoder.clone()
     }
 
     /// Takes a row's memory back, for the next record.
@@ -169,7 +172,7 @@ impl RowReader {
     /// A record without a key changes no row. In an envelope it may still mean something for the whole table, and is not lost.
     fn read_without_key(&self, body: &Body<'_>) -> RowChange<'static> {
         match body {
-            Body::Unreadable { reason, .. } if self.again.unwraps() => {
+            Body::Unreadable { reason, .. } if self.decoder.unwraps() => {
                 refused(RefusalKind::value(reason), None)
             }
             _ => RowChange::NoKey,

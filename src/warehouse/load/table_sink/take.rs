@@ -67,8 +67,14 @@ impl TableSink {
                 self.batch.fetch(*hash);
             }
         }
-        for (record, taken) in records.iter().zip(coming.taken.drain(..)) {
-            self.put(record, taken, &coming.sort_keys);
+        let are_rows = self.topic.unwrap.is_none();
+        for ((record, decoded), taken) in records.iter().zip(decoded).zip(coming.taken.drain(..)) {
+            if are_rows {
+                self.put(record, taken, &coming.sort_keys);
+            } else {
+                // An envelope may hold persons whom the row no longer has, and takes memory.
+                self.put(&decoded.row(record), taken, &coming.sort_keys);
+            }
         }
         coming.sort_keys.clear();
         self.coming = coming;
