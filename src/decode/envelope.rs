@@ -71,13 +71,10 @@ impl Envelope {
     }
 }
 
-/// A key without the envelope of Connect's JsonConverter, or as it is if it has none: a connector's keys and values may have
-/// different converters.
-pub(super) fn key_inside(bytes: &[u8]) -> &[u8] {
-    let text = std::str::from_utf8(bytes).ok();
-    let parts = text.and_then(|text| EnvelopeParts::of(text).ok());
-    let payload = parts.and_then(|parts| parts.payload());
-    payload.map_or(bytes, str::as_bytes)
+/// What is in a key's envelope, which is that of Connect's JsonConverter. None: it has none, as a connector's keys and values may
+/// have different converters.
+pub(super) fn inside_key(text: &str) -> Option<&str> {
+    EnvelopeParts::of(text).ok()?.payload()
 }
 
 /// The raw values of the fields that make an object an envelope.

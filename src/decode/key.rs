@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::envelope::key_inside;
+use super::envelope::inside_key;
 use crate::config::{KeyFormat, KeySchema, Window};
 use crate::json::Checker;
 
@@ -42,6 +42,17 @@ pub enum DecodedKey<'a> {
 }
 
 impl DecodedKey<'_> {
+    /// Takes a key out of its envelope that was decoded with it.
+    pub fn take_out(&mut self) {
+        if let DecodedKey::Key {
+            key: Key::Json(text), ..
+        } = self
+            && let Some(inside) = inside_key(text)
+        {
+            *text = inside.to_owned().into();
+        }
+    }
+
     /// The bytes of the key without its envelope, in a topic whose keys may have one. The schema in there may change while the
     /// key stays the same.
     pub fn without_envelope<'k>(&'k self, raw: &'k [u8]) -> &'k [u8] {
@@ -90,8 +101,9 @@ impl KeySchema {
                 number => Err(format!("key: {number} is not a JSON number").into()),
             },
             KeyFormat::Json => {
-                let bytes = if self.unwrap { key_inside(bytes) } else { bytes };
-                match checker.check(bytes) {
+                let text = std::str::from_utf8(bytes).ok().filter(|_| self.unwrap);
+                let inside = text.and_then(inside_key).map(str::as_bytes);
+                match checker.check(inside.unwrap_or(bytes)) {
                     Ok(value) => Ok(Key::Json(value.text.into())),
                     Err(reason) => Err(format!("key: {reason}").into()),
                 }
