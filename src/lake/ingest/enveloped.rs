@@ -30,9 +30,9 @@ impl StillWrapped {
         let envelope = topic.unwrap?;
         Some(
             Problem::new(format!(
-                "{} could not be taken out of the envelope (value.unwrap = \"{envelope}\"), and a line keeps the whole value \
-                 under {prefix}value_text; without a key a table has no line for it. The first one is in Kafka partition {} \
-                 at offset {}: {reason}",
+                "{} could not be taken out of the envelope (value.unwrap = \"{envelope}\"): their lines keep the whole value and \
+                 the reason under {prefix}error, and a table has no line for one without a key. The first one is in Kafka \
+                 partition {} at offset {}: {reason}",
                 count(self.records, "record"),
                 at.partition,
                 at.offset

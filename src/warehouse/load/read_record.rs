@@ -8,7 +8,7 @@ use super::batch::change::{PendingChange, Write};
 use super::unfilled::Unfilled;
 use crate::config::{Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
-use crate::decode::{Body, Decoded, Decoder, Field, Object, fields};
+use crate::decode::{Body, Decoded, Decoder, Field, Object, Reason, fields};
 use crate::record::Record;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::key_fields::by_name_or_place;
@@ -124,8 +124,13 @@ impl RowReader {
         record: &'a Decoded<'_>,
         wanted: Wanted,
     ) -> RowChange<'a> {
+        if let Body::Unreadable { reason, .. } = &record.body
+            && self.decoder.unwraps()
+        {
+            return self.refuse_envelope(table, &record.key, reason);
+        }
         let (key, window) = match &record.key {
-            DecodedKey::Null => return self.read_without_key(&record.body),
+            DecodedKey::Null => return RowChange::NoKey,
             DecodedKey::Undecodable { reason, .. } => {
                 return refused(RefusalKind::Key(reason.to_string()), None);
             }
@@ -169,14 +174,23 @@ impl RowReader {
         }
     }
 
-    /// A record without a key changes no row. In an envelope it may still mean something for the whole table, and is not lost.
-    fn read_without_key(&self, body: &Body<'_>) -> RowChange<'static> {
-        match body {
-            Body::Unreadable { reason, .. } if self.decoder.unwraps() => {
-                refused(RefusalKind::value(reason), None)
-            }
-            _ => RowChange::NoKey,
-        }
+    /// Refuses a record that could not be taken out of its envelope. It may be a message, or mean the whole table, so it need not
+    /// have the key of a row.
+    fn refuse_envelope(
+        &mut self,
+        table: &TargetTable,
+        key: &DecodedKey<'_>,
+        reason: &Reason,
+    ) -> RowChange<'static> {
+        let mut row = RowValues::default();
+        row.make_room(table.columns.len());
+        let misfit = self.key_misfit.take();
+        let fits = match key {
+            DecodedKey::Key { key, .. } => self.fill_key(table, key, &mut row).is_ok(),
+            DecodedKey::Null | DecodedKey::Undecodable { .. } => false,
+        };
+        self.key_misfit = misfit;
+        refused(RefusalKind::value(reason), fits.then(|| row.key(table)))
     }
 
     /// A record that filled nothing but the key, if no record has filled more, and the table has columns for more.
