@@ -3,6 +3,7 @@
 use super::scope::CheckedTopic;
 use super::{CheckName, Checks};
 use crate::config::Envelope;
+use crate::decode::guess::looks_registered;
 use crate::decode::{Body, Decoded};
 
 #[derive(Debug, Default)]
@@ -20,7 +21,7 @@ pub(super) struct Values {
     seen_in: Option<Envelope>,
     /// An object that is not.
     seen_bare: bool,
-    /// Values in the wire format of a schema registry: a zero byte, then the schema's id.
+    /// Values that may be behind the id of a schema registry.
     registered: u64,
 }
 
@@ -39,7 +40,7 @@ impl Values {
             Body::Other(_) => self.bare += 1,
             Body::Unreadable { reason, bytes } => {
                 self.irregular += 1;
-                self.registered += u64::from(bytes.len() > 5 && bytes[0] == 0);
+                self.registered += u64::from(looks_registered(bytes));
                 let (partition, offset) = (record.at.partition, record.at.offset);
                 self.first
                     .get_or_insert_with(|| (reason.to_string(), partition, offset));

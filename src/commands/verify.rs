@@ -7,7 +7,8 @@ use crate::cli::DrainArgs;
 use crate::config::{Kind, Settings};
 use crate::lake::{Lake, Verified};
 use crate::locked::Locked;
-use crate::report::{Report, TargetReport, TopicReport, VerifyReport};
+use crate::problem::Problem;
+use crate::report::{Difference, Report, TargetReport, TopicReport, VerifyReport};
 use crate::run::select;
 use crate::stop::Stop;
 
@@ -33,30 +34,25 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
             stop.attempt(wait, |step| lake.verify(topic, &report.run_id, step, stop)),
         );
         if let TargetReport::Verify(found) = &line.target {
-            shown.extend(
-                found
-                    .differences
-                    .iter()
-                    .map(|it| format!("{}: {}", it.path, it.what)),
-            );
+            let differs =
+                |it: &Difference| Problem::new(format!("{}: {}", it.path, it.what)).about_topic(topic);
+            shown.extend(found.differences.iter().map(differs));
         }
         report.topics.push(line);
     }
     if args.topics.is_empty() {
         let strangers = lake.homeless()?;
-        shown.extend(
-            strangers
-                .iter()
-                .map(|path| format!("{path}: no topic has it; move it out of the lake")),
-        );
+        let homeless =
+            |path: &String| Problem::new(format!("{path}: no topic has it")).fix("move it out of the lake");
+        shown.extend(strangers.iter().map(homeless));
         if !strangers.is_empty() {
             report.needs_attention();
         }
         report.outcome(&json!({ "strangers": strangers }));
     }
     let more = shown.len().saturating_sub(SHOWN_MAX);
-    for difference in shown.iter().take(SHOWN_MAX) {
-        report.warn(difference);
+    for difference in shown.into_iter().take(SHOWN_MAX) {
+        report.warn_of(difference);
     }
     if more > 0 {
         report.warn(format!("and {more} more; --json lists them all"));

@@ -68,6 +68,13 @@ pub struct KeySchema {
     pub unwrap: bool,
 }
 
+impl KeySchema {
+    /// Whether no record has a key.
+    pub fn is_always_null(&self) -> bool {
+        self.format == KeyFormat::None
+    }
+}
+
 impl Default for KeySchema {
     fn default() -> Self {
         KeySchema {

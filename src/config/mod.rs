@@ -24,7 +24,7 @@ pub use file::{closest, did_you_mean};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
 pub use secret::Secret;
-pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name};
+pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
 pub use units::Retention;
 pub use value::Envelope;
 pub use warehouse::{Database, TlsMode};
@@ -178,7 +178,7 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<
             lake.retention,
             file.warehouse.strict.unwrap_or(false),
         )
-        .with_context(|| format!("{named}: [topics.{}]", name.escape_debug()))?;
+        .with_context(|| format!("{named}: {}", topic_heading(&name.escape_debug().to_string())))?;
         topics.insert(name.clone(), topic);
     }
     Ok(Settings {

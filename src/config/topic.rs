@@ -92,6 +92,15 @@ pub fn check_topic_name(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The heading of the topic's entry in the configuration. TOML reads a bare dot as a table within a table.
+pub fn topic_heading(name: &str) -> String {
+    if name.contains('.') {
+        format!("[topics.\"{name}\"]")
+    } else {
+        format!("[topics.{name}]")
+    }
+}
+
 pub(super) fn from_file(
     name: &str,
     file: &file::TopicSection,

@@ -1,7 +1,5 @@
 //! Takes rows out of the envelopes that connectors put around them. It works on JSON text, whatever format that was made from.
 
-use std::borrow::Cow;
-
 use super::Reason;
 use super::fields::{each, scalar};
 use crate::config::Envelope;
@@ -111,7 +109,7 @@ impl<'t> EnvelopeParts<'t> {
                 twice.get_or_insert(name);
             }
         });
-        read.map_err(|error| error.to_string())?;
+        read?;
         match twice {
             None => Ok(parts),
             Some(name) => Err(format!("the field {name} of the envelope occurs twice").into()),
@@ -145,7 +143,7 @@ impl<'t> EnvelopeParts<'t> {
             ("m", _) => "it is a message, not a row",
             _ => return Err("Debezium's op is none of c, u, r, d, t and m".into()),
         };
-        Err(Cow::from(format!("Debezium's op is {op}, but {reason}")))
+        Err(format!("Debezium's op is {op}, but {reason}").into())
     }
 }
 

@@ -50,7 +50,7 @@ impl<'t> Fields<'t> {
     /// # Errors
     /// The text is not an object, or not JSON to its end.
     pub(super) fn read(object: &'t str) -> Result<Fields<'t>, Reason> {
-        let fields = all(object).map_err(Reason::from)?;
+        let fields = all(object)?;
         Ok(Fields(FieldSource::Read(fields.into_iter())))
     }
 }
@@ -81,9 +81,9 @@ impl<'t> Iterator for Fields<'t> {
 ///
 /// # Errors
 /// The text is not an object, or not JSON to its end.
-pub fn all(object: &str) -> Result<Vec<(Cow<'_, str>, &str)>, String> {
+pub fn all(object: &str) -> Result<Vec<(Cow<'_, str>, &str)>, Reason> {
     let mut fields = Vec::new();
-    each(object, &mut |name, raw| fields.push((name, raw))).map_err(|e| e.to_string())?;
+    each(object, &mut |name, raw| fields.push((name, raw)))?;
     Ok(fields)
 }
 

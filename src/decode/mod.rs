@@ -3,6 +3,7 @@
 
 mod envelope;
 pub mod fields;
+pub mod guess;
 pub mod key;
 pub mod line;
 mod shown_key;
@@ -14,14 +15,12 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use crate::config::{Envelope, KeySchema};
+pub use crate::json::Reason;
 use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
 use envelope::Unwrapped;
 pub use fields::{Field, Fields, Logical};
 use key::DecodedKey;
-
-/// Why something can't be read, in words.
-pub type Reason = Cow<'static, str>;
 
 /// A record, decoded once.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,13 +156,13 @@ impl Decoder {
     }
 
     fn unwrapped<'a>(&mut self, envelope: Envelope, bytes: &'a [u8]) -> Result<Body<'a>, Reason> {
-        let text = simdutf8::compat::from_utf8(bytes)
-            .map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))?;
+        let text =
+            simdutf8::compat::from_utf8(bytes).map_err(|e| Reason::at_byte("not UTF-8", e.valid_up_to()))?;
         match envelope.open(text)? {
             Unwrapped::Deleted => Ok(Body::Tombstone),
             Unwrapped::Row(row) => self
                 .json(row.as_bytes())
-                .map_err(|reason| format!("in its envelope: {reason}").into()),
+                .map_err(|reason| reason.of_the("in its envelope")),
         }
     }
 

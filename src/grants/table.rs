@@ -1,6 +1,6 @@
 //! Reads, sets and revokes rows of user_permissions. Each change has an entry in the audit trail.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Transaction};
 
@@ -8,6 +8,7 @@ use super::{GrantChange, Permission, Rule, path};
 use crate::audit::{CommandLine, Entry};
 use crate::config::Database;
 use crate::exit::usage;
+use crate::problem::Problem;
 use crate::warehouse::Session;
 
 const TABLE: &str = "user_permissions";
@@ -20,10 +21,9 @@ pub fn open(database: &Database) -> Result<Session> {
     for column in ["user_id", "folder_path"] {
         match session.collation(TABLE, column)? {
             None => {
-                return Err(usage(format!(
-                    "database `{}` has no table `{TABLE}` yet; run: lakectl init-db",
-                    database.name
-                )));
+                return Problem::usage(format!("database `{}` has no table `{TABLE}` yet", database.name))
+                    .fix("run: lakectl init-db")
+                    .err();
             }
             Some(collation) if collation == "utf8mb4_0900_bin" || collation.contains("nopad_bin") => {}
             Some(collation) => {
@@ -32,10 +32,13 @@ pub fn open(database: &Database) -> Result<Session> {
                 } else {
                     "utf8mb4_0900_bin"
                 };
-                return Err(usage(format!(
-                    "column {column} of `{TABLE}` compares by {collation}, which takes different names for the same; \
-                     run: ALTER TABLE `{TABLE}` CONVERT TO CHARACTER SET utf8mb4 COLLATE {exact}"
-                )));
+                return Problem::usage(format!(
+                    "column {column} of `{TABLE}` compares by {collation}, which takes different names for the same"
+                ))
+                .fix(format!(
+                    "run: ALTER TABLE `{TABLE}` CONVERT TO CHARACTER SET utf8mb4 COLLATE {exact}"
+                ))
+                .err();
             }
         }
     }
@@ -171,7 +174,9 @@ fn delete(transaction: &mut Transaction<'_>, user: &str, rows: &[(String, Permis
             )
             .context("deleting from user_permissions")?;
         if transaction.affected_rows() != 1 {
-            bail!("a row of user_permissions changed meanwhile; run again");
+            return Problem::new("a row of user_permissions changed meanwhile")
+                .fix("run again")
+                .err();
         }
     }
     Ok(())

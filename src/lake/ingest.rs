@@ -20,6 +20,7 @@ use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::decode::{Body, Decoded, Decoder};
+use crate::problem::unexpected;
 use crate::record::{DrainPlan, Drained, Progress, Record};
 use crate::report::{LakeReport, TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
@@ -137,7 +138,7 @@ impl<'a> TopicSink<'a> {
         // Filled just above.
         self.taking
             .as_mut()
-            .ok_or_else(|| anyhow::anyhow!("the topic can't take records; please report it"))
+            .ok_or_else(|| unexpected("the topic can't take records"))
     }
 
     fn take_stream(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {

@@ -16,7 +16,7 @@ mod table;
 use anyhow::Result;
 use std::time::Duration;
 
-use crate::config::Topic;
+use crate::config::{Kind, Topic};
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::record::Progress;
@@ -36,6 +36,29 @@ pub use look::verify::Verified;
 pub use opened::Lake;
 
 impl Lake<'_> {
+    /// Checks that all names which the topic needs fit the lake's filesystem.
+    ///
+    /// # Errors
+    /// The topic's name is too long for it: exit code 2.
+    fn check_names(&self, topic: &Topic) -> Result<()> {
+        let longest = match topic.kind {
+            Kind::Stream => topic.name.clone(),
+            Kind::Table => table::link_name(&topic.name, self.settings.lake.compression),
+        };
+        let most = self.root.name_max()?;
+        if longest.len() as u64 <= most {
+            return Ok(());
+        }
+        Problem::usage(format!(
+            "the topic's name is too long for the lake: the file `{longest}` would have a name of {} bytes, and the \
+             filesystem takes {most}",
+            longest.len()
+        ))
+        .about_topic(&topic.name)
+        .fix("leave it out with lake.enabled = false; a table's link is shorter with lake.compression = \"none\"")
+        .err()
+    }
+
     fn check(&self, topic: &Topic, state: Option<TopicState>) -> Result<TopicState> {
         let by = topic.partition_time.to_string();
         match state {
@@ -76,6 +99,7 @@ impl Target for Lake<'_> {
 
     /// Also finishes what an earlier run committed, and drops what it only staged.
     fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<TopicSink<'t>>> {
+        self.check_names(topic)?;
         let lock = match lock::take(&self.root, &topic.name, run_id, wait)? {
             Locked::Ours(lock) => lock,
             Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
@@ -95,6 +119,7 @@ impl Target for Lake<'_> {
     }
 
     fn progress(&self, topic: &Topic) -> Result<Progress> {
+        self.check_names(topic)?;
         let state = TopicState::load(&self.root, &topic.name)?;
         Ok(self.check(topic, state)?.progress())
     }

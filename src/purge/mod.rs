@@ -19,7 +19,7 @@ use crate::lake::{Lake, RecordDay, kept, left_out};
 use crate::locked::Locked;
 use crate::print::bars::Display;
 use crate::print::{self, Log, PrintOptions};
-use crate::problem::About;
+use crate::problem::{About, Problem};
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::run::select;
 use crate::stop::Stop;
@@ -83,10 +83,14 @@ pub fn execute(
     report.outcome(&planned(&plan));
     for table in &plan.tables {
         if let Some(statement) = &table.missing_index {
-            report.warn(format!(
-                "{}: no index begins with {}; make it first: {statement}",
-                table.table, table.column
-            ));
+            report.warn_of(
+                Problem::new(format!(
+                    "table `{}`: no index begins with {}",
+                    table.table, table.column
+                ))
+                .about_topic(&table.topic)
+                .fix(format!("make it first: {statement}")),
+            );
             report.needs_attention();
         }
     }
@@ -139,11 +143,9 @@ impl<'a> Targets<'a> {
         let lake = match request.only {
             Some(TargetKind::Warehouse) => None,
             _ => Some(Lake::at(settings, false)?.ok_or_else(|| {
-                usage(format!(
-                    "there is no lake at {}: is its disk mounted, and is lake.root right? \
-                     (--only warehouse leaves the lake out)",
-                    settings.lake.root.display()
-                ))
+                Problem::usage(format!("there is no lake at {}", settings.lake.root.display())).fix(
+                    "is its disk mounted, and is lake.root right? (--only warehouse leaves the lake out)",
+                )
             })?),
         };
         let warehouse = match (request.only, &settings.database) {
@@ -214,10 +216,9 @@ impl<'a> Targets<'a> {
             .transpose()?
             .unwrap_or_default();
         if self.lake.is_some() && survey.is_empty() && self.warehouse.is_none() {
-            return Err(usage(format!(
-                "the lake at {} is empty; is lake.root right?",
-                self.lake_root()
-            )));
+            return Problem::usage(format!("the lake at {} is empty", self.lake_root()))
+                .fix("is lake.root right?")
+                .err();
         }
         let known = survey.iter().map(|(topic, _)| topic.as_str());
         let known = known.chain(self.settings.topics.keys().map(String::as_str));

@@ -11,6 +11,7 @@ use crate::config::{Kind, Retention};
 use crate::exit::usage;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::{DayFolder, TopicDays};
+use crate::problem::Problem;
 use crate::warehouse::TablePlan;
 use crate::words::{count, one_line};
 
@@ -127,11 +128,13 @@ impl Plan {
         if over.is_empty() {
             Ok(())
         } else {
-            Err(usage(format!(
-                "this would delete more than {:.0} % ({}); is the retention right? If it is, say --max-fraction 1",
+            Problem::usage(format!(
+                "this would delete more than {:.0} % ({})",
                 max * 100.0,
                 over.join(", ")
-            )))
+            ))
+            .fix("is the retention right? If it is, say --max-fraction 1")
+            .err()
         }
     }
 

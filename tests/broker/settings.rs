@@ -20,7 +20,7 @@ fn server(name: &'static str, lines: &str) -> (Private, Warehouse) {
     (service, warehouse)
 }
 
-/// init_connect is for accounts that are no administrators.
+/// init_connect is for accounts that are not administrators.
 fn what_the_server_says_of_a_session_does_not_count(name: &'static str) {
     let (_service, mut warehouse) = server(name, "");
     warehouse.execute("CREATE USER plain@'%' IDENTIFIED BY ''");

@@ -1,6 +1,8 @@
 //! The warehouse against a real MySQL, and in part a real MariaDB.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../common/account.rs"]
+mod account;
 mod after_purges;
 mod faults;
 mod init_db;

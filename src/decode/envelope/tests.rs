@@ -41,7 +41,7 @@ fn opened(envelope: Envelope, value: &str) -> String {
         Body::Tombstone => "deleted".to_owned(),
         Body::Unreadable { reason, bytes } => {
             assert_eq!(bytes, value.as_bytes(), "the record is kept whole");
-            reason.into_owned()
+            reason.to_string()
         }
         body => text_of(&body).unwrap(),
     }

@@ -1,6 +1,6 @@
 //! Erases persons from the lake: data files are searched for their lines, and written anew without them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::io::Write;
 use std::time::Duration;
 
@@ -196,11 +196,9 @@ fn look(
 }
 
 fn open(root: &Root, path: &str) -> Result<Lines> {
-    let file = root.read(path)?.with_context(|| {
-        format!(
-            "{} is gone, but the ledger knows it; restore it from a backup",
-            root.shown(path)
-        )
+    let file = root.read(path)?.ok_or_else(|| {
+        Problem::new(format!("{} is gone, but the ledger knows it", root.shown(path)))
+            .fix("restore it from a backup")
     })?;
     Lines::new(file, Compression::of(path)).with_context(|| format!("reading {}", root.shown(path)))
 }
@@ -359,10 +357,12 @@ fn write_without(root: &Root, file: &DayFile, to: &str, matcher: &Matcher) -> Re
         }
     }
     if lines.checksum()? != file.entry.checksum {
-        bail!(
-            "{} was changed since it was written (checksum); restore it from a backup, or take it out of the lake",
+        return Problem::new(format!(
+            "{} was changed since it was written (checksum)",
             root.shown(&path)
-        );
+        ))
+        .fix("restore it from a backup, or take it out of the lake")
+        .err();
     }
     Ok(FileEntry {
         records,

@@ -1,6 +1,6 @@
 //! A topic's state: how far the topic was taken in, and what its last commit still owes.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use super::topic_home;
 use crate::config::{Envelope, Kind};
 use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
-use crate::problem::About;
+use crate::problem::{About, Problem};
 use crate::record::{Gap, Progress};
 
 /// How many gaps a topic's state remembers.
@@ -121,11 +121,13 @@ pub(super) fn check_place(root: &Root, path: &str, written_for: &str, place: &st
     if written_for.is_empty() || written_for == place {
         return Ok(());
     }
-    bail!(
-        "the ledger file {} belongs to {}, not to {place}; nothing was changed. Restore it from a backup",
+    Problem::new(format!(
+        "the ledger file {} belongs to {}, not to {place}; nothing was changed",
         root.shown(path),
         written_for.escape_debug()
-    );
+    ))
+    .fix("restore it from a backup")
+    .err()
 }
 
 /// A table's snapshot as readers see it, and the sidecar with what its lines alone don't hold.

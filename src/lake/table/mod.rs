@@ -135,5 +135,10 @@ fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mu
 
 /// `current/TOPIC.json`, with the extension of the snapshot's compression.
 pub(super) fn link_of(topic: &str, snapshot: &str) -> String {
-    format!("current/{topic}{}", Compression::of(snapshot).extension())
+    format!("current/{}", link_name(topic, Compression::of(snapshot)))
+}
+
+/// `TOPIC.json`, with the extension of the compression.
+pub(super) fn link_name(topic: &str, compression: Compression) -> String {
+    format!("{topic}{}", compression.extension())
 }

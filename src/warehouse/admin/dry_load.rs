@@ -5,7 +5,7 @@ use mysql::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alter_column::Definitions;
-use super::width::Width;
+use super::width::{WiderType, Width};
 use crate::config::{Topic, closest};
 use crate::decode::Decoded;
 use crate::problem::About;
@@ -93,16 +93,6 @@ impl Warehouse {
     }
 }
 
-/// The refusal without the place in the text where serde_json stopped, which differs between records.
-fn shared(mut refusal: Refusal) -> Refusal {
-    if let RefusalKind::Key(reason) | RefusalKind::Value(reason) = &mut refusal.kind
-        && let Some(at) = reason.rfind(" at line ")
-    {
-        reason.truncate(at);
-    }
-    refusal
-}
-
 fn loose(column: &Column) -> Column {
     Column {
         kind: ColumnType::Text {
@@ -167,10 +157,13 @@ impl Trial {
         let mut table = self.table.clone();
         loop {
             let column = refusal.column;
-            let refused = self.refused.entry(shared(refusal)).or_insert(RefusedSample {
-                records: 0,
-                first: (record.at.partition, record.at.offset),
-            });
+            let refused = self
+                .refused
+                .entry(refusal.without_place())
+                .or_insert(RefusedSample {
+                    records: 0,
+                    first: (record.at.partition, record.at.offset),
+                });
             refused.records += 1;
             // Each round loosens one more column, or is the last.
             let Some(column) = column.map(|at| &mut table.columns[at]) else {
@@ -293,7 +286,7 @@ impl Trial {
                     "column {} rounds to {scale} of {places} decimal places",
                     column.name
                 ),
-                fix: Some(self.modify(column, &width.decimal(scale))),
+                fix: Some(self.modify(column, width.decimal(scale))),
             })
         };
         self.widths.iter().filter_map(finding).collect()
@@ -318,8 +311,8 @@ impl Trial {
             RefusalKind::Null => format!("let `{name}` be NULL, or send no nulls"),
             _ => {
                 let width = self.widths.get(&at).cloned().unwrap_or_default();
-                match width.column_type(&column.kind) {
-                    Some(wider) => self.modify(column, &wider),
+                match width.wider_type(&column.kind) {
+                    Some(wider) => self.modify(column, wider),
                     None => {
                         format!("give `{name}` a type that holds such values, or fix what produces them")
                     }
@@ -334,7 +327,7 @@ impl Trial {
         closest(column, names).unwrap_or("FIELD").to_owned()
     }
 
-    fn modify(&self, column: &Column, wanted: &str) -> String {
+    fn modify(&self, column: &Column, wanted: WiderType) -> String {
         self.definitions.modify(&self.table.name, column, wanted)
     }
 }

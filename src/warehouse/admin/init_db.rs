@@ -1,6 +1,6 @@
 //! `lakectl init-db` creates the schema, prints it, or compares it with the live one.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use serde::Serialize;
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use super::drift::Drift;
 use super::{drift, migrations};
 use crate::config::Database;
-use crate::exit::{self, usage};
+use crate::exit;
+use crate::problem::Problem;
 use crate::warehouse::server::connect::{self, Flavor, Server};
 use crate::warehouse::server::error_class::{Fault, fault_of};
 use crate::warehouse::server::identifier::quote;
@@ -61,10 +62,8 @@ pub fn init_db(database: Option<&Database>, mode: InitDbMode) -> Result<InitDbOu
         return Ok(print(database));
     }
     let database = database.ok_or_else(|| {
-        usage(
-            "no warehouse is configured: set warehouse.url, LAKECTL_WAREHOUSE_URL or --url \
-             (mysql://user@host:3306/database)",
-        )
+        Problem::usage("no warehouse is configured")
+            .fix("set warehouse.url, LAKECTL_WAREHOUSE_URL or --url (mysql://user@host:3306/database)")
     })?;
     let (mut conn, server) = connect::open_server(database)?;
     let outcome = match mode {
@@ -192,7 +191,10 @@ fn apply(database: &Database) -> Result<InitDbOutcome> {
             Err(error) if is_lost(&error) && Instant::now() < deadline => lost = Some(conn.connection_id()),
             Err(error) if is_lost(&error) => {
                 return Err(error.context(
-                    "the server's answer never came: whether this statement was done is unknown; run init-db again",
+                    Problem::new(
+                        "the server's answer never came: whether this statement was done is unknown",
+                    )
+                    .fix("run init-db again"),
                 ));
             }
             Err(error) => return Err(error),
@@ -260,11 +262,13 @@ fn create(conn: &mut Conn, database: &Database) -> Result<()> {
 }
 
 fn not_allowed(database: &Database) -> anyhow::Error {
-    anyhow!(
-        "database `{0}` is missing or closed to user `{1}`, who may not create it; an administrator can: \
-         CREATE DATABASE IF NOT EXISTS {2} CHARACTER SET utf8mb4; GRANT ALL ON {2}.* TO '{1}'@'…'",
-        database.name,
-        database.user(),
-        quote(&database.name)
-    )
+    let (name, user) = (quote(&database.name), database.user());
+    Problem::new(format!(
+        "database {name} is missing or closed to user `{user}`, who may not create it"
+    ))
+    .fix(format!(
+        "an administrator can: CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4; GRANT ALL ON {name}.* TO \
+         '{user}'@'…'"
+    ))
+    .into()
 }

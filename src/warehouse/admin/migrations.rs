@@ -1,11 +1,12 @@
 //! Migrations: the schema files are applied in order, and each is recorded once all its statements are done.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
 
 use super::schema_files::{self, Guard, Statement};
+use crate::problem::Problem;
 use crate::warehouse::server::connect::Flavor;
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 
@@ -80,9 +81,11 @@ pub(super) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
     };
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if let Some(newer) = recorded.iter().find(|&&version| version > known) {
-        bail!(
-            "the schema is from a later lakectl (migration {newer}, this one has {known}): upgrade lakectl"
-        );
+        return Problem::new(format!(
+            "the schema is from a later lakectl (migration {newer}, this one has {known})"
+        ))
+        .fix("upgrade lakectl")
+        .err();
     }
     Ok(MIGRATIONS
         .iter()
@@ -216,23 +219,10 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_that_are_promised() {
+    fn every_table_has_a_primary_key() {
         let shapes = schema_files::shapes(&all_statements(Flavor::MySql));
-        for table in [
-            "total_depense_par_user_type",
-            "transaction_lifecycle",
-            "total_par_type_5min_sliding",
-            "product_purchase_counts",
-            "total_par_transaction_type",
-            "user_permissions",
-            "lakectl_progress",
-            "lakectl_rejects",
-            "lakectl_audit",
-            "lakectl_applied_grants",
-            "lakectl_cutoffs",
-            "lakectl_first_drain",
-        ] {
-            assert!(!shapes[table].primary_key.is_empty(), "{table}");
+        for (table, shape) in &shapes {
+            assert!(!shape.primary_key.is_empty(), "{table}");
         }
         assert_eq!(
             shapes["lakectl_rejects"].columns["partition"],

@@ -11,6 +11,7 @@ use super::subject_sql::Condition;
 use crate::config::{Kind, Settings, Topic};
 use crate::decode::Decoder;
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::record::Record;
 use crate::stop::Stop;
 use crate::subjects::matcher::Matcher;
@@ -214,9 +215,9 @@ impl Warehouse {
         };
         loop {
             if stop.signal().is_some() {
-                return Err(anyhow!(
-                    "table `{table}`: stopped by a signal after {rows} rows; run it again for the rest"
-                ));
+                return Problem::new(format!("table `{table}`: stopped by a signal after {rows} rows"))
+                    .fix("run it again for the rest")
+                    .err();
             }
             match delete("", &format!(" LIMIT {ROWS_PER_DELETE}")) {
                 Ok(deleted) if deleted < ROWS_PER_DELETE => return Ok(()),
@@ -224,9 +225,10 @@ impl Warehouse {
                 // A row that another table refers to must not stop the deletion of others.
                 Err(refusal) if is_refusal(&refusal) => {
                     delete("IGNORE ", "").map_err(|error| without_server_text(error, table))?;
-                    return Err(without_server_text(refusal, table).context(format!(
-                        "{rows} rows are deleted, and the server refuses to delete the others: does another table refer to them?"
-                    )));
+                    let told =
+                        format!("{rows} rows are deleted, and the server refuses to delete the others");
+                    return Err(without_server_text(refusal, table)
+                        .context(Problem::new(told).fix("does another table refer to them?")));
                 }
                 Err(error) => return Err(without_server_text(error, table)),
             }

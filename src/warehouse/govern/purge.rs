@@ -1,6 +1,6 @@
 //! Deletes a plan's rows in many short transactions along an index; it can stop and resume between any two.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use chrono::NaiveDateTime;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
@@ -11,6 +11,7 @@ use super::retention::{self, Aged, TablePlan};
 use crate::config::Database;
 use crate::exit::usage;
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::cutoffs;
@@ -130,11 +131,12 @@ impl Warehouse {
         };
         deletion.found = deletion.count()?;
         if deletion.found > plan.rows {
-            bail!(
-                "{} rows are before the cutoff by now, and {} were planned: this would delete more by now; plan again",
-                deletion.found,
-                plan.rows
-            );
+            return Problem::new(format!(
+                "{} rows are before the cutoff by now, and {} were planned: this would delete more",
+                deletion.found, plan.rows
+            ))
+            .fix("plan again")
+            .err();
         }
         deletion.check_index()?;
         let Deletion {
@@ -189,11 +191,13 @@ impl Deletion {
         if rows.unwrap_or(0) < most || self.found == 0 {
             Ok(())
         } else {
-            Err(usage(format!(
+            Problem::usage(format!(
                 "no index begins with column `{}`, and the table has more than {ROWS_WITHOUT_INDEX_MAX} rows: every step \
-                 would read and lock all of it; run: {statement}",
+                 would read and lock all of it",
                 self.aged.column
-            )))
+            ))
+            .fix(format!("run: {statement}"))
+            .err()
         }
     }
 

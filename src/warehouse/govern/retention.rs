@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::config::{Topic, did_you_mean, units};
 use crate::exit::usage;
+use crate::problem::Problem;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::cutoffs;
 use crate::warehouse::load::own_tables::check_own_tables;
@@ -26,6 +27,7 @@ pub(super) const COUNT_TIMEOUT: Duration = connect::LONG_TIMEOUT;
 pub(super) const CUTOFF_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
 const INDEX_NAME_CHARS_MAX: usize = 64;
+const ANOTHER_COLUMN: &str = "name another column in warehouse.retention";
 
 /// Rows of one MySQL table that are older than its retention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,30 +122,37 @@ impl Aged {
             .iter()
             .position(|known| known.name.to_lowercase() == lower)
         else {
-            let hint = did_you_mean(column, columns.iter().map(|known| known.name.as_str()));
-            return Err(usage(format!(
-                "table `{table}` has no column `{column}` to find old rows by{hint}"
-            )));
+            let known = columns.iter().map(|known| known.name.as_str());
+            let what = format!("table `{table}` has no column `{column}` to find old rows by");
+            return Problem::usage(what)
+                .fix_if_known(did_you_mean(column, known))
+                .err();
         };
         let found = columns.swap_remove(at);
         if !cutoffs::has_time(&found.kind) {
-            return Err(usage(format!(
+            return Problem::usage(format!(
                 "column `{}` of table `{table}` is not a TIMESTAMP, DATETIME or DATE: old rows can't be found by it",
                 found.name
-            )));
+            ))
+            .fix(ANOTHER_COLUMN)
+            .err();
         }
         if found.generated {
-            return Err(usage(format!(
+            return Problem::usage(format!(
                 "column `{}` of table `{table}` is computed by the server: a load could not see which rows were purged \
                  and would bring them back",
                 found.name
-            )));
+            ))
+            .fix(ANOTHER_COLUMN)
+            .err();
         }
         let indexes = read_indexes(conn, &table)?;
         let Some(primary) = indexes.get("PRIMARY") else {
-            return Err(usage(format!(
+            return Problem::usage(format!(
                 "table `{table}` has no primary key: its rows can't be purged in a fixed order"
-            )));
+            ))
+            .fix("give it one")
+            .err();
         };
         let (order, missing_index) = match best_index(&indexes, &found.name) {
             Some(index) => (index.order(&found.name, primary), None),

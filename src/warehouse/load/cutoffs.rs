@@ -7,7 +7,7 @@ use anyhow::Result;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
-use crate::exit::usage;
+use crate::problem::Problem;
 use crate::warehouse::server::locked_session::{Link, PATIENCE};
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::target::TargetTable;
@@ -83,12 +83,16 @@ impl RowCutoffs {
                 .iter()
                 .position(|column| column.name.to_lowercase() == lower && has_time(&column.kind));
             let Some(at) = at else {
-                return Err(usage(format!(
-                    "table `{0}`: a purge deleted rows by column `{name}`, which is no longer there as a TIMESTAMP, \
-                     DATETIME or DATE: a load could bring them back; where the column has a new name, put it into {TABLE} \
-                     (table_name '{0}'), else delete that row of {TABLE}",
+                return Problem::usage(format!(
+                    "table `{}`: a purge deleted rows by column `{name}`, which is no longer there as a TIMESTAMP, \
+                     DATETIME or DATE: a load could bring them back",
                     table.name
-                )));
+                ))
+                .fix(format!(
+                    "where the column has a new name, put it into {TABLE} (table_name '{}'), else delete that row of {TABLE}",
+                    table.name
+                ))
+                .err();
             };
             columns.push((at, *cutoff));
         }

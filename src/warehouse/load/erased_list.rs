@@ -6,8 +6,7 @@ use mysql::{Conn, Transaction};
 
 use super::read_record::RowReader;
 use crate::config::Topic;
-use crate::exit::usage;
-use crate::problem::About;
+use crate::problem::{About, Problem};
 use crate::subjects::filter::Filter;
 use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
 use crate::warehouse::connected::Warehouse;
@@ -85,10 +84,12 @@ impl Warehouse {
             .unwrap_or(2);
         match missing {
             0 => load(&mut conn),
-            _ => Err(usage(format!(
-                "database `{}` has no list of erasures yet; run: lakectl init-db",
+            _ => Problem::usage(format!(
+                "database `{}` has no list of erasures yet",
                 self.database.name
-            ))),
+            ))
+            .fix("run: lakectl init-db")
+            .err(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `lakectl_first_drain`: the Kafka partition and latest time of every key that a table's first drain has taken so far, deleted
 //! ones included. Each transaction adds its keys, the next run reads them, and the one that completes the drain deletes them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
@@ -9,6 +9,7 @@ use super::batch::Batch;
 use super::batch::recent_keys::Home;
 use super::progress::ProgressKey;
 use crate::memory::key_hash::Seed;
+use crate::problem::Problem;
 
 pub(in crate::warehouse) const TABLE: &str = "lakectl_first_drain";
 
@@ -27,11 +28,15 @@ pub(in crate::warehouse) fn read(conn: &mut Conn, place: ProgressKey<'_>, batch:
             .with_context(|| format!("a row of {TABLE} is not as it was written"))?;
         let (homes, rest) = homes.as_chunks::<HOME_BYTES>();
         if !rest.is_empty() {
-            bail!(
-                "table `{}`: the rows of {TABLE} about its first load are damaged; run lakectl warehouse --rebuild --topics {}",
-                place.table,
+            return Problem::new(format!(
+                "table `{}`: the rows of {TABLE} about its first load are damaged",
+                place.table
+            ))
+            .fix(format!(
+                "run: lakectl warehouse --rebuild --topics {}",
                 place.topic
-            );
+            ))
+            .err();
         }
         batch.recall(Seed::of(seed), homes.iter().map(parse));
     }

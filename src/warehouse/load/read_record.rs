@@ -132,7 +132,7 @@ impl RowReader {
         let (key, window) = match &record.key {
             DecodedKey::Null => return RowChange::NoKey,
             DecodedKey::Undecodable { reason, .. } => {
-                return refused(RefusalKind::Key(reason.to_string()), None);
+                return refused(RefusalKind::Key(reason.clone()), None);
             }
             DecodedKey::Key { key, window } => (key, window),
         };
@@ -166,7 +166,7 @@ impl RowReader {
             Body::Other(_) => {
                 Err(RefusalKind::value("JSON, but not an object, so it names no column").into())
             }
-            Body::Unreadable { reason, .. } => Err(RefusalKind::value(reason).into()),
+            Body::Unreadable { reason, .. } => Err(RefusalKind::value(reason.clone()).into()),
         };
         match filled {
             Ok(()) => RowChange::Upsert(row),
@@ -190,7 +190,7 @@ impl RowReader {
             DecodedKey::Null | DecodedKey::Undecodable { .. } => false,
         };
         self.key_misfit = misfit;
-        refused(RefusalKind::value(reason), fits.then(|| row.key(table)))
+        refused(RefusalKind::value(reason.clone()), fits.then(|| row.key(table)))
     }
 
     /// A record that filled nothing but the key, if no record has filled more, and the table has columns for more.

@@ -1,6 +1,6 @@
 //! Opens sessions, and says in plain words why one could not be opened.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
 use mysql::{Conn, DriverError, Error, OptsBuilder};
 use std::time::{Duration, Instant};
@@ -147,18 +147,29 @@ fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Res
     }
 }
 
+const PASSWORD_FIX: &str = "look at LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file";
+
+fn refused(database: &Database) -> String {
+    format!(
+        "{}: the server refuses user `{}`: wrong user or password",
+        database.shown(),
+        database.user()
+    )
+}
+
 /// Explains a failed connection and says what to do. The server's messages never hold a password.
 fn explain(error: Error, database: &Database) -> anyhow::Error {
     let shown = database.shown();
     match &error {
         Error::MySqlError(server) => match server.code {
-            1045 | 1698 => anyhow!(
-                "{shown}: the server refuses user `{}`: wrong user or password \
-                 (the password comes from LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file){}",
-                database.user(),
-                // The error is the same for an account with REQUIRE SSL, and for MariaDB's require_secure_transport.
-                if database.is_encrypted() { "" } else { ", or the account wants TLS (warehouse.tls = \"required\")" }
-            ),
+            // The error is the same for an account with REQUIRE SSL, and for MariaDB's require_secure_transport.
+            1045 | 1698 if !database.is_encrypted() => Problem::new(format!(
+                "{}, or the account wants TLS",
+                refused(database)
+            ))
+            .fix(format!("{PASSWORD_FIX}; for TLS set warehouse.tls = \"required\""))
+            .into(),
+            1045 | 1698 => Problem::new(refused(database)).fix(PASSWORD_FIX).into(),
             1044 => Problem::new(format!(
                 "{shown}: user `{}` has no rights on database `{}`",
                 database.user(),
@@ -182,16 +193,20 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
             _ => anyhow::Error::new(error).context(format!("{shown}: cannot log in")),
         },
         // For an unknown user MySQL asks for some random method, so that nobody can find out which users exist.
-        Error::DriverError(DriverError::UnknownAuthPlugin(method)) => anyhow!(
-            "{shown}: the server refuses user `{0}`: wrong user or password (LAKECTL_WAREHOUSE_PASSWORD or \
-             warehouse.password_file); or the account wants {method}, which lakectl does not speak: \
-             ALTER USER '{0}'@'…' IDENTIFIED WITH caching_sha2_password BY '…'",
+        Error::DriverError(DriverError::UnknownAuthPlugin(method)) => Problem::new(format!(
+            "{}, or the account wants {method}, which lakectl does not speak",
+            refused(database)
+        ))
+        .fix(format!(
+            "{PASSWORD_FIX}; for another method: ALTER USER '{}'@'…' IDENTIFIED WITH caching_sha2_password BY '…'",
             database.user()
-        ),
-        Error::TlsError(_) => anyhow::Error::new(error).context(format!(
-            "{shown}: no encrypted connection; set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \
-             \"off\" if the network is trusted"
-        )),
+        ))
+        .into(),
+        Error::TlsError(_) => Problem::new(format!("{shown}: no encrypted connection: {error}"))
+            .fix(
+                "set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \"off\" if the network is trusted",
+            )
+            .into(),
         Error::DriverError(DriverError::TlsNotSupported) => Problem::new(format!("{shown}: the server does not support TLS"))
             .fix("turn it on there, or set warehouse.tls = \"off\" if the network is trusted")
             .into(),

@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::collections::HashMap;
 
 use super::target::TargetTable;
-use crate::config::{KeyFormat, Topic, did_you_mean};
+use crate::config::{Topic, did_you_mean};
 use crate::exit::usage;
 use crate::problem::Problem;
 use crate::warehouse::server::identifier::quote;
@@ -50,11 +50,12 @@ impl FieldNames {
         for (field, column) in &topic.columns {
             let Some(&at) = columns.get(&column.to_lowercase()) else {
                 let known = table.columns.iter().map(|column| column.name.as_str());
-                let hint = did_you_mean(column, known);
-                return Err(usage(format!(
-                    "warehouse.columns: table `{}` has no column `{column}`{hint}",
+                return Problem::usage(format!(
+                    "warehouse.columns: table `{}` has no column `{column}`",
                     table.name
-                )));
+                ))
+                .fix_if_known(did_you_mean(column, known))
+                .err();
             };
             renamed.push((field.to_lowercase(), column.to_lowercase(), at));
         }
@@ -77,7 +78,7 @@ impl FieldNames {
 /// They don't fill the primary key: exit code 2.
 pub(in crate::warehouse) fn plan(topic: &Topic, table: &TargetTable) -> Result<(FieldNames, KeyPlan)> {
     let names = FieldNames::new(topic, table)?;
-    if topic.key.format == KeyFormat::None {
+    if topic.key.is_always_null() {
         return Err(usage("key.format is none, but the rows of a table need a key"));
     }
     let (window_start, window_end) = match topic.key.window {
@@ -221,7 +222,7 @@ fn key_columns(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Kind, Window};
+    use crate::config::{KeyFormat, Kind, Window};
     use crate::warehouse::table::column::{Column, ColumnType};
 
     fn table(columns: &[&str], key: &[usize]) -> TargetTable {

@@ -1,6 +1,6 @@
 //! When the batch is written, and which progress is recorded with it.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::TableSink;
 use super::loader::Parcel;
@@ -170,11 +170,13 @@ impl TableSink {
         self.wait_for_loader()?;
         self.check_fit()?;
         if self.rebuild.is_some() && !drained.complete {
-            return Err(anyhow!(
+            return Problem::new(format!(
                 "table `{}`: the rebuild did not read the topic to its end, and would have deleted rows whose records it \
-                 had not read; nothing was changed; run again",
+                 had not read; nothing was changed",
                 self.table.name
-            ));
+            ))
+            .fix("run again")
+            .err();
         }
         let after = self.progress_after(drained);
         let moved = after.next != self.progress.next

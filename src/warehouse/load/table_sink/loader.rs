@@ -1,10 +1,11 @@
 //! The loader writes batches: in its caller's thread, or in one of its own while the next records are taken.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::problem::unexpected;
 use crate::record::Progress;
 use crate::warehouse::load::batch::Batch;
 use crate::warehouse::load::cutoffs::Cutoffs;
@@ -101,7 +102,7 @@ impl Seat {
     pub(in crate::warehouse::load::table_sink) fn here(&mut self) -> Result<&mut Loader> {
         match self {
             Seat::Here(loader) => Ok(loader),
-            Seat::Away { .. } | Seat::Lost => Err(anyhow!("the loader is away; please report it")),
+            Seat::Away { .. } | Seat::Lost => Err(unexpected("the loader is away")),
         }
     }
 
@@ -129,7 +130,7 @@ impl Seat {
             Seat::Away { thread, .. } => {
                 let (loader, landed) = thread
                     .join()
-                    .map_err(|_| anyhow!("writing failed unexpectedly; please report it"))?;
+                    .map_err(|_| unexpected("writing failed unexpectedly"))?;
                 *self = Seat::Here(loader);
                 landed.map(Some)
             }
