@@ -12,3 +12,4 @@ pub(super) mod rebuild;
 pub(super) mod rejects;
 pub(super) mod table_sink;
 pub(super) mod transaction;
+pub(super) mod unfilled;

@@ -1,7 +1,9 @@
 //! What a person should know about a load, beside the numbers of its report.
 
 use super::TableSink;
+use crate::problem::Problem;
 use crate::warehouse::load::transaction::Landed;
+use crate::warehouse::load::unfilled::Unfilled;
 use crate::warehouse::table::target::TargetTable;
 
 /// How many names of fields one warning lists.
@@ -73,6 +75,21 @@ impl TableSink {
              began stay until a rebuild (--rebuild --topics {})",
             self.table.name, self.topic.name
         ));
+    }
+
+    /// What is told if no record of the run filled more than its key.
+    pub(super) fn of_unfilled(&self, unfilled: &Unfilled) -> Problem {
+        Problem::new(format!(
+            "table `{}`: no record of this run filled a column beside the key ({}): {}",
+            self.table.name,
+            self.table.key_names(),
+            unfilled.shown(&self.table)
+        ))
+        .fix(format!(
+            "{}; then load the rows again: lakectl warehouse --rebuild --topics {}",
+            unfilled.fix(),
+            self.topic.name
+        ))
     }
 
     pub(super) fn without_column(&self, names: &[String]) -> String {

@@ -14,6 +14,7 @@ fn column(kind: ColumnType) -> Column {
         in_key: false,
         required: false,
         generated: false,
+        filled_by_server: false,
         collation: None,
         time_unit: TimeUnit::Ms,
     }
