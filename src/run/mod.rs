@@ -187,10 +187,19 @@ impl<'a> Run<'a> {
             }
             self.report.topics.push(line);
         }
-        let seen = KafkaFacts::look(
-            self.client,
-            opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions)),
-        )?;
+        let asked = opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions));
+        let seen = match KafkaFacts::look(self.client, asked) {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.report
+                    .topics
+                    .extend(opened.into_iter().map(|(.., mut line)| {
+                        line.fail(&error);
+                        line
+                    }));
+                return Err(error);
+            }
+        };
         let beside = opened.len() >= commit_queue::TOPICS_MIN;
         let mut turns = opened
             .into_iter()

@@ -17,6 +17,11 @@ impl KafkaFault {
         }
     }
 
+    /// A fault of which no more is known.
+    pub(in crate::kafka) fn of(code: Code) -> KafkaFault {
+        KafkaFault::new(code, code.to_string())
+    }
+
     /// A fault that trying again does not mend.
     pub(in crate::kafka) fn lasting(text: impl Into<String>) -> KafkaFault {
         KafkaFault {

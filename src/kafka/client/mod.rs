@@ -4,6 +4,7 @@ pub(super) mod admin;
 pub(super) mod fault;
 mod group;
 mod native;
+pub(super) mod offsets;
 pub(super) mod options;
 pub(super) mod patience;
 pub(super) mod reasons;
@@ -22,10 +23,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use admin::{Admin, OffsetSpec, TopicPartition};
+use admin::Admin;
 use fault::KafkaFault;
 
-use super::plan::PartitionOffsets;
 use crate::config::KafkaSettings;
 use crate::problem::{Problem, ProblemSubject, regarding};
 use crate::stop::Stop;
@@ -177,63 +177,6 @@ impl Client {
         topics.iter().cloned().zip(topics.iter().map(one)).collect()
     }
 
-    /// Where the Kafka partitions of these topics begin and end now.
-    pub fn offsets(&self, topics: &TopicList) -> Result<BTreeMap<String, Vec<PartitionOffsets>>> {
-        let all: Vec<_> = topics
-            .iter()
-            .flat_map(|(topic, ids)| ids.iter().map(|&id| (topic.clone(), id)))
-            .collect();
-        let ask = |spec| {
-            self.ends(&all, spec)
-                .with_context(|| format!("asking {} for offsets", self.brokers))
-        };
-        // The low watermark comes last: then the plan, not the read, notices records that were deleted meanwhile.
-        let (high, stable, low) = (
-            ask(OffsetSpec::Latest)?,
-            ask(OffsetSpec::LatestStable)?,
-            ask(OffsetSpec::Earliest)?,
-        );
-        let mut found: BTreeMap<String, Vec<PartitionOffsets>> = BTreeMap::new();
-        for key in all {
-            let pick = |map: &BTreeMap<_, Result<i64, KafkaFault>>| self.offset_at(&key, map.get(&key));
-            let (low, high) = (pick(&low)?, pick(&high)?);
-            // The high watermark was asked for before the stable end, and may lie below it.
-            let stable_end = pick(&stable)?.max(low);
-            let offsets = PartitionOffsets {
-                partition: key.1,
-                low,
-                stable_end,
-                high: high.max(stable_end),
-            };
-            found.entry(key.0).or_default().push(offsets);
-        }
-        Ok(found)
-    }
-
-    /// One end of Kafka partitions.
-    pub(super) fn ends(
-        &self,
-        partitions: &[TopicPartition],
-        spec: OffsetSpec,
-    ) -> Result<BTreeMap<TopicPartition, Result<i64, KafkaFault>>> {
-        self.patience
-            .ask_each(|left| self.admin(left).offsets(partitions, spec))
-            .map_err(|fault| self.explain(&fault))
-    }
-
-    pub(super) fn offset_at(
-        &self,
-        (topic, partition): &TopicPartition,
-        answer: Option<&Result<i64, KafkaFault>>,
-    ) -> Result<i64> {
-        match answer {
-            Some(Ok(offset)) => Ok(*offset),
-            Some(Err(fault)) => Err(self.explain(fault)),
-            None => Problem::new("the broker gave no offset").err(),
-        }
-        .map_err(|error| regarding(ProblemSubject::partition(topic, *partition), error))
-    }
-
     /// Per Kafka partition, the first offset whose record may have a timestamp at or past `time_ms`; None if there is no such
     /// record. On transactional topics the offset may be much too early, never too late.
     pub fn offsets_at(
@@ -339,7 +282,7 @@ fn partitions_of(topic: &MetadataTopic) -> Result<Vec<i32>, KafkaFault> {
     let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
     ids.sort_unstable();
     match topic.error().map(RDKafkaErrorCode::from) {
-        Some(code) => Err(KafkaFault::new(code, code.to_string())),
+        Some(code) => Err(KafkaFault::of(code)),
         None => Ok(ids),
     }
 }

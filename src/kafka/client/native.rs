@@ -12,6 +12,8 @@ use super::patience::HURRIED_TIMEOUT;
 
 /// How often a wait looks for a signal.
 const TICK: Duration = Duration::from_millis(200);
+/// librdkafka ends a question in time itself, and then still says what some brokers have answered.
+const OVERTIME: Duration = Duration::from_millis(500);
 
 pub(super) struct Queue(pub(super) *mut rd::rd_kafka_queue_t);
 
@@ -23,7 +25,7 @@ impl Queue {
 
     /// Waits for the answer; after a signal only a short time.
     pub(super) fn wait(&self, admin: Admin<'_>) -> Result<Event, KafkaFault> {
-        let mut deadline = Instant::now() + admin.timeout;
+        let mut deadline = Instant::now() + admin.timeout + OVERTIME;
         let mut is_hurried = false;
         loop {
             if !is_hurried && admin.stop.signal().is_some() {

@@ -1,8 +1,8 @@
 //! Asks Kafka again while its errors pass by themselves, as in a cluster that has just started.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::admin::EachEntry;
 use super::fault::KafkaFault;
 use crate::stop::Stop;
 
@@ -29,7 +29,7 @@ impl Patience {
         &self,
         mut ask: impl FnMut(Duration) -> Result<T, KafkaFault>,
     ) -> Result<T, KafkaFault> {
-        let mut wait = Wait::new(self);
+        let mut wait = self.wait();
         loop {
             match ask(wait.left()) {
                 Err(fault) if wait.goes_on(&fault) => {}
@@ -41,25 +41,19 @@ impl Patience {
     /// The same for a question about many entries, each of which may have its own error.
     pub(in crate::kafka) fn ask_each<K, V>(
         &self,
-        mut ask: impl FnMut(Duration) -> Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault>,
-    ) -> Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault> {
-        let mut wait = Wait::new(self);
-        loop {
-            let answer = ask(wait.left());
-            let faults = match &answer {
-                Ok(each) => each.values().filter_map(|one| one.as_ref().err()).collect(),
-                Err(fault) => vec![fault],
-            };
-            match faults.into_iter().find(|fault| fault.passes()) {
-                Some(fault) if wait.goes_on(fault) => {}
-                _ => return answer,
-            }
-        }
+        ask: impl FnMut(Duration) -> EachEntry<K, V>,
+    ) -> EachEntry<K, V> {
+        self.wait().ask_each(ask)
+    }
+
+    /// One wait for several questions.
+    pub(in crate::kafka) fn wait(&self) -> Wait<'_> {
+        Wait::new(self)
     }
 }
 
-/// The wait for one answer.
-struct Wait<'p> {
+/// The wait for an answer, or for those to several questions.
+pub(in crate::kafka) struct Wait<'p> {
     patience: &'p Patience,
     began: Instant,
     heard: Instant,
@@ -74,6 +68,28 @@ impl<'p> Wait<'p> {
             began: now,
             heard: now,
             is_first: true,
+        }
+    }
+
+    /// Asks until every entry has an answer or an error that does not pass, or no time is left.
+    pub(in crate::kafka) fn ask_each<K, V>(
+        &mut self,
+        mut ask: impl FnMut(Duration) -> EachEntry<K, V>,
+    ) -> EachEntry<K, V> {
+        loop {
+            let answer = ask(self.left());
+            let faults = match &answer {
+                Ok(each) => each.values().filter_map(|one| one.as_ref().err()).collect(),
+                Err(fault) => vec![fault],
+            };
+            match faults.into_iter().find(|fault| fault.passes()) {
+                Some(fault) if self.goes_on(fault) => {}
+                _ => {
+                    // The next question's silence begins now.
+                    self.heard = Instant::now();
+                    return answer;
+                }
+            }
         }
     }
 
@@ -106,6 +122,7 @@ impl<'p> Wait<'p> {
 mod tests {
     use super::*;
     use rdkafka::error::RDKafkaErrorCode as Code;
+    use std::collections::BTreeMap;
 
     const LONG: Duration = Duration::from_secs(3600);
 

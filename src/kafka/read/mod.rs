@@ -13,7 +13,6 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 
-use super::client::admin::OffsetSpec;
 use super::client::{Client, fault};
 use crate::problem::{self, About, Problem, ProblemSubject};
 use crate::record::{DrainPlan, Drained, Record};
@@ -347,12 +346,5 @@ impl<'a> Reading<'a> {
             before_from: self.before_from,
             bytes: self.bytes,
         }
-    }
-}
-
-impl Client {
-    fn stable_end(&self, at: &(String, i32)) -> Result<i64> {
-        let ends = self.ends(std::slice::from_ref(at), OffsetSpec::LatestStable)?;
-        self.offset_at(at, ends.get(at))
     }
 }
