@@ -137,6 +137,9 @@ impl<'a> Run<'a> {
         let mut mirror = Vec::new();
         let drained = self.drain_waves(target, chosen, &mut mirror);
         self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
+        if let Some(warning) = self.client.slowed_down() {
+            self.report.warn_of(warning);
+        }
         // The target has the progress: a mirror that fails is only worth a warning.
         if let Err(error) = self.client.mirror(&mirror) {
             self.report.warn(format!("{error:#}"));
@@ -279,6 +282,13 @@ impl<'a> Run<'a> {
             Ok(())
         })?;
         bar.committing();
+        if outcome.nothing_came {
+            turn.line.needs_attention();
+            let what = "the time of the run was over (--max-duration) before Kafka sent any of its records";
+            let fix = "give runs more time, and look whether Kafka is slow or a quota holds for this client";
+            self.report
+                .warn_of(Problem::new(what).about_topic(topic).fix(fix));
+        }
         if rebuild.is_some() && !outcome.drained.complete {
             return Problem::new("the rebuild was stopped before its end, and nothing was replaced")
                 .about_topic(topic)

@@ -4,10 +4,11 @@ use anyhow::{Context as _, Result};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::fault::KafkaFault;
 use super::patience::Patience;
+use super::throttle::Throttle;
 use super::{Client, TopicList};
 use crate::problem::Problem;
 
@@ -25,8 +26,19 @@ impl Client {
             silence: self.patience.not_ready,
             ..self.patience.clone()
         };
+        let began = Instant::now();
         patience
-            .ask(|left| self.committed(list.clone(), left.min(self.patience.silence)))
+            .ask(|left| {
+                let committed = self.committed(list.clone(), left.min(self.patience.silence));
+                committed.map_err(|fault| {
+                    // Then it isn't the coordinator that is not there yet.
+                    if began.elapsed() >= self.patience.silence && self.is_astray() {
+                        fault.that_lasts()
+                    } else {
+                        fault
+                    }
+                })
+            })
             .map_err(|fault| if fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) { Problem::new("Kafka doesn't let us see it")
                     .fix(format!(
                         "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
@@ -39,12 +51,13 @@ impl Client {
 
     /// Whether any entry of the list has a committed offset.
     fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, KafkaFault> {
-        let committed = self.consumer.committed_offsets(list, timeout);
-        let committed = committed.map_err(|error| {
+        let committed =
+            self.hearing_signals(timeout, move |consumer| consumer.committed_offsets(list, timeout));
+        let committed = committed.map_err(|fault| {
             if self.is_group_closed() {
-                KafkaFault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed)
+                fault.with_code(RDKafkaErrorCode::GroupAuthorizationFailed)
             } else {
-                KafkaFault::from(error)
+                fault
             }
         })?;
         let entries = committed.elements();
@@ -61,8 +74,7 @@ impl Client {
 
     /// Whether Kafka has refused access to the group. The refusal comes as an event; the question itself gets no answer.
     fn is_group_closed(&self) -> bool {
-        let mut events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO));
-        events.any(|event| {
+        self.events().any(|event| {
             event.is_err_and(|error| {
                 error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
             })
@@ -74,7 +86,12 @@ impl Client {
         if progress.is_empty() {
             return Ok(());
         }
-        self.patience
+        // No run takes longer for its mirror if a quota holds answers back.
+        let patience = Patience {
+            throttle: Throttle::default(),
+            ..self.patience.clone()
+        };
+        patience
             .ask(|left| self.admin(left).commit(&self.group, progress))
             .map_err(|fault| self.explain(&fault))
             .with_context(|| format!("mirroring progress into Kafka's group {}", self.group))

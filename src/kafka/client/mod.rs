@@ -13,13 +13,16 @@ pub(super) mod settings;
 pub(super) mod survey;
 #[cfg(test)]
 pub(super) mod tests;
+mod throttle;
 
 use anyhow::{Context as _, Result, anyhow};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -30,22 +33,26 @@ use crate::config::KafkaSettings;
 use crate::problem::{Problem, ProblemSubject, regarding};
 use crate::stop::Stop;
 use crate::words::printable;
-use patience::Patience;
+use patience::{Deadline, Patience};
 use reasons::Reasons;
-use refusal::{remedy, without_thread};
+use refusal::{named_address, remedy, without_thread};
 use settings::TopicSettings;
 
 /// How long Kafka may leave a question unanswered.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long a consumer may take to close; librdkafka waits for answers that may never come.
 const CLOSING_MAX: Duration = Duration::from_secs(3);
-const CLOSING_TICK: Duration = Duration::from_millis(1);
+/// How long quotas may hold answers back before anybody is told.
+const NOTICEABLE: Duration = Duration::from_secs(1);
+const POLL_TICK: Duration = Duration::from_millis(1);
 
 /// A connection to Kafka, and the questions that a run asks it.
 pub struct Client {
     pub(super) consumer: Arc<BaseConsumer<Reasons>>,
     brokers: String,
     group: String,
+    /// `client.id`, by which Kafka knows quotas.
+    id: String,
     pub(super) patience: Patience,
     /// Whether the broker is librdkafka's own, which answers no questions about topic ids and settings.
     is_embedded: bool,
@@ -69,17 +76,21 @@ impl Client {
     /// librdkafka does not know or accept a property: exit code 2.
     pub fn new(kafka: &KafkaSettings, target: &str) -> Result<Client> {
         let group = format!("{}.{target}", kafka.group);
-        let consumer = options::config(kafka, &group)
+        let config = options::config(kafka, &group);
+        let consumer: BaseConsumer<Reasons> = config
             .create_with_context(Reasons::default())
             .map_err(|error| options::refused(kafka, error))?;
+        let throttle = consumer.context().throttle.clone();
         Ok(Client {
             consumer: Arc::new(consumer),
             brokers: kafka.brokers.clone(),
             group,
+            id: config.get("client.id").unwrap_or_default().to_owned(),
             patience: Patience {
                 silence: ANSWER_TIMEOUT,
                 not_ready: kafka.timeout.max(ANSWER_TIMEOUT),
                 stop: Stop::default(),
+                throttle,
             },
             is_embedded: kafka.is_embedded,
             brokers_seen: Mutex::default(),
@@ -121,16 +132,43 @@ impl Client {
     }
 
     pub(super) fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, KafkaFault> {
-        self.consumer.fetch_metadata(topic, timeout).map_err(|error| {
-            let fault = KafkaFault::from(error);
+        let topic = topic.map(str::to_owned);
+        let answer = self.hearing_signals(timeout, move |consumer| {
+            consumer.fetch_metadata(topic.as_deref(), timeout)
+        });
+        answer.map_err(|fault| {
             let reason = self.reason(&fault.to_string());
             // A wrong password stays wrong.
             if fault.is_silence() && remedy(&reason).lasts {
-                fault.with_code(RDKafkaErrorCode::Authentication)
+                fault.that_lasts()
             } else {
                 fault
             }
         })
+    }
+
+    /// A call of librdkafka that blocks. After a signal it is waited for only a short time, and left behind.
+    pub(super) fn hearing_signals<T: Send + 'static>(
+        &self,
+        timeout: Duration,
+        ask: impl FnOnce(&BaseConsumer<Reasons>) -> KafkaResult<T> + Send + 'static,
+    ) -> Result<T, KafkaFault> {
+        let (tell, told) = mpsc::channel();
+        let consumer = Arc::clone(&self.consumer);
+        let asking = std::thread::Builder::new().name("ask".to_owned()).spawn(move || {
+            // Nobody listens any more if a signal came.
+            let _ = tell.send(ask(&consumer));
+        });
+        asking.map_err(|error| KafkaFault::lasting(format!("starting a thread: {error}")))?;
+        let mut deadline = Deadline::of(timeout);
+        loop {
+            let step = deadline.step(&self.patience.stop);
+            match told.recv_timeout(step) {
+                Ok(answer) => return Ok(answer?),
+                Err(RecvTimeoutError::Timeout) if !step.is_zero() => {}
+                Err(_) => return Err(KafkaFault::no_answer()),
+            }
+        }
     }
 
     /// Topic name -> topic id, or why Kafka doesn't give it. None: the broker has no ids (before Kafka 2.8). Then only an end
@@ -190,7 +228,8 @@ impl Client {
             list.add_partition_offset(topic, partition, Offset::Offset(time_ms))?;
         }
         let found = self.patience.ask_each(|left| {
-            let found = self.consumer.offsets_for_times(list.clone(), left)?;
+            let list = list.clone();
+            let found = self.hearing_signals(left, move |consumer| consumer.offsets_for_times(list, left))?;
             let entries = found.elements_for_topic(topic);
             Ok(entries
                 .iter()
@@ -232,20 +271,74 @@ impl Client {
     /// An error that says why the last connection attempt failed.
     pub(super) fn unreachable(&self, error: &str) -> anyhow::Error {
         let reason = self.reason(error);
-        Problem::new(format!(
-            "cannot get an answer from Kafka at {}: {}",
+        let here = || {
+            Problem::new(format!(
+                "cannot get an answer from Kafka at {}: {}",
+                self.brokers,
+                printable(without_thread(&reason))
+            ))
+            .fix(remedy(&reason).advice)
+        };
+        self.astray(&reason).unwrap_or_else(here).into()
+    }
+
+    /// The problem, if Kafka has sent us to an address at which nobody answers.
+    fn astray(&self, reason: &str) -> Option<Problem> {
+        let (address, failure) = named_address(reason)?;
+        let ours = self
+            .brokers
+            .split(',')
+            .map(|broker| broker.trim().rsplit("://").next());
+        // That address is known to be right, or what went wrong has a remedy of its own.
+        if ours.flatten().any(|ours| ours == address) || remedy(reason).lasts {
+            return None;
+        }
+        let what = format!(
+            "cannot get an answer from Kafka: {} sends us to {}, the address in a broker's advertised.listeners, and there: {}",
             self.brokers,
-            printable(without_thread(&reason))
+            printable(address),
+            printable(failure)
+        );
+        Some(Problem::new(what).fix(
+            "is that broker up, and can this machine reach that address? If it can't, correct advertised.listeners in the \
+             broker's configuration",
         ))
-        .fix(remedy(&reason).advice)
-        .into()
+    }
+
+    /// Whether Kafka sends us to addresses at which nobody answers.
+    pub fn is_astray(&self) -> bool {
+        self.astray(&self.reason("")).is_some()
+    }
+
+    /// The problem, if quotas have taken noticeable time.
+    pub fn slowed_down(&self) -> Option<Problem> {
+        let throttle = &self.patience.throttle;
+        (throttle.total() >= NOTICEABLE).then(|| {
+            Problem::new(format!(
+                "Kafka throttles this client: a quota of its user or of client.id {} has held answers back for {:.0} s in all, \
+                 and for {:.1} s at most",
+                printable(&self.id),
+                throttle.total().as_secs_f64(),
+                throttle.longest().as_secs_f64()
+            ))
+            .fix(
+                "give runs more time, or raise consumer_byte_rate or request_percentage (kafka-configs --alter): a batch of \
+                 records larger than consumer_byte_rate allows in 10 s never comes",
+            )
+        })
     }
 
     /// Why the last connection attempt failed; `error` if that is unknown.
     fn reason(&self, error: &str) -> String {
-        // Events wait in the queue until the consumer polls, and the reason may be among them.
-        while self.consumer.poll(Duration::ZERO).is_some() {}
+        // The reason may be among the events that have not been heard yet.
+        self.events().for_each(drop);
         self.consumer.context().last().unwrap_or_else(|| error.to_owned())
+    }
+
+    /// The events that wait in the queue until the consumer polls. Without a little time, a line of librdkafka's log would
+    /// end them.
+    pub(super) fn events(&self) -> impl Iterator<Item = KafkaResult<BorrowedMessage<'_>>> {
+        std::iter::from_fn(|| self.consumer.poll(POLL_TICK))
     }
 
     fn admin(&self, timeout: Duration) -> Admin<'_> {
@@ -262,7 +355,7 @@ impl Client {
             if Instant::now() >= deadline {
                 return false;
             }
-            self.consumer.poll(CLOSING_TICK);
+            self.consumer.poll(POLL_TICK);
         }
         true
     }

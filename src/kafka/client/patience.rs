@@ -4,13 +4,19 @@ use std::time::{Duration, Instant};
 
 use super::admin::EachEntry;
 use super::fault::KafkaFault;
+use super::throttle::Throttle;
 use crate::stop::Stop;
 
 /// A broker that refuses us does so at once, so look for that after a short first try.
 const FIRST_TRY: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a run that was told to stop still waits for an answer.
-pub(in crate::kafka) const HURRIED_TIMEOUT: Duration = Duration::from_secs(2);
+const HURRIED_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often a wait looks for a signal.
+const TICK: Duration = Duration::from_millis(200);
+/// librdkafka ends a question in time itself, and then still says what some brokers have answered.
+const OVERTIME: Duration = Duration::from_millis(500);
 
 /// How long to wait for an answer.
 #[derive(Debug, Clone)]
@@ -21,6 +27,8 @@ pub(in crate::kafka) struct Patience {
     pub(in crate::kafka) not_ready: Duration,
     /// A signal ends the wait.
     pub(in crate::kafka) stop: Stop,
+    /// While a quota holds answers back, Kafka is not silent.
+    pub(in crate::kafka) throttle: Throttle,
 }
 
 impl Patience {
@@ -94,8 +102,16 @@ impl<'p> Wait<'p> {
     }
 
     fn left(&self) -> Duration {
-        let left = self.patience.silence.saturating_sub(self.heard.elapsed());
+        let left = self.patience.silence.saturating_sub(self.silent_for());
         if self.is_first { left.min(FIRST_TRY) } else { left }
+    }
+
+    /// How long there was no sign of Kafka, though it could have given one.
+    fn silent_for(&self) -> Duration {
+        let throttled_until = self.patience.throttle.until();
+        throttled_until
+            .map_or(self.heard, |until| until.max(self.heard))
+            .elapsed()
     }
 
     /// Whether to ask again, after a pause.
@@ -106,7 +122,7 @@ impl<'p> Wait<'p> {
             return false;
         }
         let is_over = if fault.is_silence() {
-            self.heard.elapsed() >= patience.silence
+            self.silent_for() >= patience.silence
         } else {
             self.heard = Instant::now();
             self.began.elapsed() >= patience.not_ready
@@ -115,6 +131,31 @@ impl<'p> Wait<'p> {
             std::thread::sleep(PAUSE);
         }
         !is_over
+    }
+}
+
+/// The end of the wait for one answer of librdkafka, which a signal brings nearer.
+pub(super) struct Deadline {
+    at: Instant,
+    is_hurried: bool,
+}
+
+impl Deadline {
+    /// For a question that librdkafka ends by itself after `timeout`.
+    pub(super) fn of(timeout: Duration) -> Deadline {
+        Deadline {
+            at: Instant::now() + timeout + OVERTIME,
+            is_hurried: false,
+        }
+    }
+
+    /// How long to wait before the next look at the signals; zero: no longer.
+    pub(super) fn step(&mut self, stop: &Stop) -> Duration {
+        if !self.is_hurried && stop.signal().is_some() {
+            self.is_hurried = true;
+            self.at = self.at.min(Instant::now() + HURRIED_TIMEOUT);
+        }
+        self.at.saturating_duration_since(Instant::now()).min(TICK)
     }
 }
 
@@ -131,6 +172,7 @@ mod tests {
             silence,
             not_ready,
             stop: Stop::default(),
+            throttle: Throttle::default(),
         }
     }
 
