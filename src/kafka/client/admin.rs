@@ -16,6 +16,9 @@ use super::native::{AdminOptions, PartitionList, Queue, fault_of, fault_of_code,
 use super::settings::TopicSettings;
 use crate::stop::Stop;
 
+/// The longest time that librdkafka takes for one question.
+const PAST_THE_RUN: Duration = Duration::from_secs(3600);
+
 /// A Kafka partition of a topic.
 pub(in crate::kafka) type TopicPartition = (String, i32);
 
@@ -214,8 +217,13 @@ impl Admin<'_> {
     ) -> Result<(), KafkaFault> {
         let group = CString::new(group)?;
         let queue = Queue::new(self.client);
+        // If librdkafka gives up before the coordinator is found, it aborts the process once that is (librdkafka #4605).
+        let patient = Admin {
+            timeout: PAST_THE_RUN,
+            ..self
+        };
         let options = AdminOptions::new(
-            self,
+            patient,
             rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
         )?;
         let list = PartitionList::new(offsets.len());

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::fault::KafkaFault;
 use super::patience::Patience;
-use super::throttle::Throttle;
 use super::{Client, TopicList};
 use crate::problem::Problem;
 
@@ -86,12 +85,12 @@ impl Client {
         if progress.is_empty() {
             return Ok(());
         }
-        // No run takes longer for its mirror if a quota holds answers back.
-        let patience = Patience {
-            throttle: Throttle::default(),
-            ..self.patience.clone()
-        };
-        patience
+        if self.patience.throttle.is_on() {
+            return Problem::new("progress is not mirrored while a quota holds Kafka's answers back")
+                .fix("a run that is not throttled does it")
+                .err();
+        }
+        self.patience
             .ask(|left| self.admin(left).commit(&self.group, progress))
             .map_err(|fault| self.explain(&fault))
             .with_context(|| format!("mirroring progress into Kafka's group {}", self.group))
