@@ -9,6 +9,8 @@ use crate::stop::Stop;
 
 /// A broker that refuses us does so at once, so look for that after a short first try.
 const FIRST_TRY: Duration = Duration::from_secs(2);
+/// A question that is asked again gets at least this long, so that the brokers that are well can answer it.
+const LAST_TRY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a run that was told to stop still waits for an answer.
 const HURRIED_TIMEOUT: Duration = Duration::from_secs(1);
@@ -102,7 +104,11 @@ impl<'p> Wait<'p> {
     }
 
     fn left(&self) -> Duration {
-        let left = self.patience.silence.saturating_sub(self.silent_for());
+        let left = self
+            .patience
+            .silence
+            .saturating_sub(self.silent_for())
+            .max(LAST_TRY);
         if self.is_first { left.min(FIRST_TRY) } else { left }
     }
 
