@@ -128,7 +128,8 @@ fn a_broker_that_is_down_fails_its_topics_alone() {
     warehouse = warehouse.table(&cluster.sick, "sick", "product_id");
     warehouse.kafka = "timeout = \"1s\"";
     let report = cluster.warehouse(&warehouse, 1);
-    assert_only_the_sick_fails(&report, &cluster, &["Kafka partition 1", "is the broker up"]);
+    // Kafka may have noticed by then that it has no leader.
+    assert_only_the_sick_fails(&report, &cluster, &["Kafka partition 1"]);
     cluster.mock.broker_up(2).unwrap();
     let report = cluster.warehouse(&warehouse, 0);
     assert_eq!(number(of(&report, &cluster.well), "read"), 0, "{report}");

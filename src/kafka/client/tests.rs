@@ -155,10 +155,8 @@ fn offsets_that_kafka_does_not_give_are_missed_by_their_topic_alone() {
     cluster.partition_leader("u", 1, Some(2)).unwrap();
     cluster.broker_down(2).unwrap();
     let error = missed();
-    assert!(
-        error.contains("topic u Kafka partition 1") && error.contains("is the broker up"),
-        "{error}"
-    );
+    // Kafka may have noticed by then that it has no leader.
+    assert!(error.contains("topic u Kafka partition 1"), "{error}");
     for topic in ["t", "u"] {
         for partition in 0..2 {
             cluster.partition_leader(topic, partition, None).unwrap();
