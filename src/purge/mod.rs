@@ -90,6 +90,17 @@ pub fn execute(
             report.needs_attention();
         }
     }
+    for table in plan
+        .tables
+        .iter()
+        .filter(|table| table.keeps_history && table.rows > 0)
+    {
+        report.warn(format!(
+            "{0}: it keeps a history (system versioning), in which purged rows stay until somebody deletes it: DELETE HISTORY \
+             FROM `{0}` BEFORE SYSTEM_TIME '…'",
+            table.table
+        ));
+    }
     let refused = plan.check_fraction(request.max_fraction);
     if report.dry_run || request.plan_out.is_some() {
         report.text = plan.text();
@@ -313,7 +324,7 @@ impl<'a> Targets<'a> {
             }
         }
         if let Some(warehouse) = &self.warehouse {
-            let doomed = plan.tables.iter().filter(|table| table.rows > 0);
+            let doomed = plan.tables.iter().filter(|table| !table.is_empty());
             for table in doomed.filter(|_| stop.signal().is_none()) {
                 let purged = stop.attempt(self.wait, |step| {
                     let until = (step, self.deadline);

@@ -39,6 +39,8 @@ use server::connect;
 pub(crate) use server::identifier::quote;
 pub use server::replayed_session::Session;
 pub use status::{RowCount, TableStanding, standing};
+pub use table::dependents::{DependentRows, OnDelete};
+pub use table::load_order::LoadOrder;
 use table::{mapping, target};
 
 impl Warehouse {

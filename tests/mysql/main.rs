@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod after_purges;
+mod dependents;
 mod faults;
 mod init_db;
 mod loads;

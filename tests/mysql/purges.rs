@@ -42,7 +42,10 @@ fn purge(test: &TestDatabase, plan: &TablePlan) -> anyhow::Result<RowsPurged> {
 }
 
 fn gone(deleted: u64) -> RowsPurged {
-    RowsPurged { deleted, left: 0 }
+    RowsPurged {
+        deleted,
+        ..RowsPurged::default()
+    }
 }
 
 /// `count` rows, one a minute from 2020-01-01 on, and ten that have no time.
@@ -82,6 +85,9 @@ fn boundaries(test: &TestDatabase) {
         oldest: Some("2023-11-21 22:59:59.999999".into()),
         newest: Some("2023-11-21 22:59:59.999999".into()),
         missing_index: None,
+        dependents: Vec::new(),
+        rejects: 0,
+        keeps_history: false,
     };
     assert_eq!(survey(test, "CUSTOM", "A", "2023-11-22", Europe::Paris), expected);
     for column in ["a", "b", "c"] {
@@ -135,8 +141,8 @@ fn many_rows_go_in_chunks_that_stop_and_resume() {
     assert_eq!(
         run(Some(now), &calm, &mut |_| panic!("no time")),
         RowsPurged {
-            deleted: 0,
-            left: doomed
+            left: doomed,
+            ..RowsPurged::default()
         }
     );
     // The time ends during the first transaction.

@@ -13,13 +13,15 @@ use crate::exit::usage;
 use crate::locked::Locked;
 use crate::stop::Stop;
 use crate::warehouse::connected::Warehouse;
-use crate::warehouse::load::cutoffs;
 use crate::warehouse::load::own_tables::check_own_tables;
+use crate::warehouse::load::{cutoffs, rejects};
 use crate::warehouse::server::connect;
-use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
+use crate::warehouse::server::error_class::{Fault, fault_of, is_foreign_key, lock_advice};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
 use crate::warehouse::server::statement::Trouble;
+use crate::warehouse::table::dependents::{DependentRows, taken_along};
+use crate::warehouse::table::triggers::refused_by_trigger;
 
 /// How long one transaction should take: readers and replicas hardly notice it, and a stop takes effect soon.
 const CHUNK_SECONDS: f64 = 0.5;
@@ -27,8 +29,14 @@ const CHUNK_SECONDS: f64 = 0.5;
 const CHUNK_START: u64 = 500;
 const CHUNK_MIN: u64 = 50;
 const CHUNK_MAX: u64 = 50_000;
+const REJECTS_AT_ONCE: u64 = 5_000;
 /// A table with more rows than this needs the index, because without it each transaction reads the whole table.
 const ROWS_WITHOUT_INDEX_MAX: u64 = 100_000;
+
+/// MySQL from 9.6 on deletes with IGNORE what refers to a row by CASCADE, although it keeps the row itself.
+pub(super) const NO_ROW_CAN_BE_SKIPPED: &str = "the server refuses to delete a row, and none can be skipped: other foreign \
+     keys of the table CASCADE or SET NULL, and would reach other tables for a row that stays; remove what refers to it, and \
+     run again";
 
 /// What a purge of one table has done before it ended early.
 #[derive(Debug)]
@@ -42,7 +50,7 @@ pub struct PurgeEnded {
 
 impl fmt::Display for PurgeEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RowsPurged { deleted, left } = self.purged;
+        let RowsPurged { deleted, left, .. } = &self.purged;
         write!(
             f,
             "purging table `{}`: {deleted} rows are deleted, {left} are left",
@@ -66,11 +74,15 @@ impl fmt::Display for PurgeEnded {
 impl std::error::Error for PurgeEnded {}
 
 /// The result of purging one table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowsPurged {
     pub deleted: u64,
     /// Planned rows that are not deleted yet, because the purge was stopped or ran out of time.
     pub left: u64,
+    /// Rejected records that were as old.
+    pub rejects: u64,
+    /// Rows of other tables that went, or lost their reference, with the deleted ones.
+    pub dependents: Vec<DependentRows>,
 }
 
 impl Warehouse {
@@ -124,6 +136,9 @@ impl Warehouse {
             skipped: 0,
             aged,
             link,
+            dependents: Vec::new(),
+            topic: plan.topic.clone(),
+            rejects: 0,
             found: 0,
             deleted: 0,
             unknown: 0,
@@ -137,11 +152,16 @@ impl Warehouse {
             );
         }
         deletion.check_index()?;
+        deletion.dependents = deletion.count_dependents()?;
+        check_planned(&plan.dependents, &deletion.dependents)?;
         let Deletion {
             link, aged, cutoff, ..
         } = &mut deletion;
-        cutoffs::raise(link, &aged.table, &aged.column, cutoff)
-            .context("recording the cutoff; nothing was deleted")?;
+        // Where only rejects go, no row has to stay away.
+        if plan.rows > 0 || plan.rejects == 0 {
+            cutoffs::raise(link, &aged.table, &aged.column, cutoff)
+                .context("recording the cutoff; nothing was deleted")?;
+        }
         Ok(Locked::Ours(deletion))
     }
 }
@@ -157,19 +177,36 @@ struct Deletion {
     skips_referenced: bool,
     /// How many such rows are known to come before the others.
     skipped: u64,
+    /// Rows of other tables that go with them, as counted when the lock was taken.
+    dependents: Vec<DependentRows>,
     /// Rows before the cutoff when the lock was taken.
     found: u64,
     deleted: u64,
+    topic: String,
+    /// Rejected records that are deleted.
+    rejects: u64,
     /// How many of the rows that are left may be deleted after all.
     unknown: u64,
 }
 
 impl Deletion {
     fn purged(&self) -> RowsPurged {
+        let dependents = if self.dependents.is_empty() {
+            Vec::new()
+        } else {
+            taken_along(&self.dependents, self.count_dependents().ok())
+        };
         RowsPurged {
             deleted: self.deleted,
             left: self.found.saturating_sub(self.deleted),
+            rejects: self.rejects,
+            dependents,
         }
+    }
+
+    fn count_dependents(&self) -> Result<Vec<DependentRows>> {
+        let mut conn = connect::open(&self.database, retention::COUNT_TIMEOUT)?;
+        self.aged.count_dependents(&mut conn, &self.cutoff)
     }
 
     fn count(&self) -> Result<u64> {
@@ -214,7 +251,14 @@ impl Deletion {
                     chunk = adapted(chunk, began.elapsed());
                     patience = PurgePatience::new();
                 }
+                Err(Trouble::NotDone(error)) if is_of_trigger(&error) => {
+                    let by = refused_by_trigger(&mut self.link.conn, &self.aged.table);
+                    return Err(anyhow!(error).context(by));
+                }
                 Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.skips_referenced => {
+                    if !self.dependents.is_empty() {
+                        return Err(anyhow!(error).context(NO_ROW_CAN_BE_SKIPPED));
+                    }
                     // A row that another table refers to must not stop the deletion of others.
                     self.statement = delete_sql(&self.aged, "IGNORE ");
                     self.skips_referenced = true;
@@ -233,7 +277,32 @@ impl Deletion {
         }
         match refused {
             Some(error) if self.deleted < self.found && !over() => Err(error.into()),
-            _ => Ok(()),
+            _ if over() => Ok(()),
+            _ => self.delete_rejects(),
+        }
+    }
+
+    fn delete_rejects(&mut self) -> Result<()> {
+        let sql = format!(
+            "DELETE FROM {} WHERE {} LIMIT {REJECTS_AT_ONCE}",
+            rejects::TABLE,
+            rejects::OLDER
+        );
+        let place = [
+            self.aged.table.as_str().into(),
+            self.topic.as_str().into(),
+            self.cutoff.clone(),
+        ];
+        loop {
+            let left = rejects::count_older(&mut self.link.conn, &place)?;
+            let mut was_committed = |conn: &mut Conn, deleted| {
+                Ok(rejects::count_older(conn, &place)? <= left.saturating_sub(deleted))
+            };
+            let deleted = self.link.change(&sql, &place, PATIENCE, &mut was_committed)?;
+            self.rejects += deleted;
+            if deleted < REJECTS_AT_ONCE {
+                return Ok(());
+            }
         }
     }
 
@@ -268,6 +337,29 @@ impl Deletion {
             }
         }
     }
+}
+
+/// Foreign keys aside, nothing else refuses a deletion.
+fn is_of_trigger(error: &mysql::Error) -> bool {
+    match error {
+        mysql::Error::MySqlError(server) => fault_of(error) == Fault::Data && !is_foreign_key(server.code),
+        _ => false,
+    }
+}
+
+/// # Errors
+/// More rows of other tables would go, or lose their reference, than were planned.
+fn check_planned(planned: &[DependentRows], found: &[DependentRows]) -> Result<()> {
+    for now in found {
+        let then = planned
+            .iter()
+            .find(|then| (&then.table, &then.foreign_key) == (&now.table, &now.foreign_key));
+        let then = then.and_then(|then| then.rows).unwrap_or(0);
+        if now.rows.is_none_or(|rows| rows > then) {
+            bail!("{now} by now, and {then} were planned; plan again");
+        }
+    }
+    Ok(())
 }
 
 /// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.

@@ -7,17 +7,20 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Not;
 use std::time::Duration;
 
 use crate::config::{Topic, did_you_mean, units};
 use crate::exit::usage;
+use crate::report;
 use crate::warehouse::connected::Warehouse;
-use crate::warehouse::load::cutoffs;
 use crate::warehouse::load::own_tables::check_own_tables;
+use crate::warehouse::load::{cutoffs, rejects};
 use crate::warehouse::server::connect::{self, Server};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::table::column::ColumnType;
-use crate::warehouse::table::target::{self, field};
+use crate::warehouse::table::dependents::{DependentRows, Dependents};
+use crate::warehouse::table::target::{self, field, keeps_history};
 use crate::warehouse::value::time;
 
 /// Counting reads a whole index in one statement, so it may take long.
@@ -44,6 +47,22 @@ pub struct TablePlan {
     pub newest: Option<String>,
     /// The statement that makes the index which is missing on the column.
     pub missing_index: Option<String>,
+    /// Rows of other tables that go, or lose their reference, with these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependents: Vec<DependentRows>,
+    /// Rejected records that are as old, by the time of their rejection.
+    #[serde(default, skip_serializing_if = "report::is_zero")]
+    pub rejects: u64,
+    /// The table is system-versioned: purged rows stay in its history.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub keeps_history: bool,
+}
+
+impl TablePlan {
+    /// Whether nothing would be deleted.
+    pub fn is_empty(&self) -> bool {
+        self.rows + self.rejects == 0
+    }
 }
 
 /// A table and the column that its rows are purged by.
@@ -58,6 +77,7 @@ pub(in crate::warehouse) struct Aged {
     pub order: Vec<String>,
     /// The statement that creates an index on the column, if there is none.
     pub missing_index: Option<String>,
+    pub dependents: Dependents,
 }
 
 impl Warehouse {
@@ -92,8 +112,11 @@ impl Warehouse {
             format!(
                 "SELECT CAST(MIN({name}) AS CHAR), CAST(MAX({name}) AS CHAR) FROM {table} WHERE {name} < ?"
             ),
-            (value,),
+            (&value,),
         )?;
+        let dependents = aged.count_dependents(&mut conn, &value)?;
+        let place = [aged.table.as_str().into(), topic.name.as_str().into(), value];
+        let rejects = rejects::count_older(&mut conn, &place)?;
         conn.query_drop("COMMIT")?;
         let (oldest, newest) = bounds.unwrap_or_default();
         Ok(TablePlan {
@@ -107,6 +130,9 @@ impl Warehouse {
             oldest,
             newest,
             missing_index: aged.missing_index,
+            dependents,
+            rejects,
+            keeps_history: keeps_history(&mut conn, &topic.table)?,
         })
     }
 }
@@ -153,6 +179,7 @@ impl Aged {
             ),
         };
         Ok(Aged {
+            dependents: Dependents::find(conn, server, &table)?,
             table,
             column: found.name,
             kind: found.kind,
@@ -167,6 +194,13 @@ impl Aged {
         let (table, column) = (quote(&self.table), quote(&self.column));
         let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} < ?");
         Ok(conn.exec_first(sql, (cutoff,))?.unwrap_or(0))
+    }
+
+    /// Counts the rows of other tables that go, or lose their reference, with the rows before the cutoff.
+    pub(super) fn count_dependents(&self, conn: &mut Conn, cutoff: &Value) -> Result<Vec<DependentRows>> {
+        let condition = format!("{} < ?", quote(&self.column));
+        self.dependents
+            .count(conn, &condition, std::slice::from_ref(cutoff))
     }
 
     /// The first instant that is kept, in UTC.

@@ -145,6 +145,7 @@ mod tests {
             in_key: false,
             required: false,
             generated: false,
+            auto_increment: false,
             collation: None,
         }
     }

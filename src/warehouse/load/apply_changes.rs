@@ -327,6 +327,7 @@ mod tests {
             in_key,
             required: false,
             generated: false,
+            auto_increment: false,
             collation: None,
         };
         TargetTable {

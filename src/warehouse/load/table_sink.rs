@@ -9,6 +9,7 @@ mod warnings;
 pub(in crate::warehouse) use take::STATEMENT_OVERHEAD_BYTES;
 
 use anyhow::{Context, Result, anyhow};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct TableSink {
     batch: Batch,
     /// Memory for records that are taken together.
     coming: Coming,
+    /// The column that the server counts up, if records don't fill it.
+    numbered_column: Option<usize>,
     /// What purges have deleted, as read when the lock was taken.
     purged: RowCutoffs,
     /// The erased persons, as read when the lock was taken: they must not come back.
@@ -71,6 +74,10 @@ struct Counts {
     irregular: u64,
     /// Records of erased persons, which were left out.
     persons_dropped: u64,
+    /// Column -> how many records had a number that it rounds.
+    rounded: BTreeMap<usize, u64>,
+    /// Updates that took a number of an AUTO_INCREMENT column.
+    numbered: u64,
 }
 
 impl fmt::Debug for TableSink {
@@ -107,6 +114,7 @@ impl TableSink {
             })),
             topic,
             coming: Coming::default(),
+            numbered_column: table.numbered_column(),
             reader,
             purged,
             persons,
@@ -151,7 +159,11 @@ impl TableSink {
         self.persons = erased_list::filter(&mut link.conn, &self.topic, &self.reader)?;
         // The rebuild's table of keys remembers all of them.
         self.batch.forget_written();
-        self.rebuild = Some(TableRebuild::new(rebuild, self.state.keys_may_move));
+        self.rebuild = Some(TableRebuild::new(
+            rebuild,
+            self.state.keys_may_move,
+            self.state.ranges.clone(),
+        ));
         Ok(())
     }
 
@@ -224,6 +236,10 @@ impl TableSink {
     /// Fills the report with what was committed, also if the last transaction failed after others.
     fn fill(&mut self, report: &mut TopicReport) {
         let counts = std::mem::take(&mut self.counts);
+        self.warn_of_rounded(&counts.rounded);
+        if counts.numbered > 0 {
+            self.warn_of_numbers();
+        }
         report.tombstones += counts.tombstones;
         report.irregular += counts.irregular;
         report.erased += counts.persons_dropped;
@@ -237,6 +253,9 @@ impl TableSink {
         }
         if landed.rejected > 0 {
             report.needs_attention();
+        }
+        if landed.by_foreign_key > 0 {
+            self.warn_of_foreign_keys(landed.by_foreign_key);
         }
     }
 }

@@ -60,6 +60,8 @@ pub(in crate::warehouse) struct Column {
     pub required: bool,
     /// Computed by MySQL from other columns.
     pub generated: bool,
+    /// Filled by MySQL with the next number, unless the record fills it.
+    pub auto_increment: bool,
     pub collation: Option<String>,
 }
 

@@ -232,6 +232,7 @@ mod tests {
             in_key: key.contains(&at),
             required: false,
             generated: false,
+            auto_increment: false,
             collation: None,
         });
         TargetTable {

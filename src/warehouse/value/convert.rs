@@ -12,7 +12,7 @@ use super::canonical::canonical;
 use super::cell::{Cell, FIXED_ON_WIRE, bytes_on_wire};
 use super::decimal::Decimal;
 use super::refusal::RefusalKind;
-use super::{json_limits, time};
+use super::{exact, json_limits, time};
 use crate::warehouse::table::column::{Column, ColumnType};
 
 /// One field of a record.
@@ -148,6 +148,10 @@ pub(in crate::warehouse) fn convert<'a>(column: &Column, input: &Input<'a>) -> R
 }
 
 fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
+    if column.in_key && exact::rounds(column, input) {
+        // Otherwise two keys would become one row.
+        return Err("a primary-key column that would round this number can't hold it".to_owned());
+    }
     match &column.kind {
         ColumnType::Integer { min, max } => integer(input, *min, *max),
         ColumnType::Decimal {

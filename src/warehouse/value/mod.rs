@@ -5,6 +5,7 @@ pub(super) mod cell;
 pub(super) mod cells;
 pub(super) mod convert;
 pub(super) mod decimal;
+pub(super) mod exact;
 pub(super) mod json_limits;
 pub(super) mod refusal;
 pub(super) mod sort_key;

@@ -9,6 +9,7 @@ fn column(kind: ColumnType) -> Column {
         in_key: false,
         required: false,
         generated: false,
+        auto_increment: false,
         collation: None,
     }
 }
