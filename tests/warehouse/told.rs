@@ -171,3 +171,48 @@ fn a_table_with_a_history() {
         .lakectl(&["purge", "--only", "warehouse", &key, "--yes"])
         .expect(0);
 }
+
+/// What can't be decoded and merely holds the value is left for a person; what is cut may go on with it.
+#[test]
+fn rejects_that_may_be_a_persons_are_named_and_left() {
+    let topic = Topic::compacted("doubtful");
+    let world = Warehouse::of_counts(&topic);
+    let table = "product_purchase_counts";
+    for (offset, key, value, length) in [
+        (1, "a", "{\"USER\":1,\"PURCHASE_COUNT\":\"many\"}", 0),
+        (2, "b", "{\"USER\":11,\"PURCHASE_COUNT\":1", 0),
+        (3, "c", "user 1, count many", 0),
+        (4, "d", "{\"USER\":2,\"PURCHASE_COUNT\":\"many\"}", 0),
+        (5, "e", "{\"USER\":2,\"NOTE\":\"long", 2_000_000),
+        (6, "1", "{\"USER\":2,\"PURCHASE_COUNT\":\"1\"}", 0),
+    ] {
+        world.execute(&format!(
+            "INSERT INTO lakectl_rejects (table_name, topic, generation, `partition`, `offset`, reason, `key`, key_bytes, \
+             `value`, value_bytes) VALUES ('{table}', '{}', 1, 0, {offset}, 'x', '{key}', 1, '{value}', {})",
+            topic.name,
+            value.len().max(length)
+        ));
+    }
+    let left = "SELECT GROUP_CONCAT(`offset` ORDER BY `offset`) FROM lakectl_rejects";
+    let erase = |code: i32, arguments: &[&str]| {
+        let run = world.lakectl(&[&["purge", "--only", "warehouse", "--json"], arguments].concat());
+        run.expect(code).report()
+    };
+    let where_user = "--where=USER=1";
+    for (more, rejects) in [("-n", 1), ("--yes", 1), ("--yes", 0)] {
+        let report = erase(3, &[where_user, "--topics", &topic.name, more]);
+        let erased = &report["erased"]["tables"][0];
+        assert_eq!(erased["rejects"], rejects, "{report}");
+        assert_eq!(
+            erased["doubtful_rejects"],
+            serde_json::json!(["0/3", "0/5"]),
+            "{report}"
+        );
+        assert!(report["warnings"].to_string().contains("0/3, 0/5"), "{report}");
+    }
+    assert_eq!(world.value(left), "2,3,4,5,6");
+    // The key decodes, so nothing else is looked at.
+    let report = erase(0, &[&format!("--key={}=1", topic.name), "--yes"]);
+    assert_eq!(report["erased"]["tables"][0]["rejects"], 1, "{report}");
+    assert_eq!(world.value(left), "2,3,4,5");
+}

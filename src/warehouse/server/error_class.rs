@@ -23,6 +23,8 @@ mod code {
     pub(super) const LOST: [u16; 11] = [1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2006, 3169, 4031];
     /// The standard's class of SQL states for values that don't fit.
     pub(super) const DATA_EXCEPTION: &str = "22";
+    /// The SQL state by which triggers refuse a row, whatever number they give it.
+    pub(super) const OF_A_TRIGGER: &str = "45000";
     /// Collations that can't be compared: MariaDB's error for a value with a character that the column lacks.
     pub(super) const MIX: u16 = 1267;
     /// How the message of MIX marks a value. Columns are IMPLICIT; a trigger may compare those whatever the record is.
@@ -39,6 +41,7 @@ pub(in crate::warehouse) fn fault_of(error: &Error) -> Fault {
     match error {
         Error::MySqlError(error) => match fault_of_code(error.code) {
             Fault::Fatal if error.state.starts_with(code::DATA_EXCEPTION) => Fault::Data,
+            Fault::Fatal if error.state == code::OF_A_TRIGGER => Fault::Data,
             Fault::Fatal if error.code == code::MIX && error.message.contains(code::OF_A_VALUE) => {
                 Fault::Data
             }

@@ -3,7 +3,6 @@
 pub(super) mod column;
 pub(super) mod dependents;
 pub(super) mod key_fields;
-pub(super) mod load_order;
 pub(super) mod mapping;
 pub(super) mod target;
 pub(super) mod triggers;
