@@ -180,7 +180,7 @@ fn rejects_that_may_be_a_persons_are_named_and_left() {
     let table = "product_purchase_counts";
     for (offset, key, value, length) in [
         (1, "a", "{\"USER\":1,\"PURCHASE_COUNT\":\"many\"}", 0),
-        (2, "b", "{\"USER\":11,\"PURCHASE_COUNT\":1", 0),
+        (2, "b", "{\"USER\":11,\"PURCHASE_COUNT\":2", 0),
         (3, "c", "user 1, count many", 0),
         (4, "d", "{\"USER\":2,\"PURCHASE_COUNT\":\"many\"}", 0),
         (5, "e", "{\"USER\":2,\"NOTE\":\"long", 2_000_000),

@@ -303,7 +303,10 @@ impl Trial {
                     "numbers in JSON to 64 bits: about 16 digits, 20 of integers".to_owned(),
                     "LONGTEXT".to_owned(),
                 ),
-                ColumnType::Float { single: true } => ("to 24 bits, about 7 digits".to_owned(), exact()),
+                ColumnType::Float {
+                    places: Some(places), ..
+                } => (format!("to {places} decimal places"), exact()),
+                ColumnType::Float { single: true, .. } => ("to 24 bits, about 7 digits".to_owned(), exact()),
                 _ => ("to 53 bits, about 16 digits".to_owned(), exact()),
             };
             Finding {

@@ -22,6 +22,9 @@ pub(super) struct RejectPlace {
     pub offset: i64,
 }
 
+/// Generation, Kafka partition, offset, key, value, and whether one of these two is not kept whole.
+type StoredReject = (u32, i32, i64, Option<Vec<u8>>, Option<Vec<u8>>, bool);
+
 /// Rejected records of one topic.
 #[derive(Default)]
 pub(super) struct FoundRejects {
@@ -72,14 +75,7 @@ fn find_rejects_of(
         )
         .with_context(reading)?;
     for row in rows {
-        let (generation, partition, offset, key, value, is_cut): (
-            u32,
-            i32,
-            i64,
-            Option<Vec<u8>>,
-            Option<Vec<u8>>,
-            bool,
-        ) =
+        let (generation, partition, offset, key, value, is_cut): StoredReject =
             // The driver's error would show the row's values.
             mysql::from_row_opt(row.with_context(reading)?).map_err(|_| anyhow!(reading()))?;
         let record = Record {

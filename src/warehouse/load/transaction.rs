@@ -162,7 +162,7 @@ impl<'a> Work<'a> {
         };
         let remedy = match &error {
             mysql::Error::MySqlError(server) if server.code == NO_NUMBER_LEFT => {
-                let words = self.table.numbers_in_words();
+                let words = self.table.numbers_used_up_in_words();
                 words.map(|words| format!(": {words}")).unwrap_or_default()
             }
             _ => link.remedy(&error),

@@ -13,6 +13,8 @@ use crate::warehouse::server::connect::{Flavor, Server};
 /// The type of MariaDB's tables that keep old versions of their rows.
 const SYSTEM_VERSIONED: &str = "SYSTEM VERSIONED";
 
+const NUMBERS_FIX: &str = "drop the column, or let a field of the records fill it";
+
 /// A table that rows can be upserted into without surprises.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct TargetTable {
@@ -43,7 +45,15 @@ impl TargetTable {
         let name = &self.columns[self.numbered_column()?].name;
         Some(format!(
             "column {name} is AUTO_INCREMENT, and every update takes a number of it, also of a row that is there: one day \
-             there is none left (MySQL's error 1467), and loads stop; drop the column, or let a field of the records fill it"
+             there is none left (MySQL's error 1467), and loads stop; {NUMBERS_FIX}"
+        ))
+    }
+
+    /// The same when there is no number left.
+    pub fn numbers_used_up_in_words(&self) -> Option<String> {
+        let name = &self.columns[self.numbered_column()?].name;
+        Some(format!(
+            "column {name} is AUTO_INCREMENT and has no number left, as every update takes one; {NUMBERS_FIX}"
         ))
     }
 
@@ -268,7 +278,7 @@ fn read_primary_key(conn: &mut Conn, table: &str, columns: &mut [Column]) -> Res
             .iter()
             .position(|column| column.name == name)
             .with_context(|| format!("`{table}`: no column {name}"))?;
-        if columns[at].kind == (ColumnType::Float { single: true }) {
+        if matches!(columns[at].kind, ColumnType::Float { single: true, .. }) {
             return Problem::usage(format!(
                 "`{name}` in the primary key of `{table}` is a FLOAT, which MySQL rounds when it looks for a row: a deletion \
                  would not find it"

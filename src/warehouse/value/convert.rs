@@ -159,7 +159,7 @@ fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
             scale,
             unsigned,
         } => decimal(input, *precision, *scale, *unsigned),
-        ColumnType::Float { single } => float(input, *single),
+        ColumnType::Float { single, .. } => float(input, *single),
         ColumnType::Text {
             chars_max,
             bytes_max,

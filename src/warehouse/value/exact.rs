@@ -12,11 +12,10 @@ const FLOAT_DIGITS: usize = 6;
 pub(in crate::warehouse) fn rounds(column: &Column, input: &Input<'_>) -> bool {
     match (&column.kind, input) {
         (ColumnType::Decimal { scale, .. }, Input::Number(text) | Input::Text(text)) => {
-            !has_few_places(text, *scale)
-                && Decimal::parse(text).is_some_and(|number| number.places() > i64::from(*scale))
+            needs_more_places(text, *scale)
         }
-        (ColumnType::Float { single }, Input::Number(text) | Input::Text(text)) => {
-            !float_keeps(text, *single)
+        (ColumnType::Float { single, places }, Input::Number(text) | Input::Text(text)) => {
+            places.is_some_and(|places| needs_more_places(text, places)) || !float_keeps(text, *single)
         }
         // MariaDB's JSON is text, and keeps every digit.
         (ColumnType::Json, Input::Number(json)) if column.is_binary_json() => !json_keeps(json),
@@ -25,6 +24,11 @@ pub(in crate::warehouse) fn rounds(column: &Column, input: &Input<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+fn needs_more_places(text: &str, scale: u32) -> bool {
+    !has_few_places(text, scale)
+        && Decimal::parse(text).is_some_and(|number| number.places() > i64::from(scale))
 }
 
 fn has_few_places(text: &str, scale: u32) -> bool {
@@ -122,7 +126,11 @@ mod tests {
 
     #[test]
     fn what_a_column_gives_back_as_it_was_is_not_rounded() {
-        let float = |single| column(ColumnType::Float { single });
+        let float = |single| column(ColumnType::Float { single, places: None });
+        let scaled = column(ColumnType::Float {
+            single: false,
+            places: Some(1),
+        });
         let money = column(ColumnType::Decimal {
             precision: 15,
             scale: 2,
@@ -154,6 +162,7 @@ mod tests {
                 &["0.1", "16777216", "123456", "1e10"],
                 &["16777217", "0.123456789", "1e-50"],
             ),
+            (&scaled, &["1.5", "1.50", "7"], &["1.25", "9007199254740993"]),
             (
                 &money,
                 &[
