@@ -112,8 +112,9 @@ impl Warehouse {
             table: plan.table.clone(),
             skips_referenced: deletion.skips_referenced,
         })?;
+        let purged = deletion.purged();
         deletion.link.release();
-        Ok(Locked::Ours(deletion.purged()))
+        Ok(Locked::Ours(purged))
     }
 
     /// Takes the lock, compares the plan with the table, and records the cutoff.
