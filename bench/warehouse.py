@@ -121,7 +121,7 @@ def write_floor(topic):
         statements.write("COMMIT;\n")
     forget("lake")
     (WORK / "load.sql").write_text(
-        f"LOAD DATA LOCAL INFILE '{WORK}/rows.tsv' REPLACE INTO TABLE bench_rows CHARACTER SET utf8mb4;")
+        f"SET GLOBAL local_infile = ON; LOAD DATA LOCAL INFILE '{WORK}/rows.tsv' REPLACE INTO TABLE bench_rows CHARACTER SET utf8mb4;")
     return count
 
 

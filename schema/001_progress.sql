@@ -1,5 +1,7 @@
 -- The progress of each table in its topic, updated in the transaction that writes the rows.
 -- next_offset: the first offset that is not in the table; NULL in a row that was only inserted to be locked.
+-- last_offset, last_timestamp_ms, last_hash: the last record before next_offset (the hash is of key and value), by which a run
+-- notices that the topic lost its end since; NULL if there is none or Kafka no longer had it.
 -- topic_id: Kafka's id of the topic; generation: grows by one each time the topic was recreated and that was accepted.
 -- complete_ms: when a run last read the topic to its end, in milliseconds since 1970.
 
@@ -9,6 +11,9 @@ CREATE TABLE IF NOT EXISTS lakectl_progress (
     topic VARCHAR(249) NOT NULL,
     kafka_partition INT NOT NULL,
     next_offset BIGINT NULL,
+    last_offset BIGINT NULL,
+    last_timestamp_ms BIGINT NULL,
+    last_hash BIGINT UNSIGNED NULL,
     topic_id VARCHAR(64) NULL,
     generation INT UNSIGNED NOT NULL DEFAULT 1,
     complete_ms BIGINT NULL,

@@ -95,18 +95,23 @@ impl Problem {
         }
     }
 
+    #[must_use]
+    pub fn fix_if_known(self, fix: Option<String>) -> Problem {
+        Problem { fix, ..self }
+    }
+
     pub fn err<T>(self) -> anyhow::Result<T> {
         Err(self.into())
     }
 
-    /// An error with its causes as one problem. If none of them carries a fix, there may be advice on the operating system's
+    /// An error with its causes as one problem; the advice of the innermost cause that has some counts. If none of them carries a fix, there may be advice on the operating system's
     /// error.
     pub fn of(error: &anyhow::Error) -> Problem {
         let mut told = Problem::default();
         let mut words = Vec::new();
         for (depth, cause) in error.chain().enumerate() {
             if let Some(problem) = cause.downcast_ref::<Problem>() {
-                told.fix.clone_from(&problem.fix);
+                told.fix = problem.fix.clone().or(told.fix);
                 told.is_usage |= problem.is_usage;
                 if depth == 0 {
                     told.subject.clone_from(&problem.subject);
@@ -158,6 +163,11 @@ impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// A failure that only a mistake in lakectl explains.
+pub fn unexpected(what: impl Into<String>) -> anyhow::Error {
+    Problem::new(what).fix("please report it").into()
 }
 
 /// An error with its subject.

@@ -3,11 +3,13 @@
 use anyhow::Result;
 use chrono::NaiveDate;
 use clap::ValueEnum;
+use std::fmt;
 use std::time::Duration;
 
 use crate::config::Topic;
 use crate::decode::{Decoded, Decoder};
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::record::{DrainPlan, Drained, Progress, Record};
 use crate::report::TopicReport;
 
@@ -41,6 +43,29 @@ impl Rebuild {
     }
 }
 
+/// The target has no room for another open topic until one is closed, of this run or of others.
+#[derive(Debug)]
+pub struct NoRoom(pub Problem);
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no room for another topic")
+    }
+}
+
+impl std::error::Error for NoRoom {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl NoRoom {
+    /// Whether this is why a topic could not be opened.
+    pub fn is_in(error: &anyhow::Error) -> bool {
+        error.chain().any(|cause| cause.is::<NoRoom>())
+    }
+}
+
 /// Where records go: the lake or the warehouse.
 pub trait Target {
     type Sink<'t>: Sink
@@ -51,6 +76,9 @@ pub trait Target {
     const OPEN_MAX: usize;
 
     /// Takes the topic's lock, waiting up to `wait` for another run.
+    ///
+    /// # Errors
+    /// [`NoRoom`], at once, if fewer than `OPEN_MAX` topics can be open now.
     fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<Self::Sink<'t>>>;
 
     /// How far the target has taken in a topic. It takes no lock and changes nothing.

@@ -170,7 +170,7 @@ fn secrets_stay_off_the_command_line_and_out_of_sight() {
             assert!(!format!("{run:?}").contains("hunter2"), "{run:?}");
         }
     }
-    // A file that others can read is no place for one.
+    // A file that others can read is not a place for one.
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     let config = "[kafka.options]\n\"sasl.password\" = { file = \"secret\" }\n";

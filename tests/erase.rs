@@ -1,6 +1,8 @@
 //! `lakectl purge --key` and `--where`, from outside, on real Kafka and MySQL; and what must not keep a purge from the rest.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "common/account.rs"]
+mod account;
 mod erase_common;
 
 use erase_common::{DAY_MS, FIRST_DAY_MS, Message, World};

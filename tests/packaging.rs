@@ -42,7 +42,7 @@ fn the_version_names_the_commit_and_librdkafka() {
         String::from_utf8(output.stdout).unwrap()
     };
     let head = git(&["rev-parse", "HEAD"]);
-    // A source archive is no checkout.
+    // A source archive is not a checkout.
     let commit = head.get(..12).unwrap_or("unknown");
     assert!(
         said.contains(&format!("(commit {commit},")),

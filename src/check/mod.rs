@@ -4,6 +4,7 @@
 
 mod broker;
 mod configuration;
+mod kept;
 mod keys;
 mod place;
 mod sample;
@@ -133,6 +134,17 @@ impl Checks {
 }
 
 impl Check {
+    /// The check as a warning; of a topic, if it is about one.
+    fn as_problem(&self) -> Problem {
+        let problem = Problem::new(format!("{}: {}", self.name, self.message)).fix_if_known(self.fix.clone());
+        if OTHER_SUBJECTS.contains(&&*self.subject) {
+            let what = format!("{} {}", self.subject, problem.what);
+            Problem { what, ..problem }
+        } else {
+            problem.about_topic(&self.subject)
+        }
+    }
+
     fn text(&self) -> String {
         match (&self.fix, self.status) {
             (Some(fix), CheckStatus::Wrong) => format!("{}; fix: {fix}", self.message),
@@ -149,6 +161,7 @@ const CONFIGURATION: &str = "configuration";
 const KAFKA: &str = "Kafka";
 const MYSQL: &str = "MySQL";
 const LAKE: &str = "lake";
+const OTHER_SUBJECTS: [&str; 4] = [CONFIGURATION, KAFKA, MYSQL, LAKE];
 
 /// What a person wants checked.
 #[derive(Debug, Clone)]
@@ -226,7 +239,7 @@ fn tell(checks: &Checks, print: PrintOptions, report: &mut Report) {
     }
     if print.quiet && !print.json {
         for check in checks.wrong_ones() {
-            report.warn(format!("{} {}: {}", check.subject, check.name, check.text()));
+            report.warn_of(check.as_problem());
         }
     }
 }

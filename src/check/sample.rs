@@ -9,8 +9,8 @@ use super::scope::CheckedTopic;
 use super::values::Values;
 use crate::config::PartitionTime;
 use crate::kafka::{Client, Limits, PartitionOffsets, Reading};
-use crate::lake::RecordDay;
 use crate::lake::line::encode;
+use crate::lake::{DayDoubts, RecordDay};
 use crate::record::{DrainPlan, OffsetRange, Record};
 use crate::warehouse::Trial;
 
@@ -26,8 +26,8 @@ pub(super) struct Sample {
     pub(super) records: u64,
     /// Bytes of keys and values.
     pub(super) bytes: u64,
-    /// Records without the time that `lake.partition_time` asks for.
-    pub(super) dayless: u64,
+    /// Records without a day in the lake, or of one that no clock of this century made.
+    pub(super) doubts: DayDoubts,
 }
 
 /// Reads the sample, and gives each record to `trial` as well.
@@ -44,9 +44,9 @@ pub(super) fn read(
         values: Values::default(),
         records: 0,
         bytes: 0,
-        dayless: 0,
+        doubts: DayDoubts::default(),
     };
-    let mut day = RecordDay::new(lake.timezone, topic.partition_time.clone());
+    let mut day = RecordDay::new(lake.timezone, topic);
     let mut decoder = encode::decoder(&lake.prefix, &topic.key).with_fields();
     let mut take = |record: &Record<'_>| {
         sample.records += 1;
@@ -55,8 +55,9 @@ pub(super) fn read(
         sample.keys.take(record, &decoded.key);
         sample.values.take(&decoded);
         // A tombstone has no fields.
-        if topic.partition_time != PartitionTime::Kafka && record.value.is_some() {
-            sample.dayless += u64::from(day.time_of(&decoded) < 0);
+        if topic.partition_time == PartitionTime::Kafka || record.value.is_some() {
+            let folder = day.of(&decoded);
+            day.note(&decoded, folder);
         }
         if let Some(trial) = trial.as_mut() {
             trial.take(&decoded);
@@ -86,6 +87,7 @@ pub(super) fn read(
             break;
         }
     }
+    sample.doubts = day.doubts().clone();
     Ok(sample)
 }
 

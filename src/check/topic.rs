@@ -5,21 +5,23 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 
 use super::broker::Broker;
+use super::kept::{self, Position};
 use super::scope::{CheckedTopic, ToCome};
-use super::{CheckScope, Checks, sample, table};
-use crate::config::{Kind, closest};
+use super::{CheckName, CheckScope, Checks, sample, table};
+use crate::config::did_you_mean;
 use crate::kafka::{PartitionOffsets, TopicList};
 use crate::lake::Lake;
+use crate::lake::disk::lock;
 use crate::print::bars::Display;
 use crate::problem::Problem;
-use crate::report::{LakeReport, Report, TargetReport, TopicReport, WarehouseReport};
+use crate::record::Progress;
+use crate::report::{LakeReport, Report, TargetReport, TimeDoubt, TopicReport, WarehouseReport};
 use crate::run::{Run, RunOptions};
+use crate::run_id;
 use crate::target::Target;
 use crate::warehouse::Warehouse;
 use crate::words::count;
 
-/// Cron can't run lakectl reliably if Kafka keeps records for less than this.
-const KEPT_MIN_MS: i64 = 3_600_000;
 /// About how many bytes a line of the lake has beside key and value.
 const LINE_OVERHEAD_BYTES: u64 = 100;
 
@@ -63,9 +65,12 @@ fn one(
     let (Some(kafka), Some(partitions)) = (sides.kafka, partitions) else {
         return Ok(ToCome::default());
     };
-    kept(kafka, subject, checks);
+    let found = offsets(kafka, subject, &partitions);
+    if let Ok(offsets) = &found {
+        kept::look(kafka, subject, offsets, &positions(scope, subject, sides), checks);
+    }
     let mut record_bytes = None;
-    match offsets(kafka, subject, &partitions) {
+    match found {
         Err(error) => checks.error(
             (subject.name(), "offsets"),
             &error,
@@ -118,10 +123,8 @@ fn exists(kafka: &Broker, subject: &CheckedTopic, checks: &mut Checks) -> Option
                 .keys()
                 .map(String::as_str)
                 .filter(|name| !name.starts_with('_'));
-            let fix = match closest(subject.name(), names) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "create it, or take its entry out of the configuration".to_owned(),
-            };
+            let fix = did_you_mean(subject.name(), names)
+                .unwrap_or_else(|| "create it, or take its entry out of the configuration".to_owned());
             checks.wrong(place, "Kafka has no such topic, or doesn't show it to us", fix);
         }
         Ok(Some(seen)) if !seen.leaderless.is_empty() => {
@@ -141,84 +144,43 @@ fn exists(kafka: &Broker, subject: &CheckedTopic, checks: &mut Checks) -> Option
     None
 }
 
-/// Checks how long Kafka keeps unread records, and whether that fits the topic's kind.
-fn kept(kafka: &Broker, subject: &CheckedTopic, checks: &mut Checks) {
-    let place = (subject.name(), "kept");
-    let asked = [subject.name().to_owned()];
-    let settings = match kafka.client.topic_settings(&asked).remove(subject.name()) {
-        Some(Ok(settings)) => settings,
-        Some(Err(error)) => return checks.unknown(place, error),
-        None => return checks.unknown(place, "Kafka does not give its settings"),
-    };
-    let (compacts, retention) = (settings.compacts(), settings.kept_ms());
-    let kind = subject.topic.kind;
-    let alter = |setting: &str| {
-        format!(
-            "kafka-configs --alter --topic {} --add-config {setting}",
-            subject.name()
-        )
-    };
-    if compacts && subject.guessed {
-        return checks.wrong(
-            place,
-            "the topic is compacted, so it may be a table: a run would ask",
-            format!(
-                "give it a [topics.{}] entry with its kind, or say --kind",
-                subject.name()
-            ),
-        );
+/// How far the targets have taken in the topic. Errors are left to the checks of the next runs.
+fn positions(scope: &CheckScope<'_>, subject: &CheckedTopic, sides: &Sides<'_>) -> Vec<Position> {
+    let mut positions = Vec::new();
+    if let Some(opened) = sides.lake.filter(|_| subject.goes_to_lake(scope)) {
+        let lake = opened.lake.as_ref();
+        let holder = lake.and_then(|lake| lock::last_holder(lake.root(), subject.name()));
+        let run = holder.and_then(|holder| run_id::began(&holder.run_id));
+        positions.extend(position(
+            "lake",
+            lake,
+            subject,
+            run.map(|run| run.timestamp_millis()),
+        ));
     }
-    if kind == Kind::Table && !compacts && retention.is_some() {
-        let after = span(retention.unwrap_or(0));
-        return checks.wrong(
-            place,
-            format!("Kafka deletes the records of this table after {after}, also those of keys that are still valid"),
-            format!("{}, or kind = \"stream\"", alter("cleanup.policy=compact")),
-        );
+    if let Some(warehouse) = sides.warehouse.filter(|_| subject.goes_to_warehouse(scope)) {
+        positions.extend(position("warehouse", Some(warehouse), subject, None));
     }
-    let mut message = match retention {
-        Some(ms) => format!("cleanup.policy {}, records for {}", settings.policy(), span(ms)),
-        None => format!("cleanup.policy {}, records for ever", settings.policy()),
-    };
-    if let Some(bytes) = settings.kept_bytes() {
-        message.push_str(&format!(", at most {bytes} bytes of each Kafka partition"));
-    }
-    let tombstones = settings.tombstones_kept_ms().filter(|_| kind == Kind::Table);
-    if let Some(ms) = tombstones {
-        message.push_str(&format!(", tombstones for {}", span(ms)));
-    }
-    let shortest = [retention, tombstones];
-    match shortest.into_iter().flatten().min() {
-        Some(ms) if ms < KEPT_MIN_MS => checks.wrong(
-            place,
-            format!("{message}: records that no run has read by then are lost"),
-            alter(if retention == Some(ms) {
-                "retention.ms=604800000"
-            } else {
-                "delete.retention.ms=604800000"
-            }),
-        ),
-        _ if compacts && kind == Kind::Stream => checks.ok_but(
-            place,
-            message,
-            Some("compaction may take older records of a key before a run has read them".to_owned()),
-        ),
-        _ => checks.ok(place, message),
-    }
+    positions
 }
 
-fn span(ms: i64) -> String {
-    let units = [
-        (86_400_000, "day"),
-        (3_600_000, "hour"),
-        (60_000, "minute"),
-        (1_000, "second"),
-    ];
-    let (unit, name) = units
-        .into_iter()
-        .find(|(unit, _)| ms >= *unit && ms % unit == 0)
-        .unwrap_or((1, "millisecond"));
-    count((ms / unit).unsigned_abs(), name)
+/// `run_ms`: the last run that is known of, beside the last complete one.
+fn position<T: Target>(
+    name: &'static str,
+    target: Option<&T>,
+    subject: &CheckedTopic,
+    run_ms: Option<i64>,
+) -> Option<Position> {
+    let progress = target.map_or_else(
+        || Ok(Progress::default()),
+        |target| target.progress(&subject.topic),
+    );
+    let progress = progress.ok()?;
+    Some(Position {
+        target: name,
+        run_ms: run_ms.max(progress.complete_ms),
+        progress,
+    })
 }
 
 fn offsets(kafka: &Broker, subject: &CheckedTopic, partitions: &[i32]) -> Result<Vec<PartitionOffsets>> {
@@ -233,15 +195,38 @@ fn judge(subject: &CheckedTopic, sample: &sample::Sample, checks: &mut Checks) {
     }
     sample.keys.judge(subject, checks);
     sample.values.judge(subject, checks);
-    if sample.dayless > 0 {
+    let doubts = &sample.doubts;
+    if let Some(doubt) = &doubts.without_day {
+        let by = &subject.topic.partition_time;
+        let message = format!(
+            "{} of {} have no time by lake.partition_time = \"{by}\", and would lie in no day: {}",
+            doubt.records,
+            sample.records,
+            doubt.example()
+        );
+        let otherwise =
+            "name a field that has a number or an ISO 8601 time in every record, or \"kafka\"".to_owned();
         checks.wrong(
             (subject.name(), "days"),
-            format!(
-                "{} of {} have no time by lake.partition_time = \"{}\", and would lie in no day",
-                sample.dayless, sample.records, subject.topic.partition_time
-            ),
-            "name a field that has epoch milliseconds or an ISO 8601 time in every record, or \"kafka\"",
+            message,
+            doubt.unit_to_set().unwrap_or(otherwise),
         );
+    }
+    if let Some(doubt) = &doubts.implausible {
+        odd_times((subject.name(), "days"), doubt, "would lie in a day", checks);
+    }
+}
+
+/// Records of a time that no clock of this century made: wrong if another unit would mend that, else perhaps history.
+pub(super) fn odd_times(place: CheckName<'_>, doubt: &TimeDoubt, what: &str, checks: &mut Checks) {
+    let message = format!(
+        "{} {what} before 2000 or more than a year ahead: {}",
+        count(doubt.records, "record"),
+        doubt.example()
+    );
+    match doubt.unit_to_set() {
+        Some(fix) => checks.wrong(place, message, fix),
+        None => checks.ok(place, message),
     }
 }
 

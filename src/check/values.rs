@@ -2,6 +2,7 @@
 
 use super::scope::CheckedTopic;
 use super::{CheckName, Checks};
+use crate::decode::guess::looks_registered;
 use crate::decode::{Body, Decoded};
 
 #[derive(Debug, Default)]
@@ -15,7 +16,7 @@ pub(super) struct Values {
     bare: u64,
     /// Objects with a field named like one of lakectl's own.
     reserved: u64,
-    /// Values in the wire format of a schema registry: a zero byte, then the schema's id.
+    /// Values that may be behind the id of a schema registry.
     registered: u64,
 }
 
@@ -28,7 +29,7 @@ impl Values {
             Body::Other(_) => self.bare += 1,
             Body::Unreadable { reason, bytes } => {
                 self.irregular += 1;
-                self.registered += u64::from(bytes.len() > 5 && bytes[0] == 0);
+                self.registered += u64::from(looks_registered(bytes));
                 let (partition, offset) = (record.at.partition, record.at.offset);
                 self.first
                     .get_or_insert_with(|| (reason.to_string(), partition, offset));

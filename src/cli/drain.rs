@@ -39,7 +39,7 @@ pub struct DrainArgs {
     /// Continue although Kafka has deleted records that were never read; the gap is recorded (exit code 3)
     #[arg(help_heading = IN_THE_WAY, long)]
     pub accept_gap: bool,
-    /// Continue although a topic was deleted and created again (exit code 3)
+    /// Continue although a topic was deleted and created again, or Kafka lost the end of its log (exit code 3)
     #[arg(help_heading = IN_THE_WAY, long)]
     pub accept_recreated: bool,
 }
@@ -51,9 +51,10 @@ pub struct LakeArgs {
     /// Read again from Kafka and replace: these days of stream topics, or, without days, whole tables
     #[arg(help_heading = WHAT, long, value_name = "FROM..TO", num_args = 0..=1, require_equals = false)]
     pub rebuild: Option<Option<String>>,
-    /// Check every file of the lake against the ledger, and read nothing from Kafka (exit code 3 on any difference)
-    #[arg(help_heading = WHAT, long, conflicts_with_all = ["rebuild", "new_lake", "kind", "brokers", "group", "options", "max_messages",
-        "max_duration", "from", "until", "accept_gap", "accept_recreated"])]
+    /// Check every file of the lake against the ledger, and the last records against Kafka's, and take nothing in (exit code 3 on any
+    /// difference)
+    #[arg(help_heading = WHAT, long, conflicts_with_all = ["rebuild", "new_lake", "kind", "group", "max_messages", "max_duration",
+        "from", "until", "accept_gap", "accept_recreated"])]
     pub verify: bool,
     /// Begin a lake in an empty root although Kafka's group has committed offsets
     #[arg(help_heading = IN_THE_WAY, long)]

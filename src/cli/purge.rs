@@ -46,6 +46,9 @@ pub struct PurgeArgs {
     /// Delete without asking
     #[arg(help_heading = IN_THE_WAY, short, long)]
     pub yes: bool,
+    /// Delete also days and rows of a time before 2000, which a wrong unit of timestamps may have made
+    #[arg(help_heading = IN_THE_WAY, long, conflicts_with_all = ["key", "fields", "history"])]
+    pub yes_implausible: bool,
     /// Wait this long for another run's lock instead of skipping the topic
     #[arg(help_heading = IN_THE_WAY, long, value_name = "DURATION")]
     pub wait: Option<String>,

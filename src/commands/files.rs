@@ -8,6 +8,7 @@ use crate::cli::{Common, FilesArgs};
 use crate::config::Overrides;
 use crate::exit::usage;
 use crate::lake::{Lake, commit_of, token_of};
+use crate::problem::Problem;
 use crate::report::Report;
 
 pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) -> Result<()> {
@@ -72,11 +73,14 @@ pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) ->
 
 fn commit(topic: &str, token: &str) -> Result<u64> {
     commit_of(token).ok_or_else(|| {
-        usage(format!(
-            "--since: `{}` does not name a commit; c0 stands before the first one, and \
-             `lakectl files {topic} --since c0 --last-run` ends with the last one. Run ids are not taken",
+        Problem::usage(format!(
+            "--since: `{}` does not name a commit (run ids are not taken)",
             token.escape_debug()
         ))
+        .fix(format!(
+            "c0 stands before the first one, and `lakectl files {topic} --since c0 --last-run` ends with the last one"
+        ))
+        .into()
     })
 }
 

@@ -8,6 +8,7 @@ use crate::config::{Kind, Overrides};
 use crate::exit::usage;
 use crate::kafka::Client;
 use crate::lake::Lake;
+use crate::problem::Problem;
 use crate::report::{LakeReport, Report, TargetReport};
 use crate::run::{Chosen, RebuildRequest, Run};
 use crate::stop::Stop;
@@ -90,10 +91,9 @@ fn keep_rebuildable(rebuild: RebuildRequest, named: bool, chosen: &mut Chosen) -
         .map(|(topic, _)| topic)
         .find(|topic| topic.kind != kind)
     {
-        Some(other) if named => Err(usage(format!(
-            "--rebuild: {} is a {}; {hint}",
-            other.name, other.kind
-        ))),
+        Some(other) if named => Problem::usage(format!("--rebuild: {} is a {}", other.name, other.kind))
+            .fix(hint)
+            .err(),
         _ => {
             chosen.retain(|(topic, _)| topic.kind == kind);
             Ok(())

@@ -20,6 +20,7 @@ use crate::cli::{Cli, Command};
 use crate::config::{self, Database, Overrides, Settings, units};
 use crate::exit::usage;
 use crate::metrics;
+use crate::problem::Problem;
 use crate::report::Report;
 use crate::stop::Stop;
 use crate::target::TargetKind;
@@ -100,9 +101,9 @@ pub fn check_environment() -> Result<()> {
     };
     match std::env::vars_os().find_map(unreadable) {
         None => Ok(()),
-        Some(name) => Err(usage(format!(
-            "{name} is not UTF-8; a path like that can be given by its option, or by a link with another name"
-        ))),
+        Some(name) => Problem::usage(format!("{name} is not UTF-8"))
+            .fix("a path like that can be given by its option, or by a link with another name")
+            .err(),
     }
 }
 
@@ -114,10 +115,9 @@ fn duration(option: &str, text: Option<&str>) -> Result<Option<Duration>> {
 
 fn database(settings: &Settings) -> Result<&Database> {
     settings.database.as_ref().ok_or_else(|| {
-        usage(
-            "no warehouse is configured: set warehouse.url, LAKECTL_WAREHOUSE_URL or --url \
-             (mysql://user@host:3306/database)",
-        )
+        Problem::usage("no warehouse is configured")
+            .fix("set warehouse.url, LAKECTL_WAREHOUSE_URL or --url (mysql://user@host:3306/database)")
+            .into()
     })
 }
 

@@ -59,6 +59,7 @@ fn by_retention(args: &PurgeArgs) -> Result<PurgeRequest> {
         max_duration: super::duration("--max-duration", args.max_duration.as_deref())?,
         wait: super::duration("--wait", args.wait.as_deref())?.unwrap_or_default(),
         yes: args.yes,
+        yes_implausible: args.yes_implausible,
     })
 }
 

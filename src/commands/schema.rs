@@ -1,12 +1,12 @@
 //! `lakectl schema`: how other programs read a topic.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::{Common, SchemaArgs};
 use crate::config::{Kind, Overrides, Topic, did_you_mean};
-use crate::exit::usage;
 use crate::lake::{Lake, TopicFiles};
+use crate::problem::Problem;
 use crate::readers::{self, FilesLocation, Schema};
 use crate::report::Report;
 use crate::stop::Stop;
@@ -20,10 +20,12 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
     let lake = Lake::existing(&settings)?;
     let files = files_of(&lake, &args.topic, None)?;
     if files.kind == Kind::Table && files.current.is_none() {
-        return Err(usage(format!(
-            "the lake has no snapshot of the table {} yet: lakectl lake makes one",
+        return Problem::usage(format!(
+            "the lake has no snapshot of the table {} yet",
             args.topic
-        )));
+        ))
+        .fix("lakectl lake makes one")
+        .err();
     }
     let topic = match settings.topics.get(&args.topic) {
         Some(topic) if topic.kind == files.kind => topic.clone(),
@@ -31,7 +33,10 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
     };
     let place = FilesLocation::of(&absolute_root(&lake)?, &args.topic, &files);
     let made = readers::look(&lake, &files, args.all, stop)?;
-    let schema = Schema::new(&topic, place, settings.lake.metadata, &settings.lake.prefix, made);
+    let topics = lake.topic_names()?;
+    let table = readers::table_name(&topic.name, topics.iter().map(String::as_str));
+    let (metadata, prefix) = (settings.lake.metadata, &settings.lake.prefix);
+    let schema = Schema::new(&topic, table, place, metadata, prefix, made);
     let statement = readers::statement(&schema, args.reader);
     report.outcome(&json!({
         "topic": args.topic,
@@ -50,8 +55,9 @@ pub(super) fn files_of(lake: &Lake<'_>, topic: &str, since: Option<u64>) -> Resu
         return Ok(files);
     }
     let known = lake.topic_names()?;
-    let hint = did_you_mean(topic, known.iter().map(String::as_str));
-    Err(usage(format!("the lake has no topic `{topic}`{hint}")))
+    Problem::usage(format!("the lake has no topic `{topic}`"))
+        .fix_if_known(did_you_mean(topic, known.iter().map(String::as_str)))
+        .err()
 }
 
 /// The lake's root as other programs find it, from wherever they are started.
@@ -59,8 +65,8 @@ pub(super) fn absolute_root(lake: &Lake<'_>) -> Result<String> {
     let path = std::path::absolute(lake.root().path())?;
     let shown = path.display().to_string();
     path.into_os_string().into_string().map_err(|_| {
-        anyhow!(
-            "{shown} is not UTF-8, and no text can name it; give the lake another root, or a symlink to it"
-        )
+        Problem::new(format!("{shown} is not UTF-8, and no text can name it"))
+            .fix("give the lake another root, or a symlink to it")
+            .into()
     })
 }

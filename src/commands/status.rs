@@ -1,12 +1,12 @@
 //! `lakectl status`: how every topic stands, as text, as JSON, or as a page.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::path::Path;
 
 use crate::atomic_file::replace;
 use crate::cli::{Common, StatusArgs};
 use crate::config::Overrides;
-use crate::exit::usage;
+use crate::problem::Problem;
 use crate::report::Report;
 use crate::status;
 
@@ -16,9 +16,9 @@ const STDOUT: &str = "-";
 pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -> Result<()> {
     let to_stdout = args.html.as_deref() == Some(Path::new(STDOUT));
     if to_stdout && common.json {
-        return Err(usage(
-            "--html - and --json both want stdout: name a file for the page",
-        ));
+        return Problem::usage("--html - and --json both want stdout")
+            .fix("name a file for the page")
+            .err();
     }
     let settings = super::settings(
         common,
@@ -34,7 +34,7 @@ pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -
     report.topics.told_as(&status.topics)?;
     report.outcome(&status.outcome());
     for warning in &status.warnings {
-        report.warn(warning);
+        report.warn_of(warning.clone());
         report.needs_attention();
     }
     report.text = if to_stdout {
@@ -54,13 +54,17 @@ pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -
     if status.heard_anything() {
         Ok(())
     } else {
-        bail!("neither lake, Kafka nor MySQL could be asked; the warnings say why")
+        Problem::new("neither lake, Kafka nor MySQL could be asked")
+            .fix("the warnings say why")
+            .err()
     }
 }
 
 fn write_page(path: &Path, page: &str) -> Result<()> {
     if path.file_name().is_none() {
-        return Err(usage(format!("--html {}: name a file", path.display())));
+        return Problem::usage(format!("--html {} names no file", path.display()))
+            .fix("name a file")
+            .err();
     }
     replace(path, page, None).with_context(|| format!("writing the page {}", path.display()))
 }

@@ -1,15 +1,24 @@
-//! `lakectl lake --verify`: the lake against its own ledger.
+//! `lakectl lake --verify`: the lake against its own ledger, and, where Kafka answers, whether its topics are still the same.
 
 use anyhow::Result;
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::cli::DrainArgs;
 use crate::config::{Kind, Settings};
+use crate::kafka::{Client, Limits};
+use crate::lake::layout::paths::topic_folder;
 use crate::lake::{Lake, Verified};
 use crate::locked::Locked;
-use crate::report::{Report, TargetReport, TopicReport, VerifyReport};
-use crate::run::select;
+use crate::problem::Problem;
+use crate::record::Progress;
+use crate::report::{Difference, Report, TargetReport, TopicReport, VerifyReport};
+use crate::run::{refused_logs, select};
 use crate::stop::Stop;
+
+/// How long Kafka may leave a question unanswered: a lake is verified without it.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Differences that stand on stderr; the report has all of them.
 const SHOWN_MAX: usize = 50;
@@ -23,6 +32,8 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
         &known.iter().map(String::as_str).collect::<Vec<_>>(),
         "the lake does not have",
     )?;
+    let progress = lake.progress_of(known.iter().filter(|topic| chosen(topic)));
+    let refused = refused(settings, &progress, report, stop);
     let mut shown = Vec::new();
     for topic in known.iter().filter(|topic| chosen(topic)) {
         if stop.signal().is_some() {
@@ -31,32 +42,28 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
         let line = verified(
             topic,
             stop.attempt(wait, |step| lake.verify(topic, &report.run_id, step, stop)),
+            refused.get(topic),
         );
         if let TargetReport::Verify(found) = &line.target {
-            shown.extend(
-                found
-                    .differences
-                    .iter()
-                    .map(|it| format!("{}: {}", it.path, it.what)),
-            );
+            let differs =
+                |it: &Difference| Problem::new(format!("{}: {}", it.path, it.what)).about_topic(topic);
+            shown.extend(found.differences.iter().map(differs));
         }
         report.topics.push(line);
     }
     if args.topics.is_empty() {
         let strangers = lake.homeless()?;
-        shown.extend(
-            strangers
-                .iter()
-                .map(|path| format!("{path}: no topic has it; move it out of the lake")),
-        );
+        let homeless =
+            |path: &String| Problem::new(format!("{path}: no topic has it")).fix("move it out of the lake");
+        shown.extend(strangers.iter().map(homeless));
         if !strangers.is_empty() {
             report.needs_attention();
         }
         report.outcome(&json!({ "strangers": strangers }));
     }
     let more = shown.len().saturating_sub(SHOWN_MAX);
-    for difference in shown.iter().take(SHOWN_MAX) {
-        report.warn(difference);
+    for difference in shown.into_iter().take(SHOWN_MAX) {
+        report.warn_of(difference);
     }
     if more > 0 {
         report.warn(format!("and {more} more; --json lists them all"));
@@ -64,11 +71,44 @@ pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report
     Ok(())
 }
 
-fn verified(topic: &str, found: Verified) -> TopicReport {
+/// The topics that Kafka has, but no longer as the lake has read them.
+fn refused(
+    settings: &Settings,
+    progress: &BTreeMap<String, Progress>,
+    report: &mut Report,
+    stop: &Stop,
+) -> BTreeMap<String, Problem> {
+    let limits = Limits {
+        silence_max: settings.kafka.timeout,
+        stop: stop.clone(),
+        ..Limits::default()
+    };
+    let asked = Client::new(&settings.kafka, "lake").and_then(|client| {
+        let client = client.stopped_by(stop).answering_within(ANSWER_TIMEOUT);
+        refused_logs(&client, progress, &limits)
+    });
+    asked.unwrap_or_else(|error| {
+        let error = Problem::of(&error);
+        report.warn_of(Problem {
+            what: format!(
+                "the lake was not compared with Kafka, which may have lost the end of a topic: {}",
+                error.what
+            ),
+            ..error
+        });
+        BTreeMap::new()
+    })
+}
+
+fn verified(topic: &str, found: Verified, refused: Option<&Problem>) -> TopicReport {
     let line = |kind, found| TopicReport::new(topic, kind, TargetReport::Verify(found));
     let unseen = || line(Kind::Stream, VerifyReport::default());
     match found {
-        Ok(Locked::Ours((kind, found))) => {
+        Ok(Locked::Ours((kind, mut found))) => {
+            found.differences.extend(refused.map(|problem| Difference {
+                path: topic_folder(kind, topic),
+                what: problem.in_place_of(topic).to_string(),
+            }));
             let differs = !found.differences.is_empty();
             let mut line = line(kind, found);
             if differs {

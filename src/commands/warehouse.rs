@@ -5,7 +5,6 @@ use anyhow::Result;
 use super::drain_options;
 use crate::cli::{Common, WarehouseArgs};
 use crate::config::Overrides;
-use crate::exit::usage;
 use crate::kafka::Client;
 use crate::problem::Problem;
 use crate::report::{Report, TargetReport, WarehouseReport};
@@ -21,10 +20,12 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
     let settings = super::settings(common, &overrides)?;
     let database = super::database(&settings)?;
     if let Some((one, other)) = settings.topics_of_one_table() {
-        return Err(usage(format!(
-            "topics {} and {} would both fill table `{}`, each with rows of its own: set warehouse.table of one of them",
+        return Problem::usage(format!(
+            "topics {} and {} would both fill table `{}`, each with rows of its own",
             one.name, other.name, one.table
-        )));
+        ))
+        .fix("set warehouse.table of one of them")
+        .err();
     }
     let mut options = drain_options::run_options(common, &args.drain, &settings, report, stop)?;
     options.rebuild = args.rebuild.then_some(RebuildRequest::Tables);

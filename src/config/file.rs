@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use toml::de::DeTable;
 
+use super::topic_heading;
 use crate::problem::Problem;
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -57,6 +59,7 @@ pub(super) struct TopicSection {
     #[serde(default)]
     pub key: KeySection,
     pub window: Option<WindowSection>,
+    pub timestamp_unit: Option<super::TimeUnit>,
     #[serde(default)]
     pub lake: TopicLake,
     #[serde(default)]
@@ -93,6 +96,7 @@ pub(super) struct TopicLake {
     pub enabled: Option<bool>,
     pub retention: Option<String>,
     pub partition_time: Option<String>,
+    pub timestamp_unit: Option<super::TimeUnit>,
     pub history: Option<bool>,
 }
 
@@ -102,6 +106,7 @@ pub(super) struct TopicWarehouse {
     pub enabled: Option<bool>,
     pub table: Option<String>,
     pub columns: BTreeMap<String, String>,
+    pub timestamp_unit: Option<super::TimeUnit>,
     pub retention: Option<RowRetentionSection>,
     pub strict: Option<bool>,
 }
@@ -116,13 +121,52 @@ pub(super) struct RowRetentionSection {
 /// Parses a file; an error names the line and, for an unknown key, the closest known one.
 pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<File> {
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| {
-            1 + text[..span.start.min(text.len())].matches('\n').count()
-        });
-        let problem = explain(error.message());
+        let (problem, at) = match unquoted_topic(text) {
+            Some((name, at)) => (unquoted(&name), at),
+            None => (
+                explain(error.message()),
+                error.span().map_or(0, |span| span.start),
+            ),
+        };
+        let line = 1 + text[..at.min(text.len())].matches('\n').count();
         let what = format!("{}:{line}: {}", path.display(), problem.what);
         Problem { what, ..problem }.into()
     })
+}
+
+/// A topic whose name has dots and no quotes, so that TOML reads it as tables within tables, and where it stands. No table
+/// within a topic's has a `kind`, except that a record may have a field of that name.
+fn unquoted_topic(text: &str) -> Option<(String, usize)> {
+    let file = DeTable::parse(text).ok()?;
+    let (_, topics) = file
+        .get_ref()
+        .iter()
+        .find(|(name, _)| name.get_ref() == "topics")?;
+    topics.get_ref().as_table()?.iter().find_map(|(name, topic)| {
+        let (rest, at) = with_kind(topic.get_ref().as_table()?)?;
+        Some((format!("{}.{rest}", name.get_ref()), at))
+    })
+}
+
+fn with_kind(table: &DeTable<'_>) -> Option<(String, usize)> {
+    table.iter().find_map(|(name, value)| {
+        let inner = value.get_ref().as_table()?;
+        if inner.iter().any(|(key, _)| key.get_ref() == "kind") {
+            return Some((name.get_ref().to_string(), name.span().start));
+        }
+        if name.get_ref() == "warehouse" {
+            return None;
+        }
+        let (rest, at) = with_kind(inner)?;
+        Some((format!("{}.{rest}", name.get_ref()), at))
+    })
+}
+
+fn unquoted(name: &str) -> Problem {
+    Problem::usage(format!(
+        "[topics.{name}] is not the topic `{name}`: TOML reads a dot as a table within a table"
+    ))
+    .fix(format!("quote the name: {}", topic_heading(name)))
 }
 
 /// Puts serde's messages into the words of the configuration. They read: unknown field `x`, expected one of `a`, `b`; and:
@@ -146,10 +190,8 @@ fn explain(message: &str) -> Problem {
     let mut quoted = rest.split('`');
     let unknown = quoted.next().unwrap_or_default();
     let known: Vec<&str> = quoted.skip(1).step_by(2).collect();
-    let fix = match closest(unknown, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("known here: {}", known.join(", ")),
-    };
+    let fix = did_you_mean(unknown, known.iter().copied())
+        .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
     Problem::usage(format!("unknown key `{unknown}`")).fix(fix)
 }
 
@@ -164,9 +206,9 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// [`closest`] as the end of an error about an unknown name; empty if no known name is like it.
-pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    closest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
+/// [`closest`] as the advice of a problem with an unknown name.
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    closest(name, known).map(|near| format!("did you mean `{near}`?"))
 }
 
 #[cfg(test)]
@@ -190,6 +232,35 @@ mod tests {
             "{message}"
         );
         assert!(error("[lak]\n").contains("did you mean `lake`?"));
+    }
+
+    #[test]
+    fn a_name_with_dots_wants_quotes() {
+        for (text, name, line) in [
+            ("[topics.a.b]\nkind = \"stream\"\n", "a.b", 1),
+            (
+                "[topics.a]\nkind = \"table\"\n[topics.a.b.c-d]\nkind = \"table\"\n",
+                "a.b.c-d",
+                3,
+            ),
+            ("[topics]\na.key = { kind = \"stream\" }\n", "a.key", 2),
+            ("[topics]\nb.a.kind = \"stream\"\n", "b.a", 2),
+        ] {
+            let message = error(text);
+            assert!(
+                message.starts_with(&format!("lakectl.toml:{line}: [topics.{name}] ")),
+                "{message}"
+            );
+            assert!(
+                message.ends_with(&format!("; quote the name: [topics.\"{name}\"]")),
+                "{message}"
+            );
+        }
+        let quoted = parse("[topics.\"a.b\"]\nkind = \"stream\"\n", Path::new("lakectl.toml"));
+        assert!(quoted.unwrap().topics.contains_key("a.b"));
+        // A record may have a field of any name.
+        let field = error("[topics.a]\nkind = \"table\"\nwarehouse.columns.kind = \"k\"\nx = 1\n");
+        assert!(field.contains("unknown key `x`"), "{field}");
     }
 
     #[test]

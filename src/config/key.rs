@@ -66,6 +66,13 @@ pub struct KeySchema {
     pub window: Option<Window>,
 }
 
+impl KeySchema {
+    /// Whether no record has a key.
+    pub fn is_always_null(&self) -> bool {
+        self.format == KeyFormat::None
+    }
+}
+
 impl Default for KeySchema {
     fn default() -> Self {
         KeySchema {

@@ -6,6 +6,7 @@ mod key;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod time_unit;
 mod topic;
 pub mod units;
 mod warehouse;
@@ -23,7 +24,8 @@ pub use file::{closest, did_you_mean};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
 pub use secret::Secret;
-pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name};
+pub use time_unit::TimeUnit;
+pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
 pub use units::Retention;
 pub use warehouse::{Database, TlsMode};
 
@@ -176,7 +178,7 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<
             lake.retention,
             file.warehouse.strict.unwrap_or(false),
         )
-        .with_context(|| format!("{named}: [topics.{}]", name.escape_debug()))?;
+        .with_context(|| format!("{named}: {}", topic_heading(&name.escape_debug().to_string())))?;
         topics.insert(name.clone(), topic);
     }
     Ok(Settings {

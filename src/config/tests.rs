@@ -124,7 +124,9 @@ strict = false
 [topics.S]
 kind = "stream"
 lake.retention = "6mo"
+timestamp_unit = "us"
 lake.partition_time = "field:at"
+lake.timestamp_unit = "s"
 [topics.T]
 kind = "table"
 key.format = "string"
@@ -134,6 +136,7 @@ window.size = "5m"
 lake.history = true
 warehouse.table = "t"
 warehouse.enabled = true
+warehouse.timestamp_unit = "s"
 warehouse.retention.column = "at"
 warehouse.retention.keep = "7d"
 "#;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
-use super::{KeyFormat, KeySchema, Kind, Retention, Window, file, units};
+use super::{KeyFormat, KeySchema, Kind, Retention, TimeUnit, Window, file, units};
 use crate::exit::usage;
 use crate::problem::Problem;
 
@@ -16,6 +16,8 @@ pub struct Topic {
     /// None keeps for ever.
     pub lake_retention: Option<Retention>,
     pub partition_time: PartitionTime,
+    /// The unit of the numbers by which its days go.
+    pub lake_unit: TimeUnit,
     /// Whether a table keeps its last snapshot of each day.
     pub history: bool,
     /// Only tables go to the warehouse.
@@ -24,6 +26,8 @@ pub struct Topic {
     pub table: String,
     /// Name in the record -> MySQL column, where they differ.
     pub columns: BTreeMap<String, String>,
+    /// The unit of numbers that fill MySQL's columns for times.
+    pub warehouse_unit: TimeUnit,
     pub row_retention: Option<RowRetention>,
     /// A record field without a column is an error.
     pub strict: bool,
@@ -35,7 +39,7 @@ pub enum PartitionTime {
     Kafka,
     /// The window's start.
     Window,
-    /// A top-level field of the value: epoch milliseconds or ISO 8601.
+    /// A field of the value: a number since 1970, or ISO 8601. A dot leads into an object.
     Field(String),
 }
 
@@ -67,10 +71,12 @@ impl Topic {
             lake_enabled: true,
             lake_retention,
             partition_time: PartitionTime::Kafka,
+            lake_unit: TimeUnit::default(),
             history: false,
             warehouse_enabled: kind == Kind::Table,
             table: name.to_lowercase(),
             columns: BTreeMap::new(),
+            warehouse_unit: TimeUnit::default(),
             row_retention: None,
             strict: false,
         })
@@ -89,6 +95,15 @@ pub fn check_topic_name(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// The heading of the topic's entry in the configuration. TOML reads a bare dot as a table within a table.
+pub fn topic_heading(name: &str) -> String {
+    if name.contains('.') {
+        format!("[topics.\"{name}\"]")
+    } else {
+        format!("[topics.{name}]")
+    }
+}
+
 pub(super) fn from_file(
     name: &str,
     file: &file::TopicSection,
@@ -102,6 +117,7 @@ pub(super) fn from_file(
         topic.lake_retention = units::retention(text).context("lake.retention")?;
     }
     topic.partition_time = partition_time(file)?;
+    units_of_times(&mut topic, file)?;
     topic.history = file.lake.history.unwrap_or(false);
     if topic.history && topic.kind == Kind::Stream {
         return Problem::usage("lake.history is for tables: a stream keeps its history anyway")
@@ -116,6 +132,7 @@ fn warehouse(topic: &mut Topic, file: &file::TopicWarehouse, strict: bool) -> Re
     if topic.kind == Kind::Stream {
         if file.enabled == Some(true)
             || file.table.is_some()
+            || file.timestamp_unit.is_some()
             || !file.columns.is_empty()
             || file.retention.is_some()
         {
@@ -247,6 +264,24 @@ fn partition_time(file: &file::TopicSection) -> Result<PartitionTime> {
     }
 }
 
+/// Each target may have a unit of its own: Kafka's timestamps are mostly milliseconds, whatever the fields hold.
+fn units_of_times(topic: &mut Topic, file: &file::TopicSection) -> Result<()> {
+    let whole = file.timestamp_unit.unwrap_or_default();
+    topic.warehouse_unit = file.warehouse.timestamp_unit.unwrap_or(whole);
+    topic.lake_unit = file.lake.timestamp_unit.unwrap_or(whole);
+    if topic.partition_time == PartitionTime::Window {
+        if file.lake.timestamp_unit.is_some() {
+            return Problem::usage(
+                "lake.timestamp_unit is given, but the days go by windows, whose bounds are milliseconds",
+            )
+            .fix("leave it out")
+            .err();
+        }
+        topic.lake_unit = TimeUnit::default();
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Overrides, tests::load_text};
@@ -281,10 +316,45 @@ mod tests {
             "kind = \"table\"\nwindow = { type = \"tumbling\", size = \"0s\" }\n",
             "kind = \"table\"\nlake.partition_time = \"window\"\n",
             "kind = \"table\"\nlake.partition_time = \"field:\"\n",
+            "kind = \"stream\"\ntimestamp_unit = \"sec\"\n",
+            "kind = \"stream\"\nwarehouse.timestamp_unit = \"s\"\n",
+            "kind = \"table\"\nwindow = { type = \"session\" }\nlake = { partition_time = \"window\", timestamp_unit = \"s\" }\n",
         ] {
             let error = topic(entry).unwrap_err();
             assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE, "{entry}");
         }
+    }
+
+    #[test]
+    fn a_unit_is_for_both_targets_unless_one_has_its_own() {
+        use TimeUnit::{Ms, Ns, S, Us};
+        for (entry, lake, warehouse) in [
+            ("", Ms, Ms),
+            ("timestamp_unit = \"s\"\n", S, S),
+            ("timestamp_unit = \"s\"\nlake.timestamp_unit = \"ms\"\n", Ms, S),
+            (
+                "timestamp_unit = \"us\"\nwarehouse.timestamp_unit = \"ns\"\n",
+                Us,
+                Ns,
+            ),
+            (
+                "timestamp_unit = \"s\"\nwindow = { type = \"session\" }\nlake.partition_time = \"window\"\n",
+                Ms,
+                S,
+            ),
+        ] {
+            let topic = topic(&format!("kind = \"table\"\n{entry}")).unwrap();
+            assert_eq!(
+                (topic.lake_unit, topic.warehouse_unit),
+                (lake, warehouse),
+                "{entry}"
+            );
+        }
+        let error = topic("kind = \"table\"\ntimestamp_unit = \"sec\"\n").unwrap_err();
+        assert!(
+            format!("{error:#}").contains("`s`, `ms`, `us`, `ns`"),
+            "{error:#}"
+        );
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl<'t> Fields<'t> {
     /// # Errors
     /// The text is not an object, or not JSON to its end.
     pub(super) fn read(object: &'t str) -> Result<Fields<'t>, Reason> {
-        let fields = all(object).map_err(Reason::from)?;
+        let fields = all(object)?;
         Ok(Fields(FieldSource::Read(fields.into_iter())))
     }
 }
@@ -81,9 +81,9 @@ impl<'t> Iterator for Fields<'t> {
 ///
 /// # Errors
 /// The text is not an object, or not JSON to its end.
-pub fn all(object: &str) -> Result<Vec<(Cow<'_, str>, &str)>, String> {
+pub fn all(object: &str) -> Result<Vec<(Cow<'_, str>, &str)>, Reason> {
     let mut fields = Vec::new();
-    each(object, &mut |name, raw| fields.push((name, raw))).map_err(|e| e.to_string())?;
+    each(object, &mut |name, raw| fields.push((name, raw)))?;
     Ok(fields)
 }
 
@@ -98,6 +98,30 @@ pub fn each<'t>(
     let mut json = serde_json::Deserializer::from_str(object);
     json.deserialize_map(Each(visit))?;
     json.end()
+}
+
+/// The raw value at `path`: of the field of this name, or else, where a dot divides the path, of a field of an object.
+/// Names compare without case, but the very name comes first; of several the last counts. Arrays are not entered.
+pub fn at_path<'t>(fields: &[(Cow<'t, str>, &'t str)], path: &str) -> Option<&'t str> {
+    named(fields, path).or_else(|| {
+        path.match_indices('.').find_map(|(dot, _)| {
+            let object = named(fields, &path[..dot])?.trim_ascii_start();
+            let inner = all(object).ok()?;
+            at_path(&inner, &path[dot + 1..])
+        })
+    })
+}
+
+fn named<'t>(fields: &[(Cow<'t, str>, &'t str)], name: &str) -> Option<&'t str> {
+    let fields = || fields.iter().rev();
+    let found = fields().find(|(other, _)| other == name);
+    let found = found.or_else(|| fields().find(|(other, _)| is_same_name(other, name)));
+    found.map(|(_, raw)| *raw)
+}
+
+fn is_same_name(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+        || (!(one.is_ascii() && other.is_ascii()) && one.to_lowercase() == other.to_lowercase())
 }
 
 /// The text of a string, a number or a boolean; None for null, objects and arrays.

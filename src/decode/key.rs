@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::config::{KeyFormat, KeySchema, Window};
-use crate::json::Checker;
+use crate::json::{Checker, Reason};
 
 /// A window's start and end, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub enum DecodedKey<'a> {
     },
     /// A key that does not fit the configured format: the reason, and its bytes.
     Undecodable {
-        reason: Cow<'static, str>,
+        reason: Reason,
         bytes: Cow<'a, [u8]>,
     },
 }
@@ -62,11 +62,9 @@ impl KeySchema {
         }
     }
 
-    fn decode_bytes<'a>(&self, checker: &mut Checker, bytes: &'a [u8]) -> Result<Key<'a>, Cow<'static, str>> {
-        let text = || {
-            std::str::from_utf8(bytes)
-                .map_err(|e| Cow::from(format!("key: not UTF-8 at byte {}", e.valid_up_to())))
-        };
+    fn decode_bytes<'a>(&self, checker: &mut Checker, bytes: &'a [u8]) -> Result<Key<'a>, Reason> {
+        let text =
+            || std::str::from_utf8(bytes).map_err(|e| Reason::at_byte("key: not UTF-8", e.valid_up_to()));
         match self.format {
             KeyFormat::String => Ok(Key::Text(text()?.into())),
             KeyFormat::Int => Ok(Key::Int(i32::from_be_bytes(fixed(bytes, "int")?).into())),
@@ -77,7 +75,7 @@ impl KeySchema {
             },
             KeyFormat::Json => match checker.check(bytes) {
                 Ok(value) => Ok(Key::Json(value.text.into())),
-                Err(reason) => Err(format!("key: {reason}").into()),
+                Err(reason) => Err(reason.of_the("key")),
             },
             KeyFormat::Delimited => {
                 let fields = split_delimited(text()?, self.delimiter)?;
@@ -95,15 +93,15 @@ impl KeySchema {
     }
 }
 
-fn fixed<const N: usize>(bytes: &[u8], format: &str) -> Result<[u8; N], Cow<'static, str>> {
+fn fixed<const N: usize>(bytes: &[u8], format: &str) -> Result<[u8; N], Reason> {
     bytes
         .try_into()
         .map_err(|_| format!("key: {format} has {N} bytes, not {}", bytes.len()).into())
 }
 
 /// Time windows: key + start; sessions: key + end + start (kafka-streams' WindowKeySchema and SessionKeySchema).
-fn split_window(bytes: &[u8], window: Window) -> Result<(&[u8], WindowBounds), Cow<'static, str>> {
-    let short = || Cow::from("key: too short for the window that is configured");
+fn split_window(bytes: &[u8], window: Window) -> Result<(&[u8], WindowBounds), Reason> {
+    let short = || Reason::from("key: too short for the window that is configured");
     match window {
         Window::Time { size_ms } => {
             let (key, start) = bytes.split_last_chunk::<8>().ok_or_else(short)?;
@@ -131,14 +129,14 @@ fn split_window(bytes: &[u8], window: Window) -> Result<(&[u8], WindowBounds), C
 }
 
 /// The milliseconds of any real time start with two zero bytes. Other bytes are the text of a key without a window.
-fn window_ms(bytes: [u8; 8]) -> Result<i64, Cow<'static, str>> {
+fn window_ms(bytes: [u8; 8]) -> Result<i64, Reason> {
     if bytes[..2] != [0, 0] {
         return Err("key: does not end in a window; is the topic windowed at all?".into());
     }
     Ok(i64::from_be_bytes(bytes))
 }
 
-fn split_delimited(text: &str, delimiter: u8) -> Result<Vec<String>, Cow<'static, str>> {
+fn split_delimited(text: &str, delimiter: u8) -> Result<Vec<String>, Reason> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
@@ -323,7 +321,7 @@ mod tests {
                 match schema.decode(Some(&bytes)) {
                     DecodedKey::Null => prop_assert!(false, "bytes are not a null key"),
                     DecodedKey::Key { window: found, .. } => prop_assert_eq!(found.is_some(), window.is_some()),
-                    DecodedKey::Undecodable { reason, .. } => prop_assert!(reason.starts_with("key: ")),
+                    DecodedKey::Undecodable { reason, .. } => prop_assert!(reason.to_string().starts_with("key: ")),
                 }
                 prop_assert_eq!(schema.decode(None), DecodedKey::Null);
             }

@@ -2,6 +2,7 @@
 //! inference of types work on decoded records.
 
 pub mod fields;
+pub mod guess;
 pub mod key;
 pub mod line;
 mod shown_key;
@@ -13,13 +14,11 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use crate::config::KeySchema;
+pub use crate::json::Reason;
 use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
 pub use fields::{Field, Fields, Logical};
 use key::DecodedKey;
-
-/// Why something can't be read, in words.
-pub type Reason = Cow<'static, str>;
 
 /// A record, decoded once.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,7 +143,7 @@ impl Decoder {
                 })
             }
             Err(reason) => Body::Unreadable {
-                reason: reason.into(),
+                reason,
                 bytes: Cow::Borrowed(bytes),
             },
         }
@@ -194,20 +193,20 @@ impl<'a> Object<'a> {
 }
 
 impl Body<'_> {
-    /// The text of the field of exactly this name, as it was written. If an object is unreadable only because a name occurs
-    /// twice, the last field of that name counts.
-    pub fn field(&self, name: &str) -> Option<Cow<'_, str>> {
+    /// The value at a path, as it was written, see [`fields::at_path`]. An object may be unreadable only because a name occurs
+    /// twice.
+    pub fn field(&self, path: &str) -> Option<&str> {
         match self {
             Body::Object(object) => {
-                let mut fields = object.fields().ok()?;
-                fields
-                    .find(|field| field.name == name)
-                    .map(|field| field.raw.into())
+                let exact = object.fields().ok()?.find(|field| field.name == path);
+                exact.map(|field| field.raw).or_else(|| {
+                    let fields: Vec<_> = object.fields().ok()?.map(|f| (f.name, f.raw)).collect();
+                    fields::at_path(&fields, path)
+                })
             }
             Body::Unreadable { bytes, .. } => {
-                let fields: serde_json::Map<String, serde_json::Value> =
-                    serde_json::from_slice(bytes).ok()?;
-                fields.get(name).map(|value| value.to_string().into())
+                let fields = fields::all(std::str::from_utf8(bytes).ok()?).ok()?;
+                fields::at_path(&fields, path)
             }
             Body::Tombstone | Body::Other(_) => None,
         }

@@ -6,7 +6,7 @@
 mod outcome;
 mod scope;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use std::time::Duration;
 
 use crate::audit::{CommandLine, Trail, TrailPlace};
@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::exit;
 use crate::lake::{Lake, LakeHits};
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::purge::confirm;
 use crate::report::Report;
 use crate::stop::Stop;
@@ -167,7 +168,8 @@ fn register(
     }
     if let Some(warehouse) = &scope.warehouse {
         warehouse.register(suggested, &entries).context(
-            "nothing was erased yet, but drains into the lake leave the subjects out already; run again",
+            Problem::new("nothing was erased yet, but drains into the lake leave the subjects out already")
+                .fix("run again"),
         )?;
     }
     Ok(())
@@ -227,7 +229,7 @@ fn erase_warehouse(
 /// Reports what was found and done, and what a person still has to do.
 fn settle(report: &mut Report, outcome: ErasureOutcome) -> Result<()> {
     for warning in outcome.warnings(report.dry_run) {
-        report.warn(warning);
+        report.warn_of(warning);
     }
     report.exit_code = exit::worst([report.exit_code, outcome.exit_code()]);
     let failures = outcome.failures();
@@ -235,9 +237,8 @@ fn settle(report: &mut Report, outcome: ErasureOutcome) -> Result<()> {
     if failures.is_empty() {
         Ok(())
     } else {
-        Err(anyhow!(
-            "not everything could be erased: {}; repair that and run the same again",
-            failures.join("; ")
-        ))
+        Problem::new(format!("not everything could be erased: {}", failures.join("; ")))
+            .fix("repair that and run the same again")
+            .err()
     }
 }

@@ -8,6 +8,7 @@ use super::ErasureRequest;
 use crate::config::{Kind, Settings, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::lake::Lake;
+use crate::problem::Problem;
 use crate::run::select;
 use crate::subjects::subject::Subject;
 use crate::target::TargetKind;
@@ -166,8 +167,9 @@ fn check_known(topic: &str, known: &BTreeSet<String>) -> Result<()> {
     if known.contains(topic) {
         return Ok(());
     }
-    let hint = did_you_mean(topic, known.iter().map(String::as_str));
-    Err(usage(format!(
-        "topic {topic} is neither in the lake, nor in the warehouse, nor configured{hint}"
-    )))
+    Problem::usage(format!(
+        "topic {topic} is neither in the lake, nor in the warehouse, nor configured"
+    ))
+    .fix_if_known(did_you_mean(topic, known.iter().map(String::as_str)))
+    .err()
 }

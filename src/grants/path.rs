@@ -2,10 +2,12 @@
 
 use crate::exit::usage;
 use crate::lake::layout::paths::HOME;
+use crate::problem::Problem;
 use anyhow::Result;
 
 /// The lake root itself.
 pub(super) const ROOT: &str = ".";
+const ROOT_IS: &str = "the lake root itself is `.`";
 /// The length of user_permissions.folder_path, in characters.
 const CHARS_MAX: usize = 512;
 /// The length of a file name, in bytes.
@@ -18,7 +20,7 @@ const NAME_BYTES_MAX: usize = 255;
 pub fn normalise(text: &str) -> Result<String> {
     let shown = text.escape_debug();
     if text.is_empty() {
-        return Err(usage("the path is empty; the lake root itself is `.`"));
+        return Problem::usage("the path is empty").fix(ROOT_IS).err();
     }
     if text.chars().any(char::is_control) {
         return Err(usage(format!("path `{shown}`: control characters are refused")));
@@ -28,9 +30,11 @@ pub fn normalise(text: &str) -> Result<String> {
         .filter(|name| !name.is_empty() && *name != ".")
         .collect();
     if text.starts_with('/') {
-        return Err(usage(format!(
-            "path `{shown}`: paths are relative to the lake root, like streams/TRANSACTIONS_FLAT; the root itself is `.`"
-        )));
+        return Problem::usage(format!(
+            "path `{shown}`: paths are relative to the lake root, like streams/TRANSACTIONS_FLAT"
+        ))
+        .fix(ROOT_IS)
+        .err();
     }
     if names.contains(&"..") {
         return Err(usage(format!("path `{shown}`: `..` is refused")));

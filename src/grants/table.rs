@@ -1,13 +1,14 @@
 //! Reads, sets and revokes rows of user_permissions. Each change has an entry in the audit trail.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use mysql::Conn;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Transaction};
 
 use super::{GrantChange, Permission, Rule, path};
 use crate::audit::{CommandLine, Entry};
 use crate::config::Database;
 use crate::exit::usage;
+use crate::problem::Problem;
 use crate::warehouse::Session;
 
 const TABLE: &str = "user_permissions";
@@ -20,10 +21,9 @@ pub fn open(database: &Database) -> Result<Session> {
     for column in ["user_id", "folder_path"] {
         match session.collation(TABLE, column)? {
             None => {
-                return Err(usage(format!(
-                    "database `{}` has no table `{TABLE}` yet; run: lakectl init-db",
-                    database.name
-                )));
+                return Problem::usage(format!("database `{}` has no table `{TABLE}` yet", database.name))
+                    .fix("run: lakectl init-db")
+                    .err();
             }
             Some(collation) if collation == "utf8mb4_0900_bin" || collation.contains("nopad_bin") => {}
             Some(collation) => {
@@ -32,10 +32,13 @@ pub fn open(database: &Database) -> Result<Session> {
                 } else {
                     "utf8mb4_0900_bin"
                 };
-                return Err(usage(format!(
-                    "column {column} of `{TABLE}` compares by {collation}, which takes different names for the same; \
-                     run: ALTER TABLE `{TABLE}` CONVERT TO CHARACTER SET utf8mb4 COLLATE {exact}"
-                )));
+                return Problem::usage(format!(
+                    "column {column} of `{TABLE}` compares by {collation}, which takes different names for the same"
+                ))
+                .fix(format!(
+                    "run: ALTER TABLE `{TABLE}` CONVERT TO CHARACTER SET utf8mb4 COLLATE {exact}"
+                ))
+                .err();
             }
         }
     }
@@ -85,7 +88,7 @@ pub fn set(
     run_id: &str,
     dry_run: bool,
 ) -> Result<(GrantChange, Option<Entry>)> {
-    let change = |transaction: &mut Transaction<'_>| {
+    let change = |transaction: &mut Conn| {
         let rows = rows_on(transaction, user, path, path)?;
         let change = GrantChange::new(user, path, effective(&rows), Some(permission), rows.len() > 1);
         if !change.changed || dry_run {
@@ -112,7 +115,7 @@ pub fn revoke(
     run_id: &str,
     dry_run: bool,
 ) -> Result<(GrantChange, Option<Entry>)> {
-    let change = |transaction: &mut Transaction<'_>| {
+    let change = |transaction: &mut Conn| {
         let normal = path::normalise(text);
         let path = normal.as_deref().unwrap_or(text);
         let rows = rows_on(transaction, user, path, text)?;
@@ -138,12 +141,7 @@ fn was_committed(conn: &mut Conn, (_, entry): &(GrantChange, Option<Entry>)) -> 
 }
 
 /// Reads and locks the user's rows whose path means `path` or is spelled `text`.
-fn rows_on(
-    transaction: &mut Transaction<'_>,
-    user: &str,
-    path: &str,
-    text: &str,
-) -> Result<Vec<(String, Permission)>> {
+fn rows_on(transaction: &mut Conn, user: &str, path: &str, text: &str) -> Result<Vec<(String, Permission)>> {
     let rows: Vec<(String, String)> = transaction
         .exec(
             "SELECT folder_path, COALESCE(CAST(permission AS CHAR), 'none') FROM user_permissions \
@@ -162,7 +160,7 @@ fn effective(rows: &[(String, Permission)]) -> Option<Permission> {
     rows.iter().map(|(_, permission)| *permission).min()
 }
 
-fn delete(transaction: &mut Transaction<'_>, user: &str, rows: &[(String, Permission)]) -> Result<()> {
+fn delete(transaction: &mut Conn, user: &str, rows: &[(String, Permission)]) -> Result<()> {
     for (path, _) in rows {
         transaction
             .exec_drop(
@@ -171,18 +169,15 @@ fn delete(transaction: &mut Transaction<'_>, user: &str, rows: &[(String, Permis
             )
             .context("deleting from user_permissions")?;
         if transaction.affected_rows() != 1 {
-            bail!("a row of user_permissions changed meanwhile; run again");
+            return Problem::new("a row of user_permissions changed meanwhile")
+                .fix("run again")
+                .err();
         }
     }
     Ok(())
 }
 
-fn record(
-    transaction: &mut Transaction<'_>,
-    command: &str,
-    run_id: &str,
-    change: &GrantChange,
-) -> Result<Entry> {
+fn record(transaction: &mut Conn, command: &str, run_id: &str, change: &GrantChange) -> Result<Entry> {
     let detail = serde_json::to_value(change)?;
     let entry = Entry::new(command, CommandLine::of_process(), run_id, detail);
     entry.to_database(transaction)?;

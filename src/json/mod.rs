@@ -1,6 +1,7 @@
 //! Checks JSON values. A value is readable if every reader downstream accepts it: RFC 8259, UTF-8, at most 127 levels, no
 //! lone surrogate, no number that a double can't hold, and no top-level name twice, not even if only case differs.
 
+mod reason;
 mod scan;
 
 use serde::Deserializer;
@@ -9,9 +10,11 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
+pub use reason::Reason;
+
 /// The value without whitespace around it, or what is wrong with it and where.
 #[cfg(test)]
-pub fn check(bytes: &[u8]) -> Result<&str, String> {
+pub fn check(bytes: &[u8]) -> Result<&str, Reason> {
     Checker::default().check(bytes).map(|value| value.text)
 }
 
@@ -65,7 +68,7 @@ impl Checker {
     ///
     /// # Errors
     /// The first thing that a reader would refuse.
-    pub fn check<'a>(&mut self, bytes: &'a [u8]) -> Result<Readable<'a>, String> {
+    pub fn check<'a>(&mut self, bytes: &'a [u8]) -> Result<Readable<'a>, Reason> {
         self.read(bytes, None)
     }
 
@@ -77,7 +80,7 @@ impl Checker {
         &mut self,
         bytes: &'a [u8],
         fields: &mut Vec<FieldPlace>,
-    ) -> Result<Readable<'a>, String> {
+    ) -> Result<Readable<'a>, Reason> {
         self.read(bytes, Some(fields))
     }
 
@@ -85,9 +88,9 @@ impl Checker {
         &mut self,
         bytes: &'a [u8],
         mut fields: Option<&mut Vec<FieldPlace>>,
-    ) -> Result<Readable<'a>, String> {
-        let whole = simdutf8::compat::from_utf8(bytes)
-            .map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to()))?;
+    ) -> Result<Readable<'a>, Reason> {
+        let whole =
+            simdutf8::compat::from_utf8(bytes).map_err(|e| Reason::at_byte("not UTF-8", e.valid_up_to()))?;
         let text = whole.trim_matches([' ', '\t', '\n', '\r']);
         if let Some(fields) = &mut fields {
             fields.clear();
@@ -106,9 +109,7 @@ impl Checker {
             checker: self,
             shape: &mut shape,
         };
-        json.deserialize_any(top)
-            .and_then(|()| json.end())
-            .map_err(|e| e.to_string())?;
+        json.deserialize_any(top).and_then(|()| json.end())?;
         Ok(Readable {
             text,
             shape,

@@ -7,5 +7,5 @@ mod read;
 pub use client::settings::TopicSettings;
 pub use client::survey::Leadership;
 pub use client::{Client, TopicList};
-pub use plan::{Accept, From, PartitionOffsets, plan};
+pub use plan::{Accept, From, LogChanges, PartitionOffsets, difference, is_renamed, plan};
 pub use read::{Limits, ReadOutcome, Reading};

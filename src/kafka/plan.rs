@@ -38,23 +38,36 @@ pub enum From {
     },
 }
 
+/// How a log differs below the progress from what was read there: it lost its end, and has grown again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogChange {
+    /// Another record stands at this offset.
+    Another(i64),
+    /// A record stands at this offset, where there was none.
+    Additional(i64),
+}
+
+/// Kafka partition -> how its log has changed; the others are as they were, as far as anybody looked.
+pub type LogChanges = BTreeMap<i32, LogChange>;
+
 /// Plans the ranges of one topic.
 ///
 /// # Errors
-/// Kafka has deleted records that were never read, or the topic was created again, unless `accept` says to go on.
+/// Kafka has deleted records that were never read, or the topic was created again or lost its end, unless `accept` says to go on.
 pub fn plan(
     topic: &str,
     offsets: &[PartitionOffsets],
     topic_id: Option<&str>,
     progress: &Progress,
+    changes: &LogChanges,
     from: &From,
     accept: Accept,
 ) -> Result<DrainPlan> {
-    let generation = generation(topic, offsets, topic_id, progress, accept)?;
+    let generation = generation(topic, offsets, topic_id, progress, changes, accept)?;
     // The old offsets mean nothing in a topic that was created again.
     let is_anew = generation != progress.generation.max(1);
     let known = if is_anew {
-        restart(offsets, topic_id, progress)
+        restart(offsets, topic_id, progress, changes)
     } else {
         progress.next.clone()
     };
@@ -80,6 +93,10 @@ pub fn plan(
             });
         }
         let start = start.max(at.low);
+        let last = progress.last.get(&at.partition);
+        if let Some(&last) = last.filter(|last| known.contains_key(&at.partition) && last.offset >= at.low) {
+            plan.last.insert(at.partition, last);
+        }
         plan.held += (at.high - at.stable_end).max(0).unsigned_abs();
         plan.ranges.push(OffsetRange {
             partition: at.partition,
@@ -110,66 +127,115 @@ fn first_start(at: &PartitionOffsets, from: &From) -> i64 {
     }
 }
 
-/// The topic's generation, one more if it was deleted and created again. Its id shows that; without ids only an end below the
-/// progress does.
+/// The topic's generation, one more if it was deleted and created again, or lost its end. An id shows the first, and an end
+/// below the progress or a change of the log the second.
 fn generation(
     topic: &str,
     offsets: &[PartitionOffsets],
     topic_id: Option<&str>,
     progress: &Progress,
+    changes: &LogChanges,
     accept: Accept,
 ) -> Result<u32> {
     let current = progress.generation.max(1);
-    let renamed = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
-    let beyond = offsets.iter().find(|at| {
-        progress
-            .next
-            .get(&at.partition)
-            .is_some_and(|&next| next > at.high)
-    });
-    let vanished = progress
+    match difference(offsets, topic_id, progress, changes) {
+        None => Ok(current),
+        Some(_) if accept.recreated => Ok(current + 1),
+        Some(what) if is_renamed(topic_id, progress) => Err(recreated(topic, &what).into()),
+        Some(what) => Err(lost_end(topic, &what).into()),
+    }
+}
+
+/// How the topic differs from the one that was read, in words; None if it is the same.
+pub fn difference(
+    offsets: &[PartitionOffsets],
+    topic_id: Option<&str>,
+    progress: &Progress,
+    changes: &LogChanges,
+) -> Option<String> {
+    let is_there = |partition| offsets.iter().any(|at| at.partition == partition);
+    let beyond = offsets.iter().find(|at| is_beyond(at, progress));
+    let vanished = progress.next.keys().find(|&&partition| !is_there(partition));
+    let changed = changes.iter().next();
+    if is_renamed(topic_id, progress) {
+        Some("it has another topic id than the one that was drained before".to_owned())
+    } else if let Some(at) = beyond {
+        let (partition, end, next) = (at.partition, at.high, progress.next[&at.partition]);
+        Some(format!(
+            "Kafka partition {partition} ends at offset {end}, but {next} was reached before"
+        ))
+    } else if let Some(partition) = vanished {
+        Some(format!("Kafka partition {partition} is gone"))
+    } else {
+        changed.map(|(&partition, &change)| change.of(partition))
+    }
+}
+
+/// Whether Kafka has given the name to another topic.
+pub fn is_renamed(topic_id: Option<&str>, progress: &Progress) -> bool {
+    matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then)
+}
+
+/// Whether the progress lies past the end of the Kafka partition.
+fn is_beyond(at: &PartitionOffsets, progress: &Progress) -> bool {
+    progress
         .next
-        .keys()
-        .find(|&&p| !offsets.iter().any(|at| at.partition == p));
-    if !renamed && beyond.is_none() && vanished.is_none() {
-        return Ok(current);
-    }
-    if accept.recreated {
-        return Ok(current + 1);
-    }
-    let what = match (renamed, beyond, vanished) {
-        (true, ..) => "it has another topic id than the one that was drained before".to_owned(),
-        (_, Some(at), _) => format!(
-            "Kafka partition {} ends at offset {}, but {} was reached before",
-            at.partition, at.high, progress.next[&at.partition]
-        ),
-        (_, _, vanished) => format!(
-            "Kafka partition {} is gone",
-            vanished.copied().unwrap_or_default()
-        ),
-    };
+        .get(&at.partition)
+        .is_some_and(|&next| next > at.high)
+}
+
+fn recreated(topic: &str, what: &str) -> Problem {
     Problem::new(format!(
-        "it was deleted and created again, or Kafka lost its end: {what}; nothing was read"
+        "it was deleted and created again, or Kafka lost its end: {what}; nothing more was read"
     ))
     .about_topic(topic)
     .fix("run again with --accept-recreated to take it in from its start as a new topic")
-    .err()
 }
 
-/// Where a topic that was created again begins. With another id all records are new. With the same id Kafka lost the log's end,
-/// and the records below it were read already.
-fn restart(offsets: &[PartitionOffsets], topic_id: Option<&str>, progress: &Progress) -> BTreeMap<i32, i64> {
+/// The same where the topic may well be the one that was read, so that Kafka still has some of those records.
+pub(super) fn lost_end(topic: &str, what: &str) -> Problem {
+    recreated(topic, what).fix(
+        "run again with --accept-recreated to take it in from its start as a new topic; what Kafka kept of a stream is then in \
+         the lake twice",
+    )
+}
+
+impl LogChange {
+    /// The change of this Kafka partition, in words.
+    pub(super) fn of(self, partition: i32) -> String {
+        match self {
+            LogChange::Another(offset) => {
+                format!(
+                    "Kafka partition {partition} has another record at offset {offset} than the one that was read there"
+                )
+            }
+            LogChange::Additional(offset) => {
+                format!(
+                    "Kafka partition {partition} has a record at offset {offset}, where none was when it was read"
+                )
+            }
+        }
+    }
+}
+
+/// The progress that still counts in a topic that was created again. With another id all records are new. With the same id a
+/// Kafka partition that lost its end begins at its start: nobody knows from which offset on its records are others.
+fn restart(
+    offsets: &[PartitionOffsets],
+    topic_id: Option<&str>,
+    progress: &Progress,
+    changes: &LogChanges,
+) -> BTreeMap<i32, i64> {
     let same_topic = topic_id.is_some() && topic_id == progress.topic_id.as_deref();
     if !same_topic {
         return BTreeMap::new();
     }
+    let is_whole = |at: &&PartitionOffsets| !is_beyond(at, progress) && !changes.contains_key(&at.partition);
     let kept = |at: &PartitionOffsets| {
-        progress
-            .next
-            .get(&at.partition)
-            .map(|&next| (at.partition, next.min(at.high)))
+        let next = progress.next.get(&at.partition)?;
+        Some((at.partition, *next))
     };
-    offsets.iter().filter_map(kept).collect()
+    offsets.iter().filter(is_whole).filter_map(kept).collect()
 }
 
 fn lost(topic: &str, gaps: &[Gap]) -> anyhow::Error {
@@ -199,6 +265,7 @@ fn lost(topic: &str, gaps: &[Gap]) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::LastRecord;
 
     fn at(partition: i32, low: i64, stable_end: i64, high: i64) -> PartitionOffsets {
         PartitionOffsets {
@@ -214,8 +281,8 @@ mod tests {
         Progress {
             next: next.iter().copied().collect(),
             topic_id,
-            complete_ms: None,
             generation: 1,
+            ..Progress::default()
         }
     }
 
@@ -223,6 +290,7 @@ mod tests {
         plan.ranges.iter().map(|range| (range.start, range.end)).collect()
     }
 
+    const NONE: LogChanges = LogChanges::new();
     const NO: Accept = Accept {
         gap: false,
         recreated: false,
@@ -239,6 +307,7 @@ mod tests {
             &[at(0, 7, 10, 12), at(1, 0, 0, 0)],
             None,
             &Progress::default(),
+            &NONE,
             &From::Earliest,
             NO,
         );
@@ -255,6 +324,7 @@ mod tests {
             &[at(0, 8, 10, 10)],
             Some("a"),
             &progress,
+            &NONE,
             &From::Earliest,
             NO,
         )
@@ -265,6 +335,7 @@ mod tests {
             &[at(0, 8, 10, 10)],
             Some("a"),
             &progress,
+            &NONE,
             &From::Earliest,
             ALL,
         )
@@ -285,25 +356,25 @@ mod tests {
         let progress = progress(&[(0, 5)], "a");
         let both = [at(0, 0, 5, 5), at(1, 0, 3, 3)];
         assert_eq!(
-            ranges(&plan("t", &both, Some("a"), &progress, &From::Latest, NO).unwrap()),
+            ranges(&plan("t", &both, Some("a"), &progress, &NONE, &From::Latest, NO).unwrap()),
             [(5, 5), (0, 3)]
         );
         let trimmed = [at(0, 0, 5, 5), at(1, 2, 3, 3)];
-        assert!(plan("t", &trimmed, Some("a"), &progress, &From::Latest, NO).is_err());
+        assert!(plan("t", &trimmed, Some("a"), &progress, &NONE, &From::Latest, NO).is_err());
     }
 
     #[test]
     fn a_topic_made_anew_is_an_error_unless_accepted() {
         let progress = progress(&[(0, 5), (1, 5)], "a");
         let now = [at(0, 0, 9, 9), at(1, 0, 9, 9)];
-        let error = plan("t", &now, Some("b"), &progress, &From::Earliest, NO).unwrap_err();
+        let error = plan("t", &now, Some("b"), &progress, &NONE, &From::Earliest, NO).unwrap_err();
         assert!(error.to_string().contains("--accept-recreated"), "{error}");
-        let accepted = plan("t", &now, Some("b"), &progress, &From::Earliest, ALL).unwrap();
+        let accepted = plan("t", &now, Some("b"), &progress, &NONE, &From::Earliest, ALL).unwrap();
         assert_eq!(
             (accepted.generation, ranges(&accepted)),
             (2, vec![(0, 9), (0, 9)])
         );
-        let fewer = plan("t", &now[..1], Some("a"), &progress, &From::Earliest, NO);
+        let fewer = plan("t", &now[..1], Some("a"), &progress, &NONE, &From::Earliest, NO);
         assert!(
             fewer
                 .unwrap_err()
@@ -316,7 +387,7 @@ mod tests {
     fn an_answer_without_an_id_forgets_none() {
         let progress = progress(&[(0, 5)], "a");
         let id = |offsets, seen| {
-            let planned = plan("t", &[offsets], seen, &progress, &From::Earliest, ALL);
+            let planned = plan("t", &[offsets], seen, &progress, &NONE, &From::Earliest, ALL);
             planned.unwrap().topic_id
         };
         assert_eq!(id(at(0, 0, 9, 9), None).as_deref(), Some("a"));
@@ -325,13 +396,66 @@ mod tests {
         assert_eq!(id(at(0, 0, 4, 4), None), None);
     }
 
+    /// Since then it may have grown: below its new end are records that nobody has taken.
     #[test]
-    fn a_log_that_lost_its_end_is_taken_on_from_there() {
-        let progress = progress(&[(0, 5)], "a");
-        let now = [at(0, 0, 4, 4)];
-        assert!(plan("t", &now, Some("a"), &progress, &From::Earliest, NO).is_err());
-        let accepted = plan("t", &now, Some("a"), &progress, &From::Earliest, ALL).unwrap();
-        assert_eq!((accepted.generation, ranges(&accepted)), (2, vec![(4, 4)]));
+    fn a_log_that_lost_its_end_is_taken_from_its_start() {
+        let progress = progress(&[(0, 5), (1, 7)], "a");
+        let now = [at(0, 1, 4, 4), at(1, 0, 9, 9)];
+        assert!(plan("t", &now, Some("a"), &progress, &NONE, &From::Earliest, NO).is_err());
+        let accepted = plan("t", &now, Some("a"), &progress, &NONE, &From::Earliest, ALL).unwrap();
+        assert_eq!(
+            (accepted.generation, ranges(&accepted)),
+            (2, vec![(1, 4), (7, 9)])
+        );
+    }
+
+    #[test]
+    fn a_log_that_grew_past_the_progress_again_is_told_like_a_topic_made_anew() {
+        let progress = progress(&[(0, 5), (1, 7)], "a");
+        let now = [at(0, 1, 8, 8), at(1, 0, 9, 9)];
+        for (change, words) in [
+            (LogChange::Another(4), "another record at offset 4"),
+            (LogChange::Additional(3), "a record at offset 3, where none was"),
+        ] {
+            let changes = BTreeMap::from([(0, change)]);
+            let planned = |accept| plan("t", &now, Some("a"), &progress, &changes, &From::Earliest, accept);
+            let error = Problem::of(&planned(NO).unwrap_err()).to_string();
+            assert!(
+                error.contains(words) && error.contains("--accept-recreated"),
+                "{error}"
+            );
+            let accepted = planned(ALL).unwrap();
+            assert_eq!(
+                (accepted.generation, ranges(&accepted)),
+                (2, vec![(1, 8), (7, 9)])
+            );
+        }
+    }
+
+    #[test]
+    fn the_last_record_is_read_again_where_kafka_has_it_and_the_read_goes_on_from_there() {
+        let last = |offset| LastRecord {
+            offset,
+            timestamp_ms: 0,
+            hash: 0,
+        };
+        let progress = Progress {
+            last: (0..4).map(|partition| (partition, last(6))).collect(),
+            ..progress(&[(0, 9), (1, 9), (2, 9), (3, 9)], "a")
+        };
+        // The second one is empty now, and the third has lost that record, but none behind it.
+        let now = [
+            at(0, 6, 20, 20),
+            at(1, 20, 20, 20),
+            at(2, 7, 20, 20),
+            at(3, 0, 9, 9),
+        ];
+        let kept = |id, accept| {
+            let planned = plan("t", &now, Some(id), &progress, &NONE, &From::Earliest, accept);
+            planned.unwrap().last.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(kept("a", ALL), [0, 3]);
+        assert_eq!(kept("b", ALL), [0; 0]);
     }
 
     #[test]
@@ -343,6 +467,7 @@ mod tests {
             &[at(0, 0, 9, 9), at(1, 0, 9, 9)],
             None,
             &Progress::default(),
+            &NONE,
             &from,
             NO,
         )

@@ -19,7 +19,8 @@ use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::decode::{Decoded, Decoder};
-use crate::record::{DrainPlan, Drained, Progress, Record};
+use crate::problem::unexpected;
+use crate::record::{DrainPlan, Drained, LastRecords, Progress, Record};
 use crate::report::{LakeReport, TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
 use crate::target::{Rebuild, Sink};
@@ -61,13 +62,11 @@ pub struct TopicSink<'a> {
 enum Taking<'a> {
     Stream {
         stage: Box<Stage<'a>>,
-        seen: NextOffsets,
+        /// With one file per record, for commits in the middle of a drain.
+        taken: LastRecords,
     },
     Table(Fold<'a>),
 }
-
-/// Kafka partition -> offset after the last record taken, for commits in the middle of a drain.
-type NextOffsets = std::collections::BTreeMap<i32, i64>;
 
 impl<'a> TopicSink<'a> {
     pub(super) fn new(
@@ -91,7 +90,7 @@ impl<'a> TopicSink<'a> {
             taking: None,
             lines: LineWriter::new(&settings.lake.prefix, topic.key.clone(), metadata),
             rest: Vec::new(),
-            day: RecordDay::new(settings.lake.timezone, topic.partition_time.clone()),
+            day: RecordDay::new(settings.lake.timezone, topic),
             commits: 0,
             report: LakeReport::default(),
             tombstones: 0,
@@ -125,7 +124,7 @@ impl<'a> TopicSink<'a> {
                         self.state.generation,
                         &folder,
                     )?),
-                    seen: NextOffsets::new(),
+                    taken: LastRecords::new(),
                 },
                 Kind::Table => Taking::Table(Fold::new(self.root, folder)?),
             });
@@ -133,7 +132,7 @@ impl<'a> TopicSink<'a> {
         // Filled just above.
         self.taking
             .as_mut()
-            .ok_or_else(|| anyhow::anyhow!("the topic can't take records; please report it"))
+            .ok_or_else(|| unexpected("the topic can't take records"))
     }
 
     fn take_stream(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
@@ -146,28 +145,32 @@ impl<'a> TopicSink<'a> {
             return Ok(());
         }
         self.start_taking()?;
-        let Some(Taking::Stream { stage, seen }) = &mut self.taking else {
+        let Some(Taking::Stream { stage, taken }) = &mut self.taking else {
             return Ok(());
         };
         let irregular = stage.add(day, record, decoded, &self.lines)?;
-        seen.insert(record.partition, record.offset + 1);
+        self.day.note(decoded, day);
         self.irregular += u64::from(irregular);
         self.tombstones += u64::from(record.value.is_none());
         self.report.written += 1;
-        let commit_now = self.settings.lake.files == Files::Message && stage.finished() >= FILES_PER_COMMIT;
-        if commit_now && self.rebuild.is_none() {
-            self.commit_so_far()?;
+        if self.settings.lake.files == Files::Message && self.rebuild.is_none() {
+            taken.insert(record.partition, record.as_last());
+            if stage.finished() >= FILES_PER_COMMIT {
+                self.commit_so_far()?;
+            }
         }
         Ok(())
     }
 
     /// Commits what was taken of a stream in the middle of a drain.
     fn commit_so_far(&mut self) -> Result<()> {
-        let Some(Taking::Stream { mut stage, seen }) = self.taking.take() else {
+        let Some(Taking::Stream { mut stage, taken }) = self.taking.take() else {
             return Ok(());
         };
         let files = stage.take_files()?;
-        self.state.next.extend(seen);
+        let next = taken.iter().map(|(&partition, last)| (partition, last.next()));
+        self.state.next.extend(next);
+        self.state.last.extend(taken);
         self.commit_files(files)
     }
 
@@ -215,10 +218,7 @@ impl<'a> TopicSink<'a> {
             HivePartition::Day(date) => Some(date),
             HivePartition::Null => None,
         };
-        if date
-            .zip(self.state.cutoff)
-            .is_some_and(|(date, cutoff)| date < cutoff)
-        {
+        if self.state.has_purged(day) {
             self.below_retention += 1;
             return false;
         }
@@ -259,6 +259,9 @@ impl<'a> TopicSink<'a> {
         report.below_retention = self.below_retention;
         report.erased = self.erased;
         report.other_days = self.other_days;
+        let doubts = self.day.doubts();
+        report.without_day.clone_from(&doubts.without_day);
+        report.implausible_time.clone_from(&doubts.implausible);
         let today = HivePartition::Day(RecordDay::today(self.settings.lake.timezone));
         let past = |day: &&String| HivePartition::parse(day).is_some_and(|day| day < today);
         self.report.days_reopened = self.report.days.iter().filter(past).cloned().collect();
@@ -285,6 +288,7 @@ impl Sink for TopicSink<'_> {
         }
         self.state.generation = plan.generation;
         self.state.topic_id.clone_from(&plan.topic_id);
+        self.state.last.clone_from(&plan.last);
         // A commit in the middle must hold all Kafka partitions, also those without a record so far, and the gaps that it
         // has passed.
         self.state
@@ -332,6 +336,7 @@ impl Sink for TopicSink<'_> {
             .iter()
             .map(|part| (part.partition, part.next))
             .collect();
+        self.state.last.clone_from(&drained.last);
         if drained.complete {
             self.state.complete_ms = Some(drained.planned_ms);
         }

@@ -16,7 +16,7 @@ mod table;
 use anyhow::Result;
 use std::time::Duration;
 
-use crate::config::Topic;
+use crate::config::{Kind, Topic};
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::record::Progress;
@@ -27,7 +27,7 @@ use govern::erased_list;
 pub use govern::found::{FileHits, LakeHits};
 pub use govern::purge::{DayFolder, Purged, TopicDays, kept, left_out};
 pub use ingest::TopicSink;
-pub use layout::day::RecordDay;
+pub use layout::day::{DayDoubts, RecordDay};
 pub use ledger::change_log::{commit_of, token_of};
 use ledger::{TopicState, preconditions};
 pub use look::listing::{DataFile, TopicFiles};
@@ -36,12 +36,35 @@ pub use look::verify::Verified;
 pub use opened::Lake;
 
 impl Lake<'_> {
+    /// Checks that all names which the topic needs fit the lake's filesystem.
+    ///
+    /// # Errors
+    /// The topic's name is too long for it: exit code 2.
+    fn check_names(&self, topic: &Topic) -> Result<()> {
+        let longest = match topic.kind {
+            Kind::Stream => topic.name.clone(),
+            Kind::Table => table::link_name(&topic.name, self.settings.lake.compression),
+        };
+        let most = self.root.name_max()?;
+        if longest.len() as u64 <= most {
+            return Ok(());
+        }
+        Problem::usage(format!(
+            "the topic's name is too long for the lake: the file `{longest}` would have a name of {} bytes, and the \
+             filesystem takes {most}",
+            longest.len()
+        ))
+        .about_topic(&topic.name)
+        .fix("leave it out with lake.enabled = false; a table's link is shorter with lake.compression = \"none\"")
+        .err()
+    }
+
     fn check(&self, topic: &Topic, state: Option<TopicState>) -> Result<TopicState> {
         let by = topic.partition_time.to_string();
         match state {
             None => {
                 preconditions::check_new_topic(&self.root, topic.kind, &topic.name)?;
-                Ok(TopicState::new(&topic.name, topic.kind, by))
+                Ok(TopicState::new(&topic.name, topic.kind, by, topic.lake_unit))
             }
             Some(state) if state.kind != topic.kind => Problem::usage(format!(
                 "it was taken into the lake as a {}, and is a {} now: a topic can't be both",
@@ -60,6 +83,18 @@ impl Lake<'_> {
             .about_topic(&topic.name)
             .fix(format!("set lake.partition_time = \"{}\"", state.partition_time))
             .err(),
+            Some(state) if state.time_unit != topic.lake_unit => Problem::usage(format!(
+                "the timestamp_unit of its days is {}, but they were made with {}: a day would mean two things",
+                topic.lake_unit.name(),
+                state.time_unit.name()
+            ))
+            .about_topic(&topic.name)
+            .fix(format!(
+                "set lake.timestamp_unit = \"{}\", or move its folder and .lakectl/topics/{} away to take it in again",
+                state.time_unit.name(),
+                topic.name
+            ))
+            .err(),
             Some(state) => Ok(state),
         }
     }
@@ -76,6 +111,7 @@ impl Target for Lake<'_> {
 
     /// Also finishes what an earlier run committed, and drops what it only staged.
     fn open<'t>(&'t self, topic: &'t Topic, run_id: &str, wait: Duration) -> Result<Locked<TopicSink<'t>>> {
+        self.check_names(topic)?;
         let lock = match lock::take(&self.root, &topic.name, run_id, wait)? {
             Locked::Ours(lock) => lock,
             Locked::HeldBy(holder) => return Ok(Locked::HeldBy(holder)),
@@ -100,6 +136,7 @@ impl Target for Lake<'_> {
     }
 
     fn progress(&self, topic: &Topic) -> Result<Progress> {
+        self.check_names(topic)?;
         let state = TopicState::load(&self.root, &topic.name)?;
         Ok(self.check(topic, state)?.progress())
     }

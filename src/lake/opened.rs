@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::disk::root::Root;
 use super::ledger;
 use crate::config::Settings;
-use crate::exit::usage;
+use crate::problem::Problem;
 
 /// An opened lake.
 #[derive(Debug)]
@@ -37,10 +37,9 @@ impl<'a> Lake<'a> {
     /// There is none: exit code 2.
     pub fn existing(settings: &'a Settings) -> Result<Lake<'a>> {
         Lake::at(settings, false)?.ok_or_else(|| {
-            usage(format!(
-                "there is no lake at {}: is its disk mounted, and is lake.root right?",
-                settings.lake.root.display()
-            ))
+            Problem::usage(format!("there is no lake at {}", settings.lake.root.display()))
+                .fix("is its disk mounted, and is lake.root right?")
+                .into()
         })
     }
 

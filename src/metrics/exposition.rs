@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The names of all metrics, in the file's order, and their help texts.
-pub const FAMILIES: [(&str, &str); 23] = [
+pub const FAMILIES: [(&str, &str); 25] = [
     (
         "lakectl_last_run_timestamp_seconds",
         "When the last run of the command ended.",
@@ -71,6 +71,14 @@ pub const FAMILIES: [(&str, &str); 23] = [
     (
         "lakectl_topic_below_retention_records",
         "Records that were left out because a purge has deleted their days.",
+    ),
+    (
+        "lakectl_topic_without_day_records",
+        "Records that have no day in the lake.",
+    ),
+    (
+        "lakectl_topic_implausible_time_records",
+        "Records whose day or retention column lies before 2000 or more than a year ahead.",
     ),
     (
         "lakectl_verify_differences",

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crate::atomic_file::{folder_of, replace};
 use crate::exit;
+use crate::problem::Problem;
 use crate::report::{Report, Status};
 use exposition::Samples;
 use run::RunMetrics;
@@ -73,7 +74,9 @@ fn before(path: &Path) -> Result<Samples> {
         Ok(_) => {}
     }
     let text = fs::read_to_string(path)?;
-    Samples::parse(&text).context("it holds what lakectl did not write, and was left as it is; move it away")
+    Samples::parse(&text).context(
+        Problem::new("it holds what lakectl did not write, and was left as it is").fix("move it away"),
+    )
 }
 
 /// Takes the lock, so that a second run waits until the first has replaced the file.

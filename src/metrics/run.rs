@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::exposition::{FAMILIES, Labels, Samples};
 use crate::exit;
-use crate::report::{Report, Status, TargetReport, TopicReport};
+use crate::report::{Report, Status, TargetReport, TimeDoubt, TopicReport};
 
 const TOPIC_SUCCESS: &str = "lakectl_topic_last_success_timestamp_seconds";
 
@@ -139,6 +139,7 @@ impl RunMetrics<'_> {
 }
 
 fn numbers(topic: &TopicReport) -> Vec<(&'static str, u64)> {
+    let doubted = |doubt: &Option<TimeDoubt>| doubt.as_ref().map_or(0, |doubt| doubt.records);
     let lost = |gap: &crate::record::Gap| (gap.to - gap.from).unsigned_abs();
     let mut numbers = vec![
         ("lakectl_topic_read_records", topic.read),
@@ -147,6 +148,11 @@ fn numbers(topic: &TopicReport) -> Vec<(&'static str, u64)> {
         ("lakectl_topic_irregular_records", topic.irregular),
         ("lakectl_topic_gap_offsets", topic.gaps.iter().map(lost).sum()),
         ("lakectl_topic_below_retention_records", topic.below_retention),
+        ("lakectl_topic_without_day_records", doubted(&topic.without_day)),
+        (
+            "lakectl_topic_implausible_time_records",
+            doubted(&topic.implausible_time),
+        ),
     ];
     match &topic.target {
         TargetReport::Lake(lake) => numbers.extend([

@@ -2,7 +2,7 @@
 
 use super::Log;
 use crate::config::Kind;
-use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
+use crate::report::{PartitionReport, Report, Status, TargetReport, TimeDoubt, TopicReport};
 use crate::words::{count, printable};
 
 pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
@@ -112,12 +112,18 @@ pub(super) fn notes(topic: &TopicReport, dry_run: bool, number: impl Fn(u64) -> 
         (topic.below_retention, "below retention"),
         (topic.erased, "of the erased"),
         (topic.before_from, "before --from"),
+        (doubted(&topic.without_day), "without a day"),
+        (doubted(&topic.implausible_time), "of an implausible time"),
         (topic.held, "held back by an open transaction"),
         (lost, "lost in gaps"),
         (if dry_run { 0 } else { topic.remaining }, "left"),
     ];
     let some = extras.iter().filter(|(n, _)| *n > 0);
     some.map(|(n, name)| format!("{} {name}", number(*n))).collect()
+}
+
+fn doubted(doubt: &Option<TimeDoubt>) -> u64 {
+    doubt.as_ref().map_or(0, |doubt| doubt.records)
 }
 
 /// The offsets of each Kafka partition that a run has taken, or would take.

@@ -5,6 +5,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{BufRead, IsTerminal, Write};
 
 use crate::exit::usage;
+use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::words::printable;
 
@@ -22,9 +23,9 @@ pub fn check_someone_is_there() -> Result<()> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         Ok(())
     } else {
-        Err(usage(
-            "there is no terminal to ask at: say --yes, or look first with --dry-run",
-        ))
+        Problem::usage("there is no terminal to ask at")
+            .fix("say --yes, or look first with --dry-run")
+            .err()
     }
 }
 

@@ -19,7 +19,7 @@ use crate::lake::{Lake, RecordDay, kept, left_out};
 use crate::locked::Locked;
 use crate::print::bars::Display;
 use crate::print::{self, Log, PrintOptions};
-use crate::problem::About;
+use crate::problem::{About, Problem};
 use crate::report::{Report, TargetReport, TopicReport};
 use crate::run::select;
 use crate::stop::Stop;
@@ -50,6 +50,8 @@ pub struct PurgeRequest {
     pub wait: Duration,
     /// Nobody is asked.
     pub yes: bool,
+    /// Days and rows that no clock of this century made are deleted, too.
+    pub yes_implausible: bool,
 }
 
 /// The lake and the warehouse to purge from, as far as asked for.
@@ -76,30 +78,45 @@ pub fn execute(
     report.text_is_log = true;
     let display = Display::new(print, report, stop);
     let targets = Targets::open(request, settings, display, report)?;
-    let plan = match &request.plan {
+    let mut plan = match &request.plan {
         Some(file) => targets.load(file, request.only)?,
         None => targets.plan(request, report)?,
     };
+    plan.part_implausible(request.yes_implausible);
+    for warning in plan.implausible_left() {
+        report.warn_of(warning);
+        report.needs_attention();
+    }
     report.outcome(&planned(&plan));
     for table in &plan.tables {
         if let Some(statement) = &table.missing_index {
-            report.warn(format!(
-                "{}: no index begins with {}; make it first: {statement}",
-                table.table, table.column
-            ));
+            report.warn_of(
+                Problem::new(format!(
+                    "table `{}`: no index begins with {}",
+                    table.table, table.column
+                ))
+                .about_topic(&table.topic)
+                .fix(format!("make it first: {statement}")),
+            );
             report.needs_attention();
         }
     }
     for table in plan
         .tables
         .iter()
-        .filter(|table| table.keeps_history && table.rows > 0)
+        .filter(|table| table.keeps_history && table.doomed() > 0)
     {
-        report.warn(format!(
-            "{0}: it keeps a history (system versioning), in which purged rows stay until somebody deletes it: DELETE HISTORY \
-             FROM `{0}` BEFORE SYSTEM_TIME '…'",
-            table.table
-        ));
+        report.warn_of(
+            Problem::new(format!(
+                "table `{}` keeps a history (system versioning), in which purged rows stay",
+                table.table
+            ))
+            .about_topic(&table.topic)
+            .fix(format!(
+                "to delete it: DELETE HISTORY FROM `{}` BEFORE SYSTEM_TIME '…'",
+                table.table
+            )),
+        );
     }
     let refused = plan.check_fraction(request.max_fraction);
     if report.dry_run || request.plan_out.is_some() {
@@ -150,11 +167,9 @@ impl<'a> Targets<'a> {
         let lake = match request.only {
             Some(TargetKind::Warehouse) => None,
             _ => Some(Lake::at(settings, false)?.ok_or_else(|| {
-                usage(format!(
-                    "there is no lake at {}: is its disk mounted, and is lake.root right? \
-                     (--only warehouse leaves the lake out)",
-                    settings.lake.root.display()
-                ))
+                Problem::usage(format!("there is no lake at {}", settings.lake.root.display())).fix(
+                    "is its disk mounted, and is lake.root right? (--only warehouse leaves the lake out)",
+                )
             })?),
         };
         let warehouse = match (request.only, &settings.database) {
@@ -225,10 +240,9 @@ impl<'a> Targets<'a> {
             .transpose()?
             .unwrap_or_default();
         if self.lake.is_some() && survey.is_empty() && self.warehouse.is_none() {
-            return Err(usage(format!(
-                "the lake at {} is empty; is lake.root right?",
-                self.lake_root()
-            )));
+            return Problem::usage(format!("the lake at {} is empty", self.lake_root()))
+                .fix("is lake.root right?")
+                .err();
         }
         let known = survey.iter().map(|(topic, _)| topic.as_str());
         let known = known.chain(self.settings.topics.keys().map(String::as_str));
@@ -313,8 +327,9 @@ impl<'a> Targets<'a> {
 
     fn execute(&self, plan: &Plan, report: &mut Report, stop: &Stop) -> Result<PurgeOutcome> {
         let mut outcome = PurgeOutcome {
-            left: plan.left.clone(),
-            ..PurgeOutcome::default()
+            folders: Vec::new(),
+            tables: Vec::new(),
+            ..planned(plan)
         };
         if let Some(lake) = &self.lake {
             for topic in &plan.topics {

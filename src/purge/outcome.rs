@@ -5,7 +5,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::ops::Not;
 
-use super::plan::{Plan, TopicPlan};
+use super::plan::{FolderPlan, Plan, TopicPlan};
 use crate::lake::DayFolder;
 use crate::report::{self, Report};
 use crate::warehouse::{DependentRows, TablePlan};
@@ -18,6 +18,19 @@ pub struct PurgeOutcome {
     pub tables: Vec<PurgedTable>,
     /// Files that are not lakectl's: they stay.
     pub left: Vec<String>,
+    /// Day folders that stay because no clock of this century made their days.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub implausible_folders: Vec<PurgedFolder>,
+    /// Rows that stay for the same reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub implausible_rows: Vec<ImplausibleRows>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ImplausibleRows {
+    pub table: String,
+    pub column: String,
+    pub rows: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -90,29 +103,47 @@ pub fn audit(outcome: &PurgeOutcome, report: &Report) -> serde_json::Value {
 }
 
 pub fn planned(plan: &Plan) -> PurgeOutcome {
-    let of_topic = |topic: &TopicPlan| -> Vec<PurgedFolder> {
-        let folders = topic.day_folders();
+    let folders = |topic: &TopicPlan, folders: &[FolderPlan]| -> Vec<PurgedFolder> {
+        let folders = folders.iter().map(FolderPlan::day_folder);
         folders
-            .iter()
-            .map(|folder| PurgedFolder::of(&topic.topic, folder))
+            .map(|folder| PurgedFolder::of(&topic.topic, &folder))
             .collect()
     };
     let table = |table: &TablePlan| PurgedTable {
         table: table.table.clone(),
         column: table.column.clone(),
         cutoff: table.cutoff.clone(),
-        rows: table.rows,
+        rows: table.doomed(),
         rows_left: 0,
         rows_unknown: 0,
         rows_without_time: table.rows_without_time,
-        dependents: table.dependents.clone(),
+        dependents: table.dependents().to_vec(),
         rejects: table.rejects,
         keeps_history: table.keeps_history,
     };
     PurgeOutcome {
-        folders: plan.topics.iter().flat_map(of_topic).collect(),
+        folders: plan
+            .topics
+            .iter()
+            .flat_map(|topic| folders(topic, &topic.folders))
+            .collect(),
         tables: plan.tables.iter().map(table).collect(),
         left: plan.left.clone(),
+        implausible_folders: plan
+            .topics
+            .iter()
+            .flat_map(|topic| folders(topic, &topic.implausible))
+            .collect(),
+        implausible_rows: plan
+            .tables
+            .iter()
+            .filter(|table| table.spared() > 0)
+            .map(|table| ImplausibleRows {
+                table: table.table.clone(),
+                column: table.column.clone(),
+                rows: table.spared(),
+            })
+            .collect(),
     }
 }
 

@@ -11,6 +11,8 @@ use crate::config::{Kind, Retention};
 use crate::exit::usage;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::{DayFolder, TopicDays};
+use crate::problem::Problem;
+use crate::types::plausible;
 use crate::warehouse::TablePlan;
 use crate::words::{count, one_line};
 
@@ -43,6 +45,9 @@ pub struct TopicPlan {
     /// All records of the topic, by the ledger.
     pub records_in_all: u64,
     pub folders: Vec<FolderPlan>,
+    /// Older folders, which stay because no clock of this century made their days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub implausible: Vec<FolderPlan>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,21 +85,26 @@ pub fn topic(now: &TopicDays, keep: Retention, today: NaiveDate) -> Option<Topic
         cutoff,
         records_in_all: now.days.iter().map(|day| day.records).sum(),
         folders: folders.collect(),
+        implausible: Vec::new(),
     })
 }
 
 impl TopicPlan {
     /// The planned folders as the lake's type.
     pub fn day_folders(&self) -> Vec<DayFolder> {
-        let folder = |plan: &FolderPlan| DayFolder {
-            day: HivePartition::Day(plan.day),
-            path: plan.path.clone(),
-            files: plan.files,
-            records: plan.records,
-            bytes: plan.bytes,
-            current: false,
-        };
-        self.folders.iter().map(folder).collect()
+        self.folders.iter().map(FolderPlan::day_folder).collect()
+    }
+
+    fn part_implausible(&mut self, purge_them: bool) {
+        self.folders.append(&mut self.implausible);
+        self.folders.sort_by_key(|folder| folder.day);
+        if !purge_them {
+            let first = self
+                .folders
+                .partition_point(|folder| folder.day < plausible::FIRST_DAY);
+            let plausible = self.folders.split_off(first);
+            self.implausible = std::mem::replace(&mut self.folders, plausible);
+        }
     }
 
     fn records(&self) -> u64 {
@@ -102,7 +112,64 @@ impl TopicPlan {
     }
 }
 
+impl FolderPlan {
+    /// The folder as the lake's type.
+    pub fn day_folder(&self) -> DayFolder {
+        DayFolder {
+            day: HivePartition::Day(self.day),
+            path: self.path.clone(),
+            files: self.files,
+            records: self.records,
+            bytes: self.bytes,
+            current: false,
+        }
+    }
+}
+
 impl Plan {
+    /// Leaves out days and rows that no clock of this century made, unless they are to be purged as well.
+    pub fn part_implausible(&mut self, purge_them: bool) {
+        for topic in &mut self.topics {
+            topic.part_implausible(purge_them);
+        }
+        for table in &mut self.tables {
+            table.with_implausible = purge_them;
+        }
+    }
+
+    /// What was left out for that reason, as warnings.
+    pub fn implausible_left(&self) -> Vec<Problem> {
+        let topics = self.topics.iter().filter(|plan| !plan.implausible.is_empty());
+        let tables = self.tables.iter().filter(|plan| plan.spared() > 0);
+        let problem = |topic: &str, what: String, unit: &str| {
+            Problem::new(format!(
+                "{what} before {}, which no clock of this century made, left out of the purge",
+                plausible::FIRST_DAY
+            ))
+            .about_topic(topic)
+            .fix(format!(
+                "if a wrong unit has made them, see {unit}; if they are as old as they say: --yes-implausible"
+            ))
+        };
+        let of_topic = |plan: &TopicPlan| {
+            problem(
+                &plan.topic,
+                told(&plan.implausible),
+                "timestamp_unit and lake.timestamp_unit",
+            )
+        };
+        let of_table = |plan: &TablePlan| {
+            let rows = format!(
+                "{} of table `{}` with a {}",
+                count(plan.spared(), "row"),
+                plan.table,
+                plan.column
+            );
+            problem(&plan.topic, rows, "timestamp_unit and warehouse.timestamp_unit")
+        };
+        topics.map(of_topic).chain(tables.map(of_table)).collect()
+    }
+
     /// Whether nothing would be deleted.
     pub fn is_empty(&self) -> bool {
         self.topics.iter().all(|topic| topic.folders.is_empty())
@@ -118,7 +185,7 @@ impl Plan {
         let tables = self
             .tables
             .iter()
-            .map(|plan| (&plan.table, plan.rows, plan.rows_in_all, "rows"));
+            .map(|plan| (&plan.table, plan.doomed(), plan.rows_in_all, "rows"));
         let over: Vec<String> = topics
             .chain(tables)
             .filter(|(_, part, all, _)| *part as f64 > max * *all as f64)
@@ -127,11 +194,13 @@ impl Plan {
         if over.is_empty() {
             Ok(())
         } else {
-            Err(usage(format!(
-                "this would delete more than {:.0} % ({}); is the retention right? If it is, say --max-fraction 1",
+            Problem::usage(format!(
+                "this would delete more than {:.0} % ({})",
                 max * 100.0,
                 over.join(", ")
-            )))
+            ))
+            .fix("is the retention right? If it is, say --max-fraction 1")
+            .err()
         }
     }
 
@@ -172,14 +241,15 @@ impl Plan {
             let odd = |folder: &&FolderPlan| {
                 folder.path != day_folder(topic.kind, &topic.topic, HivePartition::Day(folder.day))
             };
-            if let Some(folder) = topic.folders.iter().find(odd) {
+            let folders = || topic.folders.iter().chain(&topic.implausible);
+            if let Some(folder) = folders().find(odd) {
                 return Err(usage(format!(
                     "{shown}: {} is not the folder of {}",
                     folder.path, folder.day
                 )));
             }
             let late = |day: NaiveDate| day > today || day > topic.cutoff;
-            if topic.cutoff > today || topic.folders.iter().any(|folder| late(folder.day)) {
+            if topic.cutoff > today || folders().any(|folder| late(folder.day)) {
                 return Err(usage(format!(
                     "{shown}: topic {} has a cutoff or a day in the future",
                     topic.topic
@@ -193,21 +263,9 @@ impl Plan {
     pub fn text(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for plan in self.topics.iter().filter(|plan| !plan.folders.is_empty()) {
-            let sum = |pick: fn(&FolderPlan) -> u64| plan.folders.iter().map(pick).sum::<u64>();
-            let days: (Option<_>, Option<_>) = (plan.folders.first(), plan.folders.last());
-            let mut line = format!(
-                "lake       {:32} before {}: {}, {}, {}, {}",
-                plan.topic,
-                plan.cutoff,
-                count(plan.folders.len() as u64, "day folder"),
-                count(sum(|f| f.files), "file"),
-                count(plan.records(), "record"),
-                indicatif::HumanBytes(sum(|f| f.bytes)),
-            );
-            if let (Some(first), Some(last)) = days {
-                let _ = write!(line, " ({} to {})", first.day, last.day);
-            }
-            lines.push(line);
+            let (topic, cutoff) = (&plan.topic, plan.cutoff);
+            let folders = told(&plan.folders);
+            lines.push(format!("lake       {topic:32} before {cutoff}: {folders}"));
         }
         for plan in self
             .tables
@@ -219,7 +277,7 @@ impl Plan {
                 plan.table,
                 plan.column,
                 plan.cutoff,
-                count(plan.rows, "row")
+                count(plan.doomed(), "row")
             );
             if let (Some(oldest), Some(newest)) = (&plan.oldest, &plan.newest) {
                 let _ = write!(line, " ({oldest} to {newest})");
@@ -231,7 +289,7 @@ impl Plan {
                 let _ = write!(line, ", {}", count(plan.rejects, "rejected record"));
             }
             lines.push(line);
-            let along = plan.dependents.iter().filter(|rows| rows.may_be_some());
+            let along = plan.dependents().iter().filter(|rows| rows.may_be_some());
             lines.extend(along.map(|rows| format!("           {:32} along with them: {rows}", "")));
         }
         lines.extend(
@@ -239,8 +297,15 @@ impl Plan {
                 .iter()
                 .map(|path| format!("left       {}: not ours", one_line(path))),
         );
+        let implausible = self.implausible_left();
+        lines.extend(implausible.iter().map(|left| format!("left       {left}")));
         if self.is_empty() {
-            lines.push("nothing is older than its retention".to_owned());
+            let what = if implausible.is_empty() {
+                "nothing"
+            } else {
+                "nothing else"
+            };
+            lines.push(format!("{what} is older than its retention"));
         }
         lines
     }
@@ -258,12 +323,12 @@ impl Plan {
             })
         };
         let table = |plan: &TablePlan| {
-            let mut table = json!({ "table": plan.table, "column": plan.column, "cutoff": plan.cutoff, "rows": plan.rows });
+            let mut table = json!({ "table": plan.table, "column": plan.column, "cutoff": plan.cutoff, "rows": plan.doomed() });
             if plan.rejects > 0 {
                 table["rejects"] = json!(plan.rejects);
             }
-            if !plan.dependents.is_empty() {
-                table["dependents"] = json!(plan.dependents);
+            if !plan.dependents().is_empty() {
+                table["dependents"] = json!(plan.dependents());
             }
             table
         };
@@ -272,6 +337,22 @@ impl Plan {
             "tables": self.tables.iter().filter(|plan| !plan.is_empty()).map(table).collect::<Vec<_>>(),
         })
     }
+}
+
+/// Day folders as people read them.
+fn told(folders: &[FolderPlan]) -> String {
+    let sum = |pick: fn(&FolderPlan) -> u64| folders.iter().map(pick).sum::<u64>();
+    let mut text = format!(
+        "{}, {}, {}, {}",
+        count(folders.len() as u64, "day folder"),
+        count(sum(|f| f.files), "file"),
+        count(sum(|f| f.records), "record"),
+        indicatif::HumanBytes(sum(|f| f.bytes)),
+    );
+    if let (Some(first), Some(last)) = (folders.first(), folders.last()) {
+        let _ = write!(text, " ({} to {})", first.day, last.day);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -326,6 +407,33 @@ mod tests {
     fn a_current_snapshot_is_never_purged() {
         let now = days(Kind::Table, &["2020-01-01", "2020-01-02"], Some("2020-01-02"));
         assert_eq!(planned(&now, "7d", "2026-11-22"), ["2020-01-01"]);
+    }
+
+    #[test]
+    fn days_before_2000_go_only_if_told_so() {
+        let all = ["1970-01-21", "1999-12-31", "2000-01-01", "2020-01-01"];
+        let keep = units::retention("7d").unwrap().unwrap();
+        let planned = topic(
+            &days(Kind::Stream, &all, None),
+            keep,
+            units::date("2026-11-22").unwrap(),
+        );
+        let mut plan = Plan {
+            topics: planned.into_iter().collect(),
+            ..Plan::default()
+        };
+        let names = |folders: &[FolderPlan]| -> Vec<String> {
+            folders.iter().map(|folder| folder.day.to_string()).collect()
+        };
+        for (purge_them, first) in [(false, 2), (true, 0), (false, 2), (false, 2)] {
+            plan.part_implausible(purge_them);
+            let topic = &plan.topics[0];
+            assert_eq!(names(&topic.folders), all[first..]);
+            assert_eq!(names(&topic.implausible), all[..first]);
+            let told = plan.text().join("\n");
+            assert_eq!(told.contains("--yes-implausible"), !purge_them, "{told}");
+            assert_eq!(plan.implausible_left().is_empty(), purge_them);
+        }
     }
 
     #[test]

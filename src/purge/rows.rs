@@ -53,7 +53,7 @@ pub(super) fn execute(
     display: &Display,
     tables: &mut Vec<PurgedTable>,
 ) -> Result<Locked<()>> {
-    let bar = display.rows(&plan.table, plan.rows);
+    let bar = display.rows(&plan.table, plan.doomed());
     let (wait, deadline) = until;
     let purged = warehouse.purge_rows(plan, wait, deadline, stop, &mut |rows| bar.deleted(rows));
     let ended = purged

@@ -22,7 +22,7 @@ pub fn trino(schema: &Schema) -> String {
         })
         .collect();
     lines.extend(DAY.map(|name| (format!("\"{name}\" VARCHAR"), None)));
-    let table = table_name(&schema.topic);
+    let table = &schema.table;
     format!(
         "{}CREATE TABLE hive.default.\"{table}\" (\n{})\nWITH (\n    external_location = '{}',\n    format = 'OPENX_JSON',\n    \
          partitioned_by = ARRAY['year', 'month', 'day']\n);\n\
@@ -51,7 +51,7 @@ pub fn hive(schema: &Schema) -> String {
         (format!("{} {ty}", quoted(&field.column.name, '`')), remark)
     };
     let lines: Vec<_> = fields.iter().map(line).collect();
-    let table = table_name(&schema.topic);
+    let table = &schema.table;
     let days = DAY.map(|name| format!("`{name}` STRING")).join(", ");
     format!(
         "{}CREATE EXTERNAL TABLE `{table}` (\n{})\nPARTITIONED BY ({days})\n\
@@ -127,10 +127,6 @@ fn hive_type(field: &SchemaField) -> (String, Option<String>) {
 fn quoted(name: &str, quote: char) -> String {
     let doubled = name.to_lowercase().replace(quote, &format!("{quote}{quote}"));
     format!("{quote}{doubled}{quote}")
-}
-
-fn table_name(topic: &str) -> String {
-    topic.to_lowercase().replace(['.', '-'], "_")
 }
 
 fn place(schema: &Schema) -> String {

@@ -10,7 +10,7 @@ mod spark;
 use clap::ValueEnum;
 
 pub use sample::{Made, look};
-pub use schema::{FilesLocation, Schema};
+pub use schema::{FilesLocation, Schema, table_name};
 
 /// A program that reads the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use crate::config::{Compression, Kind};
 use crate::decode::fields;
 use crate::lake::{DataFile, Lake, TopicFiles};
+use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::types::column::FieldTypes;
 
@@ -67,7 +68,7 @@ fn add(line: &[u8], columns: &mut Vec<FieldTypes>, places: &mut HashMap<String, 
     let fields = std::str::from_utf8(line)
         .map_err(anyhow::Error::from)
         .and_then(|line| fields::all(line).map_err(anyhow::Error::msg))
-        .context("a line is not what lakectl writes; see lake --verify")?;
+        .context(Problem::new("a line is not what lakectl writes").fix("see lake --verify"))?;
     for (name, value) in fields {
         let place = match places.get(&*name) {
             Some(&place) => place,

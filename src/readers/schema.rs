@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use std::collections::BTreeMap;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::sample::Made;
 use crate::config::{Kind, Topic};
@@ -15,6 +16,8 @@ pub const DAY: [&str; 3] = ["year", "month", "day"];
 #[derive(Debug, Clone)]
 pub struct Schema {
     pub topic: String,
+    /// The topic's table in a metastore.
+    pub table: String,
     pub kind: Kind,
     pub place: FilesLocation,
     pub columns: Vec<SchemaField>,
@@ -40,6 +43,22 @@ pub struct FilesLocation {
     pub current: Option<String>,
     /// The ends of the data files' names: `.json`, `.json.gz`, `.json.zst`.
     pub extensions: Vec<&'static str>,
+}
+
+/// The topic's table in a metastore, which knows lower case only: `_` stands for dots and hyphens. Where that is another
+/// topic's name as well, each has its own hash at the end.
+///
+/// `topics` are all topics of the lake. No two of them have the same table.
+pub fn table_name<'t>(topic: &str, topics: impl IntoIterator<Item = &'t str>) -> String {
+    let folded = |topic: &str| topic.to_lowercase().replace(['.', '-'], "_");
+    let hashed = |topic: &str| format!("{}__{:016x}", folded(topic), xxh3_64(topic.as_bytes()));
+    let name = folded(topic);
+    let mut others = topics.into_iter().filter(|other| *other != topic);
+    if others.any(|other| folded(other) == name || hashed(other) == name) {
+        hashed(topic)
+    } else {
+        name
+    }
 }
 
 /// One column, for scripts.
@@ -78,7 +97,14 @@ impl FilesLocation {
 
 impl Schema {
     /// Makes the schema. It always has lakectl's own fields, as the first record with one of them may come late.
-    pub fn new(topic: &Topic, place: FilesLocation, metadata: bool, prefix: &str, made: Made) -> Schema {
+    pub fn new(
+        topic: &Topic,
+        table: String,
+        place: FilesLocation,
+        metadata: bool,
+        prefix: &str,
+        made: Made,
+    ) -> Schema {
         let mut head = vec![made_from(&made)];
         if !metadata && topic.kind == Kind::Stream {
             head.push(format!(
@@ -121,6 +147,7 @@ impl Schema {
         columns.extend(last);
         Schema {
             topic: topic.name.clone(),
+            table,
             kind: topic.kind,
             place,
             columns,
@@ -229,5 +256,39 @@ fn made_from(made: &Made) -> String {
              refuse what comes later and fits no type below; --all looks at every record.",
             made.records, made.records_in_all, made.files_in_all
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_table_is_named_like_its_topic() {
+        let name = |topic| table_name(topic, ["TRANSACTIONS_FLAT", "a.b", "a_b", "Orders", "orders-eu"]);
+        assert_eq!(name("TRANSACTIONS_FLAT"), "transactions_flat");
+        assert_eq!(name("orders-eu"), "orders_eu");
+        let twins = ["a.b", "a_b"].map(name);
+        assert!(twins.iter().all(|name| name.starts_with("a_b__")), "{twins:?}");
+        assert_ne!(twins[0], twins[1]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_two_topics_have_the_same_table(
+            topics in proptest::collection::btree_set("[aAb._-]{1,4}", 1..40), look_alikes in any::<bool>(),
+        ) {
+            let mut topics: BTreeSet<String> = topics;
+            if look_alikes {
+                // Topics that are named like the tables of others.
+                let names: Vec<String> = topics.iter().map(|topic| table_name(topic, topics.iter().map(String::as_str))).collect();
+                topics.extend(names);
+            }
+            let names: BTreeSet<String> = topics.iter().map(|topic| table_name(topic, topics.iter().map(String::as_str))).collect();
+            prop_assert_eq!(names.len(), topics.len());
+            prop_assert!(names.iter().all(|name| name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))));
+        }
     }
 }

@@ -37,6 +37,9 @@ pub fn statement(schema: &Schema) -> String {
     }
     let mut out = comments.text;
     let used: Vec<_> = used.into_iter().collect();
+    if !is_stream && is_hidden(&schema.topic) {
+        out.push_str("import os\nimport re\n\n");
+    }
     out.push_str(&format!(
         "from pyspark.sql import SparkSession\nfrom pyspark.sql.types import {}\n\n\
          spark = SparkSession.builder.getOrCreate()\n",
@@ -47,14 +50,28 @@ pub fn statement(schema: &Schema) -> String {
             "spark.conf.set(\"spark.sql.caseSensitive\", \"true\")  # some names differ in case alone\n",
         );
     }
-    let path = schema.place.current.as_ref().unwrap_or(&schema.place.folder);
+    out.push_str(&format!("schema = StructType([\n{fields}])\n"));
+    let path = match &schema.place.current {
+        Some(link) if is_hidden(&schema.topic) => {
+            out.push_str(&format!(
+                "# Spark reads nothing of files whose names begin with _ or a point: this is the file behind the link.\n\
+                 path = re.sub(r\"([*?{{}}\\[\\]\\\\])\", r\"\\\\\\1\", os.path.realpath({}))\n",
+                python(link)
+            ));
+            "path".to_owned()
+        }
+        current => python(&literally(current.as_ref().unwrap_or(&schema.place.folder))),
+    };
     out.push_str(&format!(
-        "schema = StructType([\n{fields}])\n\
-         # Without FAILFAST a value that does not fit its type becomes NULL, silently.\n\
-         df = spark.read.schema(schema).option(\"mode\", \"FAILFAST\").json({})\n",
-        python(&literally(path))
+        "# Without FAILFAST a value that does not fit its type becomes NULL, silently.\n\
+         df = spark.read.schema(schema).option(\"mode\", \"FAILFAST\").json({path})\n"
     ));
     out
+}
+
+/// Whether Spark, as all that builds on Hadoop, takes a file of the topic's name for one that nobody should read.
+fn is_hidden(topic: &str) -> bool {
+    topic.starts_with(['_', '.'])
 }
 
 fn ty(ty: Type) -> (&'static str, String) {

@@ -1,5 +1,6 @@
 //! The plan of a run's read of a topic, made once before it reads.
 
+use super::LastRecords;
 use super::progress::Gap;
 
 /// A half-open range of offsets.
@@ -19,6 +20,9 @@ pub struct DrainPlan {
     /// Whether records are read without headers: librdkafka takes long to look for them, even if there are none.
     pub without_headers: bool,
     pub gaps: Vec<Gap>,
+    /// The last records before the starts, as far as Kafka still has them: the read begins with them, to see that they are the
+    /// same.
+    pub last: LastRecords,
     /// How many offsets an open transaction holds back.
     pub held: u64,
     pub generation: u32,

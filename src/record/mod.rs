@@ -1,10 +1,12 @@
 //! Kafka records as the sinks see them (borrowed bytes and their coordinates), plans and progress.
 
 mod drain_plan;
+mod last_record;
 mod progress;
 mod rank;
 
 pub use drain_plan::{DrainPlan, OffsetRange};
+pub use last_record::{LastRecord, LastRecords, note_last};
 pub use progress::{Drained, DrainedPartition, Gap, Progress};
 pub use rank::Rank;
 
@@ -48,6 +50,11 @@ impl Record<'_> {
             offset: self.offset,
             timestamp_ms: self.timestamp_ms,
         }
+    }
+
+    /// As the last record taken of its Kafka partition.
+    pub fn as_last(&self) -> LastRecord {
+        LastRecord::of(self.coordinates(), self.key, self.value)
     }
 }
 

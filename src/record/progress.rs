@@ -3,11 +3,15 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+use super::LastRecords;
+
 /// How far a target has taken in a topic. It decides where a run begins; Kafka's group offsets don't.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Kafka partition -> offset of the first record that was not taken in. Empty: never drained.
     pub next: BTreeMap<i32, i64>,
+    /// By these a log is recognised. A Kafka partition has none if no record of it was taken, or if Kafka no longer had it.
+    pub last: LastRecords,
     /// Kafka's id of the topic, if the broker gave one. A topic created again has another id.
     pub topic_id: Option<String>,
     /// When a run was last complete, in milliseconds since 1970.
@@ -20,6 +24,8 @@ pub struct Progress {
 #[derive(Debug, Clone, Default)]
 pub struct Drained {
     pub partitions: Vec<DrainedPartition>,
+    /// The last records below `next`, as far as they are known.
+    pub last: LastRecords,
     pub topic_id: Option<String>,
     /// The generation of these records: it differs from the progress's if the topic was created again.
     pub generation: u32,

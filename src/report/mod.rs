@@ -1,5 +1,6 @@
 //! The report of a run: JSON for scripts, and the values that people are shown.
 
+mod time_doubt;
 mod topic;
 
 use chrono::{SecondsFormat, Utc};
@@ -11,6 +12,7 @@ use std::time::Instant;
 use crate::problem::Problem;
 use crate::words::printable;
 use crate::{exit, run_id, stop};
+pub use time_doubt::TimeDoubt;
 pub use topic::{
     Difference, LakeReport, PartitionReport, PathsReport, TargetReport, TopicReport, VerifyReport,
     WarehouseReport,

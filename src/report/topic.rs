@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-use super::{Status, told};
+use super::{Status, TimeDoubt, told};
 use crate::config::Kind;
 use crate::exit;
 use crate::problem::Problem;
@@ -38,6 +38,12 @@ pub struct TopicReport {
     pub before_from: u64,
     /// Read by a rebuild, but of other days.
     pub other_days: u64,
+    /// Records of the lake that have no day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_day: Option<TimeDoubt>,
+    /// Records whose day, or whose retention column, no clock of this century made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub implausible_time: Option<TimeDoubt>,
     pub remaining: u64,
     /// Records that an open transaction holds back.
     pub held: u64,
@@ -162,6 +168,8 @@ impl TopicReport {
             erased: 0,
             before_from: 0,
             other_days: 0,
+            without_day: None,
+            implausible_time: None,
             remaining: 0,
             held: 0,
             gaps: Vec::new(),

@@ -142,7 +142,7 @@ fn account(line: &mut TopicReport, drained: &Drained, before_from: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{KeySchema, Kind, PartitionTime, Topic};
+    use crate::config::{KeySchema, Kind, PartitionTime, TimeUnit, Topic};
     use crate::decode::{Decoded, Decoder};
     use crate::record::{DrainPlan, Progress, Record};
     use crate::report::{Status, TargetReport};
@@ -204,6 +204,8 @@ mod tests {
             lake_enabled: true,
             lake_retention: None,
             partition_time: PartitionTime::Kafka,
+            lake_unit: TimeUnit::Ms,
+            warehouse_unit: TimeUnit::Ms,
             history: false,
             warehouse_enabled: false,
             table: String::new(),

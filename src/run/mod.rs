@@ -4,10 +4,13 @@ mod commit_queue;
 mod kafka_facts;
 mod options;
 mod plan_topic;
+mod same_logs;
 pub mod select;
 mod waves;
 
 use anyhow::Result;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{Client, ReadOutcome, Reading};
@@ -16,14 +19,19 @@ use crate::locked::Locked;
 use crate::print::bars::TopicBar as Bar;
 use crate::problem::Problem;
 use crate::record::{Gap, OffsetRange, Progress};
-use crate::report::{PartitionReport, Report, Status, TargetReport, TopicReport};
-use crate::target::{Rebuild, Sink, Target};
+use crate::report::{PartitionReport, Report, Status, TargetReport, TimeDoubt, TopicReport};
+use crate::target::{NoRoom, Rebuild, Sink, Target};
 use crate::words::count;
 use commit_queue::{Commits, Ended};
 use kafka_facts::KafkaFacts;
 pub use options::{RebuildRequest, RunOptions, StartPosition};
+pub use same_logs::refused_logs;
 use select::Selected;
 use waves::waves;
+
+/// How long to wait for room at the target if no topic of this run is open, so that others have to make it.
+const ROOM_WAIT: Duration = Duration::from_secs(20);
+const ROOM_PAUSE: Duration = Duration::from_millis(200);
 
 /// A run of lake or warehouse.
 #[derive(Debug)]
@@ -98,7 +106,7 @@ impl<'a> Run<'a> {
         for (topic, _) in chosen {
             let mut line = self.line(topic);
             let progress = target.map_or_else(|| Ok(Progress::default()), |target| target.progress(topic));
-            match progress.and_then(|progress| self.plan(topic, &seen, &progress, &mut line)) {
+            match progress.and_then(|progress| self.plan(topic, &seen, &progress, false, &mut line)) {
                 Ok((plan, rebuild)) => {
                     let part = |range: &OffsetRange| {
                         let start = before_gap(&line.gaps, range.partition, range.start);
@@ -120,8 +128,30 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Opens the topic, and waits up to `room_wait` for room at the target.
+    fn open<'t, T: Target>(
+        &self,
+        target: &'t T,
+        topic: &'t Topic,
+        room_wait: Duration,
+    ) -> Result<Locked<T::Sink<'t>>> {
+        let deadline = Instant::now() + room_wait;
+        loop {
+            match self.take_lock(target, topic) {
+                Err(error) if NoRoom::is_in(&error) && self.may_wait(deadline) => {
+                    std::thread::sleep(ROOM_PAUSE);
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    fn may_wait(&self, deadline: Instant) -> bool {
+        Instant::now() < deadline && self.options.limits.stop.signal().is_none()
+    }
+
     /// Takes the topic's lock, and waits for it as long as `--wait` says.
-    fn open<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Locked<T::Sink<'t>>> {
+    fn take_lock<'t, T: Target>(&self, target: &'t T, topic: &'t Topic) -> Result<Locked<T::Sink<'t>>> {
         let mut waiting = None;
         self.options.limits.stop.attempt(self.options.wait, |step| {
             let opened = target.open(topic, &self.report.run_id, step)?;
@@ -151,11 +181,15 @@ impl<'a> Run<'a> {
         mirror: &mut Vec<(String, i32, i64)>,
     ) -> Result<()> {
         let places = chosen.iter().map(|(topic, _)| self.line(topic).into);
-        let mut waves = waves(places, T::OPEN_MAX).into_iter();
-        while let Some(wave) = waves.next() {
-            let wave: Vec<_> = wave.into_iter().map(|at| &chosen[at]).collect();
-            self.drain_wave(target, &wave, mirror)?;
-            let left: usize = waves.as_slice().iter().map(Vec::len).sum();
+        let mut waves = VecDeque::from(waves(places, T::OPEN_MAX));
+        while let Some(mut wave) = waves.pop_front() {
+            let topics: Vec<_> = wave.iter().map(|&at| &chosen[at]).collect();
+            let opened = self.drain_wave(target, &topics, mirror)?;
+            let no_room = wave.split_off(opened);
+            if !no_room.is_empty() {
+                waves.push_front(no_room);
+            }
+            let left: usize = waves.iter().map(Vec::len).sum();
             if self.options.limits.stop.signal().is_some() && left > 0 {
                 self.report.warn(format!(
                     "stopped before {} were read; the next run takes them",
@@ -167,25 +201,38 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Drains topics that are open together. Returns how many: for the others the target had no room yet.
     fn drain_wave<T: Target>(
         &mut self,
         target: &T,
         wave: &[&(Topic, Vec<i32>)],
         mirror: &mut Vec<(String, i32, i64)>,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         // All locks are taken before the ends are asked for: another run's progress must not lie past them.
         let mut opened = Vec::new();
+        let mut tried = 0;
+        let mut room_wait = ROOM_WAIT;
         for (topic, partitions) in wave {
             let mut line = self.line(topic);
-            match self.open(target, topic) {
+            match self.open(target, topic, room_wait) {
                 Ok(Locked::Ours(sink)) => {
                     opened.push((topic, partitions, sink, line));
+                    // From here on this run itself makes room.
+                    room_wait = Duration::ZERO;
+                    tried += 1;
                     continue;
                 }
+                Err(error) if NoRoom::is_in(&error) && !opened.is_empty() => break,
                 Ok(Locked::HeldBy(holder)) => line.lock_out(holder),
-                Err(error) => line.fail(&error),
+                Err(error) => {
+                    if NoRoom::is_in(&error) {
+                        room_wait = Duration::ZERO;
+                    }
+                    line.fail(&error);
+                }
             }
             self.report.topics.push(line);
+            tried += 1;
         }
         let seen = KafkaFacts::look(
             self.client,
@@ -220,7 +267,7 @@ impl<'a> Run<'a> {
                 self.settle(ended, mirror);
             }
         });
-        Ok(())
+        Ok(tried)
     }
 
     /// Puts the result of a topic into the report.
@@ -243,7 +290,7 @@ impl<'a> Run<'a> {
         'a: 't,
     {
         let mut turn = turn?;
-        let planned = self.plan(turn.topic, seen, &turn.sink.progress(), &mut turn.line);
+        let planned = self.plan(turn.topic, seen, &turn.sink.progress(), true, &mut turn.line);
         let started = planned.and_then(|(plan, rebuild)| {
             let plan = turn.sink.suit(plan, rebuild);
             let reading = Reading::start(self.client, &turn.topic.name, plan, &self.options.limits)?;
@@ -292,9 +339,12 @@ struct Turn<'t, S> {
 /// A read that Kafka has begun to send, and the rebuild that it is for.
 type Started<'t> = (Reading<'t>, Option<Rebuild>);
 
-/// Warnings on results that make the exit code 3, with what to do.
+/// Warnings on what the report counts, with what to do.
 fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
     let mut warnings = Vec::new();
+    warnings.extend(line.without_day.as_ref().map(TimeDoubt::of_no_day));
+    let implausible = line.implausible_time.as_ref();
+    warnings.extend(implausible.map(|doubt| doubt.of_implausible(&line.target)));
     if let TargetReport::Warehouse(warehouse) = &line.target
         && warehouse.rejected > 0
     {

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::{KafkaFacts, RebuildRequest, Run, RunOptions, StartPosition};
 use crate::config::{Kind, Topic};
-use crate::kafka::{self, Accept, Client, From, PartitionOffsets, TopicSettings};
+use crate::kafka::{self, Accept, Client, From, LogChanges, PartitionOffsets, TopicSettings};
 use crate::problem::Problem;
 use crate::record::{DrainPlan, OffsetRange, Progress};
 use crate::report::TopicReport;
@@ -14,24 +14,37 @@ use crate::target::Rebuild;
 const CLOCKS_DIFFER_MS: i64 = 300_000;
 
 impl Run<'_> {
-    /// Plans what to read of a topic, and puts warnings and gaps into the report.
+    /// Plans what to read of a topic, and puts warnings and gaps into the report. `is_read`: its records will be read, which
+    /// shows whether the log is still the same.
     pub(super) fn plan(
         &mut self,
         topic: &Topic,
         seen: &KafkaFacts,
         progress: &Progress,
+        is_read: bool,
         line: &mut TopicReport,
     ) -> Result<(DrainPlan, Option<Rebuild>)> {
         let (client, options) = (self.client, &self.options);
         let offsets = seen.offsets.get(&topic.name).map_or(&[][..], Vec::as_slice);
         let topic_id = seen.id(&topic.name)?;
         let mut progress = progress.clone();
-        let anew = matches!((topic_id, &progress.topic_id), (Some(now), Some(then)) if now != then);
+        let renamed = kafka::is_renamed(topic_id, &progress);
+        let looks_first = match options.rebuild {
+            Some(RebuildRequest::Tables) => false,
+            Some(RebuildRequest::Days { .. }) => true,
+            None => !is_read || options.accept.recreated,
+        };
+        let changes = if looks_first {
+            client.log_changes(&topic.name, offsets, topic_id, &progress, &options.limits)?
+        } else {
+            LogChanges::new()
+        };
+        let anew = kafka::difference(offsets, topic_id, &progress, &changes).is_some();
         // If a table was created again, the old rows are another topic's: they are replaced.
         let anew_table = anew && options.accept.recreated && topic.kind == Kind::Table;
         let rebuild = match options.rebuild {
             Some(RebuildRequest::Days { first, last }) => {
-                let plan = rebuild_plan(topic, offsets, topic_id, &progress, seen.at_ms)?;
+                let plan = rebuild_plan(topic, offsets, topic_id, &progress, &changes, seen.at_ms)?;
                 return Ok((plan, Some(Rebuild::Days { first, last })));
             }
             tables if tables.is_some() || anew_table => {
@@ -56,13 +69,33 @@ impl Run<'_> {
             }
         };
         let from = from(client, topic, &progress, offsets, options)?;
-        let mut plan = kafka::plan(&topic.name, offsets, topic_id, &progress, &from, options.accept)?;
+        let changes = if rebuild.is_some() {
+            LogChanges::new()
+        } else {
+            changes
+        };
+        let mut plan = kafka::plan(
+            &topic.name,
+            offsets,
+            topic_id,
+            &progress,
+            &changes,
+            &from,
+            options.accept,
+        )?;
         plan.planned_ms = seen.at_ms;
         if !plan.gaps.is_empty() || plan.generation > progress.generation.max(1) {
             line.needs_attention();
         }
         if anew_table || plan.generation > progress.generation.max(1) {
-            let what = "it was deleted and created again, and the new one is read from its start (--accept-recreated)";
+            let what = if renamed {
+                "it was deleted and created again, and the new one is read from its start (--accept-recreated)"
+            } else if anew_table {
+                "Kafka lost its end, and the table is built again from its start (--accept-recreated)"
+            } else {
+                "Kafka lost its end, and the Kafka partitions that did are read from their start (--accept-recreated): the \
+                 records that Kafka had kept of them are in the lake twice"
+            };
             self.report.warn_of(Problem::new(what).about_topic(&topic.name));
         }
         line.held = plan.held;
@@ -155,6 +188,7 @@ fn rebuild_plan(
     offsets: &[PartitionOffsets],
     topic_id: Option<&str>,
     progress: &Progress,
+    changes: &LogChanges,
     now_ms: i64,
 ) -> Result<DrainPlan> {
     if progress.next.is_empty() {
@@ -162,12 +196,13 @@ fn rebuild_plan(
             .fix("leave --rebuild out")
             .err();
     }
-    // Only notices a topic that was created again: its offsets are not those of the days.
+    // Only notices a topic that was created again or lost its end: its offsets are not those of the days.
     kafka::plan(
         &topic.name,
         offsets,
         topic_id,
         progress,
+        changes,
         &From::Earliest,
         Accept {
             gap: true,

@@ -4,7 +4,7 @@ use anyhow::Result;
 use globset::{Glob, GlobMatcher};
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::config::{Kind, Settings, Topic, check_topic_name, closest};
+use crate::config::{Kind, Settings, Topic, check_topic_name, closest, did_you_mean, topic_heading};
 use crate::exit::usage;
 use crate::kafka::{Client, TopicList};
 use crate::problem::Problem;
@@ -112,7 +112,7 @@ pub fn among(patterns: &[String], known: &[&str], nobody: &str) -> Result<impl F
         let glob = glob.compile_matcher();
         if !known.iter().any(|name| glob.is_match(name)) {
             return Err(Problem {
-                fix: closest(pattern, known.iter().copied()).map(|near| format!("did you mean `{near}`?")),
+                fix: did_you_mean(pattern, known.iter().copied()),
                 ..Problem::usage(format!("{nobody} a topic `{pattern}`"))
             }
             .into());
@@ -164,7 +164,8 @@ fn resolve(
                 return Problem::usage("it is compacted, so it may be a table")
                     .about_topic(name)
                     .fix(format!(
-                        "say --kind table or --kind stream, or give it a [topics.{name}] entry"
+                        "say --kind table or --kind stream, or give it a {} entry",
+                        topic_heading(name)
                     ))
                     .err();
             }

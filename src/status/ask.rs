@@ -1,7 +1,7 @@
 //! Asks lake, database and Kafka, each within seconds. The targets are asked before Kafka's ends: if a run commits meanwhile,
 //! the lag is too large, but never negative.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +14,7 @@ use super::topics::Answers;
 use crate::config::{Kind, Settings};
 use crate::kafka::{Client, TopicList};
 use crate::lake::Ledger;
+use crate::problem::{Problem, unexpected};
 use crate::run::select;
 use crate::warehouse::{self, TableStanding};
 
@@ -33,8 +34,8 @@ pub struct StatusAnswer {
     pub lake: Source,
     pub kafka: Source,
     pub warehouse: Source,
-    /// Warnings for a person, with what to do.
-    pub warnings: Vec<String>,
+    /// For a person: what would stop a run or is unknown, of which topic, and what to do.
+    pub warnings: Vec<Problem>,
     pub topics: Vec<TopicStatus>,
 }
 
@@ -79,7 +80,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<StatusAnswer> {
     let (live, tables) = std::thread::scope(|scope| {
         let kafka = scope.spawn(|| client.topics());
         let tables = ask_database(settings);
-        let broken = || Err(anyhow!("asking Kafka failed unexpectedly; please report it"));
+        let broken = || Err(unexpected("asking Kafka failed unexpectedly"));
         (kafka.join().unwrap_or_else(|_| broken()), tables)
     });
     let tables = status.hear_database(tables);
@@ -88,7 +89,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<StatusAnswer> {
         Ok(topics) => topics,
         Err(error) => {
             status.lake = Source::Silent;
-            status.warnings.push(format!("{error:#}"));
+            status.warnings.push(Problem::of(&error));
             Vec::new()
         }
     };
@@ -106,7 +107,7 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<StatusAnswer> {
     }
     if let Err(error) = ends.fetch(&client, &chosen) {
         status.kafka = Source::Silent;
-        status.warnings.push(format!("{error:#}"));
+        status.warnings.push(Problem::of(&error));
     }
     status.warnings.append(&mut ends.warnings);
     status.miss_lake(settings, &client, &ends, &chosen);
@@ -147,7 +148,7 @@ impl StatusAnswer {
             Some(Ok(tables)) => return tables,
             Some(Err(error)) => {
                 self.warehouse = Source::Silent;
-                self.warnings.push(format!("{error:#}"));
+                self.warnings.push(Problem::of(&error));
             }
             None => self.warehouse = Source::Absent("no warehouse is configured"),
         }
@@ -166,9 +167,9 @@ impl StatusAnswer {
             }
             Err(error) => {
                 self.lake = Source::Silent;
-                self.warnings.push(format!(
-                    "the lake can't be read: {error:#}; is its disk mounted, and may this user read it?"
-                ));
+                let problem = Problem::of(&error.context("the lake can't be read"));
+                self.warnings
+                    .push(problem.fix("is its disk mounted, and may this user read it?"));
                 None
             }
         }
@@ -179,7 +180,7 @@ impl StatusAnswer {
             Ok(topics) => Some(topics),
             Err(error) => {
                 self.kafka = Source::Silent;
-                self.warnings.push(format!("{error:#}"));
+                self.warnings.push(Problem::of(&error));
                 None
             }
         }
@@ -196,28 +197,25 @@ impl StatusAnswer {
         let remembered = !wanted.is_empty() && client.has_mirror(&wanted).unwrap_or(false);
         // A first run may have made one meanwhile.
         if remembered && matches!(Ledger::at(settings), Ok(None)) {
-            self.warnings.push(format!(
-                "there is no lake at {}, but Kafka's group {} has been through these topics: is a disk not mounted, or \
-                 lake.root wrong?",
+            let what = format!(
+                "there is no lake at {}, but Kafka's group {} has been through these topics",
                 self.lake_root,
                 client.group()
-            ));
+            );
+            self.warnings
+                .push(Problem::new(what).fix("is a disk not mounted, or lake.root wrong?"));
         }
     }
 
-    /// Warns once of configured topics that Kafka lacks, on which the next runs would fail.
+    /// Warns of configured topics that Kafka lacks, on which the next runs would fail.
     fn miss_topics(&mut self, settings: &Settings, chosen: &BTreeSet<String>, live: Option<&TopicList>) {
         let wanted = chosen.iter().filter(|topic| settings.topics.contains_key(*topic));
-        let missing: Vec<&str> = wanted
-            .filter(|topic| live.is_some_and(|live| !live.contains_key(*topic)))
-            .map(String::as_str)
-            .collect();
-        if !missing.is_empty() {
-            self.warnings.push(format!(
-                "Kafka has no topic {}, or does not show it to this account: make it, or take its entry out of the \
-                 configuration",
-                missing.join(", ")
-            ));
+        for topic in wanted.filter(|topic| live.is_some_and(|live| !live.contains_key(*topic))) {
+            self.warnings.push(
+                Problem::new("Kafka has no such topic, or does not show it to this account")
+                    .about_topic(topic)
+                    .fix("make it, or take its entry out of the configuration"),
+            );
         }
     }
 }

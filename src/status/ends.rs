@@ -17,8 +17,7 @@ pub(super) struct Ends {
     pub(super) topics: Option<TopicList>,
     pub(super) offsets: BTreeMap<String, Result<Vec<PartitionOffsets>, Problem>>,
     pub(super) ids: BTreeMap<String, String>,
-    /// Warnings for a person.
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Problem>,
 }
 
 impl Ends {
@@ -54,13 +53,17 @@ impl Ends {
                     match answer {
                         Ok(Some(id)) => drop(self.ids.insert(topic, id)),
                         Ok(None) => {}
-                        Err(error) => self.warnings.push(format!("topic {topic}: {UNNOTICED}: {error}")),
+                        Err(error) => {
+                            let problem = Problem::new(format!("{UNNOTICED}: {error}"));
+                            self.warnings.push(problem.about_topic(&topic));
+                        }
                     }
                 }
             }
-            Err(error) => self
-                .warnings
-                .push(format!("of every topic, {UNNOTICED}: {error:#}")),
+            Err(error) => {
+                let error = error.context(format!("of every topic, {UNNOTICED}"));
+                self.warnings.push(Problem::of(&error));
+            }
         }
     }
 

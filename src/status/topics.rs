@@ -9,10 +9,10 @@ use super::model::{
     Source, TableStatus, TopicStatus,
 };
 use crate::config::{Kind, Settings, Topic};
-use crate::kafka::{self, Accept, From};
+use crate::kafka::{self, Accept, From, LogChanges};
 use crate::lake::layout::paths::HivePartition;
 use crate::lake::{DayCount, LastRun, Standing};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemSubject};
 use crate::record::Progress;
 use crate::warehouse::TableStanding;
 
@@ -24,7 +24,7 @@ pub(super) struct Answers<'a> {
     pub(super) standings: BTreeMap<String, (Result<Option<Standing>>, Option<LastRun>)>,
     pub(super) tables: Vec<TableStanding>,
     pub(super) ends: Ends,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Problem>,
 }
 
 /// The lag of a target, in total and by Kafka partition.
@@ -61,11 +61,15 @@ impl Answers<'_> {
         }
     }
 
+    /// Warns once, as lake and warehouse may give the same error.
     fn warn(&mut self, topic: &str, problem: &Problem) {
-        self.warnings.push(match problem.subject {
-            Some(_) => problem.to_string(),
-            None => format!("topic {topic}: {problem}"),
-        });
+        let mut warning = problem.clone();
+        warning
+            .subject
+            .get_or_insert_with(|| ProblemSubject::topic(topic));
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     fn lake_status(
@@ -167,9 +171,11 @@ impl Answers<'_> {
                 gap,
                 recreated: false,
             };
-            kafka::plan(name, offsets, id, progress, &From::Earliest, accept)
+            // Whether the log is still the same only reading it would tell.
+            let unchanged = LogChanges::new();
+            kafka::plan(name, offsets, id, progress, &unchanged, &From::Earliest, accept)
         };
-        let refusal = plan(false).err().map(|error| format!("{error:#}"));
+        let refusal = plan(false).err();
         let ranges = plan(true).map(|plan| plan.ranges).unwrap_or_default();
         let mut partitions: Vec<_> = ranges
             .iter()
@@ -185,11 +191,8 @@ impl Answers<'_> {
         if !known {
             partitions = progress_alone(progress);
         }
-        if let Some(refusal) = refusal {
-            // Lake and warehouse would give the same error.
-            if !self.warnings.contains(&refusal) {
-                self.warnings.push(refusal);
-            }
+        if let Some(error) = refusal {
+            self.warn(name, &Problem::of(&error));
         }
         Distance {
             lag: known.then_some(lag),

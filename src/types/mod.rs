@@ -1,3 +1,6 @@
-//! Column types, inferred from records.
+//! Types of values: column types, inferred from records; decimals; times, and which of them are plausible.
 
 pub mod column;
+pub mod decimal;
+pub mod plausible;
+pub mod time;

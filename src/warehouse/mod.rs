@@ -25,7 +25,7 @@ use server::locked_session::{Link, held};
 use table::target::TargetTable;
 
 pub use admin::dry_load::{Finding, Trial, Tried};
-pub use admin::init_db::{InitDbMode, InitDbOutcome, init_db};
+pub use admin::init_db::{InitDbMode, InitDbOutcome, init_db, init_db_within};
 pub use admin::rights::{Rights, ServerFacts};
 pub use connected::Warehouse;
 pub use govern::erase::{ErasureEnded, TableHits};
@@ -49,7 +49,8 @@ impl Warehouse {
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
     pub fn open(&self, topic: &Topic, wait: Duration) -> Result<Locked<TableSink>> {
-        let (conn, table, reader) = self.fit(topic).about_topic(&topic.name)?;
+        let mut conn = connect::open_if_room(&self.database, connect::READ_TIMEOUT)?;
+        let (table, reader) = self.fit(&mut conn, topic).about_topic(&topic.name)?;
         let mut link = Link::new(&self.database, &self.server, conn, &table.name);
         if !link.lock(wait)? {
             return Ok(Locked::HeldBy(held(&table.name)));
@@ -73,20 +74,28 @@ impl Warehouse {
     /// # Errors
     /// As [`Warehouse::open`].
     pub fn read_progress(&self, topic: &Topic) -> Result<Progress> {
-        let (mut conn, table, _) = self.fit(topic).about_topic(&topic.name)?;
-        let place = ProgressKey {
-            table: &table.name,
-            topic: &topic.name,
-        };
-        progress::read(&mut conn, place, false).context("reading the progress")
+        self.look(connect::READ_TIMEOUT, |conn| {
+            let (table, _) = self.fit(conn, topic).about_topic(&topic.name)?;
+            let place = ProgressKey {
+                table: &table.name,
+                topic: &topic.name,
+            };
+            progress::read(conn, place, false).context("reading the progress")
+        })
     }
 
-    fn fit(&self, topic: &Topic) -> Result<(Conn, TargetTable, RowReader)> {
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        check_own_tables(&mut conn, &self.database)?;
-        let table = target::read(&mut conn, &self.server, &topic.table)?;
+    /// Reads in a session of its own; `read_timeout` is how long a statement may take.
+    fn look<T>(&self, read_timeout: Duration, read: impl FnOnce(&mut Conn) -> Result<T>) -> Result<T> {
+        let mut conn = connect::open(&self.database, read_timeout)?;
+        read(&mut conn).map_err(|error| connect::with_loss(error, &self.database))
+    }
+
+    fn fit(&self, conn: &mut Conn, topic: &Topic) -> Result<(TargetTable, RowReader)> {
+        check_own_tables(conn, &self.database)?;
+        let mut table = target::read(conn, &self.server, &topic.table)?;
         let (names, plan) = mapping::plan(topic, &table)?;
-        Ok((conn, table, RowReader::new(topic.key.clone(), names, plan)))
+        plan.set_time_unit(&mut table, topic.warehouse_unit);
+        Ok((table, RowReader::new(topic.key.clone(), names, plan)))
     }
 }
 
@@ -97,7 +106,7 @@ impl Target for Warehouse {
     const OPEN_MAX: usize = 32;
 
     fn open<'t>(&'t self, topic: &'t Topic, _run_id: &str, wait: Duration) -> Result<Locked<TableSink>> {
-        Warehouse::open(self, topic, wait)
+        Warehouse::open(self, topic, wait).map_err(|error| connect::with_loss(error, &self.database))
     }
 
     fn progress(&self, topic: &Topic) -> Result<Progress> {

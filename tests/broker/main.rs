@@ -16,6 +16,7 @@ mod mysqld;
 #[allow(dead_code, reason = "where its files lie is asked by other tests")]
 mod private;
 mod settings;
+mod truncated;
 mod untold;
 mod wire;
 mod young;

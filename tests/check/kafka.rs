@@ -98,6 +98,37 @@ fn progress_that_kafka_no_longer_fits() {
     );
 }
 
+/// The old ones are in one segment with young ones, so that Kafka keeps them for as long as this takes.
+#[test]
+fn records_that_kafka_may_delete_before_they_are_read() {
+    const DAY_MS: i64 = 86_400_000;
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap();
+    let now = i64::try_from(now.as_millis()).unwrap();
+    let sent = |days_ago: i64| {
+        let records = numbered("a", 5, 1).into_iter();
+        records.map(move |record| record.at(now - days_ago * DAY_MS))
+    };
+    let topic = Topic::with("check-old", 1, &[("retention.ms", "604800000")]);
+    let world = Warehouse::without_database().stream(&topic);
+    world.lakectl(&["lake"]).expect(0);
+    topic.send(&sent(20).chain(sent(1)).collect::<Vec<_>>());
+    let only = ["--only", "lake"];
+    let answer = check(&world, &only, 3);
+    answer.is_wrong(
+        &topic.name,
+        "kept",
+        &[
+            "records for 7 days",
+            "5 offsets that the lake has not read",
+            "run now",
+            "retention.ms",
+        ],
+    );
+    assert_eq!(answer.wrong().len(), 1, "{:?}", answer.wrong());
+    world.lakectl(&["lake"]).expect(0);
+    check(&world, &only, 0).ok(&topic.name, "kept", &["records for 7 days"]);
+}
+
 /// The real broker always leads what it has.
 #[test]
 fn kafka_partitions_without_a_leader() {

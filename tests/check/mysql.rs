@@ -443,6 +443,6 @@ fn rights(mut world: Warehouse) {
     );
     assert_eq!(answer.wrong(), [("MySQL", "rights")]);
     world.execute(&fix);
-    run(0).ok("MySQL", "rights", &["may read and write 8 tables"]);
+    run(0).ok("MySQL", "rights", &["may read and write 9 tables"]);
     world.execute(&format!("DROP USER '{user}'@'%'"));
 }

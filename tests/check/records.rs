@@ -128,7 +128,7 @@ fn values_that_readers_choke_on() {
     );
     dayless.send(&[
         record("a", "{\"T\":\"2025-10-30T12:00:00Z\"}"),
-        record("b", "{\"t\":5}"),
+        record("b", "{\"u\":5}"),
     ]);
     let world = Warehouse::without_database()
         .stream(&avro)
@@ -160,8 +160,61 @@ fn values_that_readers_choke_on() {
             "lake.metadata_prefix",
         ],
     );
-    answer.is_wrong(&dayless.name, "days", &["1 of 2", "field:T"]);
+    answer.is_wrong(
+        &dayless.name,
+        "days",
+        &["1 of 2", "field:T", "no field T", "offset 1"],
+    );
     assert_eq!(answer.wrong().len(), 3, "{:?}", answer.wrong());
+}
+
+/// What a run would warn of, and a purge would leave.
+#[test]
+fn times_of_another_unit() {
+    let [seconds, history] = ["seconds", "history"].map(|name| Topic::new(&format!("check-{name}")));
+    let table = Topic::compacted("check-seconds-table");
+    seconds.send(&[record("a", "{}"), record("b", "{}").at(1_766_000_000)]);
+    history.send(&[
+        record("a", "{\"born\":\"1985-05-05\"}"),
+        record("b", "{\"born\":\"2012-05-05\"}"),
+    ]);
+    table.send(&[
+        record("a", "{\"at\":1766000000,\"born\":\"1948-05-05\"}"),
+        record("b", "{\"at\":1766000000000,\"born\":\"1948-05-05\"}"),
+    ]);
+    let mut world = Warehouse::new();
+    world.execute(
+        "CREATE TABLE aged (id VARCHAR(9) PRIMARY KEY, at DATETIME, born DATETIME, KEY (at)) ENGINE = InnoDB",
+    );
+    let entries = |unit: &str| {
+        format!(
+            "[topics.{:?}]\nkind = \"stream\"\n[topics.{:?}]\nkind = \"stream\"\nlake.partition_time = \"field:born\"\n\
+             [topics.{:?}]\nkind = \"table\"\nkey.columns = [\"id\"]\nwarehouse.table = \"aged\"\n\
+             warehouse.retention = {{ column = \"at\", keep = \"1y\" }}\n{unit}\n",
+            seconds.name, history.name, table.name
+        )
+    };
+    world.set_topics(&entries(""));
+    let answer = check(&world, &[], 3);
+    let hint = "looks like seconds: 1766000000 would be 2025-12-17";
+    let fix = "timestamp_unit = \\\"s\\\"";
+    answer.is_wrong(
+        &seconds.name,
+        "days",
+        &["1 record", "1970-01-21", hint, "offset 1", fix],
+    );
+    answer.ok(
+        &history.name,
+        "days",
+        &["1 record", "field born is 1985-05-05", "offset 0"],
+    );
+    answer.is_wrong(
+        &table.name,
+        "retention",
+        &["1 record", "column at", hint, "offset 0", fix],
+    );
+    answer.has_none(&table.name, "days");
+    assert_eq!(answer.wrong().len(), 2, "{:?}", answer.wrong());
 }
 
 /// The sample is what a run would read: committed records, also behind many that were aborted.

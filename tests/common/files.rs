@@ -36,7 +36,7 @@ impl DataFile {
     }
 }
 
-/// All data files below a folder, by path. Whatever is no regular file, or not named like data, is an error.
+/// All data files below a folder, by path. Whatever is not a regular file, or not named like data, is an error.
 pub fn data_files(folder: &Path) -> Vec<DataFile> {
     let mut files = Vec::new();
     for found in walkdir::WalkDir::new(folder).sort_by_file_name() {
@@ -47,7 +47,7 @@ pub fn data_files(folder: &Path) -> Vec<DataFile> {
         if found.file_type().is_dir() {
             continue;
         }
-        assert!(found.file_type().is_file(), "{found:?} is no regular file");
+        assert!(found.file_type().is_file(), "{found:?} is not a regular file");
         files.push(DataFile {
             path: found
                 .path()
@@ -77,7 +77,7 @@ pub fn lines(path: &Path) -> Vec<String> {
             .read_to_string(&mut text)
             .unwrap();
     } else {
-        assert!(name.ends_with(".json"), "{name} is no data file");
+        assert!(name.ends_with(".json"), "{name} is not a data file");
         text = String::from_utf8(raw).unwrap();
     }
     assert!(

@@ -114,6 +114,13 @@ impl Topic {
         });
     }
 
+    pub fn exists(&self) -> bool {
+        let metadata = consumer(brokers(), "lakectl-tests")
+            .fetch_metadata(None, ANSWER)
+            .unwrap();
+        metadata.topics().iter().any(|topic| topic.name() == self.name)
+    }
+
     /// Sends records in order and waits for Kafka to have them all.
     pub fn send(&self, records: &[Record]) {
         let producer = producer(&[]);
@@ -173,12 +180,7 @@ impl Topic {
     /// Deletes the topic and makes it anew, empty.
     pub fn recreate(&self) {
         self.delete().unwrap();
-        let consumer = consumer(brokers(), "lakectl-tests");
-        poll("a topic to be gone", || {
-            let metadata = consumer.fetch_metadata(None, ANSWER).unwrap();
-            let there = metadata.topics().iter().any(|topic| topic.name() == self.name);
-            (!there).then_some(())
-        });
+        poll("a topic to be gone", || (!self.exists()).then_some(()));
         self.create(1, &[]);
     }
 

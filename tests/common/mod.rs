@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
+pub mod account;
 pub mod compare;
 pub mod example;
 pub mod files;

@@ -1,6 +1,7 @@
 //! A database of its own for each test, on the real server that scripts/services starts.
 #![allow(dead_code, unreachable_pub)]
 
+use super::account::{self, Account};
 use lakectl::config::{self, Kind, Overrides, Settings, Topic};
 use lakectl::record::{Drained, DrainedPartition, Record};
 use lakectl::report::{TargetReport, TopicReport, WarehouseReport};
@@ -43,10 +44,24 @@ fn service(url: &str, password: &str) -> Option<Service> {
     })
 }
 
-/// A fresh database; dropped at the end, but kept for a look where the test panics.
+impl Service {
+    /// The same server, to another user.
+    fn of(&self, user: &str, password: &str) -> Service {
+        let opts = Opts::from_url(&self.url).unwrap();
+        let (host, port) = (opts.get_ip_or_hostname(), opts.get_tcp_port());
+        Service {
+            url: format!("mysql://{user}@{host}:{port}/x"),
+            password: password.to_owned(),
+        }
+    }
+}
+
+/// A fresh database; dropped at the end, but kept for a look where the test panics. lakectl uses it as an account with
+/// the documented rights, the test as the administrator that the environment names.
 pub struct TestDatabase {
     pub name: String,
     service: Service,
+    account: Account,
     pub settings: Settings,
     admin: Conn,
 }
@@ -68,12 +83,14 @@ impl TestDatabase {
             COUNT.fetch_add(1, Ordering::Relaxed),
             chrono::Utc::now().timestamp_micros() % 1_000_000_000
         );
-        let settings = settings(service, &name, toml, None);
-        let admin = Conn::new(options(service))
+        let mut admin = Conn::new(options(service))
             .unwrap_or_else(|e| panic!("no MySQL answers ({e}); run: scripts/services up mysql"));
+        let account = Account::on(&mut admin, &name);
+        let settings = settings(&service.of(&account.user, &account.password), &name, toml, None);
         TestDatabase {
             name,
             service: service.clone(),
+            account,
             settings,
             admin,
         }
@@ -81,7 +98,7 @@ impl TestDatabase {
 
     /// The same database through another address, such as a proxy's.
     pub fn settings_at(&self, toml: &str, port: u16) -> Settings {
-        settings(&self.service, &self.name, toml, Some(port))
+        self.settings_as_at(&self.account.user, &self.account.password, toml, port)
     }
 
     /// The same database as another user.
@@ -91,16 +108,7 @@ impl TestDatabase {
 
     /// The same database as another user, through another address.
     pub fn settings_as_at(&self, user: &str, password: &str, toml: &str, port: u16) -> Settings {
-        let opts = Opts::from_url(&self.service.url).unwrap();
-        let service = Service {
-            url: format!(
-                "mysql://{user}@{}:{}/x",
-                opts.get_ip_or_hostname(),
-                opts.get_tcp_port()
-            ),
-            password: password.to_owned(),
-        };
-        settings(&service, &self.name, toml, Some(port))
+        settings(&self.service.of(user, password), &self.name, toml, Some(port))
     }
 
     pub fn port(&self) -> u16 {
@@ -155,9 +163,7 @@ impl Drop for TestDatabase {
         if std::thread::panicking() {
             eprintln!("database {} is kept", self.name);
         } else {
-            let _ = self
-                .admin
-                .query_drop(format!("DROP DATABASE IF EXISTS `{}`", self.name));
+            account::drop_database(&mut self.admin, &self.name);
         }
     }
 }
@@ -233,6 +239,7 @@ pub fn drained(start: i64, next: i64) -> Drained {
         generation: 1,
         complete: true,
         planned_ms: 1_761_868_800_000,
+        ..Drained::default()
     }
 }
 

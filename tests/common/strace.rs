@@ -179,7 +179,7 @@ fn calls(file: &Path) -> Vec<Call> {
     let mut calls = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with(['+', '-'])) {
         let Some((name, _)) = line.split_once('(') else {
-            panic!("{line} is no system call")
+            panic!("{line} is not a system call")
         };
         let nth = counts.entry(name.to_owned()).or_insert(0);
         *nth += 1;

@@ -65,6 +65,6 @@ impl Torture {
 fn number<T: std::str::FromStr>(variable: &str) -> Option<T> {
     let text = std::env::var(variable).ok()?;
     let number = text.parse().ok();
-    assert!(number.is_some(), "{variable}={text} is no number");
+    assert!(number.is_some(), "{variable}={text} is not a number");
     number
 }

@@ -1,10 +1,12 @@
 //! Limits of the process itself, and a stdout that takes nothing.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::process::{Command, Stdio};
 
 use super::scene::{Kind, Scene};
 use super::tree;
+use crate::common::inject::{self, Call};
 use crate::common::kafka::{Topic, numbered};
 use crate::common::lake::{Lake, check_report, number};
 use crate::common::program::{self, Run};
@@ -116,6 +118,32 @@ fn more_topics_than_open_files() {
         .report();
     assert_eq!(report["topics"].as_array().unwrap().len(), topics.len());
     assert_eq!(number(&report["totals"], "written"), 6);
+}
+
+/// Each topic that is open holds its lock.
+#[test]
+fn at_most_64_topics_are_open_at_a_time() {
+    const OPEN_MAX: usize = 64;
+    let topics = Topic::many("open_max", OPEN_MAX + 6);
+    let lake = topics
+        .iter()
+        .fold(Lake::new(), |lake, topic| lake.stream(topic, ""));
+    let traced = inject::run(&lake, &["lake"], &[]);
+    let (mut open, mut met, mut most) = (BTreeSet::new(), BTreeSet::new(), 0);
+    let locks = lake.root().join(".lakectl/locks");
+    let of_locks = |call: &&Call| !call.failed && call.path.parent() == Some(&*locks);
+    for call in traced.calls.iter().filter(of_locks) {
+        match &*call.name {
+            "openat" => open.insert(&call.path),
+            "close" => open.remove(&call.path),
+            // It is made and written to.
+            _ => continue,
+        };
+        met.insert(&call.path);
+        most = most.max(open.len());
+    }
+    assert_eq!((most, met.len()), (OPEN_MAX, topics.len()));
+    traced.run.expect(0);
 }
 
 /// Runs the scene with its stdout at `stdout`, and gives back exit code and stderr.

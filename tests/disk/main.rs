@@ -13,6 +13,7 @@ mod cuts;
 mod errors;
 mod full;
 mod limits;
+mod mounts;
 mod rounds;
 mod scene;
 mod tree;

@@ -33,6 +33,18 @@ impl Volume {
         volume
     }
 
+    /// The same filesystem, mounted a second time.
+    pub fn bind(at: &Path, from: &Path) -> Volume {
+        std::fs::create_dir_all(at).unwrap();
+        let volume = Volume {
+            at: at.to_owned(),
+            image: Some(from.to_owned()),
+            options: "bind".to_owned(),
+        };
+        volume.mount();
+        volume
+    }
+
     pub fn tmpfs(at: &Path, options: &str) -> Volume {
         std::fs::create_dir_all(at).unwrap();
         let volume = Volume {

@@ -1,5 +1,6 @@
 //! A lake, a database and topics of a test's own, and the binary run from outside.
 
+use crate::account::{self, Account};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -25,11 +26,21 @@ fn env(name: &str) -> String {
     })
 }
 
+/// A session of the administrator whom the environment names.
+fn administrator() -> Conn {
+    let opts = OptsBuilder::from_opts(Opts::from_url(&env("LAKECTL_WAREHOUSE_URL")).unwrap())
+        .pass(std::env::var("LAKECTL_WAREHOUSE_PASSWORD").ok())
+        .prefer_socket(false)
+        .db_name(None::<String>);
+    Conn::new(opts).unwrap_or_else(|e| panic!("no MySQL answers ({e}); run: scripts/services up mysql"))
+}
+
 pub struct World {
     dir: tempfile::TempDir,
     suffix: String,
     database: String,
     url: String,
+    password: String,
     topics: RefCell<Vec<String>>,
 }
 
@@ -58,9 +69,9 @@ impl World {
         std::fs::write(dir.path().join("lakectl.toml"), toml.replace('%', &suffix)).unwrap();
         let opts = Opts::from_url(&env("LAKECTL_WAREHOUSE_URL")).unwrap();
         let database = format!("lakectl_erase{suffix}");
+        let Account { user, password } = Account::on(&mut administrator(), &database);
         let url = format!(
-            "mysql://{}@{}:{}/{database}",
-            opts.get_user().unwrap_or_default(),
+            "mysql://{user}@{}:{}/{database}",
             opts.get_ip_or_hostname(),
             opts.get_tcp_port()
         );
@@ -69,6 +80,7 @@ impl World {
             suffix,
             database,
             url,
+            password,
             topics: RefCell::default(),
         }
     }
@@ -81,16 +93,9 @@ impl World {
         name.replace('%', &self.suffix)
     }
 
-    fn options(&self) -> OptsBuilder {
-        OptsBuilder::from_opts(Opts::from_url(&env("LAKECTL_WAREHOUSE_URL")).unwrap())
-            .pass(std::env::var("LAKECTL_WAREHOUSE_PASSWORD").ok())
-            .prefer_socket(false)
-            .db_name(None::<String>)
-    }
-
+    /// The administrator's session.
     pub fn mysql(&self) -> Conn {
-        let mut conn = Conn::new(self.options())
-            .unwrap_or_else(|e| panic!("no MySQL answers ({e}); run: scripts/services up mysql"));
+        let mut conn = administrator();
         conn.query_drop(format!("USE `{}`", self.database)).unwrap();
         conn
     }
@@ -138,6 +143,7 @@ impl World {
             .arg("--config")
             .arg(self.dir.path().join("lakectl.toml"))
             .env("LAKECTL_WAREHOUSE_URL", &self.url)
+            .env("LAKECTL_WAREHOUSE_PASSWORD", &self.password)
             .env("LAKECTL_BROKERS", env("LAKECTL_BROKERS"))
             .env("LAKECTL_GROUP", format!("erase{}", self.suffix))
             .stdin(Stdio::null());
@@ -312,9 +318,7 @@ impl Drop for World {
         if std::thread::panicking() {
             return;
         }
-        if let Ok(mut conn) = Conn::new(self.options()) {
-            let _ = conn.query_drop(format!("DROP DATABASE IF EXISTS `{}`", self.database));
-        }
+        account::drop_database(&mut administrator(), &self.database);
         let topics = self.topics.borrow();
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         let _ = futures_executor::block_on(admin().delete_topics(&names, &AdminOptions::new()));

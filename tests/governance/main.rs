@@ -7,6 +7,7 @@ mod common;
 mod kills;
 mod rebuild;
 mod retention;
+mod units;
 
 use common::lake::Lake;
 use common::program::{self, Run};

@@ -4,8 +4,9 @@ use chrono_tz::Tz;
 
 use crate::common::compare::Compare;
 use crate::common::files::{DataFile, data_files};
-use crate::common::kafka::{Record, Topic, record};
-use crate::common::lake::Lake;
+use crate::common::kafka::{Record, Topic, record, tombstone};
+use crate::common::lake::{Lake, number};
+use crate::common::program;
 
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
@@ -117,6 +118,76 @@ fn a_field_of_the_value_can_decide() {
     let files = data_files(&lake.root().join("streams").join(&topic.name));
     assert_eq!(files.len(), 4);
     assert_days(&files);
+}
+
+/// All that a column of MySQL reads as a time, nested names, and any case.
+#[test]
+fn a_field_is_read_as_mysqls_columns_are() {
+    let topic = Topic::new("field-forms");
+    let times = [
+        "\"2025-10-30T12:00:00Z\"",
+        "\"2025-10-30 12:00:00\"",
+        "\"2025-10-30t12:00z\"",
+        "\"2025-10-30T12:00:00,5+0200\"",
+        "\"2025-10-30T12:00:00-02\"",
+        "\"2025-10-30T12:00:00+01:00[Europe/Paris]\"",
+        "\"2025-10-30\"",
+        "1761825600000",
+        "1761825600000.5",
+        "1.7618256E12",
+        "\"1761825600000\"",
+    ];
+    let value = |time: &&str| format!("{{\"DAY\":\"2025-10-30\",\"meta\":{{\"At\":{time}}}}}");
+    let records: Vec<_> = times.iter().map(|time| record("k", &value(time))).collect();
+    topic.send(&records);
+    let lake = Lake::new().stream(&topic, "lake.partition_time = \"field:META.AT\"");
+    let report = lake.one(&[], 0);
+    assert_eq!(report["days"], serde_json::json!(["2025-10-30"]), "{report}");
+    assert!(report["without_day"].is_null() && report["implausible_time"].is_null());
+}
+
+#[test]
+fn records_without_a_day_are_counted_with_an_example() {
+    let topic = Topic::new("dayless");
+    topic.send(&[
+        record("k", "{\"AT\":\"2025-10-30\"}"),
+        record("k", "{\"AT\":\"soon\"}"),
+        record("k", "{}"),
+        tombstone("k"),
+    ]);
+    let lake = Lake::new().stream(&topic, "lake.partition_time = \"field:AT\"");
+    let report = lake.run(&["--metrics-file", "metrics.prom"]).expect(0).report();
+    let doubt = &report["topics"][0]["without_day"];
+    assert_eq!(
+        (
+            number(doubt, "records"),
+            number(doubt, "partition"),
+            number(doubt, "offset")
+        ),
+        (3, 0, 1)
+    );
+    assert_eq!(doubt["why"], "field AT: not an ISO 8601 date or time");
+    let warnings = report["warnings"].to_string();
+    for word in [
+        &topic.name,
+        "3 records",
+        "offset 1",
+        "lake.partition_time",
+        "not an ISO 8601",
+    ] {
+        assert!(warnings.contains(word), "{warnings}");
+    }
+    let metrics = std::fs::read_to_string(lake.folder().join("metrics.prom")).unwrap();
+    let sample = metrics
+        .lines()
+        .find(|line| line.starts_with("lakectl_topic_without_day_records{"));
+    assert!(sample.unwrap().ends_with(" 3"), "{metrics}");
+    topic.send(&[record("k", "{}")]);
+    let shown = program::start(lake.folder(), &["lake"], &[])
+        .wait()
+        .expect(0)
+        .stdout;
+    assert!(shown.contains("1 without a day"), "{shown}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod kafka_ends;
 mod limits;
 mod many;
 mod runs;
+mod same_log;
 mod selection;
 mod streams;
 mod tables;

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use crate::common::compare::{assert_stream, assert_table};
-use crate::common::kafka::{Topic, record};
+use crate::common::kafka::{Topic, brokers, record};
 use crate::common::lake::{Lake, assert_same};
+use crate::common::program;
 use crate::common::unique;
 
 /// One record in a topic of exactly this name.
@@ -148,9 +149,26 @@ fn an_unknown_topic_names_the_closest_and_stops_no_other() {
     );
     assert_stream(&lake, &known);
     // A configured one that is not there yet, too.
-    let lake = Lake::new().stream(&known, "").stream(&Topic::named(mistyped), "");
+    let mistyped = Topic::named(mistyped);
+    let lake = Lake::new().stream(&known, "").stream(&mistyped, "");
     lake.run(&[]).expect(1);
     assert_stream(&lake, &known);
+    assert!(!mistyped.exists());
+}
+
+/// The broker would make one: auto.create.topics.enable is true, as by default.
+#[test]
+fn no_command_makes_a_topic_by_asking_for_it() {
+    let nobodys = Topic::named(unique("nobodys"));
+    let lake = Lake::new().table(&nobodys, "");
+    for command in ["lake", "check", "status"] {
+        lake.configure();
+        let address = "mysql://lakectl@127.0.0.1:1/nowhere";
+        let arguments = [command, "--brokers", brokers()];
+        let run = program::start(lake.folder(), &arguments, &[("LAKECTL_WAREHOUSE_URL", address)]).wait();
+        assert_ne!(run.code, 0, "{command}: {run:?}");
+        assert!(!nobodys.exists(), "{command} made the topic");
+    }
 }
 
 #[test]

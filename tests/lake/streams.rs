@@ -20,6 +20,32 @@ fn lines_equal_kafkas_records() {
     );
 }
 
+/// The broker compresses anew with the topic's own codec, and its clock says which day a record is of.
+#[test]
+fn topics_that_the_broker_compresses_and_dates() {
+    let codecs = ["gzip", "snappy", "lz4", "zstd"];
+    let topics = codecs.map(|codec| {
+        let settings = [
+            ("compression.type", codec),
+            ("message.timestamp.type", "LogAppendTime"),
+        ];
+        let topic = Topic::with(codec, 2, &settings);
+        topic.send_in_batches(&numbered("a", 1_000, 2), 100);
+        topic
+    });
+    let lake = topics
+        .iter()
+        .fold(Lake::new(), |lake, topic| lake.stream(topic, ""));
+    assert_eq!(number(&lake.drain()["totals"], "read"), 4_000);
+    for topic in &topics {
+        let files = assert_stream(&lake, topic);
+        assert!(
+            files.iter().all(|file| !file.day().starts_with("2025")),
+            "the producer's day counted"
+        );
+    }
+}
+
 #[test]
 fn a_second_run_touches_nothing() {
     let topic = Topic::with("streams", 2, &[]);

@@ -351,3 +351,26 @@ fn history_and_rebuild_get_along() {
     lake.drain();
     Compare::default().check_snapshot(data_files(&folder).last().unwrap(), &topic.read());
 }
+
+/// Kafka's longest names; a link of 257 bytes can't be made, and is refused before anything is committed.
+#[test]
+fn a_name_that_is_too_long_with_an_extension() {
+    let name = format!("{:t<249}", crate::common::unique("long"));
+    let topic = Topic::named(name.clone());
+    topic.create(1, &[("cleanup.policy", "compact")]);
+    topic.send(&[record("k", "{\"A\":1}")]);
+    let lake = Lake::with("compression = \"gzip\"").table(&topic, "");
+    for _ in 0..2 {
+        let run = lake.run(&[]).expect(2);
+        assert!(
+            run.stderr.contains("257 bytes") && run.stderr.contains("lake.compression"),
+            "{run:?}"
+        );
+        assert!(data_files(&lake.root().join("tables")).is_empty());
+    }
+    let lake = Lake::new().table(&topic, "");
+    lake.drain();
+    topic.send(&[record("k", "{\"A\":2}")]);
+    lake.drain();
+    assert_table(&lake, &topic);
+}

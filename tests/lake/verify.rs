@@ -42,7 +42,7 @@ fn finds(lake: &Lake, path: &Path, words: &str) {
     );
     let warnings = report["warnings"].as_array().unwrap();
     assert!(
-        warnings.iter().any(|it| it.as_str().unwrap().starts_with(path)),
+        warnings.iter().any(|it| it.as_str().unwrap().contains(path)),
         "{report}"
     );
 }
@@ -133,7 +133,7 @@ fn damage_in_the_ledger() {
     finds(&lake, &state, "damaged");
     std::fs::write(lake.root().join(&state), &good).unwrap();
 
-    // Lost, it is no new topic, and its data are no strangers.
+    // Lost, it is not a new topic, and its data are not strangers.
     std::fs::remove_file(lake.root().join(&state)).unwrap();
     finds(&lake, &state, "is gone");
     std::fs::rename(lake.root().join(home(&stream)), lake.folder().join("aside")).unwrap();

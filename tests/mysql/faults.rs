@@ -134,6 +134,23 @@ fn a_session_killed_while_idle_is_replayed() {
     landed_once(&test, commit(sink));
 }
 
+/// All of it or nothing: without its time, the next run would need the keys that the first drain remembers.
+#[test]
+fn the_time_of_a_complete_run_is_written_after_a_lost_session_too() {
+    let test = fresh();
+    drop(two_rows(&test));
+    let mut sink = test.open(TOPIC);
+    test.execute("INSERT INTO lakectl_first_drain (table_name, topic, seed, places) VALUES ('product_purchase_counts', 'PRODUCT_PURCHASE_COUNTS', 1, '')");
+    let mut watcher = test.session();
+    end_sessions(&mut watcher, &test.name);
+    let mut later = drained(2, 2);
+    later.planned_ms += 3_600_000;
+    sink.commit(&later, &mut report("T")).unwrap();
+    let complete = test.one("SELECT complete_ms FROM lakectl_progress");
+    assert_eq!(complete, later.planned_ms.to_string());
+    assert_eq!(test.one("SELECT COUNT(*) FROM lakectl_first_drain"), "0");
+}
+
 /// Whether COMMIT arrived or not: the progress rows tell, and nothing is done twice.
 #[test]
 fn a_commit_without_an_answer_is_looked_up() {

@@ -1,11 +1,14 @@
 //! The warehouse against a real MySQL, and in part a real MariaDB.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "../common/account.rs"]
+mod account;
 mod after_purges;
 mod dependents;
 mod faults;
 mod init_db;
 mod loads;
+mod moved;
 mod nasty;
 mod outcomes;
 mod progress;

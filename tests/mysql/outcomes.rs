@@ -10,7 +10,9 @@ use lakectl::locked::Locked;
 use lakectl::stop::Stop;
 use lakectl::subjects::subject::Subject;
 use lakectl::target::Sink;
-use lakectl::warehouse::{InitDbMode, PurgeEnded, RowsPurged, Session, TablePlan, Warehouse, init_db};
+use lakectl::warehouse::{
+    InitDbMode, PurgeEnded, RowsPurged, Session, TablePlan, Warehouse, init_db, init_db_within, standing,
+};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -205,6 +207,107 @@ fn a_purge_whose_commits_are_not_answered_counts_what_went() {
     }
 }
 
+/// Somebody else writes while the outcome of the COMMIT is looked up.
+#[test]
+fn what_others_write_meanwhile_is_not_taken_for_ours() {
+    for service in services() {
+        let rows_of_others = [
+            // Ours went, and others bring more old rows.
+            (
+                proxy::Cut::AfterDeletion,
+                "INSERT INTO transaction_lifecycle (transaction_id, last_update_time) VALUES ('d', '2020-01-01'), \
+                 ('e', '2020-01-01'), ('f', '2020-01-01')",
+                RowsPurged {
+                    deleted: 3,
+                    ..RowsPurged::default()
+                },
+                &["d", "e", "f", "new"][..],
+            ),
+            // Ours stayed, and others delete them.
+            (
+                proxy::Cut::BeforeDeletion,
+                "DELETE FROM transaction_lifecycle WHERE transaction_id <> 'new'",
+                RowsPurged::default(),
+                &["new"],
+            ),
+        ];
+        for (cut, of_others, expected, left) in rows_of_others {
+            let test = on(&service);
+            let plan = three_old_rows(&test);
+            let other = Mutex::new(test.session());
+            let (port, cuts_left) = proxy::start_then(test.port(), cut, 1, move || {
+                let mut other = other.lock().unwrap();
+                if cut == proxy::Cut::AfterDeletion {
+                    until("the COMMIT to count", || {
+                        let rows: Option<u64> = other
+                            .query_first("SELECT COUNT(*) FROM transaction_lifecycle")
+                            .unwrap();
+                        (rows == Some(1)).then_some(())
+                    });
+                }
+                other.query_drop(of_others).unwrap();
+            });
+            let purged = purge(&through(&test, port), &plan, None).unwrap();
+            assert_eq!(purged, expected);
+            assert_eq!(cuts_left.load(Ordering::SeqCst), 0);
+            assert_eq!(test.rows(IDS), left);
+        }
+    }
+}
+
+/// A lost connection is asked nothing more: on a silent wire each question would be waited for.
+#[test]
+fn a_lost_session_is_not_asked_to_roll_back() {
+    let said_nothing_more = |said: &Mutex<Vec<u8>>| {
+        let said = String::from_utf8_lossy(&said.lock().unwrap()).into_owned();
+        assert!(!said.contains("ROLLBACK"), "{said:?}");
+    };
+    let test = on(&mysql_service());
+    let plan = three_old_rows(&test);
+    let (port, said) = proxy::deaf(test.port(), "DELETE FROM");
+    let purged = purge(&through(&test, port), &plan, None).unwrap();
+    assert_eq!((purged.deleted, purged.left), (3, 0));
+    said_nothing_more(&said);
+
+    let (port, said) = proxy::deaf(test.port(), "INSERT INTO user_permissions");
+    let mut session = Session::open(&through(&test, port)).unwrap();
+    grants::set(&mut session, ("ann", "streams"), Permission::Read, "run", false).unwrap();
+    said_nothing_more(&said);
+
+    let (port, said) = proxy::deaf(test.port(), "INSERT INTO `product_purchase_counts`");
+    let warehouse = Warehouse::connect(&through(&test, port)).unwrap();
+    let opened = warehouse.open(test.topic(COUNTS_TOPIC), Duration::ZERO).unwrap();
+    let mut sink = ours(opened);
+    sink.set_patience(Duration::ZERO);
+    sink.take(&record(0, b"A", Some(r#"{"PURCHASE_COUNT":1}"#)))
+        .unwrap();
+    let error = sink.commit(&drained(0, 1), &mut report("T")).unwrap_err();
+    assert!(format!("{error:#}").contains("nothing of this transaction was committed"));
+    drop(sink);
+    said_nothing_more(&said);
+}
+
+#[test]
+fn a_survey_that_loses_its_connection_says_where_and_what_to_do() {
+    let test = on(&mysql_service());
+    let (port, left) = proxy::start(test.port(), proxy::Cut::Of("SELECT COUNT(*)"), 1);
+    let database = through(&test, port);
+    let warehouse = Warehouse::connect(&database).unwrap();
+    let day = "2021-01-01".parse().unwrap();
+    let lost = warehouse.survey_rows(test.topic(LIFECYCLE), "last_update_time", day, UTC);
+    let text = format!("{:#}", lost.unwrap_err());
+    assert_eq!(left.load(Ordering::SeqCst), 0);
+    let where_and_what = [
+        format!("topic {LIFECYCLE}"),
+        format!("the connection to {} was lost", database.shown()),
+        "nothing was changed".to_owned(),
+        "run again".to_owned(),
+    ];
+    for word in where_and_what {
+        assert!(text.contains(&word), "no {word:?} in: {text}");
+    }
+}
+
 #[test]
 fn an_erasure_whose_commits_are_not_answered_counts_what_went() {
     for cut in [proxy::Cut::Before, proxy::Cut::After] {
@@ -313,6 +416,88 @@ fn a_schema_that_is_locked_is_not_waited_for_for_ever() {
     test.execute("DROP TABLE IF EXISTS lakectl_erasures");
     let outcome = init_db(test.settings.database.as_ref(), InitDbMode::Apply).unwrap();
     assert_eq!(outcome.applied, ["006_erasures"]);
+}
+
+/// The wire is cut while the statement waits, and the time is up: nothing of it comes true later, and what is missing is told.
+#[test]
+fn a_schema_statement_that_was_lost_is_ended_and_looked_up() {
+    let test = on(&mysql_service());
+    test.execute("DROP TABLE lakectl_erasures");
+    let wire = HalfOpen::default();
+    let database = through(&test, wire.start(test.port()));
+    let mut holder = test.session();
+    let session = holder.connection_id();
+    let mut watcher = test.session();
+    std::thread::scope(|scope| {
+        let making =
+            scope.spawn(move || holder.query_drop("CREATE TABLE lakectl_erasures SELECT SLEEP(1000)"));
+        until("the other to begin", || {
+            let sleeping =
+                "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ? AND STATE = 'User sleep'";
+            watcher.exec_first::<u8, _, _>(sleeping, (session,)).unwrap()
+        });
+        let applying = scope.spawn(|| init_db_within(Some(&database), InitDbMode::Apply, Duration::ZERO));
+        let ghost = until("a wait for the table", || waiting(&mut watcher, &test).pop());
+        wire.cut_all();
+        let text = format!("{:#}", applying.join().unwrap().unwrap_err());
+        assert!(
+            text.contains("not made yet: migration 006_erasures: CREATE TABLE"),
+            "{text}"
+        );
+        assert!(!waiting(&mut watcher, &test).contains(&ghost));
+        watcher.query_drop(format!("KILL {session}")).unwrap();
+        making.join().unwrap().unwrap_err();
+    });
+}
+
+#[test]
+fn a_schema_statement_whose_answer_was_lost_is_looked_up() {
+    for service in services() {
+        let test = on(&service);
+        test.execute("DROP TABLE lakectl_last_change");
+        let watcher = Mutex::new(test.session());
+        let made = proxy::Cut::AnswerTo("CREATE TABLE IF NOT EXISTS lakectl_last_change");
+        let (port, left) = proxy::start_then(test.port(), made, 1, move || {
+            let mut watcher = watcher.lock().unwrap();
+            until("the table", || {
+                watcher.query_drop("SELECT 1 FROM lakectl_last_change").ok()
+            });
+        });
+        let database = through(&test, port);
+        let outcome = init_db_within(Some(&database), InitDbMode::Apply, Duration::ZERO).unwrap();
+        assert_eq!(left.load(Ordering::SeqCst), 0);
+        assert_eq!(outcome.applied, ["008_last_change"]);
+    }
+}
+
+/// A proxy that answers SET by itself, or sets something else: no session of any command begins to read or write.
+#[test]
+fn a_session_that_is_not_as_it_was_set_is_refused() {
+    for service in services() {
+        let test = on(&service);
+        let port = proxy::rewriting(test.port(), "time_zone = '+00:00'", "time_zone = '+05:00'");
+        let database = through(&test, port);
+        let refused = [
+            Warehouse::connect(&database).map(drop),
+            Session::open(&database).map(drop),
+            init_db(Some(&database), InitDbMode::Apply).map(drop),
+            init_db(Some(&database), InitDbMode::Check).map(drop),
+            init_db(Some(&database), InitDbMode::Preview).map(drop),
+            standing(&database, &[], Duration::from_secs(5)).map(drop),
+        ];
+        for refused in refused {
+            let text = format!("{:#}", refused.unwrap_err());
+            let words = "the session's time_zone is +05:00, although lakectl has just set it to +00:00";
+            assert!(text.contains(words), "{text}");
+        }
+        let port = proxy::rewriting(test.port(), "sql_safe_updates = 0", "sql_safe_updatez = 0");
+        let refused = Warehouse::connect(&through(&test, port)).unwrap_err();
+        let text = format!("{refused:#}");
+        assert!(
+            text.contains("can't have lakectl's settings") && text.contains("sql_safe_updatez"),
+            "{text}"
+        );
+    }
 }
 
 /// On a server that tells case apart these are two tables, and a person may be in both.

@@ -82,6 +82,20 @@ def pyarrow_snippets(blocks, rows):
     check("pyarrow to Polars", polars.from_arrow(transactions)["AMOUNT"].sum(), total)
 
 
+def pandas_snippets(blocks, rows):
+    [stream] = blocks
+    names = {}
+    exec(stream, names)
+    frame = names["frame"]
+    got = [{name: value for name, value in row.items() if value == value and value is not None} for row in frame.to_dict("records")]
+    want = [{name: row[name] for name in frame.columns if row.get(name) is not None} for row in rows]
+    check("pandas", sorted(got, key=lambda row: row["_offset"]), sorted(want, key=lambda row: row["_offset"]))
+    sums = defaultdict(Decimal)
+    for _, currency, _, amount in per_day(rows):
+        sums[currency] += amount
+    check("pandas: sums", dict(names["amounts"]), dict(sums))
+
+
 def main(path, stream, table):
     document = open(path, encoding="utf-8").read().replace(STREAM, stream).replace(TABLE, table)
     rows = expected(glob.glob(f"data_lake/streams/{stream}/*/*/*/*.json"))
@@ -89,7 +103,8 @@ def main(path, stream, table):
     python = snippets(document, "python")
     duckdb_snippets(snippets(document, "sql"), rows, snapshot)
     polars_snippets(python[:2], rows, snapshot)
-    pyarrow_snippets(python[2:], rows)
+    pyarrow_snippets(python[2:3], rows)
+    pandas_snippets(python[3:], rows)
 
 
 main(*sys.argv[1:])

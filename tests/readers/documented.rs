@@ -9,8 +9,14 @@ use crate::python;
 /// Regular transactions first, and behind them what samples miss.
 fn transactions() -> Vec<Record> {
     let transaction = |i: usize, amount: &str, currency: &str| {
+        // A reader that infers types makes a number of this one.
+        let id = if i == 7 {
+            "007".to_owned()
+        } else {
+            format!("TXN-{i}")
+        };
         let value = format!(
-            "{{\"TRANSACTION_ID\":\"TXN-{i}\",\"TIMESTAMP\":\"2025-11-01T00:00:00Z\",\"USER_ID\":\"USER-{i:05}\",\
+            "{{\"TRANSACTION_ID\":\"{id}\",\"TIMESTAMP\":\"2025-11-01T00:00:00Z\",\"USER_ID\":\"USER-{i:05}\",\
              \"QUANTITY\":{i},\"AMOUNT\":{amount},\"CURRENCY\":\"{currency}\",\"CITY\":\"Orléans \\ud83d\\ude00\",\
              \"ADDRESS\":{{\"STREET\":\"1 rue de l'Été\"}}}}"
         );

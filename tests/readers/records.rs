@@ -56,7 +56,7 @@ fn odd_values() -> Vec<Record> {
         .collect()
 }
 
-/// Records whose value is no ordinary object, or whose key or headers are not as usual.
+/// Records whose value is not an ordinary object, or whose key or headers are not as usual.
 fn odd_records() -> Vec<Record> {
     vec![
         record("o0", r#"{"AMOUNT":1,"amount":2}"#),

@@ -353,3 +353,27 @@ schema = StructType([
 # Without FAILFAST a value that does not fit its type becomes NULL, silently.
 df = spark.read.schema(schema).option(\"mode\", \"FAILFAST\").json(\"FOLDER\")
 ";
+
+/// Spark would read nothing of a link of that name; the file behind it, whichever day it is of, it reads.
+#[test]
+fn spark_is_given_a_path_that_it_reads() {
+    let hidden = Topic::named(crate::common::unique("_hidden"));
+    hidden.create(1, &[("cleanup.policy", "compact")]);
+    hidden.send(&[crate::common::kafka::record("k", "{\"A\":1}")]);
+    let mut lake = Lake::new().table(&hidden, "");
+    lake.place = "a [1]*{b} lake";
+    lake.drain();
+    let statement = program::start(lake.folder(), &["schema", &hidden.name, "--for", "spark"], &[]).wait();
+    let statement = statement.expect(0).stdout;
+    assert!(statement.ends_with(".json(path)\n"), "{statement}");
+    // Without Spark: what it would be asked to read, as a glob, is the one snapshot.
+    let lines = statement
+        .lines()
+        .filter(|line| line.starts_with("import ") || line.starts_with("path = "));
+    let script: Vec<&str> = lines.chain(["print(path)"]).collect();
+    let path = python::run(lake.folder(), &["-c", &script.join("\n")]);
+    let found = path.trim_end().replace('\\', "");
+    let snapshot = data_files(&lake.root().join("tables"));
+    assert!(found.ends_with(&snapshot[0].path), "{found}");
+    assert!(path.contains("a \\[1\\]\\*\\{b\\} lake"), "{path}");
+}

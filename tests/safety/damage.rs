@@ -142,7 +142,7 @@ impl World {
         paths.find(|path| is_sidecar(path)).unwrap()
     }
 
-    /// What is no part of the lake's memory, or is written again by each commit.
+    /// What is not a part of the lake's memory, or is written again by each commit.
     fn is_harmless(&self, file: &Path, damage: Damage) -> bool {
         let text = file.to_string_lossy();
         text.starts_with(".lakectl/locks/")

@@ -97,7 +97,7 @@ fn servers_that_take_too_little() {
     check(0).ok(&topic.name, "rows", &["1 update and 0 deletions fit"]);
     mysql.execute("SET GLOBAL max_allowed_packet = 65536");
     let answer = check(3);
-    mysql.execute("SET GLOBAL max_allowed_packet = 134217728");
+    mysql.execute("SET GLOBAL max_allowed_packet = DEFAULT");
     answer.is_wrong(
         &topic.name,
         "rows",

@@ -184,6 +184,39 @@ fn damage_is_told_of_its_topic_and_hides_no_other() {
     assert_eq!(number(&scene.table_of(&status)["lake"], "records"), 2);
 }
 
+/// A log processor finds the topic in a field of its own, and what to do in the message.
+#[test]
+fn each_warning_names_its_topic_for_a_log_processor() {
+    let (scene, ..) = Scene::drained();
+    scene.stream.send(&on_day(1, 0, 7));
+    scene.stream.delete_below(0, 12);
+    scene.world.execute("DROP TABLE product_purchase_counts");
+    let run = scene.run(&["--log-format", "json"]).expect(3);
+    let lines: Vec<Value> = run
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let told: Vec<(&str, &str)> = lines
+        .iter()
+        .map(|line| (line["topic"].as_str().unwrap(), line["message"].as_str().unwrap()))
+        .collect();
+    let mut topics: Vec<&str> = told.iter().map(|(topic, _)| *topic).collect();
+    topics.sort_unstable();
+    assert_eq!(topics, [&*scene.stream.name, &*scene.table.name], "{told:?}");
+    assert!(
+        lines
+            .iter()
+            .all(|line| line["level"] == "warning" && line["command"] == "status")
+    );
+    let says = |topic: &str, words: &[&str]| {
+        let (_, message) = told.iter().find(|(of, _)| *of == topic).unwrap();
+        assert!(words.iter().all(|word| message.contains(word)), "{message}");
+    };
+    says(&scene.stream.name, &["never read", "--accept-gap"]);
+    says(&scene.table.name, &["there is no table", "lakectl init-db"]);
+}
+
 #[test]
 fn what_the_next_run_would_refuse_is_told_before() {
     let (scene, ..) = Scene::drained();
@@ -217,6 +250,11 @@ fn the_configuration_may_have_less_than_the_lake() {
         "[topics.nowhere-1]\nkind = \"stream\"\n[topics.nowhere-2]\nkind = \"table\"\nwarehouse.enabled = false\n",
     );
     let status = scene.status(3);
-    assert_eq!(status["warnings"].as_array().unwrap().len(), 1, "{status}");
-    warns(&status, &["nowhere-1, nowhere-2"]);
+    assert_eq!(status["warnings"].as_array().unwrap().len(), 2, "{status}");
+    for topic in ["nowhere-1", "nowhere-2"] {
+        warns(
+            &status,
+            &[&format!("topic {topic}: "), "no such topic", "make it"],
+        );
+    }
 }

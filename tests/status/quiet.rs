@@ -43,7 +43,7 @@ fn nothing_is_written_anywhere() {
         (tree(scene.world.folder()), rows(&scene.world), offsets)
     };
     let before = everything();
-    // Somebody else's run is no obstacle either.
+    // Somebody else's run is not an obstacle either.
     let lock = scene.root().join(".lakectl/locks").join(&scene.stream.name);
     let lock = std::fs::File::open(lock).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();

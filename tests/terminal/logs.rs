@@ -139,7 +139,7 @@ fn what_fails_before_it_begins_is_json_too() {
     run(&lake, &["lake", "--log-format", "xml"], &[]).fails(2, &["--log-format", "xml"]);
 }
 
-/// A warning that leaves the exit code at 0 is no reason for a mail by cron; one with an exit code of its own is.
+/// A warning that leaves the exit code at 0 is not a reason for a mail by cron; one with an exit code of its own is.
 #[test]
 fn quiet_is_silent_on_success_and_only_then() {
     let topic = Topic::compacted("quiet");

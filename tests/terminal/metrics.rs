@@ -288,7 +288,7 @@ fn purges_tell_what_went() {
         &["purge", "--only", "lake", "--yes", "--plan-out", "plan.json"],
     )
     .expect(0);
-    assert!(!file_of(lake.folder()).exists(), "a plan is no purge");
+    assert!(!file_of(lake.folder()).exists(), "a plan is not a purge");
     let report = lakectl(
         lake.folder(),
         &["purge", "--only", "lake", "--yes", "--max-fraction", "1"],

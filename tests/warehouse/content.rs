@@ -155,7 +155,7 @@ fn fields() -> Vec<(&'static str, Fate)> {
     ]
 }
 
-/// Values that are no rows, whatever the table, and some that only look so.
+/// Values that are not rows, whatever the table, and some that only look so.
 fn values() -> Vec<(Vec<u8>, Fate)> {
     use Fate::{Kept, Rejected};
     let text = |text: &str| text.as_bytes().to_vec();
@@ -333,7 +333,7 @@ fn check_rows(warehouse: &Warehouse, records: &[Record], fates: &[Fate]) {
             continue;
         };
         expected += 1;
-        let row = found.unwrap_or_else(|| panic!("{record:?} is no row"));
+        let row = found.unwrap_or_else(|| panic!("{record:?} is not a row"));
         for ((name, _), cell) in COLUMNS.iter().zip(row) {
             let wanted = cells
                 .iter()

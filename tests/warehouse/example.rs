@@ -26,7 +26,7 @@ fn everything(warehouse: &Warehouse) -> Vec<Vec<Row>> {
         .map(|from| {
             let mut rows = warehouse.query(&format!("SELECT * FROM {from}"));
             if from.starts_with("lakectl_progress") {
-                // When the topic was last read to its end is no change of it.
+                // When the topic was last read to its end is not a change of it.
                 rows.iter_mut().for_each(|row| row.truncate(4));
             }
             rows

@@ -88,6 +88,58 @@ fn a_topic_made_anew_is_told_by_its_id() {
     assert_eq!(number(&warehouse.one(&[], 0), "read"), 1);
 }
 
+/// The record before the progress is another one than was taken there: the log lost its end and grew again.
+#[test]
+fn another_record_before_the_progress_is_told_like_a_topic_made_anew() {
+    for on in [Warehouse::new as fn() -> Warehouse, Warehouse::on_mariadb] {
+        let topic = Topic::with("same-log", 2, &[("cleanup.policy", "compact")]);
+        topic.send(&[count("a", 1), count("b", 1).to(1), count("c", 1).to(1)]);
+        let warehouse = on().counts(&topic);
+        warehouse.drain();
+        let rows = COUNTS.rows(&mut warehouse.session());
+        let last =
+            "SELECT last_offset, last_timestamp_ms, last_hash FROM lakectl_progress ORDER BY kafka_partition";
+        let written = warehouse.query(last);
+        assert_eq!(
+            [&written[0][0], &written[1][0]],
+            [&Some("0".to_owned()), &Some("1".to_owned())]
+        );
+        let hash = written[1][2].clone().unwrap();
+        let set = |hash: &str| {
+            warehouse.execute(&format!(
+                "UPDATE lakectl_progress SET last_hash = {hash} WHERE kafka_partition = 1"
+            ));
+        };
+        set("7");
+        assert_eq!(number(&warehouse.one(&[], 0), "read"), 0);
+        topic.send(&[count("b", 2).to(1), count("d", 2)]);
+        refused(
+            &warehouse,
+            &[
+                &topic.name,
+                "Kafka partition 1 has another record at offset 1",
+                "--accept-recreated",
+            ],
+        );
+        warehouse.one(&["--dry-run"], 1);
+        assert_eq!(COUNTS.rows(&mut warehouse.session()), rows);
+        // It was the same all the time; or nobody knows.
+        set(&hash);
+        assert_eq!(number(&warehouse.one(&[], 0), "read"), 2);
+        set("NULL");
+        topic.send(&[count("b", 3).to(1)]);
+        assert_eq!(number(&warehouse.one(&[], 0), "read"), 1);
+        COUNTS.assert_equals(&warehouse, &topic);
+        assert_ne!(warehouse.query(last)[1][2], None);
+        set("7");
+        warehouse.one(&["--accept-recreated"], 3);
+        COUNTS.assert_equals(&warehouse, &topic);
+        set("7");
+        warehouse.one(&["--rebuild"], 0);
+        COUNTS.assert_equals(&warehouse, &topic);
+    }
+}
+
 #[test]
 fn a_topic_that_gained_partitions_wants_a_rebuild() {
     let topic = Topic::compacted("gained");

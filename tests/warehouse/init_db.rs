@@ -56,6 +56,10 @@ fn it_makes_what_is_missing_and_only_that() {
         "user_permissions",
         "lakectl_progress",
         "lakectl_rejects",
+        "lakectl_audit",
+        "lakectl_applied_grants",
+        "lakectl_cutoffs",
+        "lakectl_first_drain",
     ] {
         let create = format!("CREATE TABLE `{table}`");
         assert!(

@@ -49,7 +49,7 @@ fn through_stream_table_and_warehouse() {
     };
     for (lake, is_table) in [(Lake::of_stream(&topic), false), (Lake::of_table(&topic), true)] {
         let (report, peak) = watch(lake.start(&[]), 0, "lake");
-        // The one that was cut is no JSON, and is kept as text.
+        // The one that was cut is not JSON, and is kept as text.
         assert_eq!((number(&report, "written"), number(&report, "irregular")), (4, 1));
         check_memory(peak);
         if !is_table {

@@ -27,18 +27,7 @@ impl Stuck {
             )
             .unwrap();
         let run = warehouse.start(arguments);
-        let mut watcher = warehouse.session();
-        poll("a run to wait for a row", || {
-            let waiting: Option<i32> = watcher
-                .exec_first(
-                    "SELECT 1 FROM performance_schema.data_lock_waits AS w \
-                     JOIN performance_schema.threads AS t ON t.THREAD_ID = w.REQUESTING_THREAD_ID \
-                     WHERE t.PROCESSLIST_DB = ?",
-                    (&warehouse.database,),
-                )
-                .unwrap();
-            waiting
-        });
+        wait_for_one_that_waits(warehouse);
         Stuck { other, run }
     }
 
@@ -47,6 +36,21 @@ impl Stuck {
         self.other.query_drop("ROLLBACK").unwrap();
         self.run
     }
+}
+
+fn wait_for_one_that_waits(warehouse: &Warehouse) {
+    let mut watcher = warehouse.session();
+    poll("a run to wait for a row", || {
+        let waiting: Option<i32> = watcher
+            .exec_first(
+                "SELECT 1 FROM performance_schema.data_lock_waits AS w \
+                 JOIN performance_schema.threads AS t ON t.THREAD_ID = w.REQUESTING_THREAD_ID \
+                 WHERE t.PROCESSLIST_DB = ?",
+                (&warehouse.database,),
+            )
+            .unwrap();
+        waiting
+    });
 }
 
 fn counts(number: i64) -> Vec<Record> {
@@ -102,4 +106,27 @@ fn runs_that_start_together_double_nothing() {
     assert_eq!(runs.iter().map(read).sum::<i64>(), 3_000, "{runs:#?}");
     COUNTS.assert_equals(&warehouse, &topic);
     assert_eq!(number(&warehouse.drain()["totals"], "read"), 0);
+}
+
+/// The wait for a lock is not repeated after a signal.
+#[test]
+fn an_erasure_that_waits_for_a_row_hears_a_signal() {
+    let topic = Topic::compacted("signal");
+    topic.send(&[count("a", 1)]);
+    let warehouse = Warehouse::of_counts(&topic);
+    warehouse.drain();
+    let mut other = warehouse.session();
+    other.query_drop("START TRANSACTION").unwrap();
+    other
+        .query_drop("UPDATE product_purchase_counts SET purchase_count = 2")
+        .unwrap();
+    let key = format!("{}=a", topic.name);
+    let erase = ["purge", "--only", "warehouse", "--yes", "--key", &key];
+    let run = warehouse.start_with(&erase, &[]);
+    wait_for_one_that_waits(&warehouse);
+    run.signal(rustix::process::Signal::TERM);
+    let run = run.wait();
+    other.query_drop("ROLLBACK").unwrap();
+    run.fails(143, &["stopped by a signal, and nothing was changed"]);
+    assert_eq!(COUNTS.rows(&mut warehouse.session()).len(), 1);
 }

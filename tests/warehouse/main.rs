@@ -23,4 +23,5 @@ mod tables;
 mod told;
 mod turns;
 mod unanswered;
+mod units;
 mod world;

@@ -4,6 +4,7 @@ use super::tables::{COUNTS, Table, count};
 use super::world::Warehouse;
 use crate::common::kafka::{Topic, record, tombstone};
 use crate::common::lake::number;
+use crate::common::program::Run;
 use crate::common::unique;
 
 /// More than are committed one after the other.
@@ -54,38 +55,109 @@ fn transactions_beside_each_other() {
     assert_eq!(rejects, TABLES.to_string());
 }
 
-/// An account that may hold fewer sessions than the run has tables.
+/// An account with a limit, and how it logs in.
+struct Limited<'w> {
+    warehouse: &'w Warehouse,
+    user: String,
+    url: String,
+}
+
+impl<'w> Limited<'w> {
+    fn by(warehouse: &'w Warehouse, limit: &str) -> Limited<'w> {
+        let user = unique("few").replace('.', "_");
+        warehouse.execute(&format!(
+            "CREATE USER '{user}'@'%' IDENTIFIED BY 'canary-Pw1' WITH {limit}"
+        ));
+        warehouse.execute(&format!(
+            "GRANT ALL ON `{}`.* TO '{user}'@'%'",
+            warehouse.database
+        ));
+        let url = format!("mysql://{user}@{}/{}", warehouse.address, warehouse.database);
+        Limited { warehouse, user, url }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Run {
+        let account = [
+            ("LAKECTL_WAREHOUSE_URL", self.url.as_str()),
+            ("LAKECTL_WAREHOUSE_PASSWORD", "canary-Pw1"),
+        ];
+        let arguments = [&["warehouse", "--json"], arguments].concat();
+        self.warehouse.start_with(&arguments, &account).wait()
+    }
+}
+
+impl Drop for Limited<'_> {
+    fn drop(&mut self) {
+        self.warehouse.execute(&format!("DROP USER '{}'@'%'", self.user));
+    }
+}
+
+fn with_tables(mut warehouse: Warehouse, topics: &[Topic]) -> Warehouse {
+    for (at, topic) in topics.iter().enumerate() {
+        let table = format!("counts_{at}");
+        warehouse.execute(&format!("CREATE TABLE {table} LIKE {}", COUNTS.name));
+        warehouse = warehouse.table(topic, &table, "product_id");
+    }
+    warehouse
+}
+
+/// An account that may hold fewer sessions than the run has tables, and than a run opens at a time.
 #[test]
 fn more_tables_than_sessions() {
-    const SESSIONS: usize = 40;
-    let topics = Topic::many("sessions", SESSIONS + 10);
-    let warehouse = topics
-        .iter()
-        .enumerate()
-        .fold(Warehouse::new(), |warehouse, (at, topic)| {
-            let table = format!("counts_{at}");
-            warehouse.execute(&format!("CREATE TABLE {table} LIKE {}", COUNTS.name));
-            warehouse.table(topic, &table, "product_id")
-        });
-    for topic in [&topics[0], &topics[SESSIONS + 9]] {
-        topic.send(&[count("key", 1)]);
+    for (sessions, count_of_topics) in [(40, 50), (2, 7), (1, 3)] {
+        let topics = Topic::many("sessions", count_of_topics);
+        let warehouse = with_tables(Warehouse::new(), &topics);
+        for topic in [&topics[0], &topics[count_of_topics - 1]] {
+            topic.send(&[count("key", 1)]);
+        }
+        let limited = Limited::by(&warehouse, &format!("MAX_USER_CONNECTIONS {sessions}"));
+        let report = limited.run(&[]).expect(0).report();
+        assert_eq!(report["topics"].as_array().unwrap().len(), topics.len());
+        assert_eq!(number(&report["totals"], "read"), 2);
     }
-    let user = unique("few").replace('.', "_");
-    warehouse.execute(&format!(
-        "CREATE USER '{user}'@'%' IDENTIFIED BY 'canary-Pw1' WITH MAX_USER_CONNECTIONS {SESSIONS}"
-    ));
-    warehouse.execute(&format!(
-        "GRANT ALL ON `{}`.* TO '{user}'@'%'",
-        warehouse.database
-    ));
-    let url = format!("mysql://{user}@{}/{}", warehouse.address, warehouse.database);
-    let account = [
-        ("LAKECTL_WAREHOUSE_URL", url.as_str()),
-        ("LAKECTL_WAREHOUSE_PASSWORD", "canary-Pw1"),
-    ];
-    let run = warehouse.start_with(&["warehouse", "--json"], &account).wait();
-    warehouse.execute(&format!("DROP USER '{user}'@'%'"));
-    let report = run.expect(0).report();
-    assert_eq!(report["topics"].as_array().unwrap().len(), topics.len());
-    assert_eq!(number(&report["totals"], "read"), 2);
+}
+
+#[test]
+fn more_tables_than_sessions_on_mariadb() {
+    let topics = Topic::many("sessions", 4);
+    let warehouse = with_tables(Warehouse::on_mariadb(), &topics);
+    topics.iter().for_each(|topic| topic.send(&[count("key", 1)]));
+    let limited = Limited::by(&warehouse, "MAX_USER_CONNECTIONS 2");
+    for arguments in [&[][..], &["--rebuild"]] {
+        let report = limited.run(arguments).expect(0).report();
+        assert_eq!(number(&report["totals"], "read"), 4);
+    }
+}
+
+/// Nothing that this run could do would make room: the message says what the account allows, and what a run wants.
+#[test]
+fn no_session_at_all() {
+    let topics = Topic::many("none", 3);
+    let warehouse = with_tables(Warehouse::new(), &topics);
+    // The first session of the hour finds out what the server is.
+    let limited = Limited::by(&warehouse, "MAX_CONNECTIONS_PER_HOUR 1");
+    let run = limited.run(&[]).expect(1);
+    let report = run.report();
+    let topics = report["topics"].as_array().unwrap();
+    assert_eq!(topics.len(), 3);
+    for topic in topics {
+        let error = topic["error"].as_str().unwrap();
+        assert!(
+            error.contains("max_connections_per_hour") && error.contains("limit per hour"),
+            "{error}"
+        );
+    }
+    drop(limited);
+    let limited = Limited::by(&warehouse, "MAX_USER_CONNECTIONS 1");
+    let opts = mysql::OptsBuilder::from_opts(mysql::Opts::from_url(&limited.url).unwrap())
+        .pass(Some("canary-Pw1"))
+        .prefer_socket(false);
+    let _taken = mysql::Conn::new(opts).unwrap();
+    limited.run(&[]).fails(
+        1,
+        &[
+            "max_user_connections",
+            "one session for each of its topics, up to 32",
+        ],
+    );
 }

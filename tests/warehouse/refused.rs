@@ -56,6 +56,31 @@ fn a_wrong_password() {
         .fails(1, &["LAKECTL_WAREHOUSE_PASSWORD"]);
 }
 
+/// `db.table` is the name of one table, as a topic's may be.
+#[test]
+fn a_table_of_another_database() {
+    let topic = Topic::compacted("dotted");
+    topic.send(&[count("a", 1)]);
+    let mut warehouse = Warehouse::of_counts(&topic);
+    let entry = |table: &str| {
+        format!(
+            "[topics.{:?}]\nkind = \"table\"\nkey = {{ format = \"string\" }}\nwarehouse.table = \"{table}\"\n",
+            topic.name
+        )
+    };
+    warehouse.set_topics(&entry("mysql.counts"));
+    let words = [
+        "can't name another database",
+        "set warehouse.table",
+        "`mysql` is a database",
+    ];
+    refused(&warehouse, &[], &[], 2, &words);
+    warehouse.execute("CREATE TABLE `my.counts` (id VARCHAR(50) PRIMARY KEY, purchase_count BIGINT)");
+    warehouse.set_topics(&entry("my.counts"));
+    warehouse.lakectl(&["warehouse"]).expect(0);
+    assert_eq!(warehouse.query("SELECT id FROM `my.counts`").len(), 1);
+}
+
 #[test]
 fn tables_that_are_not_the_topics_own() {
     let (topic, mut warehouse) = one_count();
@@ -220,5 +245,6 @@ fn a_topic_that_is_missing() {
     let warehouse = warehouse.table(&nobodys, "total_par_transaction_type", "transaction_type");
     let near = format!("did you mean `{}`", topic.name);
     refused(&warehouse, &[], &[], 1, &[&near]);
+    assert!(!nobodys.exists(), "asking for a topic made it");
     COUNTS.assert_equals(&warehouse, &topic);
 }

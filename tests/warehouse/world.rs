@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::path::Path;
 use tempfile::TempDir;
 
+use crate::common::account::{self, Account};
 use crate::common::kafka::{Topic, brokers};
 use crate::common::lake::check_report;
 use crate::common::program::{self, Run, Running};
@@ -20,8 +21,11 @@ pub struct Warehouse {
     pub database: String,
     pub group: String,
     pub address: String,
+    /// Whom lakectl logs in as: an account with the documented rights.
     pub user: String,
     pub password: String,
+    /// Whom the test logs in as: the administrator that the environment names.
+    administrator: OptsBuilder,
     /// More lines of the `[kafka]` section.
     pub kafka: &'static str,
     topics: String,
@@ -53,20 +57,23 @@ impl Warehouse {
     /// On another server than the environment's, without a database.
     pub fn on_server(url: &str, password: String) -> Warehouse {
         let opts = Opts::from_url(url).unwrap();
-        let user = opts.get_user().unwrap_or_default().to_owned();
-        let admin = Conn::new(
-            OptsBuilder::from_opts(opts.clone())
-                .pass(Some(&password))
-                .db_name(None::<String>),
-        )
-        .unwrap_or_else(|error| panic!("no MySQL answers ({error}): {HOW}"));
+        let address = format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port());
+        let administrator = OptsBuilder::from_opts(opts)
+            .pass(Some(&password))
+            .prefer_socket(false)
+            .db_name(None::<String>);
+        let mut admin = Conn::new(administrator.clone())
+            .unwrap_or_else(|error| panic!("no MySQL answers ({error}): {HOW}"));
+        let database = unique("lakectl_outside").replace('.', "_");
+        let Account { user, password } = Account::on(&mut admin, &database);
         Warehouse {
             dir: tempfile::tempdir().unwrap(),
-            database: unique("lakectl_outside").replace('.', "_"),
+            database,
             group: unique("group"),
-            address: format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port()),
+            address,
             user,
             password,
+            administrator,
             kafka: "",
             topics: String::new(),
             admin,
@@ -174,14 +181,10 @@ impl Warehouse {
         topic.committed(&format!("{}.warehouse", self.group))
     }
 
-    /// A session on the database, in UTC.
+    /// The administrator's session on the database, in UTC.
     pub fn session(&self) -> Conn {
-        let opts = Opts::from_url(&self.url()).unwrap();
-        let opts = OptsBuilder::from_opts(opts)
-            .pass(Some(&self.password))
-            .prefer_socket(false)
-            .init(vec!["SET time_zone = '+00:00'"]);
-        Conn::new(opts).unwrap()
+        let opts = self.administrator.clone().db_name(Some(&self.database));
+        Conn::new(opts.init(vec!["SET time_zone = '+00:00'"])).unwrap()
     }
 
     pub fn execute(&self, sql: &str) {
@@ -218,9 +221,7 @@ impl Drop for Warehouse {
         if std::thread::panicking() {
             eprintln!("database {} is kept", self.database);
         } else {
-            let _ = self
-                .admin
-                .query_drop(format!("DROP DATABASE IF EXISTS `{}`", self.database));
+            account::drop_database(&mut self.admin, &self.database);
         }
     }
 }

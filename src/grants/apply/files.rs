@@ -237,7 +237,7 @@ impl Walk<'_> {
         let reason = match error.downcast_ref::<Errno>() {
             Some(&Errno::OPNOTSUPP) => {
                 self.without_acls = true;
-                "this filesystem does not store POSIX ACLs; mount it with the option acl".to_owned()
+                "this file system does not store POSIX ACLs; mount it with the option acl".to_owned()
             }
             Some(&Errno::PERM) => "only its owner or root may change its ACL".to_owned(),
             Some(&Errno::NOSPC) => "there is no room for the ACL: too many users, or a full disk".to_owned(),

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use super::native_headers;
 use crate::memory::prefetch::fetch;
 use crate::problem::Problem;
-use crate::record::Record;
+use crate::record::{Coordinates, LastRecord, Record};
 
 /// Bytes of records in one batch. One batch is filled while another is taken, and none waits between them, so that a topic
 /// of very large records needs no more memory.
@@ -118,6 +118,16 @@ fn record<'a>(message: &'a BorrowedMessage<'_>, with_headers: bool) -> Record<'a
             Vec::new()
         },
     }
+}
+
+/// A record as the last one of its Kafka partition.
+pub(in crate::kafka) fn as_last(message: &BorrowedMessage<'_>) -> LastRecord {
+    let at = Coordinates {
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp_ms: timestamp_ms(message),
+    };
+    LastRecord::of(at, message.key(), message.payload())
 }
 
 /// Milliseconds since 1970; -1 where the record has none.

@@ -1,5 +1,6 @@
 //! The bounded read of a plan: it ends at the planned offsets, even while producers go on.
 
+pub(super) mod compare;
 pub(super) mod handover;
 pub(super) mod native_headers;
 pub(super) mod positions;
@@ -15,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use super::client::admin::OffsetSpec;
 use super::client::{Client, fault};
+use super::plan::LogChanges;
 use crate::problem::{self, About, Problem, ProblemSubject};
-use crate::record::{DrainPlan, Drained, Record};
+use crate::record::{DrainPlan, Drained, LastRecords, Record, note_last};
 use crate::stop::Stop;
 use handover::Giver;
 use positions::Parts;
@@ -73,6 +75,10 @@ pub struct Reading<'a> {
     topic: &'a str,
     plan: DrainPlan,
     parts: Parts,
+    /// The last record read of each Kafka partition, or the one before the read.
+    last: LastRecords,
+    /// None: a log that has changed fails the read. Otherwise nothing is read but the last records, and this is what was found.
+    changes: Option<LogChanges>,
     before_from: u64,
     bytes: u64,
 }
@@ -100,14 +106,7 @@ impl<'a> Reading<'a> {
         if limits.records_left.is_some() || limits.deadline.is_some() {
             plan.turns.clear();
         }
-        let mut reading = Reading {
-            client,
-            topic,
-            parts: Parts::of(&plan),
-            plan,
-            before_from: 0,
-            bytes: 0,
-        };
+        let mut reading = Reading::of(client, topic, Parts::of(&plan), plan);
         if limits.reached() {
             reading.parts.leave_all();
         }
@@ -117,6 +116,19 @@ impl<'a> Reading<'a> {
         Ok(reading)
     }
 
+    fn of(client: &'a Client, topic: &'a str, parts: Parts, plan: DrainPlan) -> Self {
+        Reading {
+            client,
+            topic,
+            parts,
+            last: plan.last.clone(),
+            plan,
+            changes: None,
+            before_from: 0,
+            bytes: 0,
+        }
+    }
+
     pub fn plan(&self) -> &DrainPlan {
         &self.plan
     }
@@ -124,12 +136,23 @@ impl<'a> Reading<'a> {
     /// Gives all records to `take`, some at a time, in the order of offsets per Kafka partition.
     ///
     /// # Errors
-    /// The error of `take`; the broker stays silent; Kafka deleted or damaged records during the read.
+    /// The error of `take`; the broker stays silent; Kafka deleted or damaged records during the read, or lost the end of a log
+    /// before it.
     pub fn read(
         mut self,
         limits: &mut Limits,
         take: &mut dyn FnMut(&[Record<'_>]) -> Result<()>,
     ) -> Result<ReadOutcome> {
+        self.read_to_end(limits, take)?;
+        Ok(self.outcome())
+    }
+
+    fn read_to_end(
+        &mut self,
+        limits: &mut Limits,
+        take: &mut dyn FnMut(&[Record<'_>]) -> Result<()>,
+    ) -> Result<()> {
+        let mut last = LastRecords::new();
         if !self.parts.are_settled() {
             std::thread::scope(|scope| {
                 let (giver, taker) = handover::pair(!self.plan.without_headers);
@@ -137,12 +160,22 @@ impl<'a> Reading<'a> {
                     .name("poll".to_owned())
                     .spawn_scoped(scope, || self.run(limits, giver))
                     .context("starting a thread")?;
-                let taken = taker.run(take);
+                let taken = taker.run(&mut |records| {
+                    note_last(&mut last, records);
+                    take(records)
+                });
                 // The error of `take` comes first: it is the cause of the other.
                 taken.and(handover::join(polling))
             })?;
         }
-        Ok(self.outcome())
+        for (partition, taken) in last {
+            let last = self.last.entry(partition).or_insert(taken);
+            // Of records before `from`, which nobody takes, some may come later.
+            if taken.offset > last.offset {
+                *last = taken;
+            }
+        }
+        Ok(())
     }
 
     /// Lets Kafka send the first turn that is not over.
@@ -229,9 +262,16 @@ impl<'a> Reading<'a> {
         giver: &mut Giver<'a>,
     ) -> Result<Step> {
         let (partition, offset) = (message.partition(), message.offset());
-        let Some(part) = self.parts.sent(partition).filter(|part| offset >= part.position) else {
+        let Some(part) = self.parts.sent(partition) else {
             return Ok(Step::On);
         };
+        if offset < part.start {
+            let start = part.start;
+            return self.compare(&message, start);
+        }
+        if offset < part.position {
+            return Ok(Step::On);
+        }
         let past_until = limits
             .until_ms
             .is_some_and(|until| handover::timestamp_ms(&message) >= until);
@@ -250,6 +290,7 @@ impl<'a> Reading<'a> {
             let before = |from| handover::timestamp_ms(&message) < from;
             if self.plan.from_ms.is_some_and(before) {
                 self.before_from += 1;
+                self.last.insert(partition, handover::as_last(&message));
             } else if giver.give(message).is_err() {
                 return Ok(Step::TakerGone);
             }
@@ -338,6 +379,7 @@ impl<'a> Reading<'a> {
         let drained = Drained {
             complete: partitions.iter().all(|part| part.next >= part.end),
             partitions,
+            last: self.last.clone(),
             topic_id: self.plan.topic_id.clone(),
             generation: self.plan.generation,
             planned_ms: self.plan.planned_ms,

@@ -8,7 +8,9 @@ use crate::record::{DrainPlan, DrainedPartition, OffsetRange};
 /// A Kafka partition of a read.
 #[derive(Debug)]
 pub(in crate::kafka) struct PartitionRead {
-    start: i64,
+    pub(in crate::kafka) start: i64,
+    /// Where Kafka begins to send: with the last record before the start, if that is known.
+    from: i64,
     pub(in crate::kafka) end: i64,
     /// The turn in which it is read: one of the plan's, or a later one after the others had their share of records.
     turn: usize,
@@ -22,6 +24,15 @@ pub(in crate::kafka) struct PartitionRead {
 }
 
 impl PartitionRead {
+    /// The offset from which Kafka is to send.
+    fn sent_from(&self) -> i64 {
+        if self.position == self.start {
+            self.from
+        } else {
+            self.position
+        }
+    }
+
     /// Whether records are still to be read in this turn.
     fn is_of(&self, turn: usize) -> bool {
         self.next.is_none() && self.turn == turn
@@ -54,14 +65,27 @@ pub(in crate::kafka) struct Parts {
 
 impl Parts {
     pub(in crate::kafka) fn of(plan: &DrainPlan) -> Parts {
+        Parts::where_open(plan, |range| range.start < range.end)
+    }
+
+    /// The same though there is nothing to read: only the records before the ranges are wanted.
+    pub(in crate::kafka) fn to_compare(plan: &DrainPlan) -> Parts {
+        Parts::where_open(plan, |_| true)
+    }
+
+    fn where_open(plan: &DrainPlan, is_open: impl Fn(&OffsetRange) -> bool) -> Parts {
         let part = |range: &OffsetRange| PartitionRead {
             start: range.start,
+            from: plan
+                .last
+                .get(&range.partition)
+                .map_or(range.start, |last| last.offset),
             end: range.end,
             turn: plan.turn_of(range.partition),
             share: 0,
             position: range.start,
             read: 0,
-            next: (range.start >= range.end).then_some(range.end),
+            next: (!is_open(range)).then_some(range.end),
         };
         let ranges = plan.ranges.iter();
         let mut parts = Parts {
@@ -88,7 +112,7 @@ impl Parts {
         self.sending == 0
     }
 
-    /// Begins the first turn that is not over, and returns its Kafka partitions with their first offsets. `allowance` is for
+    /// Begins the first turn that is not over, and returns its Kafka partitions with the offsets from which Kafka is to send. `allowance` is for
     /// the rest of the read.
     pub(in crate::kafka) fn next_turn(&mut self, allowance: Allowance) -> Vec<(i32, i64)> {
         let turn = self.open().map(|(_, part)| part.turn).min();
@@ -97,7 +121,7 @@ impl Parts {
         let (from, wanted): (Vec<_>, Vec<_>) = sent
             .map(|(&partition, part)| {
                 let offsets = part.end - part.position;
-                ((partition, part.position), offsets.unsigned_abs())
+                ((partition, part.sent_from()), offsets.unsigned_abs())
             })
             .unzip();
         let shares = if self.turns_are_planned {
@@ -178,6 +202,7 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::LastRecord;
 
     fn parts(offsets: &[i64], turns: &[&[i32]]) -> Parts {
         let range = |(partition, &offsets)| OffsetRange {
@@ -248,6 +273,36 @@ mod tests {
         parts.leave_all();
         assert!(parts.is_turn_over() && parts.are_settled());
         assert_eq!(next(&parts), [30, 0]);
+    }
+
+    #[test]
+    fn a_read_begins_with_the_last_record_before_it() {
+        let last = |offset| LastRecord {
+            offset,
+            timestamp_ms: 0,
+            hash: 0,
+        };
+        let range = |partition, end| OffsetRange {
+            partition,
+            start: 10,
+            end,
+        };
+        let plan = DrainPlan {
+            ranges: vec![range(0, 20), range(1, 10), range(2, 20)],
+            last: [(0, last(7)), (1, last(9))].into(),
+            ..DrainPlan::default()
+        };
+        let mut parts = Parts::of(&plan);
+        assert_eq!(parts.next_turn(limited(4)), [(0, 7), (2, 10)]);
+        read(&mut parts, 0, 2);
+        read(&mut parts, 2, 2);
+        // It was there, and is not sent again.
+        assert_eq!(parts.next_turn(limited(4)), [(0, 12), (2, 12)]);
+        // Where there is nothing to read, it is still compared.
+        assert_eq!(
+            Parts::to_compare(&plan).next_turn(Allowance::default()),
+            [(0, 7), (1, 9), (2, 10)]
+        );
     }
 
     #[test]

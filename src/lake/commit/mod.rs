@@ -4,9 +4,10 @@
 //! is still owed to the readers.
 
 mod publish;
+mod publishable;
 pub(super) mod trash;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use rustix::system::uname;
 use std::ffi::CStr;
 use std::io::Read;
@@ -18,6 +19,7 @@ use super::disk::folder::Folder;
 use super::disk::root::Root;
 use super::ledger::{self, Debt, TopicState, preconditions};
 use crate::config::Settings;
+use crate::problem::unexpected;
 use publish::publish;
 
 /// Past this many files one syncfs is cheaper than one fsync per file, four at a time.
@@ -37,6 +39,7 @@ pub fn commit(root: &Root, settings: &Settings, topic: &str, state: &mut TopicSt
     preconditions::check_days(root, topic, state)?;
     root.make_dirs(&ledger::topic_home(topic))?;
     if let Some(pending) = &state.pending {
+        publishable::check(root, topic, pending)?;
         make_durable(root, pending)?;
     }
     checksummed::prepare(root, &path, state)?.switch()?;
@@ -114,7 +117,7 @@ fn side_by_side<T: Sync>(these: &[T], each: impl Fn(&T) -> Result<()> + Sync) ->
             .map(|thread| match thread {
                 Ok(thread) => thread
                     .join()
-                    .unwrap_or_else(|_| Err(anyhow!("writing failed unexpectedly; please report it"))),
+                    .unwrap_or_else(|_| Err(unexpected("syncing failed unexpectedly"))),
                 Err(these) => in_turn(these),
             })
             .collect();

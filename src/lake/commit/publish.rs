@@ -1,6 +1,6 @@
 //! After the commit: everything that the state owes is put in its place. Every step can be done twice.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::fs::FileType;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,7 +11,10 @@ use crate::lake::disk::inherited_acl::{self, Heirs};
 use crate::lake::disk::root::{PathStat, Root};
 use crate::lake::layout::paths::{HivePartition, day_folder, parent};
 use crate::lake::ledger::{self, Debt, FileEntry, Manifest, PendingExchange, PendingFile, TopicState};
-use crate::problem::About;
+use crate::problem::{About, Problem};
+
+/// The way out where a file is not what was committed.
+const RESTORE: &str = "restore it from a backup and run again";
 
 /// Pays the state's debt. A run that was killed may have done any of the steps already.
 pub(super) fn publish(
@@ -70,10 +73,12 @@ fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange, reco
         if root.stat(&exchange.folder)?.is_some() {
             root.exchange(&staged, &exchange.folder)?;
         } else if !root.rename_new(&staged, &exchange.folder)? {
-            bail!(
-                "{} was made by somebody else during the rebuild; run again",
+            return Problem::new(format!(
+                "{} was made by somebody else during the rebuild",
                 root.shown(&exchange.folder)
-            );
+            ))
+            .fix("run again")
+            .err();
         }
     }
     root.sync_dir(parent)?;
@@ -90,12 +95,14 @@ fn is_exchanged(root: &Root, staged: &str, exchange: &PendingExchange) -> Result
         return Ok(true);
     }
     if !holds(root, staged, &exchange.files)? {
-        bail!(
-            "{} is not what was committed by a rebuild, nor is the folder that it staged, {}; one of them was changed or the \
-             disk lost it. Restore it from a backup and run again",
+        return Problem::new(format!(
+            "{} is not what was committed by a rebuild, nor is the folder that it staged, {}: one of them was changed or the \
+             disk lost it",
             root.shown(&exchange.folder),
             root.shown(staged)
-        );
+        ))
+        .fix(RESTORE)
+        .err();
     }
     Ok(false)
 }
@@ -191,30 +198,35 @@ fn publish_file(
             if staging.rename_new(&file.staged, folder, name)? {
                 Ok(())
             } else {
-                bail!(
-                    "{} is where a committed file belongs, but the ledger doesn't know it; move it away and run again",
+                Problem::new(format!(
+                    "{} is where a committed file belongs, but the ledger doesn't know it",
                     folder.shown(name)
-                )
+                ))
+                .fix("move it away and run again")
+                .err()
             }
         }
         (None, Some(found)) => check(folder, name, found, file, recovering),
-        (None, None) => bail!(
-            "{} was committed, but is neither there nor staged; was it deleted? Restore it from a backup and run again",
+        (None, None) => Problem::new(format!(
+            "{} was committed, but is neither there nor staged",
             folder.shown(name)
-        ),
+        ))
+        .fix(format!("was it deleted? {RESTORE}"))
+        .err(),
     }
 }
 
 /// Checks that a file is what was committed. The run that staged it has its checksum; a later run reads the file again.
 fn check(folder: &Folder<'_>, name: &str, found: PathStat, file: &PendingFile, read_it: bool) -> Result<()> {
     if !has_size(found, &file.file) || (read_it && checksum_in(folder, name)? != file.file.checksum) {
-        bail!(
-            "{} is not what was committed ({} bytes, checksum {}); it was changed or the disk lost it. \
-             Restore it from a backup and run again",
+        return Problem::new(format!(
+            "{} is not what was committed ({} bytes, checksum {}): it was changed or the disk lost it",
             folder.shown(name),
             file.file.bytes,
             file.file.checksum
-        );
+        ))
+        .fix(RESTORE)
+        .err();
     }
     Ok(())
 }

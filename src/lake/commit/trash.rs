@@ -1,12 +1,13 @@
 //! Day folders are removed as a whole: renamed into the trash, and deleted there.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use std::collections::BTreeSet;
 
 use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HOME, parent};
 use crate::lake::ledger::{Manifest, PendingPurge};
+use crate::problem::Problem;
 
 /// Moves a day folder into the trash, so that readers lose it in one moment, and its manifest with it.
 pub(super) fn move_there(root: &Root, topic: &str, purge: &PendingPurge) -> Result<()> {
@@ -14,10 +15,12 @@ pub(super) fn move_there(root: &Root, topic: &str, purge: &PendingPurge) -> Resu
     root.make_dirs(home)?;
     let to_move = root.stat(&purge.trash)?.is_none() && root.stat(&purge.folder)?.is_some();
     if to_move && !root.rename_new(&purge.folder, &purge.trash)? {
-        bail!(
-            "{} is in the way of a day that is purged; move it away and run again",
+        return Problem::new(format!(
+            "{} is in the way of a day that is purged",
             root.shown(&purge.trash)
-        );
+        ))
+        .fix("move it away and run again")
+        .err();
     }
     let manifest = Manifest::path(topic, &purge.day);
     if root.stat(&manifest)?.is_some() {

@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::folder::Folder;
 use super::root::Root;
+use crate::problem::Problem;
 
 const MAGIC: &str = "lakectl 1 ";
 
@@ -93,12 +94,16 @@ pub fn read<T: DeserializeOwned>(root: &Root, path: &str) -> Result<Option<T>> {
     let Some(bytes) = root.read_all(path)? else {
         return Ok(None);
     };
-    open(&bytes).map(Some).with_context(|| {
-        format!(
-            "the ledger file {} is damaged; nothing was changed. Restore it from a backup, or move the topic's data \
-             and its folder under .lakectl/topics away and take the topic in again",
+    open(&bytes).map(Some).map_err(|damage| {
+        Problem::new(format!(
+            "the ledger file {} is damaged: {damage:#}; nothing was changed",
             root.shown(path)
+        ))
+        .fix(
+            "Restore it from a backup, or move the topic's data and its folder under .lakectl/topics away and take the topic \
+             in again",
         )
+        .into()
     })
 }
 

@@ -5,7 +5,9 @@ mod make;
 mod remove;
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
+#[cfg(target_os = "linux")]
+use rustix::fs::StatxFlags;
+use rustix::fs::{self, Access, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::Read;
@@ -27,6 +29,10 @@ pub struct Root {
     pub(in crate::lake) file_mode: Mode,
     pub(in crate::lake) dir_mode: Mode,
 }
+
+/// Device and, from Linux 5.8 on, the mount's own number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MountId(u64, Option<u64>);
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +210,28 @@ impl Root {
         }
     }
 
+    /// The mount that a folder is in: moves from one to another fail, also between two mounts of one filesystem.
+    pub fn mount_of(&self, rel: &str) -> Result<MountId> {
+        self.walk(rel)
+            .and_then(|dir| mount_of(&dir))
+            .with_context(|| format!("looking at {}", self.shown(rel)))
+    }
+
+    /// Whether this process may make and remove names in a folder.
+    pub fn may_write(&self, rel: &str) -> Result<bool> {
+        let dir = self
+            .walk(rel)
+            .with_context(|| format!("looking at {}", self.shown(rel)))?;
+        let access = fs::accessat(dir, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+        Ok(!matches!(access, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS)))
+    }
+
+    /// Bytes that a name may have in the lake's filesystem.
+    pub fn name_max(&self) -> Result<u64> {
+        let found = fs::fstatvfs(&self.dir).with_context(|| format!("looking at {}", self.path.display()))?;
+        Ok(found.f_namemax)
+    }
+
     /// Makes the names in a folder durable.
     pub fn sync_dir(&self, rel: &str) -> Result<()> {
         self.walk(rel)
@@ -302,6 +330,17 @@ impl Root {
             None => Ok(fs::openat(&self.dir, ".", FOLDER, Mode::empty())?),
         }
     }
+}
+
+fn mount_of(dir: &OwnedFd) -> Result<MountId> {
+    let device = fs::fstat(dir)?.st_dev;
+    #[cfg(target_os = "linux")]
+    if let Ok(found) = fs::statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
+        && found.stx_mask & StatxFlags::MNT_ID.bits() != 0
+    {
+        return Ok(MountId(device, Some(found.stx_mnt_id)));
+    }
+    Ok(MountId(device, None))
 }
 
 /// Opens a regular file. Anything else that somebody put in its place is an error, neither followed nor waited for.

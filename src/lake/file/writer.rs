@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use super::compress::{FrameWriter, Scratch};
 use crate::config::Compression;
+use crate::problem::unexpected;
 
 /// Bytes of a file's lines that are handed over as one chunk.
 pub(in crate::lake) const CHUNK: usize = 512 * 1024;
@@ -257,7 +258,7 @@ fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static
 fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
     thread
         .join()
-        .unwrap_or_else(|_| Err(anyhow!("writing failed unexpectedly; please report it")))
+        .unwrap_or_else(|_| Err(unexpected("writing failed unexpectedly")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Erases persons from the lake: data files are searched for their lines, and written anew without them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::io::Write;
 use std::time::Duration;
 
@@ -196,11 +196,9 @@ fn look(
 }
 
 fn open(root: &Root, path: &str) -> Result<Lines> {
-    let file = root.read(path)?.with_context(|| {
-        format!(
-            "{} is gone, but the ledger knows it; restore it from a backup",
-            root.shown(path)
-        )
+    let file = root.read(path)?.ok_or_else(|| {
+        Problem::new(format!("{} is gone, but the ledger knows it", root.shown(path)))
+            .fix("restore it from a backup")
     })?;
     Lines::new(file, Compression::of(path)).with_context(|| format!("reading {}", root.shown(path)))
 }
@@ -293,7 +291,7 @@ impl TopicRewrite<'_> {
             previous: Some(snapshot),
             merge: true,
             fallback_day: HivePartition::Null,
-            cutoff: self.state.cutoff.map(HivePartition::Day),
+            keeps_previous: self.topic.history && !self.state.has_purged_snapshot(),
             first_drain: if self.state.complete_ms.is_none() {
                 FirstDrain::GoesOn
             } else {
@@ -302,7 +300,7 @@ impl TopicRewrite<'_> {
             erase: Some(self.matcher),
         };
         let zone = self.lake.settings.lake.timezone;
-        let mut clock = RecordDay::new(zone, self.topic.partition_time.clone());
+        let mut clock = RecordDay::new(zone, self.topic);
         // If each day's last snapshot is kept, it must neither leave its day nor replace another day's.
         let stays = HivePartition::parse(&snapshot.day).filter(|_| self.topic.history);
         let (mut pending, written) = table::stage(root, change, Merge::nothing(), |ms| {
@@ -359,10 +357,12 @@ fn write_without(root: &Root, file: &DayFile, to: &str, matcher: &Matcher) -> Re
         }
     }
     if lines.checksum()? != file.entry.checksum {
-        bail!(
-            "{} was changed since it was written (checksum); restore it from a backup, or take it out of the lake",
+        return Problem::new(format!(
+            "{} was changed since it was written (checksum)",
             root.shown(&path)
-        );
+        ))
+        .fix("restore it from a backup, or take it out of the lake")
+        .err();
     }
     Ok(FileEntry {
         records,

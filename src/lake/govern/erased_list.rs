@@ -8,6 +8,7 @@ use crate::lake::disk::{checksummed, lock};
 use crate::lake::layout::paths::HOME;
 use crate::lake::opened::Lake;
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
 
 const ENTRIES: &str = ".lakectl/erasures";
@@ -45,11 +46,13 @@ fn secret(root: &Root) -> Result<Option<ErasureSecret>> {
         .map(|at| u8::from_str_radix(hex.get(at * 2..at * 2 + 2)?, 16).ok())
         .collect();
     let secret = bytes.and_then(|bytes| ErasureSecret::from_bytes(&bytes));
-    secret.map(Some).with_context(|| {
-        format!(
-            "{} does not hold the key of erasures; restore it from a backup",
+    secret.map(Some).ok_or_else(|| {
+        Problem::new(format!(
+            "{} does not hold the key of erasures",
             root.shown(SECRET)
-        )
+        ))
+        .fix("restore it from a backup")
+        .into()
     })
 }
 
@@ -69,7 +72,11 @@ impl Lake<'_> {
     ) -> Result<()> {
         let _lock = match lock::take(&self.root, LOCK, run_id, LOCK_WAIT)? {
             Locked::Ours(lock) => lock,
-            Locked::HeldBy(holder) => bail!("the list of erasures is locked: {holder}; run again"),
+            Locked::HeldBy(holder) => {
+                return Problem::new(format!("the list of erasures is locked: {holder}"))
+                    .fix("run again")
+                    .err();
+            }
         };
         self.root.make_dirs(HOME)?;
         let mut known = load(&self.root)?;

@@ -14,6 +14,7 @@ use crate::lake::ledger::{self, Debt, Manifest, PendingPurge, TopicState, change
 use crate::lake::opened::Lake;
 use crate::locked::Locked;
 use crate::problem::Problem;
+use crate::types::plausible;
 use crate::words::one_line;
 
 /// A topic's days, by its ledger.
@@ -221,6 +222,8 @@ impl Lake<'_> {
         state: &mut TopicState,
     ) -> Result<()> {
         state.cutoff = state.cutoff.max(Some(cutoff));
+        let first = HivePartition::Day(plausible::FIRST_DAY);
+        state.purged_implausible |= folders.iter().any(|folder| folder.day < first);
         let purge = |(number, folder): (usize, &DayFolder)| PendingPurge {
             folder: folder.path.clone(),
             day: folder.day.to_string(),

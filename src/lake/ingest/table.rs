@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use super::{Taking, TopicSink};
 use crate::decode::Decoded;
-use crate::lake::layout::paths::HivePartition;
 use crate::lake::ledger::{Debt, Snapshot};
 use crate::lake::table::snapshot::FirstDrain;
 use crate::lake::table::spill_row::RowOrigin;
@@ -36,6 +35,10 @@ impl TopicSink<'_> {
             is_row = true;
         }
         let day_ms = self.day.time_of(decoded);
+        if is_row {
+            let day = self.day.of_time(day_ms);
+            self.day.note(decoded, day);
+        }
         let origin = RowOrigin {
             partition: record.partition,
             offset: record.offset,
@@ -69,7 +72,7 @@ impl TopicSink<'_> {
             previous: self.state.snapshot.as_ref(),
             merge: self.rebuild != Some(Rebuild::DropAbsent),
             fallback_day: self.day.latest(),
-            cutoff: self.state.cutoff.map(HivePartition::Day),
+            keeps_previous: self.topic.history && !self.state.has_purged_snapshot(),
             first_drain: self.first_drain(),
             erase: None,
         };

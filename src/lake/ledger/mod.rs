@@ -7,7 +7,7 @@ mod manifest;
 pub(super) mod preconditions;
 mod state;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -38,11 +38,14 @@ pub fn exists(root: &Root) -> Result<bool> {
         return Ok(true);
     }
     if has_topics(root)? {
-        bail!(
-            "{} is gone, though the ledger holds topics; nothing was changed. Restore it from a backup, or copy that of \
-             another lake with the same lake.timezone: nothing else is in it",
+        return Problem::new(format!(
+            "{} is gone, though the ledger holds topics; nothing was changed",
             root.shown(LAKE)
-        );
+        ))
+        .fix(
+            "restore it from a backup, or copy that of another lake with the same lake.timezone: nothing else is in it",
+        )
+        .err();
     }
     Ok(false)
 }

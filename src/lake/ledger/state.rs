@@ -1,6 +1,6 @@
 //! A topic's state: how far the topic was taken in, and what its last commit still owes.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use super::change_log::Changes;
 use super::debt::Debt;
 use super::topic_home;
-use crate::config::Kind;
+use crate::config::{Kind, TimeUnit};
 use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
-use crate::problem::About;
-use crate::record::{Gap, Progress};
+use crate::lake::layout::paths::HivePartition;
+use crate::problem::{About, Problem};
+use crate::record::{Gap, LastRecords, Progress};
+use crate::types::plausible;
 
 /// How many gaps a topic's state remembers.
 const GAPS_MAX: usize = 500;
@@ -25,10 +27,16 @@ pub struct TopicState {
     topic: String,
     pub kind: Kind,
     pub partition_time: String,
+    /// The unit of the numbers by which the days were made.
+    #[serde(default, skip_serializing_if = "TimeUnit::is_default")]
+    pub time_unit: TimeUnit,
     pub topic_id: Option<String>,
     pub generation: u32,
     /// Kafka partition -> offset of the first record that was not taken in.
     pub next: BTreeMap<i32, i64>,
+    /// The last record before `next`, where it is known.
+    #[serde(default, skip_serializing_if = "LastRecords::is_empty")]
+    pub last: LastRecords,
     pub complete_ms: Option<i64>,
     /// Kafka partition -> records of a stream in the lake: its days' manifests must add up to them. None: the state was
     /// written before records were counted.
@@ -40,6 +48,9 @@ pub struct TopicState {
     /// The first day that a purge kept: older records of streams, and older history of tables, stay purged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cutoff: Option<NaiveDate>,
+    /// Whether a purge has deleted implausible days too. Otherwise none of them is old: a wrong unit has made it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub purged_implausible: bool,
     /// How many commits there were, and which files they removed.
     #[serde(default)]
     pub changes: Changes,
@@ -56,22 +67,44 @@ impl TopicState {
         self.kind == Kind::Table && self.complete_ms.is_none() && self.next.len() > 1
     }
 
-    pub fn new(topic: &str, kind: Kind, partition_time: String) -> Self {
+    pub fn new(topic: &str, kind: Kind, partition_time: String, time_unit: TimeUnit) -> Self {
         TopicState {
             topic: topic.to_owned(),
             kind,
             partition_time,
+            time_unit,
             topic_id: None,
             generation: 1,
             next: BTreeMap::new(),
+            last: LastRecords::new(),
             complete_ms: None,
             records: Some(BTreeMap::new()),
             gaps: Vec::new(),
             cutoff: None,
+            purged_implausible: false,
             changes: Changes::default(),
             snapshot: None,
             pending: None,
         }
+    }
+
+    /// Whether a purge has deleted this day, so that it stays away. Hive's null partition has no age.
+    pub fn has_purged(&self, day: HivePartition) -> bool {
+        match (day, self.cutoff) {
+            (HivePartition::Day(day), Some(cutoff)) => {
+                day < cutoff && (day >= plausible::FIRST_DAY || self.purged_implausible)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the day of a table's current snapshot would be purged by now, were it history.
+    pub fn has_purged_snapshot(&self) -> bool {
+        let day = self
+            .snapshot
+            .as_ref()
+            .and_then(|snapshot| HivePartition::parse(&snapshot.day));
+        day.is_some_and(|day| self.has_purged(day))
     }
 
     /// Remembers gaps. The oldest are forgotten past `GAPS_MAX`, because each commit writes all of them.
@@ -84,6 +117,7 @@ impl TopicState {
     pub fn progress(&self) -> Progress {
         Progress {
             next: self.next.clone(),
+            last: self.last.clone(),
             topic_id: self.topic_id.clone(),
             complete_ms: self.complete_ms,
             generation: self.generation,
@@ -117,11 +151,13 @@ pub(super) fn check_place(root: &Root, path: &str, written_for: &str, place: &st
     if written_for.is_empty() || written_for == place {
         return Ok(());
     }
-    bail!(
-        "the ledger file {} belongs to {}, not to {place}; nothing was changed. Restore it from a backup",
+    Problem::new(format!(
+        "the ledger file {} belongs to {}, not to {place}; nothing was changed",
         root.shown(path),
         written_for.escape_debug()
-    );
+    ))
+    .fix("restore it from a backup")
+    .err()
 }
 
 /// A table's snapshot as readers see it, and the sidecar with what its lines alone don't hold.
@@ -152,7 +188,7 @@ mod tests {
             from: from as i64,
             to: from as i64 + 1,
         };
-        let mut state = TopicState::new("t", Kind::Stream, String::new());
+        let mut state = TopicState::new("t", Kind::Stream, String::new(), TimeUnit::Ms);
         for from in 0..GAPS_MAX + 2 {
             state.add_gaps(&[gap(from)]);
         }

@@ -68,12 +68,12 @@ impl LineWriter {
 
     /// Appends what follows the head of a line, with its line feed.
     pub fn write_rest(&self, record: &Record<'_>, decoded: &Decoded<'_>, out: &mut Vec<u8>) -> LineOutcome {
-        let fault = decoded.key_fault().map(|reason| &**reason);
+        let fault = decoded.key_fault().map(ToString::to_string);
         let reason = match &decoded.body {
             Body::Unreadable { reason, .. } => Some(format!("value: {reason}")),
             _ => None,
         };
-        let errors: Vec<&str> = fault.into_iter().chain(reason.as_deref()).collect();
+        let errors: Vec<String> = fault.into_iter().chain(reason).collect();
         self.headers(&record.headers, out);
         if !errors.is_empty() {
             self.head.name(out, b',', "error");

@@ -1,6 +1,6 @@
 //! The data files of a topic that readers may open, as the ledger lists them.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use crate::lake::ledger::{self, Manifest, TopicState, changed_since};
 use crate::lake::line::decode::Lines;
 use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
+use crate::problem::Problem;
 use crate::report::PathsReport;
 
 /// Most commits put their files in place in less than this.
@@ -63,10 +64,13 @@ impl Lake<'_> {
                     return Ok(Some(files));
                 }
             } else if Instant::now() > deadline {
-                bail!(
-                    "topic {topic}: a run has committed, and not all of its files are in place yet. If none is at work, it \
-                     was killed: run lakectl lake --topics {topic}, which finishes it, and try again"
-                );
+                return Problem::new("a run has committed, and not all of its files are in place yet")
+                    .about_topic(topic)
+                    .fix(format!(
+                        "if none is at work, it was killed: run lakectl lake --topics {topic}, which finishes it, and try \
+                         again"
+                    ))
+                    .err();
             }
             std::thread::sleep(LOOK_AGAIN);
         }

@@ -3,20 +3,19 @@
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::BTreeMap;
-use std::io::Read;
 
 use crate::config::{Kind, Settings, check_topic_name};
+use crate::lake::disk::lock::{self, LockHolder};
 use crate::lake::disk::root::Root;
-use crate::lake::layout::paths::{HOME, HivePartition};
+use crate::lake::layout::paths::HivePartition;
 use crate::lake::ledger::{self, Debt, FileEntry, Manifest, TopicState, preconditions};
 use crate::lake::opened::Lake;
+use crate::problem::Problem;
 use crate::record::Progress;
 use crate::run_id;
 
 /// How often a topic is read again because a run committed meanwhile; what is seen then may be a commit too old.
 const TRIES: u32 = 10;
-/// Lock files of ours are shorter.
-const LOCK_TEXT_MAX: u64 = 200;
 
 /// A topic as its last commit left it.
 #[derive(Debug, Clone)]
@@ -53,7 +52,7 @@ pub struct LastRun {
 pub struct Ledger {
     root: Root,
     /// Why the lake does not fit the configuration. Runs refuse such a lake; status still reads it.
-    pub misfit: Option<String>,
+    pub misfit: Option<Problem>,
 }
 
 impl Ledger {
@@ -68,7 +67,7 @@ impl Ledger {
             Ok(true) => Lake::at(settings, false).map(|_| ()),
             Err(error) => Err(error),
         };
-        let misfit = opened.err().map(|error| format!("{error:#}"));
+        let misfit = opened.err().map(|error| Problem::of(&error));
         Ok(Some(Ledger { root, misfit }))
     }
 
@@ -119,20 +118,10 @@ impl Ledger {
     }
 
     pub fn last_run(&self, topic: &str) -> Option<LastRun> {
-        let file = self.root.read(&format!("{HOME}/locks/{topic}")).ok()??;
-        let mut text = String::new();
-        file.take(LOCK_TEXT_MAX).read_to_string(&mut text).ok()?;
-        last_run(&text)
+        let LockHolder { run_id, .. } = lock::last_holder(&self.root, topic)?;
+        let started = run_id::began(&run_id)?;
+        Some(LastRun { run_id, started })
     }
-}
-
-/// Reads lines like `run 20261122T225650682Z-8d494fa1, process 4711`.
-fn last_run(text: &str) -> Option<LastRun> {
-    let (run_id, _) = text.strip_prefix("run ")?.split_once(',')?;
-    Some(LastRun {
-        started: run_id::began(run_id)?,
-        run_id: run_id.to_owned(),
-    })
 }
 
 /// The state, and when its file was written.
@@ -194,21 +183,6 @@ fn settled(day: &str, known: Vec<FileEntry>, pending: &Debt) -> Vec<FileEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_lock_tells_its_run() {
-        let run = last_run("run 20261122T225650682Z-8d494fa1, process 4711").unwrap();
-        assert_eq!(run.run_id, "20261122T225650682Z-8d494fa1");
-        assert_eq!(run.started.to_rfc3339(), "2026-11-22T22:56:50.682+00:00");
-        for other in [
-            "",
-            "run ,",
-            "run x-y, process 1",
-            "run 20261122T225650682Z-<b>, process 1",
-        ] {
-            assert_eq!(last_run(other), None);
-        }
-    }
 
     #[test]
     fn what_is_pending_counts_once() {

@@ -19,6 +19,7 @@ use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
 use crate::locked::Locked;
 use crate::problem::Problem;
+use crate::record::Progress;
 use crate::report::{Difference, VerifyReport};
 use crate::stop::Stop;
 
@@ -71,6 +72,15 @@ impl Lake<'_> {
             topics.extend(names.filter(|name| check_topic_name(name).is_ok()));
         }
         Ok(topics.into_iter().collect())
+    }
+
+    /// How far these topics were taken in; those whose state is gone or damaged are left out.
+    pub fn progress_of<'t>(&self, topics: impl Iterator<Item = &'t String>) -> BTreeMap<String, Progress> {
+        let known = topics.filter_map(|topic| {
+            let state = TopicState::load(&self.root, topic).ok()??;
+            Some((topic.clone(), state.progress()))
+        });
+        known.collect()
     }
 
     /// Paths in the lake that belong to no topic.

@@ -1,6 +1,6 @@
 //! Rebuilds days of a stream from Kafka: each day folder is staged as a whole and exchanged in one moment.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use chrono::NaiveDate;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,7 @@ use crate::config::Kind;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::ledger::{Debt, FileEntry, Manifest, PendingExchange, PendingFile, by_partition};
+use crate::problem::{Problem, unexpected};
 
 /// Turns the staged files of a rebuild into day folders that are ready to be exchanged.
 ///
@@ -76,18 +77,22 @@ fn check(
             .iter()
             .find(|(name, _)| !ours.contains(name.as_str()))
         {
-            bail!(
-                "{} is not ours, and a rebuild would remove it with its folder; move it elsewhere and run again",
+            return Problem::new(format!(
+                "{} is not ours, and a rebuild would remove it with its folder",
                 root.shown(&format!("{folder}/{name}"))
-            );
+            ))
+            .fix("move it elsewhere and run again")
+            .err();
         }
     }
     if !fewer.is_empty() {
-        bail!(
-            "Kafka no longer holds all records of {}: the lake has more of them than a rebuild would leave. \
-             Nothing was replaced; rebuild without these days",
+        return Problem::new(format!(
+            "Kafka no longer holds all records of {}: the lake has more of them than a rebuild would leave; nothing was \
+             replaced",
             fewer.join(", ")
-        );
+        ))
+        .fix("rebuild without these days")
+        .err();
     }
     Ok(())
 }
@@ -109,7 +114,7 @@ fn stage_day(
             &format!("{staging}/{}", file.staged),
             &format!("{folder}/{}", file.file.name),
         )? {
-            bail!("{} was staged twice; please report it", file.file.name);
+            return Err(unexpected(format!("{} was staged twice", file.file.name)));
         }
         entries.push(file.file);
     }

@@ -31,8 +31,8 @@ pub(super) struct TableChange<'c> {
     pub merge: bool,
     /// The day of the snapshot if the table never had a row.
     pub fallback_day: HivePartition,
-    /// History of earlier days is not kept.
-    pub cutoff: Option<HivePartition>,
+    /// Whether the previous snapshot stays as history, if the new one lies in another day.
+    pub keeps_previous: bool,
     pub first_drain: FirstDrain,
     /// Finds the previous rows of erased persons, which are left out.
     pub erase: Option<&'c Matcher>,
@@ -113,9 +113,7 @@ pub(super) fn stage(
 
 /// Adds the old snapshot's removal to the debt; its file stays if the table keeps its history.
 fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mut Debt) {
-    let purged =
-        HivePartition::parse(&old.day).is_some_and(|day| change.cutoff.is_some_and(|cutoff| day < cutoff));
-    let kept = change.topic.history && old.day != new.day && !purged;
+    let kept = change.keeps_previous && old.day != new.day;
     if old.path != new.path && !kept {
         let name = old
             .path
@@ -135,5 +133,10 @@ fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mu
 
 /// `current/TOPIC.json`, with the extension of the snapshot's compression.
 pub(super) fn link_of(topic: &str, snapshot: &str) -> String {
-    format!("current/{topic}{}", Compression::of(snapshot).extension())
+    format!("current/{}", link_name(topic, Compression::of(snapshot)))
+}
+
+/// `TOPIC.json`, with the extension of the compression.
+pub(super) fn link_name(topic: &str, compression: Compression) -> String {
+    format!("{topic}{}", compression.extension())
 }

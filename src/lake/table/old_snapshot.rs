@@ -12,7 +12,11 @@ use crate::lake::disk::root::Root;
 use crate::lake::file::writer::CHUNK;
 use crate::lake::ledger::Snapshot;
 use crate::lake::line::decode::{Hashing, Lines};
+use crate::problem::Problem;
 use crate::subjects::matcher::{Matcher, Verdict};
+
+/// The way out where a file is not what was committed.
+const RESTORE: &str = "restore it, or run lake --rebuild";
 
 /// The rows of the previous snapshot, in order. The lines of rows that are kept are copied many at once.
 pub(super) struct Previous {
@@ -28,11 +32,9 @@ pub(super) struct Previous {
 impl Previous {
     pub fn open(root: &Root, snapshot: &Snapshot) -> Result<Self> {
         let open = |path: &str| {
-            root.read(path)?.with_context(|| {
-                format!(
-                    "{} is gone, but the ledger knows it; restore it, or run lake --rebuild",
-                    root.shown(path)
-                )
+            root.read(path)?.ok_or_else(|| {
+                let what = format!("{} is gone, but the ledger knows it", root.shown(path));
+                anyhow::Error::from(Problem::new(what).fix(RESTORE))
             })
         };
         let compression = Compression::of(&snapshot.path);
@@ -53,7 +55,7 @@ impl Previous {
             .advance()
             .with_context(|| self.damaged("it can't be read"))?;
         if found && !self.sidecar.is_sorted() {
-            bail!(self.damaged("its keys are not sorted"));
+            return self.damaged("its keys are not sorted").err();
         }
         Ok(found)
     }
@@ -140,36 +142,37 @@ impl Previous {
         taken.with_context(|| self.mismatch())
     }
 
-    fn mismatch(&self) -> String {
-        format!(
-            "{} and the ledger file {} don't belong together; restore them, or run lake --rebuild",
+    fn mismatch(&self) -> Problem {
+        Problem::new(format!(
+            "{} and the ledger file {} don't belong together",
             self.shown, self.shown_sidecar
-        )
+        ))
+        .fix("restore them, or run lake --rebuild")
     }
 
-    fn damaged(&self, how: &str) -> String {
-        format!(
-            "the ledger file {}, the keys of {}, is damaged: {how}; restore it, or run lake --rebuild",
+    fn damaged(&self, how: &str) -> Problem {
+        Problem::new(format!(
+            "the ledger file {}, the keys of {}, is damaged: {how}",
             self.shown_sidecar, self.shown
-        )
+        ))
+        .fix(RESTORE)
     }
 
     /// Checks that the merged files are what was committed.
     pub fn check(self, snapshot: &Snapshot) -> Result<()> {
         if self.sidecar.from.checksum() != snapshot.sidecar_checksum {
-            bail!(self.damaged("its checksum is wrong"));
+            return self.damaged("its checksum is wrong").err();
         }
         let lines = self.lines.checksum().with_context(|| {
-            format!(
-                "{} is not what the ledger describes; restore it, or run lake --rebuild",
-                self.shown
-            )
+            Problem::new(format!("{} is not what the ledger describes", self.shown)).fix(RESTORE)
         })?;
         if lines != snapshot.checksum {
-            bail!(
-                "{} was changed since it was written (checksum); restore it, or run lake --rebuild",
+            return Problem::new(format!(
+                "{} was changed since it was written (checksum)",
                 self.shown
-            );
+            ))
+            .fix(RESTORE)
+            .err();
         }
         Ok(())
     }

@@ -180,7 +180,7 @@ fn warnings(status: &StatusAnswer) -> Markup {
         @if !status.warnings.is_empty() {
             section.warnings aria-labelledby="warnings" {
                 h2 #warnings { "Needs a look" }
-                ul { @for warning in &status.warnings { li { bdi { (one_line(warning)) } } } }
+                ul { @for warning in &status.warnings { li { bdi { (one_line(&warning.to_string())) } } } }
             }
         }
     }

@@ -5,6 +5,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::collections::HashMap;
 
+use super::width::WiderType;
 use crate::warehouse::server::connect::{Flavor, Server};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::table::column::Column;
@@ -74,7 +75,7 @@ impl Definitions {
     }
 
     /// The change as SQL if that is safe, else in words.
-    pub(super) fn modify(&self, table: &str, column: &Column, wanted: &str) -> String {
+    pub(super) fn modify(&self, table: &str, column: &Column, wanted: WiderType) -> String {
         let attributes = self
             .columns
             .get(&column.name)
@@ -91,13 +92,13 @@ impl Definitions {
 
 impl Definition {
     /// The attributes after the type; None if some of them can't be repeated safely.
-    fn attributes(&self, nullable: bool, wanted: &str, mariadb: bool) -> Option<String> {
+    fn attributes(&self, nullable: bool, wanted: WiderType, mariadb: bool) -> Option<String> {
         let plain = self.extra.is_empty() || self.extra.eq_ignore_ascii_case("DEFAULT_GENERATED");
         if !plain || self.checked || self.column_type.contains("compressed") {
             return None;
         }
         let mut attributes = String::new();
-        let textual = wanted.starts_with("VARCHAR") || wanted.ends_with("TEXT");
+        let textual = matches!(wanted, WiderType::Varchar { .. } | WiderType::Longtext);
         if let (true, Some(charset), Some(collation)) = (textual, &self.charset, &self.collation) {
             attributes += &format!(" CHARACTER SET {charset} COLLATE {collation}");
         }
@@ -113,12 +114,12 @@ impl Definition {
         Some(attributes)
     }
 
-    fn default_of(&self, default: &str, wanted: &str, mariadb: bool) -> Option<String> {
+    fn default_of(&self, default: &str, wanted: WiderType, mariadb: bool) -> Option<String> {
         if mariadb && default.eq_ignore_ascii_case("NULL") {
             return Some("NULL".to_owned());
         }
         // The old type's default may not be valid for these types.
-        if wanted == "JSON" || self.data_type == "bit" || self.data_type.ends_with("binary") {
+        if wanted == WiderType::Json || self.data_type == "bit" || self.data_type.ends_with("binary") {
             return None;
         }
         // MariaDB shows it as SHOW CREATE TABLE does.
@@ -128,7 +129,7 @@ impl Definition {
         if self.extra.is_empty() {
             let literal = literal(default)?;
             // A TEXT takes an expression as its default, but not a literal.
-            return Some(if wanted.ends_with("TEXT") {
+            return Some(if wanted == WiderType::Longtext {
                 format!("({literal})")
             } else {
                 literal
@@ -138,8 +139,8 @@ impl Definition {
         if default.contains('\'') || !carried(default) {
             return None;
         }
-        Some(match wanted.starts_with("DATETIME") {
-            true if default.starts_with("CURRENT_TIMESTAMP") => default.to_owned(),
+        Some(match wanted {
+            WiderType::Datetime { .. } if default.starts_with("CURRENT_TIMESTAMP") => default.to_owned(),
             _ => format!("({default})"),
         })
     }

@@ -5,18 +5,21 @@ use mysql::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alter_column::Definitions;
-use super::width::Width;
+use super::width::{WiderType, Width};
 use crate::config::{Topic, closest};
 use crate::decode::Decoded;
 use crate::problem::About;
+use crate::report::TimeDoubt;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::read_record::{RowChange, RowReader};
 use crate::warehouse::load::table_sink::STATEMENT_OVERHEAD_BYTES;
+use crate::warehouse::server::connect;
 use crate::warehouse::table::column::{Column, ColumnType};
 use crate::warehouse::table::mapping;
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::{Cell, values_bytes};
 use crate::warehouse::value::cells::Wanted;
+use crate::warehouse::value::odd_times::OddTimes;
 use crate::warehouse::value::refusal::{Refusal, RefusalKind};
 use crate::words::count;
 
@@ -36,6 +39,8 @@ pub struct Tried {
     pub wrong: Vec<Finding>,
     /// Losses that a load would accept: fields without a column, rounded decimals.
     pub notes: Vec<Finding>,
+    /// Rows whose retention column no clock of this century made.
+    pub odd_times: Option<TimeDoubt>,
 }
 
 /// A table, and what the records tried so far would do to it.
@@ -58,6 +63,7 @@ pub struct Trial {
     widths: BTreeMap<usize, Width>,
     /// Column -> how many records had a number that it rounds.
     rounded: BTreeMap<usize, u64>,
+    odd_times: OddTimes,
 }
 
 #[derive(Debug)]
@@ -72,8 +78,11 @@ impl Warehouse {
     /// # Errors
     /// A table that is missing or does not fit the topic: exit code 2.
     pub fn trial(&self, topic: &Topic) -> Result<Trial> {
-        let (mut conn, table, reader) = self.fit(topic).about_topic(&topic.name)?;
-        let definitions = Definitions::read(&mut conn, &self.server, &table.name)?;
+        let (table, reader, definitions) = self.look(connect::READ_TIMEOUT, |conn| {
+            let (table, reader) = self.fit(conn, topic).about_topic(&topic.name)?;
+            let definitions = Definitions::read(conn, &self.server, &table.name)?;
+            Ok((table, reader, definitions))
+        })?;
         let loose = loosened(&table);
         let (names, plan) = mapping::plan(topic, &loose)?;
         Ok(Trial {
@@ -81,6 +90,7 @@ impl Warehouse {
             loose,
             reader,
             strict: topic.strict,
+            odd_times: OddTimes::new(topic, &table),
             packet_max: self.server.packet_max,
             table,
             definitions,
@@ -94,16 +104,6 @@ impl Warehouse {
             rounded: BTreeMap::new(),
         })
     }
-}
-
-/// The refusal without the place in the text where serde_json stopped, which differs between records.
-fn shared(mut refusal: Refusal) -> Refusal {
-    if let RefusalKind::Key(reason) | RefusalKind::Value(reason) = &mut refusal.kind
-        && let Some(at) = reason.rfind(" at line ")
-    {
-        reason.truncate(at);
-    }
-    refusal
 }
 
 fn loose(column: &Column) -> Column {
@@ -149,6 +149,7 @@ impl Trial {
                 for &column in &row.rounded {
                     *self.rounded.entry(column).or_default() += 1;
                 }
+                self.odd_times.note(record.at, &row);
                 let values: Vec<Value> = row.cells.into_iter().flatten().map(Cell::into_value).collect();
                 self.largest = self.largest.max(values_bytes(&values));
             }
@@ -174,10 +175,13 @@ impl Trial {
         let mut table = self.table.clone();
         loop {
             let column = refusal.column;
-            let refused = self.refused.entry(shared(refusal)).or_insert(RefusedSample {
-                records: 0,
-                first: (record.at.partition, record.at.offset),
-            });
+            let refused = self
+                .refused
+                .entry(refusal.without_place())
+                .or_insert(RefusedSample {
+                    records: 0,
+                    first: (record.at.partition, record.at.offset),
+                });
             refused.records += 1;
             // Each round loosens one more column, or is the last.
             let Some(column) = column.map(|at| &mut table.columns[at]) else {
@@ -244,6 +248,7 @@ impl Trial {
         self.report_names_without_column(&mut tried);
         tried.notes.extend(self.rounded());
         tried.notes.extend(self.numbered());
+        tried.odd_times = self.odd_times.take();
         tried
     }
 
@@ -289,7 +294,7 @@ impl Trial {
             // With exponents there is no telling how wide a DECIMAL must be.
             let exact = || match width.places() {
                 Some(_) => width.decimal(0),
-                None => "VARCHAR(64)".to_owned(),
+                None => WiderType::Varchar { chars: 64 },
             };
             let (how, wanted) = match column.kind {
                 ColumnType::Decimal { scale, .. } => {
@@ -301,7 +306,7 @@ impl Trial {
                 }
                 ColumnType::Json => (
                     "numbers in JSON to 64 bits: about 16 digits, 20 of integers".to_owned(),
-                    "LONGTEXT".to_owned(),
+                    WiderType::Longtext,
                 ),
                 ColumnType::Float {
                     places: Some(places), ..
@@ -315,7 +320,7 @@ impl Trial {
                     column.name,
                     count(records, "record")
                 ),
-                fix: Some(self.modify(column, &wanted)),
+                fix: Some(self.modify(column, wanted)),
             }
         };
         self.rounded.iter().map(finding).collect()
@@ -347,8 +352,8 @@ impl Trial {
             RefusalKind::Null => format!("let `{name}` be NULL, or send no nulls"),
             _ => {
                 let width = self.widths.get(&at).cloned().unwrap_or_default();
-                match width.column_type(&column.kind) {
-                    Some(wider) => self.modify(column, &wider),
+                match width.wider_type(&column.kind) {
+                    Some(wider) => self.modify(column, wider),
                     None => {
                         format!("give `{name}` a type that holds such values, or fix what produces them")
                     }
@@ -363,7 +368,7 @@ impl Trial {
         closest(column, names).unwrap_or("FIELD").to_owned()
     }
 
-    fn modify(&self, column: &Column, wanted: &str) -> String {
+    fn modify(&self, column: &Column, wanted: WiderType) -> String {
         self.definitions.modify(&self.table.name, column, wanted)
     }
 }

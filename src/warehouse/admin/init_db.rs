@@ -1,6 +1,6 @@
 //! `lakectl init-db` creates the schema, prints it, or compares it with the live one.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use serde::Serialize;
@@ -8,16 +8,21 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use super::drift::Drift;
+use super::migrations::Migration;
 use super::{drift, migrations};
 use crate::config::Database;
-use crate::exit::{self, usage};
+use crate::exit;
+use crate::problem::Problem;
 use crate::warehouse::server::connect::{self, Flavor, Server};
 use crate::warehouse::server::error_class::{Fault, fault_of};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{end_session, get_lock, lock_name};
+use crate::warehouse::server::statement::LOOK_UP;
 
 /// How long to wait for another init-db to end.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
+/// The pause between two attempts to connect again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
 /// What init-db is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,20 +62,35 @@ pub struct InitDbOutcome {
 /// # Errors
 /// No database configured (exit code 2), unreachable, or not allowed to.
 pub fn init_db(database: Option<&Database>, mode: InitDbMode) -> Result<InitDbOutcome> {
+    init_db_within(database, mode, LOCK_WAIT)
+}
+
+/// The same; `patience` is how long statements are repeated whose connection is lost.
+///
+/// # Errors
+/// As [`init_db`].
+pub fn init_db_within(
+    database: Option<&Database>,
+    mode: InitDbMode,
+    patience: Duration,
+) -> Result<InitDbOutcome> {
     if mode == InitDbMode::Print {
         return Ok(print(database));
     }
     let database = database.ok_or_else(|| {
-        usage(
-            "no warehouse is configured: set warehouse.url, LAKECTL_WAREHOUSE_URL or --url \
-             (mysql://user@host:3306/database)",
-        )
+        Problem::usage("no warehouse is configured")
+            .fix("set warehouse.url, LAKECTL_WAREHOUSE_URL or --url (mysql://user@host:3306/database)")
     })?;
-    let (mut conn, server) = connect::open_server(database)?;
     let outcome = match mode {
-        InitDbMode::Check => check(&mut conn, &server, database),
-        InitDbMode::Preview => preview(&mut conn, &server, database),
-        _ => apply(database),
+        InitDbMode::Apply | InitDbMode::Print => apply(database, patience),
+        InitDbMode::Check => {
+            let (mut conn, server) = connect::open_server(database)?;
+            check(&mut conn, &server, database).map_err(|error| connect::with_loss(error, database))
+        }
+        InitDbMode::Preview => {
+            let (mut conn, server) = connect::open_server(database)?;
+            preview(&mut conn, &server, database).map_err(|error| connect::with_loss(error, database))
+        }
     };
     outcome.with_context(|| database.shown())
 }
@@ -134,7 +154,7 @@ fn check(conn: &mut Conn, server: &Server, database: &Database) -> Result<InitDb
 }
 
 fn preview(conn: &mut Conn, server: &Server, database: &Database) -> Result<InitDbOutcome> {
-    let exists = enter(conn, database)?;
+    let (exists, pending) = look(conn, server, database)?;
     let mut outcome = InitDbOutcome {
         database: Some(database.shown()),
         created: !exists,
@@ -147,11 +167,6 @@ fn preview(conn: &mut Conn, server: &Server, database: &Database) -> Result<Init
             .lines
             .push(format!("would create database `{}`", database.name));
     }
-    let pending = if exists {
-        migrations::pending(conn, server.flavor)?
-    } else {
-        migrations::MIGRATIONS.iter().collect()
-    };
     for migration in pending {
         outcome.lines.push(format!("would apply {}", migration.name));
         outcome.applied.push(migration.name.to_owned());
@@ -168,60 +183,112 @@ fn preview(conn: &mut Conn, server: &Server, database: &Database) -> Result<Init
     Ok(outcome)
 }
 
-/// Before each statement it looks at what exists. So if the answer to a statement never came, running again finds out.
-fn apply(database: &Database) -> Result<InitDbOutcome> {
-    let mut outcome = InitDbOutcome {
-        database: Some(database.shown()),
-        ..InitDbOutcome::default()
-    };
-    let lock = lock_name(&database.name, "\0init-db");
-    let deadline = Instant::now() + LOCK_WAIT;
-    let mut lost = None;
-    loop {
-        let (mut conn, server) = connect::open_patiently(database)?;
-        // A statement that was given up must not take effect after it was reported as not done.
-        if let Some(session) = lost {
-            end_session(&mut conn, &lock, session)?;
-        }
-        // The lock ends with the connection.
-        if !get_lock(&mut conn, &lock, LOCK_WAIT)? {
-            bail!("another init-db has been at it for {} s", LOCK_WAIT.as_secs());
-        }
-        match apply_to(&mut conn, &server, database, &mut outcome) {
-            Ok(()) => break,
-            Err(error) if is_lost(&error) && Instant::now() < deadline => lost = Some(conn.connection_id()),
-            Err(error) if is_lost(&error) => {
-                return Err(error.context(
-                    "the server's answer never came: whether this statement was done is unknown; run init-db again",
-                ));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    if outcome.lines.is_empty() {
-        outcome.lines.push(up_to_date(database));
-    }
-    Ok(outcome)
+/// Whether the database exists, and which migrations it lacks.
+fn look(conn: &mut Conn, server: &Server, database: &Database) -> Result<(bool, Vec<&'static Migration>)> {
+    Ok(match enter(conn, database)? {
+        true => (true, migrations::pending(conn, server.flavor)?),
+        false => (false, migrations::MIGRATIONS.iter().collect()),
+    })
 }
 
-fn apply_to(
-    conn: &mut Conn,
-    server: &Server,
-    database: &Database,
-    outcome: &mut InitDbOutcome,
-) -> Result<()> {
+/// Before each statement it looks at what exists, so a statement whose answer never came is not done twice.
+fn apply(database: &Database, patience: Duration) -> Result<InitDbOutcome> {
+    let deadline = Instant::now() + patience;
+    let (mut conn, server) = connect::open_patiently(database)?;
+    take_lock(&mut conn, database)?;
+    let (exists, pending) =
+        look(&mut conn, &server, database).map_err(|error| connect::with_loss(error, database))?;
+    while let Err(error) = apply_to(&mut conn, &server, database) {
+        if !is_lost(&error) {
+            return Err(error);
+        }
+        let again = reconnect(database, &conn, deadline.max(Instant::now() + LOOK_UP));
+        conn = match again {
+            Ok(conn) => conn,
+            Err(why) => {
+                return Err(error.context(format!(
+                    "the server's answer never came, and it could not be asked whether this was done ({why:#}); run \
+                     init-db again"
+                )));
+            }
+        };
+        if Instant::now() >= deadline {
+            settle(&mut conn, &server, database, error)?;
+        }
+    }
+    Ok(done(database, exists, &pending))
+}
+
+fn done(database: &Database, existed: bool, applied: &[&'static Migration]) -> InitDbOutcome {
+    let created = (!existed).then(|| format!("created database `{}`", database.name));
+    let lines = applied
+        .iter()
+        .map(|migration| format!("applied {}", migration.name));
+    let mut lines: Vec<String> = created.into_iter().chain(lines).collect();
+    if lines.is_empty() {
+        lines.push(up_to_date(database));
+    }
+    InitDbOutcome {
+        database: Some(database.shown()),
+        created: !existed,
+        applied: applied
+            .iter()
+            .map(|migration| migration.name.to_owned())
+            .collect(),
+        lines,
+        ..InitDbOutcome::default()
+    }
+}
+
+/// Takes init-db's lock, which ends with the connection.
+fn take_lock(conn: &mut Conn, database: &Database) -> Result<()> {
+    if get_lock(conn, &lock(database), LOCK_WAIT)? {
+        Ok(())
+    } else {
+        bail!("another init-db has been at it for {} s", LOCK_WAIT.as_secs())
+    }
+}
+
+fn lock(database: &Database) -> String {
+    lock_name(&database.name, "\0init-db")
+}
+
+/// Replaces a lost session, which is ended: a statement that was given up must not take effect later.
+fn reconnect(database: &Database, lost: &Conn, until: Instant) -> Result<Conn> {
+    loop {
+        let renewed = connect::open_patiently(database).and_then(|(mut conn, _)| {
+            end_session(&mut conn, &lock(database), lost.connection_id())?;
+            take_lock(&mut conn, database)?;
+            Ok(conn)
+        });
+        match renewed {
+            Err(_) if Instant::now() < until => std::thread::sleep(RECONNECT_PAUSE),
+            renewed => return renewed,
+        }
+    }
+}
+
+/// After the last attempt: what the lost statement was to make is there, or the error says that it is not.
+fn settle(conn: &mut Conn, server: &Server, database: &Database, lost: anyhow::Error) -> Result<()> {
+    let missing = match enter(conn, database)? {
+        true => migrations::missing(conn, server.flavor)?,
+        false => vec![format!("database `{}`", database.name)],
+    };
+    if missing.is_empty() {
+        return apply_to(conn, server, database);
+    }
+    Err(lost.context(format!(
+        "the connection was lost, and its session has ended; not made yet: {}; run init-db again",
+        missing.join(", ")
+    )))
+}
+
+fn apply_to(conn: &mut Conn, server: &Server, database: &Database) -> Result<()> {
     if !enter(conn, database)? {
         create(conn, database)?;
-        outcome.created = true;
-        outcome
-            .lines
-            .push(format!("created database `{}`", database.name));
         enter(conn, database)?;
     }
-    migrations::apply(conn, server.flavor, &mut |name| {
-        outcome.lines.push(format!("applied {name}"));
-        outcome.applied.push(name.to_owned());
-    })
+    migrations::apply(conn, server.flavor)
 }
 
 fn is_lost(error: &anyhow::Error) -> bool {
@@ -260,11 +327,13 @@ fn create(conn: &mut Conn, database: &Database) -> Result<()> {
 }
 
 fn not_allowed(database: &Database) -> anyhow::Error {
-    anyhow!(
-        "database `{0}` is missing or closed to user `{1}`, who may not create it; an administrator can: \
-         CREATE DATABASE IF NOT EXISTS {2} CHARACTER SET utf8mb4; GRANT ALL ON {2}.* TO '{1}'@'…'",
-        database.name,
-        database.user(),
-        quote(&database.name)
-    )
+    let (name, user) = (quote(&database.name), database.user());
+    Problem::new(format!(
+        "database {name} is missing or closed to user `{user}`, who may not create it"
+    ))
+    .fix(format!(
+        "an administrator can: CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb4; GRANT ALL ON {name}.* TO \
+         '{user}'@'…'"
+    ))
+    .into()
 }

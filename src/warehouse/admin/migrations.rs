@@ -1,11 +1,12 @@
 //! Migrations: the schema files are applied in order, and each is recorded once all its statements are done.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
 
 use super::schema_files::{self, Guard, Statement};
+use crate::problem::Problem;
 use crate::warehouse::server::connect::Flavor;
 use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
 
@@ -42,6 +43,7 @@ pub(super) const MIGRATIONS: &[Migration] = &migrations![
     5 "005_cutoffs",
     6 "006_erasures",
     7 "007_first_drain",
+    8 "008_last_change",
 ];
 
 impl Flavor {
@@ -80,9 +82,11 @@ pub(super) fn unrecorded(conn: &mut Conn) -> Result<Vec<&'static Migration>> {
     };
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if let Some(newer) = recorded.iter().find(|&&version| version > known) {
-        bail!(
-            "the schema is from a later lakectl (migration {newer}, this one has {known}): upgrade lakectl"
-        );
+        return Problem::new(format!(
+            "the schema is from a later lakectl (migration {newer}, this one has {known})"
+        ))
+        .fix("upgrade lakectl")
+        .err();
     }
     Ok(MIGRATIONS
         .iter()
@@ -116,14 +120,27 @@ fn is_torn(conn: &mut Conn, migration: &Migration, flavor: Flavor) -> Result<boo
     Ok(false)
 }
 
-/// Applies pending migrations under the caller's lock, and reports the name of each.
+/// What pending migrations have still to make.
+pub(super) fn missing(conn: &mut Conn, flavor: Flavor) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for migration in pending(conn, flavor)? {
+        for statement in migration.statements(flavor) {
+            if needs(conn, &statement)? {
+                missing.push(format!(
+                    "migration {}: {}",
+                    migration.name,
+                    first_line(&statement)
+                ));
+            }
+        }
+    }
+    Ok(missing)
+}
+
+/// Applies pending migrations under the caller's lock.
 ///
 /// DDL commits implicitly. After a kill before the record is written, the next run finds the statements done already.
-pub(in crate::warehouse) fn apply(
-    conn: &mut Conn,
-    flavor: Flavor,
-    applied: &mut dyn FnMut(&str),
-) -> Result<()> {
+pub(in crate::warehouse) fn apply(conn: &mut Conn, flavor: Flavor) -> Result<()> {
     if flavor == Flavor::MariaDb {
         // Without it every update would silently change the first TIMESTAMP of a table.
         conn.query_drop("SET SESSION explicit_defaults_for_timestamp = 1")
@@ -133,10 +150,8 @@ pub(in crate::warehouse) fn apply(
     for migration in pending(conn, flavor)? {
         for statement in migration.statements(flavor) {
             if needs(conn, &statement)? {
-                execute(conn, &statement, deadline).with_context(|| {
-                    let first_line = statement.sql.lines().next().unwrap_or_default().to_owned();
-                    format!("migration {}: {first_line}", migration.name)
-                })?;
+                execute(conn, &statement, deadline)
+                    .with_context(|| format!("migration {}: {}", migration.name, first_line(&statement)))?;
             }
         }
         conn.exec_drop(
@@ -144,9 +159,12 @@ pub(in crate::warehouse) fn apply(
             (migration.version, migration.name),
         )
         .with_context(|| format!("recording migration {}", migration.name))?;
-        applied(migration.name);
     }
     Ok(())
+}
+
+fn first_line(statement: &Statement) -> String {
+    statement.sql.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Waits for sessions that use the table, in several short waits, because sessions that come after a waiting ALTER wait as well.
@@ -216,23 +234,10 @@ mod tests {
     }
 
     #[test]
-    fn the_tables_that_are_promised() {
+    fn every_table_has_a_primary_key() {
         let shapes = schema_files::shapes(&all_statements(Flavor::MySql));
-        for table in [
-            "total_depense_par_user_type",
-            "transaction_lifecycle",
-            "total_par_type_5min_sliding",
-            "product_purchase_counts",
-            "total_par_transaction_type",
-            "user_permissions",
-            "lakectl_progress",
-            "lakectl_rejects",
-            "lakectl_audit",
-            "lakectl_applied_grants",
-            "lakectl_cutoffs",
-            "lakectl_first_drain",
-        ] {
-            assert!(!shapes[table].primary_key.is_empty(), "{table}");
+        for (table, shape) in &shapes {
+            assert!(!shape.primary_key.is_empty(), "{table}");
         }
         assert_eq!(
             shapes["lakectl_rejects"].columns["partition"],

@@ -17,11 +17,12 @@ use crate::warehouse::table::target::read_columns;
 const ALL: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 
 /// The rights that loads and purges need on lakectl's own tables; on tables of topics they need all four.
-const OWN_TABLES: [(&str, &[&str]); 7] = [
+const OWN_TABLES: [(&str, &[&str]); 8] = [
     ("lakectl_progress", &ALL),
     ("lakectl_rejects", &["SELECT", "INSERT", "DELETE"]),
     ("lakectl_cutoffs", &["SELECT", "INSERT", "UPDATE"]),
     ("lakectl_first_drain", &["SELECT", "INSERT", "DELETE"]),
+    ("lakectl_last_change", &["SELECT", "INSERT", "UPDATE"]),
     ("lakectl_audit", &["INSERT"]),
     ("lakectl_erasures", &["SELECT"]),
     ("lakectl_erasure_key", &["SELECT"]),
@@ -50,32 +51,38 @@ pub struct Rights {
 
 impl Warehouse {
     pub fn facts(&self) -> Result<ServerFacts> {
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        let (version, sql_mode): (String, String) = conn
-            .query_first("SELECT VERSION(), @@SESSION.sql_mode")?
-            .context("the server does not give its version")?;
-        let cipher: Option<(String, String)> = conn.query_first("SHOW SESSION STATUS LIKE 'Ssl_cipher'")?;
-        let server = if version.contains("MariaDB") { "" } else { "MySQL " };
-        Ok(ServerFacts {
-            version: format!("{server}{version}"),
-            cipher: cipher
-                .map(|(_, cipher)| cipher)
-                .filter(|cipher| !cipher.is_empty()),
-            sql_mode,
+        self.look(connect::READ_TIMEOUT, |conn| {
+            let (version, sql_mode): (String, String) = conn
+                .query_first("SELECT VERSION(), @@SESSION.sql_mode")?
+                .context("the server does not give its version")?;
+            let cipher: Option<(String, String)> =
+                conn.query_first("SHOW SESSION STATUS LIKE 'Ssl_cipher'")?;
+            let server = if version.contains("MariaDB") { "" } else { "MySQL " };
+            Ok(ServerFacts {
+                version: format!("{server}{version}"),
+                cipher: cipher
+                    .map(|(_, cipher)| cipher)
+                    .filter(|cipher| !cipher.is_empty()),
+                sql_mode,
+            })
         })
     }
 
     /// Differences between lakectl's own tables and its schema. Tables of topics are checked with their topics.
     pub fn own_drift(&self) -> Result<Vec<String>> {
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        let drifts = drift::find(&mut conn, self.server.flavor)?;
-        let ours = drifts.iter().filter(|drift| drift.is_our_own());
-        Ok(ours.map(Drift::to_string).collect())
+        self.look(connect::READ_TIMEOUT, |conn| {
+            let drifts = drift::find(conn, self.server.flavor)?;
+            let ours = drifts.iter().filter(|drift| drift.is_our_own());
+            Ok(ours.map(Drift::to_string).collect())
+        })
     }
 
     /// Tries the statements of a load on each existing table, without any row.
     pub fn missing_rights(&self, tables: &[&str]) -> Result<Rights> {
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
+        self.look(connect::READ_TIMEOUT, |conn| self.try_rights(conn, tables))
+    }
+
+    fn try_rights(&self, conn: &mut Conn, tables: &[&str]) -> Result<Rights> {
         let account: String = conn
             .query_first("SELECT CURRENT_USER()")?
             .context("the server does not name the current user")?;
@@ -94,7 +101,7 @@ impl Warehouse {
         let tables = tables.iter().map(|&table| (table, &ALL[..]));
         for (table, needed) in OWN_TABLES.into_iter().chain(tables) {
             let mut names = Vec::new();
-            for column in read_columns(&mut conn, &self.server, table)? {
+            for column in read_columns(conn, &self.server, table)? {
                 if !column.generated {
                     names.push(quote(&column.name));
                 }
@@ -104,9 +111,10 @@ impl Warehouse {
                 continue;
             }
             rights.tables += 1;
-            let tried = try_each(&mut conn, &quote(table), &names, needed);
+            let tried = try_each(conn, &quote(table), &names, needed);
+            let tried = tried.with_context(|| format!("table `{table}`"))?;
             conn.query_drop("ROLLBACK")?;
-            match tried.with_context(|| format!("table `{table}`"))? {
+            match tried {
                 Attempt::ReadOnly => {
                     rights.missing = vec!["can't change anything: the server is set to read only".to_owned()];
                     rights.fix =
@@ -128,8 +136,9 @@ impl Warehouse {
 
     /// Checks whether a purge can keep the topic's retention. Returns the statement that creates a missing index.
     pub fn retention_index(&self, topic: &Topic, column: &str) -> Result<Option<String>> {
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        Ok(Aged::inspect(&mut conn, &self.server, &topic.table, column)?.missing_index)
+        self.look(connect::READ_TIMEOUT, |conn| {
+            Ok(Aged::inspect(conn, &self.server, &topic.table, column)?.missing_index)
+        })
     }
 
     /// The foreign keys by which deletions in the topic's table delete or change rows of other tables.
@@ -137,8 +146,9 @@ impl Warehouse {
     /// # Errors
     /// The account may not count such rows, or nobody could.
     pub fn dependents(&self, topic: &Topic) -> Result<Vec<DependentRows>> {
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        Dependents::find(&mut conn, &self.server, &topic.table)?.count(&mut conn, "FALSE", &[])
+        self.look(connect::READ_TIMEOUT, |conn| {
+            Dependents::find(conn, &self.server, &topic.table)?.count(conn, "FALSE", &[])
+        })
     }
 }
 

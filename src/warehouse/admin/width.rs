@@ -1,5 +1,7 @@
 //! Measures which column type values need: length, digits and kind.
 
+use std::fmt;
+
 use crate::warehouse::table::column::ColumnType;
 
 /// A longer VARCHAR might not fit into a row of 65,535 bytes.
@@ -7,6 +9,31 @@ const VARCHAR_MAX: u64 = 4_096;
 /// MySQL's own limits of a DECIMAL.
 const DIGITS_MAX: u32 = 65;
 const PLACES_MAX: u32 = 30;
+
+/// A type that takes what a column refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WiderType {
+    Bigint,
+    Decimal { digits: u32, places: u32 },
+    Datetime { places: u32 },
+    Varchar { chars: u64 },
+    Longtext,
+    Json,
+}
+
+impl fmt::Display for WiderType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WiderType::Bigint => f.write_str("BIGINT"),
+            WiderType::Decimal { digits, places } => write!(f, "DECIMAL({digits},{places})"),
+            WiderType::Datetime { places: 0 } => f.write_str("DATETIME"),
+            WiderType::Datetime { places } => write!(f, "DATETIME({places})"),
+            WiderType::Varchar { chars } => write!(f, "VARCHAR({chars})"),
+            WiderType::Longtext => f.write_str("LONGTEXT"),
+            WiderType::Json => f.write_str("JSON"),
+        }
+    }
+}
 
 /// The largest sizes of all values seen.
 #[derive(Debug, Clone, Default)]
@@ -43,28 +70,28 @@ impl Width {
     }
 
     /// A DECIMAL that holds all of them, with at least `scale` decimal places.
-    pub fn decimal(&self, scale: u32) -> String {
+    pub fn decimal(&self, scale: u32) -> WiderType {
         let places = self.places.max(scale).min(PLACES_MAX);
         // Room to spare, because sums grow.
         let digits = (self.digits + 3).min(DIGITS_MAX - places);
-        format!("DECIMAL({},{places})", digits + places)
+        WiderType::Decimal {
+            digits: digits + places,
+            places,
+        }
     }
 
     /// A type that takes the values that `kind` refuses; None if there is none.
-    pub fn column_type(&self, kind: &ColumnType) -> Option<String> {
+    pub fn wider_type(&self, kind: &ColumnType) -> Option<WiderType> {
         if self.values == 0 {
             return None;
         }
         if self.nested > 0 && !matches!(kind, ColumnType::Text { .. }) {
-            return Some("JSON".to_owned());
+            return Some(WiderType::Json);
         }
         Some(match kind {
-            ColumnType::Timestamp { places, .. } => match places {
-                0 => "DATETIME".to_owned(),
-                places => format!("DATETIME({places})"),
-            },
+            ColumnType::Timestamp { places, .. } => WiderType::Datetime { places: *places },
             ColumnType::Integer { .. } if self.all_numbers() && self.places == 0 && self.digits <= 18 => {
-                "BIGINT".to_owned()
+                WiderType::Bigint
             }
             ColumnType::Integer { .. } if self.all_numbers() => self.decimal(0),
             ColumnType::Decimal { scale, .. } if self.all_numbers() => self.decimal(*scale),
@@ -73,13 +100,11 @@ impl Width {
         })
     }
 
-    fn text(&self) -> String {
-        let room = [64, 255, 1_024, VARCHAR_MAX]
-            .into_iter()
-            .find(|room| self.chars <= *room);
-        match room {
-            Some(room) => format!("VARCHAR({room})"),
-            None => "LONGTEXT".to_owned(),
+    fn text(&self) -> WiderType {
+        let rooms = [64, 255, 1_024, VARCHAR_MAX];
+        match rooms.into_iter().find(|room| self.chars <= *room) {
+            Some(chars) => WiderType::Varchar { chars },
+            None => WiderType::Longtext,
         }
     }
 }
@@ -119,7 +144,7 @@ mod tests {
             scale: 2,
             unsigned: false,
         };
-        let wider = |values: &[&str], kind: &ColumnType| of(values).column_type(kind).unwrap();
+        let wider = |values: &[&str], kind: &ColumnType| of(values).wider_type(kind).unwrap().to_string();
         assert_eq!(wider(&["abcé", "a"], &text), "VARCHAR(64)");
         assert_eq!(wider(&[&"x".repeat(5_000)], &text), "LONGTEXT");
         assert_eq!(wider(&["300"], &tiny), "BIGINT");
@@ -127,6 +152,6 @@ mod tests {
         assert_eq!(wider(&["12345.678"], &decimal), "DECIMAL(11,3)");
         assert_eq!(wider(&["{\"a\":1}"], &tiny), "JSON");
         assert_eq!(wider(&["soon"], &tiny), "VARCHAR(64)");
-        assert_eq!(of(&[]).column_type(&tiny), None);
+        assert_eq!(of(&[]).wider_type(&tiny), None);
     }
 }

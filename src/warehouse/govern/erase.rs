@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::purge::NO_ROW_CAN_BE_SKIPPED;
+use super::purge::no_row_can_be_skipped;
 use super::reject_search::RejectPlace;
 use super::subject_sql::Condition;
 use crate::config::{Kind, Settings, Topic};
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::subjects::subject::Subject;
 use crate::warehouse::connected::Warehouse;
@@ -20,7 +21,7 @@ use crate::warehouse::load::{progress, rebuild, rejects};
 use crate::warehouse::server::error_class::{Fault, fault_of, is_foreign_key, lock_advice};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
-use crate::warehouse::server::statement::Unknown;
+use crate::warehouse::server::statement::{Unknown, rows_of};
 use crate::warehouse::server::{connect, table_name};
 use crate::warehouse::table::dependents::{DependentRows, Dependents, taken_along};
 use crate::warehouse::table::target::keeps_history;
@@ -86,14 +87,14 @@ impl Warehouse {
                 )
             })
             .collect();
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        check_own_tables(&mut conn, &self.database)?;
         let (progress, rejects) = (progress::TABLE, rejects::TABLE);
-        let loaded: Vec<(String, String)> = conn
-            .query(format!(
+        let loaded: Vec<(String, String)> = self.look(connect::READ_TIMEOUT, |conn| {
+            check_own_tables(conn, &self.database)?;
+            conn.query(format!(
                 "SELECT topic, table_name FROM {progress} UNION SELECT topic, table_name FROM {rejects}"
             ))
-            .context("reading which topics were loaded")?;
+            .context("reading which topics were loaded")
+        })?;
         for (name, table) in loaded {
             let key = (name.clone(), table_name::folded(&self.server, &table));
             if topics.contains_key(&key) {
@@ -111,22 +112,23 @@ impl Warehouse {
 
     /// Counts the subjects' rows and rejects, and changes nothing.
     pub fn count_subjects(&self, topic: &Topic, subjects: &[Subject]) -> Result<TableHits> {
-        let mut conn = connect::open(&self.database, rebuild::READ_TIMEOUT)?;
-        let mut hits = TableHits::default();
-        if let Some((table, condition)) = self.condition(&mut conn, topic, subjects)? {
-            if !condition.sql.is_empty() {
-                hits.rows = count(&mut conn, &table, &condition)?;
-                let dependents = Dependents::find(&mut conn, &self.server, &table)?;
-                hits.dependents = dependents.count(&mut conn, &condition.sql, &condition.values)?;
-                hits.history = count_history(&mut conn, &table, &condition)?;
+        self.look(rebuild::READ_TIMEOUT, |conn| {
+            let mut hits = TableHits::default();
+            if let Some((table, condition)) = self.condition(conn, topic, subjects)? {
+                if !condition.sql.is_empty() {
+                    hits.rows = count(conn, &table, &condition)?;
+                    let dependents = Dependents::find(conn, &self.server, &table)?;
+                    hits.dependents = dependents.count(conn, &condition.sql, &condition.values)?;
+                    hits.history = count_history(conn, &table, &condition)?;
+                }
+                hits.unsearched = condition.unsearched;
+                hits.table = Some(table);
             }
-            hits.unsearched = condition.unsearched;
-            hits.table = Some(table);
-        }
-        let rejects = self.find_rejects(&mut conn, topic, subjects)?;
-        hits.rejects = rejects.theirs.len() as u64;
-        hits.doubtful_rejects = places(&rejects.doubtful);
-        Ok(hits)
+            let rejects = self.find_rejects(conn, topic, subjects)?;
+            hits.rejects = rejects.theirs.len() as u64;
+            hits.doubtful_rejects = places(&rejects.doubtful);
+            Ok(hits)
+        })
     }
 
     /// Deletes the subjects' rows and rejects under the lock that loads take, waiting up to `wait` for another run to end.
@@ -176,7 +178,7 @@ impl Warehouse {
                     |link: &mut Link| dependents.count(&mut link.conn, &condition.sql, &condition.values);
                 let before = along(link)?;
                 let skips = before.is_empty();
-                let deleted = self.delete_rows(link, &table, &condition, skips, stop, &mut hits.rows);
+                let deleted = delete_rows(link, &table, &condition, skips, stop, &mut hits.rows);
                 if !before.is_empty() {
                     hits.dependents = taken_along(&before, along(link).ok());
                 }
@@ -187,84 +189,9 @@ impl Warehouse {
         let rejects = self.find_rejects(&mut link.conn, topic, subjects)?;
         hits.doubtful_rejects = places(&rejects.doubtful);
         for place in rejects.theirs {
-            hits.rejects += self.delete_reject(link, topic, &place)?;
+            hits.rejects += delete_reject(link, topic, &place, stop)?;
         }
         Ok(())
-    }
-
-    fn delete_reject(&self, link: &mut Link, topic: &Topic, place: &RejectPlace) -> Result<u64> {
-        let place_of_one =
-            "table_name = ? AND topic = ? AND generation = ? AND `partition` = ? AND `offset` = ?";
-        let values = [
-            place.table.as_str().into(),
-            topic.name.as_str().into(),
-            place.generation.into(),
-            place.partition.into(),
-            place.offset.into(),
-        ];
-        let one = Condition {
-            sql: place_of_one.to_owned(),
-            values: values.to_vec(),
-            unsearched: Vec::new(),
-        };
-        let sql = format!("DELETE FROM {} WHERE {place_of_one}", rejects::TABLE);
-        let mut is_gone = |conn: &mut Conn, _| Ok(count(conn, rejects::TABLE, &one)? == 0);
-        link.change(&sql, &values, PATIENCE, &mut is_gone)
-            .map_err(|error| without_server_text(error, rejects::TABLE))
-    }
-
-    /// Deletes many rows in several transactions, and counts them in `rows`. `skips`: a row that the server refuses to delete
-    /// keeps no other.
-    fn delete_rows(
-        &self,
-        link: &mut Link,
-        table: &str,
-        condition: &Condition,
-        skips: bool,
-        stop: &Stop,
-        rows: &mut u64,
-    ) -> Result<()> {
-        // Other runs are locked out, so from here on rows disappear only by this deletion.
-        let mut left = count(&mut link.conn, table, condition)?;
-        let mut delete = |ignore: &str, limit: &str| {
-            let sql = format!(
-                "DELETE {ignore}FROM {} WHERE {}{limit}",
-                quote(table),
-                condition.sql
-            );
-            let mut was_committed =
-                |conn: &mut Conn, deleted| Ok(count(conn, table, condition)? <= left.saturating_sub(deleted));
-            let deleted = link.change(&sql, &condition.values, PATIENCE, &mut was_committed)?;
-            left = left.saturating_sub(deleted);
-            *rows += deleted;
-            Ok(deleted)
-        };
-        loop {
-            if stop.signal().is_some() {
-                return Err(anyhow!(
-                    "table `{table}`: stopped by a signal after {rows} rows; run it again for the rest"
-                ));
-            }
-            match delete("", &format!(" LIMIT {ROWS_PER_DELETE}")) {
-                Ok(deleted) if deleted < ROWS_PER_DELETE => return Ok(()),
-                Ok(_) => {}
-                Err(refusal) if is_refusal(&refusal) && !is_of_foreign_key(&refusal) => {
-                    let by = refused_by_trigger(&mut link.conn, table);
-                    return Err(without_server_text(refusal, table).context(by));
-                }
-                Err(refusal) if is_refusal(&refusal) && !skips => {
-                    return Err(without_server_text(refusal, table).context(NO_ROW_CAN_BE_SKIPPED));
-                }
-                // A row that another table refers to must not stop the deletion of others.
-                Err(refusal) if is_refusal(&refusal) => {
-                    delete("IGNORE ", "").map_err(|error| without_server_text(error, table))?;
-                    return Err(without_server_text(refusal, table).context(format!(
-                        "{rows} rows are deleted, and the server refuses to delete the others: does another table refer to them?"
-                    )));
-                }
-                Err(error) => return Err(without_server_text(error, table)),
-            }
-        }
     }
 
     /// The table and the condition for the subjects' rows; None if the table does not exist. The SQL is empty if no row can
@@ -278,7 +205,7 @@ impl Warehouse {
         if table_name::existing(conn, &topic.table)?.is_none() {
             return Ok(None);
         }
-        let (_, table, mut reader) = self.fit(topic)?;
+        let (table, mut reader) = self.fit(conn, topic)?;
         let condition = Condition::of(topic, &table, &mut reader, subjects);
         Ok(Some((table.name, condition)))
     }
@@ -287,6 +214,70 @@ impl Warehouse {
 fn places(rejects: &[RejectPlace]) -> Vec<(i32, i64)> {
     let places = rejects.iter().map(|place| (place.partition, place.offset));
     places.collect()
+}
+
+/// Deletes many rows in several transactions, and counts them in `rows`. `skips`: a row that the server refuses to delete
+/// keeps no other.
+fn delete_rows(
+    link: &mut Link,
+    table: &str,
+    condition: &Condition,
+    skips: bool,
+    stop: &Stop,
+    rows: &mut u64,
+) -> Result<()> {
+    let mut delete = |link: &mut Link, ignore: &str, limit: &str| {
+        let sql = format!(
+            "DELETE {ignore}FROM {} WHERE {}{limit}",
+            quote(table),
+            condition.sql
+        );
+        let deleted = link.change(PATIENCE, stop, &mut rows_of(&sql, &condition.values))?;
+        *rows += deleted;
+        Ok(deleted)
+    };
+    loop {
+        if stop.signal().is_some() {
+            return Problem::new(format!("table `{table}`: stopped by a signal after {rows} rows"))
+                .fix("run it again for the rest")
+                .err();
+        }
+        match delete(link, "", &format!(" LIMIT {ROWS_PER_DELETE}")) {
+            Ok(deleted) if deleted < ROWS_PER_DELETE => return Ok(()),
+            Ok(_) => {}
+            Err(refusal) if is_refusal(&refusal) && !is_of_foreign_key(&refusal) => {
+                let by = refused_by_trigger(&mut link.conn, table);
+                return Err(without_server_text(refusal, table).context(by));
+            }
+            Err(refusal) if is_refusal(&refusal) && !skips => {
+                return Err(without_server_text(refusal, table).context(no_row_can_be_skipped()));
+            }
+            // A row that another table refers to must not stop the deletion of others.
+            Err(refusal) if is_refusal(&refusal) => {
+                delete(link, "IGNORE ", "").map_err(|error| without_server_text(error, table))?;
+                let told = format!("{rows} rows are deleted, and the server refuses to delete the others");
+                return Err(without_server_text(refusal, table)
+                    .context(Problem::new(told).fix("does another table refer to them?")));
+            }
+            Err(error) => return Err(without_server_text(error, table)),
+        }
+    }
+}
+
+fn delete_reject(link: &mut Link, topic: &Topic, place: &RejectPlace, stop: &Stop) -> Result<u64> {
+    let values = [
+        place.table.as_str().into(),
+        topic.name.as_str().into(),
+        place.generation.into(),
+        place.partition.into(),
+        place.offset.into(),
+    ];
+    let sql = format!(
+        "DELETE FROM {} WHERE table_name = ? AND topic = ? AND generation = ? AND `partition` = ? AND `offset` = ?",
+        rejects::TABLE
+    );
+    link.change(PATIENCE, stop, &mut rows_of(&sql, &values))
+        .map_err(|error| without_server_text(error, rejects::TABLE))
 }
 
 /// Counts all versions of rows, if the table keeps them.

@@ -1,16 +1,16 @@
 //! Deletes a plan's rows in many short transactions along an index; it can stop and resume between any two.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use chrono::NaiveDateTime;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Value};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::retention::{self, Aged, TablePlan};
+use super::retention::{self, Aged, Doomed, TablePlan};
 use crate::config::Database;
 use crate::exit::usage;
 use crate::locked::Locked;
+use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::own_tables::check_own_tables;
@@ -19,7 +19,7 @@ use crate::warehouse::server::connect;
 use crate::warehouse::server::error_class::{Fault, fault_of, is_foreign_key, lock_advice};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
-use crate::warehouse::server::statement::Trouble;
+use crate::warehouse::server::statement::{Trouble, rows_of};
 use crate::warehouse::table::dependents::{DependentRows, taken_along};
 use crate::warehouse::table::triggers::refused_by_trigger;
 
@@ -34,9 +34,13 @@ const REJECTS_AT_ONCE: u64 = 5_000;
 const ROWS_WITHOUT_INDEX_MAX: u64 = 100_000;
 
 /// MySQL from 9.6 on deletes with IGNORE what refers to a row by CASCADE, although it keeps the row itself.
-pub(super) const NO_ROW_CAN_BE_SKIPPED: &str = "the server refuses to delete a row, and none can be skipped: other foreign \
-     keys of the table CASCADE or SET NULL, and would reach other tables for a row that stays; remove what refers to it, and \
-     run again";
+pub(super) fn no_row_can_be_skipped() -> Problem {
+    Problem::new(
+        "the server refuses to delete a row, and none can be skipped: other foreign keys of the table CASCADE or SET NULL, and \
+         would reach other tables for a row that stays",
+    )
+    .fix("remove what refers to it, and run again")
+}
 
 /// What a purge of one table has done before it ended early.
 #[derive(Debug)]
@@ -100,7 +104,7 @@ impl Warehouse {
         stop: &Stop,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Locked<RowsPurged>> {
-        let mut deletion = match self.prepare(plan, wait) {
+        let mut deletion = match self.prepare(plan, wait, stop) {
             Ok(Locked::Ours(deletion)) => deletion,
             Ok(Locked::HeldBy(holder)) => return Ok(Locked::HeldBy(holder)),
             Err(error) => return Err(error.context(format!("purging table `{}`", plan.table))),
@@ -118,21 +122,28 @@ impl Warehouse {
     }
 
     /// Takes the lock, compares the plan with the table, and records the cutoff.
-    fn prepare(&self, plan: &TablePlan, wait: Duration) -> Result<Locked<Deletion>> {
+    fn prepare(&self, plan: &TablePlan, wait: Duration, stop: &Stop) -> Result<Locked<Deletion>> {
         let cutoff = NaiveDateTime::parse_from_str(&plan.cutoff, retention::CUTOFF_FORMAT)
             .map_err(|e| usage(format!("the plan's cutoff `{}`: {e}", plan.cutoff.escape_debug())))?;
         retention::check_past(cutoff)?;
         let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
         check_own_tables(&mut conn, &self.database)?;
         let aged = Aged::inspect(&mut conn, &self.server, &plan.table, &plan.column)?;
+        let cutoff = retention::cutoff_value(cutoff)?;
+        // Where there are no such rows, later ones were not purged.
+        let doomed = if plan.with_implausible && plan.rows_implausible > 0 {
+            Doomed::all(cutoff)
+        } else {
+            Doomed::plausible(cutoff)
+        };
         let mut link = Link::new(&self.database, &self.server, conn, &aged.table);
         if !link.lock(wait)? {
             return Ok(Locked::HeldBy(held(&aged.table)));
         }
         let mut deletion = Deletion {
             database: self.database.clone(),
-            cutoff: retention::cutoff_value(cutoff)?,
-            statement: delete_sql(&aged, ""),
+            statement: delete_sql(&aged, &doomed, ""),
+            doomed,
             skips_referenced: false,
             skipped: 0,
             aged,
@@ -145,22 +156,25 @@ impl Warehouse {
             unknown: 0,
         };
         deletion.found = deletion.count()?;
-        if deletion.found > plan.rows {
-            bail!(
-                "{} rows are before the cutoff by now, and {} were planned: this would delete more by now; plan again",
+        if deletion.found > plan.doomed() {
+            return Problem::new(format!(
+                "{} rows are before the cutoff by now, and {} were planned: this would delete more",
                 deletion.found,
-                plan.rows
-            );
+                plan.doomed()
+            ))
+            .fix("plan again")
+            .err();
         }
         deletion.check_index()?;
         deletion.dependents = deletion.count_dependents()?;
-        check_planned(&plan.dependents, &deletion.dependents)?;
+        check_planned(plan.dependents(), &deletion.dependents)?;
         let Deletion {
-            link, aged, cutoff, ..
+            link, aged, doomed, ..
         } = &mut deletion;
         // Where only rejects go, no row has to stay away.
-        if plan.rows > 0 || plan.rejects == 0 {
-            cutoffs::raise(link, &aged.table, &aged.column, cutoff)
+        if plan.doomed() > 0 || plan.rejects == 0 {
+            let Doomed { since, cutoff } = &*doomed;
+            cutoffs::raise(link, &aged.table, &aged.column, (since, cutoff), stop)
                 .context("recording the cutoff; nothing was deleted")?;
         }
         Ok(Locked::Ours(deletion))
@@ -172,7 +186,7 @@ struct Deletion {
     database: Database,
     aged: Aged,
     link: Link,
-    cutoff: Value,
+    doomed: Doomed,
     statement: String,
     /// Whether rows that other tables refer to are skipped.
     skips_referenced: bool,
@@ -205,13 +219,15 @@ impl Deletion {
         }
     }
 
+    /// Counts in another session, which allows long statements; the lock stays with the link.
     fn count_dependents(&self) -> Result<Vec<DependentRows>> {
         let mut conn = connect::open(&self.database, retention::COUNT_TIMEOUT)?;
-        self.aged.count_dependents(&mut conn, &self.cutoff)
+        self.aged.count_dependents(&mut conn, &self.doomed)
     }
 
+    /// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
     fn count(&self) -> Result<u64> {
-        count(&self.database, &self.aged, &self.cutoff)
+        count(&self.database, &self.aged, &self.doomed)
     }
 
     /// Refuses a large table without the index: every transaction would read, and lock, the whole table.
@@ -227,11 +243,13 @@ impl Deletion {
         if rows.unwrap_or(0) < most || self.found == 0 {
             Ok(())
         } else {
-            Err(usage(format!(
+            Problem::usage(format!(
                 "no index begins with column `{}`, and the table has more than {ROWS_WITHOUT_INDEX_MAX} rows: every step \
-                 would read and lock all of it; run: {statement}",
+                 would read and lock all of it",
                 self.aged.column
-            )))
+            ))
+            .fix(format!("run: {statement}"))
+            .err()
         }
     }
 
@@ -258,10 +276,10 @@ impl Deletion {
                 }
                 Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.skips_referenced => {
                     if !self.dependents.is_empty() {
-                        return Err(anyhow!(error).context(NO_ROW_CAN_BE_SKIPPED));
+                        return Err(anyhow!(error).context(no_row_can_be_skipped()));
                     }
                     // A row that another table refers to must not stop the deletion of others.
-                    self.statement = delete_sql(&self.aged, "IGNORE ");
+                    self.statement = delete_sql(&self.aged, &self.doomed, "IGNORE ");
                     self.skips_referenced = true;
                     refused = Some(error);
                 }
@@ -279,11 +297,11 @@ impl Deletion {
         match refused {
             Some(error) if self.deleted < self.found && !over() => Err(error.into()),
             _ if over() => Ok(()),
-            _ => self.delete_rejects(),
+            _ => self.delete_rejects(stop),
         }
     }
 
-    fn delete_rejects(&mut self) -> Result<()> {
+    fn delete_rejects(&mut self, stop: &Stop) -> Result<()> {
         let sql = format!(
             "DELETE FROM {} WHERE {} LIMIT {REJECTS_AT_ONCE}",
             rejects::TABLE,
@@ -292,14 +310,10 @@ impl Deletion {
         let place = [
             self.aged.table.as_str().into(),
             self.topic.as_str().into(),
-            self.cutoff.clone(),
+            self.doomed.cutoff.clone(),
         ];
         loop {
-            let left = rejects::count_older(&mut self.link.conn, &place)?;
-            let mut was_committed = |conn: &mut Conn, deleted| {
-                Ok(rejects::count_older(conn, &place)? <= left.saturating_sub(deleted))
-            };
-            let deleted = self.link.change(&sql, &place, PATIENCE, &mut was_committed)?;
+            let deleted = self.link.change(PATIENCE, stop, &mut rows_of(&sql, &place))?;
             self.rejects += deleted;
             if deleted < REJECTS_AT_ONCE {
                 return Ok(());
@@ -309,13 +323,10 @@ impl Deletion {
 
     /// Deletes up to `limit` rows in one transaction.
     fn delete(&mut self, limit: u64, until: Instant) -> Result<u64, Trouble> {
-        let values = [self.cutoff.clone(), limit.into()];
-        let (database, aged, cutoff) = (&self.database, &self.aged, &self.cutoff);
-        let left = self.found - self.deleted;
-        let mut was_committed =
-            |_: &mut Conn, rows| Ok(count(database, aged, cutoff)? <= left.saturating_sub(rows));
+        let mut values = self.doomed.values();
+        values.push(limit.into());
         self.link
-            .change_once(&self.statement, &values, until, &mut was_committed)
+            .change_once(until, &mut rows_of(&self.statement, &values))
     }
 
     /// Whether to go on after fewer rows than `limit` were deleted: others have deleted the rest, or the server refuses to.
@@ -357,16 +368,20 @@ fn check_planned(planned: &[DependentRows], found: &[DependentRows]) -> Result<(
             .find(|then| (&then.table, &then.foreign_key) == (&now.table, &now.foreign_key));
         let then = then.and_then(|then| then.rows).unwrap_or(0);
         if now.rows.is_none_or(|rows| rows > then) {
-            bail!("{now} by now, and {then} were planned; plan again");
+            return Problem::new(format!(
+                "{now} by now, and {then} were planned: this would take more along"
+            ))
+            .fix("plan again")
+            .err();
         }
     }
     Ok(())
 }
 
 /// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
-fn count(database: &Database, aged: &Aged, cutoff: &Value) -> Result<u64> {
+fn count(database: &Database, aged: &Aged, doomed: &Doomed) -> Result<u64> {
     let mut conn = connect::open(database, retention::COUNT_TIMEOUT)?;
-    aged.count_before(&mut conn, cutoff)
+    aged.count(&mut conn, doomed)
         .context("counting the rows before the cutoff")
 }
 
@@ -396,12 +411,12 @@ impl PurgePatience {
 }
 
 /// The DELETE of one transaction. Its order is the index's own, and makes replicas delete the same rows.
-fn delete_sql(aged: &Aged, ignore: &str) -> String {
+fn delete_sql(aged: &Aged, doomed: &Doomed, ignore: &str) -> String {
     let order: Vec<String> = aged.order.iter().map(|name| quote(name)).collect();
     format!(
-        "DELETE {ignore}FROM {} WHERE {} < ? ORDER BY {} LIMIT ?",
+        "DELETE {ignore}FROM {} WHERE {} ORDER BY {} LIMIT ?",
         quote(&aged.table),
-        quote(&aged.column),
+        doomed.condition(&aged.column),
         order.join(", ")
     )
 }

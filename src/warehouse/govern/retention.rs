@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use crate::config::{Topic, did_you_mean, units};
 use crate::exit::usage;
+use crate::problem::Problem;
 use crate::report;
+use crate::types::plausible;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::own_tables::check_own_tables;
 use crate::warehouse::load::{cutoffs, rejects};
@@ -29,6 +31,7 @@ pub(super) const COUNT_TIMEOUT: Duration = connect::LONG_TIMEOUT;
 pub(super) const CUTOFF_FORMAT: &str = "%Y-%m-%d %H:%M:%S";
 
 const INDEX_NAME_CHARS_MAX: usize = 64;
+const ANOTHER_COLUMN: &str = "name another column in warehouse.retention";
 
 /// Rows of one MySQL table that are older than its retention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +43,12 @@ pub struct TablePlan {
     /// UTC, `YYYY-MM-DD HH:MM:SS`: rows before it go.
     pub cutoff: String,
     pub rows: u64,
+    /// Rows before the cutoff that no clock of this century made; they are not among `rows`.
+    #[serde(default)]
+    pub rows_implausible: u64,
+    /// Whether these go as well.
+    #[serde(default)]
+    pub with_implausible: bool,
     pub rows_in_all: u64,
     /// Rows without a time in the column: left.
     pub rows_without_time: u64,
@@ -47,9 +56,12 @@ pub struct TablePlan {
     pub newest: Option<String>,
     /// The statement that makes the index which is missing on the column.
     pub missing_index: Option<String>,
-    /// Rows of other tables that go, or lose their reference, with these.
+    /// Rows of other tables that go, or lose their reference, with `rows`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependents: Vec<DependentRows>,
+    /// The same if the implausible rows go as well; empty if there are none of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependents_with_implausible: Vec<DependentRows>,
     /// Rejected records that are as old, by the time of their rejection.
     #[serde(default, skip_serializing_if = "report::is_zero")]
     pub rejects: u64,
@@ -61,7 +73,72 @@ pub struct TablePlan {
 impl TablePlan {
     /// Whether nothing would be deleted.
     pub fn is_empty(&self) -> bool {
-        self.rows + self.rejects == 0
+        self.doomed() + self.rejects == 0
+    }
+
+    /// Rows that are to be deleted.
+    pub fn doomed(&self) -> u64 {
+        if self.with_implausible {
+            self.rows + self.rows_implausible
+        } else {
+            self.rows
+        }
+    }
+
+    /// Rows of other tables that go, or lose their reference, with these.
+    pub fn dependents(&self) -> &[DependentRows] {
+        if self.with_implausible && self.rows_implausible > 0 {
+            &self.dependents_with_implausible
+        } else {
+            &self.dependents
+        }
+    }
+
+    /// Rows that stay because no clock of this century made their times.
+    pub fn spared(&self) -> u64 {
+        self.rows + self.rows_implausible - self.doomed()
+    }
+}
+
+/// Which rows a purge deletes, by their column's time in UTC.
+#[derive(Debug, Clone)]
+pub(super) struct Doomed {
+    /// Rows before it stay; NULL: none does.
+    pub since: Value,
+    /// Rows from it on stay.
+    pub cutoff: Value,
+}
+
+impl Doomed {
+    /// Rows of all times before the cutoff.
+    pub fn all(cutoff: Value) -> Doomed {
+        Doomed {
+            since: Value::NULL,
+            cutoff,
+        }
+    }
+
+    /// Only rows of a plausible time.
+    pub fn plausible(cutoff: Value) -> Doomed {
+        let first = plausible::FIRST_DAY.and_time(NaiveTime::MIN);
+        Doomed {
+            since: time::date_time_value(first, 0).unwrap_or(Value::NULL),
+            cutoff,
+        }
+    }
+
+    pub fn condition(&self, column: &str) -> String {
+        let column = quote(column);
+        match self.since {
+            Value::NULL => format!("{column} < ?"),
+            _ => format!("{column} >= ? AND {column} < ?"),
+        }
+    }
+
+    /// The values of the condition.
+    pub fn values(&self) -> Vec<Value> {
+        let both = [&self.since, &self.cutoff].into_iter();
+        both.filter(|value| **value != Value::NULL).cloned().collect()
     }
 }
 
@@ -88,19 +165,31 @@ impl Warehouse {
     /// The table is missing, is not InnoDB's, or lacks a primary key or the column; the column does not hold a time; or the
     /// cutoff is in the future: exit code 2.
     pub fn survey_rows(&self, topic: &Topic, column: &str, cutoff: NaiveDate, zone: Tz) -> Result<TablePlan> {
-        self.survey(topic, column, cutoff, zone)
-            .with_context(|| format!("topic {}: retention in the warehouse", topic.name))
+        self.look(COUNT_TIMEOUT, |conn| {
+            self.survey(conn, topic, column, cutoff, zone)
+        })
+        .with_context(|| format!("topic {}: retention in the warehouse", topic.name))
     }
 
-    fn survey(&self, topic: &Topic, column: &str, day: NaiveDate, zone: Tz) -> Result<TablePlan> {
-        let mut conn = connect::open(&self.database, COUNT_TIMEOUT)?;
-        check_own_tables(&mut conn, &self.database)?;
-        let aged = Aged::inspect(&mut conn, &self.server, &topic.table, column)?;
+    fn survey(
+        &self,
+        conn: &mut Conn,
+        topic: &Topic,
+        column: &str,
+        day: NaiveDate,
+        zone: Tz,
+    ) -> Result<TablePlan> {
+        check_own_tables(conn, &self.database)?;
+        let aged = Aged::inspect(conn, &self.server, &topic.table, column)?;
         let cutoff = aged.cutoff(day, zone)?;
         let value = cutoff_value(cutoff)?;
         // All counts see the table at one moment.
         conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
-        let rows = aged.count_before(&mut conn, &value)?;
+        let doomed = Doomed::plausible(value.clone());
+        let rows = aged.count(conn, &doomed)?;
+        let doomed_with_implausible = Doomed::all(value.clone());
+        let all = aged.count(conn, &doomed_with_implausible)?;
+        let rows_implausible = all.saturating_sub(rows);
         let (table, name) = (quote(&aged.table), quote(&aged.column));
         let in_all: Option<u64> = conn.query_first(format!("SELECT COUNT(*) FROM {table}"))?;
         let without_time: Option<u64> = match aged.nullable {
@@ -110,14 +199,20 @@ impl Warehouse {
         };
         let bounds: Option<(Option<String>, Option<String>)> = conn.exec_first(
             format!(
-                "SELECT CAST(MIN({name}) AS CHAR), CAST(MAX({name}) AS CHAR) FROM {table} WHERE {name} < ?"
+                "SELECT CAST(MIN({name}) AS CHAR), CAST(MAX({name}) AS CHAR) FROM {table} WHERE {}",
+                doomed.condition(&aged.column)
             ),
-            (&value,),
+            doomed.values(),
         )?;
-        let dependents = aged.count_dependents(&mut conn, &value)?;
+        let dependents = aged.count_dependents(conn, &doomed)?;
+        let dependents_with_implausible = match rows_implausible {
+            0 => Vec::new(),
+            _ => aged.count_dependents(conn, &doomed_with_implausible)?,
+        };
         let place = [aged.table.as_str().into(), topic.name.as_str().into(), value];
-        let rejects = rejects::count_older(&mut conn, &place)?;
+        let rejects = rejects::count_older(conn, &place)?;
         conn.query_drop("COMMIT")?;
+        let keeps_history = keeps_history(conn, &aged.table)?;
         let (oldest, newest) = bounds.unwrap_or_default();
         Ok(TablePlan {
             topic: topic.name.clone(),
@@ -125,14 +220,17 @@ impl Warehouse {
             column: aged.column,
             cutoff: cutoff.format(CUTOFF_FORMAT).to_string(),
             rows,
+            rows_implausible,
+            with_implausible: false,
             rows_in_all: in_all.unwrap_or(0),
             rows_without_time: without_time.unwrap_or(0),
             oldest,
             newest,
             missing_index: aged.missing_index,
             dependents,
+            dependents_with_implausible,
             rejects,
-            keeps_history: keeps_history(&mut conn, &topic.table)?,
+            keeps_history,
         })
     }
 }
@@ -146,30 +244,37 @@ impl Aged {
             .iter()
             .position(|known| known.name.to_lowercase() == lower)
         else {
-            let hint = did_you_mean(column, columns.iter().map(|known| known.name.as_str()));
-            return Err(usage(format!(
-                "table `{table}` has no column `{column}` to find old rows by{hint}"
-            )));
+            let known = columns.iter().map(|known| known.name.as_str());
+            let what = format!("table `{table}` has no column `{column}` to find old rows by");
+            return Problem::usage(what)
+                .fix_if_known(did_you_mean(column, known))
+                .err();
         };
         let found = columns.swap_remove(at);
         if !cutoffs::has_time(&found.kind) {
-            return Err(usage(format!(
+            return Problem::usage(format!(
                 "column `{}` of table `{table}` is not a TIMESTAMP, DATETIME or DATE: old rows can't be found by it",
                 found.name
-            )));
+            ))
+            .fix(ANOTHER_COLUMN)
+            .err();
         }
         if found.generated {
-            return Err(usage(format!(
+            return Problem::usage(format!(
                 "column `{}` of table `{table}` is computed by the server: a load could not see which rows were purged \
                  and would bring them back",
                 found.name
-            )));
+            ))
+            .fix(ANOTHER_COLUMN)
+            .err();
         }
         let indexes = read_indexes(conn, &table)?;
         let Some(primary) = indexes.get("PRIMARY") else {
-            return Err(usage(format!(
+            return Problem::usage(format!(
                 "table `{table}` has no primary key: its rows can't be purged in a fixed order"
-            )));
+            ))
+            .fix("give it one")
+            .err();
         };
         let (order, missing_index) = match best_index(&indexes, &found.name) {
             Some(index) => (index.order(&found.name, primary), None),
@@ -189,18 +294,16 @@ impl Aged {
         })
     }
 
-    /// Counts the rows before the cutoff.
-    pub(super) fn count_before(&self, conn: &mut Conn, cutoff: &Value) -> mysql::Result<u64> {
-        let (table, column) = (quote(&self.table), quote(&self.column));
-        let sql = format!("SELECT COUNT(*) FROM {table} WHERE {column} < ?");
-        Ok(conn.exec_first(sql, (cutoff,))?.unwrap_or(0))
+    pub(super) fn count(&self, conn: &mut Conn, doomed: &Doomed) -> mysql::Result<u64> {
+        let (table, condition) = (quote(&self.table), doomed.condition(&self.column));
+        let sql = format!("SELECT COUNT(*) FROM {table} WHERE {condition}");
+        Ok(conn.exec_first(sql, doomed.values())?.unwrap_or(0))
     }
 
-    /// Counts the rows of other tables that go, or lose their reference, with the rows before the cutoff.
-    pub(super) fn count_dependents(&self, conn: &mut Conn, cutoff: &Value) -> Result<Vec<DependentRows>> {
-        let condition = format!("{} < ?", quote(&self.column));
+    /// Counts the rows of other tables that go, or lose their reference, with the doomed rows.
+    pub(super) fn count_dependents(&self, conn: &mut Conn, doomed: &Doomed) -> Result<Vec<DependentRows>> {
         self.dependents
-            .count(conn, &condition, std::slice::from_ref(cutoff))
+            .count(conn, &doomed.condition(&self.column), &doomed.values())
     }
 
     /// The first instant that is kept, in UTC.

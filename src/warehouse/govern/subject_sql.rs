@@ -136,6 +136,7 @@ fn equals(column: &Column, value: Value) -> (String, Vec<Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TimeUnit;
 
     fn column(kind: ColumnType) -> Column {
         Column {
@@ -147,6 +148,7 @@ mod tests {
             generated: false,
             auto_increment: false,
             collation: None,
+            time_unit: TimeUnit::Ms,
         }
     }
 

@@ -38,6 +38,8 @@ pub(in crate::warehouse) struct AppliedChanges<'b> {
     pub below_retention: u64,
     /// Changes that the server refused, with its errors.
     pub refused: Vec<(&'b PendingChange, MySqlError)>,
+    /// For keys whose newest change the server refused: the last one that it accepted, if any.
+    pub instead: Vec<(&'b [u8], Option<&'b PendingChange>)>,
 }
 
 /// Applies every change of a batch, except for superseded keys, in the open transaction. Halving finds the refused ones.
@@ -54,12 +56,12 @@ pub(in crate::warehouse) fn apply<'b>(
     let table = rows.table;
     let mut applied = AppliedChanges::default();
     let mut deletes = Vec::new();
-    let mut upserts = vec![Vec::new(); batch.shapes.len()];
+    let mut upserts = vec![[Vec::new(), Vec::new()]; batch.shapes.len()];
     let current = |key: &[u8]| superseded.is_empty() || !superseded.contains(key);
     for change in batch.in_order().filter(|(key, _)| current(key)) {
         match change.1.write {
             Write::Delete { .. } => deletes.push(change),
-            Write::Upsert { shape, .. } => upserts[shape].push(change),
+            Write::Upsert { shape, .. } => upserts[shape][usize::from(change.1.resets)].push(change),
         }
     }
     let limits = StatementLimits::of(server, table.primary_key.len(), KEYS_MAX);
@@ -79,21 +81,28 @@ pub(in crate::warehouse) fn apply<'b>(
         .collect();
     let mut not_gone = Vec::new();
     run_all(conn, rows, &reborn, &limits, &statement, &mut not_gone)?;
-    for (columns, changes) in batch.shapes.iter().zip(&upserts) {
-        let limits = StatementLimits::of(server, columns.len(), ROWS_MAX);
-        let statement = |count| upsert_sql(table, columns, count, server.has_row_alias());
-        let refused_before = refused.len();
-        run_all(conn, rows, changes, &limits, &statement, &mut refused)?;
-        // Affected rows would count a changed one twice and an equal one not at all.
-        applied.upserted += (changes.len() - (refused.len() - refused_before)) as u64;
+    for (shape, [staying, moved]) in upserts.iter().enumerate() {
+        for (changes, resets) in [(staying, false), (moved, true)] {
+            let columns = FilledColumns::of(batch, shape, resets);
+            let limits = StatementLimits::of(server, columns.filled.len(), ROWS_MAX);
+            let statement = |count| upsert_sql(table, &columns, count, server.has_row_alias());
+            let refused_before = refused.len();
+            run_all(conn, rows, changes, &limits, &statement, &mut refused)?;
+            // Affected rows would count a changed one twice and an equal one not at all.
+            applied.upserted += (changes.len() - (refused.len() - refused_before)) as u64;
+        }
     }
     let mut replayed = BTreeSet::new();
     for ((key, pending), error) in refused {
         match batch.versions.get(key) {
-            None => applied.refused.push((pending, error)),
+            None => {
+                applied.refused.push((pending, error));
+                applied.instead.push((key, None));
+            }
             Some(versions) => {
                 let versions = versions.iter().map(|version| (key, version));
-                replay(conn, server, rows, batch, versions, &mut applied)?;
+                let accepted = replay(conn, server, rows, batch, versions, &mut applied)?;
+                applied.instead.push((key, accepted));
                 replayed.insert(key);
             }
         }
@@ -108,7 +117,7 @@ pub(in crate::warehouse) fn apply<'b>(
 }
 
 /// Applies the changes of a key one by one, as if each had come alone: the server keeps those it accepts, and the others are
-/// returned as refused.
+/// returned as refused. Returns the last one that it accepted.
 fn replay<'b>(
     conn: &mut Conn,
     server: &Server,
@@ -116,15 +125,20 @@ fn replay<'b>(
     batch: &Batch,
     versions: impl Iterator<Item = KeyedChange<'b>>,
     applied: &mut AppliedChanges<'b>,
-) -> mysql::Result<()> {
+) -> mysql::Result<Option<&'b PendingChange>> {
     let table = rows.table;
     let rows = Mutex::new(rows);
-    let mut last = None;
+    let mut last: Option<(&PendingChange, u64)> = None;
     for change in versions {
         let (_, version) = change;
+        let resets = match last {
+            Some((accepted, _)) => accepted.partition != version.partition,
+            None => version.resets,
+        };
         let statement = |count| match &version.write {
             Write::Upsert { shape, .. } => {
-                upsert_sql(table, &batch.shapes[*shape], count, server.has_row_alias())
+                let columns = FilledColumns::of(batch, *shape, resets);
+                upsert_sql(table, &columns, count, server.has_row_alias())
             }
             Write::Delete { .. } => delete_sql(table, count),
         };
@@ -143,7 +157,28 @@ fn replay<'b>(
         }
         None => {}
     }
-    Ok(())
+    Ok(last.map(|(version, _)| version))
+}
+
+/// The columns that an upsert sets.
+struct FilledColumns<'b> {
+    /// Those that it has values for; they begin with the primary key's.
+    filled: &'b [usize],
+    /// Those that get their defaults.
+    reset: Vec<usize>,
+}
+
+impl FilledColumns<'_> {
+    fn of(batch: &Batch, shape: usize, resets: bool) -> FilledColumns<'_> {
+        FilledColumns {
+            filled: &batch.shapes[shape],
+            reset: if resets {
+                batch.columns_to_reset(shape)
+            } else {
+                Vec::new()
+            },
+        }
+    }
 }
 
 type KeyedChange<'a> = (&'a [u8], &'a PendingChange);
@@ -272,9 +307,10 @@ fn run_or_halve<'b>(
     }
 }
 
-/// Upserts rows. `columns` begin with the primary key's; an existing row gets the others.
-fn upsert_sql(table: &TargetTable, columns: &[usize], rows: usize, alias: bool) -> String {
-    let names: Vec<String> = columns.iter().map(|&at| quote(&table.columns[at].name)).collect();
+/// Upserts rows: an existing row gets all columns but the primary key's.
+fn upsert_sql(table: &TargetTable, columns: &FilledColumns<'_>, rows: usize, alias: bool) -> String {
+    let all = columns.filled.iter().chain(&columns.reset);
+    let names: Vec<String> = all.map(|&at| quote(&table.columns[at].name)).collect();
     let (key, others) = names.split_at(table.primary_key.len().min(names.len()));
     let updates: Vec<String> = match others {
         // The key is all there is: the row only has to exist.
@@ -288,7 +324,9 @@ fn upsert_sql(table: &TargetTable, columns: &[usize], rows: usize, alias: bool) 
             .map(|name| format!("{name} = VALUES({name})"))
             .collect(),
     };
-    let row = format!("({})", vec!["?"; columns.len()].join(","));
+    let mut values = vec!["?"; columns.filled.len()];
+    values.resize(names.len(), "DEFAULT");
+    let row = format!("({})", values.join(","));
     format!(
         "INSERT INTO {} ({}) VALUES {}{} ON DUPLICATE KEY UPDATE {}",
         quote(&table.name),
@@ -317,6 +355,7 @@ fn delete_sql(table: &TargetTable, keys: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::TimeUnit;
     use crate::warehouse::table::column::{Column, ColumnType};
 
     fn table() -> TargetTable {
@@ -329,6 +368,7 @@ mod tests {
             generated: false,
             auto_increment: false,
             collation: None,
+            time_unit: TimeUnit::Ms,
         };
         TargetTable {
             name: "t`x".to_owned(),
@@ -340,16 +380,25 @@ mod tests {
 
     #[test]
     fn statements() {
+        let upsert_sql = |filled: &[usize], reset: &[usize], rows, alias| {
+            let reset = reset.to_vec();
+            upsert_sql(&table(), &FilledColumns { filled, reset }, rows, alias)
+        };
         assert_eq!(
-            upsert_sql(&table(), &[1, 2, 0], 2, true),
+            upsert_sql(&[1, 2, 0], &[], 2, true),
             "INSERT INTO `t``x` (`a`,`b`,`n`) VALUES (?,?,?),(?,?,?) AS lakectl_new \
              ON DUPLICATE KEY UPDATE `n` = lakectl_new.`n`"
         );
         assert_eq!(
-            upsert_sql(&table(), &[1, 2, 0], 1, false),
+            upsert_sql(&[1, 2, 0], &[], 1, false),
             "INSERT INTO `t``x` (`a`,`b`,`n`) VALUES (?,?,?) ON DUPLICATE KEY UPDATE `n` = VALUES(`n`)"
         );
-        assert!(upsert_sql(&table(), &[1, 2], 1, true).ends_with("UPDATE `t``x`.`a` = `t``x`.`a`"));
+        assert_eq!(
+            upsert_sql(&[1, 2], &[0], 2, true),
+            "INSERT INTO `t``x` (`a`,`b`,`n`) VALUES (?,?,DEFAULT),(?,?,DEFAULT) AS lakectl_new \
+             ON DUPLICATE KEY UPDATE `n` = lakectl_new.`n`"
+        );
+        assert!(upsert_sql(&[1, 2], &[], 1, true).ends_with("UPDATE `t``x`.`a` = `t``x`.`a`"));
         assert_eq!(
             delete_sql(&table(), 2),
             "DELETE FROM `t``x` WHERE (`a` = ? AND `b` = ?) OR (`a` = ? AND `b` = ?)"

@@ -7,8 +7,10 @@ use anyhow::Result;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
-use crate::exit::usage;
+use crate::problem::Problem;
+use crate::stop::Stop;
 use crate::warehouse::server::locked_session::{Link, PATIENCE};
+use crate::warehouse::server::statement::rows_of;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::Cell;
@@ -19,42 +21,56 @@ pub(in crate::warehouse) const TABLE: &str = "lakectl_cutoffs";
 /// Year, month, day, hour, minute, second, microsecond, in UTC: as MySQL sends them, and in the order of time.
 type Moment = (u16, u8, u8, u8, u8, u8, u32);
 
+/// Which times of a column a purge has deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct PurgedTimes {
+    /// Earlier times are not covered, as no clock of this century made them; None: they are.
+    since: Option<Moment>,
+    cutoff: Moment,
+}
+
 /// The cutoffs of one table, by column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::warehouse) struct Cutoffs(Vec<(String, Moment)>);
+pub(in crate::warehouse) struct Cutoffs(Vec<(String, PurgedTimes)>);
 
 /// The same, by index into the table's columns.
 #[derive(Debug, Default)]
 pub(in crate::warehouse) struct RowCutoffs {
     pub cutoffs: Cutoffs,
-    columns: Vec<(usize, Moment)>,
+    columns: Vec<(usize, PurgedTimes)>,
 }
 
 pub(in crate::warehouse) fn read(conn: &mut Conn, table: &str) -> mysql::Result<Cutoffs> {
-    let rows: Vec<(String, Value)> = conn.exec(
-        format!("SELECT column_name, cutoff FROM {TABLE} WHERE table_name = ? ORDER BY column_name"),
+    let rows: Vec<(String, Value, Value)> = conn.exec(
+        format!("SELECT column_name, since, cutoff FROM {TABLE} WHERE table_name = ? ORDER BY column_name"),
         (table,),
     )?;
-    let dated = |(column, cutoff): (String, Value)| Some((column, moment(&cutoff)?));
+    let dated = |(column, since, cutoff): (String, Value, Value)| {
+        let times = PurgedTimes {
+            since: moment(&since),
+            cutoff: moment(&cutoff)?,
+        };
+        Some((column, times))
+    };
     Ok(Cutoffs(rows.into_iter().filter_map(dated).collect()))
 }
 
-/// Records a cutoff, unless a later one is recorded already.
-pub(crate) fn raise(link: &mut Link, table: &str, column: &str, cutoff: &Value) -> Result<()> {
+/// Records a cutoff, unless a later one is recorded already, and the time since which rows are purged; NULL: all are.
+pub(crate) fn raise(
+    link: &mut Link,
+    table: &str,
+    column: &str,
+    (since, cutoff): (&Value, &Value),
+    stop: &Stop,
+) -> Result<()> {
+    let all = *since == Value::NULL;
     let sql = format!(
-        "INSERT INTO {TABLE} (table_name, column_name, cutoff) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE \
-         updated_at = IF(cutoff < VALUES(cutoff), CURRENT_TIMESTAMP(3), updated_at), \
-         cutoff = GREATEST(cutoff, VALUES(cutoff))"
+        "INSERT INTO {TABLE} (table_name, column_name, since, cutoff) VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE \
+         updated_at = IF(cutoff < VALUES(cutoff) OR (since IS NOT NULL AND {all}), CURRENT_TIMESTAMP(3), updated_at), \
+         since = IF({all}, NULL, since), cutoff = GREATEST(cutoff, VALUES(cutoff))"
     );
-    let values = [table.into(), column.into(), cutoff.clone()];
-    let mut is_there = |conn: &mut Conn, _| {
-        let found: Option<u8> = conn.exec_first(
-            format!("SELECT 1 FROM {TABLE} WHERE table_name = ? AND column_name = ? AND cutoff >= ?"),
-            (table, column, cutoff),
-        )?;
-        Ok(found.is_some())
-    };
-    link.change(&sql, &values, PATIENCE, &mut is_there)?;
+    let values = [table.into(), column.into(), since.clone(), cutoff.clone()];
+    link.change(PATIENCE, stop, &mut rows_of(&sql, &values))?;
     Ok(())
 }
 
@@ -66,7 +82,7 @@ impl Cutoffs {
         };
         let cutoffs = self.0.iter();
         cutoffs
-            .map(|(column, cutoff)| (column.clone(), text(*cutoff)))
+            .map(|(column, times)| (column.clone(), text(times.cutoff)))
             .collect()
     }
 }
@@ -76,33 +92,43 @@ impl RowCutoffs {
     /// A column is gone or no longer holds a time, so nothing could keep purged rows away: exit code 2.
     pub fn new(cutoffs: Cutoffs, table: &TargetTable) -> Result<RowCutoffs> {
         let mut columns = Vec::with_capacity(cutoffs.0.len());
-        for (name, cutoff) in &cutoffs.0 {
+        for (name, times) in &cutoffs.0 {
             let lower = name.to_lowercase();
             let at = table
                 .columns
                 .iter()
                 .position(|column| column.name.to_lowercase() == lower && has_time(&column.kind));
             let Some(at) = at else {
-                return Err(usage(format!(
-                    "table `{0}`: a purge deleted rows by column `{name}`, which is no longer there as a TIMESTAMP, \
-                     DATETIME or DATE: a load could bring them back; where the column has a new name, put it into {TABLE} \
-                     (table_name '{0}'), else delete that row of {TABLE}",
+                return Problem::usage(format!(
+                    "table `{}`: a purge deleted rows by column `{name}`, which is no longer there as a TIMESTAMP, \
+                     DATETIME or DATE: a load could bring them back",
                     table.name
-                )));
+                ))
+                .fix(format!(
+                    "where the column has a new name, put it into {TABLE} (table_name '{}'), else delete that row of {TABLE}",
+                    table.name
+                ))
+                .err();
             };
-            columns.push((at, *cutoff));
+            columns.push((at, *times));
         }
         Ok(RowCutoffs { cutoffs, columns })
     }
 
-    /// Whether a row with these values is before a cutoff.
+    /// Whether a row with these values was purged, or would be.
     pub fn covers(&self, row: &RowValues<'_>) -> bool {
         self.columns
             .iter()
-            .any(|(column, cutoff)| match &row.cells[*column] {
-                Some(Cell::Time(value)) => moment(value).is_some_and(|moment| moment < *cutoff),
+            .any(|(column, times)| match &row.cells[*column] {
+                Some(Cell::Time(value)) => moment(value).is_some_and(|moment| times.cover(moment)),
                 _ => false,
             })
+    }
+}
+
+impl PurgedTimes {
+    fn cover(&self, moment: Moment) -> bool {
+        moment < self.cutoff && self.since.is_none_or(|since| moment >= since)
     }
 }
 
@@ -129,12 +155,15 @@ mod tests {
 
     #[test]
     fn only_what_is_before_the_cutoff_is_covered() {
-        let cutoff = (2023, 11, 22, 0, 0, 0, 0);
-        let purged = RowCutoffs {
-            cutoffs: Cutoffs::default(),
-            columns: vec![(3, cutoff)],
+        let times = PurgedTimes {
+            since: None,
+            cutoff: (2023, 11, 22, 0, 0, 0, 0),
         };
-        let covers = |column: usize, value: Value| {
+        let mut purged = RowCutoffs {
+            cutoffs: Cutoffs::default(),
+            columns: vec![(3, times)],
+        };
+        let covers = |purged: &RowCutoffs, column: usize, value: Value| {
             let mut row = RowValues {
                 cells: vec![Some(Cell::Int(7)), None, None, None],
                 ..RowValues::default()
@@ -142,10 +171,15 @@ mod tests {
             row.cells[column] = Some(Cell::of(&value));
             purged.covers(&row)
         };
-        assert!(covers(3, Value::Date(2023, 11, 21, 23, 59, 59, 999_999)));
-        assert!(!covers(3, Value::Date(2023, 11, 22, 0, 0, 0, 0)));
-        assert!(covers(3, Value::Date(2022, 12, 31, 0, 0, 0, 0)));
-        assert!(!covers(3, Value::NULL));
-        assert!(!covers(2, Value::Date(2000, 1, 1, 0, 0, 0, 0)));
+        let last = Value::Date(2023, 11, 21, 23, 59, 59, 999_999);
+        let wrong_unit = Value::Date(1970, 1, 21, 10, 33, 20, 0);
+        assert!(covers(&purged, 3, last.clone()));
+        assert!(!covers(&purged, 3, Value::Date(2023, 11, 22, 0, 0, 0, 0)));
+        assert!(covers(&purged, 3, Value::Date(2022, 12, 31, 0, 0, 0, 0)));
+        assert!(!covers(&purged, 3, Value::NULL));
+        assert!(!covers(&purged, 2, Value::Date(2000, 1, 1, 0, 0, 0, 0)));
+        assert!(covers(&purged, 3, wrong_unit.clone()));
+        purged.columns[0].1.since = Some((2000, 1, 1, 0, 0, 0, 0));
+        assert!(covers(&purged, 3, last) && !covers(&purged, 3, wrong_unit));
     }
 }

@@ -1,13 +1,12 @@
 //! `lakectl_erasures`: the database's own list of erased persons, and the secret that their hashes are made with.
 
 use anyhow::{Context, Result, anyhow};
+use mysql::Conn;
 use mysql::prelude::Queryable;
-use mysql::{Conn, Transaction};
 
 use super::read_record::RowReader;
 use crate::config::Topic;
-use crate::exit::usage;
-use crate::problem::About;
+use crate::problem::{About, Problem};
 use crate::subjects::filter::Filter;
 use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
 use crate::warehouse::connected::Warehouse;
@@ -74,22 +73,25 @@ impl Warehouse {
     /// # Errors
     /// The database has no such list yet: exit code 2.
     pub fn erasures(&self) -> Result<Registry> {
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        let missing: u32 = conn
-            .exec_first(
-                "SELECT 2 - COUNT(*) FROM information_schema.TABLES \
-                 WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?, ?)",
-                (ENTRIES, SECRET),
-            )
-            .context("looking for the list of erasures")?
-            .unwrap_or(2);
-        match missing {
-            0 => load(&mut conn),
-            _ => Err(usage(format!(
-                "database `{}` has no list of erasures yet; run: lakectl init-db",
-                self.database.name
-            ))),
-        }
+        self.look(connect::READ_TIMEOUT, |conn| {
+            let missing: u32 = conn
+                .exec_first(
+                    "SELECT 2 - COUNT(*) FROM information_schema.TABLES \
+                     WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN (?, ?)",
+                    (ENTRIES, SECRET),
+                )
+                .context("looking for the list of erasures")?
+                .unwrap_or(2);
+            match missing {
+                0 => load(conn),
+                _ => Problem::usage(format!(
+                    "database `{}` has no list of erasures yet",
+                    self.database.name
+                ))
+                .fix("run: lakectl init-db")
+                .err(),
+            }
+        })
     }
 
     /// Adds entries that are not on the list yet. Every load that opens a table afterwards drops the records that they match.
@@ -103,7 +105,7 @@ impl Warehouse {
         entries: &dyn Fn(&ErasureSecret) -> Vec<ErasedEntry>,
     ) -> Result<()> {
         let mut session = Session::open(&self.database)?;
-        let add = |transaction: &mut Transaction<'_>| {
+        let add = |transaction: &mut Conn| {
             // If two runs are the first at once, one wins, and both use its secret.
             transaction.exec_drop(
                 format!("INSERT IGNORE INTO {SECRET} (id, secret) VALUES (1, ?)"),

@@ -18,13 +18,13 @@ pub struct LoadOrder {
 impl Warehouse {
     /// Orders tables of the database so that those come first which others refer to. Otherwise their order stays.
     pub fn load_order(&self, tables: &[&str]) -> Result<LoadOrder> {
-        let mut conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
-        let references: Vec<(String, String)> = conn
-            .query(
+        let references: Vec<(String, String)> = self.look(connect::READ_TIMEOUT, |conn| {
+            conn.query(
                 "SELECT DISTINCT TABLE_NAME, REFERENCED_TABLE_NAME FROM information_schema.KEY_COLUMN_USAGE \
                  WHERE TABLE_SCHEMA = DATABASE() AND REFERENCED_TABLE_SCHEMA = DATABASE()",
             )
-            .context("reading the foreign keys")?;
+            .context("reading the foreign keys")
+        })?;
         let name = |table: &str| folded(&self.server, table);
         let tables: Vec<String> = tables.iter().map(|table| name(table)).collect();
         let references: Vec<_> = references

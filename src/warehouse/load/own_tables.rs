@@ -9,6 +9,7 @@ use super::{cutoffs, first_drain, progress, rejects};
 use crate::config::Database;
 use crate::problem::Problem;
 use crate::warehouse::server::connect::Server;
+use crate::warehouse::server::statement;
 use crate::warehouse::server::table_name::{existing, is_same};
 
 /// # Errors
@@ -19,6 +20,7 @@ pub(in crate::warehouse) fn check_own_tables(conn: &mut Conn, database: &Databas
         rejects::TABLE,
         cutoffs::TABLE,
         first_drain::TABLE,
+        statement::TABLE,
     ] {
         let engine: Option<String> = conn
             .exec_first(

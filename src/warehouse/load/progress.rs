@@ -4,7 +4,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 use std::collections::BTreeMap;
 
-use crate::record::Progress;
+use crate::record::{LastRecord, Progress};
 use crate::warehouse::table::target::field;
 
 pub(in crate::warehouse) const TABLE: &str = "lakectl_progress";
@@ -24,8 +24,8 @@ pub(in crate::warehouse) fn read(
 ) -> mysql::Result<Progress> {
     let rows: Vec<Row> = conn.exec(
         format!(
-            "SELECT kafka_partition, next_offset, topic_id, generation, complete_ms FROM {TABLE} \
-             WHERE table_name = ? AND topic = ? ORDER BY kafka_partition{}",
+            "SELECT kafka_partition, next_offset, last_offset, last_timestamp_ms, last_hash, topic_id, generation, \
+             complete_ms FROM {TABLE} WHERE table_name = ? AND topic = ? ORDER BY kafka_partition{}",
             if locked { " FOR UPDATE" } else { "" }
         ),
         (place.table, place.topic),
@@ -35,6 +35,9 @@ pub(in crate::warehouse) fn read(
         // A row without an offset was only inserted to be locked.
         if let (Some(partition), Some(next)) = (field(row, "kafka_partition"), field(row, "next_offset")) {
             progress.next.insert(partition, next);
+            progress
+                .last
+                .extend(last_record(row).map(|last| (partition, last)));
             progress.topic_id = field(row, "topic_id");
             progress.generation = field(row, "generation").unwrap_or(1);
             progress.complete_ms = field(row, "complete_ms");
@@ -43,7 +46,15 @@ pub(in crate::warehouse) fn read(
     Ok(progress)
 }
 
-/// (topic, table) -> the progress, and the time of its last change in UTC.
+fn last_record(row: &Row) -> Option<LastRecord> {
+    Some(LastRecord {
+        offset: field(row, "last_offset")?,
+        timestamp_ms: field(row, "last_timestamp_ms")?,
+        hash: field(row, "last_hash")?,
+    })
+}
+
+/// (topic, table) -> the progress without last records, and the time of its last change in UTC.
 pub(super) type AllProgress = BTreeMap<(String, String), (Progress, Option<String>)>;
 
 /// Every topic's progress in every table.
@@ -115,14 +126,19 @@ pub(in crate::warehouse) fn write(
         }
     }
     for (partition, next) in &after.next {
-        if all || before.next.get(partition) != Some(next) {
+        let last = after.last.get(partition);
+        if all || before.next.get(partition) != Some(next) || before.last.get(partition) != last {
             conn.exec_drop(
                 format!(
-                    "UPDATE {TABLE} SET next_offset = ?, topic_id = ?, generation = ?, complete_ms = ?, \
-                     updated_at = CURRENT_TIMESTAMP(3) WHERE table_name = ? AND topic = ? AND kafka_partition = ?"
+                    "UPDATE {TABLE} SET next_offset = ?, last_offset = ?, last_timestamp_ms = ?, last_hash = ?, \
+                     topic_id = ?, generation = ?, complete_ms = ?, updated_at = CURRENT_TIMESTAMP(3) \
+                     WHERE table_name = ? AND topic = ? AND kafka_partition = ?"
                 ),
                 (
                     next,
+                    last.map(|last| last.offset),
+                    last.map(|last| last.timestamp_ms),
+                    last.map(|last| last.hash),
                     &after.topic_id,
                     after.generation,
                     after.complete_ms,
@@ -134,6 +150,15 @@ pub(in crate::warehouse) fn write(
         }
     }
     Ok(())
+}
+
+/// Updates only the time of the last complete run.
+pub(super) fn complete(conn: &mut Conn, place: ProgressKey<'_>, complete_ms: i64) -> mysql::Result<u64> {
+    conn.exec_drop(
+        format!("UPDATE {TABLE} SET complete_ms = ? WHERE table_name = ? AND topic = ?"),
+        (complete_ms, place.table, place.topic),
+    )?;
+    Ok(conn.affected_rows())
 }
 
 /// Other topics that fill the same table.

@@ -117,7 +117,7 @@ impl RowReader {
         let (key, window) = match key {
             DecodedKey::Null => return RowChange::NoKey,
             DecodedKey::Undecodable { reason, .. } => {
-                return refused(RefusalKind::Key(reason.to_string()), None);
+                return refused(RefusalKind::Key(reason.clone()), None);
             }
             DecodedKey::Key { key, window } => (key, window),
         };
@@ -145,7 +145,7 @@ impl RowReader {
             Body::Other(_) => {
                 Err(RefusalKind::value("JSON, but not an object, so it names no column").into())
             }
-            Body::Unreadable { reason, .. } => Err(RefusalKind::value(reason).into()),
+            Body::Unreadable { reason, .. } => Err(RefusalKind::value(reason.clone()).into()),
         };
         match filled {
             Ok(()) => RowChange::Upsert(row),

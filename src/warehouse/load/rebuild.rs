@@ -9,8 +9,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::batch::Batch;
 use super::batch::change::PendingChange;
+use super::batch::recent_keys::Home;
+use super::batch::{Batch, Instead};
 use super::read_record::Rereader;
 use crate::record::OffsetRange;
 use crate::target;
@@ -64,6 +65,8 @@ enum OnDuplicate {
     /// The old row stays, and does not count as changed.
     Keep,
     Replace,
+    /// The old row forgets where the key lives, unless an earlier batch had it: then its number is another.
+    Forget,
 }
 
 /// The result of comparing a batch with earlier ones.
@@ -72,6 +75,8 @@ pub(in crate::warehouse) struct Compared<'b> {
     /// Keys whose change is outdated or was folded again.
     pub(super) superseded: BTreeSet<&'b [u8]>,
     pub again: Option<Batch>,
+    /// The number of the batch's first change.
+    first: usize,
 }
 
 /// The number of a change, and what earlier batches had for its key: the Kafka partition and latest time.
@@ -128,8 +133,8 @@ impl TableRebuild {
         Ok(())
     }
 
-    /// Notes every key of the batch, also of refused records, whose rows stay. Finds the changes that are outdated because
-    /// an earlier batch had a newer one from another Kafka partition.
+    /// Notes every key of the batch, also of refused records, whose rows stay. Folds those again that an earlier batch had from
+    /// another Kafka partition.
     pub fn remember<'b>(
         &mut self,
         conn: &mut Conn,
@@ -152,14 +157,20 @@ impl TableRebuild {
                 had_come_before = true;
             }
         }
-        let compared = if had_come_before {
-            let newest = compare(conn, table)?;
-            let change =
-                |(number, partition, time): Before| Some((changes.get(number - first)?.0, partition, time));
-            self.fold_again(conn, rows, batch, newest.into_iter().filter_map(change).collect())?
-        } else {
-            Compared::default()
+        let mut compared = Compared {
+            first,
+            ..Compared::default()
         };
+        if had_come_before {
+            let before = compare(conn, table)?;
+            let change =
+                |(number, partition, time): Before| Some((changes.get(number - first)?.1, partition, time));
+            let before: Vec<_> = before.into_iter().filter_map(change).collect();
+            let reader = &mut *rows.reader;
+            compared.again =
+                Some(batch.refold(before.iter().copied(), &mut |record| reader.values(table, record)));
+            compared.superseded = before.iter().map(|(change, ..)| change.sort_key()).collect();
+        }
         let kept: Vec<&[Value]> = batch.kept.values().map(Vec::as_slice).collect();
         for chunk in kept.chunks(TOGETHER) {
             let noted = chunk.iter().map(|key| Noted {
@@ -175,26 +186,85 @@ impl TableRebuild {
         Ok(compared)
     }
 
-    /// Folds keys again whose newest change was in an earlier batch: only later changes count.
-    fn fold_again<'b>(
+    /// Notes where the batch's keys live now that it is applied: one whose change the server has refused stays where it was.
+    /// `again` is of the batch that was folded again.
+    pub(super) fn settle(
         &mut self,
         conn: &mut Conn,
         rows: &mut Rereader<'_>,
         batch: &Batch,
-        newest: Vec<(&'b [u8], i32, i64)>,
-    ) -> mysql::Result<Compared<'b>> {
-        let (reader, table) = (&mut *rows.reader, rows.table);
-        let with_history = newest.iter().copied().filter(|(key, ..)| batch.has_history(key));
-        let again = batch.refold(with_history, &mut |record| reader.values(table, record));
-        for chunk in again.in_order().collect::<Vec<_>>().chunks(TOGETHER) {
-            let noted = note_of(self.noted, chunk, &again, rows);
-            self.noted += noted.len();
-            note(conn, OnDuplicate::Replace, KEYS, table, &noted)?;
+        compared: &Compared<'_>,
+        [instead, again]: [&Instead; 2],
+    ) -> mysql::Result<()> {
+        if !self.keys_may_move {
+            return Ok(());
         }
-        Ok(Compared {
-            superseded: newest.into_iter().map(|(key, ..)| key).collect(),
-            again: Some(again),
-        })
+        if !instead.is_empty() {
+            self.settle_refused(conn, rows, batch, compared.first, instead)?;
+        }
+        let Some(refolded) = &compared.again else {
+            return Ok(());
+        };
+        merge(conn)?;
+        let homes = refolded
+            .in_order()
+            .map(|(_, change)| (change, refolded.home(change)));
+        let accepted =
+            |(change, home): (_, Home)| Some((change, again.get(&home.key).copied().unwrap_or(Some(home))?));
+        self.note_homes(conn, rows, &homes.filter_map(accepted).collect::<Vec<_>>())
+    }
+
+    fn settle_refused(
+        &mut self,
+        conn: &mut Conn,
+        rows: &mut Rereader<'_>,
+        batch: &Batch,
+        first: usize,
+        instead: &Instead,
+    ) -> mysql::Result<()> {
+        let forget_change = format!("DELETE FROM {BATCH} WHERE {NUMBER} = ?");
+        let (mut accepted, mut nowhere) = (Vec::new(), Vec::new());
+        for (number, (_, change)) in (first..).zip(batch.in_order()) {
+            let Some(home) = instead.get(&batch.home(change).key) else {
+                continue;
+            };
+            conn.exec_drop(&forget_change, (number,))?;
+            match home {
+                Some(home) => accepted.push((change, *home)),
+                None => nowhere.push(Noted {
+                    number,
+                    partition: NONE,
+                    latest_ms: i64::MIN,
+                    has_history: false,
+                    key: rows.values(change),
+                }),
+            }
+        }
+        for chunk in nowhere.chunks(TOGETHER) {
+            note(conn, OnDuplicate::Forget, KEYS, rows.table, chunk)?;
+        }
+        self.note_homes(conn, rows, &accepted)
+    }
+
+    fn note_homes(
+        &mut self,
+        conn: &mut Conn,
+        rows: &mut Rereader<'_>,
+        homes: &[(&PendingChange, Home)],
+    ) -> mysql::Result<()> {
+        for chunk in homes.chunks(TOGETHER) {
+            let noted = (self.noted..).zip(chunk).map(|(number, (change, home))| Noted {
+                number,
+                partition: home.partition,
+                latest_ms: home.latest_ms,
+                has_history: false,
+                key: rows.values(change),
+            });
+            let noted: Vec<_> = noted.collect();
+            self.noted += noted.len();
+            note(conn, OnDuplicate::Replace, KEYS, rows.table, &noted)?;
+        }
+        Ok(())
     }
 
     /// Deletes rows whose keys no record had. Returns how many.
@@ -227,23 +297,27 @@ fn note_of<'b>(
     noted.collect()
 }
 
-/// Compares the batch's table with the newest changes so far. A change that is not superseded becomes the newest; for each
-/// of the others this returns what earlier batches had.
+/// Compares the batch's table with the newest changes so far, and takes out the keys that have moved or have a history: for each
+/// of them this returns what earlier batches had.
 fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
     // Forces the primary key: the server may believe the tables to be nearly empty, and scan them.
     let superseded = format!(
         "FROM {BATCH} AS batch STRAIGHT_JOIN {KEYS} AS seen FORCE INDEX (PRIMARY) ON {} \
-         WHERE seen.{NUMBER} <> batch.{NUMBER} AND (batch.{HISTORY} \
-         OR (seen.{PARTITION} <> batch.{PARTITION} AND (seen.{TIME} > batch.{TIME} \
-         OR (seen.{TIME} = batch.{TIME} AND seen.{PARTITION} > batch.{PARTITION}))))",
+         WHERE seen.{NUMBER} <> batch.{NUMBER} \
+         AND (batch.{HISTORY} OR (seen.{PARTITION} <> batch.{PARTITION} AND seen.{PARTITION} <> {NONE}))",
         same_key(table, "batch")
     );
-    let newest: Vec<Before> = conn.query(format!(
+    let before: Vec<Before> = conn.query(format!(
         "SELECT batch.{NUMBER}, seen.{PARTITION}, seen.{TIME} {superseded}"
     ))?;
-    if !newest.is_empty() {
+    if !before.is_empty() {
         conn.query_drop(format!("DELETE batch {superseded}"))?;
     }
+    Ok(before)
+}
+
+/// Moves the batch's table into the newest changes: those of keys that stayed in their Kafka partition.
+fn merge(conn: &mut Conn) -> mysql::Result<()> {
     // The time is set first, because its expression needs the old Kafka partition.
     let others = [PARTITION, NUMBER, HISTORY].map(|name| format!("{KEYS}.{name} = VALUES({name})"));
     conn.query_drop(format!(
@@ -252,8 +326,7 @@ fn compare(conn: &mut Conn, table: &TargetTable) -> mysql::Result<Vec<Before>> {
          {}",
         others.join(", ")
     ))?;
-    conn.query_drop(format!("DELETE FROM {BATCH}"))?;
-    Ok(newest)
+    conn.query_drop(format!("DELETE FROM {BATCH}"))
 }
 
 /// Notes keys in one of the tables. Returns how many rows changed. A key that the server refuses is left out: no row has it,
@@ -268,6 +341,13 @@ fn note(
     let (verb, clause) = match on_duplicate {
         OnDuplicate::Keep => ("INSERT", format!(" ON DUPLICATE KEY UPDATE {NUMBER} = {NUMBER}")),
         OnDuplicate::Replace => ("REPLACE", String::new()),
+        OnDuplicate::Forget => {
+            let new = |name| format!("{name} = IF({NUMBER} = VALUES({NUMBER}), VALUES({name}), {name})");
+            (
+                "INSERT",
+                format!(" ON DUPLICATE KEY UPDATE {}, {}", new(PARTITION), new(TIME)),
+            )
+        }
     };
     let width = table.primary_key.len();
     let row = format!("(?,?,?,?{})", ",?".repeat(width));

@@ -30,6 +30,7 @@ use crate::subjects::filter::Filter;
 use crate::target::{self, Sink};
 use crate::warehouse::server::locked_session::{Link, PATIENCE};
 use crate::warehouse::table::target::TargetTable;
+use crate::warehouse::value::odd_times::OddTimes;
 use load_state::LoadState;
 use loader::{Loader, Seat};
 use take::Coming;
@@ -52,6 +53,7 @@ pub struct TableSink {
     numbered_column: Option<usize>,
     /// What purges have deleted, as read when the lock was taken.
     purged: RowCutoffs,
+    odd_times: OddTimes,
     /// The erased persons, as read when the lock was taken: they must not come back.
     persons: Filter,
     /// The progress in the database, except for what the loader writes at the moment.
@@ -112,6 +114,7 @@ impl TableSink {
                 reader: reader.clone(),
                 patience: PATIENCE,
             })),
+            odd_times: OddTimes::new(&topic, &table),
             topic,
             coming: Coming::default(),
             numbered_column: table.numbered_column(),
@@ -159,6 +162,9 @@ impl TableSink {
         self.persons = erased_list::filter(&mut link.conn, &self.topic, &self.reader)?;
         // The rebuild's table of keys remembers all of them.
         self.batch.forget_written();
+        if self.state.keys_may_move {
+            self.batch.reset_moved_rows();
+        }
         self.rebuild = Some(TableRebuild::new(
             rebuild,
             self.state.keys_may_move,
@@ -191,7 +197,7 @@ impl TableSink {
             topic: &self.topic.name,
         };
         let link = &mut self.loader.here()?.link;
-        first_drain::read(&mut link.conn, place, &mut self.batch).with_context(|| {
+        first_drain::read(&mut link.conn, place, &self.table, &mut self.batch).with_context(|| {
             format!(
                 "table `{}`: reading what its first load has taken",
                 self.table.name
@@ -213,7 +219,7 @@ impl TableSink {
         if self.state.begins_turn(last.partition) {
             self.unless_broken(TableSink::end_turn)?;
         }
-        self.state.taken.insert(last.partition, last.offset + 1);
+        self.state.taken.insert(last.partition, last.as_last());
         self.take_changes(records, decoded);
         if self.topic.strict && self.reader.has_names_without_column() {
             self.broken = true;
@@ -243,6 +249,7 @@ impl TableSink {
         report.tombstones += counts.tombstones;
         report.irregular += counts.irregular;
         report.erased += counts.persons_dropped;
+        report.implausible_time = self.odd_times.take();
         let landed = counts.landed;
         report.below_retention += landed.below_retention;
         if let TargetReport::Warehouse(warehouse) = &mut report.target {
@@ -304,8 +311,11 @@ impl Sink for TableSink {
         if !self.state.keys_may_move && !self.state.may_have_moved {
             self.batch.forget_written();
         }
-        if self.state.may_have_moved && is_same_topic && !self.progress.next.is_empty() {
-            self.recall()?;
+        if self.state.may_have_moved {
+            self.batch.reset_moved_rows();
+            if is_same_topic && !self.progress.next.is_empty() {
+                self.recall()?;
+            }
         }
         if goes_on && rebuild.is_none() {
             self.warn_of_long_first_load();
@@ -342,10 +352,13 @@ impl Sink for TableSink {
                 self.table.name
             ));
         }
-        let missed = self.batch.has_missed_some();
+        let may_have_missed = self.batch.has_missed_some();
         let settled = self.unless_broken(|sink| sink.commit_rest(drained));
-        if missed {
-            self.warn_of_moved_keys();
+        let unsure = self.counts.landed.unsure;
+        // Once a first drain is complete, all its keys were compared.
+        let is_compared = settled.is_ok() && self.state.may_have_moved && drained.complete;
+        if unsure > 0 || (may_have_missed && !is_compared) {
+            self.warn_of_moved_keys(unsure);
             report.needs_attention();
         }
         if settled.is_err() {

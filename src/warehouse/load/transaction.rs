@@ -5,11 +5,12 @@
 //! one. Either way an earlier, acceptable update counts.
 
 use anyhow::{Context, Result, anyhow, bail};
+use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::batch::Batch;
+use super::batch::{Batch, Instead};
 use super::cutoffs::{self, Cutoffs};
 use super::progress::{self, ProgressKey};
 use super::read_record::{Rereader, RowReader};
@@ -17,9 +18,10 @@ use super::rebuild::{Compared, TableRebuild};
 use super::rejects::{self, Reject, RejectOrigin};
 use super::{apply_changes, erased_list, first_drain};
 use crate::record::Progress;
+use crate::stop::Stop;
 use crate::warehouse::server::error_class::{Fault, fault_of};
-use crate::warehouse::server::locked_session::Link;
-use crate::warehouse::server::statement::LOOK_UP;
+use crate::warehouse::server::locked_session::{Link, PATIENCE};
+use crate::warehouse::server::statement::{LOOK_UP, roll_back};
 use crate::warehouse::table::target::TargetTable;
 
 /// ER_AUTOINC_READ_FAILED
@@ -50,6 +52,16 @@ pub(super) struct Landed {
     /// How many of the rejected a foreign key has refused.
     pub by_foreign_key: u64,
     pub below_retention: u64,
+    /// Keys of a first drain, now complete, that were in several Kafka partitions and were not all remembered: their rows may be
+    /// an older record's.
+    pub unsure: u64,
+}
+
+/// What one transaction has committed, or is about to.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Written {
+    pub landed: Landed,
+    pub(super) instead: Instead,
 }
 
 impl std::ops::AddAssign for Landed {
@@ -59,6 +71,7 @@ impl std::ops::AddAssign for Landed {
         self.rejected += other.rejected;
         self.by_foreign_key += other.by_foreign_key;
         self.below_retention += other.below_retention;
+        self.unsure += other.unsure;
     }
 }
 
@@ -66,7 +79,7 @@ impl std::ops::AddAssign for Landed {
 enum AttemptFailure {
     Server(mysql::Error),
     /// The answer to COMMIT never came. If it was done, this was committed.
-    Unanswered(mysql::Error, Landed),
+    Unanswered(mysql::Error, Box<Written>),
     /// Someone else has moved the progress, to this.
     ProgressMoved(Progress),
     /// A purge or an erasure ran while the lock was lost.
@@ -105,28 +118,34 @@ impl<'a> Work<'a> {
         link: &mut Link,
         reader: &mut RowReader,
         mut rebuild: Option<&mut TableRebuild>,
-    ) -> Result<Landed> {
+    ) -> Result<Written> {
         let mut deadline = Instant::now() + self.patience;
         let mut pause = Duration::from_millis(20);
         let mut unanswered = None;
         // Whether the lock was lost: then a person in this batch may have been erased since.
         let mut was_away = false;
         loop {
-            let error = match self.attempt(link, reader, rebuild.as_deref_mut(), unanswered, was_away) {
-                Ok(landed) => return Ok(landed),
+            let error = match self.attempt(
+                link,
+                reader,
+                rebuild.as_deref_mut(),
+                unanswered.as_deref(),
+                was_away,
+            ) {
+                Ok(written) => return Ok(written),
                 Err(AttemptFailure::ProgressMoved(found)) => return Err(self.progress_moved(&found)),
                 Err(AttemptFailure::Purged) => return Err(self.purged()),
-                Err(AttemptFailure::Unanswered(error, landed))
+                Err(AttemptFailure::Unanswered(error, written))
                     if rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled()) =>
                 {
-                    return self.look_up(link, error, landed);
+                    return self.look_up(link, error, *written);
                 }
-                Err(AttemptFailure::Unanswered(error, landed)) => {
+                Err(AttemptFailure::Unanswered(error, written)) => {
                     // However long the wait for that answer was, the outcome must still be looked up.
                     if unanswered.is_none() {
                         deadline = deadline.max(Instant::now() + self.patience.min(LOOK_UP));
                     }
-                    unanswered = Some(landed);
+                    unanswered = Some(written);
                     error
                 }
                 Err(AttemptFailure::Server(error)) => error,
@@ -142,8 +161,7 @@ impl<'a> Work<'a> {
             } else {
                 return Err(self.give_up(link, error, fault, unanswered.is_some()));
             }
-            // A session whose ROLLBACK fails counts as lost.
-            if fault == Fault::Lost || link.conn.query_drop("ROLLBACK").is_err() {
+            if !roll_back(&mut link.conn, fault) {
                 link.reconnect(deadline)
                     .with_context(|| self.outcome(unanswered.is_some()))?;
                 was_away = true;
@@ -152,8 +170,7 @@ impl<'a> Work<'a> {
     }
 
     fn give_up(&self, link: &mut Link, error: mysql::Error, fault: Fault, unanswered: bool) -> anyhow::Error {
-        // If this fails too, the server rolls back when the connection ends.
-        if link.conn.query_drop("ROLLBACK").is_err() {
+        if !roll_back(&mut link.conn, fault_of(&error)) {
             link.abandon();
         }
         let tried = match fault {
@@ -171,13 +188,13 @@ impl<'a> Work<'a> {
     }
 
     /// Looks up whether a transaction was committed that can't be repeated, because its earlier batches are no longer in memory.
-    fn look_up(&self, link: &mut Link, error: mysql::Error, landed: Landed) -> Result<Landed> {
+    fn look_up(&self, link: &mut Link, error: mysql::Error, written: Written) -> Result<Written> {
         let looked = link
             .reconnect(Instant::now() + LOOK_UP)
             .and_then(|()| Ok(progress::read(&mut link.conn, self.place(), false)?));
         let found = looked.with_context(|| self.outcome(true))?;
         if is_same(&found, self.after) {
-            Ok(landed)
+            Ok(written)
         } else if is_same(&found, self.before) {
             Err(anyhow::Error::new(error).context(self.outcome(false)))
         } else {
@@ -216,42 +233,50 @@ impl<'a> Work<'a> {
         link: &mut Link,
         reader: &mut RowReader,
         mut rebuild: Option<&mut TableRebuild>,
-        unanswered: Option<Landed>,
+        unanswered: Option<&Written>,
         was_away: bool,
-    ) -> Result<Landed, AttemptFailure> {
+    ) -> Result<Written, AttemptFailure> {
         if !rebuild.as_ref().is_some_and(|rebuild| rebuild.is_spilled())
-            && let Some(landed) = self.begin(link, rebuild.as_deref_mut(), unanswered)?
+            && let Some(written) = self.begin(link, rebuild.as_deref_mut(), unanswered)?
         {
-            return Ok(landed);
+            return Ok(written);
         }
         if was_away && erased_list::count(&mut link.conn)? != self.persons_listed {
             link.conn.query_drop("ROLLBACK")?;
             return Err(AttemptFailure::Purged);
         }
-        let mut landed = self.change(link, reader, rebuild.as_deref_mut())?;
+        let mut written = self.change(link, reader, rebuild.as_deref_mut())?;
         if let Some(rebuild) = rebuild {
-            landed.deleted += rebuild.delete_absent(&mut link.conn, self.table)?;
+            written.landed.deleted += rebuild.delete_absent(&mut link.conn, self.table)?;
         }
-        self.note_keys(link)?;
+        written.landed.unsure = self.note_keys(link, &written.instead)?;
         progress::write(&mut link.conn, self.place(), self.before, self.after)?;
         match link.conn.query_drop("COMMIT") {
-            Ok(()) => Ok(landed),
-            Err(error) if fault_of(&error) == Fault::Lost => Err(AttemptFailure::Unanswered(error, landed)),
+            Ok(()) => Ok(written),
+            Err(error) if fault_of(&error) == Fault::Lost => {
+                Err(AttemptFailure::Unanswered(error, Box::new(written)))
+            }
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Updates the keys that the first drain remembers until it is complete.
-    fn note_keys(&self, link: &mut Link) -> mysql::Result<()> {
+    /// Updates the keys that the first drain remembers until it is complete. Returns how many of them may have an older record's
+    /// row, once it is.
+    fn note_keys(&self, link: &mut Link, instead: &Instead) -> mysql::Result<u64> {
+        let (conn, place) = (&mut link.conn, self.place());
         let begins = self.before.next.is_empty() || self.before.generation != self.after.generation;
         let ends = self.after.complete_ms.is_some();
+        let mut unsure = 0;
         if self.before.complete_ms.is_none() && (begins || ends) {
-            first_drain::forget(&mut link.conn, self.place())?;
+            if !begins {
+                unsure = first_drain::count_unsure(conn, place, self.batch, instead)?;
+            }
+            first_drain::forget(conn, place)?;
         }
         if self.notes_keys {
-            first_drain::note(&mut link.conn, self.place(), self.batch)?;
+            first_drain::note(conn, place, self.table, self.batch, instead)?;
         }
-        Ok(())
+        Ok(unsure)
     }
 
     /// Opens the transaction and locks the progress. If an earlier, unanswered COMMIT was done after all, returns what it
@@ -260,8 +285,8 @@ impl<'a> Work<'a> {
         &self,
         link: &mut Link,
         rebuild: Option<&mut TableRebuild>,
-        unanswered: Option<Landed>,
-    ) -> Result<Option<Landed>, AttemptFailure> {
+        unanswered: Option<&Written>,
+    ) -> Result<Option<Written>, AttemptFailure> {
         let new = self
             .after
             .next
@@ -287,7 +312,7 @@ impl<'a> Work<'a> {
         }
         link.conn.query_drop("ROLLBACK")?;
         match unanswered {
-            Some(landed) if is_same(&found, self.after) => Ok(Some(landed)),
+            Some(written) if is_same(&found, self.after) => Ok(Some(written.clone())),
             _ => Err(AttemptFailure::ProgressMoved(found)),
         }
     }
@@ -297,21 +322,27 @@ impl<'a> Work<'a> {
         &self,
         link: &mut Link,
         reader: &mut RowReader,
-        rebuild: Option<&mut TableRebuild>,
-    ) -> Result<Landed, AttemptFailure> {
+        mut rebuild: Option<&mut TableRebuild>,
+    ) -> Result<Written, AttemptFailure> {
         let mut rows = Rereader {
             reader,
             table: self.table,
         };
-        let compared = match rebuild {
+        let compared = match &mut rebuild {
             Some(rebuild) => rebuild.remember(&mut link.conn, &mut rows, self.batch)?,
             None => Compared::default(),
         };
-        let mut landed = self.apply(link, &mut rows, self.batch, &compared.superseded)?;
-        if let Some(again) = &compared.again {
-            landed += self.apply(link, &mut rows, again, &BTreeSet::new())?;
+        let mut written = self.apply(link, &mut rows, self.batch, &compared.superseded)?;
+        let mut again = Written::default();
+        if let Some(refolded) = &compared.again {
+            again = self.apply(link, &mut rows, refolded, &BTreeSet::new())?;
+            written.landed += again.landed;
         }
-        Ok(landed)
+        if let Some(rebuild) = rebuild {
+            let refused = [&written.instead, &again.instead];
+            rebuild.settle(&mut link.conn, &mut rows, self.batch, &compared, refused)?;
+        }
+        Ok(written)
     }
 
     fn apply(
@@ -320,7 +351,7 @@ impl<'a> Work<'a> {
         rows: &mut Rereader<'_>,
         batch: &Batch,
         superseded: &BTreeSet<&[u8]>,
-    ) -> mysql::Result<Landed> {
+    ) -> mysql::Result<Written> {
         let applied = apply_changes::apply(&mut link.conn, &link.server, rows, batch, superseded)?;
         let refused: Vec<Reject> = applied
             .refused
@@ -332,12 +363,19 @@ impl<'a> Work<'a> {
             self.origin(),
             batch.rejects.iter().chain(&refused),
         )?;
-        Ok(Landed {
-            upserted: applied.upserted,
-            deleted: applied.deleted,
-            below_retention: applied.below_retention,
-            rejected: (batch.rejects.len() + refused.len()) as u64,
-            by_foreign_key: refused.iter().filter(|reject| reject.is_by_foreign_key()).count() as u64,
+        let instead = applied.instead.into_iter();
+        Ok(Written {
+            landed: Landed {
+                upserted: applied.upserted,
+                deleted: applied.deleted,
+                below_retention: applied.below_retention,
+                rejected: (batch.rejects.len() + refused.len()) as u64,
+                by_foreign_key: refused.iter().filter(|reject| reject.is_by_foreign_key()).count() as u64,
+                unsure: 0,
+            },
+            instead: instead
+                .map(|(key, change)| (batch.hash(key), change.map(|change| batch.home(change))))
+                .collect(),
         })
     }
 
@@ -354,9 +392,9 @@ impl<'a> Work<'a> {
             self.begin(link, Some(rebuild), None)
         };
         match result.and_then(|_| self.change(link, reader, Some(rebuild))) {
-            Ok(landed) => {
+            Ok(written) => {
                 rebuild.set_spilled();
-                Ok(landed)
+                Ok(written.landed)
             }
             Err(AttemptFailure::ProgressMoved(found)) => Err(self.progress_moved(&found)),
             Err(AttemptFailure::Purged) => Err(self.purged()),
@@ -371,19 +409,24 @@ fn is_same(a: &Progress, b: &Progress) -> bool {
     a.next == b.next && a.generation == b.generation
 }
 
-/// Updates only the time of the last complete run; no row of data depends on it.
-pub(super) fn touch_complete(link: &mut Link, place: ProgressKey<'_>, after: &Progress) -> Result<()> {
+/// Updates only the time of the last complete run; no row of data depends on it. Returns how many keys of a first drain may have
+/// an older record's row.
+pub(super) fn touch_complete(
+    link: &mut Link,
+    place: ProgressKey<'_>,
+    after: &Progress,
+    batch: &Batch,
+) -> Result<u64> {
     let Some(complete_ms) = after.complete_ms else {
         bail!("no time of completion to write");
     };
-    first_drain::forget(&mut link.conn, place).context("forgetting the first drain")?;
-    link.conn
-        .exec_drop(
-            format!(
-                "UPDATE {} SET complete_ms = ? WHERE table_name = ? AND topic = ?",
-                progress::TABLE
-            ),
-            (complete_ms, place.table, place.topic),
-        )
+    // Without the time, the next run would need what the first drain remembers.
+    let mut change = |conn: &mut Conn| {
+        let unsure = first_drain::count_unsure(conn, place, batch, &Instead::new())?;
+        first_drain::forget(conn, place)?;
+        progress::complete(conn, place, complete_ms)?;
+        Ok(unsure)
+    };
+    link.change(PATIENCE, &Stop::default(), &mut change)
         .context("recording that the topic was read to its end")
 }

@@ -1,14 +1,15 @@
 //! Opens sessions, and says in plain words why one could not be opened.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
 use mysql::{Conn, DriverError, Error, OptsBuilder};
 use std::time::{Duration, Instant};
 
-use super::error_class::{Fault, fault_of};
+use super::error_class::{Fault, PER_HOUR, fault_of, is_crowded};
 use super::session_variables;
 use crate::config::Database;
 use crate::problem::Problem;
+use crate::target::NoRoom;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may be silent before it counts as gone. No ordinary statement should take half as long.
@@ -18,6 +19,10 @@ pub(in crate::warehouse) const LONG_TIMEOUT: Duration = Duration::from_secs(30 *
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to retry at a server that has no connection left.
 const CROWDED_DEADLINE: Duration = Duration::from_secs(20);
+const CROWDED_PAUSE: Duration = Duration::from_millis(500);
+/// How many sessions the commands want, for messages.
+const SESSIONS_WANTED: &str = "a load wants one session for each of its topics, up to 32 at a time, and makes do with one; \
+     a purge wants two, all other commands one";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse) enum Flavor {
@@ -86,27 +91,28 @@ fn parse_version(text: &str) -> (u16, u16, u16) {
 
 /// Opens a session in the database.
 pub(in crate::warehouse) fn open(database: &Database, read_timeout: Duration) -> Result<Conn> {
-    open_with(database, database.opts(), read_timeout)
+    open_with(database, database.opts(), read_timeout, CROWDED_DEADLINE)
+}
+
+/// The same for a session that others of this run may have to make room for: if the server has no session left, it does not
+/// wait, and the error is [`NoRoom`].
+pub(in crate::warehouse) fn open_if_room(database: &Database, read_timeout: Duration) -> Result<Conn> {
+    open_with(database, database.opts(), read_timeout, Duration::ZERO)
 }
 
 /// Opens a session on the server, without a database, because it may not exist yet.
 pub(in crate::warehouse) fn open_server(database: &Database) -> Result<(Conn, Server)> {
-    let mut conn = open_with(database, database.server_opts(), READ_TIMEOUT)?;
-    let server = Server::read(&mut conn).with_context(|| database.shown())?;
-    Ok((conn, server))
+    with_server(database, database.server_opts(), READ_TIMEOUT)
 }
 
 /// The same for statements that may take long: an ALTER of a large table.
 pub(in crate::warehouse) fn open_patiently(database: &Database) -> Result<(Conn, Server)> {
-    let mut conn = open_with(database, database.server_opts(), LONG_TIMEOUT)?;
-    let server = Server::read(&mut conn).with_context(|| database.shown())?;
-    Ok((conn, server))
+    with_server(database, database.server_opts(), LONG_TIMEOUT)
 }
 
 /// Tries to connect to the database. A server that accepts and then stays silent is noticed within seconds.
 pub(in crate::warehouse) fn probe(database: &Database) -> Result<Server> {
-    let mut conn = open(database, CONNECT_TIMEOUT)?;
-    Server::read(&mut conn).with_context(|| database.shown())
+    Ok(with_server(database, database.opts(), CONNECT_TIMEOUT)?.1)
 }
 
 /// Opens a session that waits for nothing longer than `patience`.
@@ -121,30 +127,74 @@ pub(in crate::warehouse) fn open_briefly(database: &Database, patience: Duration
     Ok((conn, server))
 }
 
-fn open_with(database: &Database, opts: OptsBuilder, read_timeout: Duration) -> Result<Conn> {
-    let opts = opts
-        .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
-        .read_timeout(Some(read_timeout))
-        .write_timeout(Some(WRITE_TIMEOUT));
-    open_within(database, opts, CROWDED_DEADLINE)
+fn with_server(database: &Database, opts: OptsBuilder, read_timeout: Duration) -> Result<(Conn, Server)> {
+    let mut conn = open_with(database, opts, read_timeout, CROWDED_DEADLINE)?;
+    let server = Server::read(&mut conn).with_context(|| database.shown())?;
+    Ok((conn, server))
 }
 
-/// Connects; if the server has no connection left, tries again until `crowded` is over.
+fn open_with(
+    database: &Database,
+    opts: OptsBuilder,
+    read_timeout: Duration,
+    crowded: Duration,
+) -> Result<Conn> {
+    let opts = opts
+        .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+        .write_timeout(Some(WRITE_TIMEOUT));
+    if read_timeout > READ_TIMEOUT {
+        // A server that accepts and then stays silent is noticed before a session waits for long.
+        open_within(database, opts.clone().read_timeout(Some(READ_TIMEOUT)), crowded)?;
+    }
+    open_within(database, opts.read_timeout(Some(read_timeout)), crowded)
+}
+
+/// Connects, and makes the session lakectl's own. If the server has no session left, it tries again until `crowded` is over.
 fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Result<Conn> {
-    let opts = opts.stmt_cache_size(64).init(vec![session_variables::set()]);
+    let opts = opts.stmt_cache_size(64);
     let deadline = Instant::now() + crowded;
-    loop {
+    let mut conn = loop {
         match Conn::new(opts.clone()) {
-            Ok(mut conn) => {
-                let held = session_variables::check(&mut conn).map_err(|error| explain(error, database))?;
-                return held.map(|()| conn).with_context(|| database.shown());
-            }
-            Err(error) if fault_of(&error) == Fault::Busy && Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(500));
+            Ok(conn) => break conn,
+            Err(error) if is_crowded(&error) && Instant::now() < deadline => {
+                std::thread::sleep(CROWDED_PAUSE);
             }
             Err(error) => return Err(explain(error, database)),
         }
+    };
+    session_variables::set(&mut conn).map_err(|error| match error {
+        Error::MySqlError(refusal) => session_variables::refused(&refusal).context(database.shown()),
+        lost => explain(lost, database),
+    })?;
+    let held = session_variables::check(&mut conn).map_err(|error| explain(error, database))?;
+    held.map(|()| conn).with_context(|| database.shown())
+}
+
+/// Says where and what to do if a lost connection has ended something that changes nothing.
+pub(in crate::warehouse) fn with_loss(error: anyhow::Error, database: &Database) -> anyhow::Error {
+    let is_loss = |cause: &Error| fault_of(cause) == Fault::Lost;
+    if !error
+        .chain()
+        .any(|cause| cause.downcast_ref().is_some_and(is_loss))
+    {
+        return error;
     }
+    error.context(
+        Problem::new(format!("the connection to {} was lost", database.shown())).fix(
+            "nothing was changed by this; the server's log says whether it ended the session or went down; if it did \
+             neither, something in between ends sessions that are silent for long; then run again",
+        ),
+    )
+}
+
+const PASSWORD_FIX: &str = "look at LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file";
+
+fn refused(database: &Database) -> String {
+    format!(
+        "{}: the server refuses user `{}`: wrong user or password",
+        database.shown(),
+        database.user()
+    )
 }
 
 /// Explains a failed connection and says what to do. The server's messages never hold a password.
@@ -152,13 +202,14 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
     let shown = database.shown();
     match &error {
         Error::MySqlError(server) => match server.code {
-            1045 | 1698 => anyhow!(
-                "{shown}: the server refuses user `{}`: wrong user or password \
-                 (the password comes from LAKECTL_WAREHOUSE_PASSWORD or warehouse.password_file){}",
-                database.user(),
-                // The error is the same for an account with REQUIRE SSL, and for MariaDB's require_secure_transport.
-                if database.is_encrypted() { "" } else { ", or the account wants TLS (warehouse.tls = \"required\")" }
-            ),
+            // The error is the same for an account with REQUIRE SSL, and for MariaDB's require_secure_transport.
+            1045 | 1698 if !database.is_encrypted() => Problem::new(format!(
+                "{}, or the account wants TLS",
+                refused(database)
+            ))
+            .fix(format!("{PASSWORD_FIX}; for TLS set warehouse.tls = \"required\""))
+            .into(),
+            1045 | 1698 => Problem::new(refused(database)).fix(PASSWORD_FIX).into(),
             1044 => Problem::new(format!(
                 "{shown}: user `{}` has no rights on database `{}`",
                 database.user(),
@@ -170,6 +221,16 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
                 database.user()
             ))
             .into(),
+            _ if is_crowded(&error) => NoRoom(
+                Problem::new(format!("{shown}: no session is left for user `{}`: {}", database.user(), server.message)).fix(format!(
+                    "let other sessions end, or have max_connections (of the server) or MAX_USER_CONNECTIONS (of the \
+                     account: ALTER USER) raised; {SESSIONS_WANTED}"
+                )),
+            )
+            .into(),
+            1226 => Problem::new(format!("{shown}: {}", server.message))
+                .fix(PER_HOUR.trim_start_matches("; "))
+                .into(),
             1049 => Problem::usage(format!("{shown}: there is no database `{}`", database.name))
                 .fix("run: lakectl init-db")
                 .into(),
@@ -182,16 +243,20 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
             _ => anyhow::Error::new(error).context(format!("{shown}: cannot log in")),
         },
         // For an unknown user MySQL asks for some random method, so that nobody can find out which users exist.
-        Error::DriverError(DriverError::UnknownAuthPlugin(method)) => anyhow!(
-            "{shown}: the server refuses user `{0}`: wrong user or password (LAKECTL_WAREHOUSE_PASSWORD or \
-             warehouse.password_file); or the account wants {method}, which lakectl does not speak: \
-             ALTER USER '{0}'@'…' IDENTIFIED WITH caching_sha2_password BY '…'",
+        Error::DriverError(DriverError::UnknownAuthPlugin(method)) => Problem::new(format!(
+            "{}, or the account wants {method}, which lakectl does not speak",
+            refused(database)
+        ))
+        .fix(format!(
+            "{PASSWORD_FIX}; for another method: ALTER USER '{}'@'…' IDENTIFIED WITH caching_sha2_password BY '…'",
             database.user()
-        ),
-        Error::TlsError(_) => anyhow::Error::new(error).context(format!(
-            "{shown}: no encrypted connection; set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \
-             \"off\" if the network is trusted"
-        )),
+        ))
+        .into(),
+        Error::TlsError(_) => Problem::new(format!("{shown}: no encrypted connection: {error}"))
+            .fix(
+                "set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \"off\" if the network is trusted",
+            )
+            .into(),
         Error::DriverError(DriverError::TlsNotSupported) => Problem::new(format!("{shown}: the server does not support TLS"))
             .fix("turn it on there, or set warehouse.tls = \"off\" if the network is trusted")
             .into(),

@@ -16,9 +16,10 @@ pub(in crate::warehouse) enum Fault {
 
 /// Server error numbers, from MySQL's and MariaDB's lists.
 mod code {
-    /// Too many connections (of all users, of this one), lock tables full, lock wait timeout, deadlock, query
-    /// interrupted or timed out, transaction rolled back by XA or group replication.
-    pub(super) const BUSY: [u16; 10] = [1040, 1203, 1206, 1205, 1213, 1317, 3024, 1613, 1614, 3101];
+    /// Too many connections (of all users, of this one), a row that has changed since the transaction's snapshot (MariaDB's
+    /// innodb_snapshot_isolation), lock tables full, lock wait timeout, deadlock, query interrupted or timed out, transaction
+    /// rolled back by XA or group replication.
+    pub(super) const BUSY: [u16; 11] = [1040, 1203, 1020, 1206, 1205, 1213, 1317, 3024, 1613, 1614, 3101];
     /// Server shutting down, its own network errors, session killed (MySQL, MariaDB), idle for too long.
     pub(super) const LOST: [u16; 11] = [1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2006, 3169, 4031];
     /// The standard's class of SQL states for values that don't fit.
@@ -74,8 +75,24 @@ pub(in crate::warehouse) fn is_foreign_key(code: u16) -> bool {
 
 /// ER_LOCK_WAIT_TIMEOUT, for rows and for whole tables.
 const LOCK_WAIT: u16 = 1205;
+/// ER_USER_LIMIT_REACHED: one of the account's limits, which the message names.
+const USER_LIMIT: u16 = 1226;
+/// The limit of sessions at a time; all others are per hour.
+const SESSIONS_AT_A_TIME: &str = "max_user_connections";
 
-/// What to do about a lock that another session keeps, as the end of a message; empty for any other error.
+/// Whether the server or the account has as many sessions as it may have, until one of them ends.
+pub(in crate::warehouse) fn is_crowded(error: &Error) -> bool {
+    match error {
+        Error::MySqlError(error) => match error.code {
+            1040 | 1203 => true,
+            USER_LIMIT => error.message.contains(SESSIONS_AT_A_TIME),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// What to do about a lock that another session keeps, or about a limit, as the end of a message; empty for any other error.
 pub(in crate::warehouse) fn lock_advice(error: &Error) -> &'static str {
     match error {
         Error::MySqlError(error) if error.code == LOCK_WAIT => {
@@ -84,9 +101,14 @@ pub(in crate::warehouse) fn lock_advice(error: &Error) -> &'static str {
              what (MariaDB: information_schema.METADATA_LOCK_INFO and INNODB_LOCK_WAITS); let it end, or KILL it, and run \
              again"
         }
+        Error::MySqlError(error) if error.code == USER_LIMIT => PER_HOUR,
         _ => "",
     }
 }
+
+/// What to do about a limit per hour, as the end of a message.
+pub(in crate::warehouse) const PER_HOUR: &str = "; that is a limit per hour, so run again when the hour is over; or an administrator raises it (SHOW CREATE USER shows \
+     the limits, ALTER USER … WITH MAX_QUERIES_PER_HOUR 0 and the like lift them)";
 
 #[cfg(test)]
 mod tests {
@@ -98,6 +120,8 @@ mod tests {
             (1205, Fault::Busy),
             (1213, Fault::Busy),
             (1040, Fault::Busy),
+            (1020, Fault::Busy),
+            (1226, Fault::Fatal),
             (2013, Fault::Lost),
             (1406, Fault::Data),
             (3140, Fault::Data),
@@ -110,15 +134,28 @@ mod tests {
         }
     }
 
+    fn error(code: u16, state: &str, message: &str) -> Error {
+        Error::MySqlError(mysql::MySqlError {
+            state: state.to_owned(),
+            message: message.to_owned(),
+            code,
+        })
+    }
+
+    #[test]
+    fn sessions_come_free_and_hours_pass() {
+        let limit = |resource: &str| {
+            let words = format!("User 'u' has exceeded the '{resource}' resource (current value: 2)");
+            error(1226, "42000", &words)
+        };
+        assert!(is_crowded(&limit("max_user_connections")) && is_crowded(&error(1040, "08004", "")));
+        assert!(!is_crowded(&limit("max_connections_per_hour")) && !is_crowded(&limit("max_questions")));
+        assert!(lock_advice(&limit("max_questions")).contains("per hour"));
+    }
+
     #[test]
     fn what_the_words_decide() {
-        let fault = |code, state: &str, message: &str| {
-            fault_of(&Error::MySqlError(mysql::MySqlError {
-                state: state.to_owned(),
-                message: message.to_owned(),
-                code,
-            }))
-        };
+        let fault = |code, state: &str, message: &str| fault_of(&error(code, state, message));
         assert_eq!(fault(1416, "22003", "Cannot get geometry object"), Fault::Data);
         assert_eq!(fault(1205, "22000", ""), Fault::Busy);
         assert_eq!(fault(1146, "42S02", "no such table"), Fault::Fatal);

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use mysql::Conn;
 use mysql::prelude::Queryable;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -25,6 +26,7 @@ pub(in crate::warehouse) struct Link {
     database: Database,
     pub server: Server,
     pub conn: Conn,
+    pub(super) table: String,
     lock: String,
     /// The id of the session that took the lock last.
     holder: u32,
@@ -38,6 +40,7 @@ impl Link {
             server: server.clone(),
             holder: conn.connection_id(),
             conn,
+            table: table.to_owned(),
             lock: lock_name(&database.name, table),
             read_timeout: connect::READ_TIMEOUT,
         }
@@ -79,9 +82,8 @@ impl Link {
     /// Replaces the session by one that allows long statements and holds the lock. In between another run may take it.
     pub fn reopen(&mut self, read_timeout: Duration) -> Result<()> {
         self.read_timeout = read_timeout;
-        self.conn
-            .exec_drop("DO RELEASE_LOCK(?)", (&self.lock,))
-            .context("releasing the lock")?;
+        // Ends it first, because the account may have no second session left. The answer is always an error.
+        let _ = self.conn.query_drop("KILL CONNECTION_ID()");
         if self.try_reconnect(LOCK_STEP)? {
             Ok(())
         } else {
@@ -118,9 +120,10 @@ impl Link {
 
     /// Releases the lock at once; the server may notice the end of the session a little later.
     pub fn release(&mut self) {
-        // If this fails, the end of the session does the same.
-        let _ = self.conn.query_drop("ROLLBACK");
-        let _ = self.conn.exec_drop("DO RELEASE_LOCK(?)", (&self.lock,));
+        // If the first fails, the session is lost, and its end does the same.
+        if self.conn.query_drop("ROLLBACK").is_ok() {
+            let _ = self.conn.exec_drop("DO RELEASE_LOCK(?)", (&self.lock,));
+        }
     }
 
     /// Ends a session that was given up and may still be running something. Best effort: nothing depends on it.
@@ -178,6 +181,15 @@ pub(in crate::warehouse) fn get_lock(conn: &mut Conn, name: &str, wait: Duration
 pub(in crate::warehouse) fn lock_name(database: &str, table: &str) -> String {
     let whole = format!("{database}\0{}", table.to_lowercase());
     format!("lakectl:{:032x}", xxh3_128(whole.as_bytes()))
+}
+
+/// A name that nothing else has, made of host, process, number and time; as long as a lock's name.
+pub(in crate::warehouse) fn unique_name(of: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let now = chrono::Utc::now().timestamp_micros();
+    lock_name(of, &format!("\0{host} {} {number} {now}", std::process::id()))
 }
 
 /// Says who holds a table's lock.

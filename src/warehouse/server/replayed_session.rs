@@ -1,15 +1,14 @@
 //! A session for commands that change lakectl's own small tables, in transactions that are repeated after faults that pass.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use mysql::prelude::Queryable;
-use mysql::{Conn, MySqlError, Transaction, TxOpts};
-use std::sync::atomic::{AtomicU32, Ordering};
+use mysql::{Conn, MySqlError};
 use std::time::{Duration, Instant};
 
 use super::connect::{self, Flavor};
 use super::error_class::{Fault, fault_of, lock_advice};
-use super::locked_session::{end_session, get_lock, lock_name};
-use super::statement::LOOK_UP;
+use super::locked_session::{end_session, get_lock, lock_name, unique_name};
+use super::statement::{LOOK_UP, roll_back};
 use super::table_name;
 use crate::config::Database;
 
@@ -27,6 +26,8 @@ pub struct Session {
     database: Database,
     /// A lock that no other session asks for: as long as it is held, the session exists.
     own: String,
+    /// The id of the session that took it last.
+    holder: u32,
     /// The locks that were asked for.
     locks: Vec<String>,
 }
@@ -47,7 +48,8 @@ impl Session {
         let mut session = Session {
             conn: connect::open(database, connect::READ_TIMEOUT)?,
             is_mariadb: server.flavor == Flavor::MariaDb,
-            own: own_name(&database.name),
+            own: unique_name(&database.name),
+            holder: 0,
             database: database.clone(),
             locks: Vec::new(),
         };
@@ -72,7 +74,7 @@ impl Session {
     /// Nothing was changed, unless the message says that this is unknown.
     pub fn transact<T>(
         &mut self,
-        work: impl Fn(&mut Transaction<'_>) -> Result<T>,
+        work: impl Fn(&mut Conn) -> Result<T>,
         was_committed: impl Fn(&mut Conn, &T) -> Result<bool>,
     ) -> Result<T> {
         let deadline = Instant::now() + REPLAY_DEADLINE;
@@ -90,32 +92,28 @@ impl Session {
                     error
                 }
             };
-            match fault(&error) {
+            let fault = fault(&error);
+            let goes_on = roll_back(&mut self.conn, fault);
+            match fault {
                 Fault::Busy | Fault::Lost if Instant::now() >= deadline => {
                     return Err(with_lock_advice(error));
                 }
-                // Dropping the transaction rolled it back.
-                Fault::Busy => std::thread::sleep(PAUSE),
-                Fault::Lost => self.renew(deadline)?,
+                Fault::Busy | Fault::Lost if goes_on => std::thread::sleep(PAUSE),
+                Fault::Busy | Fault::Lost => self.renew(deadline)?,
                 Fault::Data | Fault::Fatal => return Err(error),
             }
         }
     }
 
-    fn attempt<T>(&mut self, work: &impl Fn(&mut Transaction<'_>) -> Result<T>) -> TransactOutcome<T> {
-        let begun = self
-            .conn
-            .start_transaction(TxOpts::default())
-            .context("START TRANSACTION");
-        let mut transaction = match begun {
-            Ok(transaction) => transaction,
-            Err(error) => return TransactOutcome::NotDone(error),
-        };
-        let done = match work(&mut transaction) {
+    fn attempt<T>(&mut self, work: &impl Fn(&mut Conn) -> Result<T>) -> TransactOutcome<T> {
+        if let Err(error) = self.conn.query_drop("START TRANSACTION") {
+            return TransactOutcome::NotDone(anyhow!(error).context("START TRANSACTION"));
+        }
+        let done = match work(&mut self.conn) {
             Ok(done) => done,
             Err(error) => return TransactOutcome::NotDone(error),
         };
-        match transaction.commit().context("COMMIT") {
+        match self.conn.query_drop("COMMIT").context("COMMIT") {
             Ok(()) => TransactOutcome::Done(done),
             Err(error) if fault(&error) == Fault::Lost => TransactOutcome::Unanswered(done, error),
             Err(error) => TransactOutcome::NotDone(error),
@@ -159,18 +157,15 @@ impl Session {
 
     /// Replaces a lost session by a new one with its locks. The lost one's transaction has ended by then.
     fn renew(&mut self, deadline: Instant) -> Result<()> {
-        let lost = self.conn.connection_id();
-        self.conn = loop {
-            match connect::open(&self.database, connect::READ_TIMEOUT) {
-                Ok(conn) => break conn,
+        loop {
+            match self.try_renew() {
+                Ok(()) => break,
                 Err(error) if Instant::now() >= deadline => {
                     return Err(error.context("the connection was lost and did not come back"));
                 }
                 Err(_) => std::thread::sleep(PAUSE),
             }
-        };
-        end_session(&mut self.conn, &self.own, lost)?;
-        self.take_own_lock()?;
+        }
         for name in &self.locks {
             if !get_lock(&mut self.conn, name, END_WAIT)? {
                 bail!("the connection was lost, and another run has taken the lock");
@@ -179,8 +174,15 @@ impl Session {
         Ok(())
     }
 
+    fn try_renew(&mut self) -> Result<()> {
+        self.conn = connect::open(&self.database, connect::READ_TIMEOUT)?;
+        end_session(&mut self.conn, &self.own, self.holder)?;
+        self.take_own_lock()
+    }
+
     fn take_own_lock(&mut self) -> Result<()> {
         if get_lock(&mut self.conn, &self.own, END_WAIT)? {
+            self.holder = self.conn.connection_id();
             Ok(())
         } else {
             bail!(
@@ -207,18 +209,6 @@ impl Session {
     pub(crate) fn spelled(&mut self, table: &str) -> Result<Option<String>> {
         table_name::existing(&mut self.conn, table)
     }
-}
-
-/// A lock name that no other session has, made of host, process and number.
-fn own_name(database: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let now = chrono::Utc::now().timestamp_micros();
-    lock_name(
-        database,
-        &format!("\0session {host} {} {number} {now}", std::process::id()),
-    )
 }
 
 fn fault(error: &anyhow::Error) -> Fault {

@@ -1,9 +1,11 @@
 //! The variables that every session sets, whatever the server, the account or a proxy set before. They are set last when a
-//! session begins (the driver repeats it after a reset), and read back once.
+//! session begins, and read back once.
 
 use anyhow::{Result, anyhow};
 use mysql::prelude::Queryable;
-use mysql::{Conn, Row, Value};
+use mysql::{Conn, MySqlError, Row, Value};
+
+use crate::problem::Problem;
 
 /// Which servers have the variable.
 #[derive(Clone, Copy)]
@@ -24,6 +26,8 @@ macro_rules! strict {
          NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"
     };
 }
+
+const DEFAULT: &str = "DEFAULT";
 
 /// The order matters: setting a character set also sets its default collation.
 const VARIABLES: &[(On, &str, &str)] = &[
@@ -50,24 +54,51 @@ const VARIABLES: &[(On, &str, &str)] = &[
     (On::Both, "completion_type", "NO_CHAIN"),
     (On::MySql, "transaction_isolation", "REPEATABLE-READ"),
     (On::MariaDb, "tx_isolation", "REPEATABLE-READ"),
+    (On::MySql, "transaction_read_only", "0"),
+    (On::MariaDb, "tx_read_only", "0"),
+    // Rows are those of now, and not of a time in a table's history.
+    (On::MariaDb, "system_versioning_asof", DEFAULT),
     (On::Both, "foreign_key_checks", "1"),
     (On::Both, "unique_checks", "1"),
+    (On::MariaDb, "check_constraint_checks", "1"),
     // For rows and for whole tables, whose default is a year.
     (On::Both, "innodb_lock_wait_timeout", LOCK_WAIT_SECONDS),
     (On::Both, "lock_wait_timeout", LOCK_WAIT_SECONDS),
-    // A session must outlive a slow read from Kafka, and a rebuild's statements take long.
+    // A session, also with a transaction open, must outlive a slow read from Kafka, and a rebuild's statements take long.
     (On::Both, "wait_timeout", "28800"),
+    (On::MariaDb, "idle_transaction_timeout", "0"),
+    (On::MariaDb, "idle_readonly_transaction_timeout", "0"),
+    (On::MariaDb, "idle_write_transaction_timeout", "0"),
+    // A packet must outlive a slow network.
+    (On::Both, "net_read_timeout", "60"),
+    (On::Both, "net_write_timeout", "60"),
     (On::MySql, "max_execution_time", "0"),
     (On::MariaDb, "max_statement_time", "0"),
 ];
 
-/// The statement that sets them all.
-pub(in crate::warehouse) fn set() -> String {
+/// Sets them all.
+pub(in crate::warehouse) fn set(conn: &mut Conn) -> mysql::Result<()> {
+    conn.query_drop(set_statement())
+}
+
+fn set_statement() -> String {
     let assignment = |_, name: &str, value: &str| match value.parse::<u64>() {
         Ok(_) => format!("{name} = {value}"),
+        // The server's own value, of which no name exists.
+        Err(_) if value == DEFAULT => format!("{name} = {value}"),
         Err(_) => format!("{name} = '{value}'"),
     };
     format!("SET SESSION {}", list(&assignment))
+}
+
+/// The error if the server does not let them be set; its message names the variable.
+pub(in crate::warehouse) fn refused(refusal: &MySqlError) -> anyhow::Error {
+    Problem::new(format!(
+        "a session can't have lakectl's settings: MySQL's error {}: {}",
+        refusal.code, refusal.message
+    ))
+    .fix("see whether a proxy in between refuses it, and connect to the server itself")
+    .into()
 }
 
 /// Reads the variables back and compares them.
@@ -76,21 +107,32 @@ pub(in crate::warehouse) fn set() -> String {
 /// The inner error names a variable that differs from what was set.
 pub(in crate::warehouse) fn check(conn: &mut Conn) -> mysql::Result<Result<()>> {
     let asked = |number, name: &str, _: &str| format!("@@SESSION.{name} AS {}", column(number));
-    let row: Option<Row> = conn.query_first(format!("SELECT {}", list(&asked)))?;
-    let Some(row) = row else {
-        return Ok(Err(anyhow!("the server does not show the session's variables")));
-    };
-    for (number, (_, name, value)) in VARIABLES.iter().enumerate() {
-        if let Some(found) = text(&row, &column(number))
-            && !is_same(value, &found)
-        {
-            return Ok(Err(anyhow!(
+    let row: Option<Row> = conn.query_first(format!("SELECT {}, VERSION() AS version", list(&asked)))?;
+    Ok(row.map_or_else(
+        || Err(anyhow!("the server does not show the session's variables")),
+        |row| compare(&|name| text(&row, name)),
+    ))
+}
+
+fn compare(shown: &dyn Fn(&str) -> Option<String>) -> Result<()> {
+    let is_mariadb = shown("version").is_some_and(|version| version.contains("MariaDB"));
+    for (number, (on, name, value)) in VARIABLES.iter().enumerate() {
+        let found = match on {
+            On::MySql if is_mariadb => continue,
+            On::MariaDb if !is_mariadb => continue,
+            _ => shown(&column(number)),
+        };
+        if !found.as_ref().is_some_and(|found| is_same(value, found)) {
+            let found = found.unwrap_or_else(|| "not shown".to_owned());
+            return Problem::new(format!(
                 "the session's {name} is {found}, although lakectl has just set it to {value}: what was written or read \
-                 would not be what was meant; look for a proxy that answers SET by itself"
-            )));
+                 would not be what was meant"
+            ))
+            .fix("see whether a proxy in between answers SET by itself, and connect to the server itself")
+            .err();
         }
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 fn column(number: usize) -> String {
@@ -112,7 +154,7 @@ fn list(item: &dyn Fn(usize, &str, &str) -> String) -> String {
     list
 }
 
-/// None for a variable that only the other kind of server has.
+/// None if the server has left the column out.
 fn text(row: &Row, name: &str) -> Option<String> {
     let at = row
         .columns_ref()
@@ -150,10 +192,34 @@ mod tests {
 
     #[test]
     fn each_server_reads_its_own() {
-        let set = set();
+        let set = set_statement();
         assert!(set.starts_with("SET SESSION character_set_client = 'utf8mb4', "));
         assert!(set.contains(", autocommit = 1, "));
         assert!(set.contains(" /*M! , max_statement_time = 0 */"));
         assert!(set.contains(" /*!80000 , max_execution_time = 0 */"));
+    }
+
+    #[test]
+    fn a_variable_that_differs_or_is_left_out_is_named() {
+        let (at, (_, name, _)) = VARIABLES
+            .iter()
+            .enumerate()
+            .find(|(_, (on, ..))| matches!(on, On::MariaDb))
+            .unwrap();
+        let on = |version: &'static str, found: Option<&'static str>| {
+            move |asked: &str| match asked {
+                "version" => Some(version.to_owned()),
+                _ if asked == column(at) => found.map(str::to_owned),
+                _ => (0..VARIABLES.len())
+                    .find(|&number| asked == column(number))
+                    .map(|number| VARIABLES[number].2.to_owned()),
+            }
+        };
+        assert!(compare(&on("10.11.6-MariaDB", Some(VARIABLES[at].2))).is_ok());
+        assert!(compare(&on("9.7.0", None)).is_ok());
+        for found in [Some("else"), None] {
+            let told = compare(&on("10.11.6-MariaDB", found)).unwrap_err().to_string();
+            assert!(told.contains(&format!("the session's {name} is ")), "{told}");
+        }
     }
 }

@@ -1,23 +1,27 @@
-//! A statement that changes rows in a transaction of its own, and whose outcome is known when it returns.
+//! A change of rows in a transaction of its own, whose outcome is known when it returns.
 //!
-//! BEGIN, the statement and COMMIT are sent one by one: a statement whose answer never comes was not committed, however long
-//! the server continues it. Only an unanswered COMMIT has to be looked up.
+//! BEGIN, the change and COMMIT are sent one by one: a change whose answer never comes was not committed, however long the
+//! server continues it. Only an unanswered COMMIT has to be looked up. For that the transaction also writes a token, which only
+//! the holder of the table's lock does: if the token is there, the change is.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Value};
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::error_class::{Fault, fault_of, lock_advice};
-use super::locked_session::Link;
+use super::locked_session::{Link, unique_name};
+use crate::stop::Stop;
 
+/// The table of tokens.
+pub(in crate::warehouse) const TABLE: &str = "lakectl_last_change";
 /// The least time for looking up an unanswered COMMIT.
 pub(in crate::warehouse) const LOOK_UP: Duration = Duration::from_secs(30);
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Why a statement failed.
+/// Why a change failed.
 #[derive(Debug)]
 pub(in crate::warehouse) enum Trouble {
     /// It changed nothing.
@@ -45,55 +49,53 @@ impl fmt::Display for Unknown {
 
 impl std::error::Error for Unknown {}
 
+/// Statements that change rows, and say how many.
+pub(in crate::warehouse) type Change<'c> = dyn FnMut(&mut Conn) -> mysql::Result<u64> + 'c;
+
+/// A change by one statement.
+pub(in crate::warehouse) fn rows_of<'c>(
+    sql: &'c str,
+    values: &'c [Value],
+) -> impl FnMut(&mut Conn) -> mysql::Result<u64> + 'c {
+    move |conn| {
+        conn.exec_drop(sql, Params::Positional(values.to_vec()))?;
+        Ok(conn.affected_rows())
+    }
+}
+
+/// Rolls back after an error. Returns whether the session can go on. A lost one is asked nothing more, because each answer
+/// would be waited for in vain; the server rolls back when the session ends.
+pub(in crate::warehouse) fn roll_back(conn: &mut Conn, after: Fault) -> bool {
+    after != Fault::Lost && conn.query_drop("ROLLBACK").is_ok()
+}
+
 impl Link {
-    /// Runs the statement once. Returns how many rows it changed. If a COMMIT was not answered, `was_committed` looks, in a session
-    /// that has the lock again, whether it changed so many rows after all. After a lost session the link may have no session.
-    pub fn change_once(
-        &mut self,
-        sql: &str,
-        values: &[Value],
-        until: Instant,
-        was_committed: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
-    ) -> Result<u64, Trouble> {
-        let rows = match self.change_uncommitted(sql, values) {
-            Ok(rows) => rows,
-            Err(error) => {
-                // If this fails too, the server rolls back when the session ends.
-                let _ = self.conn.query_drop("ROLLBACK");
-                return Err(Trouble::NotDone(error));
-            }
-        };
-        match self.conn.query_drop("COMMIT") {
-            Ok(()) => Ok(rows),
-            Err(error) if fault_of(&error) == Fault::Lost => {
-                let until = until.max(Instant::now() + LOOK_UP);
-                let looked = self
-                    .reconnect(until)
-                    .and_then(|()| was_committed(&mut self.conn, rows));
-                match looked {
-                    Ok(true) => Ok(rows),
-                    Ok(false) => Err(Trouble::NotDone(error)),
-                    Err(why) => Err(Trouble::Unknown(Unknown { rows, why })),
+    /// Makes the change once. Returns how many rows it changed. After a lost session the link may have no session.
+    pub fn change_once(&mut self, until: Instant, change: &mut Change<'_>) -> Result<u64, Trouble> {
+        let token = unique_name(&self.table);
+        let error = match self.change_uncommitted(&token, change) {
+            Ok(rows) => match self.conn.query_drop("COMMIT") {
+                Ok(()) => return Ok(rows),
+                Err(error) if fault_of(&error) == Fault::Lost => {
+                    return match self.was_committed(&token, until.max(Instant::now() + LOOK_UP)) {
+                        Ok(true) => Ok(rows),
+                        Ok(false) => Err(Trouble::NotDone(error)),
+                        Err(why) => Err(Trouble::Unknown(Unknown { rows, why })),
+                    };
                 }
-            }
-            Err(error) => {
-                let _ = self.conn.query_drop("ROLLBACK");
-                Err(Trouble::NotDone(error))
-            }
-        }
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        roll_back(&mut self.conn, fault_of(&error));
+        Err(Trouble::NotDone(error))
     }
 
-    /// Runs the statement, and repeats it for up to `patience` after faults that pass.
-    pub fn change(
-        &mut self,
-        sql: &str,
-        values: &[Value],
-        patience: Duration,
-        was_committed: &mut dyn FnMut(&mut Conn, u64) -> Result<bool>,
-    ) -> Result<u64> {
+    /// Makes the change, and repeats it for up to `patience` after faults that pass. A signal ends the attempts.
+    pub fn change(&mut self, patience: Duration, stop: &Stop, change: &mut Change<'_>) -> Result<u64> {
         let until = Instant::now() + patience;
         loop {
-            let error = match self.change_once(sql, values, until, was_committed) {
+            let error = match self.change_once(until, change) {
                 Ok(rows) => return Ok(rows),
                 Err(Trouble::Unknown(unknown)) => return Err(unknown.into()),
                 Err(Trouble::NotDone(error)) => error,
@@ -103,6 +105,9 @@ impl Link {
                 let advice = lock_advice(&error);
                 return Err(anyhow!(error).context(format!("nothing was changed{advice}")));
             }
+            if stop.signal().is_some() {
+                return Err(anyhow!("stopped by a signal, and nothing was changed: {error}"));
+            }
             std::thread::sleep(PAUSE);
             if fault == Fault::Lost {
                 self.reconnect(until)?;
@@ -110,9 +115,29 @@ impl Link {
         }
     }
 
-    fn change_uncommitted(&mut self, sql: &str, values: &[Value]) -> mysql::Result<u64> {
+    fn change_uncommitted(&mut self, token: &str, change: &mut Change<'_>) -> mysql::Result<u64> {
         self.conn.query_drop("START TRANSACTION")?;
-        self.conn.exec_drop(sql, Params::Positional(values.to_vec()))?;
-        Ok(self.conn.affected_rows())
+        let rows = change(&mut self.conn)?;
+        self.conn.exec_drop(
+            format!(
+                "INSERT INTO {TABLE} (table_name, token) VALUES (?, ?) ON DUPLICATE KEY UPDATE token = VALUES(token), \
+                 changed_at = CURRENT_TIMESTAMP(3)"
+            ),
+            (&self.table, token),
+        )?;
+        Ok(rows)
+    }
+
+    /// Looks up an unanswered COMMIT in a new session, once the lost one has ended.
+    fn was_committed(&mut self, token: &str, until: Instant) -> Result<bool> {
+        self.reconnect(until)?;
+        let found: Option<u8> = self
+            .conn
+            .exec_first(
+                format!("SELECT 1 FROM {TABLE} WHERE table_name = ? AND token = ?"),
+                (&self.table, token),
+            )
+            .with_context(|| format!("reading {TABLE}"))?;
+        Ok(found.is_some())
     }
 }

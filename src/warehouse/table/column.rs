@@ -1,5 +1,7 @@
 //! The columns of a target table, as information_schema describes them.
 
+use crate::config::TimeUnit;
+
 /// A column's type and limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::warehouse) enum ColumnType {
@@ -64,6 +66,8 @@ pub(in crate::warehouse) struct Column {
     /// Filled by MySQL with the next number, unless the record fills it.
     pub auto_increment: bool,
     pub collation: Option<String>,
+    /// The unit of numbers that fill it, if it holds times.
+    pub time_unit: TimeUnit,
 }
 
 impl Column {

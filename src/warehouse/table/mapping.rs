@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::collections::HashMap;
 
 use super::target::TargetTable;
-use crate::config::{KeyFormat, Topic, did_you_mean};
+use crate::config::{TimeUnit, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::problem::Problem;
 use crate::warehouse::server::identifier::quote;
@@ -36,6 +36,17 @@ pub(in crate::warehouse) struct KeyPlan {
     pub window_end: Option<usize>,
 }
 
+impl KeyPlan {
+    /// Lets numbers that fill the table's times be in `unit`; a window's bounds are always milliseconds.
+    pub fn set_time_unit(&self, table: &mut TargetTable, unit: TimeUnit) {
+        for (at, column) in table.columns.iter_mut().enumerate() {
+            if self.window_start != Some(at) && self.window_end != Some(at) {
+                column.time_unit = unit;
+            }
+        }
+    }
+}
+
 impl FieldNames {
     /// # Errors
     /// `warehouse.columns` names a column that the table lacks: exit code 2.
@@ -50,11 +61,12 @@ impl FieldNames {
         for (field, column) in &topic.columns {
             let Some(&at) = columns.get(&column.to_lowercase()) else {
                 let known = table.columns.iter().map(|column| column.name.as_str());
-                let hint = did_you_mean(column, known);
-                return Err(usage(format!(
-                    "warehouse.columns: table `{}` has no column `{column}`{hint}",
+                return Problem::usage(format!(
+                    "warehouse.columns: table `{}` has no column `{column}`",
                     table.name
-                )));
+                ))
+                .fix_if_known(did_you_mean(column, known))
+                .err();
             };
             renamed.push((field.to_lowercase(), column.to_lowercase(), at));
         }
@@ -77,7 +89,7 @@ impl FieldNames {
 /// They don't fill the primary key: exit code 2.
 pub(in crate::warehouse) fn plan(topic: &Topic, table: &TargetTable) -> Result<(FieldNames, KeyPlan)> {
     let names = FieldNames::new(topic, table)?;
-    if topic.key.format == KeyFormat::None {
+    if topic.key.is_always_null() {
         return Err(usage("key.format is none, but the rows of a table need a key"));
     }
     let (window_start, window_end) = match topic.key.window {
@@ -221,7 +233,7 @@ fn key_columns(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Kind, Window};
+    use crate::config::{KeyFormat, Kind, Window};
     use crate::warehouse::table::column::{Column, ColumnType};
 
     fn table(columns: &[&str], key: &[usize]) -> TargetTable {
@@ -234,6 +246,7 @@ mod tests {
             generated: false,
             auto_increment: false,
             collation: None,
+            time_unit: TimeUnit::Ms,
         });
         TargetTable {
             name: "t".to_owned(),

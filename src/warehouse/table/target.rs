@@ -5,7 +5,7 @@ use mysql::prelude::{FromValue, Queryable};
 use mysql::{Conn, Row};
 
 use super::column::{Column, ColumnType, TypeFacts};
-use crate::config::MYSQL_NAME_MAX;
+use crate::config::{MYSQL_NAME_MAX, TimeUnit};
 use crate::exit::usage;
 use crate::problem::Problem;
 use crate::warehouse::server::connect::{Flavor, Server};
@@ -154,6 +154,17 @@ pub(in crate::warehouse) fn find(conn: &mut Conn, name: &str) -> Result<String> 
             .fix("set warehouse.table")
             .err();
         }
+        if let Some((before, _)) = name.split_once('.') {
+            return Problem::usage(format!(
+                "there is no table `{name}` in the database of warehouse.url; this is the name of one table, and can't name \
+                 another database"
+            ))
+            .fix(format!(
+                "set warehouse.table to a table of that database; if `{before}` is a database, warehouse.url of another \
+                 configuration can name it"
+            ))
+            .err();
+        }
         return Problem::usage(format!("there is no table `{name}`"))
             .fix(
                 "lakectl's own tables come with `lakectl init-db`, others you CREATE with a primary key of the record \
@@ -234,6 +245,7 @@ pub(in crate::warehouse) fn read_columns(
                 generated,
                 auto_increment: extra.contains("AUTO_INCREMENT"),
                 collation: text("collation_name"),
+                time_unit: TimeUnit::default(),
                 name,
             })
         })

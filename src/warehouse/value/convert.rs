@@ -10,9 +10,11 @@ use std::borrow::Cow;
 
 use super::canonical::canonical;
 use super::cell::{Cell, FIXED_ON_WIRE, bytes_on_wire};
-use super::decimal::Decimal;
 use super::refusal::RefusalKind;
 use super::{exact, json_limits, time};
+use crate::types::decimal::Decimal;
+use crate::types::plausible::PlausibleDays;
+use crate::types::time::{self as written, WrittenTime};
 use crate::warehouse::table::column::{Column, ColumnType};
 
 /// One field of a record.
@@ -170,12 +172,15 @@ fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
         ColumnType::Enum(members) => member(input, members),
         ColumnType::Date => date(column, input).map(Cell::Time),
         ColumnType::Time { places } => clock(column, input, *places).map(Cell::Time),
-        ColumnType::DateTime { places } => moment(column, date_time(input)?, *places).map(Cell::Time),
-        ColumnType::Timestamp { places, long } => {
-            let time = date_time(input)?;
-            check_timestamp(time, *long)?;
-            moment(column, time, *places).map(Cell::Time)
-        }
+        ColumnType::DateTime { places } => date_time(column, input)
+            .and_then(|time| moment(column, time, *places))
+            .map(Cell::Time)
+            .map_err(|reason| with_likely_unit(reason, column, input)),
+        ColumnType::Timestamp { places, long } => date_time(column, input)
+            .and_then(|time| check_timestamp(time, *long).map(|()| time))
+            .and_then(|time| moment(column, time, *places))
+            .map(Cell::Time)
+            .map_err(|reason| with_likely_unit(reason, column, input)),
         ColumnType::Uuid | ColumnType::Inet4 | ColumnType::Inet6 => spelled(column, input),
         ColumnType::Other => input.as_text().map(text_cell),
     }
@@ -319,20 +324,27 @@ fn spelled<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
     }
 }
 
-/// Text that looks like epoch milliseconds is read as them, because delimited keys carry numbers as text.
-fn date_time(input: &Input<'_>) -> Result<NaiveDateTime, String> {
+/// Delimited keys carry numbers as text.
+fn date_time(column: &Column, input: &Input<'_>) -> Result<NaiveDateTime, String> {
     match input {
-        Input::Number(_) => time::from_epoch_ms(&input.as_number()?),
+        Input::Number(number) => written::of_number(number, column.time_unit),
         Input::Text(_) | Input::Bytes(_) => {
-            let text = input.as_text()?;
-            let digits = text.strip_prefix('-').unwrap_or(&text);
-            if digits.len() >= 11 && digits.bytes().all(|b| b.is_ascii_digit()) {
-                time::from_epoch_ms(&input.as_number()?)
-            } else {
-                time::parse_iso(&text)
-            }
+            written::of_text(&input.as_text()?, column.time_unit).map(WrittenTime::in_utc)
         }
         _ => Err("not a date or time".to_owned()),
+    }
+}
+
+/// The reason why a time is refused, with the unit in which its number would be one of this century.
+fn with_likely_unit(reason: String, column: &Column, input: &Input<'_>) -> String {
+    let number = input.number_text().and_then(|text| text.parse().ok());
+    match number.and_then(|number| PlausibleDays::now().likely_unit(number, column.time_unit)) {
+        Some((unit, _)) => format!(
+            "{reason}; it looks like {}: timestamp_unit = \"{}\"",
+            unit.word(),
+            unit.name()
+        ),
+        None => reason,
     }
 }
 
@@ -340,7 +352,7 @@ fn date(column: &Column, input: &Input<'_>) -> Result<Value, String> {
     if let Input::Number(_) = input {
         return time::date_value(time::from_epoch_days(&input.as_number()?)?);
     }
-    let time = date_time(input)?;
+    let time = date_time(column, input)?;
     if column.in_key && time.time() != NaiveTime::MIN {
         // Otherwise two keys would become one row.
         return Err("a primary-key column without a time of day can't hold this time".to_owned());
@@ -351,7 +363,7 @@ fn date(column: &Column, input: &Input<'_>) -> Result<Value, String> {
 fn clock(column: &Column, input: &Input<'_>, places: u32) -> Result<Value, String> {
     let time = match input {
         Input::Number(_) => time::from_ms_of_day(&input.as_number()?)?,
-        _ => time::parse_clock(&input.as_text()?).ok_or("not a time of day")?,
+        _ => written::parse_clock(&input.as_text()?).ok_or("not a time of day")?,
     };
     moment(column, DateTime::UNIX_EPOCH.date_naive().and_time(time), places).map(|value| match value {
         Value::Date(_, _, _, hour, minute, second, micros) => {

@@ -1,7 +1,7 @@
 //! Whether a column gives a number back with the value that the record has, or rounds it.
 
 use super::convert::Input;
-use super::decimal::Decimal;
+use crate::types::decimal::Decimal;
 use crate::warehouse::table::column::{Column, ColumnType};
 
 /// Any number of so many digits survives a DOUBLE, and a FLOAT.
@@ -117,6 +117,7 @@ mod tests {
             generated: false,
             auto_increment: false,
             collation: None,
+            time_unit: crate::config::TimeUnit::Ms,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Why a record can't become a row. It is put into words only when it is stored or shown.
 
+use crate::decode::Reason;
 use crate::warehouse::table::target::TargetTable;
 
 /// What is refused, and why.
@@ -13,9 +14,9 @@ pub(in crate::warehouse) struct Refusal {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::warehouse) enum RefusalKind {
     /// The key can't be read, or is not what the primary key needs.
-    Key(String),
+    Key(Reason),
     /// The value can't be read, or has no fields.
-    Value(String),
+    Value(Reason),
     /// The row is larger than the server takes in one packet.
     TooLarge { packet_max: usize },
     /// The column must be filled, and the record does not fill it.
@@ -34,19 +35,18 @@ impl From<RefusalKind> for Refusal {
 }
 
 impl RefusalKind {
-    pub fn key(reason: impl std::fmt::Display) -> RefusalKind {
-        RefusalKind::Key(format!("key: {reason}"))
+    pub fn key(reason: impl Into<Reason>) -> RefusalKind {
+        RefusalKind::Key(reason.into().of_the("key"))
     }
 
-    pub fn value(reason: impl std::fmt::Display) -> RefusalKind {
-        RefusalKind::Value(format!("value: {reason}"))
+    pub fn value(reason: impl Into<Reason>) -> RefusalKind {
+        RefusalKind::Value(reason.into().of_the("value"))
     }
 
     pub fn in_words(&self) -> String {
         match self {
-            RefusalKind::Key(reason) | RefusalKind::Value(reason) | RefusalKind::Unfit(reason) => {
-                reason.clone()
-            }
+            RefusalKind::Key(reason) | RefusalKind::Value(reason) => reason.to_string(),
+            RefusalKind::Unfit(reason) => reason.clone(),
             RefusalKind::TooLarge { packet_max } => {
                 format!("larger than the server's max_allowed_packet, {packet_max} bytes")
             }
@@ -57,6 +57,16 @@ impl RefusalKind {
 }
 
 impl Refusal {
+    /// The same for all records with this fault.
+    pub fn without_place(self) -> Refusal {
+        let kind = match self.kind {
+            RefusalKind::Key(reason) => RefusalKind::Key(reason.without_place()),
+            RefusalKind::Value(reason) => RefusalKind::Value(reason.without_place()),
+            other => other,
+        };
+        Refusal { kind, ..self }
+    }
+
     pub fn of_column(column: usize, kind: RefusalKind) -> Refusal {
         Refusal {
             column: Some(column),

@@ -1,11 +1,12 @@
 //! A data file against its entry in the manifest: its size, its checksum, and the offsets that its lines name.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::Look;
 use crate::config::{Compression, Kind};
 use crate::lake::ledger::FileEntry;
 use crate::lake::line::decode::Lines;
+use crate::problem::Problem;
 
 impl Look<'_> {
     pub(super) fn lines(&mut self, path: &str, entry: &FileEntry) -> Result<()> {
@@ -21,10 +22,11 @@ impl Look<'_> {
             };
             let in_range = partition == entry.partition && (entry.first..=entry.last).contains(&offset);
             if !in_range || last.is_some_and(|last| offset <= last) {
-                bail!(
-                    "line {number} holds Kafka partition {partition} offset {offset}, which does not belong \
-                     there; rebuild the day with lake --rebuild, or restore it"
-                );
+                return Problem::new(format!(
+                    "line {number} holds Kafka partition {partition} offset {offset}, which does not belong there"
+                ))
+                .fix("rebuild the day with lake --rebuild, or restore it")
+                .err();
             }
             last = Some(offset);
             let first_time =
@@ -37,10 +39,12 @@ impl Look<'_> {
         }
         let checksum = lines.checksum()?;
         if checksum != entry.checksum {
-            bail!(
-                "its checksum is {checksum}, and was {} when it was written; restore it",
+            return Problem::new(format!(
+                "its checksum is {checksum}, and was {} when it was written",
                 entry.checksum
-            );
+            ))
+            .fix("restore it")
+            .err();
         }
         if number != entry.records {
             bail!(
@@ -54,15 +58,17 @@ impl Look<'_> {
     /// Opens the file, if it is as long as when it was written.
     fn opened(&self, path: &str, entry: &FileEntry) -> Result<std::fs::File> {
         let root = &self.lake.root;
-        let file = root
-            .read(path)?
-            .context("it is gone; restore it, or rebuild its day with lake --rebuild")?;
+        let file = root.read(path)?.ok_or_else(|| {
+            Problem::new("it is gone").fix("restore it, or rebuild its day with lake --rebuild")
+        })?;
         let bytes = file.metadata()?.len();
         if bytes != entry.bytes {
-            bail!(
-                "it has {bytes} bytes, and had {} when it was written; restore it",
+            return Problem::new(format!(
+                "it has {bytes} bytes, and had {} when it was written",
                 entry.bytes
-            );
+            ))
+            .fix("restore it")
+            .err();
         }
         Ok(file)
     }

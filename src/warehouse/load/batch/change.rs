@@ -19,6 +19,9 @@ pub(in crate::warehouse) struct PendingChange {
     pub offset: i64,
     /// The latest timestamp that the key has had in this Kafka partition.
     pub latest_ms: i64,
+    /// Whether the row may hold what records of another Kafka partition have filled: the columns of those that this change lacks
+    /// get their defaults.
+    pub resets: bool,
     pub write: Write,
     /// The sort key, then the record's key, then its value: one piece of memory.
     raw: Vec<u8>,
@@ -50,6 +53,7 @@ impl PendingChange {
             partition: 0,
             offset: 0,
             latest_ms: 0,
+            resets: false,
             write,
             raw: Vec::with_capacity(room(raw_length(sort_key, record))),
             sort_key_length: sort_key.len(),
@@ -159,6 +163,7 @@ impl PendingChange {
             partition: 0,
             offset: 0,
             latest_ms: 0,
+            resets: false,
             write: Write::Delete { key, purged: false },
             raw: Vec::new(),
             sort_key_length: 0,

@@ -4,7 +4,7 @@ pub(in crate::warehouse) mod change;
 pub(super) mod recent_keys;
 
 use mysql::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::rejects::Reject;
 use crate::memory::key_hash::{Places, Seed};
@@ -46,8 +46,13 @@ pub(in crate::warehouse) struct Batch {
     pub kept: BTreeMap<Box<[u8]>, Vec<Value>>,
     /// Keys of earlier batches, if keys can move between the Kafka partitions of a run.
     written: Option<RecentKeys>,
+    /// Columns that records of earlier batches have filled. None: the row of a key that moves keeps its values.
+    filled_before: Option<BTreeSet<usize>>,
     bytes: usize,
 }
+
+/// For keys whose newest change the server refused: where an earlier one that it accepted has put them, if any.
+pub(in crate::warehouse) type Instead = BTreeMap<u128, Option<Home>>;
 
 /// Reads the values of an update again from its record.
 pub(super) type Reread<'a> = &'a mut dyn FnMut(&Record<'_>) -> Vec<Value>;
@@ -64,6 +69,11 @@ impl Batch {
     /// Forgets the keys of earlier batches: from now on a later batch always has the later change.
     pub(super) fn forget_written(&mut self) {
         self.written = None;
+    }
+
+    /// From now on, a key that moves to another Kafka partition leaves behind what records have filled before.
+    pub(super) fn reset_moved_rows(&mut self) {
+        self.filled_before.get_or_insert_default();
     }
 
     /// Keeps what [`Batch::refold`] needs: only after this batch was put does a rebuild learn what earlier batches had.
@@ -86,18 +96,65 @@ impl Batch {
     }
 
     /// Remembers keys that an earlier run has written, the oldest first.
-    pub(super) fn recall(&mut self, seed: Seed, homes: impl ExactSizeIterator<Item = Home>) {
+    pub(super) fn recall(&mut self, seed: Seed, homes: impl Iterator<Item = Home>) {
         self.seed = seed;
         self.written.get_or_insert_default().add(homes);
     }
 
-    /// The Kafka partition and latest timestamp of each key in this batch.
-    pub(super) fn homes(&self) -> impl ExactSizeIterator<Item = Home> {
-        self.changes.iter().map(|change| Home {
+    /// Remembers columns that records of an earlier run have filled.
+    pub(super) fn recall_filled(&mut self, columns: impl Iterator<Item = usize>) {
+        self.filled_before.get_or_insert_default().extend(columns);
+    }
+
+    /// Remembers the keys of a batch that was written.
+    pub(super) fn remember(&mut self, written: &Batch, instead: &Instead) {
+        if let Some(keys) = &mut self.written {
+            keys.add(written.homes(instead));
+        }
+    }
+
+    /// Whether keys of earlier batches are remembered.
+    pub(super) fn remembers_keys(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// Which keys of earlier batches are not remembered: those whose hash begins with fewer zeros.
+    pub(super) fn zeros(&self) -> u32 {
+        self.written.as_ref().map_or(0, RecentKeys::zeros)
+    }
+
+    /// Where each key of this batch lives once it is written.
+    pub(super) fn homes(&self, instead: &Instead) -> impl Iterator<Item = Home> {
+        self.changes.iter().filter_map(|change| {
+            let home = self.home(change);
+            instead.get(&home.key).copied().unwrap_or(Some(home))
+        })
+    }
+
+    /// Where a change puts its key.
+    pub(super) fn home(&self, change: &PendingChange) -> Home {
+        Home {
             key: self.seed.long_hash(change.sort_key()),
             partition: change.partition,
             latest_ms: change.latest_ms,
-        })
+        }
+    }
+
+    /// Columns that this batch's records are the first to fill.
+    pub(super) fn newly_filled(&self) -> BTreeSet<usize> {
+        let before = self.filled_before.as_ref();
+        let columns = self.shapes.iter().flatten().copied();
+        columns
+            .filter(|at| before.is_some_and(|before| !before.contains(at)))
+            .collect()
+    }
+
+    /// Columns that records have filled, but none of this set: those to reset in the row of a key that has moved.
+    pub(super) fn columns_to_reset(&self, shape: usize) -> Vec<usize> {
+        let filled = self.filled_before.iter().flatten().copied();
+        let all: BTreeSet<usize> = filled.chain(self.newly_filled()).collect();
+        let is_left = |at: &usize| !self.shapes[shape].contains(at);
+        all.into_iter().filter(is_left).collect()
     }
 
     pub fn seed(&self) -> Seed {
@@ -111,17 +168,24 @@ impl Batch {
         }
     }
 
-    /// Returns what is to be written, in order, and begins another batch.
+    /// Returns what is to be written, in order, and begins another batch. Where the server may refuse changes, what it has
+    /// accepted is remembered only by [`Batch::remember`].
     pub fn hand_over(&mut self) -> Batch {
+        let newly_filled = self.newly_filled();
         let next = Batch {
             keeps_versions: self.keeps_versions,
             seed: self.seed,
             written: self.written.take(),
+            filled_before: self.filled_before.clone(),
             ..Batch::default()
         };
         let mut given = std::mem::replace(self, next);
-        if let Some(written) = &mut self.written {
-            written.add(given.homes());
+        if let Some(filled) = &mut self.filled_before {
+            filled.extend(newly_filled);
+        }
+        // Where the server may refuse changes, it is not known yet which ones count.
+        if !self.keeps_versions {
+            self.remember(&given, &Instead::new());
         }
         given.put_in_order();
         given
@@ -196,8 +260,8 @@ impl Batch {
     }
 
     /// Puts a record's change. The later record of a key wins: by offset, or by [`Rank`] if its Kafka partition changed.
-    /// Fields that it lacks keep what an earlier update gave them, as they would in the table: where batches end must make no
-    /// difference.
+    /// Fields that it lacks keep what an earlier update of the same Kafka partition gave them, as they would in the table: where
+    /// batches end must make no difference.
     pub(super) fn put(
         &mut self,
         key: &[u8],
@@ -209,13 +273,7 @@ impl Batch {
         let hash = long_hash as u32;
         let is_it = |at| self.changes[at as usize].sort_key() == key;
         let Some(at) = self.index.find(hash, is_it) else {
-            let latest_ms = match &mut self.written {
-                Some(written) => written.latest_after(long_hash, record),
-                None => Some(record.timestamp_ms),
-            };
-            if let Some(latest_ms) = latest_ms {
-                let mut pending = PendingChange::new(key, record, write);
-                pending.latest_ms = latest_ms;
+            if let Some(pending) = self.after_written(key, long_hash, record, write) {
                 self.insert(hash, pending);
             }
             return;
@@ -224,30 +282,53 @@ impl Batch {
         if self.keeps_histories {
             self.keep_history(key, at, record, &write);
         }
+        if self.keeps_versions {
+            self.keep_version(at, long_hash, record, write.clone());
+        }
         let old = &mut self.changes[at];
+        let has_moved = old.partition != record.partition;
         let mut latest_ms = record.timestamp_ms;
-        if old.partition == record.partition {
-            latest_ms = latest_ms.max(old.latest_ms);
-        } else {
+        if has_moved {
             if let Some(written) = &mut self.written {
                 written.note_moved();
             }
             if old.rank() > Rank::of(latest_ms, record.partition) {
+                // In a rebuild the row may stand from a load before the key moved.
+                old.resets |= self.written.is_none() && self.filled_before.is_some();
                 return;
             }
+        } else {
+            latest_ms = latest_ms.max(old.latest_ms);
         }
+        let leaves_fields = has_moved && self.filled_before.is_some();
+        let resets = old.resets || leaves_fields;
         self.bytes -= old.size();
-        if !self.keeps_versions && old.is_like(&write) {
+        if old.is_like(&write) {
             old.replace(record, write);
         } else {
             let old = std::mem::replace(old, PendingChange::new(key, record, write));
-            if self.keeps_versions {
-                self.keep_versions(&old, at);
-            }
-            self.keep_what_counts(old, at, reread);
+            self.keep_what_counts(old, at, leaves_fields, reread);
         }
-        self.changes[at].latest_ms = latest_ms;
-        self.bytes += self.changes[at].size();
+        let new = &mut self.changes[at];
+        (new.latest_ms, new.resets) = (latest_ms, resets);
+        self.bytes += new.size();
+    }
+
+    /// A record's change as it is after earlier batches. None if it is outdated.
+    fn after_written(
+        &mut self,
+        key: &[u8],
+        long_hash: u128,
+        record: &Record<'_>,
+        write: Write,
+    ) -> Option<PendingChange> {
+        let mut pending = PendingChange::new(key, record, write);
+        if let Some(written) = &mut self.written {
+            let placement = written.placement(long_hash, record)?;
+            pending.latest_ms = placement.latest_ms;
+            pending.resets = placement.has_moved && self.filled_before.is_some();
+        }
+        Some(pending)
     }
 
     fn insert(&mut self, hash: u32, pending: PendingChange) {
@@ -270,26 +351,34 @@ impl Batch {
             return;
         }
         let history = self.histories.entry(key.into()).or_default();
-        self.bytes += keep(history, old, PendingChange::new(key, record, write.clone()));
+        if history.is_empty() {
+            self.bytes += old.size() + key.len();
+            history.push(old.clone());
+        }
+        let new = PendingChange::new(key, record, write.clone());
+        self.bytes += new.size();
+        history.push(new);
     }
 
     pub(super) fn has_history(&self, key: &[u8]) -> bool {
         self.histories.contains_key(key)
     }
 
-    /// Folds the histories of these keys again, each after the Kafka partition and latest time that earlier batches had for it.
+    /// Folds these changes' keys again, each after the Kafka partition and latest time that earlier batches had for it.
     pub(super) fn refold<'k>(
         &self,
-        before: impl Iterator<Item = (&'k [u8], i32, i64)>,
+        before: impl Iterator<Item = (&'k PendingChange, i32, i64)>,
         reread: Reread<'_>,
     ) -> Batch {
         let mut again = Batch {
             shapes: self.shapes.clone(),
             shape_of: self.shape_of.clone(),
             keeps_versions: self.keeps_versions,
+            filled_before: self.filled_before.clone(),
             ..Batch::default()
         };
-        for (key, partition, latest_ms) in before {
+        for (change, partition, latest_ms) in before {
+            let key = change.sort_key();
             let hash = again.hash(key);
             let home = Home {
                 key: hash,
@@ -298,8 +387,12 @@ impl Batch {
             };
             // Remembers this key alone.
             again.written = None;
-            again.recall(again.seed, [home].into_iter());
-            for change in self.histories.get(key).into_iter().flatten() {
+            again.recall(again.seed, [home].into_iter().filter(|home| home.partition >= 0));
+            let history = self
+                .histories
+                .get(key)
+                .map_or(std::slice::from_ref(change), Vec::as_slice);
+            for change in history {
                 again.put(key, hash, &change.record(), change.write.clone(), &mut *reread);
             }
         }
@@ -307,15 +400,36 @@ impl Batch {
         again
     }
 
-    /// Adds the change at `at` to its key's versions. The first time, `old`, which it replaces, is still as its record has it
-    /// and is added before it.
-    fn keep_versions(&mut self, old: &PendingChange, at: usize) {
-        let versions = self.versions.entry(old.sort_key().into()).or_default();
-        self.bytes += keep(versions, old, self.changes[at].clone());
+    /// Adds a change, as if it had come alone, to those of its key, of which the one at `at` is the newest so far. They are in the
+    /// order that they count in: an outdated change of another Kafka partition is before those that outdate it.
+    fn keep_version(&mut self, at: usize, long_hash: u128, record: &Record<'_>, write: Write) {
+        // The first time it is still as its record has it.
+        let newest = &self.changes[at];
+        let key = newest.sort_key();
+        if !self.versions.contains_key(key) {
+            self.bytes += newest.size() + key.len();
+            self.versions.insert(key.into(), vec![newest.clone()]);
+        }
+        let versions = self.versions.get(key).into_iter().flatten();
+        let in_same = versions.filter(|other| other.partition == record.partition);
+        let latest_ms = in_same.map(|other| other.latest_ms).max();
+        let ranked = Record {
+            timestamp_ms: record.timestamp_ms.max(latest_ms.unwrap_or(i64::MIN)),
+            headers: Vec::new(),
+            ..*record
+        };
+        let key: Box<[u8]> = key.into();
+        let version = self.after_written(&key, long_hash, &ranked, write);
+        if let (Some(version), Some(versions)) = (version, self.versions.get_mut(&key)) {
+            self.bytes += version.size();
+            let place = versions.partition_point(|other| other.rank() <= version.rank());
+            versions.insert(place, version);
+        }
     }
 
-    /// Keeps what still counts of `old` beside the later change at `at`, which has replaced it.
-    fn keep_what_counts(&mut self, old: PendingChange, at: usize, reread: Reread<'_>) {
+    /// Keeps what still counts of `old` beside the later change at `at`, which has replaced it: its fields too, unless they
+    /// are left behind in another Kafka partition.
+    fn keep_what_counts(&mut self, old: PendingChange, at: usize, leaves_fields: bool, reread: Reread<'_>) {
         let new = &self.changes[at];
         match (&old.write, &new.write) {
             (_, Write::Delete { .. }) => {
@@ -327,7 +441,9 @@ impl Batch {
                 self.bytes += old.size() + old.sort_key().len();
                 self.reborn.insert(old.sort_key().into(), old);
             }
-            (Write::Upsert { shape: before, .. }, Write::Upsert { shape, .. }) if before != shape => {
+            (Write::Upsert { shape: before, .. }, Write::Upsert { shape, .. })
+                if before != shape && !leaves_fields =>
+            {
                 let mut columns = self.shapes[*shape].clone();
                 let mut values = values_of(new, reread);
                 for (column, value) in self.shapes[*before].iter().zip(values_of(&old, reread)) {
@@ -355,17 +471,6 @@ impl Batch {
             self.kept.insert(sort_key(&key), key);
         }
     }
-}
-
-/// Adds a change to those of its key, after `before` if there are none yet. Returns the memory that this takes, in bytes.
-fn keep(changes: &mut Vec<PendingChange>, before: &PendingChange, change: PendingChange) -> usize {
-    let mut bytes = change.size();
-    if changes.is_empty() {
-        bytes += before.size() + before.sort_key().len();
-        changes.push(before.clone());
-    }
-    changes.push(change);
-    bytes
 }
 
 fn values_of(pending: &PendingChange, reread: Reread<'_>) -> Vec<Value> {

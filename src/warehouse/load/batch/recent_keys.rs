@@ -21,11 +21,20 @@ pub(in crate::warehouse) struct RecentKeys {
 }
 
 /// The Kafka partition that a key lives in, and its latest timestamp there. The hash is so long that no two keys share one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::warehouse) struct Home {
     pub key: u128,
     pub partition: i32,
     pub latest_ms: i64,
+}
+
+/// What a record that is not outdated is among those of its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Placement {
+    /// The key's latest timestamp in the record's Kafka partition.
+    pub latest_ms: i64,
+    /// Whether the key lived in another Kafka partition before.
+    pub has_moved: bool,
 }
 
 impl Default for RecentKeys {
@@ -46,9 +55,10 @@ impl RecentKeys {
     }
 
     /// Adds the keys of a batch.
-    pub fn add(&mut self, batch: impl ExactSizeIterator<Item = Home>) {
+    pub fn add(&mut self, batch: impl Iterator<Item = Home>) {
         let room = self.keys_max.saturating_sub(self.keys.len());
-        self.keys.reserve(batch.len().min(room), |home| short(home.key));
+        let coming = batch.size_hint().1.unwrap_or(0);
+        self.keys.reserve(coming.min(room), |home| short(home.key));
         for home in batch {
             let same = |other: &Home| other.key == home.key;
             if home.key.leading_zeros() < self.zeros {
@@ -69,20 +79,35 @@ impl RecentKeys {
         }
     }
 
-    /// The key's latest timestamp in its Kafka partition after this record. None if the key lives in another one and the record
-    /// is outdated.
-    pub(super) fn latest_after(&mut self, key: u128, record: &Record<'_>) -> Option<i64> {
+    /// How a record stands to those of its key before. None if the key lives in another Kafka partition and the record is
+    /// outdated.
+    pub(super) fn placement(&mut self, key: u128, record: &Record<'_>) -> Option<Placement> {
         let same = |home: &Home| home.key == key;
+        let new = Placement {
+            latest_ms: record.timestamp_ms,
+            has_moved: false,
+        };
         let Some(home) = self.keys.find(short(key), same) else {
-            return Some(record.timestamp_ms);
+            return Some(new);
         };
         if home.partition == record.partition {
-            return Some(record.timestamp_ms.max(home.latest_ms));
+            return Some(Placement {
+                latest_ms: record.timestamp_ms.max(home.latest_ms),
+                ..new
+            });
         }
         self.moved = true;
         let is_outdated =
             Rank::of(home.latest_ms, home.partition) > Rank::of(record.timestamp_ms, record.partition);
-        (!is_outdated).then_some(record.timestamp_ms)
+        (!is_outdated).then_some(Placement {
+            has_moved: true,
+            ..new
+        })
+    }
+
+    /// Zeros that the hash of a key must begin with to be remembered.
+    pub fn zeros(&self) -> u32 {
+        self.zeros
     }
 
     /// Whether keys have moved between Kafka partitions and not all were remembered: for some, an older record may have
@@ -124,7 +149,7 @@ mod tests {
             value: None,
             headers: Vec::new(),
         };
-        written.latest_after(key, &record).is_none()
+        written.placement(key, &record).is_none()
     }
 
     #[test]

@@ -99,7 +99,7 @@ proptest! {
 
 fn land(batch: &mut Batch, table: &mut BTreeMap<u8, (i32, i64)>, noted: &mut Vec<Home>) {
     let given = batch.hand_over();
-    noted.extend(given.homes());
+    noted.extend(given.homes(&Instead::new()));
     table.extend(
         given
             .in_order()

@@ -1,6 +1,6 @@
 //! When the batch is written, and which progress is recorded with it.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::TableSink;
 use super::loader::Parcel;
@@ -24,6 +24,10 @@ impl TableSink {
         if self.check_fit().is_err() {
             // Not an error yet: keys of later Kafka partitions may fit.
             return Ok(());
+        }
+        if self.table.may_refuse && self.batch.remembers_keys() {
+            // The next turn's records are compared with what the server has accepted.
+            return self.flush();
         }
         let batch = self.batch.hand_over();
         self.wait_for_loader()?;
@@ -94,7 +98,11 @@ impl TableSink {
         for range in &self.state.ranges {
             after.next.entry(range.partition).or_insert(range.start);
         }
-        after.next.extend(&self.state.taken);
+        let taken = self.state.taken.iter();
+        after
+            .next
+            .extend(taken.map(|(&partition, last)| (partition, last.next())));
+        after.last.extend(&self.state.taken);
         after
     }
 
@@ -103,6 +111,7 @@ impl TableSink {
         let mut progress = self.progress.clone();
         if generation != progress.generation {
             progress.next.clear();
+            progress.last.clear();
             progress.topic_id = None;
             // The new topic has a first drain of its own, in which keys may have moved.
             progress.complete_ms = None;
@@ -142,7 +151,11 @@ impl TableSink {
     /// Commits the batch with the progress `after`; this also ends a rebuild.
     fn load(&mut self, batch: Batch, after: Progress) -> Result<()> {
         let parcel = self.parcel(batch, after);
-        self.counts.landed += self.loader.here()?.load(&parcel, self.rebuild.as_mut())?;
+        let written = self.loader.here()?.load(&parcel, self.rebuild.as_mut())?;
+        if self.table.may_refuse {
+            self.batch.remember(&parcel.batch, &written.instead);
+        }
+        self.counts.landed += written.landed;
         self.counts.landed += std::mem::take(&mut self.counts.spilled);
         self.progress = parcel.after;
         self.rebuild = None;
@@ -157,6 +170,7 @@ impl TableSink {
         after
             .next
             .extend(partitions.map(|partition| (partition.partition, partition.next)));
+        after.last.clone_from(&drained.last);
         if drained.complete {
             after.complete_ms = Some(drained.planned_ms);
         }
@@ -170,11 +184,13 @@ impl TableSink {
         self.wait_for_loader()?;
         self.check_fit()?;
         if self.rebuild.is_some() && !drained.complete {
-            return Err(anyhow!(
+            return Problem::new(format!(
                 "table `{}`: the rebuild did not read the topic to its end, and would have deleted rows whose records it \
-                 had not read; nothing was changed; run again",
+                 had not read; nothing was changed",
                 self.table.name
-            ));
+            ))
+            .fix("run again")
+            .err();
         }
         let after = self.progress_after(drained);
         let moved = after.next != self.progress.next
@@ -193,7 +209,8 @@ impl TableSink {
                 table: &self.table.name,
                 topic: &self.topic.name,
             };
-            transaction::touch_complete(&mut self.loader.here()?.link, place, &after)?;
+            let link = &mut self.loader.here()?.link;
+            self.counts.landed.unsure += transaction::touch_complete(link, place, &after, &self.batch)?;
             self.progress = after;
         }
         Ok(())

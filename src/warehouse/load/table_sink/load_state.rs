@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{DrainPlan, OffsetRange};
+use crate::record::{DrainPlan, LastRecords, OffsetRange};
 
 /// The parts of a run's plan that a load needs, and the records taken so far.
 pub(in crate::warehouse::load::table_sink) struct LoadState {
@@ -15,8 +15,8 @@ pub(in crate::warehouse::load::table_sink) struct LoadState {
     pub(super) keys_may_move: bool,
     /// Whether this is part of the first drain and keys may have moved between Kafka partitions in an earlier run.
     pub(super) may_have_moved: bool,
-    /// Kafka partition -> offset after the last record taken since the last transaction.
-    pub(super) taken: BTreeMap<i32, i64>,
+    /// The last records taken since the last transaction.
+    pub(super) taken: LastRecords,
     /// The topic's id and generation, as transactions before the last one record them.
     pub(super) identity: Option<(Option<String>, u32)>,
 }
@@ -30,7 +30,7 @@ impl Default for LoadState {
             turn: 0,
             keys_may_move: true,
             may_have_moved: false,
-            taken: BTreeMap::new(),
+            taken: LastRecords::new(),
             identity: None,
         }
     }
@@ -48,7 +48,7 @@ impl LoadState {
             turn: 0,
             keys_may_move: to_read.count() > 1,
             may_have_moved: is_first_drain && plan.ranges.len() > 1,
-            taken: BTreeMap::new(),
+            taken: LastRecords::new(),
             identity: Some((plan.topic_id.clone(), plan.generation)),
         }
     }

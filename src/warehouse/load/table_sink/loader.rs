@@ -1,16 +1,17 @@
 //! The loader writes batches: in its caller's thread, or in one of its own while the next records are taken.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::problem::unexpected;
 use crate::record::Progress;
 use crate::warehouse::load::batch::Batch;
 use crate::warehouse::load::cutoffs::Cutoffs;
 use crate::warehouse::load::read_record::RowReader;
 use crate::warehouse::load::rebuild::TableRebuild;
-use crate::warehouse::load::transaction::{Landed, Work};
+use crate::warehouse::load::transaction::{Landed, Work, Written};
 use crate::warehouse::server::locked_session::Link;
 use crate::warehouse::table::target::TargetTable;
 
@@ -40,7 +41,7 @@ impl Loader {
         &mut self,
         parcel: &Parcel,
         rebuild: Option<&mut TableRebuild>,
-    ) -> Result<Landed> {
+    ) -> Result<Written> {
         let table = Arc::clone(&self.table);
         let work = parcel.work(&table, &self.topic, self.patience);
         work.run(&mut self.link, &mut self.reader, rebuild)
@@ -101,7 +102,7 @@ impl Seat {
     pub(in crate::warehouse::load::table_sink) fn here(&mut self) -> Result<&mut Loader> {
         match self {
             Seat::Here(loader) => Ok(loader),
-            Seat::Away { .. } | Seat::Lost => Err(anyhow!("the loader is away; please report it")),
+            Seat::Away { .. } | Seat::Lost => Err(unexpected("the loader is away")),
         }
     }
 
@@ -112,8 +113,8 @@ impl Seat {
         };
         let bytes = parcel.batch.bytes();
         let load = move || {
-            let landed = loader.load(&parcel, None);
-            (loader, landed.map(|landed| (landed, parcel.after)))
+            let written = loader.load(&parcel, None);
+            (loader, written.map(|written| (written.landed, parcel.after)))
         };
         let thread = std::thread::Builder::new()
             .name("load".to_owned())
@@ -129,7 +130,7 @@ impl Seat {
             Seat::Away { thread, .. } => {
                 let (loader, landed) = thread
                     .join()
-                    .map_err(|_| anyhow!("writing failed unexpectedly; please report it"))?;
+                    .map_err(|_| unexpected("writing failed unexpectedly"))?;
                 *self = Seat::Here(loader);
                 landed.map(Some)
             }

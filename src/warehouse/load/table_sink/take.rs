@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::TableSink;
 use crate::decode::key::DecodedKey;
 use crate::decode::{Body, Decoded};
-use crate::record::Record;
+use crate::record::{Coordinates, Record};
 use crate::warehouse::load::batch::change::Write;
 use crate::warehouse::load::read_record::RowChange;
 use crate::warehouse::load::rejects::Reject;
@@ -126,7 +126,7 @@ impl TableSink {
                 self.deletion(key, false, Whose::Anyones, sort_keys)
             }
             RowChange::Upsert(row) => {
-                let taken = self.upsert(&row, sort_keys);
+                let taken = self.upsert(decoded.at, &row, sort_keys);
                 self.reader.take_back(row);
                 taken
             }
@@ -142,10 +142,11 @@ impl TableSink {
         }
     }
 
-    fn upsert(&mut self, row: &RowValues<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+    fn upsert(&mut self, at: Coordinates, row: &RowValues<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         if self.purged.covers(row) {
             return self.deletion(row.key(&self.table), true, Whose::Anyones, sort_keys);
         }
+        self.odd_times.note(at, row);
         let (wire_bytes, packet_max) = (row.sizes.iter().sum(), self.packet_max);
         if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
             return Taken::Refused {

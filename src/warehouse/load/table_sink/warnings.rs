@@ -32,7 +32,7 @@ impl TableSink {
             self.warnings.push(format!("{error:#}"));
         }
         if self.counts.landed != Landed::default() && self.batch.has_missed_some() {
-            self.warn_of_moved_keys();
+            self.warn_of_moved_keys(0);
         }
         self.warn_of_landed();
         self.counts.landed = Landed::default();
@@ -55,12 +55,18 @@ impl TableSink {
         }
     }
 
-    pub(super) fn warn_of_moved_keys(&mut self) {
+    /// `unsure`: for how many keys this holds; 0 if they were not counted.
+    pub(super) fn warn_of_moved_keys(&mut self, unsure: u64) {
+        let (table, topic) = (&self.table.name, &self.topic.name);
+        let some = match unsure {
+            0 => "for some".to_owned(),
+            1 => "for 1 key".to_owned(),
+            unsure => format!("for {unsure} keys"),
+        };
         self.warnings.push(format!(
-            "table `{}`: keys of topic {} occur in several Kafka partitions, as after their number was changed, and this run \
-             had more keys than it can remember: for some, an older record may have been written last; to correct the table, \
-             run: lakectl warehouse --rebuild --topics {}",
-            self.table.name, self.topic.name, self.topic.name
+            "table `{table}`: keys of topic {topic} occur in several Kafka partitions, as after their number was changed, and this \
+             load had more keys than it can remember: {some}, an older record may have been written last, or fields of an older \
+             one may be left; to correct the table, run: lakectl warehouse --rebuild --topics {topic}"
         ));
     }
 

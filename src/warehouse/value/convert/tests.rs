@@ -1,4 +1,9 @@
 use super::*;
+use crate::config::{Kind, PartitionTime, TimeUnit, Topic};
+use crate::decode::Decoder;
+use crate::lake::RecordDay;
+use crate::lake::layout::paths::HivePartition;
+use crate::record::Record;
 use proptest::prelude::*;
 
 fn column(kind: ColumnType) -> Column {
@@ -11,6 +16,7 @@ fn column(kind: ColumnType) -> Column {
         generated: false,
         auto_increment: false,
         collation: None,
+        time_unit: TimeUnit::Ms,
     }
 }
 
@@ -216,6 +222,47 @@ fn times_are_utc_and_cut_to_the_column() {
 }
 
 #[test]
+fn a_refused_number_names_the_unit_that_it_seems_to_have() {
+    let date_time = column(ColumnType::DateTime { places: 0 });
+    for (column, raw, word) in [
+        (
+            &date_time,
+            "1766000000000000",
+            "microseconds: timestamp_unit = \"us\"",
+        ),
+        (&date_time, "1766000000000000000", "timestamp_unit = \"ns\""),
+        (&date_time, "\"1766000000\"", "timestamp_unit = \"s\""),
+        (
+            &column(TIMESTAMP),
+            "1766000000000000",
+            "1970 to 2038; it looks like microseconds",
+        ),
+    ] {
+        let error = json(column, raw).unwrap_err();
+        assert!(error.contains(word) && !error.contains("1766"), "{error}");
+    }
+    for raw in ["0", "2147483648000", "\"soon\""] {
+        assert!(
+            !json(&column(TIMESTAMP), raw)
+                .unwrap_err()
+                .contains("timestamp_unit"),
+            "{raw}"
+        );
+    }
+    let seconds = Column {
+        time_unit: TimeUnit::S,
+        ..date_time
+    };
+    for raw in ["1766000000", "\"1766000000\"", "1766000000.7"] {
+        assert_eq!(
+            json(&seconds, raw).as_deref(),
+            Ok("'2025-12-17 19:33:20'"),
+            "{raw}"
+        );
+    }
+}
+
+#[test]
 fn a_key_column_that_would_merge_two_times_refuses() {
     let error = json(&key(TIMESTAMP), "1700000100500").unwrap_err();
     assert!(error.contains("primary-key"), "{error}");
@@ -355,5 +402,50 @@ fn a_key_is_not_rounded() {
         assert!(json(&key(kind.clone()), lost).unwrap_err().contains("round"));
         assert!(json(&key(kind.clone()), &format!("\"{lost}\"")).is_err());
         assert!(json(&column(kind), lost).is_ok());
+    }
+}
+
+/// Times as records write them, in all forms, and what is nearly one.
+fn times() -> impl Strategy<Value = String> {
+    let date = "(19[7-9][0-9]|20[0-9]{2}|9999)-(0[1-9]|1[0-3])-([0-2][0-9]|3[01])";
+    let clock = "[Tt ]([01][0-9]|2[0-4]):[0-5][0-9](:[0-6][0-9]([.,][0-9]{1,12})?)?";
+    let offset = "(Z|z|[+-](0[0-9]|1[0-9])(:?[0-5][0-9])?(\\[Europe/Paris\\])?)?";
+    prop_oneof![
+        proptest::string::string_regex(&format!("\"{date}({clock}{offset})?\"")).unwrap(),
+        "\"-?[0-9]{1,20}\"",
+        "-?[1-9][0-9]{0,19}([.][0-9]{1,9})?([eE][0-9]{1,2})?",
+        "null|true|\\{\\}|\"\"|\"soon\"",
+    ]
+}
+
+proptest! {
+    /// The lake finds the day of every time that a column takes, and it is the same day.
+    #[test]
+    fn a_time_is_the_same_day_in_the_lake(raw in times(), unit in proptest::sample::select(TimeUnit::ALL.to_vec())) {
+        let topic = Topic {
+            partition_time: PartitionTime::Field("at".to_owned()),
+            lake_unit: unit,
+            ..Topic::ad_hoc("T", Kind::Stream, None).unwrap()
+        };
+        let value = format!("{{\"at\":{raw}}}");
+        let record = Record {
+            partition: 0,
+            offset: 0,
+            timestamp_ms: -1,
+            key: None,
+            value: Some(value.as_bytes()),
+            headers: Vec::new(),
+        };
+        let decoded = Decoder::default().decode(&record);
+        let mut days = RecordDay::new(chrono_tz::UTC, &topic);
+        let day = days.of(&decoded);
+        let column = Column { time_unit: unit, ..column(ColumnType::DateTime { places: 6 }) };
+        let taken = json(&column, &raw).ok().filter(|taken| taken != "NULL");
+        let year = taken.as_deref().map_or(0, |taken| taken[1..5].parse().unwrap());
+        let expected = taken.filter(|_| year >= 1970).map(|taken| taken[1..11].to_owned());
+        let found = matches!(day, HivePartition::Day(_)).then(|| day.to_string());
+        prop_assert_eq!(&found, &expected, "{} in {:?}", raw, unit);
+        days.note(&decoded, day);
+        prop_assert_eq!(days.doubts().without_day.is_some(), found.is_none());
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// `digits` × 10^`exponent`; no leading zero, so that zero has no digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::warehouse) struct Decimal {
+pub struct Decimal {
     negative: bool,
     /// 0 to 9 each, the most significant first.
     digits: Vec<u8>,
@@ -94,6 +94,14 @@ impl Decimal {
         same_digits && (is_zero || self.negative == other.negative && self.places() == other.places())
     }
 
+    /// The number × 10^`places`.
+    pub fn shifted(self, places: u32) -> Decimal {
+        Decimal {
+            exponent: self.exponent.saturating_add(i64::from(places)),
+            ..self
+        }
+    }
+
     /// The number as an integer; None if it has a fraction or is too large.
     pub fn integer(&self) -> Option<i128> {
         let zeros = self.digits.iter().rev().take_while(|&&digit| digit == 0).count();
@@ -158,8 +166,8 @@ fn rounded(digits: &[u8], dropped: usize) -> Vec<u8> {
 
 /// A decimal with its column's decimal places; equal numbers have equal text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::warehouse) struct Fixed {
-    pub(super) negative: bool,
+pub struct Fixed {
+    pub negative: bool,
     digits: Vec<u8>,
     scale: usize,
 }
