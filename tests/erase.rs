@@ -6,6 +6,7 @@ mod account;
 mod erase_common;
 
 use erase_common::{DAY_MS, FIRST_DAY_MS, Message, World};
+use mysql::prelude::Queryable;
 use std::collections::BTreeMap;
 
 const SUBJECT: &str = "USER-00042";
@@ -646,4 +647,80 @@ fn without_its_key_the_list_of_the_erased_stops_drains() {
     let ran = world.run(&["lake"]);
     assert_eq!(ran.code, 1, "{}", ran.said);
     assert!(ran.said.contains("backup"), "{}", ran.said);
+}
+
+const DEBEZIUM: &str = "key = { format = \"json\" }\nvalue.unwrap = \"debezium\"";
+
+/// A person is found wherever a row stands: out of its envelope, and in it (old lines, what could not be taken out), after a
+/// change and before it.
+#[test]
+fn a_person_in_envelopes() {
+    let configuration = |stream: &str| {
+        format!(
+            "[topics.\"S%\"]\nkind = \"stream\"\n{stream}\n[topics.\"T%\"]\nkind = \"table\"\n{DEBEZIUM}\n\
+             warehouse.table = \"people\"\n"
+        )
+    };
+    let world = World::new(&configuration(""));
+    world.create_topic("S%", 1);
+    world.create_topic("T%", 1);
+    let row = |user: &str, n: &str| format!(r#"{{"USER_ID":"{user}","N":{n}}}"#);
+    let (theirs, others) = (|n: &str| row(SUBJECT, n), |n: &str| row("USER-00001", n));
+    let change =
+        |op: &str, before: &str, after: &str| format!(r#"{{"before":{before},"after":{after},"op":"{op}"}}"#);
+    let values = [
+        change("c", "null", &theirs("1")),
+        change("c", "null", &others("2")),
+        // The column refuses these.
+        change("u", "null", &theirs("\"three\"")),
+        change("u", &theirs("4"), &others("\"four\"")),
+        // Nobody can say what these do.
+        change("x", &theirs("5"), "null"),
+        format!(
+            r#"{{"schema":null,"payload":{}}}"#,
+            change("x", "null", &theirs("6"))
+        ),
+        change("x", "null", &others("7")),
+    ];
+    let keys: Vec<String> = (0..values.len()).map(|id| format!(r#"{{"id":{id}}}"#)).collect();
+    let message = |(key, value): (&'static str, &'static str)| Message {
+        partition: 0,
+        key: Some(key.as_bytes()),
+        value: Some(value),
+        time_ms: FIRST_DAY_MS,
+    };
+    let records = keys.iter().zip(&values);
+    let records = records.map(|(key, value)| (&*String::leak(key.clone()), &*String::leak(value.clone())));
+    let messages: Vec<Message<'_>> = records.map(message).collect();
+    world.expect(0, &["init-db"]);
+    world
+        .mysql()
+        .query_drop("CREATE TABLE people (id INT PRIMARY KEY, user_id VARCHAR(20), n INT)")
+        .unwrap();
+    // The first lines of the stream are still in their envelopes, the later ones are not.
+    world.produce("S%", &messages);
+    world.expect(0, &["lake"]);
+    world.configure(&configuration(DEBEZIUM));
+    world.produce("S%", &messages);
+    world.produce("T%", &messages);
+    world.expect(3, &["lake"]);
+    world.expect(3, &["warehouse"]);
+    assert_eq!((world.count("people"), world.count("lakectl_rejects")), (2, 5));
+    let erased = world.expect(0, &["purge", WHERE, "--yes"])["erased"].clone();
+    // Of the lines in envelopes also the one of a row that was theirs before the change.
+    assert_eq!(
+        (&erased["lines"], &erased["rows"]),
+        (&13.into(), &1.into()),
+        "{erased}"
+    );
+    assert_eq!(world.holds(SUBJECT), [""; 0]);
+    assert_eq!((world.count("people"), world.count("lakectl_rejects")), (1, 2));
+    // They don't come back, not even in a reject of a row that was theirs before.
+    world.produce("S%", &messages);
+    world.produce("T%", &messages);
+    world.expect(3, &["lake"]);
+    world.expect(3, &["warehouse"]);
+    world.expect(3, &["warehouse", "--rebuild", "--topics", "T%"]);
+    assert_eq!(world.holds(SUBJECT), [""; 0]);
+    assert_eq!(world.count("people"), 1);
 }

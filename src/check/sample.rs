@@ -8,6 +8,7 @@ use super::keys::Keys;
 use super::scope::CheckedTopic;
 use super::values::Values;
 use crate::config::PartitionTime;
+use crate::decode::Body;
 use crate::kafka::{Client, Limits, PartitionOffsets, Reading};
 use crate::lake::line::encode;
 use crate::lake::{DayDoubts, RecordDay};
@@ -47,7 +48,7 @@ pub(super) fn read(
         doubts: DayDoubts::default(),
     };
     let mut day = RecordDay::new(lake.timezone, topic);
-    let mut decoder = encode::decoder(&lake.prefix, &topic.key).with_fields();
+    let mut decoder = encode::decoder(&lake.prefix, topic).with_fields();
     let mut take = |record: &Record<'_>| {
         sample.records += 1;
         sample.bytes += record.key.map_or(0, <[u8]>::len) as u64 + record.value.map_or(0, <[u8]>::len) as u64;
@@ -55,7 +56,7 @@ pub(super) fn read(
         sample.keys.take(record, &decoded.key);
         sample.values.take(&decoded);
         // A tombstone has no fields.
-        if topic.partition_time == PartitionTime::Kafka || record.value.is_some() {
+        if topic.partition_time == PartitionTime::Kafka || decoded.body != Body::Tombstone {
             let folder = day.of(&decoded);
             day.note(&decoded, folder);
         }

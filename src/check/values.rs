@@ -2,6 +2,7 @@
 
 use super::scope::CheckedTopic;
 use super::{CheckName, Checks};
+use crate::config::Envelope;
 use crate::decode::guess::looks_registered;
 use crate::decode::{Body, Decoded};
 
@@ -16,6 +17,10 @@ pub(super) struct Values {
     bare: u64,
     /// Objects with a field named like one of lakectl's own.
     reserved: u64,
+    /// The envelope that every object so far seems to be in.
+    seen_in: Option<Envelope>,
+    /// An object that is not.
+    seen_bare: bool,
     /// Values that may be behind the id of a schema registry.
     registered: u64,
 }
@@ -25,7 +30,13 @@ impl Values {
         self.there += u64::from(record.body != Body::Tombstone);
         match &record.body {
             Body::Tombstone => self.tombstones += 1,
-            Body::Object(object) => self.reserved += u64::from(object.is_reserved()),
+            Body::Object(object) => {
+                self.reserved += u64::from(object.is_reserved());
+                let envelope = Envelope::seen_in(object.text());
+                self.seen_bare |=
+                    envelope.is_none() || self.seen_in.is_some_and(|seen| Some(seen) != envelope);
+                self.seen_in = envelope;
+            }
             Body::Other(_) => self.bare += 1,
             Body::Unreadable { reason, bytes } => {
                 self.irregular += 1;
@@ -44,6 +55,13 @@ impl Values {
         }
         let (reason, partition, offset) = self.first.clone().unwrap_or_default();
         let example = format!("{reason} (Kafka partition {partition}, offset {offset})");
+        if let (Some(envelope), 1..) = (subject.topic.unwrap, self.irregular) {
+            let message = format!(
+                "{} of {} can't be taken out of the envelope (value.unwrap = \"{envelope}\"): {example}",
+                self.irregular, self.there
+            );
+            return checks.wrong(place, message, "look at what writes them, and at value.unwrap");
+        }
         if self.irregular * 2 > self.there {
             let fix = if self.registered == self.irregular {
                 "they look like Avro, Protobuf or JSON behind a schema registry's id: have them \
@@ -73,6 +91,12 @@ impl Values {
                 "{} have a field named like lakectl's own, and are kept whole under `_value`: another \
                  lake.metadata_prefix avoids that",
                 self.reserved
+            ));
+        }
+        if let (Some(envelope), false) = (self.seen_in, self.seen_bare) {
+            notes.push(format!(
+                "they are in {}: value.unwrap = \"{envelope}\" takes them out",
+                envelope.in_words()
             ));
         }
         let advice = (!notes.is_empty()).then(|| notes.join("; "));

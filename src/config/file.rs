@@ -58,6 +58,8 @@ pub(super) struct TopicSection {
     pub kind: super::Kind,
     #[serde(default)]
     pub key: KeySection,
+    #[serde(default)]
+    pub value: ValueSection,
     pub window: Option<WindowSection>,
     pub timestamp_unit: Option<super::TimeUnit>,
     #[serde(default)]
@@ -72,6 +74,12 @@ pub(super) struct KeySection {
     pub format: Option<crate::config::KeyFormat>,
     pub columns: Vec<String>,
     pub delimiter: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ValueSection {
+    pub unwrap: Option<super::Envelope>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -64,6 +64,8 @@ pub struct KeySchema {
     /// Names of the key's columns. Empty: the names in the JSON key.
     pub columns: Vec<String>,
     pub window: Option<Window>,
+    /// Whether JSON keys may be in the envelope of Connect's JsonConverter.
+    pub unwrap: bool,
 }
 
 impl KeySchema {
@@ -80,6 +82,7 @@ impl Default for KeySchema {
             delimiter: b',',
             columns: Vec::new(),
             window: None,
+            unwrap: false,
         }
     }
 }

@@ -9,6 +9,7 @@ mod tests;
 mod time_unit;
 mod topic;
 pub mod units;
+mod value;
 mod warehouse;
 
 use anyhow::{Context, Result};
@@ -27,6 +28,7 @@ pub use secret::Secret;
 pub use time_unit::TimeUnit;
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
 pub use units::Retention;
+pub use value::Envelope;
 pub use warehouse::{Database, TlsMode};
 
 /// All settings, validated.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
-use super::{KeyFormat, KeySchema, Kind, Retention, TimeUnit, Window, file, units};
+use super::{Envelope, KeyFormat, KeySchema, Kind, Retention, TimeUnit, Window, file, units};
 use crate::exit::usage;
 use crate::problem::Problem;
 
@@ -12,6 +12,8 @@ pub struct Topic {
     pub name: String,
     pub kind: Kind,
     pub key: KeySchema,
+    /// The envelope that its values are taken out of.
+    pub unwrap: Option<Envelope>,
     pub lake_enabled: bool,
     /// None keeps for ever.
     pub lake_retention: Option<Retention>,
@@ -68,6 +70,7 @@ impl Topic {
             name: name.to_owned(),
             kind,
             key: KeySchema::default(),
+            unwrap: None,
             lake_enabled: true,
             lake_retention,
             partition_time: PartitionTime::Kafka,
@@ -112,6 +115,7 @@ pub(super) fn from_file(
 ) -> Result<Topic> {
     let mut topic = Topic::ad_hoc(name, file.kind, lake_retention)?;
     topic.key = key_schema(file)?;
+    topic.unwrap = unwrap(file)?;
     topic.lake_enabled = file.lake.enabled.unwrap_or(true);
     if let Some(text) = &file.lake.retention {
         topic.lake_retention = units::retention(text).context("lake.retention")?;
@@ -221,7 +225,19 @@ fn key_schema(file: &file::TopicSection) -> Result<KeySchema> {
         delimiter,
         columns: file.key.columns.clone(),
         window: window(file)?,
+        unwrap: file.value.unwrap.is_some(),
     })
+}
+
+fn unwrap(file: &file::TopicSection) -> Result<Option<Envelope>> {
+    if file.value.unwrap.is_some() && file.window.is_some() {
+        return Problem::usage(
+            "value.unwrap and window are both given, but no connector writes windowed keys",
+        )
+        .fix("leave one of them out")
+        .err();
+    }
+    Ok(file.value.unwrap)
 }
 
 fn window(file: &file::TopicSection) -> Result<Option<Window>> {
@@ -306,6 +322,13 @@ mod tests {
     }
 
     #[test]
+    fn an_envelope_is_also_that_of_the_keys() {
+        let topic = topic("kind = \"table\"\nkey.format = \"json\"\nvalue.unwrap = \"debezium\"\n").unwrap();
+        assert_eq!(topic.unwrap, Some(Envelope::Debezium));
+        assert!(topic.key.unwrap);
+    }
+
+    #[test]
     fn contradictions_are_refused() {
         for entry in [
             "kind = \"stream\"\nwarehouse.table = \"t\"\n",
@@ -319,6 +342,8 @@ mod tests {
             "kind = \"stream\"\ntimestamp_unit = \"sec\"\n",
             "kind = \"stream\"\nwarehouse.timestamp_unit = \"s\"\n",
             "kind = \"table\"\nwindow = { type = \"session\" }\nlake = { partition_time = \"window\", timestamp_unit = \"s\" }\n",
+            "kind = \"table\"\nwindow = { type = \"session\" }\nvalue.unwrap = \"connect\"\n",
+            "kind = \"table\"\nvalue.unwrap = \"debezum\"\n",
         ] {
             let error = topic(entry).unwrap_err();
             assert_eq!(crate::exit::code_of(&error), crate::exit::USAGE, "{entry}");

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::envelope::inside_key;
 use crate::config::{KeyFormat, KeySchema, Window};
 use crate::json::{Checker, Reason};
 
@@ -40,6 +41,30 @@ pub enum DecodedKey<'a> {
     },
 }
 
+impl DecodedKey<'_> {
+    /// Takes a key out of its envelope that was decoded with it.
+    pub fn take_out(&mut self) {
+        if let DecodedKey::Key {
+            key: Key::Json(text), ..
+        } = self
+            && let Some(inside) = inside_key(text)
+        {
+            *text = inside.to_owned().into();
+        }
+    }
+
+    /// The bytes of the key without its envelope, in a topic whose keys may have one. The schema in there may change while the
+    /// key stays the same.
+    pub fn without_envelope<'k>(&'k self, raw: &'k [u8]) -> &'k [u8] {
+        match self {
+            DecodedKey::Key {
+                key: Key::Json(text), ..
+            } => text.as_bytes(),
+            _ => raw,
+        }
+    }
+}
+
 impl KeySchema {
     /// Reads a record's key. Never fails: a key that can't be decoded is kept with its bytes.
     pub fn decode<'a>(&self, key: Option<&'a [u8]>) -> DecodedKey<'a> {
@@ -73,10 +98,14 @@ impl KeySchema {
                 number if number.is_finite() => Ok(Key::Double(number)),
                 number => Err(format!("key: {number} is not a JSON number").into()),
             },
-            KeyFormat::Json => match checker.check(bytes) {
-                Ok(value) => Ok(Key::Json(value.text.into())),
-                Err(reason) => Err(reason.of_the("key")),
-            },
+            KeyFormat::Json => {
+                let text = std::str::from_utf8(bytes).ok().filter(|_| self.unwrap);
+                let inside = text.and_then(inside_key).map(str::as_bytes);
+                match checker.check(inside.unwrap_or(bytes)) {
+                    Ok(value) => Ok(Key::Json(value.text.into())),
+                    Err(reason) => Err(reason.of_the("key")),
+                }
+            }
             KeyFormat::Delimited => {
                 let fields = split_delimited(text()?, self.delimiter)?;
                 if fields.len() != self.columns.len() {

@@ -1,6 +1,7 @@
 //! Decodes records: the key, and the value as text. Only this folder knows formats; lines, columns, days, erasures and the
 //! inference of types work on decoded records.
 
+mod envelope;
 pub mod fields;
 pub mod guess;
 pub mod key;
@@ -13,10 +14,11 @@ mod tests;
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use crate::config::KeySchema;
+use crate::config::{Envelope, KeySchema};
 pub use crate::json::Reason;
 use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
+use envelope::Unwrapped;
 pub use fields::{Field, Fields, Logical};
 use key::DecodedKey;
 
@@ -31,7 +33,7 @@ pub struct Decoded<'a> {
 /// A record's value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body<'a> {
-    /// The record has no value.
+    /// The record has no value, or its envelope says that the row was deleted.
     Tombstone,
     Object(Object<'a>),
     /// Readable JSON that is not an object.
@@ -64,6 +66,7 @@ pub struct Text<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     keys: KeySchema,
+    envelope: Option<Envelope>,
     /// Checks keys that are JSON: their names differ from those of values.
     key_checker: Checker,
     checker: Checker,
@@ -96,6 +99,28 @@ impl Decoder {
         }
     }
 
+    /// A decoder that takes values out of this envelope; the schema of the keys says whether those are in one too.
+    pub fn unwrapping(self, envelope: Option<Envelope>) -> Decoder {
+        Decoder { envelope, ..self }
+    }
+
+    /// The decoder of the same records without their envelopes, as [`Decoded::row`] returns them.
+    pub fn of_rows(self) -> Decoder {
+        Decoder {
+            keys: KeySchema {
+                unwrap: false,
+                ..self.keys
+            },
+            envelope: None,
+            ..self
+        }
+    }
+
+    /// Whether values must be in an envelope.
+    pub fn unwraps(&self) -> bool {
+        self.envelope.is_some()
+    }
+
     /// Decodes a record. Never fails: a key or value that can't be decoded is returned with the reason.
     pub fn decode<'a>(&mut self, record: &Record<'a>) -> Decoded<'a> {
         Decoded {
@@ -120,37 +145,68 @@ impl Decoder {
         let Some(bytes) = value else {
             return Body::Tombstone;
         };
+        let body = match self.envelope {
+            None => self.json(bytes),
+            Some(envelope) => self.unwrapped(envelope, bytes),
+        };
+        body.unwrap_or_else(|reason| Body::Unreadable {
+            reason,
+            bytes: Cow::Borrowed(bytes),
+        })
+    }
+
+    fn unwrapped<'a>(&mut self, envelope: Envelope, bytes: &'a [u8]) -> Result<Body<'a>, Reason> {
+        let text =
+            simdutf8::compat::from_utf8(bytes).map_err(|e| Reason::at_byte("not UTF-8", e.valid_up_to()))?;
+        match envelope.open(text)? {
+            Unwrapped::Deleted => Ok(Body::Tombstone),
+            Unwrapped::Row(row) => self
+                .json(row.as_bytes())
+                .map_err(|reason| reason.of_the("in its envelope")),
+        }
+    }
+
+    #[inline]
+    fn json<'a>(&mut self, bytes: &'a [u8]) -> Result<Body<'a>, Reason> {
         let mut places = Vec::new();
-        let checked = if self.wants_fields {
+        let readable = if self.wants_fields {
             places = self.spare.pop().unwrap_or_default();
             self.checker.check_fields(bytes, &mut places)
         } else {
             self.checker.check(bytes)
+        }?;
+        let text = Text {
+            text: Cow::Borrowed(readable.text),
+            line_ends: readable.line_ends,
         };
-        match checked {
-            Ok(readable) => {
-                let text = Text {
-                    text: Cow::Borrowed(readable.text),
-                    line_ends: readable.line_ends,
-                };
-                if readable.shape == Shape::Other {
-                    return Body::Other(text);
-                }
-                Body::Object(Object {
-                    text,
-                    reserved: readable.shape == Shape::ReservedObject,
-                    places,
-                })
-            }
-            Err(reason) => Body::Unreadable {
-                reason,
-                bytes: Cow::Borrowed(bytes),
-            },
+        if readable.shape == Shape::Other {
+            return Ok(Body::Other(text));
         }
+        Ok(Body::Object(Object {
+            text,
+            reserved: readable.shape == Shape::ReservedObject,
+            places,
+        }))
     }
 }
 
 impl Decoded<'_> {
+    /// The record without its envelope and its headers. If it could not be taken out, its value is the whole one.
+    pub fn row<'r>(&'r self, record: &Record<'r>) -> Record<'r> {
+        let value = match &self.body {
+            Body::Tombstone => None,
+            Body::Object(object) => Some(object.text().as_bytes()),
+            Body::Other(text) => Some(text.as_bytes()),
+            Body::Unreadable { bytes, .. } => Some(&**bytes),
+        };
+        Record {
+            key: record.key.map(|raw| self.key.without_envelope(raw)),
+            value,
+            headers: Vec::new(),
+            ..*record
+        }
+    }
+
     /// Why the key can't be decoded.
     pub fn key_fault(&self) -> Option<&Reason> {
         match &self.key {

@@ -1,5 +1,6 @@
 //! Takes one topic into the lake, under the topic's lock.
 
+mod enveloped;
 mod table;
 
 use anyhow::Result;
@@ -18,12 +19,13 @@ use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
 use crate::config::{Files, Kind, Settings, Topic};
-use crate::decode::{Decoded, Decoder};
+use crate::decode::{Body, Decoded, Decoder};
 use crate::problem::unexpected;
 use crate::record::{DrainPlan, Drained, LastRecords, Progress, Record};
 use crate::report::{LakeReport, TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
 use crate::target::{Rebuild, Sink};
+use enveloped::StillWrapped;
 
 /// With one file per record, a commit after this many files keeps the ledger's state small.
 const FILES_PER_COMMIT: usize = 10_000;
@@ -50,6 +52,7 @@ pub struct TopicSink<'a> {
     report: LakeReport,
     tombstones: u64,
     irregular: u64,
+    still_wrapped: StillWrapped,
     below_retention: u64,
     /// Finds records of erased persons, who must not come back.
     filter: Filter,
@@ -95,6 +98,7 @@ impl<'a> TopicSink<'a> {
             report: LakeReport::default(),
             tombstones: 0,
             irregular: 0,
+            still_wrapped: StillWrapped::default(),
             below_retention: 0,
             filter,
             erased: 0,
@@ -148,10 +152,11 @@ impl<'a> TopicSink<'a> {
         let Some(Taking::Stream { stage, taken }) = &mut self.taking else {
             return Ok(());
         };
+        self.still_wrapped.take(self.topic, decoded);
         let irregular = stage.add(day, record, decoded, &self.lines)?;
         self.day.note(decoded, day);
         self.irregular += u64::from(irregular);
-        self.tombstones += u64::from(record.value.is_none());
+        self.tombstones += u64::from(decoded.body == Body::Tombstone);
         self.report.written += 1;
         if self.settings.lake.files == Files::Message && self.rebuild.is_none() {
             taken.insert(record.partition, record.as_last());
@@ -256,6 +261,9 @@ impl<'a> TopicSink<'a> {
     fn fill(&mut self, report: &mut TopicReport) {
         report.tombstones = self.tombstones;
         report.irregular = self.irregular;
+        if let Some(problem) = self.still_wrapped.problem(self.topic, &self.settings.lake.prefix) {
+            report.needs_a_person(problem);
+        }
         report.below_retention = self.below_retention;
         report.erased = self.erased;
         report.other_days = self.other_days;
@@ -279,6 +287,9 @@ impl Sink for TopicSink<'_> {
         if matches!(rebuild, Some(Rebuild::Days { .. })) {
             return Ok(());
         }
+        if self.topic.kind == Kind::Table {
+            self.note_envelope()?;
+        }
         if plan.generation != self.state.generation {
             self.state.next.clear();
             // Keys of a new table may have moved as well.
@@ -300,7 +311,7 @@ impl Sink for TopicSink<'_> {
     }
 
     fn decoder(&self) -> Decoder {
-        let decoder = encode::decoder(&self.settings.lake.prefix, &self.topic.key);
+        let decoder = encode::decoder(&self.settings.lake.prefix, self.topic);
         if self.day.is_by_field() || self.filter.wants_fields() {
             decoder.with_fields()
         } else {

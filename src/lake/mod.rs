@@ -118,12 +118,7 @@ impl Target for Lake<'_> {
         };
         let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
         let state = self.check(topic, recovered)?;
-        let erased = Filter::new(
-            erased_list::load(&self.root)?,
-            &topic.name,
-            &topic.key,
-            &topic.key.columns,
-        );
+        let erased = Filter::new(erased_list::load(&self.root)?, topic, &topic.key.columns);
         Ok(Locked::Ours(TopicSink::new(
             &self.root,
             self.settings,

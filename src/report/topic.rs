@@ -51,6 +51,9 @@ pub struct TopicReport {
     /// Whether Kafka may have deleted tombstones that no run of this table has read.
     #[serde(skip)]
     pub tombstones_forgotten: bool,
+    /// What a person has to look at. The report has it among its warnings.
+    #[serde(skip)]
+    pub to_look_at: Vec<Problem>,
     #[serde(flatten)]
     pub target: TargetReport,
 }
@@ -174,6 +177,7 @@ impl TopicReport {
             held: 0,
             gaps: Vec::new(),
             tombstones_forgotten: false,
+            to_look_at: Vec::new(),
             target,
         }
     }
@@ -194,6 +198,12 @@ impl TopicReport {
     /// Notes that a person has to look at something: exit code 3 unless there is a worse one.
     pub fn needs_attention(&mut self) {
         self.exit_code = exit::worst([self.exit_code, exit::ATTENTION]);
+    }
+
+    /// The same, and says at what.
+    pub fn needs_a_person(&mut self, problem: Problem) {
+        self.to_look_at.push(problem);
+        self.needs_attention();
     }
 
     /// With `-v`, a line for each file that a run of lake has made, replaced or removed.

@@ -142,13 +142,12 @@ fn account(line: &mut TopicReport, drained: &Drained, before_from: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{KeySchema, Kind, PartitionTime, TimeUnit, Topic};
+    use crate::config::{Kind, Topic};
     use crate::decode::{Decoded, Decoder};
     use crate::record::{DrainPlan, Progress, Record};
     use crate::report::{Status, TargetReport};
     use crate::target::Rebuild;
     use anyhow::anyhow;
-    use std::collections::BTreeMap;
     use std::sync::Barrier;
 
     enum End<'b> {
@@ -197,22 +196,7 @@ mod tests {
     }
 
     fn topic(number: usize) -> Topic {
-        Topic {
-            name: number.to_string(),
-            kind: Kind::Stream,
-            key: KeySchema::default(),
-            lake_enabled: true,
-            lake_retention: None,
-            partition_time: PartitionTime::Kafka,
-            lake_unit: TimeUnit::Ms,
-            warehouse_unit: TimeUnit::Ms,
-            history: false,
-            warehouse_enabled: false,
-            table: String::new(),
-            columns: BTreeMap::new(),
-            row_retention: None,
-            strict: false,
-        }
+        Topic::ad_hoc(&format!("topic-{number}"), Kind::Stream, None).unwrap()
     }
 
     #[test]

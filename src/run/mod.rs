@@ -341,7 +341,7 @@ type Started<'t> = (Reading<'t>, Option<Rebuild>);
 
 /// Warnings on what the report counts, with what to do.
 fn wants_a_person(line: &TopicReport) -> Vec<Problem> {
-    let mut warnings = Vec::new();
+    let mut warnings = line.to_look_at.clone();
     warnings.extend(line.without_day.as_ref().map(TimeDoubt::of_no_day));
     let implausible = line.implausible_time.as_ref();
     warnings.extend(implausible.map(|doubt| doubt.of_implausible(&line.target)));

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::list::{EVERY_TOPIC, ErasureSecret, Registry};
 use super::view::{KeyView, at_path};
-use crate::config::KeySchema;
+use crate::config::{Envelope, Topic};
 use crate::decode::Decoded;
 
 /// The entries of the list that one topic's records are compared with. Without entries it costs nothing.
@@ -18,6 +18,7 @@ pub struct Filter {
 struct Active {
     secret: ErasureSecret,
     topic: String,
+    envelope: Option<Envelope>,
     /// The names under which lines show the key's fields.
     columns: Vec<String>,
     /// Names of the key's columns.
@@ -29,20 +30,21 @@ struct Active {
 
 impl Filter {
     /// `names` are those of the key's columns, for keys whose bytes don't hold them.
-    pub fn new(registry: Registry, topic: &str, schema: &KeySchema, names: &[String]) -> Filter {
+    pub fn new(registry: Registry, topic: &Topic, names: &[String]) -> Filter {
         let listed = registry.entries.len();
         let Some(secret) = registry.secret else {
             return Filter::default();
         };
         let mut active = Active {
             secret,
-            topic: topic.to_owned(),
-            columns: schema.columns.clone(),
+            topic: topic.name.clone(),
+            envelope: topic.unwrap,
+            columns: topic.key.columns.clone(),
             names: names.to_vec(),
             keys: HashSet::new(),
             fields: HashMap::new(),
         };
-        let ours = |entry: &str| entry == EVERY_TOPIC || entry == topic;
+        let ours = |entry: &str| entry == EVERY_TOPIC || entry == topic.name;
         for entry in registry.entries.into_iter().filter(|entry| ours(&entry.topic)) {
             match entry.field {
                 Some(path) => active.fields.entry(path).or_default().insert(entry.hash),
@@ -91,7 +93,7 @@ impl Active {
                 |text: &str| hit |= hashes.contains(self.secret.of_field(path, text).to_hex().as_str());
             key.at_path(&self.names, path, &mut compare);
             // This also searches an unreadable object, as far as it can be read.
-            at_path(&record.body, path, &mut compare);
+            at_path(&record.body, self.envelope, path, &mut compare);
             hit
         })
     }
@@ -100,6 +102,7 @@ impl Active {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Kind;
     use crate::decode::Decoder;
     use crate::record::Record;
     use crate::subjects::list;
@@ -116,11 +119,18 @@ mod tests {
         })
     }
 
-    fn filter(subjects: &[Subject], topic: &str) -> Filter {
+    fn topic(name: &str, unwrap: Option<Envelope>) -> Topic {
+        Topic {
+            unwrap,
+            ..Topic::ad_hoc(name, Kind::Table, None).unwrap()
+        }
+    }
+
+    fn filter(subjects: &[Subject], topic: &Topic) -> Filter {
         let secret = ErasureSecret::random().unwrap();
         let entries = list::entries(subjects, None, &secret, "run");
         let registry = Registry::new(Some(secret), entries, "here").unwrap();
-        Filter::new(registry, topic, &KeySchema::default(), &["ID".to_owned()])
+        Filter::new(registry, topic, &["ID".to_owned()])
     }
 
     #[test]
@@ -130,7 +140,7 @@ mod tests {
             Subject::field("USER.ID=u-1").unwrap(),
             Subject::field("id=k-2").unwrap(),
         ];
-        let filter = filter(&subjects, "T");
+        let filter = filter(&subjects, &topic("T", None));
         assert!(filter.hits(&record("k-1", "{}")));
         assert!(filter.hits(&record("k", r#"{"user":{"id":"u-1"}}"#)));
         assert!(filter.hits(&record("k", r#"{"Id":"k-2"}"#)));
@@ -139,9 +149,25 @@ mod tests {
         assert!(!filter.hits(&record("k", "{")));
     }
 
+    /// A record that can't be taken out of its envelope is kept with it, and so is whom it is about.
+    #[test]
+    fn the_erased_are_recognised_in_an_envelope() {
+        let subjects = [Subject::field("user.id=u-1").unwrap()];
+        let (plain, debezium) = (topic("T", None), topic("T", Some(Envelope::Debezium)));
+        let filter = |topic| self::filter(&subjects, topic);
+        for event in [
+            r#"{"before":{"user":{"id":"u-1"}},"after":null,"op":"x"}"#,
+            r#"{"schema":null,"payload":{"after":{"user":{"id":"u-1"}},"op":"t"}}"#,
+        ] {
+            let kept = record("k", event);
+            assert!(filter(&debezium).hits(&kept), "{event}");
+            assert!(!filter(&plain).hits(&kept), "{event}");
+        }
+    }
+
     #[test]
     fn another_topics_key_is_another_key() {
-        let other = filter(&[Subject::key("T=k-1").unwrap()], "U");
+        let other = filter(&[Subject::key("T=k-1").unwrap()], &topic("U", None));
         assert!(other.active.is_none());
         assert!(!other.hits(&record("k-1", "{}")));
         assert!(!Filter::default().hits(&record("k-1", "{}")));

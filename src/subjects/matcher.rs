@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::subject::Subject;
 use super::view::{KeyView, at_path, bytes, texts, unreadable};
-use crate::config::Topic;
+use crate::config::{Envelope, Topic};
 use crate::decode::Decoded;
 use crate::decode::line::{self, LakeLine};
 
@@ -30,6 +30,8 @@ pub enum Verdict {
 pub struct Matcher {
     /// Names of the key's columns.
     columns: Vec<String>,
+    /// The topic's envelope: rejects and old lines may still be in it.
+    envelope: Option<Envelope>,
     subjects: Vec<Needle>,
     /// Finds lines with base64, in which a subject's bytes are hidden.
     hidden: Finder<'static>,
@@ -64,6 +66,7 @@ impl Matcher {
         };
         Matcher {
             columns: topic.key.columns.clone(),
+            envelope: topic.unwrap,
             subjects: subjects
                 .iter()
                 .filter(|subject| subject.applies_to(&topic.name))
@@ -92,13 +95,16 @@ impl Matcher {
         let read = std::str::from_utf8(line)
             .ok()
             .and_then(|line| line::read(line).ok());
-        let Some(read) = read else {
+        let Some(mut read) = read else {
             return if self.subjects.iter().any(|needle| needle.stands_in(line)) {
                 Verdict::NotSearchable
             } else {
                 Verdict::Keep
             };
         };
+        if self.envelope.is_some() {
+            read.decoded.key.take_out();
+        }
         let key = KeyView::of(&read.decoded.key, &self.columns);
         if self
             .subjects
@@ -133,7 +139,7 @@ impl Matcher {
             if let Subject::Field { path, value } = &needle.subject {
                 let mut compare = |text: &str| hit |= text == value;
                 key.at_path(&self.columns, path, &mut compare);
-                if !at_path(&record.body, path, &mut compare) {
+                if !at_path(&record.body, self.envelope, path, &mut compare) {
                     unread = bytes(&record.body);
                 }
             }
@@ -165,7 +171,7 @@ impl Matcher {
         let mut compare = |text: &str| hit |= text == value;
         key.at_path(&self.columns, path, &mut compare);
         if unreadable(&record.body).is_none() {
-            at_path(&record.body, path, &mut compare);
+            at_path(&record.body, self.envelope, path, &mut compare);
         }
         hit
     }
@@ -298,6 +304,28 @@ mod tests {
         assert_eq!(matcher.judge(b"not JSON: USER-1"), Verdict::NotSearchable);
         assert_eq!(matcher.judge(b"{\"USER_ID\":\"USER-1\"}"), Verdict::Erase);
         assert_eq!(matcher.judge(b"\xff USER-2"), Verdict::Keep);
+    }
+
+    /// Lines from before the envelope was configured still have it.
+    #[test]
+    fn in_envelopes() {
+        let mut topic = Topic::ad_hoc("T", Kind::Stream, None).unwrap();
+        let key = r#"{"schema":{},"payload":{"id":7}}"#;
+        let change = r#""before":{"user":{"id":"USER-1"}},"after":{"user":{"id":"USER-2"}},"op":"u"}"#;
+        let line = format!("{key},{change}");
+        let verdicts = |topic: &Topic| {
+            let subjects = [
+                Subject::key("T={\"id\":7}").unwrap(),
+                field("id=7"),
+                field("user.id=USER-1"),
+                field("user.id=USER-2"),
+                field("user.id=USER-3"),
+            ];
+            subjects.map(|subject| judge(&Matcher::new(topic, &[subject]), &line) == Verdict::Erase)
+        };
+        assert_eq!(verdicts(&topic), [false; 5]);
+        topic.unwrap = Some(Envelope::Debezium);
+        assert_eq!(verdicts(&topic), [true, true, true, true, false]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use std::borrow::Cow;
 
 use super::fields::{self, at_field, canonical};
+use crate::config::Envelope;
 use crate::decode::Body;
 use crate::decode::fields::{each, scalar};
 use crate::decode::key::{DecodedKey, Key};
@@ -110,9 +111,22 @@ fn object(names: &[String], fields: &[String]) -> String {
 }
 
 /// Calls `visit` with a value's fields at `path`, as far as it can be read. False: it can't be read to its end, or is not an
-/// object.
-pub(crate) fn at_path(body: &Body<'_>, path: &str, visit: &mut dyn FnMut(&str)) -> bool {
+/// object. If the topic's values come in an envelope, the rows in a value that still has it are searched too.
+pub(crate) fn at_path(
+    body: &Body<'_>,
+    envelope: Option<Envelope>,
+    path: &str,
+    visit: &mut dyn FnMut(&str),
+) -> bool {
     let mut found = |text: Cow<'_, str>| visit(&text);
+    if let Some(envelope) = envelope
+        && let Some(text) = bytes(body).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    {
+        for row in envelope.rows_in(text) {
+            // A row that can't be read to its end is searched as far as it can be.
+            let _ = fields::at_path(row, path, &mut found);
+        }
+    }
     match body {
         Body::Tombstone => true,
         Body::Object(object) => object
@@ -227,7 +241,9 @@ mod tests {
     fn values(line: &str, path: &str) -> Vec<String> {
         let read = line::read(line).unwrap();
         let mut found = Vec::new();
-        at_path(&read.decoded.body, path, &mut |text| found.push(text.to_owned()));
+        at_path(&read.decoded.body, None, path, &mut |text| {
+            found.push(text.to_owned())
+        });
         found
     }
 

@@ -12,6 +12,7 @@ mod world;
 
 mod answer;
 mod configuration;
+mod envelopes;
 mod kafka;
 mod mysql;
 mod place;

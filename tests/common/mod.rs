@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod compare;
+pub mod envelope;
 pub mod example;
 pub mod files;
 pub mod inject;

@@ -66,7 +66,6 @@ impl World {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let micros = chrono::Utc::now().timestamp_micros() % 1_000_000_000_000;
         let suffix = format!("_{}_{number}_{micros}", std::process::id());
-        std::fs::write(dir.path().join("lakectl.toml"), toml.replace('%', &suffix)).unwrap();
         let opts = Opts::from_url(&env("LAKECTL_WAREHOUSE_URL")).unwrap();
         let database = format!("lakectl_erase{suffix}");
         let Account { user, password } = Account::on(&mut administrator(), &database);
@@ -75,14 +74,25 @@ impl World {
             opts.get_ip_or_hostname(),
             opts.get_tcp_port()
         );
-        World {
+        let world = World {
             dir,
             suffix,
             database,
             url,
             password,
             topics: RefCell::default(),
-        }
+        };
+        world.configure(toml);
+        world
+    }
+
+    /// Writes another configuration.
+    pub fn configure(&self, toml: &str) {
+        std::fs::write(
+            self.dir.path().join("lakectl.toml"),
+            toml.replace('%', &self.suffix),
+        )
+        .unwrap();
     }
 
     pub fn root(&self) -> PathBuf {

@@ -6,6 +6,7 @@ mod common;
 
 mod content;
 mod days;
+mod envelopes;
 mod example;
 mod incidents;
 mod kafka_ends;

@@ -6,6 +6,7 @@
 mod common;
 
 mod content;
+mod envelopes;
 mod example;
 mod faults;
 mod incidents;

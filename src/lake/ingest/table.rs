@@ -3,11 +3,13 @@
 use anyhow::Result;
 
 use super::{Taking, TopicSink};
-use crate::decode::Decoded;
+use crate::config::Envelope;
+use crate::decode::{Body, Decoded};
 use crate::lake::ledger::{Debt, Snapshot};
 use crate::lake::table::snapshot::FirstDrain;
 use crate::lake::table::spill_row::RowOrigin;
 use crate::lake::table::{self, TableChange};
+use crate::problem::Problem;
 use crate::record::Record;
 use crate::target::Rebuild;
 
@@ -20,16 +22,22 @@ const REST_KEPT: usize = 1024 * 1024;
 impl TopicSink<'_> {
     pub(super) fn take_table(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
         let Some(key) = record.key else {
+            self.still_wrapped.take(self.topic, decoded);
             self.irregular += 1;
             return Ok(());
+        };
+        let key = match self.topic.unwrap {
+            None => key,
+            Some(_) => decoded.key.without_envelope(key),
         };
         let mut is_row = false;
         // An erased record also replaces the row that the key had before, so that row is removed too.
         if self.filter.hits(decoded) {
             self.erased += 1;
-        } else if record.value.is_none() {
+        } else if decoded.body == Body::Tombstone {
             self.tombstones += 1;
         } else {
+            self.still_wrapped.take(self.topic, decoded);
             let written = self.lines.write_rest(record, decoded, &mut self.rest);
             self.irregular += u64::from(written.irregular);
             is_row = true;
@@ -53,6 +61,37 @@ impl TopicSink<'_> {
         // The memory of a very large line is not kept.
         self.rest.clear();
         self.rest.shrink_to(REST_KEPT);
+        Ok(())
+    }
+
+    /// Notes the envelope that the table's rows are taken out of.
+    ///
+    /// # Errors
+    /// The rows that are there came out of another one, or out of none, and would stand beside the new ones: exit code 2.
+    pub(super) fn note_envelope(&mut self) -> Result<()> {
+        let (before, now) = (self.state.unwrap, self.topic.unwrap);
+        let begins_anew = self.state.snapshot.is_none() || self.rebuild == Some(Rebuild::DropAbsent);
+        if before != now && !begins_anew {
+            let topic = &self.topic.name;
+            let shown =
+                |envelope: Option<Envelope>| envelope.map_or("not set".to_owned(), |it| format!("\"{it}\""));
+            return Problem::usage(format!(
+                "value.unwrap is {}, but it was {} when the rows of its snapshot were taken in: a key would have a row of each \
+                 form",
+                shown(now),
+                shown(before)
+            ))
+            .about_topic(topic)
+            .fix(match self.rebuild {
+                None => format!("take them in again: lakectl lake --rebuild --topics {topic}"),
+                // This rebuild keeps rows that Kafka no longer has.
+                Some(_) => {
+                    format!("move its folder and .lakectl/topics/{topic} away to take in what Kafka still has")
+                }
+            })
+            .err();
+        }
+        self.state.unwrap = now;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::change_log::Changes;
 use super::debt::Debt;
 use super::topic_home;
-use crate::config::{Kind, TimeUnit};
+use crate::config::{Envelope, Kind, TimeUnit};
 use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::HivePartition;
@@ -30,6 +30,9 @@ pub struct TopicState {
     /// The unit of the numbers by which the days were made.
     #[serde(default, skip_serializing_if = "TimeUnit::is_default")]
     pub time_unit: TimeUnit,
+    /// The envelope that a table's values, and its keys, were taken out of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwrap: Option<Envelope>,
     pub topic_id: Option<String>,
     pub generation: u32,
     /// Kafka partition -> offset of the first record that was not taken in.
@@ -73,6 +76,7 @@ impl TopicState {
             kind,
             partition_time,
             time_unit,
+            unwrap: None,
             topic_id: None,
             generation: 1,
             next: BTreeMap::new(),

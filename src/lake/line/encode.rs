@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::head::{LineHead, splice, string};
-use crate::config::KeySchema;
+use crate::config::{KeySchema, Topic};
 use crate::decode::line::OURS;
 use crate::decode::{Body, Decoded, Decoder, Text};
 use crate::record::{Header, Record};
@@ -19,8 +19,10 @@ pub(crate) fn reserved_names(prefix: &str) -> impl Iterator<Item = String> {
 }
 
 /// The decoder of records for the lines of a topic.
-pub(crate) fn decoder(prefix: &str, key: &KeySchema) -> Decoder {
-    Decoder::new(key.clone()).reserving(reserved_names(prefix))
+pub(crate) fn decoder(prefix: &str, topic: &Topic) -> Decoder {
+    Decoder::new(topic.key.clone())
+        .unwrapping(topic.unwrap)
+        .reserving(reserved_names(prefix))
 }
 
 /// How a line was written.
@@ -189,7 +191,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(prefix: &str, key: KeySchema, metadata: bool) -> Recorder {
         Recorder {
-            decoder: decoder(prefix, &key),
+            decoder: Decoder::new(key.clone()).reserving(reserved_names(prefix)),
             writer: LineWriter::new(prefix, key, metadata),
         }
     }

@@ -22,7 +22,8 @@ impl LineHead {
     pub(in crate::lake) fn new(prefix: &str, key: KeySchema) -> Self {
         LineHead {
             prefix: prefix.to_owned(),
-            key,
+            // Tables keep keys that are taken out of their envelope already.
+            key: KeySchema { unwrap: false, ..key },
         }
     }
 

@@ -86,7 +86,7 @@ impl Warehouse {
         let loose = loosened(&table);
         let (names, plan) = mapping::plan(topic, &loose)?;
         Ok(Trial {
-            loose_reader: RowReader::new(topic.key.clone(), names, plan),
+            loose_reader: RowReader::new(topic, names, plan),
             loose,
             reader,
             strict: topic.strict,
@@ -140,8 +140,7 @@ impl Trial {
     }
 
     pub fn take(&mut self, record: &Decoded<'_>) {
-        let Decoded { key, body, .. } = record;
-        match self.reader.read(&self.table, key, body, Wanted::Values) {
+        match self.reader.read(&self.table, record, Wanted::Values) {
             RowChange::NoKey => self.keyless += 1,
             RowChange::Delete { .. } => self.deletes += 1,
             RowChange::Upsert(row) => {
@@ -158,7 +157,7 @@ impl Trial {
                 self.refuse(record, refusal);
             }
         }
-        if let RowChange::Upsert(row) = self.loose_reader.read(&self.loose, key, body, Wanted::Values) {
+        if let RowChange::Upsert(row) = self.loose_reader.read(&self.loose, record, Wanted::Values) {
             for (at, cell) in row.cells.into_iter().enumerate() {
                 if let Some(Cell::Bytes(text)) = cell {
                     self.widths
@@ -192,10 +191,7 @@ impl Trial {
                 return;
             }
             *column = made;
-            match self
-                .reader
-                .read(&table, &record.key, &record.body, Wanted::Values)
-            {
+            match self.reader.read(&table, record, Wanted::Values) {
                 RowChange::Refused { refusal: next, .. } => refusal = next,
                 _ => return,
             }
@@ -243,6 +239,16 @@ impl Trial {
                     "SET PERSIST max_allowed_packet = {}",
                     row_bytes.next_power_of_two()
                 )),
+            });
+        }
+        if let Some(unfilled) = self.reader.unfilled(&self.table) {
+            tried.wrong.push(Finding {
+                message: format!(
+                    "no record of the sample fills a column beside the key ({}): {}",
+                    self.table.key_names(),
+                    unfilled.shown(&self.table)
+                ),
+                fix: Some(unfilled.fix()),
             });
         }
         self.report_names_without_column(&mut tried);

@@ -60,7 +60,8 @@ fn find_rejects_of(
     matcher: &Matcher,
     found: &mut FoundRejects,
 ) -> Result<()> {
-    // A reject is stored as it came, so it must be decoded again to see whom it belongs to.
+    // A reject is stored as it came, so it must be decoded again to see whom it belongs to. It keeps its envelope: the
+    // matcher looks at the row before a change as well.
     let mut decoder = Decoder::new(topic.key.clone());
     let reading = || format!("reading {}", rejects::TABLE);
     let rows = conn

@@ -147,6 +147,7 @@ mod tests {
             required: false,
             generated: false,
             auto_increment: false,
+            filled_by_server: false,
             collation: None,
             time_unit: TimeUnit::Ms,
         }

@@ -22,7 +22,7 @@ const NO_SUCH_TABLE: u16 = 1146;
 /// for that lock, and then finds what this load has written.
 pub(in crate::warehouse) fn filter(conn: &mut Conn, topic: &Topic, reader: &RowReader) -> Result<Filter> {
     let registry = load(conn).about_topic(&topic.name)?;
-    Ok(Filter::new(registry, &topic.name, &topic.key, reader.key_names()))
+    Ok(Filter::new(registry, topic, reader.key_names()))
 }
 
 /// The number of entries, which only ever grows.

@@ -13,3 +13,4 @@ pub(super) mod rebuild;
 pub(super) mod rejects;
 pub(super) mod table_sink;
 pub(super) mod transaction;
+pub(super) mod unfilled;

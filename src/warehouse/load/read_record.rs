@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use super::batch::change::{PendingChange, Write};
-use crate::config::KeySchema;
+use super::unfilled::Unfilled;
+use crate::config::{Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
-use crate::decode::{Body, Decoder, Field, Object, fields};
+use crate::decode::{Body, Decoded, Decoder, Field, Object, Reason, fields};
 use crate::record::Record;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::key_fields::by_name_or_place;
@@ -43,7 +44,8 @@ const ORDER_NAME_MAX: usize = 256;
 /// Reads the records of one topic for one table.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct RowReader {
-    /// Decodes waiting records again when they are written. Most updates are replaced before that, so their values are not kept.
+    decoder: Decoder,
+    /// Decodes waiting rows again when they are written. Most updates are replaced before that, so their values are not kept.
     again: Decoder,
     names: FieldNames,
     plan: KeyPlan,
@@ -56,6 +58,9 @@ pub(in crate::warehouse) struct RowReader {
     pub(super) key_fitted: bool,
     /// Why the first key that did not fit it failed.
     pub(super) key_misfit: Option<String>,
+    /// Whether a field of any record had a column.
+    has_filled: bool,
+    unfilled: Option<Unfilled>,
     /// Memory for the next record's row.
     row: RowValues<'static>,
 }
@@ -83,9 +88,13 @@ impl Rereader<'_> {
 }
 
 impl RowReader {
-    pub fn new(keys: KeySchema, names: FieldNames, plan: KeyPlan) -> Self {
+    pub fn new(topic: &Topic, names: FieldNames, plan: KeyPlan) -> Self {
+        let decoder = Decoder::new(topic.key.clone())
+            .unwrapping(topic.unwrap)
+            .with_fields();
         RowReader {
-            again: Decoder::new(keys).with_fields(),
+            again: decoder.clone().of_rows(),
+            decoder,
             names,
             plan,
             known: HashMap::new(),
@@ -93,13 +102,15 @@ impl RowReader {
             without_column: BTreeSet::new(),
             key_fitted: false,
             key_misfit: None,
+            has_filled: false,
+            unfilled: None,
             row: RowValues::default(),
         }
     }
 
     /// A decoder for the records that this reads.
     pub fn decoder(&self) -> Decoder {
-        self.again.clone()
+        self.decoder.clone()
     }
 
     /// Takes a row's memory back, for the next record.
@@ -110,11 +121,15 @@ impl RowReader {
     pub fn read<'a>(
         &mut self,
         table: &TargetTable,
-        key: &'a DecodedKey<'_>,
-        body: &'a Body<'_>,
+        record: &'a Decoded<'_>,
         wanted: Wanted,
     ) -> RowChange<'a> {
-        let (key, window) = match key {
+        if let Body::Unreadable { reason, .. } = &record.body
+            && self.decoder.unwraps()
+        {
+            return self.refuse_envelope(table, &record.key, reason);
+        }
+        let (key, window) = match &record.key {
             DecodedKey::Null => return RowChange::NoKey,
             DecodedKey::Undecodable { reason, .. } => {
                 return refused(RefusalKind::Key(reason.clone()), None);
@@ -139,9 +154,15 @@ impl RowReader {
             }
         }
         self.key_fitted = true;
-        let filled = match body {
+        let filled = match &record.body {
             Body::Tombstone => return RowChange::Delete { key: row.key(table) },
-            Body::Object(object) => self.fill_fields(table, object, &mut row, wanted),
+            Body::Object(object) => {
+                let filled = self.fill_fields(table, object, &mut row, wanted);
+                if !self.has_filled && self.unfilled.is_none() {
+                    self.unfilled = Some(Unfilled::new(record.at, object));
+                }
+                filled
+            }
             Body::Other(_) => {
                 Err(RefusalKind::value("JSON, but not an object, so it names no column").into())
             }
@@ -153,11 +174,41 @@ impl RowReader {
         }
     }
 
+    /// Refuses a record that could not be taken out of its envelope. It may be a message, or mean the whole table, so it need not
+    /// have the key of a row.
+    fn refuse_envelope(
+        &mut self,
+        table: &TargetTable,
+        key: &DecodedKey<'_>,
+        reason: &Reason,
+    ) -> RowChange<'static> {
+        let mut row = RowValues::default();
+        row.make_room(table.columns.len());
+        let misfit = self.key_misfit.take();
+        let fits = match key {
+            DecodedKey::Key { key, .. } => self.fill_key(table, key, &mut row).is_ok(),
+            DecodedKey::Null | DecodedKey::Undecodable { .. } => false,
+        };
+        self.key_misfit = misfit;
+        refused(RefusalKind::value(reason.clone()), fits.then(|| row.key(table)))
+    }
+
+    /// A record that filled nothing but the key, if no record has filled more, and the table has columns for more.
+    pub fn unfilled(&self, table: &TargetTable) -> Option<&Unfilled> {
+        let mut columns = table.columns.iter().enumerate();
+        let takes_fields = columns.any(|(at, column)| {
+            !(column.in_key || column.generated || column.filled_by_server || self.is_window(at))
+        });
+        self.unfilled
+            .as_ref()
+            .filter(|_| takes_fields && !self.has_filled)
+    }
+
     /// The values of a record that was read as an update before. Were it not one now, the driver would refuse the empty
     /// list as too few values.
     pub fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
         let decoded = self.again.decode(record);
-        let values = match self.read(table, &decoded.key, &decoded.body, Wanted::Values) {
+        let values = match self.read(table, &decoded, Wanted::Values) {
             RowChange::Upsert(mut row) => {
                 let filled = table.key_first().filter_map(|at| row.cells[at].take());
                 let mut values = Vec::with_capacity(table.columns.len());
@@ -282,8 +333,14 @@ impl RowReader {
                 .iter()
                 .map(|(name, _)| name.escape_debug().to_string())
                 .collect();
+            let fix = match Envelope::seen_in(raw) {
+                Some(_) => {
+                    "set value.unwrap = \"connect\", or \"debezium\" if the values are its change events"
+                }
+                None => "set key.columns",
+            };
             let reason = format!(
-                "the key's fields are ({}), but the primary key of `{}` is ({}); set key.columns",
+                "the key's fields are ({}), but the primary key of `{}` is ({}); {fix}",
                 names.join(", "),
                 table.name,
                 table.key_names()
@@ -307,6 +364,7 @@ impl RowReader {
         let fields = object.fields().map_err(RefusalKind::value)?;
         for (place, Field { name, raw, .. }) in fields.enumerate() {
             if let Some(at) = self.column_at(table, place, &name) {
+                self.has_filled = true;
                 row.set_field(table, at, raw, wanted)?;
             }
         }

@@ -364,6 +364,9 @@ impl Sink for TableSink {
         if settled.is_err() {
             self.warn_of_landed();
         }
+        if let Some(unfilled) = self.reader.unfilled(&self.table) {
+            report.needs_a_person(self.of_unfilled(unfilled));
+        }
         self.fill(report);
         settled
     }

@@ -65,6 +65,8 @@ pub(in crate::warehouse) struct Column {
     pub generated: bool,
     /// Filled by MySQL with the next number, unless the record fills it.
     pub auto_increment: bool,
+    /// MySQL fills it where no record does: a number that it counts up, or the time of the change.
+    pub filled_by_server: bool,
     pub collation: Option<String>,
     /// The unit of numbers that fill it, if it holds times.
     pub time_unit: TimeUnit,

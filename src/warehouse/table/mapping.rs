@@ -245,6 +245,7 @@ mod tests {
             required: false,
             generated: false,
             auto_increment: false,
+            filled_by_server: false,
             collation: None,
             time_unit: TimeUnit::Ms,
         });

@@ -226,6 +226,10 @@ pub(in crate::warehouse) fn read_columns(
             let filled = field::<mysql::Value>(row, "standard").is_some_and(|v| v != mysql::Value::NULL)
                 || extra.contains("AUTO_INCREMENT")
                 || extra.contains("DEFAULT_GENERATED");
+            let is_now = |standard: String| standard.to_lowercase().starts_with("current_timestamp");
+            let filled_by_server = extra.contains("AUTO_INCREMENT")
+                || extra.contains("ON UPDATE")
+                || text("standard").is_some_and(is_now);
             let facts = TypeFacts {
                 data_type: text("data_type").unwrap_or_default(),
                 column_type: text("column_type").unwrap_or_default(),
@@ -244,6 +248,7 @@ pub(in crate::warehouse) fn read_columns(
                 required: !nullable && !filled && !generated,
                 generated,
                 auto_increment: extra.contains("AUTO_INCREMENT"),
+                filled_by_server,
                 collation: text("collation_name"),
                 time_unit: TimeUnit::default(),
                 name,

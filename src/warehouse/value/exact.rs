@@ -116,6 +116,7 @@ mod tests {
             required: false,
             generated: false,
             auto_increment: false,
+            filled_by_server: false,
             collation: None,
             time_unit: crate::config::TimeUnit::Ms,
         }

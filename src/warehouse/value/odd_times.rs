@@ -85,6 +85,7 @@ mod tests {
             name: "t".to_owned(),
             columns: vec![Column {
                 name: "at".to_owned(),
+                filled_by_server: false,
                 kind,
                 nullable: true,
                 in_key: false,

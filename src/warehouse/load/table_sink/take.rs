@@ -4,7 +4,6 @@ use mysql::Value;
 use std::ops::Range;
 
 use super::TableSink;
-use crate::decode::key::DecodedKey;
 use crate::decode::{Body, Decoded};
 use crate::record::{Coordinates, Record};
 use crate::warehouse::load::batch::change::Write;
@@ -68,8 +67,14 @@ impl TableSink {
                 self.batch.fetch(*hash);
             }
         }
-        for (record, taken) in records.iter().zip(coming.taken.drain(..)) {
-            self.put(record, taken, &coming.sort_keys);
+        let are_rows = self.topic.unwrap.is_none();
+        for ((record, decoded), taken) in records.iter().zip(decoded).zip(coming.taken.drain(..)) {
+            if are_rows {
+                self.put(record, taken, &coming.sort_keys);
+            } else {
+                // An envelope may hold persons whom the row no longer has, and takes memory.
+                self.put(&decoded.row(record), taken, &coming.sort_keys);
+            }
         }
         coming.sort_keys.clear();
         self.coming = coming;
@@ -113,12 +118,9 @@ impl TableSink {
     /// Reads one record and adds its key to `sort_keys`.
     fn read(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         if self.persons.hits(decoded) {
-            return self.read_erased(&decoded.key, sort_keys);
+            return self.read_erased(decoded, sort_keys);
         }
-        match self
-            .reader
-            .read(&self.table, &decoded.key, &decoded.body, Wanted::Fold)
-        {
+        match self.reader.read(&self.table, decoded, Wanted::Fold) {
             RowChange::NoKey => Taken::NoKey,
             RowChange::Refused { refusal, key } => Taken::Refused { refusal, key },
             RowChange::Delete { key } => {
@@ -134,9 +136,14 @@ impl TableSink {
     }
 
     /// Reads a record of an erased person: it is dropped, and the row that its key may have is deleted as outdated.
-    fn read_erased(&mut self, key: &DecodedKey<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+    fn read_erased(&mut self, decoded: &Decoded<'_>, sort_keys: &mut Vec<u8>) -> Taken {
         self.counts.persons_dropped += 1;
-        match self.reader.read(&self.table, key, &Body::Tombstone, Wanted::Fold) {
+        let deletion = Decoded {
+            at: decoded.at,
+            key: decoded.key.clone(),
+            body: Body::Tombstone,
+        };
+        match self.reader.read(&self.table, &deletion, Wanted::Fold) {
             RowChange::Delete { key } => self.deletion(key, false, Whose::Erased, sort_keys),
             _ => Taken::Nothing,
         }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::TableSink;
+use crate::problem::Problem;
 use crate::warehouse::load::transaction::Landed;
+use crate::warehouse::load::unfilled::Unfilled;
 use crate::warehouse::table::target::TargetTable;
 use crate::words::count;
 
@@ -110,6 +112,21 @@ impl TableSink {
              began stay until a rebuild (--rebuild --topics {})",
             self.table.name, self.topic.name
         ));
+    }
+
+    /// What is told if no record of the run filled more than its key.
+    pub(super) fn of_unfilled(&self, unfilled: &Unfilled) -> Problem {
+        Problem::new(format!(
+            "table `{}`: no record of this run filled a column beside the key ({}): {}",
+            self.table.name,
+            self.table.key_names(),
+            unfilled.shown(&self.table)
+        ))
+        .fix(format!(
+            "{}; then load the rows again: lakectl warehouse --rebuild --topics {}",
+            unfilled.fix(),
+            self.topic.name
+        ))
     }
 
     pub(super) fn without_column(&self, names: &[String]) -> String {

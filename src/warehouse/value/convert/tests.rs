@@ -15,6 +15,7 @@ fn column(kind: ColumnType) -> Column {
         required: false,
         generated: false,
         auto_increment: false,
+        filled_by_server: false,
         collation: None,
         time_unit: TimeUnit::Ms,
     }

@@ -1,0 +1,22 @@
+//! The envelope that a topic's values come in.
+
+use serde::{Deserialize, Serialize};
+
+/// In what a connector has wrapped the rows of a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Envelope {
+    /// Debezium's change events: the row is in `after`. They may in turn be in Connect's.
+    Debezium,
+    /// Kafka Connect's JsonConverter with schemas.enable: the row is in `payload`.
+    Connect,
+}
+
+impl std::fmt::Display for Envelope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Envelope::Debezium => "debezium",
+            Envelope::Connect => "connect",
+        })
+    }
+}
