@@ -3,7 +3,7 @@
 use super::scope::CheckedTopic;
 use super::topic::odd_times;
 use super::{CheckStatus, Checks};
-use crate::warehouse::{Trial, Warehouse};
+use crate::warehouse::{DependentRows, Trial, Warehouse};
 use crate::words::count;
 
 /// Checks the table, and returns it ready for a sample; None if it does not fit.
@@ -22,6 +22,7 @@ pub(super) fn begin(warehouse: &Warehouse, subject: &CheckedTopic, checks: &mut 
             });
             checks.ok_but(place, format!("`{table}`, InnoDB, primary key ({key})"), advice);
             retention(warehouse, subject, checks);
+            references(warehouse, subject, checks);
             Some(trial)
         }
         Err(error) => {
@@ -53,6 +54,30 @@ fn retention(warehouse: &Warehouse, subject: &CheckedTopic, checks: &mut Checks)
             place,
             &error,
             "name a TIMESTAMP, DATETIME or DATE column of the table in warehouse.retention",
+        ),
+    }
+}
+
+/// Names the foreign keys by which deletions reach other tables.
+fn references(warehouse: &Warehouse, subject: &CheckedTopic, checks: &mut Checks) {
+    let place = (subject.name(), "references");
+    match warehouse.dependents(&subject.topic) {
+        Ok(dependents) if dependents.is_empty() => {}
+        Ok(dependents) => {
+            let keys: Vec<String> = dependents.iter().map(DependentRows::foreign_key).collect();
+            checks.ok_but(
+                place,
+                format!("deletions reach other tables by foreign key {}", keys.join(", ")),
+                Some(
+                    "purges and erasures count these rows; tombstones and rebuilds delete or change them uncounted:                      where that must not be, have the foreign keys RESTRICT"
+                        .to_owned(),
+                ),
+            )
+        }
+        Err(error) => checks.error(
+            place,
+            &error,
+            "purges and erasures of this table are refused until its dependent rows can be counted",
         ),
     }
 }

@@ -8,7 +8,7 @@ use crate::config::Overrides;
 use crate::kafka::Client;
 use crate::problem::Problem;
 use crate::report::{Report, TargetReport, WarehouseReport};
-use crate::run::{RebuildRequest, Run};
+use crate::run::{Chosen, RebuildRequest, Run};
 use crate::stop::Stop;
 use crate::warehouse::Warehouse;
 
@@ -41,8 +41,30 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
     let chosen = run.choose(&settings, true)?;
     let warehouse = Warehouse::connect(database)?;
     if common.dry_run {
-        run.preview(Some(&warehouse), &chosen)
-    } else {
-        run.drain(&warehouse, &chosen)
+        return run.preview(Some(&warehouse), &chosen);
     }
+    let chosen = parents_first(&warehouse, chosen, run.report)?;
+    run.drain(&warehouse, &chosen)
+}
+
+/// Orders the topics so that a table is loaded before those that refer to it.
+fn parents_first(warehouse: &Warehouse, chosen: Chosen, report: &mut Report) -> Result<Chosen> {
+    if chosen.len() < 2 {
+        return Ok(chosen);
+    }
+    let tables: Vec<&str> = chosen.iter().map(|(topic, _)| topic.table.as_str()).collect();
+    let order = warehouse.load_order(&tables)?;
+    if !order.circle.is_empty() {
+        let tables: Vec<&str> = order.circle.iter().map(|&at| tables[at]).collect();
+        report.warn_of(
+            Problem::new(format!(
+                "the foreign keys of the tables {} form a circle: none of them can be loaded before the others",
+                tables.join(", ")
+            ))
+            .fix("if rows are rejected for that, run it again with --rebuild"),
+        );
+    }
+    let mut chosen: Vec<_> = chosen.into_iter().map(Some).collect();
+    let in_order = order.places.iter().filter_map(|&at| chosen[at].take());
+    Ok(in_order.collect())
 }

@@ -12,12 +12,14 @@ use crate::problem::Problem;
 use crate::report;
 use crate::subjects::list::{EVERY_TOPIC, ErasureSecret, Registry};
 use crate::subjects::subject::Subject;
-use crate::warehouse::TableHits;
+use crate::warehouse::{DependentRows, TableHits};
 use crate::words::count;
 
 /// Files that a list for people has at most; the JSON has all.
 const FILES_SHOWN: usize = 1_000;
 const HASH_SHOWN: usize = 16;
+/// Rejected records that a warning names at most.
+const PLACES_SHOWN: usize = 5;
 
 /// Places that lakectl can't erase from.
 const UNREACHABLE: [&str; 4] = [
@@ -77,11 +79,20 @@ struct TableReport {
     rows: u64,
     /// Rows of `lakectl_rejects`.
     rejects: u64,
+    /// Rejected records that may be the subject's, as "Kafka partition/offset": they stay.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    doubtful_rejects: Vec<String>,
     /// Further rows whose deletion was sent, but the server's answer never came.
     #[serde(skip_serializing_if = "report::is_zero")]
     unknown: u64,
     /// JSON columns, which are not searched.
     unsearched: Vec<String>,
+    /// Rows of other tables that went, or lost their reference, with these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dependents: Vec<DependentRows>,
+    /// Versions of rows in the history of a system-versioned table, which stay.
+    #[serde(skip_serializing_if = "report::is_zero")]
+    history: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -203,7 +214,7 @@ impl ErasureOutcome {
 
     /// `unknown`: rows that may or may not be deleted.
     pub(super) fn add_rows(&mut self, topic: &Topic, hits: TableHits, unknown: u64) {
-        if hits.table.is_none() && hits.rejects + unknown == 0 {
+        if hits.table.is_none() && hits.rejects + unknown == 0 && hits.doubtful_rejects.is_empty() {
             return;
         }
         self.erased.rows += hits.rows;
@@ -212,8 +223,15 @@ impl ErasureOutcome {
             table: hits.table.unwrap_or_else(|| topic.table.clone()),
             rows: hits.rows,
             rejects: hits.rejects,
+            doubtful_rejects: hits
+                .doubtful_rejects
+                .iter()
+                .map(|(partition, offset)| format!("{partition}/{offset}"))
+                .collect(),
             unknown,
             unsearched: hits.unsearched,
+            dependents: hits.dependents,
+            history: hits.history,
         });
     }
 
@@ -239,7 +257,9 @@ impl ErasureOutcome {
         let left = !erased.not_searchable.is_empty()
             || !erased.mentions.is_empty()
             || !erased.without_key.is_empty()
-            || erased.tables.iter().any(|table| !table.unsearched.is_empty())
+            || erased.tables.iter().any(|table| {
+                !table.unsearched.is_empty() || !table.doubtful_rejects.is_empty() || table.history > 0
+            })
             || erased.not_done.iter().any(|left| left.unreached);
         let attention = if left { exit::ATTENTION } else { exit::DONE };
         let locked = if erased.locked.is_empty() {
@@ -288,6 +308,35 @@ impl ErasureOutcome {
                 table.table,
                 table.unsearched.join(", ")
             )));
+        }
+        for table in erased
+            .tables
+            .iter()
+            .filter(|table| !table.doubtful_rejects.is_empty())
+        {
+            let places = &table.doubtful_rejects;
+            let what = format!(
+                "{} in lakectl_rejects can't be decoded and may be the subject's: they {left}",
+                count(places.len() as u64, "record")
+            );
+            let fix = format!(
+                "look at them (Kafka partition/offset {}{}), and DELETE those that are",
+                places[..places.len().min(PLACES_SHOWN)].join(", "),
+                if places.len() > PLACES_SHOWN { ", …" } else { "" }
+            );
+            warnings.push(Problem::new(what).about_topic(&table.topic).fix(fix));
+        }
+        for table in erased.tables.iter().filter(|table| table.history > 0) {
+            let what = format!(
+                "table `{}` keeps a history (system versioning), in which {} of the subject {left}",
+                table.table,
+                count(table.history, "version")
+            );
+            let fix = format!(
+                "only the history of all rows can be deleted: DELETE HISTORY FROM `{}`",
+                table.table
+            );
+            warnings.push(Problem::new(what).fix(fix));
         }
         for left in erased.not_done.iter().filter(|left| left.unreached) {
             warnings.push(Problem::new(format!(
@@ -344,6 +393,8 @@ impl ErasureOutcome {
                     count(table.unknown, "row")
                 ));
             }
+            let along = table.dependents.iter().filter(|rows| rows.may_be_some());
+            text.extend(along.map(|rows| format!("    along with them: {rows}")));
         }
         text.push(format!(
             "{}: {} in {}, {}",
@@ -383,8 +434,20 @@ impl ErasureOutcome {
             "failed": erased.failed.len(),
         });
         let unknown = sum(|table| table.unknown);
-        if unknown > 0 {
-            audit["unknown"] = json!(unknown);
+        let doubtful = sum(|table| table.doubtful_rejects.len() as u64);
+        let history = sum(|table| table.history);
+        for (name, number) in [
+            ("unknown", unknown),
+            ("doubtful_rejects", doubtful),
+            ("history", history),
+        ] {
+            if number > 0 {
+                audit[name] = json!(number);
+            }
+        }
+        let dependents: Vec<_> = erased.tables.iter().flat_map(|table| &table.dependents).collect();
+        if !dependents.is_empty() {
+            audit["dependents"] = json!(dependents);
         }
         audit
     }

@@ -101,6 +101,23 @@ pub fn execute(
             report.needs_attention();
         }
     }
+    for table in plan
+        .tables
+        .iter()
+        .filter(|table| table.keeps_history && table.doomed() > 0)
+    {
+        report.warn_of(
+            Problem::new(format!(
+                "table `{}` keeps a history (system versioning), in which purged rows stay",
+                table.table
+            ))
+            .about_topic(&table.topic)
+            .fix(format!(
+                "to delete it: DELETE HISTORY FROM `{}` BEFORE SYSTEM_TIME '…'",
+                table.table
+            )),
+        );
+    }
     let refused = plan.check_fraction(request.max_fraction);
     if report.dry_run || request.plan_out.is_some() {
         report.text = plan.text();
@@ -322,7 +339,7 @@ impl<'a> Targets<'a> {
             }
         }
         if let Some(warehouse) = &self.warehouse {
-            let doomed = plan.tables.iter().filter(|table| table.doomed() > 0);
+            let doomed = plan.tables.iter().filter(|table| !table.is_empty());
             for table in doomed.filter(|_| stop.signal().is_none()) {
                 let purged = stop.attempt(self.wait, |step| {
                     let until = (step, self.deadline);

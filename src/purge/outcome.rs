@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::ops::Not;
 
 use super::plan::{FolderPlan, Plan, TopicPlan};
 use crate::lake::DayFolder;
 use crate::report::{self, Report};
-use crate::warehouse::TablePlan;
+use crate::warehouse::{DependentRows, TablePlan};
 use crate::words::count;
 
 /// What was deleted, or would be in a dry run.
@@ -69,6 +70,15 @@ pub struct PurgedTable {
     pub rows_unknown: u64,
     /// Rows without a time in the column; they are never purged.
     pub rows_without_time: u64,
+    /// Rows of other tables that went, or lost their reference, with these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dependents: Vec<DependentRows>,
+    /// Rejected records that were as old.
+    #[serde(skip_serializing_if = "report::is_zero")]
+    pub rejects: u64,
+    /// The table is system-versioned: purged rows stay in its history.
+    #[serde(skip_serializing_if = "Not::not")]
+    pub keeps_history: bool,
 }
 
 /// What was deleted, for the audit trail.
@@ -107,6 +117,9 @@ pub fn planned(plan: &Plan) -> PurgeOutcome {
         rows_left: 0,
         rows_unknown: 0,
         rows_without_time: table.rows_without_time,
+        dependents: table.dependents().to_vec(),
+        rejects: table.rejects,
+        keeps_history: table.keeps_history,
     };
     PurgeOutcome {
         folders: plan
@@ -151,6 +164,13 @@ pub fn amounts(verb: &str, outcome: &PurgeOutcome) -> Vec<String> {
     if rows > 0 {
         lines.push(format!("{verb} {}", count(rows, "row")));
     }
+    let rejects: u64 = outcome.tables.iter().map(|table| table.rejects).sum();
+    if rejects > 0 {
+        lines.push(format!("{verb} {}", count(rejects, "rejected record")));
+    }
+    let dependents = outcome.tables.iter().flat_map(|table| &table.dependents);
+    let along = dependents.filter(|rows| rows.may_be_some());
+    lines.extend(along.map(|rows| format!("{verb} along with them: {rows}")));
     lines
 }
 

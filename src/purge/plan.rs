@@ -173,7 +173,7 @@ impl Plan {
     /// Whether nothing would be deleted.
     pub fn is_empty(&self) -> bool {
         self.topics.iter().all(|topic| topic.folders.is_empty())
-            && self.tables.iter().all(|table| table.doomed() == 0)
+            && self.tables.iter().all(TablePlan::is_empty)
     }
 
     /// Refuses a plan that would delete an unlikely part of a topic or table: the retention is probably mistyped.
@@ -270,7 +270,7 @@ impl Plan {
         for plan in self
             .tables
             .iter()
-            .filter(|plan| plan.doomed() + plan.rows_without_time > 0)
+            .filter(|plan| !plan.is_empty() || plan.rows_without_time > 0)
         {
             let mut line = format!(
                 "warehouse  {:32} {} before {}: {}",
@@ -285,7 +285,12 @@ impl Plan {
             if plan.rows_without_time > 0 {
                 let _ = write!(line, ", {} without a time are left", plan.rows_without_time);
             }
+            if plan.rejects > 0 {
+                let _ = write!(line, ", {}", count(plan.rejects, "rejected record"));
+            }
             lines.push(line);
+            let along = plan.dependents().iter().filter(|rows| rows.may_be_some());
+            lines.extend(along.map(|rows| format!("           {:32} along with them: {rows}", "")));
         }
         lines.extend(
             self.left
@@ -317,10 +322,19 @@ impl Plan {
                 "newest": plan.folders.last().map(|folder| folder.day),
             })
         };
-        let table = |plan: &TablePlan| json!({ "table": plan.table, "column": plan.column, "cutoff": plan.cutoff, "rows": plan.doomed() });
+        let table = |plan: &TablePlan| {
+            let mut table = json!({ "table": plan.table, "column": plan.column, "cutoff": plan.cutoff, "rows": plan.doomed() });
+            if plan.rejects > 0 {
+                table["rejects"] = json!(plan.rejects);
+            }
+            if !plan.dependents().is_empty() {
+                table["dependents"] = json!(plan.dependents());
+            }
+            table
+        };
         json!({
             "topics": self.topics.iter().filter(|plan| !plan.folders.is_empty()).map(topic).collect::<Vec<_>>(),
-            "tables": self.tables.iter().filter(|plan| plan.doomed() > 0).map(table).collect::<Vec<_>>(),
+            "tables": self.tables.iter().filter(|plan| !plan.is_empty()).map(table).collect::<Vec<_>>(),
         })
     }
 }

@@ -61,8 +61,8 @@ pub(super) fn execute(
         .err()
         .and_then(|error| error.downcast_ref::<PurgeEnded>());
     let (rows, unknown) = match (&purged, ended) {
-        (Ok(Locked::Ours(rows)), _) => (*rows, 0),
-        (_, Some(ended)) => (ended.purged, ended.unknown),
+        (Ok(Locked::Ours(rows)), _) => (rows.clone(), 0),
+        (_, Some(ended)) => (ended.purged.clone(), ended.unknown),
         _ => return purged.map(|purged| purged.map(drop)),
     };
     tables.push(PurgedTable {
@@ -73,6 +73,9 @@ pub(super) fn execute(
         rows_left: rows.left,
         rows_unknown: unknown,
         rows_without_time: plan.rows_without_time,
+        dependents: rows.dependents,
+        rejects: rows.rejects,
+        keeps_history: plan.keeps_history,
     });
     purged.map(|purged| purged.map(drop))
 }

@@ -128,23 +128,31 @@ impl Matcher {
         }
     }
 
-    /// Whether a rejected record belongs to a subject, or can't be decoded and holds a subject's bytes.
-    pub fn holds(&self, record: &Decoded<'_>) -> bool {
+    /// Judges a rejected record. What can't be decoded is the subject's only if it is the key itself; where the subject's
+    /// bytes are merely in it, or it `is_cut` and may have gone on with them, a person has to look.
+    pub fn judge_record(&self, record: &Decoded<'_>, is_cut: bool) -> Verdict {
         let key = KeyView::of(&record.key, &self.columns);
-        let odd_key = key.undecodable();
-        self.subjects.iter().any(|needle| {
-            let mut hit = needle.is_key(&key);
-            let mut odd_value = None;
+        let mut verdict = Verdict::Keep;
+        for needle in &self.subjects {
+            let mut hit = needle.is_key(&key) || needle.is_undecodable_key(&key);
+            let mut unread = None;
             if let Subject::Field { path, value } = &needle.subject {
                 let mut compare = |text: &str| hit |= text == value;
                 key.at_path(&self.columns, path, &mut compare);
                 if !at_path(&record.body, self.envelope, path, &mut compare) {
-                    odd_value = bytes(&record.body);
+                    unread = bytes(&record.body);
                 }
             }
-            let mut odd = odd_key.into_iter().chain(odd_value);
-            hit || odd.any(|bytes| needle.stands_in(bytes))
-        })
+            if hit {
+                return Verdict::Erase;
+            }
+            let mut unread = key.undecodable().into_iter().chain(unread).peekable();
+            let may_go_on = is_cut && unread.peek().is_some();
+            if may_go_on || unread.any(|bytes| needle.stands_in(bytes)) {
+                verdict = Verdict::NotSearchable;
+            }
+        }
+        verdict
     }
 
     fn may_concern(&self, line: &[u8]) -> bool {
@@ -188,6 +196,14 @@ impl Needle {
     fn is_key(&self, key: &KeyView<'_>) -> bool {
         match &self.subject {
             Subject::Key { key: wanted, .. } => key.canonical().is_some_and(|key| key == wanted.as_str()),
+            Subject::Field { .. } => false,
+        }
+    }
+
+    /// Whether it is a key that does not fit the configured format, byte for byte.
+    fn is_undecodable_key(&self, key: &KeyView<'_>) -> bool {
+        match &self.subject {
+            Subject::Key { key: wanted, .. } => key.undecodable() == Some(wanted.as_bytes()),
             Subject::Field { .. } => false,
         }
     }
@@ -345,6 +361,46 @@ mod tests {
         assert!(key("OTHER=7").is_empty());
     }
 
+    #[test]
+    fn rejected_records() {
+        let judge = |subject: Subject, key: &[u8], value: &str, is_cut: bool| {
+            let mut topic = Topic::ad_hoc("T", Kind::Table, None).unwrap();
+            topic.key.format = crate::config::KeyFormat::Int;
+            topic.key.columns = vec!["id".to_owned()];
+            let record = Record {
+                partition: 0,
+                offset: 1,
+                timestamp_ms: 2,
+                key: Some(key),
+                value: Some(value.as_bytes()),
+                headers: Vec::new(),
+            };
+            let record = Decoder::new(topic.key.clone()).decode(&record);
+            Matcher::new(&topic, &[subject]).judge_record(&record, is_cut)
+        };
+        let key = || Subject::key("T=1").unwrap();
+        let one = 1i32.to_be_bytes();
+        assert_eq!(judge(key(), &one, "no JSON", true), Verdict::Erase);
+        assert_eq!(judge(key(), &2i32.to_be_bytes(), "1", true), Verdict::Keep);
+        // A key of another format: the whole of it, a word in it, a part of a word.
+        assert_eq!(judge(key(), b"1", "{}", false), Verdict::Erase);
+        assert_eq!(judge(key(), b"order 1 of 2", "{}", false), Verdict::NotSearchable);
+        assert_eq!(judge(key(), b"order 10", "{}", false), Verdict::Keep);
+        assert_eq!(judge(key(), b"order 10", "{}", true), Verdict::NotSearchable);
+        let user = || field("USER=1");
+        assert_eq!(judge(field("id=1"), &one, "no JSON", false), Verdict::Erase);
+        assert_eq!(
+            judge(user(), &one, r#"{"USER":1,"N":1.5}"#, false),
+            Verdict::Erase
+        );
+        assert_eq!(judge(user(), &one, r#"{"USER":1,"N"#, true), Verdict::Erase);
+        assert_eq!(judge(user(), &one, r#"{"N":1}"#, true), Verdict::Keep);
+        assert_eq!(judge(user(), &one, "[1]", false), Verdict::NotSearchable);
+        assert_eq!(judge(user(), &one, r#"{"N":1"#, false), Verdict::NotSearchable);
+        assert_eq!(judge(user(), &one, r#"{"N":2"#, false), Verdict::Keep);
+        assert_eq!(judge(user(), &one, r#"{"N":2"#, true), Verdict::NotSearchable);
+    }
+
     proptest! {
         /// However a producer writes a value, its line is found by this value and by no other.
         #[test]
@@ -365,7 +421,7 @@ mod tests {
             let found = |value: &str| {
                 let subject = Subject::Field { path: "user.id".to_owned(), value: value.to_owned() };
                 let matcher = matcher(&[], &[subject]);
-                (matcher.judge(&line) == Verdict::Erase, matcher.holds(&Decoder::default().decode(&record)))
+                (matcher.judge(&line) == Verdict::Erase, matcher.judge_record(&Decoder::default().decode(&record), false) == Verdict::Erase)
             };
             prop_assert_eq!(found(&value), (true, true));
             prop_assume!(other != value);

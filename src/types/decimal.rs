@@ -69,6 +69,31 @@ impl Decimal {
         })
     }
 
+    /// How many decimal places its value needs.
+    pub fn places(&self) -> i64 {
+        let zeros = self.digits.iter().rev().take_while(|&&digit| digit == 0).count();
+        match self.digits.is_empty() {
+            true => 0,
+            false => -(self.exponent.saturating_add(zeros as i64)),
+        }
+    }
+
+    /// Whether both have the same value.
+    pub fn is_equal(&self, other: &Decimal) -> bool {
+        let significant = |number: &Decimal| {
+            let zeros = number
+                .digits
+                .iter()
+                .rev()
+                .take_while(|&&digit| digit == 0)
+                .count();
+            number.digits.len() - zeros
+        };
+        let same_digits = self.digits[..significant(self)] == other.digits[..significant(other)];
+        let is_zero = self.digits.is_empty();
+        same_digits && (is_zero || self.negative == other.negative && self.places() == other.places())
+    }
+
     /// The number × 10^`places`.
     pub fn shifted(self, places: u32) -> Decimal {
         Decimal {

@@ -31,6 +31,7 @@ pub use connected::Warehouse;
 pub use govern::erase::{ErasureEnded, TableHits};
 pub use govern::purge::{PurgeEnded, RowsPurged};
 pub use govern::retention::TablePlan;
+pub use load::load_order::LoadOrder;
 use load::own_tables::check_own_tables;
 pub use load::rejects::RejectReason;
 pub use load::table_sink::TableSink;
@@ -39,6 +40,7 @@ use server::connect;
 pub(crate) use server::identifier::quote;
 pub use server::replayed_session::Session;
 pub use status::{RowCount, TableStanding, standing};
+pub use table::dependents::{DependentRows, OnDelete};
 use table::{mapping, target};
 
 impl Warehouse {

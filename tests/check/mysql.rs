@@ -211,6 +211,63 @@ fn what_is_left_out_or_rounded_is_told() {
     ];
     answer.ok(&topic.name, "rows", &words);
     answer.ok(&topic.name, "table", &["utf8mb4_0900_ai_ci", "keeps them apart"]);
+    answer.has_none(&topic.name, "references");
+}
+
+#[test]
+fn numbers_that_a_column_rounds_or_counts_up_are_told() {
+    let topic = Topic::compacted("check-numbers");
+    let mut world = Warehouse::new();
+    world.execute(
+        "CREATE TABLE nums (id VARCHAR(255) NOT NULL PRIMARY KEY, doc JSON, r DOUBLE, f FLOAT, \
+         seq INT NOT NULL AUTO_INCREMENT, KEY (seq))",
+    );
+    world.set_topics(&entry(&topic, "nums", ""));
+    topic.send(&[
+        record(
+            "a",
+            "{\"DOC\":{\"x\":12345678901234567.89},\"R\":9007199254740993,\"F\":16777217}",
+        ),
+        record("b", "{\"DOC\":{\"x\":1.5},\"R\":0.1,\"F\":0.1}"),
+    ]);
+    let answer = check(&world, &["--only", "warehouse"], 0);
+    let words = [
+        "column doc rounds numbers in JSON to 64 bits",
+        "MODIFY `doc` LONGTEXT",
+        "column r rounds to 53 bits, about 16 digits, in 1 record",
+        "MODIFY `r` DECIMAL(20,1)",
+        "column f rounds to 24 bits, about 7 digits, in 1 record",
+        "column seq is AUTO_INCREMENT",
+    ];
+    answer.ok(&topic.name, "rows", &words);
+}
+
+#[test]
+fn foreign_keys_that_reach_other_tables_are_told() {
+    let topic = Topic::compacted("check-references");
+    let mut world = Warehouse::new();
+    world.execute("CREATE TABLE parent (id VARCHAR(255) NOT NULL PRIMARY KEY, boss VARCHAR(255))");
+    world.execute(
+        "CREATE TABLE child (id INT PRIMARY KEY, parent VARCHAR(255), CONSTRAINT of_parent FOREIGN KEY (parent) \
+         REFERENCES parent (id) ON DELETE SET NULL)",
+    );
+    world.set_topics(&entry(&topic, "parent", ""));
+    topic.send(&[record("a", "{}")]);
+    let only = ["--only", "warehouse"];
+    let words = [
+        "of_parent of ",
+        ".child (ON DELETE SET NULL)",
+        "tombstones and rebuilds",
+    ];
+    check(&world, &only, 0).ok(&topic.name, "references", &words);
+    world.execute(
+        "ALTER TABLE parent ADD CONSTRAINT of_boss FOREIGN KEY (boss) REFERENCES parent (id) ON DELETE CASCADE",
+    );
+    check(&world, &only, 3).is_wrong(
+        &topic.name,
+        "references",
+        &["of_boss", "DROP FOREIGN KEY `of_boss`"],
+    );
 }
 
 #[test]

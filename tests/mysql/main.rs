@@ -4,6 +4,7 @@
 #[path = "../common/account.rs"]
 mod account;
 mod after_purges;
+mod dependents;
 mod faults;
 mod init_db;
 mod loads;

@@ -217,14 +217,17 @@ fn what_others_write_meanwhile_is_not_taken_for_ours() {
                 proxy::Cut::AfterDeletion,
                 "INSERT INTO transaction_lifecycle (transaction_id, last_update_time) VALUES ('d', '2020-01-01'), \
                  ('e', '2020-01-01'), ('f', '2020-01-01')",
-                RowsPurged { deleted: 3, left: 0 },
+                RowsPurged {
+                    deleted: 3,
+                    ..RowsPurged::default()
+                },
                 &["d", "e", "f", "new"][..],
             ),
             // Ours stayed, and others delete them.
             (
                 proxy::Cut::BeforeDeletion,
                 "DELETE FROM transaction_lifecycle WHERE transaction_id <> 'new'",
-                RowsPurged { deleted: 0, left: 0 },
+                RowsPurged::default(),
                 &["new"],
             ),
         ];

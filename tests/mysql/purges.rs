@@ -42,7 +42,10 @@ fn purge(test: &TestDatabase, plan: &TablePlan) -> anyhow::Result<RowsPurged> {
 }
 
 fn gone(deleted: u64) -> RowsPurged {
-    RowsPurged { deleted, left: 0 }
+    RowsPurged {
+        deleted,
+        ..RowsPurged::default()
+    }
 }
 
 /// `count` rows, one a minute from 2020-01-01 on, and ten that have no time.
@@ -84,6 +87,10 @@ fn boundaries(test: &TestDatabase) {
         oldest: Some("2023-11-21 22:59:59.999999".into()),
         newest: Some("2023-11-21 22:59:59.999999".into()),
         missing_index: None,
+        dependents: Vec::new(),
+        dependents_with_implausible: Vec::new(),
+        rejects: 0,
+        keeps_history: false,
     };
     assert_eq!(survey(test, "CUSTOM", "A", "2023-11-22", Europe::Paris), expected);
     for column in ["a", "b", "c"] {
@@ -137,8 +144,8 @@ fn many_rows_go_in_chunks_that_stop_and_resume() {
     assert_eq!(
         run(Some(now), &calm, &mut |_| panic!("no time")),
         RowsPurged {
-            deleted: 0,
-            left: doomed
+            left: doomed,
+            ..RowsPurged::default()
         }
     );
     // The time ends during the first transaction.
@@ -395,6 +402,65 @@ fn a_row_that_can_not_go_keeps_no_other_on_mysql() {
     a_row_that_can_not_go_keeps_no_other(&fresh());
 }
 
+fn a_trigger_that_refuses_is_named(test: &TestDatabase) {
+    fill(test, 3);
+    test.execute(
+        "CREATE TRIGGER legal_hold BEFORE DELETE ON transaction_lifecycle FOR EACH ROW \
+         SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 31001, MESSAGE_TEXT = 'held'",
+    );
+    let plan = survey(test, LIFECYCLE, AT, "2021-01-01", UTC);
+    let error = format!("{:#}", purge(test, &plan).unwrap_err());
+    let words = [
+        "0 rows are deleted, 3 are left",
+        "trigger legal_hold refuses",
+        "drop it",
+        "held",
+    ];
+    assert!(words.iter().all(|words| error.contains(words)), "{error}");
+    let topic = test.topic(LIFECYCLE);
+    let subjects = [lakectl::subjects::subject::Subject::key(&format!("{LIFECYCLE}=T000001")).unwrap()];
+    let erased = test
+        .warehouse()
+        .delete_subjects(topic, &subjects, Duration::ZERO, &Stop::default());
+    let error = format!("{:#}", erased.unwrap_err());
+    assert!(
+        error.contains("trigger legal_hold refuses") && error.contains("31001") && !error.contains("held'"),
+        "{error}"
+    );
+    assert_eq!(test.rows(IDS).len(), 13);
+}
+
+#[test]
+fn a_trigger_that_refuses_is_named_on_mysql() {
+    a_trigger_that_refuses_is_named(&fresh());
+}
+
+/// Rejected records go by the time of their rejection, also where no row is old enough.
+fn rejects_go_with_their_tables_rows(test: &TestDatabase) {
+    let reject = |offset: u32, topic: &str, at: &str| {
+        test.execute(&format!(
+            "INSERT INTO lakectl_rejects (table_name, topic, generation, `partition`, `offset`, reason, rejected_at) \
+             VALUES ('transaction_lifecycle', '{topic}', 1, 0, {offset}, 'x', '{at}')"
+        ));
+    };
+    reject(1, LIFECYCLE, "2020-12-31 23:59:59");
+    reject(2, LIFECYCLE, "2021-01-01 00:00:00");
+    reject(3, "OTHER", "2020-01-01 00:00:00");
+    let plan = survey(test, LIFECYCLE, AT, "2021-01-01", UTC);
+    assert_eq!((plan.rows, plan.rejects), (0, 1));
+    assert_eq!(purge(test, &plan).unwrap().rejects, 1);
+    assert_eq!(
+        test.rows("SELECT `offset` FROM lakectl_rejects ORDER BY 1"),
+        ["2", "3"]
+    );
+    assert_eq!(test.one(CUTOFFS), "");
+}
+
+#[test]
+fn rejects_go_with_their_tables_rows_on_mysql() {
+    rejects_go_with_their_tables_rows(&fresh());
+}
+
 #[test]
 fn the_same_on_mariadb() {
     let service = mariadb_service();
@@ -403,6 +469,8 @@ fn the_same_on_mariadb() {
         a_missing_index_is_named,
         unfit_tables_are_refused_by_name,
         a_row_that_can_not_go_keeps_no_other,
+        a_trigger_that_refuses_is_named,
+        rejects_go_with_their_tables_rows,
     ] {
         check(&TestDatabase::new(&service, TOPICS));
     }

@@ -61,6 +61,8 @@ pub struct Trial {
     rejects: u64,
     refused: BTreeMap<Refusal, RefusedSample>,
     widths: BTreeMap<usize, Width>,
+    /// Column -> how many records had a number that it rounds.
+    rounded: BTreeMap<usize, u64>,
     odd_times: OddTimes,
 }
 
@@ -99,6 +101,7 @@ impl Warehouse {
             rejects: 0,
             refused: BTreeMap::new(),
             widths: BTreeMap::new(),
+            rounded: BTreeMap::new(),
         })
     }
 }
@@ -142,6 +145,9 @@ impl Trial {
             RowChange::Delete { .. } => self.deletes += 1,
             RowChange::Upsert(row) => {
                 self.upserts += 1;
+                for &column in &row.rounded {
+                    *self.rounded.entry(column).or_default() += 1;
+                }
                 self.odd_times.note(record.at, &row);
                 let values: Vec<Value> = row.cells.into_iter().flatten().map(Cell::into_value).collect();
                 self.largest = self.largest.max(values_bytes(&values));
@@ -247,6 +253,7 @@ impl Trial {
         }
         self.report_names_without_column(&mut tried);
         tried.notes.extend(self.rounded());
+        tried.notes.extend(self.numbered());
         tried.odd_times = self.odd_times.take();
         tried
     }
@@ -285,23 +292,51 @@ impl Trial {
         }
     }
 
-    /// Finds DECIMAL columns that have fewer decimal places than the numbers.
+    /// Names the columns that round numbers, and types that keep them.
     fn rounded(&self) -> Vec<Finding> {
-        let finding = |(&at, width): (&usize, &Width)| {
+        let finding = |(&at, &records): (&usize, &u64)| {
             let column = &self.table.columns[at];
-            let ColumnType::Decimal { scale, .. } = column.kind else {
-                return None;
+            let width = self.widths.get(&at).cloned().unwrap_or_default();
+            // With exponents there is no telling how wide a DECIMAL must be.
+            let exact = || match width.places() {
+                Some(_) => width.decimal(0),
+                None => WiderType::Varchar { chars: 64 },
             };
-            let places = width.places().filter(|&places| places > scale)?;
-            Some(Finding {
-                message: format!(
-                    "column {} rounds to {scale} of {places} decimal places",
-                    column.name
+            let (how, wanted) = match column.kind {
+                ColumnType::Decimal { scale, .. } => {
+                    let how = match width.places() {
+                        Some(places) => format!("to {scale} of {places} decimal places"),
+                        None => format!("to {scale} decimal places"),
+                    };
+                    (how, width.decimal(scale))
+                }
+                ColumnType::Json => (
+                    "numbers in JSON to 64 bits: about 16 digits, 20 of integers".to_owned(),
+                    WiderType::Longtext,
                 ),
-                fix: Some(self.modify(column, width.decimal(scale))),
-            })
+                ColumnType::Float {
+                    places: Some(places), ..
+                } => (format!("to {places} decimal places"), exact()),
+                ColumnType::Float { single: true, .. } => ("to 24 bits, about 7 digits".to_owned(), exact()),
+                _ => ("to 53 bits, about 16 digits".to_owned(), exact()),
+            };
+            Finding {
+                message: format!(
+                    "column {} rounds {how}, in {}",
+                    column.name,
+                    count(records, "record")
+                ),
+                fix: Some(self.modify(column, wanted)),
+            }
         };
-        self.widths.iter().filter_map(finding).collect()
+        self.rounded.iter().map(finding).collect()
+    }
+
+    fn numbered(&self) -> Option<Finding> {
+        let at = self.table.numbered_column()?;
+        let takes_numbers = self.upserts > 0 && !self.widths.contains_key(&at);
+        let message = self.table.numbers_in_words().filter(|_| takes_numbers)?;
+        Some(Finding { message, fix: None })
     }
 
     fn fix(&self, refusal: &Refusal) -> String {

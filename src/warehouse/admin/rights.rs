@@ -11,6 +11,7 @@ use crate::warehouse::connected::Warehouse;
 use crate::warehouse::govern::retention::Aged;
 use crate::warehouse::server::connect;
 use crate::warehouse::server::identifier::quote;
+use crate::warehouse::table::dependents::{DependentRows, Dependents};
 use crate::warehouse::table::target::read_columns;
 
 const ALL: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
@@ -18,7 +19,7 @@ const ALL: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
 /// The rights that loads and purges need on lakectl's own tables; on tables of topics they need all four.
 const OWN_TABLES: [(&str, &[&str]); 8] = [
     ("lakectl_progress", &ALL),
-    ("lakectl_rejects", &["INSERT", "DELETE"]),
+    ("lakectl_rejects", &["SELECT", "INSERT", "DELETE"]),
     ("lakectl_cutoffs", &["SELECT", "INSERT", "UPDATE"]),
     ("lakectl_first_drain", &["SELECT", "INSERT", "DELETE"]),
     ("lakectl_last_change", &["SELECT", "INSERT", "UPDATE"]),
@@ -137,6 +138,16 @@ impl Warehouse {
     pub fn retention_index(&self, topic: &Topic, column: &str) -> Result<Option<String>> {
         self.look(connect::READ_TIMEOUT, |conn| {
             Ok(Aged::inspect(conn, &self.server, &topic.table, column)?.missing_index)
+        })
+    }
+
+    /// The foreign keys by which deletions in the topic's table delete or change rows of other tables.
+    ///
+    /// # Errors
+    /// The account may not count such rows, or nobody could.
+    pub fn dependents(&self, topic: &Topic) -> Result<Vec<DependentRows>> {
+        self.look(connect::READ_TIMEOUT, |conn| {
+            Dependents::find(conn, &self.server, &topic.table)?.count(conn, "FALSE", &[])
         })
     }
 }

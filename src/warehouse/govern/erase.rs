@@ -7,23 +7,25 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use super::purge::no_row_can_be_skipped;
+use super::reject_search::RejectPlace;
 use super::subject_sql::Condition;
 use crate::config::{Kind, Settings, Topic};
-use crate::decode::Decoder;
 use crate::locked::Locked;
 use crate::problem::Problem;
-use crate::record::Record;
 use crate::stop::Stop;
-use crate::subjects::matcher::Matcher;
 use crate::subjects::subject::Subject;
 use crate::warehouse::connected::Warehouse;
-use crate::warehouse::load::own_tables::{check_own_tables, kept_under};
+use crate::warehouse::load::own_tables::check_own_tables;
 use crate::warehouse::load::{progress, rebuild, rejects};
-use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
+use crate::warehouse::server::error_class::{Fault, fault_of, is_foreign_key, lock_advice};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
 use crate::warehouse::server::statement::{Unknown, rows_of};
 use crate::warehouse::server::{connect, table_name};
+use crate::warehouse::table::dependents::{DependentRows, Dependents, taken_along};
+use crate::warehouse::table::target::keeps_history;
+use crate::warehouse::table::triggers::refused_by_trigger;
 
 /// Rows per DELETE: few enough that other sessions hardly wait for it.
 const ROWS_PER_DELETE: u64 = 5_000;
@@ -35,8 +37,14 @@ pub struct TableHits {
     pub table: Option<String>,
     pub rows: u64,
     pub rejects: u64,
+    /// Rejected records that may be the subjects', by Kafka partition and offset: they stay.
+    pub doubtful_rejects: Vec<(i32, i64)>,
     /// JSON columns, which are not searched.
     pub unsearched: Vec<String>,
+    /// Rows of other tables that go, or lose their reference, with these.
+    pub dependents: Vec<DependentRows>,
+    /// Versions of the subjects' rows in the history of a system-versioned table, which stay; the rows themselves become such.
+    pub history: u64,
 }
 
 /// What an erasure from one table has done before it ended early.
@@ -109,11 +117,16 @@ impl Warehouse {
             if let Some((table, condition)) = self.condition(conn, topic, subjects)? {
                 if !condition.sql.is_empty() {
                     hits.rows = count(conn, &table, &condition)?;
+                    let dependents = Dependents::find(conn, &self.server, &table)?;
+                    hits.dependents = dependents.count(conn, &condition.sql, &condition.values)?;
+                    hits.history = count_history(conn, &table, &condition)?;
                 }
                 hits.unsearched = condition.unsearched;
                 hits.table = Some(table);
             }
-            hits.rejects = self.find_rejects(conn, topic, subjects)?.len() as u64;
+            let rejects = self.find_rejects(conn, topic, subjects)?;
+            hits.rejects = rejects.theirs.len() as u64;
+            hits.doubtful_rejects = places(&rejects.doubtful);
             Ok(hits)
         })
     }
@@ -160,10 +173,22 @@ impl Warehouse {
             hits.unsearched.clone_from(&condition.unsearched);
             hits.table = Some(table.clone());
             if !condition.sql.is_empty() {
-                delete_rows(link, &table, &condition, stop, &mut hits.rows)?;
+                let dependents = Dependents::find(&mut link.conn, &self.server, &table)?;
+                let along =
+                    |link: &mut Link| dependents.count(&mut link.conn, &condition.sql, &condition.values);
+                let before = along(link)?;
+                let skips = before.is_empty();
+                let deleted = delete_rows(link, &table, &condition, skips, stop, &mut hits.rows);
+                if !before.is_empty() {
+                    hits.dependents = taken_along(&before, along(link).ok());
+                }
+                deleted?;
+                hits.history = count_history(&mut link.conn, &table, &condition)?;
             }
         }
-        for place in self.find_rejects(&mut link.conn, topic, subjects)? {
+        let rejects = self.find_rejects(&mut link.conn, topic, subjects)?;
+        hits.doubtful_rejects = places(&rejects.doubtful);
+        for place in rejects.theirs {
             hits.rejects += delete_reject(link, topic, &place, stop)?;
         }
         Ok(())
@@ -186,15 +211,22 @@ impl Warehouse {
     }
 }
 
-/// Deletes many rows in several transactions, and counts them in `rows`.
+fn places(rejects: &[RejectPlace]) -> Vec<(i32, i64)> {
+    let places = rejects.iter().map(|place| (place.partition, place.offset));
+    places.collect()
+}
+
+/// Deletes many rows in several transactions, and counts them in `rows`. `skips`: a row that the server refuses to delete
+/// keeps no other.
 fn delete_rows(
     link: &mut Link,
     table: &str,
     condition: &Condition,
+    skips: bool,
     stop: &Stop,
     rows: &mut u64,
 ) -> Result<()> {
-    let mut delete = |ignore: &str, limit: &str| {
+    let mut delete = |link: &mut Link, ignore: &str, limit: &str| {
         let sql = format!(
             "DELETE {ignore}FROM {} WHERE {}{limit}",
             quote(table),
@@ -210,12 +242,19 @@ fn delete_rows(
                 .fix("run it again for the rest")
                 .err();
         }
-        match delete("", &format!(" LIMIT {ROWS_PER_DELETE}")) {
+        match delete(link, "", &format!(" LIMIT {ROWS_PER_DELETE}")) {
             Ok(deleted) if deleted < ROWS_PER_DELETE => return Ok(()),
             Ok(_) => {}
+            Err(refusal) if is_refusal(&refusal) && !is_of_foreign_key(&refusal) => {
+                let by = refused_by_trigger(&mut link.conn, table);
+                return Err(without_server_text(refusal, table).context(by));
+            }
+            Err(refusal) if is_refusal(&refusal) && !skips => {
+                return Err(without_server_text(refusal, table).context(no_row_can_be_skipped()));
+            }
             // A row that another table refers to must not stop the deletion of others.
             Err(refusal) if is_refusal(&refusal) => {
-                delete("IGNORE ", "").map_err(|error| without_server_text(error, table))?;
+                delete(link, "IGNORE ", "").map_err(|error| without_server_text(error, table))?;
                 let told = format!("{rows} rows are deleted, and the server refuses to delete the others");
                 return Err(without_server_text(refusal, table)
                     .context(Problem::new(told).fix("does another table refer to them?")));
@@ -223,39 +262,6 @@ fn delete_rows(
             Err(error) => return Err(without_server_text(error, table)),
         }
     }
-}
-
-fn count(conn: &mut Conn, table: &str, condition: &Condition) -> Result<u64> {
-    let sql = format!("SELECT COUNT(*) FROM {} WHERE {}", quote(table), condition.sql);
-    let counted = conn.exec_first(sql, Params::Positional(condition.values.clone()));
-    let rows: Option<u64> = counted.map_err(|error| without_server_text(error.into(), table))?;
-    Ok(rows.unwrap_or(0))
-}
-
-fn is_refusal(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<mysql::Error>()
-        .is_some_and(|error| fault_of(error) == Fault::Data)
-}
-
-/// Keeps only the number of the server's error: its text may repeat a value, and with it the subject.
-fn without_server_text(error: anyhow::Error, table: &str) -> anyhow::Error {
-    match error.downcast_ref::<mysql::Error>() {
-        Some(whole @ mysql::Error::MySqlError(server)) => anyhow!(
-            "table `{table}`: MySQL's error {}{}",
-            server.code,
-            lock_advice(whole)
-        ),
-        _ => error.context(format!("table `{table}`")),
-    }
-}
-
-struct RejectPlace {
-    /// The table's name as `lakectl_rejects` spells it.
-    table: String,
-    generation: u32,
-    partition: i32,
-    offset: i64,
 }
 
 fn delete_reject(link: &mut Link, topic: &Topic, place: &RejectPlace, stop: &Stop) -> Result<u64> {
@@ -274,61 +280,50 @@ fn delete_reject(link: &mut Link, topic: &Topic, place: &RejectPlace, stop: &Sto
         .map_err(|error| without_server_text(error, rejects::TABLE))
 }
 
-impl Warehouse {
-    /// Finds rejected records of the topic that belong to a subject, or that can't be read and contain a subject's bytes.
-    fn find_rejects(&self, conn: &mut Conn, topic: &Topic, subjects: &[Subject]) -> Result<Vec<RejectPlace>> {
-        let matcher = Matcher::new(topic, subjects);
-        let mut found = Vec::new();
-        if matcher.is_empty() {
-            return Ok(found);
-        }
-        for table in kept_under(conn, &self.server, &topic.table)? {
-            find_rejects_of(conn, topic, &table, &matcher, &mut found)?;
-        }
-        Ok(found)
+/// Counts all versions of rows, if the table keeps them.
+fn count_history(conn: &mut Conn, table: &str, condition: &Condition) -> Result<u64> {
+    if !keeps_history(conn, table)? {
+        return Ok(0);
+    }
+    count_from(conn, table, " FOR SYSTEM_TIME ALL", condition)
+}
+
+fn count(conn: &mut Conn, table: &str, condition: &Condition) -> Result<u64> {
+    count_from(conn, table, "", condition)
+}
+
+fn count_from(conn: &mut Conn, table: &str, versions: &str, condition: &Condition) -> Result<u64> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM {}{versions} WHERE {}",
+        quote(table),
+        condition.sql
+    );
+    let counted = conn.exec_first(sql, Params::Positional(condition.values.clone()));
+    let rows: Option<u64> = counted.map_err(|error| without_server_text(error.into(), table))?;
+    Ok(rows.unwrap_or(0))
+}
+
+fn is_refusal(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<mysql::Error>()
+        .is_some_and(|error| fault_of(error) == Fault::Data)
+}
+
+fn is_of_foreign_key(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<mysql::Error>() {
+        Some(mysql::Error::MySqlError(error)) => is_foreign_key(error.code),
+        _ => false,
     }
 }
 
-fn find_rejects_of(
-    conn: &mut Conn,
-    topic: &Topic,
-    table: &str,
-    matcher: &Matcher,
-    found: &mut Vec<RejectPlace>,
-) -> Result<()> {
-    // A reject is stored as it came, so it must be decoded again to see whom it belongs to. It keeps its envelope: the
-    // matcher looks at the row before a change as well.
-    let mut decoder = Decoder::new(topic.key.clone());
-    let reading = || format!("reading {}", rejects::TABLE);
-    let rows = conn
-        .exec_iter(
-            format!(
-                "SELECT generation, `partition`, `offset`, `key`, `value` FROM {} WHERE table_name = ? AND topic = ?",
-                rejects::TABLE
-            ),
-            (table, &topic.name),
-        )
-        .with_context(reading)?;
-    for row in rows {
-        let (generation, partition, offset, key, value): (u32, i32, i64, Option<Vec<u8>>, Option<Vec<u8>>) =
-            // The driver's error would show the row's values.
-            mysql::from_row_opt(row.with_context(reading)?).map_err(|_| anyhow!(reading()))?;
-        let record = Record {
-            partition,
-            offset,
-            timestamp_ms: -1,
-            key: key.as_deref(),
-            value: value.as_deref(),
-            headers: Vec::new(),
-        };
-        if matcher.holds(&decoder.decode(&record)) {
-            found.push(RejectPlace {
-                table: table.to_owned(),
-                generation,
-                partition,
-                offset,
-            });
-        }
+/// Keeps only the number of the server's error: its text may repeat a value, and with it the subject.
+fn without_server_text(error: anyhow::Error, table: &str) -> anyhow::Error {
+    match error.downcast_ref::<mysql::Error>() {
+        Some(whole @ mysql::Error::MySqlError(server)) => anyhow!(
+            "table `{table}`: MySQL's error {}{}",
+            server.code,
+            lock_advice(whole)
+        ),
+        _ => error.context(format!("table `{table}`")),
     }
-    Ok(())
 }

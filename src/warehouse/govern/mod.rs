@@ -2,5 +2,6 @@
 
 pub(super) mod erase;
 pub(super) mod purge;
+mod reject_search;
 pub(super) mod retention;
 pub(super) mod subject_sql;

@@ -13,13 +13,15 @@ use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::warehouse::connected::Warehouse;
-use crate::warehouse::load::cutoffs;
 use crate::warehouse::load::own_tables::check_own_tables;
+use crate::warehouse::load::{cutoffs, rejects};
 use crate::warehouse::server::connect;
-use crate::warehouse::server::error_class::{Fault, fault_of, lock_advice};
+use crate::warehouse::server::error_class::{Fault, fault_of, is_foreign_key, lock_advice};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
 use crate::warehouse::server::statement::{Trouble, rows_of};
+use crate::warehouse::table::dependents::{DependentRows, taken_along};
+use crate::warehouse::table::triggers::refused_by_trigger;
 
 /// How long one transaction should take: readers and replicas hardly notice it, and a stop takes effect soon.
 const CHUNK_SECONDS: f64 = 0.5;
@@ -27,8 +29,18 @@ const CHUNK_SECONDS: f64 = 0.5;
 const CHUNK_START: u64 = 500;
 const CHUNK_MIN: u64 = 50;
 const CHUNK_MAX: u64 = 50_000;
+const REJECTS_AT_ONCE: u64 = 5_000;
 /// A table with more rows than this needs the index, because without it each transaction reads the whole table.
 const ROWS_WITHOUT_INDEX_MAX: u64 = 100_000;
+
+/// MySQL from 9.6 on deletes with IGNORE what refers to a row by CASCADE, although it keeps the row itself.
+pub(super) fn no_row_can_be_skipped() -> Problem {
+    Problem::new(
+        "the server refuses to delete a row, and none can be skipped: other foreign keys of the table CASCADE or SET NULL, and \
+         would reach other tables for a row that stays",
+    )
+    .fix("remove what refers to it, and run again")
+}
 
 /// What a purge of one table has done before it ended early.
 #[derive(Debug)]
@@ -42,7 +54,7 @@ pub struct PurgeEnded {
 
 impl fmt::Display for PurgeEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RowsPurged { deleted, left } = self.purged;
+        let RowsPurged { deleted, left, .. } = &self.purged;
         write!(
             f,
             "purging table `{}`: {deleted} rows are deleted, {left} are left",
@@ -66,11 +78,15 @@ impl fmt::Display for PurgeEnded {
 impl std::error::Error for PurgeEnded {}
 
 /// The result of purging one table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowsPurged {
     pub deleted: u64,
     /// Planned rows that are not deleted yet, because the purge was stopped or ran out of time.
     pub left: u64,
+    /// Rejected records that were as old.
+    pub rejects: u64,
+    /// Rows of other tables that went, or lost their reference, with the deleted ones.
+    pub dependents: Vec<DependentRows>,
 }
 
 impl Warehouse {
@@ -100,8 +116,9 @@ impl Warehouse {
             table: plan.table.clone(),
             skips_referenced: deletion.skips_referenced,
         })?;
+        let purged = deletion.purged();
         deletion.link.release();
-        Ok(Locked::Ours(deletion.purged()))
+        Ok(Locked::Ours(purged))
     }
 
     /// Takes the lock, compares the plan with the table, and records the cutoff.
@@ -131,6 +148,9 @@ impl Warehouse {
             skipped: 0,
             aged,
             link,
+            dependents: Vec::new(),
+            topic: plan.topic.clone(),
+            rejects: 0,
             found: 0,
             deleted: 0,
             unknown: 0,
@@ -146,12 +166,17 @@ impl Warehouse {
             .err();
         }
         deletion.check_index()?;
+        deletion.dependents = deletion.count_dependents()?;
+        check_planned(plan.dependents(), &deletion.dependents)?;
         let Deletion {
             link, aged, doomed, ..
         } = &mut deletion;
-        let Doomed { since, cutoff } = &*doomed;
-        cutoffs::raise(link, &aged.table, &aged.column, (since, cutoff), stop)
-            .context("recording the cutoff; nothing was deleted")?;
+        // Where only rejects go, no row has to stay away.
+        if plan.doomed() > 0 || plan.rejects == 0 {
+            let Doomed { since, cutoff } = &*doomed;
+            cutoffs::raise(link, &aged.table, &aged.column, (since, cutoff), stop)
+                .context("recording the cutoff; nothing was deleted")?;
+        }
         Ok(Locked::Ours(deletion))
     }
 }
@@ -167,19 +192,37 @@ struct Deletion {
     skips_referenced: bool,
     /// How many such rows are known to come before the others.
     skipped: u64,
+    /// Rows of other tables that go with them, as counted when the lock was taken.
+    dependents: Vec<DependentRows>,
     /// Rows before the cutoff when the lock was taken.
     found: u64,
     deleted: u64,
+    topic: String,
+    /// Rejected records that are deleted.
+    rejects: u64,
     /// How many of the rows that are left may be deleted after all.
     unknown: u64,
 }
 
 impl Deletion {
     fn purged(&self) -> RowsPurged {
+        let dependents = if self.dependents.is_empty() {
+            Vec::new()
+        } else {
+            taken_along(&self.dependents, self.count_dependents().ok())
+        };
         RowsPurged {
             deleted: self.deleted,
             left: self.found.saturating_sub(self.deleted),
+            rejects: self.rejects,
+            dependents,
         }
+    }
+
+    /// Counts in another session, which allows long statements; the lock stays with the link.
+    fn count_dependents(&self) -> Result<Vec<DependentRows>> {
+        let mut conn = connect::open(&self.database, retention::COUNT_TIMEOUT)?;
+        self.aged.count_dependents(&mut conn, &self.doomed)
     }
 
     /// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
@@ -227,7 +270,14 @@ impl Deletion {
                     chunk = adapted(chunk, began.elapsed());
                     patience = PurgePatience::new();
                 }
+                Err(Trouble::NotDone(error)) if is_of_trigger(&error) => {
+                    let by = refused_by_trigger(&mut self.link.conn, &self.aged.table);
+                    return Err(anyhow!(error).context(by));
+                }
                 Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.skips_referenced => {
+                    if !self.dependents.is_empty() {
+                        return Err(anyhow!(error).context(no_row_can_be_skipped()));
+                    }
                     // A row that another table refers to must not stop the deletion of others.
                     self.statement = delete_sql(&self.aged, &self.doomed, "IGNORE ");
                     self.skips_referenced = true;
@@ -246,7 +296,28 @@ impl Deletion {
         }
         match refused {
             Some(error) if self.deleted < self.found && !over() => Err(error.into()),
-            _ => Ok(()),
+            _ if over() => Ok(()),
+            _ => self.delete_rejects(stop),
+        }
+    }
+
+    fn delete_rejects(&mut self, stop: &Stop) -> Result<()> {
+        let sql = format!(
+            "DELETE FROM {} WHERE {} LIMIT {REJECTS_AT_ONCE}",
+            rejects::TABLE,
+            rejects::OLDER
+        );
+        let place = [
+            self.aged.table.as_str().into(),
+            self.topic.as_str().into(),
+            self.doomed.cutoff.clone(),
+        ];
+        loop {
+            let deleted = self.link.change(PATIENCE, stop, &mut rows_of(&sql, &place))?;
+            self.rejects += deleted;
+            if deleted < REJECTS_AT_ONCE {
+                return Ok(());
+            }
         }
     }
 
@@ -278,6 +349,33 @@ impl Deletion {
             }
         }
     }
+}
+
+/// Foreign keys aside, nothing else refuses a deletion.
+fn is_of_trigger(error: &mysql::Error) -> bool {
+    match error {
+        mysql::Error::MySqlError(server) => fault_of(error) == Fault::Data && !is_foreign_key(server.code),
+        _ => false,
+    }
+}
+
+/// # Errors
+/// More rows of other tables would go, or lose their reference, than were planned.
+fn check_planned(planned: &[DependentRows], found: &[DependentRows]) -> Result<()> {
+    for now in found {
+        let then = planned
+            .iter()
+            .find(|then| (&then.table, &then.foreign_key) == (&now.table, &now.foreign_key));
+        let then = then.and_then(|then| then.rows).unwrap_or(0);
+        if now.rows.is_none_or(|rows| rows > then) {
+            return Problem::new(format!(
+                "{now} by now, and {then} were planned: this would take more along"
+            ))
+            .fix("plan again")
+            .err();
+        }
+    }
+    Ok(())
 }
 
 /// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.

@@ -7,19 +7,22 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Row, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Not;
 use std::time::Duration;
 
 use crate::config::{Topic, did_you_mean, units};
 use crate::exit::usage;
 use crate::problem::Problem;
+use crate::report;
 use crate::types::plausible;
 use crate::warehouse::connected::Warehouse;
-use crate::warehouse::load::cutoffs;
 use crate::warehouse::load::own_tables::check_own_tables;
+use crate::warehouse::load::{cutoffs, rejects};
 use crate::warehouse::server::connect::{self, Server};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::table::column::ColumnType;
-use crate::warehouse::table::target::{self, field};
+use crate::warehouse::table::dependents::{DependentRows, Dependents};
+use crate::warehouse::table::target::{self, field, keeps_history};
 use crate::warehouse::value::time;
 
 /// Counting reads a whole index in one statement, so it may take long.
@@ -53,15 +56,41 @@ pub struct TablePlan {
     pub newest: Option<String>,
     /// The statement that makes the index which is missing on the column.
     pub missing_index: Option<String>,
+    /// Rows of other tables that go, or lose their reference, with `rows`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependents: Vec<DependentRows>,
+    /// The same if the implausible rows go as well; empty if there are none of these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependents_with_implausible: Vec<DependentRows>,
+    /// Rejected records that are as old, by the time of their rejection.
+    #[serde(default, skip_serializing_if = "report::is_zero")]
+    pub rejects: u64,
+    /// The table is system-versioned: purged rows stay in its history.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub keeps_history: bool,
 }
 
 impl TablePlan {
+    /// Whether nothing would be deleted.
+    pub fn is_empty(&self) -> bool {
+        self.doomed() + self.rejects == 0
+    }
+
     /// Rows that are to be deleted.
     pub fn doomed(&self) -> u64 {
         if self.with_implausible {
             self.rows + self.rows_implausible
         } else {
             self.rows
+        }
+    }
+
+    /// Rows of other tables that go, or lose their reference, with these.
+    pub fn dependents(&self) -> &[DependentRows] {
+        if self.with_implausible && self.rows_implausible > 0 {
+            &self.dependents_with_implausible
+        } else {
+            &self.dependents
         }
     }
 
@@ -125,6 +154,7 @@ pub(in crate::warehouse) struct Aged {
     pub order: Vec<String>,
     /// The statement that creates an index on the column, if there is none.
     pub missing_index: Option<String>,
+    pub dependents: Dependents,
 }
 
 impl Warehouse {
@@ -157,7 +187,9 @@ impl Warehouse {
         conn.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")?;
         let doomed = Doomed::plausible(value.clone());
         let rows = aged.count(conn, &doomed)?;
-        let all = aged.count(conn, &Doomed::all(value))?;
+        let doomed_with_implausible = Doomed::all(value.clone());
+        let all = aged.count(conn, &doomed_with_implausible)?;
+        let rows_implausible = all.saturating_sub(rows);
         let (table, name) = (quote(&aged.table), quote(&aged.column));
         let in_all: Option<u64> = conn.query_first(format!("SELECT COUNT(*) FROM {table}"))?;
         let without_time: Option<u64> = match aged.nullable {
@@ -172,7 +204,15 @@ impl Warehouse {
             ),
             doomed.values(),
         )?;
+        let dependents = aged.count_dependents(conn, &doomed)?;
+        let dependents_with_implausible = match rows_implausible {
+            0 => Vec::new(),
+            _ => aged.count_dependents(conn, &doomed_with_implausible)?,
+        };
+        let place = [aged.table.as_str().into(), topic.name.as_str().into(), value];
+        let rejects = rejects::count_older(conn, &place)?;
         conn.query_drop("COMMIT")?;
+        let keeps_history = keeps_history(conn, &aged.table)?;
         let (oldest, newest) = bounds.unwrap_or_default();
         Ok(TablePlan {
             topic: topic.name.clone(),
@@ -180,13 +220,17 @@ impl Warehouse {
             column: aged.column,
             cutoff: cutoff.format(CUTOFF_FORMAT).to_string(),
             rows,
-            rows_implausible: all.saturating_sub(rows),
+            rows_implausible,
             with_implausible: false,
             rows_in_all: in_all.unwrap_or(0),
             rows_without_time: without_time.unwrap_or(0),
             oldest,
             newest,
             missing_index: aged.missing_index,
+            dependents,
+            dependents_with_implausible,
+            rejects,
+            keeps_history,
         })
     }
 }
@@ -240,6 +284,7 @@ impl Aged {
             ),
         };
         Ok(Aged {
+            dependents: Dependents::find(conn, server, &table)?,
             table,
             column: found.name,
             kind: found.kind,
@@ -253,6 +298,12 @@ impl Aged {
         let (table, condition) = (quote(&self.table), doomed.condition(&self.column));
         let sql = format!("SELECT COUNT(*) FROM {table} WHERE {condition}");
         Ok(conn.exec_first(sql, doomed.values())?.unwrap_or(0))
+    }
+
+    /// Counts the rows of other tables that go, or lose their reference, with the doomed rows.
+    pub(super) fn count_dependents(&self, conn: &mut Conn, doomed: &Doomed) -> Result<Vec<DependentRows>> {
+        self.dependents
+            .count(conn, &doomed.condition(&self.column), &doomed.values())
     }
 
     /// The first instant that is kept, in UTC.

@@ -146,6 +146,7 @@ mod tests {
             in_key: false,
             required: false,
             generated: false,
+            auto_increment: false,
             filled_by_server: false,
             collation: None,
             time_unit: TimeUnit::Ms,

@@ -366,6 +366,7 @@ mod tests {
             in_key,
             required: false,
             generated: false,
+            auto_increment: false,
             filled_by_server: false,
             collation: None,
             time_unit: TimeUnit::Ms,

@@ -13,6 +13,7 @@ use super::batch::change::PendingChange;
 use super::batch::recent_keys::Home;
 use super::batch::{Batch, Instead};
 use super::read_record::Rereader;
+use crate::record::OffsetRange;
 use crate::target;
 use crate::warehouse::server::connect;
 use crate::warehouse::server::error_class::{Fault, fault_of};
@@ -45,6 +46,8 @@ pub(in crate::warehouse) struct TableRebuild {
     spilled: bool,
     /// The number of the next change; keys without one have 0.
     noted: usize,
+    /// The offsets that it reads.
+    read_again: Vec<OffsetRange>,
 }
 
 /// A key as a row of either table.
@@ -80,13 +83,18 @@ pub(in crate::warehouse) struct Compared<'b> {
 type Before = (usize, i32, i64);
 
 impl TableRebuild {
-    pub fn new(absent: target::Rebuild, keys_may_move: bool) -> Self {
+    pub fn new(absent: target::Rebuild, keys_may_move: bool, read_again: Vec<OffsetRange>) -> Self {
         TableRebuild {
             absent,
             keys_may_move,
             spilled: false,
             noted: 1,
+            read_again,
         }
+    }
+
+    pub(super) fn read_again(&self) -> &[OffsetRange] {
+        &self.read_again
     }
 
     /// Whether the transaction holds changes that are no longer in memory.

@@ -1,12 +1,13 @@
 //! `lakectl_rejects`: records that could not become rows, kept with the reason and their coordinates.
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, Value};
+use mysql::{Conn, Params, Value};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::batch::change::PendingChange;
-use crate::record::Record;
+use crate::record::{OffsetRange, Record};
+use crate::warehouse::server::error_class::is_foreign_key;
 
 pub(in crate::warehouse) const TABLE: &str = "lakectl_rejects";
 
@@ -78,6 +79,10 @@ impl Reject {
         }
     }
 
+    pub(super) fn is_by_foreign_key(&self) -> bool {
+        self.errno.is_some_and(is_foreign_key)
+    }
+
     /// Approximate size in memory and on the wire, in bytes.
     pub(super) fn stored_bytes(&self) -> usize {
         let part = |clipped: &Option<Clipped>| clipped.as_ref().map_or(0, |clipped| clipped.bytes.len());
@@ -120,6 +125,40 @@ pub(in crate::warehouse) fn write<'a>(
     } else {
         write_rows(conn, origin, &rows)
     }
+}
+
+/// The condition for rejects that are older than a time: the table, the topic, the time in UTC.
+pub(in crate::warehouse) const OLDER: &str = "table_name = ? AND topic = ? AND rejected_at < ?";
+
+pub(in crate::warehouse) fn count_older(conn: &mut Conn, place: &[Value; 3]) -> mysql::Result<u64> {
+    let sql = format!("SELECT COUNT(*) FROM {TABLE} WHERE {OLDER}");
+    let rows: Option<u64> = conn.exec_first(sql, Params::Positional(place.to_vec()))?;
+    Ok(rows.unwrap_or(0))
+}
+
+/// Deletes the rejects of records that are read again.
+pub(super) fn forget(
+    conn: &mut Conn,
+    origin: RejectOrigin<'_>,
+    read_again: &[OffsetRange],
+) -> mysql::Result<()> {
+    for range in read_again {
+        conn.exec_drop(
+            format!(
+                "DELETE FROM {TABLE} WHERE table_name = ? AND topic = ? AND generation = ? AND `partition` = ? \
+                 AND `offset` >= ? AND `offset` < ?"
+            ),
+            (
+                origin.table,
+                origin.topic,
+                origin.generation,
+                range.partition,
+                range.start,
+                range.end,
+            ),
+        )?;
+    }
+    Ok(())
 }
 
 fn write_rows(conn: &mut Conn, origin: RejectOrigin<'_>, rows: &[&Reject]) -> mysql::Result<()> {

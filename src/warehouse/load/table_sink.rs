@@ -9,6 +9,7 @@ mod warnings;
 pub(in crate::warehouse) use take::STATEMENT_OVERHEAD_BYTES;
 
 use anyhow::{Context, Result, anyhow};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub struct TableSink {
     batch: Batch,
     /// Memory for records that are taken together.
     coming: Coming,
+    /// The column that the server counts up, if records don't fill it.
+    numbered_column: Option<usize>,
     /// What purges have deleted, as read when the lock was taken.
     purged: RowCutoffs,
     odd_times: OddTimes,
@@ -73,6 +76,10 @@ struct Counts {
     irregular: u64,
     /// Records of erased persons, which were left out.
     persons_dropped: u64,
+    /// Column -> how many records had a number that it rounds.
+    rounded: BTreeMap<usize, u64>,
+    /// Updates that took a number of an AUTO_INCREMENT column.
+    numbered: u64,
 }
 
 impl fmt::Debug for TableSink {
@@ -110,6 +117,7 @@ impl TableSink {
             odd_times: OddTimes::new(&topic, &table),
             topic,
             coming: Coming::default(),
+            numbered_column: table.numbered_column(),
             reader,
             purged,
             persons,
@@ -157,7 +165,11 @@ impl TableSink {
         if self.state.keys_may_move {
             self.batch.reset_moved_rows();
         }
-        self.rebuild = Some(TableRebuild::new(rebuild, self.state.keys_may_move));
+        self.rebuild = Some(TableRebuild::new(
+            rebuild,
+            self.state.keys_may_move,
+            self.state.ranges.clone(),
+        ));
         Ok(())
     }
 
@@ -230,6 +242,10 @@ impl TableSink {
     /// Fills the report with what was committed, also if the last transaction failed after others.
     fn fill(&mut self, report: &mut TopicReport) {
         let counts = std::mem::take(&mut self.counts);
+        self.warn_of_rounded(&counts.rounded);
+        if counts.numbered > 0 {
+            self.warn_of_numbers();
+        }
         report.tombstones += counts.tombstones;
         report.irregular += counts.irregular;
         report.erased += counts.persons_dropped;
@@ -244,6 +260,9 @@ impl TableSink {
         }
         if landed.rejected > 0 {
             report.needs_attention();
+        }
+        if landed.by_foreign_key > 0 {
+            self.warn_of_foreign_keys(landed.by_foreign_key);
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::warehouse::server::locked_session::{Link, PATIENCE};
 use crate::warehouse::server::statement::{LOOK_UP, roll_back};
 use crate::warehouse::table::target::TargetTable;
 
+/// ER_AUTOINC_READ_FAILED
+const NO_NUMBER_LEFT: u16 = 1467;
+
 /// What a transaction is to write.
 pub(super) struct Work<'a> {
     pub table: &'a TargetTable,
@@ -46,6 +49,8 @@ pub(super) struct Landed {
     pub upserted: u64,
     pub deleted: u64,
     pub rejected: u64,
+    /// How many of the rejected a foreign key has refused.
+    pub by_foreign_key: u64,
     pub below_retention: u64,
     /// Keys of a first drain, now complete, that were in several Kafka partitions and were not all remembered: their rows may be
     /// an older record's.
@@ -64,6 +69,7 @@ impl std::ops::AddAssign for Landed {
         self.upserted += other.upserted;
         self.deleted += other.deleted;
         self.rejected += other.rejected;
+        self.by_foreign_key += other.by_foreign_key;
         self.below_retention += other.below_retention;
         self.unsure += other.unsure;
     }
@@ -91,6 +97,14 @@ impl<'a> Work<'a> {
         ProgressKey {
             table: &self.table.name,
             topic: self.topic,
+        }
+    }
+
+    fn origin(&self) -> RejectOrigin<'a> {
+        RejectOrigin {
+            table: &self.table.name,
+            topic: self.topic,
+            generation: self.after.generation,
         }
     }
 
@@ -163,7 +177,13 @@ impl<'a> Work<'a> {
             Fault::Busy | Fault::Lost => format!(", tried for {} s", self.patience.as_secs()),
             Fault::Data | Fault::Fatal => String::new(),
         };
-        let remedy = link.remedy(&error);
+        let remedy = match &error {
+            mysql::Error::MySqlError(server) if server.code == NO_NUMBER_LEFT => {
+                let words = self.table.numbers_used_up_in_words();
+                words.map(|words| format!(": {words}")).unwrap_or_default()
+            }
+            _ => link.remedy(&error),
+        };
         anyhow::Error::new(error).context(format!("{}{tried}{remedy}", self.outcome(unanswered)))
     }
 
@@ -274,13 +294,17 @@ impl<'a> Work<'a> {
             .copied()
             .filter(|partition| !self.before.next.contains_key(partition));
         progress::prepare(&mut link.conn, self.place(), new)?;
-        if let Some(rebuild) = rebuild {
+        if let Some(rebuild) = &rebuild {
             rebuild.prepare(&mut link.conn, self.table)?;
         }
         link.conn.query_drop("START TRANSACTION")?;
         let found = progress::read(&mut link.conn, self.place(), true)?;
         if is_same(&found, self.before) {
             if cutoffs::read(&mut link.conn, &self.table.name)? == *self.cutoffs {
+                if let Some(rebuild) = &rebuild {
+                    // What is still refused comes again with its record.
+                    rejects::forget(&mut link.conn, self.origin(), rebuild.read_again())?;
+                }
                 return Ok(None);
             }
             link.conn.query_drop("ROLLBACK")?;
@@ -334,12 +358,11 @@ impl<'a> Work<'a> {
             .iter()
             .map(|(pending, error)| Reject::of_refused(pending, error))
             .collect();
-        let origin = RejectOrigin {
-            table: &self.table.name,
-            topic: self.topic,
-            generation: self.after.generation,
-        };
-        rejects::write(&mut link.conn, origin, batch.rejects.iter().chain(&refused))?;
+        rejects::write(
+            &mut link.conn,
+            self.origin(),
+            batch.rejects.iter().chain(&refused),
+        )?;
         let instead = applied.instead.into_iter();
         Ok(Written {
             landed: Landed {
@@ -347,6 +370,7 @@ impl<'a> Work<'a> {
                 deleted: applied.deleted,
                 below_retention: applied.below_retention,
                 rejected: (batch.rejects.len() + refused.len()) as u64,
+                by_foreign_key: refused.iter().filter(|reject| reject.is_by_foreign_key()).count() as u64,
                 unsure: 0,
             },
             instead: instead

@@ -24,14 +24,17 @@ mod code {
     pub(super) const LOST: [u16; 11] = [1053, 1077, 1079, 1158, 1159, 1160, 1161, 1927, 2006, 3169, 4031];
     /// The standard's class of SQL states for values that don't fit.
     pub(super) const DATA_EXCEPTION: &str = "22";
+    /// The SQL state by which triggers refuse a row, whatever number they give it.
+    pub(super) const OF_A_TRIGGER: &str = "45000";
     /// Collations that can't be compared: MariaDB's error for a value with a character that the column lacks.
     pub(super) const MIX: u16 = 1267;
     /// How the message of MIX marks a value. Columns are IMPLICIT; a trigger may compare those whatever the record is.
     pub(super) const OF_A_VALUE: &str = "COERCIBLE";
     /// Values that a column, its character set, a CHECK, a foreign key, a partition or a trigger refuses.
-    pub(super) const DATA: [u16; 34] = [
-        1048, 1062, 1118, 1264, 1265, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1441, 1451, 1452,
-        1525, 1526, 1644, 1690, 1748, 3140, 3141, 3144, 3156, 3157, 3158, 3819, 3854, 3903, 3988, 4025, 6136,
+    pub(super) const DATA: [u16; 36] = [
+        1048, 1062, 1118, 1216, 1217, 1264, 1265, 1292, 1300, 1364, 1365, 1366, 1367, 1369, 1406, 1411, 1441,
+        1451, 1452, 1525, 1526, 1644, 1690, 1748, 3140, 3141, 3144, 3156, 3157, 3158, 3819, 3854, 3903, 3988,
+        4025, 6136,
     ];
 }
 
@@ -39,6 +42,7 @@ pub(in crate::warehouse) fn fault_of(error: &Error) -> Fault {
     match error {
         Error::MySqlError(error) => match fault_of_code(error.code) {
             Fault::Fatal if error.state.starts_with(code::DATA_EXCEPTION) => Fault::Data,
+            Fault::Fatal if error.state == code::OF_A_TRIGGER => Fault::Data,
             Fault::Fatal if error.code == code::MIX && error.message.contains(code::OF_A_VALUE) => {
                 Fault::Data
             }
@@ -62,6 +66,11 @@ pub(in crate::warehouse) fn fault_of_code(code: u16) -> Fault {
     } else {
         Fault::Fatal
     }
+}
+
+/// Whether a foreign key refused the change. The first two are for accounts that may not see the other table.
+pub(in crate::warehouse) fn is_foreign_key(code: u16) -> bool {
+    matches!(code, 1216 | 1217 | 1451 | 1452)
 }
 
 /// ER_LOCK_WAIT_TIMEOUT, for rows and for whole tables.

@@ -107,6 +107,10 @@ impl Link {
                 "; user `{user}` lacks a right on a table: \
                  GRANT SELECT, INSERT, UPDATE, DELETE ON `{name}`.* TO '{user}'@'…'"
             ),
+            // A row of its own that a foreign key keeps is rejected; this is about the rows that a rebuild removes together.
+            1217 | 1451 => "; rows of another table refer to rows whose records the topic no longer has: rebuild the other \
+                 table first, or delete these rows"
+                .to_owned(),
             1290 | 1792 | 1836 => "; the server accepts no changes: is it a replica, or set to read_only? \
                  warehouse.url must name the server that is written to"
                 .to_owned(),

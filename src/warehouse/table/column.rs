@@ -14,9 +14,10 @@ pub(in crate::warehouse) enum ColumnType {
         scale: u32,
         unsigned: bool,
     },
-    /// FLOAT if `single`, else DOUBLE.
+    /// FLOAT if `single`, else DOUBLE; `places` if it has a scale, like `FLOAT(7,4)`.
     Float {
         single: bool,
+        places: Option<u32>,
     },
     /// CHAR if `fixed`: it loses trailing blanks.
     Text {
@@ -62,6 +63,8 @@ pub(in crate::warehouse) struct Column {
     pub required: bool,
     /// Computed by MySQL from other columns.
     pub generated: bool,
+    /// Filled by MySQL with the next number, unless the record fills it.
+    pub auto_increment: bool,
     /// MySQL fills it where no record does: a number that it counts up, or the time of the change.
     pub filled_by_server: bool,
     pub collation: Option<String>,
@@ -122,6 +125,10 @@ impl TypeFacts {
             bytes_max: self.bytes.unwrap_or(u64::MAX),
             fixed,
         };
+        let float = |single| ColumnType::Float {
+            single,
+            places: self.scale.and_then(|scale| u32::try_from(scale).ok()),
+        };
         let binary = |fixed| ColumnType::Binary {
             bytes_max: self.bytes.unwrap_or(u64::MAX),
             fixed,
@@ -142,8 +149,8 @@ impl TypeFacts {
                 scale: small(self.scale),
                 unsigned,
             },
-            "float" => ColumnType::Float { single: true },
-            "double" | "real" => ColumnType::Float { single: false },
+            "float" => float(true),
+            "double" | "real" => float(false),
             "longtext" if self.checked_json => ColumnType::Json,
             "char" => text(self.chars, true),
             "varchar" => text(self.chars, false),

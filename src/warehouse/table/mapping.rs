@@ -244,6 +244,7 @@ mod tests {
             in_key: key.contains(&at),
             required: false,
             generated: false,
+            auto_increment: false,
             filled_by_server: false,
             collation: None,
             time_unit: TimeUnit::Ms,

@@ -10,6 +10,11 @@ use crate::exit::usage;
 use crate::problem::Problem;
 use crate::warehouse::server::connect::{Flavor, Server};
 
+/// The type of MariaDB's tables that keep old versions of their rows.
+const SYSTEM_VERSIONED: &str = "SYSTEM VERSIONED";
+
+const NUMBERS_FIX: &str = "drop the column, or let a field of the records fill it";
+
 /// A table that rows can be upserted into without surprises.
 #[derive(Debug, Clone)]
 pub(in crate::warehouse) struct TargetTable {
@@ -27,6 +32,29 @@ impl TargetTable {
     pub fn key_first(&self) -> impl Iterator<Item = usize> + Clone {
         let rest = (0..self.columns.len()).filter(|&at| !self.columns[at].in_key);
         self.primary_key.iter().copied().chain(rest)
+    }
+
+    /// The column outside of the key that the server counts up.
+    pub fn numbered_column(&self) -> Option<usize> {
+        let mut columns = self.columns.iter();
+        columns.position(|column| column.auto_increment && !column.in_key)
+    }
+
+    /// What its AUTO_INCREMENT column does, and what to do about it.
+    pub fn numbers_in_words(&self) -> Option<String> {
+        let name = &self.columns[self.numbered_column()?].name;
+        Some(format!(
+            "column {name} is AUTO_INCREMENT, and every update takes a number of it, also of a row that is there: one day \
+             there is none left (MySQL's error 1467), and loads stop; {NUMBERS_FIX}"
+        ))
+    }
+
+    /// The same when there is no number left.
+    pub fn numbers_used_up_in_words(&self) -> Option<String> {
+        let name = &self.columns[self.numbered_column()?].name;
+        Some(format!(
+            "column {name} is AUTO_INCREMENT and has no number left, as every update takes one; {NUMBERS_FIX}"
+        ))
     }
 
     pub fn key_names(&self) -> String {
@@ -145,7 +173,7 @@ pub(in crate::warehouse) fn find(conn: &mut Conn, name: &str) -> Result<String> 
             .err();
     };
     let engine = engine.unwrap_or_default();
-    if table_type != "BASE TABLE" {
+    if table_type != "BASE TABLE" && table_type != SYSTEM_VERSIONED {
         return Err(usage(format!("`{name}` is a {table_type}, not a table")));
     }
     if !engine.eq_ignore_ascii_case("InnoDB") {
@@ -156,6 +184,15 @@ pub(in crate::warehouse) fn find(conn: &mut Conn, name: &str) -> Result<String> 
         .err();
     }
     Ok(name)
+}
+
+/// Whether the table keeps deleted rows and old values in a history.
+pub(in crate::warehouse) fn keeps_history(conn: &mut Conn, table: &str) -> Result<bool> {
+    let table_type: Option<String> = conn.exec_first(
+        "SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?",
+        (table,),
+    )?;
+    Ok(table_type.as_deref() == Some(SYSTEM_VERSIONED))
 }
 
 /// A column of a row that may be of any type and NULL; servers differ in their types here.
@@ -174,7 +211,8 @@ pub(in crate::warehouse) fn read_columns(
          COLUMN_DEFAULT AS standard, EXTRA AS extra, CHARACTER_MAXIMUM_LENGTH AS chars, \
          CHARACTER_OCTET_LENGTH AS bytes, NUMERIC_PRECISION AS digits, NUMERIC_SCALE AS scale, \
          DATETIME_PRECISION AS places, COLLATION_NAME AS collation_name \
-         FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION",
+         FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? \
+         AND COALESCE(GENERATION_EXPRESSION, '') NOT IN ('ROW START', 'ROW END') ORDER BY ORDINAL_POSITION",
         (table,),
     )?;
     rows.iter()
@@ -209,6 +247,7 @@ pub(in crate::warehouse) fn read_columns(
                 in_key: false,
                 required: !nullable && !filled && !generated,
                 generated,
+                auto_increment: extra.contains("AUTO_INCREMENT"),
                 filled_by_server,
                 collation: text("collation_name"),
                 time_unit: TimeUnit::default(),
@@ -242,6 +281,9 @@ fn read_primary_key(conn: &mut Conn, table: &str, columns: &mut [Column]) -> Res
         )));
     }
     let mut primary_key = Vec::with_capacity(parts.len());
+    // MariaDB adds the time at which a version of the row ends, which is none of our columns.
+    let is_ours = |name: &str| columns.iter().any(|column| column.name == name);
+    let parts: Vec<_> = parts.into_iter().filter(|(name, _)| is_ours(name)).collect();
     for (name, prefix) in parts {
         if let Some(length) = prefix {
             return Err(usage(format!(
@@ -253,7 +295,7 @@ fn read_primary_key(conn: &mut Conn, table: &str, columns: &mut [Column]) -> Res
             .iter()
             .position(|column| column.name == name)
             .with_context(|| format!("`{table}`: no column {name}"))?;
-        if columns[at].kind == (ColumnType::Float { single: true }) {
+        if matches!(columns[at].kind, ColumnType::Float { single: true, .. }) {
             return Problem::usage(format!(
                 "`{name}` in the primary key of `{table}` is a FLOAT, which MySQL rounds when it looks for a row: a deletion \
                  would not find it"

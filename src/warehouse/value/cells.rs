@@ -4,6 +4,7 @@ use mysql::Value;
 
 use super::cell::Cell;
 use super::convert::{Input, convert, surely_fits};
+use super::exact;
 use super::refusal::{Refusal, RefusalKind};
 use crate::warehouse::table::target::TargetTable;
 
@@ -14,6 +15,8 @@ pub(in crate::warehouse) struct RowValues<'a> {
     pub cells: Vec<Option<Cell<'a>>>,
     /// Approximate size of each column's value on the wire; 0 if the record does not fill the column.
     pub sizes: Vec<usize>,
+    /// Columns that round their number.
+    pub rounded: Vec<usize>,
 }
 
 /// Which values are read from a record.
@@ -30,9 +33,11 @@ impl<'a> RowValues<'a> {
     pub fn emptied<'b>(mut self) -> RowValues<'b> {
         self.cells.clear();
         self.sizes.clear();
+        self.rounded.clear();
         RowValues {
             cells: self.cells.into_iter().map(|_| None).collect(),
             sizes: self.sizes,
+            rounded: self.rounded,
         }
     }
 
@@ -63,14 +68,16 @@ impl<'a> RowValues<'a> {
             self.sizes[at] = size;
             return Ok(());
         }
-        self.set_json(table, at, raw)
+        let input = json_input(at, raw)?;
+        if exact::rounds(&table.columns[at], &input) {
+            self.rounded.push(at);
+        }
+        self.set(table, at, &input)
     }
 
     /// Sets a column to one JSON value.
     pub fn set_json(&mut self, table: &TargetTable, at: usize, raw: &'a str) -> Result<(), Refusal> {
-        let input = Input::from_json(raw);
-        let input = input.map_err(|reason| Refusal::of_column(at, RefusalKind::Unfit(reason)))?;
-        self.set(table, at, &input)
+        self.set(table, at, &json_input(at, raw)?)
     }
 
     /// The primary key's values, which fields of the value never overwrite.
@@ -78,4 +85,8 @@ impl<'a> RowValues<'a> {
         let filled = |&at: &usize| self.cells[at].clone().map_or(Value::NULL, Cell::into_value);
         table.primary_key.iter().map(filled).collect()
     }
+}
+
+fn json_input(at: usize, raw: &str) -> Result<Input<'_>, Refusal> {
+    Input::from_json(raw).map_err(|reason| Refusal::of_column(at, RefusalKind::Unfit(reason)))
 }

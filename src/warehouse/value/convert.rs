@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use super::canonical::canonical;
 use super::cell::{Cell, FIXED_ON_WIRE, bytes_on_wire};
 use super::refusal::RefusalKind;
-use super::{json_limits, time};
+use super::{exact, json_limits, time};
 use crate::types::decimal::Decimal;
 use crate::types::plausible::PlausibleDays;
 use crate::types::time::{self as written, WrittenTime};
@@ -150,6 +150,10 @@ pub(in crate::warehouse) fn convert<'a>(column: &Column, input: &Input<'a>) -> R
 }
 
 fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
+    if column.in_key && exact::rounds(column, input) {
+        // Otherwise two keys would become one row.
+        return Err("a primary-key column that would round this number can't hold it".to_owned());
+    }
     match &column.kind {
         ColumnType::Integer { min, max } => integer(input, *min, *max),
         ColumnType::Decimal {
@@ -157,7 +161,7 @@ fn by_type<'a>(column: &Column, input: &Input<'a>) -> Result<Cell<'a>, String> {
             scale,
             unsigned,
         } => decimal(input, *precision, *scale, *unsigned),
-        ColumnType::Float { single } => float(input, *single),
+        ColumnType::Float { single, .. } => float(input, *single),
         ColumnType::Text {
             chars_max,
             bytes_max,

@@ -4,6 +4,7 @@ pub(super) mod canonical;
 pub(super) mod cell;
 pub(super) mod cells;
 pub(super) mod convert;
+pub(super) mod exact;
 pub(super) mod json_limits;
 pub(super) mod odd_times;
 pub(super) mod refusal;

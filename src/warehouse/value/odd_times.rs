@@ -91,6 +91,7 @@ mod tests {
                 in_key: false,
                 required: false,
                 generated: false,
+                auto_increment: false,
                 collation: None,
                 time_unit: TimeUnit::Ms,
             }],

@@ -95,8 +95,8 @@ impl TableSink {
         };
         let mut after = self.progress_of(topic_id, generation);
         // Without an offset, a Kafka partition that had no turn yet would look like one that was added to the topic.
-        for (&partition, &start) in &self.state.starts {
-            after.next.entry(partition).or_insert(start);
+        for range in &self.state.ranges {
+            after.next.entry(range.partition).or_insert(range.start);
         }
         let taken = self.state.taken.iter();
         after

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{DrainPlan, LastRecords};
+use crate::record::{DrainPlan, LastRecords, OffsetRange};
 
 /// The parts of a run's plan that a load needs, and the records taken so far.
 pub(in crate::warehouse::load::table_sink) struct LoadState {
-    /// Kafka partition -> where the plan begins.
-    pub(super) starts: BTreeMap<i32, i64>,
+    /// The offsets of the plan.
+    pub(super) ranges: Vec<OffsetRange>,
     /// Kafka partition -> the turn it is read in.
     turns: BTreeMap<i32, usize>,
     turn: usize,
@@ -25,7 +25,7 @@ pub(in crate::warehouse::load::table_sink) struct LoadState {
 impl Default for LoadState {
     fn default() -> Self {
         LoadState {
-            starts: BTreeMap::new(),
+            ranges: Vec::new(),
             turns: BTreeMap::new(),
             turn: 0,
             keys_may_move: true,
@@ -41,10 +41,7 @@ impl LoadState {
         let ranges = plan.ranges.iter();
         let to_read = ranges.clone().filter(|range| range.start < range.end);
         LoadState {
-            starts: ranges
-                .clone()
-                .map(|range| (range.partition, range.start))
-                .collect(),
+            ranges: plan.ranges.clone(),
             turns: ranges
                 .map(|range| (range.partition, plan.turn_of(range.partition)))
                 .collect(),

@@ -161,6 +161,12 @@ impl TableSink {
                 key: Some(row.key(&self.table)),
             };
         }
+        for &column in &row.rounded {
+            *self.counts.rounded.entry(column).or_default() += 1;
+        }
+        if self.numbered_column.is_some_and(|at| row.sizes[at] == 0) {
+            self.counts.numbered += 1;
+        }
         let write = Write::Upsert {
             shape: self.batch.shape_of_row(&self.table, row),
             wire_bytes,

@@ -1,10 +1,13 @@
 //! What a person should know about a load, beside the numbers of its report.
 
+use std::collections::BTreeMap;
+
 use super::TableSink;
 use crate::problem::Problem;
 use crate::warehouse::load::transaction::Landed;
 use crate::warehouse::load::unfilled::Unfilled;
 use crate::warehouse::table::target::TargetTable;
+use crate::words::count;
 
 /// How many names of fields one warning lists.
 const NAMES_SHOWN: usize = 20;
@@ -66,6 +69,40 @@ impl TableSink {
             "table `{table}`: keys of topic {topic} occur in several Kafka partitions, as after their number was changed, and this \
              load had more keys than it can remember: {some}, an older record may have been written last, or fields of an older \
              one may be left; to correct the table, run: lakectl warehouse --rebuild --topics {topic}"
+        ));
+    }
+
+    pub(super) fn warn_of_rounded(&mut self, columns: &BTreeMap<usize, u64>) {
+        if columns.is_empty() {
+            return;
+        }
+        let told = columns.iter().map(|(&at, &records)| {
+            format!(
+                "{} (of {})",
+                self.table.columns[at].name,
+                count(records, "record")
+            )
+        });
+        self.warnings.push(format!(
+            "table `{}`: numbers with more digits than their columns keep were rounded: {}; `lakectl check` names types that \
+             keep them",
+            self.table.name,
+            told.collect::<Vec<_>>().join(", ")
+        ));
+    }
+
+    pub(super) fn warn_of_numbers(&mut self) {
+        if let Some(what) = self.table.numbers_in_words() {
+            self.warnings.push(format!("table `{}`: {what}", self.table.name));
+        }
+    }
+
+    pub(super) fn warn_of_foreign_keys(&mut self, records: u64) {
+        self.warnings.push(format!(
+            "table `{}`: {records} of the rejected were refused by a foreign key: a row that they refer to is not there yet, \
+             or rows of another table still refer to theirs; once the other table is as it should be, run: lakectl warehouse \
+             --rebuild --topics {}",
+            self.table.name, self.topic.name
         ));
     }
 

@@ -14,6 +14,7 @@ fn column(kind: ColumnType) -> Column {
         in_key: false,
         required: false,
         generated: false,
+        auto_increment: false,
         filled_by_server: false,
         collation: None,
         time_unit: TimeUnit::Ms,
@@ -113,13 +114,25 @@ fn decimals_never_pass_through_a_float() {
 
 #[test]
 fn doubles() {
-    let double = column(ColumnType::Float { single: false });
+    let double = column(ColumnType::Float {
+        single: false,
+        places: None,
+    });
     assert_eq!(
         json(&double, "4.6116860184273879E18").as_deref(),
         Ok("4611686018427388000")
     );
     assert!(json(&double, "\"NaN\"").is_err() && json(&double, "\"inf\"").is_err());
-    assert!(json(&column(ColumnType::Float { single: true }), "1e300").is_err());
+    assert!(
+        json(
+            &column(ColumnType::Float {
+                single: true,
+                places: None
+            }),
+            "1e300"
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -302,7 +315,7 @@ proptest! {
     fn no_input_panics(raw in prop_oneof!["-?[0-9]{1,40}(\\.[0-9]{1,40})?([eE]-?[0-9]{1,3})?", "\"[^\"\\\\\\x00-\\x1f]{0,30}\""]) {
         for kind in [
             BIGINT, MONEY, TIMESTAMP, varchar(5), ColumnType::Json, ColumnType::Date, ColumnType::Other,
-            ColumnType::Time { places: 6 }, ColumnType::DateTime { places: 6 }, ColumnType::Float { single: true },
+            ColumnType::Time { places: 6 }, ColumnType::DateTime { places: 6 }, ColumnType::Float { single: true, places: None },
             ColumnType::Binary { bytes_max: 3, fixed: true },
         ] {
             let _ = json(&column(kind), &raw);
@@ -375,6 +388,21 @@ fn what_records_mostly_hold_surely_fits() {
         (varchar(5), "\"\\n\""),
     ] {
         assert_eq!(surely_fits(&column(kind), raw), None, "{raw}");
+    }
+}
+
+/// Two keys must not become one row.
+#[test]
+fn a_key_is_not_rounded() {
+    let double = ColumnType::Float {
+        single: false,
+        places: None,
+    };
+    for (kind, kept, lost) in [(MONEY, "1.50", "1.005"), (double, "0.1", "9007199254740993")] {
+        assert!(json(&key(kind.clone()), kept).is_ok());
+        assert!(json(&key(kind.clone()), lost).unwrap_err().contains("round"));
+        assert!(json(&key(kind.clone()), &format!("\"{lost}\"")).is_err());
+        assert!(json(&column(kind), lost).is_ok());
     }
 }
 
