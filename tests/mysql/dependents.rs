@@ -102,6 +102,32 @@ fn a_purge_counts_what_goes_along() {
     }
 }
 
+/// What goes along with rows of 1970 is counted only if they go.
+#[test]
+fn rows_that_no_clock_made_have_dependents_of_their_own() {
+    for service in services() {
+        let (test, beside) = family(&service);
+        test.execute("INSERT INTO custom VALUES ('odd', '1970-01-20')");
+        test.execute("INSERT INTO `order` VALUES (6, 'odd')");
+        let plan = survey(&test.warehouse(), &test).unwrap();
+        let spared = along(&test, &beside, 3, 1, 3);
+        assert_eq!((plan.doomed(), plan.dependents()), (3, &spared[..]));
+        let all = TablePlan {
+            with_implausible: true,
+            ..plan.clone()
+        };
+        let all_along = along(&test, &beside, 4, 1, 3);
+        assert_eq!((all.doomed(), all.dependents()), (4, &all_along[..]));
+        assert_eq!(purge(&test, &plan).unwrap().dependents, spared);
+        assert_eq!(test.rows("SELECT id FROM `order` ORDER BY 1"), ["4", "5", "6"]);
+        let purged = purge(&test, &all).unwrap();
+        assert_eq!(
+            (purged.deleted, purged.dependents),
+            (1, along(&test, &beside, 1, 0, 0))
+        );
+    }
+}
+
 /// With IGNORE, MySQL deletes what refers to a row by CASCADE, and then keeps the row for the sake of another reference.
 #[test]
 fn no_row_goes_with_one_that_stays() {
