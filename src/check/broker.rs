@@ -1,5 +1,7 @@
 //! Checks Kafka: whether it answers, by which protocol, and whether the group can be read.
 
+use anyhow::Result;
+
 use super::scope::CheckedTopic;
 use super::{CheckScope, Checks, KAFKA};
 use crate::config::KafkaSettings;
@@ -40,11 +42,7 @@ pub(super) fn look(scope: &CheckScope<'_>, topics: &[CheckedTopic], checks: &mut
         Ok(broker) => broker,
         Err((error, fix)) => {
             checks.error(answer, &error, fix);
-            let topics = count(topics.len() as u64, "topic");
-            checks.unknown(
-                (KAFKA, "topics"),
-                format!("Kafka could not be asked about its group and {topics}"),
-            );
+            not_asked("its group and ", topics, checks);
             return None;
         }
     };
@@ -57,12 +55,29 @@ pub(super) fn look(scope: &CheckScope<'_>, topics: &[CheckedTopic], checks: &mut
         security.advice
     };
     checks.ok_but(answer, message, advice);
-    broker.mirrored = group(&broker, topics, checks);
-    Some(broker)
+    match group(&broker, topics, checks) {
+        // Every topic would be asked about in vain, one after the other.
+        Err(_) if broker.client.is_astray() => {
+            not_asked("", topics, checks);
+            None
+        }
+        mirrored => {
+            broker.mirrored = mirrored.unwrap_or(false);
+            Some(broker)
+        }
+    }
+}
+
+fn not_asked(group: &str, topics: &[CheckedTopic], checks: &mut Checks) {
+    let topics = count(topics.len() as u64, "topic");
+    checks.unknown(
+        (KAFKA, "topics"),
+        format!("Kafka could not be asked about {group}{topics}"),
+    );
 }
 
 /// Checks the mirror of the progress, which runs ask for to notice a disk that is not mounted.
-fn group(broker: &Broker, topics: &[CheckedTopic], checks: &mut Checks) -> bool {
+fn group(broker: &Broker, topics: &[CheckedTopic], checks: &mut Checks) -> Result<bool> {
     let place = (KAFKA, "group");
     let asked: TopicList = topics
         .iter()
@@ -76,7 +91,7 @@ fn group(broker: &Broker, topics: &[CheckedTopic], checks: &mut Checks) -> bool 
     let group = broker.client.group();
     if asked.is_empty() {
         checks.unknown(place, "there is no topic to ask about");
-        return false;
+        return Ok(false);
     }
     let mirrored = broker.client.has_mirror(&asked);
     match &mirrored {
@@ -84,7 +99,7 @@ fn group(broker: &Broker, topics: &[CheckedTopic], checks: &mut Checks) -> bool 
         Ok(false) => checks.ok(place, format!("{group} has no offsets yet")),
         Err(error) => checks.error(place, error, "look at the broker that coordinates the group"),
     }
-    mirrored.unwrap_or(false)
+    mirrored
 }
 
 /// How the connection is protected: as the options say, and the broker has accepted.

@@ -185,8 +185,10 @@ fn position<T: Target>(
 
 fn offsets(kafka: &Broker, subject: &CheckedTopic, partitions: &[i32]) -> Result<Vec<PartitionOffsets>> {
     let list: TopicList = BTreeMap::from([(subject.name().to_owned(), partitions.to_vec())]);
-    let mut found = kafka.client.offsets(&list)?;
-    Ok(found.remove(subject.name()).unwrap_or_default())
+    match kafka.client.offsets(&list)?.remove(subject.name()) {
+        Some(offsets) => Ok(offsets?),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn judge(subject: &CheckedTopic, sample: &sample::Sample, checks: &mut Checks) {

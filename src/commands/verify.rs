@@ -14,7 +14,7 @@ use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::record::Progress;
 use crate::report::{Difference, Report, TargetReport, TopicReport, VerifyReport};
-use crate::run::{refused_logs, select};
+use crate::run::{compare_logs, select};
 use crate::stop::Stop;
 
 /// How long Kafka may leave a question unanswered: a lake is verified without it.
@@ -85,19 +85,22 @@ fn refused(
     };
     let asked = Client::new(&settings.kafka, "lake").and_then(|client| {
         let client = client.stopped_by(stop).answering_within(ANSWER_TIMEOUT);
-        refused_logs(&client, progress, &limits)
+        compare_logs(&client, progress, &limits)
     });
-    asked.unwrap_or_else(|error| {
-        let error = Problem::of(&error);
+    let (refused, unknown) = match asked {
+        Ok(compared) => (compared.refused, compared.unknown),
+        Err(error) => (BTreeMap::new(), vec![Problem::of(&error)]),
+    };
+    for why in unknown {
         report.warn_of(Problem {
             what: format!(
                 "the lake was not compared with Kafka, which may have lost the end of a topic: {}",
-                error.what
+                why.what
             ),
-            ..error
+            ..why
         });
-        BTreeMap::new()
-    })
+    }
+    refused
 }
 
 fn verified(topic: &str, found: Verified, refused: Option<&Problem>) -> TopicReport {

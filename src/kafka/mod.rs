@@ -4,6 +4,7 @@ mod client;
 mod plan;
 mod read;
 
+pub use client::offsets::TopicOffsets;
 pub use client::settings::TopicSettings;
 pub use client::survey::Leadership;
 pub use client::{Client, TopicList};

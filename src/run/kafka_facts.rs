@@ -4,15 +4,15 @@ use anyhow::Result;
 use std::collections::BTreeMap;
 
 use crate::config::{Kind, Topic};
-use crate::kafka::{Client, PartitionOffsets, TopicList, TopicSettings};
+use crate::kafka::{Client, PartitionOffsets, TopicList, TopicOffsets, TopicSettings};
 use crate::problem::Problem;
 
 /// Kafka's answers on the run's topics when it began.
 pub(super) struct KafkaFacts {
-    pub(super) offsets: BTreeMap<String, Vec<PartitionOffsets>>,
-    pub(super) ids: BTreeMap<String, Result<Option<String>, String>>,
+    offsets: TopicOffsets,
+    ids: BTreeMap<String, Result<Option<String>, String>>,
     /// Only of tables.
-    pub(super) settings: BTreeMap<String, Result<TopicSettings, String>>,
+    settings: BTreeMap<String, Result<TopicSettings, String>>,
     pub(super) at_ms: i64,
 }
 
@@ -36,6 +36,17 @@ impl KafkaFacts {
             offsets: client.offsets(&all)?,
             at_ms,
         })
+    }
+
+    /// Where its Kafka partitions begin and end.
+    pub(super) fn offsets(&self, topic: &str) -> Result<&[PartitionOffsets]> {
+        match self.offsets.get(topic) {
+            Some(Ok(offsets)) => Ok(offsets),
+            Some(Err(problem)) => problem.clone().err(),
+            None => Problem::new("Kafka was not asked for its offsets")
+                .about_topic(topic)
+                .err(),
+        }
     }
 
     /// The topic's id; None if the broker has no ids.

@@ -25,7 +25,7 @@ use crate::words::count;
 use commit_queue::{Commits, Ended};
 use kafka_facts::KafkaFacts;
 pub use options::{RebuildRequest, RunOptions, StartPosition};
-pub use same_logs::refused_logs;
+pub use same_logs::compare_logs;
 use select::Selected;
 use waves::waves;
 
@@ -167,6 +167,9 @@ impl<'a> Run<'a> {
         let mut mirror = Vec::new();
         let drained = self.drain_waves(target, chosen, &mut mirror);
         self.report.topics.sort_by(|a, b| a.topic.cmp(&b.topic));
+        if let Some(warning) = self.client.slowed_down() {
+            self.report.warn_of(warning);
+        }
         // The target has the progress: a mirror that fails is only worth a warning.
         if let Err(error) = self.client.mirror(&mirror) {
             self.report.warn(format!("{error:#}"));
@@ -234,10 +237,19 @@ impl<'a> Run<'a> {
             self.report.topics.push(line);
             tried += 1;
         }
-        let seen = KafkaFacts::look(
-            self.client,
-            opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions)),
-        )?;
+        let asked = opened.iter().map(|(topic, partitions, ..)| (*topic, *partitions));
+        let seen = match KafkaFacts::look(self.client, asked) {
+            Ok(seen) => seen,
+            Err(error) => {
+                self.report
+                    .topics
+                    .extend(opened.into_iter().map(|(.., mut line)| {
+                        line.fail(&error);
+                        line
+                    }));
+                return Err(error);
+            }
+        };
         let beside = opened.len() >= commit_queue::TOPICS_MIN;
         let mut turns = opened
             .into_iter()
@@ -317,6 +329,13 @@ impl<'a> Run<'a> {
             Ok(())
         })?;
         bar.committing();
+        if outcome.nothing_came {
+            turn.line.needs_attention();
+            let what = "the time of the run was over (--max-duration) before Kafka sent any of its records";
+            let fix = "give runs more time, and look whether Kafka is slow or a quota holds for this client";
+            self.report
+                .warn_of(Problem::new(what).about_topic(topic).fix(fix));
+        }
         if rebuild.is_some() && !outcome.drained.complete {
             return Problem::new("the rebuild was stopped before its end, and nothing was replaced")
                 .about_topic(topic)

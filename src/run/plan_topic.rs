@@ -25,7 +25,7 @@ impl Run<'_> {
         line: &mut TopicReport,
     ) -> Result<(DrainPlan, Option<Rebuild>)> {
         let (client, options) = (self.client, &self.options);
-        let offsets = seen.offsets.get(&topic.name).map_or(&[][..], Vec::as_slice);
+        let offsets = seen.offsets(&topic.name)?;
         let topic_id = seen.id(&topic.name)?;
         let mut progress = progress.clone();
         let renamed = kafka::is_renamed(topic_id, &progress);

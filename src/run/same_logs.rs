@@ -7,16 +7,24 @@ use crate::kafka::{self, Accept, Client, From, Limits};
 use crate::problem::Problem;
 use crate::record::Progress;
 
-/// Topic -> why the next run would refuse it, as it was created again or has lost its end. Topics that Kafka doesn't have are
-/// left out.
+/// What comparing logs with a target's progress has led to. Topics that Kafka doesn't have are left out.
+#[derive(Debug, Default)]
+pub struct ComparedLogs {
+    /// Topic -> why the next run would refuse it, as it was created again or has lost its end.
+    pub refused: BTreeMap<String, Problem>,
+    /// Why a topic's log could not be compared.
+    pub unknown: Vec<Problem>,
+}
+
+/// Compares the logs of the topics that `progress` knows.
 ///
 /// # Errors
 /// Kafka does not answer.
-pub fn refused_logs(
+pub fn compare_logs(
     client: &Client,
     progress: &BTreeMap<String, Progress>,
     limits: &Limits,
-) -> Result<BTreeMap<String, Problem>> {
+) -> Result<ComparedLogs> {
     let mut topics = client.topics()?;
     topics.retain(|topic, _| progress.contains_key(topic));
     let names: Vec<String> = topics.keys().cloned().collect();
@@ -25,15 +33,22 @@ pub fn refused_logs(
         gap: true,
         recreated: false,
     };
-    let mut refused = BTreeMap::new();
+    let mut compared = ComparedLogs::default();
     for (topic, offsets) in client.offsets(&topics)? {
+        let offsets = match offsets {
+            Ok(offsets) => offsets,
+            Err(why) => {
+                compared.unknown.push(why);
+                continue;
+            }
+        };
         let (progress, id) = (&progress[&topic], ids.get(&topic));
         let id = id.and_then(|answer| answer.as_ref().ok()?.as_deref());
         let changes = client.log_changes(&topic, &offsets, id, progress, limits)?;
         let planned = kafka::plan(&topic, &offsets, id, progress, &changes, &From::Earliest, accept);
         if let Err(error) = planned {
-            refused.insert(topic, Problem::of(&error));
+            compared.refused.insert(topic, Problem::of(&error));
         }
     }
-    Ok(refused)
+    Ok(compared)
 }

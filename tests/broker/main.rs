@@ -11,11 +11,14 @@ mod tables;
 #[allow(dead_code, reason = "some of it is used here")]
 mod world;
 
+mod astray;
 mod killed;
 mod mysqld;
 #[allow(dead_code, reason = "where its files lie is asked by other tests")]
 mod private;
+mod quota;
 mod settings;
+mod sick;
 mod truncated;
 mod untold;
 mod wire;

@@ -152,3 +152,34 @@ fn an_offset_commit_whose_answer_is_lost() {
         assert_eq!(warehouse.mirrored(&table), [(0, 3)]);
     }
 }
+
+/// The first answer is held back until the second try has its own: it comes long after it was given up.
+fn late() -> Judge {
+    let mut first: Option<Vec<u8>> = None;
+    let mut is_over = false;
+    Box::new(move |api, frame| match (api, first.take()) {
+        (OFFSET_COMMIT, None) if !is_over => {
+            first = Some(frame.clone());
+            is_over = true;
+            Fate::Swallow
+        }
+        (OFFSET_COMMIT, Some(earlier)) => {
+            frame.splice(0..0, earlier);
+            Fate::Pass
+        }
+        (_, held) => {
+            first = held;
+            Fate::Pass
+        }
+    })
+}
+
+#[test]
+fn an_offset_commit_whose_answer_is_late() {
+    let stream = Topic::new("late");
+    stream.send(&numbered("a", 10, 1));
+    let lake = Lake::of_stream(&stream);
+    let proxy = KafkaProxy::new(brokers(), late());
+    assert_eq!(number(&lake.one(&["--brokers", &proxy.address], 0), "read"), 10);
+    assert_eq!(stream.committed(&format!("{}.lake", lake.group)), [(0, 10)]);
+}

@@ -31,44 +31,63 @@ pub struct KafkaProxy {
     pub address: String,
 }
 
-struct Ports {
-    broker: u16,
-    proxy: u16,
+struct Addresses {
+    broker: [u8; 13],
+    /// What stands in its place.
+    named: [u8; 13],
+}
+
+/// A host, of so many bytes that no length changes, and a port, as they stand in answers.
+fn address(host: &[u8; 9], port: u16) -> [u8; 13] {
+    let mut address = [0; 13];
+    address[..9].copy_from_slice(host);
+    address[9..].copy_from_slice(&u32::from(port).to_be_bytes());
+    address
 }
 
 impl KafkaProxy {
     pub fn new(broker: &str, judge: Judge) -> KafkaProxy {
+        KafkaProxy::start(broker, judge, None)
+    }
+
+    /// The broker names this host and port as its address.
+    pub fn that_names(broker: &str, host: &[u8; 9], port: u16) -> KafkaProxy {
+        KafkaProxy::start(broker, Box::new(|_, _| Fate::Pass), Some(address(host, port)))
+    }
+
+    fn start(broker: &str, judge: Judge, named: Option<[u8; 13]>) -> KafkaProxy {
         let (host, broker) = broker.rsplit_once(':').unwrap();
         assert_eq!(host, "127.0.0.1");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let ports = Arc::new(Ports {
-            broker: broker.parse().unwrap(),
-            proxy: address.port(),
+        let own = listener.local_addr().unwrap();
+        let port: u16 = broker.parse().unwrap();
+        let addresses = Arc::new(Addresses {
+            broker: address(b"127.0.0.1", port),
+            named: named.unwrap_or_else(|| address(b"127.0.0.1", own.port())),
         });
         let judge = Arc::new(Mutex::new(judge));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 // A broker that is down: the client finds its connection closed.
-                if let Ok(broker) = TcpStream::connect(("127.0.0.1", ports.broker)) {
-                    connect(client, broker, Arc::clone(&ports), Arc::clone(&judge));
+                if let Ok(broker) = TcpStream::connect(("127.0.0.1", port)) {
+                    connect(client, broker, Arc::clone(&addresses), Arc::clone(&judge));
                 }
             }
         });
         KafkaProxy {
-            address: address.to_string(),
+            address: own.to_string(),
         }
     }
 }
 
-fn connect(client: TcpStream, broker: TcpStream, ports: Arc<Ports>, judge: Arc<Mutex<Judge>>) {
+fn connect(client: TcpStream, broker: TcpStream, addresses: Arc<Addresses>, judge: Arc<Mutex<Judge>>) {
     let asked = Arc::new(Mutex::new(HashMap::new()));
     let (from_client, to_broker) = (client.try_clone().unwrap(), broker.try_clone().unwrap());
     let noted = Arc::clone(&asked);
     std::thread::spawn(move || {
         requests(from_client, to_broker, &noted);
     });
-    std::thread::spawn(move || answers(broker, client, &ports, &judge, &asked));
+    std::thread::spawn(move || answers(broker, client, &addresses, &judge, &asked));
 }
 
 /// Passes requests on, and notes which API each correlation id asks.
@@ -88,7 +107,7 @@ fn requests(mut client: TcpStream, mut broker: TcpStream, asked: &Mutex<HashMap<
 fn answers(
     mut broker: TcpStream,
     mut client: TcpStream,
-    ports: &Ports,
+    addresses: &Addresses,
     judge: &Mutex<Judge>,
     asked: &Mutex<HashMap<[u8; 4], i16>>,
 ) {
@@ -96,7 +115,7 @@ fn answers(
         let correlation: [u8; 4] = frame[4..8].try_into().unwrap();
         let api = asked.lock().unwrap().remove(&correlation).unwrap();
         if api != FETCH {
-            take_the_brokers_place(&mut frame, ports);
+            take_the_brokers_place(&mut frame, addresses);
         }
         let fate = judge.lock().unwrap()(api, &mut frame);
         let length = match fate {
@@ -112,13 +131,12 @@ fn answers(
     let _ = broker.shutdown(Shutdown::Both);
 }
 
-/// Where an answer names the broker's address, it is the proxy's from here on.
-fn take_the_brokers_place(frame: &mut [u8], ports: &Ports) {
-    let address = |port: u16| [b"127.0.0.1".as_slice(), &u32::from(port).to_be_bytes()].concat();
-    let (broker, proxy) = (address(ports.broker), address(ports.proxy));
+/// Where an answer names the broker's address, it is another one from here on.
+fn take_the_brokers_place(frame: &mut [u8], addresses: &Addresses) {
+    let Addresses { broker, named } = addresses;
     for at in 0..frame.len().saturating_sub(broker.len() - 1) {
-        if frame[at..].starts_with(&broker) {
-            frame[at..at + proxy.len()].copy_from_slice(&proxy);
+        if frame[at..].starts_with(broker) {
+            frame[at..at + named.len()].copy_from_slice(named);
         }
     }
 }

@@ -16,6 +16,9 @@ use super::native::{AdminOptions, PartitionList, Queue, fault_of, fault_of_code,
 use super::settings::TopicSettings;
 use crate::stop::Stop;
 
+/// The longest time that librdkafka takes for one question.
+const PAST_THE_RUN: Duration = Duration::from_secs(3600);
+
 /// A Kafka partition of a topic.
 pub(in crate::kafka) type TopicPartition = (String, i32);
 
@@ -86,7 +89,7 @@ impl<'s> Admin<'s> {
         Ok(ids)
     }
 
-    /// One offset of each Kafka partition, or the broker's error for it.
+    /// One offset of each Kafka partition, or why there is none.
     pub(in crate::kafka) fn offsets(
         self,
         partitions: &[TopicPartition],
@@ -108,14 +111,17 @@ impl<'s> Admin<'s> {
         }
         // SAFETY: the list is copied by the call.
         unsafe { rd::rd_kafka_ListOffsets(self.client, list.0, options.0, queue.0) };
-        // If no Kafka partition has a leader, librdkafka only says that there is no such entry.
-        let event = queue.wait(self).map_err(|fault| {
-            if fault.is(RDKafkaErrorCode::NoEnt) {
-                fault.with_code(RDKafkaErrorCode::LeaderNotAvailable)
-            } else {
-                fault
+        let event = match queue.wait(self) {
+            // librdkafka's words for it: none of them has a leader.
+            Err(fault) if fault.is(RDKafkaErrorCode::NoEnt) => {
+                let leaderless = KafkaFault::of(RDKafkaErrorCode::LeaderNotAvailable);
+                return Ok(partitions
+                    .iter()
+                    .map(|at| (at.clone(), Err(leaderless.clone())))
+                    .collect());
             }
-        })?;
+            answer => answer?,
+        };
         let mut found = BTreeMap::new();
         // SAFETY: all pointers below belong to the event, which lives to the end of this function.
         unsafe {
@@ -126,6 +132,11 @@ impl<'s> Admin<'s> {
                 let entry = &*rd::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
                 let (topic, partition) = (owned(entry.topic), entry.partition);
                 let offset = match fault_of_code(entry.err) {
+                    // librdkafka leaves it like this where the leader gave no answer.
+                    None if entry.offset < 0 => Err(KafkaFault::new(
+                        RDKafkaErrorCode::OperationTimedOut,
+                        "its leader gives no answer",
+                    )),
                     None => Ok(entry.offset),
                     Some(fault) => Err(fault),
                 };
@@ -206,8 +217,13 @@ impl Admin<'_> {
     ) -> Result<(), KafkaFault> {
         let group = CString::new(group)?;
         let queue = Queue::new(self.client);
+        // If librdkafka gives up before the coordinator is found, it aborts the process once that is (librdkafka #4605).
+        let patient = Admin {
+            timeout: PAST_THE_RUN,
+            ..self
+        };
         let options = AdminOptions::new(
-            self,
+            patient,
             rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS,
         )?;
         let list = PartitionList::new(offsets.len());

@@ -7,6 +7,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 pub(in crate::kafka) struct KafkaFault {
     code: Option<Code>,
     text: String,
+    /// Whether it is known that asking again is in vain.
+    lasts: bool,
 }
 
 impl KafkaFault {
@@ -14,7 +16,17 @@ impl KafkaFault {
         KafkaFault {
             code: Some(code),
             text: text.into(),
+            lasts: false,
         }
+    }
+
+    /// A fault of which no more is known.
+    pub(in crate::kafka) fn of(code: Code) -> KafkaFault {
+        KafkaFault::new(code, code.to_string())
+    }
+
+    pub(in crate::kafka) fn no_answer() -> KafkaFault {
+        KafkaFault::new(Code::OperationTimedOut, "no answer in time")
     }
 
     /// A fault that trying again does not mend.
@@ -22,6 +34,7 @@ impl KafkaFault {
         KafkaFault {
             code: None,
             text: text.into(),
+            lasts: true,
         }
     }
 
@@ -32,6 +45,12 @@ impl KafkaFault {
     /// The same fault under a more fitting code.
     pub(in crate::kafka) fn with_code(mut self, code: Code) -> KafkaFault {
         self.code = Some(code);
+        self
+    }
+
+    /// The same fault, but asking again is in vain.
+    pub(in crate::kafka) fn that_lasts(mut self) -> KafkaFault {
+        self.lasts = true;
         self
     }
 
@@ -48,7 +67,7 @@ impl KafkaFault {
 
     /// Whether it goes away by itself.
     pub(in crate::kafka) fn passes(&self) -> bool {
-        self.code.is_some_and(passes)
+        !self.lasts && self.code.is_some_and(passes)
     }
 }
 
@@ -65,6 +84,7 @@ impl From<KafkaError> for KafkaFault {
         KafkaFault {
             code: error.rdkafka_error_code(),
             text: error.to_string(),
+            lasts: false,
         }
     }
 }
@@ -79,7 +99,12 @@ impl From<std::ffi::NulError> for KafkaFault {
 fn is_silence(code: Code) -> bool {
     matches!(
         code,
-        Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut | Code::Resolve
+        Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::OperationTimedOut
+            | Code::Resolve
+            // librdkafka begins again with kafka.brokers, and drops the questions that it has sent.
+            | Code::DestroyBroker
     )
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::fault::KafkaFault;
 use super::patience::Patience;
@@ -25,8 +25,19 @@ impl Client {
             silence: self.patience.not_ready,
             ..self.patience.clone()
         };
+        let began = Instant::now();
         patience
-            .ask(|left| self.committed(list.clone(), left.min(self.patience.silence)))
+            .ask(|left| {
+                let committed = self.committed(list.clone(), left.min(self.patience.silence));
+                committed.map_err(|fault| {
+                    // Then it isn't the coordinator that is not there yet.
+                    if began.elapsed() >= self.patience.silence && self.is_astray() {
+                        fault.that_lasts()
+                    } else {
+                        fault
+                    }
+                })
+            })
             .map_err(|fault| if fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) { Problem::new("Kafka doesn't let us see it")
                     .fix(format!(
                         "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
@@ -39,12 +50,13 @@ impl Client {
 
     /// Whether any entry of the list has a committed offset.
     fn committed(&self, list: TopicPartitionList, timeout: Duration) -> Result<bool, KafkaFault> {
-        let committed = self.consumer.committed_offsets(list, timeout);
-        let committed = committed.map_err(|error| {
+        let committed =
+            self.hearing_signals(timeout, move |consumer| consumer.committed_offsets(list, timeout));
+        let committed = committed.map_err(|fault| {
             if self.is_group_closed() {
-                KafkaFault::from(error).with_code(RDKafkaErrorCode::GroupAuthorizationFailed)
+                fault.with_code(RDKafkaErrorCode::GroupAuthorizationFailed)
             } else {
-                KafkaFault::from(error)
+                fault
             }
         })?;
         let entries = committed.elements();
@@ -61,8 +73,7 @@ impl Client {
 
     /// Whether Kafka has refused access to the group. The refusal comes as an event; the question itself gets no answer.
     fn is_group_closed(&self) -> bool {
-        let mut events = std::iter::from_fn(|| self.consumer.poll(Duration::ZERO));
-        events.any(|event| {
+        self.events().any(|event| {
             event.is_err_and(|error| {
                 error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
             })
@@ -73,6 +84,11 @@ impl Client {
     pub fn mirror(&self, progress: &[(String, i32, i64)]) -> Result<()> {
         if progress.is_empty() {
             return Ok(());
+        }
+        if self.patience.throttle.is_on() {
+            return Problem::new("progress is not mirrored while a quota holds Kafka's answers back")
+                .fix("a run that is not throttled does it")
+                .err();
         }
         self.patience
             .ask(|left| self.admin(left).commit(&self.group, progress))

@@ -4,6 +4,7 @@ pub(super) mod admin;
 pub(super) mod fault;
 mod group;
 mod native;
+pub(super) mod offsets;
 pub(super) mod options;
 pub(super) mod patience;
 pub(super) mod reasons;
@@ -12,40 +13,46 @@ pub(super) mod settings;
 pub(super) mod survey;
 #[cfg(test)]
 pub(super) mod tests;
+mod throttle;
 
 use anyhow::{Context as _, Result, anyhow};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use admin::{Admin, OffsetSpec, TopicPartition};
+use admin::Admin;
 use fault::KafkaFault;
 
-use super::plan::PartitionOffsets;
 use crate::config::KafkaSettings;
 use crate::problem::{Problem, ProblemSubject, regarding};
 use crate::stop::Stop;
 use crate::words::printable;
-use patience::Patience;
+use patience::{Deadline, Patience};
 use reasons::Reasons;
-use refusal::{remedy, without_thread};
+use refusal::{named_address, remedy, without_thread};
 use settings::TopicSettings;
 
 /// How long Kafka may leave a question unanswered.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long a consumer may take to close; librdkafka waits for answers that may never come.
 const CLOSING_MAX: Duration = Duration::from_secs(3);
-const CLOSING_TICK: Duration = Duration::from_millis(1);
+/// How long quotas may hold answers back before anybody is told.
+const NOTICEABLE: Duration = Duration::from_secs(1);
+const POLL_TICK: Duration = Duration::from_millis(1);
 
 /// A connection to Kafka, and the questions that a run asks it.
 pub struct Client {
     pub(super) consumer: Arc<BaseConsumer<Reasons>>,
     brokers: String,
     group: String,
+    /// `client.id`, by which Kafka knows quotas.
+    id: String,
     pub(super) patience: Patience,
     /// Whether the broker is librdkafka's own, which answers no questions about topic ids and settings.
     is_embedded: bool,
@@ -69,17 +76,21 @@ impl Client {
     /// librdkafka does not know or accept a property: exit code 2.
     pub fn new(kafka: &KafkaSettings, target: &str) -> Result<Client> {
         let group = format!("{}.{target}", kafka.group);
-        let consumer = options::config(kafka, &group)
+        let config = options::config(kafka, &group);
+        let consumer: BaseConsumer<Reasons> = config
             .create_with_context(Reasons::default())
             .map_err(|error| options::refused(kafka, error))?;
+        let throttle = consumer.context().throttle.clone();
         Ok(Client {
             consumer: Arc::new(consumer),
             brokers: kafka.brokers.clone(),
             group,
+            id: config.get("client.id").unwrap_or_default().to_owned(),
             patience: Patience {
                 silence: ANSWER_TIMEOUT,
                 not_ready: kafka.timeout.max(ANSWER_TIMEOUT),
                 stop: Stop::default(),
+                throttle,
             },
             is_embedded: kafka.is_embedded,
             brokers_seen: Mutex::default(),
@@ -121,16 +132,43 @@ impl Client {
     }
 
     pub(super) fn metadata(&self, topic: Option<&str>, timeout: Duration) -> Result<Metadata, KafkaFault> {
-        self.consumer.fetch_metadata(topic, timeout).map_err(|error| {
-            let fault = KafkaFault::from(error);
+        let topic = topic.map(str::to_owned);
+        let answer = self.hearing_signals(timeout, move |consumer| {
+            consumer.fetch_metadata(topic.as_deref(), timeout)
+        });
+        answer.map_err(|fault| {
             let reason = self.reason(&fault.to_string());
             // A wrong password stays wrong.
             if fault.is_silence() && remedy(&reason).lasts {
-                fault.with_code(RDKafkaErrorCode::Authentication)
+                fault.that_lasts()
             } else {
                 fault
             }
         })
+    }
+
+    /// A call of librdkafka that blocks. After a signal it is waited for only a short time, and left behind.
+    pub(super) fn hearing_signals<T: Send + 'static>(
+        &self,
+        timeout: Duration,
+        ask: impl FnOnce(&BaseConsumer<Reasons>) -> KafkaResult<T> + Send + 'static,
+    ) -> Result<T, KafkaFault> {
+        let (tell, told) = mpsc::channel();
+        let consumer = Arc::clone(&self.consumer);
+        let asking = std::thread::Builder::new().name("ask".to_owned()).spawn(move || {
+            // Nobody listens any more if a signal came.
+            let _ = tell.send(ask(&consumer));
+        });
+        asking.map_err(|error| KafkaFault::lasting(format!("starting a thread: {error}")))?;
+        let mut deadline = Deadline::of(timeout);
+        loop {
+            let step = deadline.step(&self.patience.stop);
+            match told.recv_timeout(step) {
+                Ok(answer) => return Ok(answer?),
+                Err(RecvTimeoutError::Timeout) if !step.is_zero() => {}
+                Err(_) => return Err(KafkaFault::no_answer()),
+            }
+        }
     }
 
     /// Topic name -> topic id, or why Kafka doesn't give it. None: the broker has no ids (before Kafka 2.8). Then only an end
@@ -177,63 +215,6 @@ impl Client {
         topics.iter().cloned().zip(topics.iter().map(one)).collect()
     }
 
-    /// Where the Kafka partitions of these topics begin and end now.
-    pub fn offsets(&self, topics: &TopicList) -> Result<BTreeMap<String, Vec<PartitionOffsets>>> {
-        let all: Vec<_> = topics
-            .iter()
-            .flat_map(|(topic, ids)| ids.iter().map(|&id| (topic.clone(), id)))
-            .collect();
-        let ask = |spec| {
-            self.ends(&all, spec)
-                .with_context(|| format!("asking {} for offsets", self.brokers))
-        };
-        // The low watermark comes last: then the plan, not the read, notices records that were deleted meanwhile.
-        let (high, stable, low) = (
-            ask(OffsetSpec::Latest)?,
-            ask(OffsetSpec::LatestStable)?,
-            ask(OffsetSpec::Earliest)?,
-        );
-        let mut found: BTreeMap<String, Vec<PartitionOffsets>> = BTreeMap::new();
-        for key in all {
-            let pick = |map: &BTreeMap<_, Result<i64, KafkaFault>>| self.offset_at(&key, map.get(&key));
-            let (low, high) = (pick(&low)?, pick(&high)?);
-            // The high watermark was asked for before the stable end, and may lie below it.
-            let stable_end = pick(&stable)?.max(low);
-            let offsets = PartitionOffsets {
-                partition: key.1,
-                low,
-                stable_end,
-                high: high.max(stable_end),
-            };
-            found.entry(key.0).or_default().push(offsets);
-        }
-        Ok(found)
-    }
-
-    /// One end of Kafka partitions.
-    pub(super) fn ends(
-        &self,
-        partitions: &[TopicPartition],
-        spec: OffsetSpec,
-    ) -> Result<BTreeMap<TopicPartition, Result<i64, KafkaFault>>> {
-        self.patience
-            .ask_each(|left| self.admin(left).offsets(partitions, spec))
-            .map_err(|fault| self.explain(&fault))
-    }
-
-    pub(super) fn offset_at(
-        &self,
-        (topic, partition): &TopicPartition,
-        answer: Option<&Result<i64, KafkaFault>>,
-    ) -> Result<i64> {
-        match answer {
-            Some(Ok(offset)) => Ok(*offset),
-            Some(Err(fault)) => Err(self.explain(fault)),
-            None => Problem::new("the broker gave no offset").err(),
-        }
-        .map_err(|error| regarding(ProblemSubject::partition(topic, *partition), error))
-    }
-
     /// Per Kafka partition, the first offset whose record may have a timestamp at or past `time_ms`; None if there is no such
     /// record. On transactional topics the offset may be much too early, never too late.
     pub fn offsets_at(
@@ -247,7 +228,8 @@ impl Client {
             list.add_partition_offset(topic, partition, Offset::Offset(time_ms))?;
         }
         let found = self.patience.ask_each(|left| {
-            let found = self.consumer.offsets_for_times(list.clone(), left)?;
+            let list = list.clone();
+            let found = self.hearing_signals(left, move |consumer| consumer.offsets_for_times(list, left))?;
             let entries = found.elements_for_topic(topic);
             Ok(entries
                 .iter()
@@ -289,20 +271,74 @@ impl Client {
     /// An error that says why the last connection attempt failed.
     pub(super) fn unreachable(&self, error: &str) -> anyhow::Error {
         let reason = self.reason(error);
-        Problem::new(format!(
-            "cannot get an answer from Kafka at {}: {}",
+        let here = || {
+            Problem::new(format!(
+                "cannot get an answer from Kafka at {}: {}",
+                self.brokers,
+                printable(without_thread(&reason))
+            ))
+            .fix(remedy(&reason).advice)
+        };
+        self.astray(&reason).unwrap_or_else(here).into()
+    }
+
+    /// The problem, if Kafka has sent us to an address at which nobody answers.
+    fn astray(&self, reason: &str) -> Option<Problem> {
+        let (address, failure) = named_address(reason)?;
+        let ours = self
+            .brokers
+            .split(',')
+            .map(|broker| broker.trim().rsplit("://").next());
+        // That address is known to be right, or what went wrong has a remedy of its own.
+        if ours.flatten().any(|ours| ours == address) || remedy(reason).lasts {
+            return None;
+        }
+        let what = format!(
+            "cannot get an answer from Kafka: {} sends us to {}, the address in a broker's advertised.listeners, and there: {}",
             self.brokers,
-            printable(without_thread(&reason))
+            printable(address),
+            printable(failure)
+        );
+        Some(Problem::new(what).fix(
+            "is that broker up, and can this machine reach that address? If it can't, correct advertised.listeners in the \
+             broker's configuration",
         ))
-        .fix(remedy(&reason).advice)
-        .into()
+    }
+
+    /// Whether Kafka sends us to addresses at which nobody answers.
+    pub fn is_astray(&self) -> bool {
+        self.astray(&self.reason("")).is_some()
+    }
+
+    /// The problem, if quotas have taken noticeable time.
+    pub fn slowed_down(&self) -> Option<Problem> {
+        let throttle = &self.patience.throttle;
+        (throttle.total() >= NOTICEABLE).then(|| {
+            Problem::new(format!(
+                "Kafka throttles this client: a quota of its user or of client.id {} has held answers back for {:.0} s in all, \
+                 and for {:.1} s at most",
+                printable(&self.id),
+                throttle.total().as_secs_f64(),
+                throttle.longest().as_secs_f64()
+            ))
+            .fix(
+                "give runs more time, or raise consumer_byte_rate or request_percentage (kafka-configs --alter): a batch of \
+                 records larger than consumer_byte_rate allows in 10 s never comes",
+            )
+        })
     }
 
     /// Why the last connection attempt failed; `error` if that is unknown.
     fn reason(&self, error: &str) -> String {
-        // Events wait in the queue until the consumer polls, and the reason may be among them.
-        while self.consumer.poll(Duration::ZERO).is_some() {}
+        // The reason may be among the events that have not been heard yet.
+        self.events().for_each(drop);
         self.consumer.context().last().unwrap_or_else(|| error.to_owned())
+    }
+
+    /// The events that wait in the queue until the consumer polls. Without a little time, a line of librdkafka's log would
+    /// end them.
+    pub(super) fn events(&self) -> impl Iterator<Item = KafkaResult<BorrowedMessage<'_>>> {
+        std::iter::from_fn(|| self.consumer.poll(POLL_TICK))
     }
 
     fn admin(&self, timeout: Duration) -> Admin<'_> {
@@ -319,7 +355,7 @@ impl Client {
             if Instant::now() >= deadline {
                 return false;
             }
-            self.consumer.poll(CLOSING_TICK);
+            self.consumer.poll(POLL_TICK);
         }
         true
     }
@@ -339,7 +375,7 @@ fn partitions_of(topic: &MetadataTopic) -> Result<Vec<i32>, KafkaFault> {
     let mut ids: Vec<i32> = topic.partitions().iter().map(|p| p.id()).collect();
     ids.sort_unstable();
     match topic.error().map(RDKafkaErrorCode::from) {
-        Some(code) => Err(KafkaFault::new(code, code.to_string())),
+        Some(code) => Err(KafkaFault::of(code)),
         None => Ok(ids),
     }
 }

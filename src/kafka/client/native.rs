@@ -2,16 +2,11 @@
 #![allow(unsafe_code)]
 
 use rdkafka::bindings as rd;
-use rdkafka::error::RDKafkaErrorCode;
 use std::ffi::{CStr, CString, c_char};
-use std::time::{Duration, Instant};
 
 use super::admin::Admin;
 use super::fault::KafkaFault;
-use super::patience::HURRIED_TIMEOUT;
-
-/// How often a wait looks for a signal.
-const TICK: Duration = Duration::from_millis(200);
+use super::patience::Deadline;
 
 pub(super) struct Queue(pub(super) *mut rd::rd_kafka_queue_t);
 
@@ -23,23 +18,15 @@ impl Queue {
 
     /// Waits for the answer; after a signal only a short time.
     pub(super) fn wait(&self, admin: Admin<'_>) -> Result<Event, KafkaFault> {
-        let mut deadline = Instant::now() + admin.timeout;
-        let mut is_hurried = false;
+        let mut deadline = Deadline::of(admin.timeout);
         loop {
-            if !is_hurried && admin.stop.signal().is_some() {
-                is_hurried = true;
-                deadline = deadline.min(Instant::now() + HURRIED_TIMEOUT);
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let millis = i32::try_from(left.min(TICK).as_millis()).unwrap_or(i32::MAX);
+            let step = deadline.step(admin.stop);
+            let millis = i32::try_from(step.as_millis()).unwrap_or(i32::MAX);
             // SAFETY: the queue is alive; the event is freed on drop.
             let event = Event(unsafe { rd::rd_kafka_queue_poll(self.0, millis) });
             if event.0.is_null() {
-                if left.is_zero() {
-                    return Err(KafkaFault::new(
-                        RDKafkaErrorCode::OperationTimedOut,
-                        "no answer in time",
-                    ));
+                if step.is_zero() {
+                    return Err(KafkaFault::no_answer());
                 }
                 continue;
             }

@@ -3,6 +3,7 @@
 use anyhow::anyhow;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
+use std::time::Duration;
 
 use super::refusal::advice_on_creation;
 use crate::config::KafkaSettings;
@@ -11,7 +12,7 @@ use crate::problem::Problem;
 use crate::words::printable;
 
 /// Set before the user's options, which may override them.
-const DEFAULTS: [(&str, &str); 10] = [
+const DEFAULTS: [(&str, &str); 11] = [
     ("client.id", "lakectl"),
     // Bounds memory for topics of any size; a bounded queue stalls on the backoff unless that is short. It does not count
     // the overhead of a record, nor that a whole answer is in memory at once, decompressed.
@@ -27,6 +28,8 @@ const DEFAULTS: [(&str, &str); 10] = [
     ("receive.message.max.bytes", "2147483647"),
     ("reconnect.backoff.max.ms", "2000"),
     ("socket.keepalive.enable", "true"),
+    // A host that drops packets is to be named before the question to it runs out of time.
+    ("socket.connection.setup.timeout.ms", "6000"),
 ];
 
 /// Set after the user's options, so that nothing overrides them.
@@ -47,6 +50,10 @@ pub(in crate::kafka) fn config(kafka: &KafkaSettings, group: &str) -> ClientConf
     for (key, value) in DEFAULTS {
         config.set(key, value);
     }
+    config.set(
+        "statistics.interval.ms",
+        statistics_interval(kafka).as_millis().to_string(),
+    );
     for (key, value) in &kafka.options {
         config.set(key, value.reveal());
     }
@@ -58,6 +65,12 @@ pub(in crate::kafka) fn config(kafka: &KafkaSettings, group: &str) -> ClientConf
         config.set(key, value);
     }
     config
+}
+
+/// How often librdkafka says whether a quota slows us down: in time to tell that from silence. It waits in memory while a
+/// long commit keeps us from listening.
+fn statistics_interval(kafka: &KafkaSettings) -> Duration {
+    (kafka.timeout / 2).clamp(Duration::from_millis(100), Duration::from_secs(2))
 }
 
 /// Raises our default of `fetch.max.bytes` to `message.max.bytes`: librdkafka refuses a smaller one, and users who set the
@@ -110,7 +123,6 @@ mod tests {
     use crate::config::Secret;
     use crate::kafka::Client;
     use anyhow::Result;
-    use std::time::Duration;
 
     fn made_with(options: &[(&str, &str)]) -> Result<Client> {
         let options = options.iter();

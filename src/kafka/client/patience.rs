@@ -1,16 +1,24 @@
 //! Asks Kafka again while its errors pass by themselves, as in a cluster that has just started.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::admin::EachEntry;
 use super::fault::KafkaFault;
+use super::throttle::Throttle;
 use crate::stop::Stop;
 
 /// A broker that refuses us does so at once, so look for that after a short first try.
 const FIRST_TRY: Duration = Duration::from_secs(2);
+/// A question that is asked again gets at least this long, so that the brokers that are well can answer it.
+const LAST_TRY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a run that was told to stop still waits for an answer.
-pub(in crate::kafka) const HURRIED_TIMEOUT: Duration = Duration::from_secs(2);
+const HURRIED_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How often a wait looks for a signal.
+const TICK: Duration = Duration::from_millis(200);
+/// librdkafka ends a question in time itself, and then still says what some brokers have answered.
+const OVERTIME: Duration = Duration::from_millis(500);
 
 /// How long to wait for an answer.
 #[derive(Debug, Clone)]
@@ -21,6 +29,8 @@ pub(in crate::kafka) struct Patience {
     pub(in crate::kafka) not_ready: Duration,
     /// A signal ends the wait.
     pub(in crate::kafka) stop: Stop,
+    /// While a quota holds answers back, Kafka is not silent.
+    pub(in crate::kafka) throttle: Throttle,
 }
 
 impl Patience {
@@ -29,7 +39,7 @@ impl Patience {
         &self,
         mut ask: impl FnMut(Duration) -> Result<T, KafkaFault>,
     ) -> Result<T, KafkaFault> {
-        let mut wait = Wait::new(self);
+        let mut wait = self.wait();
         loop {
             match ask(wait.left()) {
                 Err(fault) if wait.goes_on(&fault) => {}
@@ -41,25 +51,19 @@ impl Patience {
     /// The same for a question about many entries, each of which may have its own error.
     pub(in crate::kafka) fn ask_each<K, V>(
         &self,
-        mut ask: impl FnMut(Duration) -> Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault>,
-    ) -> Result<BTreeMap<K, Result<V, KafkaFault>>, KafkaFault> {
-        let mut wait = Wait::new(self);
-        loop {
-            let answer = ask(wait.left());
-            let faults = match &answer {
-                Ok(each) => each.values().filter_map(|one| one.as_ref().err()).collect(),
-                Err(fault) => vec![fault],
-            };
-            match faults.into_iter().find(|fault| fault.passes()) {
-                Some(fault) if wait.goes_on(fault) => {}
-                _ => return answer,
-            }
-        }
+        ask: impl FnMut(Duration) -> EachEntry<K, V>,
+    ) -> EachEntry<K, V> {
+        self.wait().ask_each(ask)
+    }
+
+    /// One wait for several questions.
+    pub(in crate::kafka) fn wait(&self) -> Wait<'_> {
+        Wait::new(self)
     }
 }
 
-/// The wait for one answer.
-struct Wait<'p> {
+/// The wait for an answer, or for those to several questions.
+pub(in crate::kafka) struct Wait<'p> {
     patience: &'p Patience,
     began: Instant,
     heard: Instant,
@@ -77,9 +81,43 @@ impl<'p> Wait<'p> {
         }
     }
 
+    /// Asks until every entry has an answer or an error that does not pass, or no time is left.
+    pub(in crate::kafka) fn ask_each<K, V>(
+        &mut self,
+        mut ask: impl FnMut(Duration) -> EachEntry<K, V>,
+    ) -> EachEntry<K, V> {
+        loop {
+            let answer = ask(self.left());
+            let faults = match &answer {
+                Ok(each) => each.values().filter_map(|one| one.as_ref().err()).collect(),
+                Err(fault) => vec![fault],
+            };
+            match faults.into_iter().find(|fault| fault.passes()) {
+                Some(fault) if self.goes_on(fault) => {}
+                _ => {
+                    // The next question's silence begins now.
+                    self.heard = Instant::now();
+                    return answer;
+                }
+            }
+        }
+    }
+
     fn left(&self) -> Duration {
-        let left = self.patience.silence.saturating_sub(self.heard.elapsed());
+        let left = self
+            .patience
+            .silence
+            .saturating_sub(self.silent_for())
+            .max(LAST_TRY);
         if self.is_first { left.min(FIRST_TRY) } else { left }
+    }
+
+    /// How long there was no sign of Kafka, though it could have given one.
+    fn silent_for(&self) -> Duration {
+        let throttled_until = self.patience.throttle.until();
+        throttled_until
+            .map_or(self.heard, |until| until.max(self.heard))
+            .elapsed()
     }
 
     /// Whether to ask again, after a pause.
@@ -90,7 +128,7 @@ impl<'p> Wait<'p> {
             return false;
         }
         let is_over = if fault.is_silence() {
-            self.heard.elapsed() >= patience.silence
+            self.silent_for() >= patience.silence
         } else {
             self.heard = Instant::now();
             self.began.elapsed() >= patience.not_ready
@@ -102,10 +140,36 @@ impl<'p> Wait<'p> {
     }
 }
 
+/// The end of the wait for one answer of librdkafka, which a signal brings nearer.
+pub(super) struct Deadline {
+    at: Instant,
+    is_hurried: bool,
+}
+
+impl Deadline {
+    /// For a question that librdkafka ends by itself after `timeout`.
+    pub(super) fn of(timeout: Duration) -> Deadline {
+        Deadline {
+            at: Instant::now() + timeout + OVERTIME,
+            is_hurried: false,
+        }
+    }
+
+    /// How long to wait before the next look at the signals; zero: no longer.
+    pub(super) fn step(&mut self, stop: &Stop) -> Duration {
+        if !self.is_hurried && stop.signal().is_some() {
+            self.is_hurried = true;
+            self.at = self.at.min(Instant::now() + HURRIED_TIMEOUT);
+        }
+        self.at.saturating_duration_since(Instant::now()).min(TICK)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rdkafka::error::RDKafkaErrorCode as Code;
+    use std::collections::BTreeMap;
 
     const LONG: Duration = Duration::from_secs(3600);
 
@@ -114,6 +178,7 @@ mod tests {
             silence,
             not_ready,
             stop: Stop::default(),
+            throttle: Throttle::default(),
         }
     }
 

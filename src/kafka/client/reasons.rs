@@ -1,4 +1,4 @@
-//! librdkafka's log and error events, of which the last reason is kept.
+//! librdkafka's log, errors and statistics, of which the last reason and the quotas are kept.
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -6,10 +6,13 @@ use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Mutex;
 
+use super::throttle::Throttle;
+
 /// Remembers why the last connection failed, and keeps librdkafka's own log off the terminal.
 #[derive(Default)]
 pub(in crate::kafka) struct Reasons {
     last: Mutex<Option<String>>,
+    pub(super) throttle: Throttle,
 }
 
 impl Reasons {
@@ -36,6 +39,10 @@ impl ClientContext for Reasons {
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             self.remember(reason);
         }
+    }
+
+    fn stats_raw(&self, statistics: &[u8]) {
+        self.throttle.hear(statistics);
     }
 }
 

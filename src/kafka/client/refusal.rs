@@ -93,6 +93,22 @@ pub(in crate::kafka) fn without_thread(reason: &str) -> &str {
     rest.map_or(reason, |(_, rest)| rest)
 }
 
+/// The address that Kafka has named for one of its brokers, and what failed there, if the message is about that. librdkafka
+/// calls a broker of kafka.brokers `host:port/bootstrap`, one that Kafka has named `host:port/id`, and a group's
+/// `GroupCoordinator: host:port`.
+pub(in crate::kafka) fn named_address(reason: &str) -> Option<(&str, &str)> {
+    let text = without_thread(reason);
+    let is_protocol = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let protocol = text.split_once("://").filter(|(word, _)| is_protocol(word));
+    let text = protocol.map_or(text, |(_, rest)| rest);
+    let (broker, failure) = text.split_once(": ")?;
+    if broker == "GroupCoordinator" {
+        return failure.split_once(": ");
+    }
+    let (address, id) = broker.rsplit_once('/')?;
+    id.parse::<u32>().ok().map(|_| (address, failure))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,5 +131,31 @@ mod tests {
         );
         let refused = "Connect to ipv4#127.0.0.1:1 failed: Connection refused";
         assert_eq!((remedy(refused), without_thread(refused)), (UNREACHABLE, refused));
+    }
+
+    #[test]
+    fn addresses_that_kafka_has_named_are_told_from_ours() {
+        for (reason, named) in [
+            (
+                "[thrd:h:1/bootstrap]: h:1/bootstrap: Connect to ipv4#1.2.3.4:1 failed: no",
+                None,
+            ),
+            (
+                "[thrd:h:1/7]: h:1/7: Failed to resolve 'h:1': no",
+                Some(("h:1", "Failed to resolve 'h:1': no")),
+            ),
+            (
+                "[thrd:sasl_ssl://h:1/7]: sasl_ssl://h:1/7: no",
+                Some(("h:1", "no")),
+            ),
+            (
+                "[thrd:GroupCoordinator]: GroupCoordinator: h:1: no",
+                Some(("h:1", "no")),
+            ),
+            ("[thrd:[::1]:1/7]: [::1]:1/7: no", Some(("[::1]:1", "no"))),
+            ("no answer in time", None),
+        ] {
+            assert_eq!(named_address(reason), named, "{reason}");
+        }
     }
 }

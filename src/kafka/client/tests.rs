@@ -66,7 +66,7 @@ fn offsets_are_asked_for_until_there_are_leaders() {
         Code::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
     ] {
         cluster.request_errors(Api::ListOffsets, &[error; 5]);
-        assert_eq!(client.offsets(&topics).unwrap()["t"].len(), 2);
+        assert_eq!(client.offsets(&topics).unwrap()["t"].as_ref().unwrap().len(), 2);
         cluster.request_errors(Api::ListOffsets, &[error; 5]);
         assert_eq!(client.offsets_at("t", &[0, 1], 7).unwrap().len(), 2);
     }
@@ -121,4 +121,61 @@ fn closing_ends_though_an_answer_never_comes() {
         closed.send(()).unwrap();
     });
     is_closed.recv_timeout(DEADLINE).unwrap();
+}
+
+fn topics_of_two() -> TopicList {
+    TopicList::from([("t".to_owned(), vec![0, 1]), ("u".to_owned(), vec![0, 1])])
+}
+
+fn cluster_of_two() -> MockCluster<'static, DefaultProducerContext> {
+    let cluster = MockCluster::new(2).unwrap();
+    for (topic, leader) in [("t", 1), ("u", 2)] {
+        cluster.create_topic(topic, 2, 1).unwrap();
+        cluster.partition_leader(topic, 0, Some(1)).unwrap();
+        cluster.partition_leader(topic, 1, Some(leader)).unwrap();
+    }
+    cluster
+}
+
+#[test]
+fn offsets_that_kafka_does_not_give_are_missed_by_their_topic_alone() {
+    let cluster = cluster_of_two();
+    let client = client(&cluster).answering_within(Duration::from_secs(3));
+    let missed = || {
+        let found = client.offsets(&topics_of_two()).unwrap();
+        assert_eq!(found["t"].as_ref().unwrap().len(), 2);
+        found["u"].clone().unwrap_err().to_string()
+    };
+    cluster.partition_leader("u", 1, None).unwrap();
+    let error = missed();
+    assert!(
+        error.contains("topic u Kafka partition 1") && error.contains("Leader not available"),
+        "{error}"
+    );
+    cluster.partition_leader("u", 1, Some(2)).unwrap();
+    cluster.broker_down(2).unwrap();
+    let error = missed();
+    // Kafka may have noticed by then that it has no leader.
+    assert!(error.contains("topic u Kafka partition 1"), "{error}");
+    for topic in ["t", "u"] {
+        for partition in 0..2 {
+            cluster.partition_leader(topic, partition, None).unwrap();
+        }
+    }
+    let found = client.offsets(&topics_of_two()).unwrap();
+    assert!(found.values().all(Result::is_err));
+}
+
+#[test]
+fn a_leader_that_is_chosen_late_is_noticed() {
+    for topics in [topics_of_two(), TopicList::from([("u".to_owned(), vec![1])])] {
+        let cluster = cluster_of_two();
+        cluster.partition_leader("u", 1, None).unwrap();
+        let client = client(&cluster).answering_within(Duration::from_millis(500));
+        client.topics().unwrap();
+        assert!(client.offsets(&topics).unwrap()["u"].is_err());
+        cluster.partition_leader("u", 1, Some(1)).unwrap();
+        let found = client.answering_within(DEADLINE).offsets(&topics).unwrap();
+        assert_eq!(found["u"].as_ref().unwrap().len(), topics["u"].len());
+    }
 }

@@ -14,7 +14,6 @@ use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::time::{Duration, Instant};
 
-use super::client::admin::OffsetSpec;
 use super::client::{Client, fault};
 use super::plan::LogChanges;
 use crate::problem::{self, About, Problem, ProblemSubject};
@@ -30,6 +29,8 @@ const RECORD_OVERHEAD: usize = 256;
 const TICK: Duration = Duration::from_millis(50);
 /// How long a run that was stopped still waits for the next record of each Kafka partition.
 const CLOSING_GRACE: Duration = Duration::from_secs(2);
+/// How many of the longest waits that a quota has caused may pass without a record.
+const THROTTLES_MAX: u32 = 3;
 
 /// How far a run may go, over all its topics.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +61,16 @@ pub struct ReadOutcome {
     pub before_from: u64,
     /// About how much memory its records take in a sink, in bytes.
     pub bytes: u64,
+    /// Kafka sent no record at all before the time of the run was over.
+    pub nothing_came: bool,
+}
+
+/// How long Kafka has sent nothing.
+#[derive(Default)]
+struct Silence {
+    unexplained: Duration,
+    /// While a quota held its answers back.
+    throttled: Duration,
 }
 
 /// What comes after a message.
@@ -81,6 +92,7 @@ pub struct Reading<'a> {
     changes: Option<LogChanges>,
     before_from: u64,
     bytes: u64,
+    nothing_came: bool,
 }
 
 impl std::fmt::Debug for Reading<'_> {
@@ -126,6 +138,7 @@ impl<'a> Reading<'a> {
             changes: None,
             before_from: 0,
             bytes: 0,
+            nothing_came: false,
         }
     }
 
@@ -197,7 +210,7 @@ impl<'a> Reading<'a> {
     }
 
     fn run(&mut self, limits: &mut Limits, mut giver: Giver<'a>) -> Result<()> {
-        let mut silence = Duration::ZERO;
+        let mut silence = Silence::default();
         let mut closing: Option<Instant> = None;
         while !self.parts.are_settled() {
             if self.parts.is_turn_over() {
@@ -205,14 +218,14 @@ impl<'a> Reading<'a> {
             }
             match self.next(&mut giver, &mut silence) {
                 Some(Ok(message)) => {
-                    silence = Duration::ZERO;
+                    silence = Silence::default();
                     match self.message(message, closing.is_some(), limits, &mut giver)? {
                         Step::On => {}
                         Step::TakerGone => return Ok(()),
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    silence = Duration::ZERO;
+                    silence = Silence::default();
                     self.end_of_log(partition)?;
                 }
                 Some(Err(error)) => self.check(&error)?,
@@ -224,11 +237,10 @@ impl<'a> Reading<'a> {
             }
             // Taken records are committed even if the broker is too slow to send the next ones.
             if closing.is_some_and(|since| since.elapsed() > CLOSING_GRACE) {
+                self.nothing_came = !self.parts.have_records() && limits.stop.signal().is_none();
                 self.parts.leave_all();
             }
-            if silence > limits.silence_max {
-                return Err(self.silent(limits.silence_max));
-            }
+            self.judge(&silence, limits.silence_max)?;
         }
         let _ = giver.flush();
         Ok(())
@@ -239,7 +251,7 @@ impl<'a> Reading<'a> {
     fn next(
         &self,
         giver: &mut Giver<'a>,
-        silence: &mut Duration,
+        silence: &mut Silence,
     ) -> Option<Result<BorrowedMessage<'a>, KafkaError>> {
         let here = self.client.consumer.poll(Duration::ZERO);
         if here.is_some() {
@@ -249,8 +261,30 @@ impl<'a> Reading<'a> {
         let _ = giver.flush();
         let asked = Instant::now();
         let heard = self.client.consumer.poll(TICK);
-        *silence += asked.elapsed().min(TICK * 2);
+        let waited = asked.elapsed().min(TICK * 2);
+        if self.client.patience.throttle.is_on() {
+            silence.throttled += waited;
+            silence.unexplained = Duration::ZERO;
+        } else {
+            silence.unexplained += waited;
+        }
         heard
+    }
+
+    /// Ends the wait for a broker that sends nothing. What came before a quota let nothing more through is kept.
+    fn judge(&mut self, silence: &Silence, silence_max: Duration) -> Result<()> {
+        if silence.unexplained > silence_max {
+            return Err(self.silent(silence_max));
+        }
+        let longest = self.client.patience.throttle.longest();
+        let throttled_max = silence_max.saturating_add(longest.saturating_mul(THROTTLES_MAX));
+        if silence.throttled > throttled_max {
+            if !self.parts.have_records() {
+                return Err(self.throttled(silence.throttled));
+            }
+            self.parts.leave_all();
+        }
+        Ok(())
     }
 
     /// Hands the record over, or settles its Kafka partition if no more of it is wanted.
@@ -374,6 +408,15 @@ impl<'a> Reading<'a> {
         problem::regarding(ProblemSubject::topic(self.topic), reason.context(what))
     }
 
+    fn throttled(&self, time: Duration) -> anyhow::Error {
+        let what = format!("no record in {} s{}", time.as_secs(), self.parts.places());
+        let reason = match self.client.slowed_down() {
+            Some(problem) => problem.into(),
+            None => self.client.unreachable("it went silent"),
+        };
+        problem::regarding(ProblemSubject::topic(self.topic), reason.context(what))
+    }
+
     fn outcome(&self) -> ReadOutcome {
         let partitions = self.parts.drained();
         let drained = Drained {
@@ -388,13 +431,7 @@ impl<'a> Reading<'a> {
             drained,
             before_from: self.before_from,
             bytes: self.bytes,
+            nothing_came: self.nothing_came,
         }
-    }
-}
-
-impl Client {
-    fn stable_end(&self, at: &(String, i32)) -> Result<i64> {
-        let ends = self.ends(std::slice::from_ref(at), OffsetSpec::LatestStable)?;
-        self.offset_at(at, ends.get(at))
     }
 }

@@ -108,6 +108,10 @@ impl Parts {
         self.open == 0
     }
 
+    pub(in crate::kafka) fn have_records(&self) -> bool {
+        self.all.values().any(|part| part.read > 0)
+    }
+
     pub(in crate::kafka) fn is_turn_over(&self) -> bool {
         self.sending == 0
     }
