@@ -69,7 +69,8 @@ fn references(warehouse: &Warehouse, subject: &CheckedTopic, checks: &mut Checks
                 place,
                 format!("deletions reach other tables by foreign key {}", keys.join(", ")),
                 Some(
-                    "purges and erasures count these rows; tombstones and rebuilds delete or change them uncounted:                      where that must not be, have the foreign keys RESTRICT"
+                    "purges and erasures count these rows; tombstones and rebuilds delete or change them uncounted: \
+                     where that must not be, have the foreign keys RESTRICT"
                         .to_owned(),
                 ),
             )

@@ -85,6 +85,15 @@ impl<'a> Run<'a> {
         self.report.topics.push(failed);
     }
 
+    /// Reports that none of the topics can be drained.
+    pub fn fail_all(&mut self, chosen: &Chosen, error: &anyhow::Error) {
+        for (topic, _) in chosen {
+            let mut line = self.line(topic);
+            line.fail(error);
+            self.report.topics.push(line);
+        }
+    }
+
     fn line(&self, topic: &Topic) -> TopicReport {
         let mut line = TopicReport::new(&topic.name, topic.kind, self.empty.clone());
         line.into = match &mut line.target {
