@@ -142,6 +142,10 @@ impl<'a> TopicSink<'a> {
     fn take_stream(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
         let day = self.day.of(decoded);
         if !self.wants(day) {
+            if self.state.has_purged(day) {
+                // After a purge of such days, a wrong unit must not go unnoticed.
+                self.day.note(decoded, day);
+            }
             return Ok(());
         }
         if self.filter.hits(decoded) {
