@@ -115,7 +115,12 @@ impl<'a> Run<'a> {
         for (topic, _) in chosen {
             let mut line = self.line(topic);
             let progress = target.map_or_else(|| Ok(Progress::default()), |target| target.progress(topic));
-            match progress.and_then(|progress| self.plan(topic, &seen, &progress, false, &mut line)) {
+            let planned = progress.and_then(|progress| self.plan(topic, &seen, &progress, false, &mut line));
+            let accepted = planned.and_then(|(plan, rebuild)| {
+                target.map_or(Ok(()), |target| target.check_begin(topic, rebuild))?;
+                Ok((plan, rebuild))
+            });
+            match accepted {
                 Ok((plan, rebuild)) => {
                     let part = |range: &OffsetRange| {
                         let start = before_gap(&line.gaps, range.partition, range.start);
