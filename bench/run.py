@@ -35,7 +35,7 @@ CASES = {
     "table": Case(cases.table, 5, 0.3 * KB, 0.6 * KB, topics=("bench-table-",)),
     "snapshot": Case(cases.snapshot, 3, 3 * KB, 12 * KB),
     "windowed": Case(cases.windowed, 5, 0.3 * KB, 0.6 * KB, topics=("bench-windowed-",)),
-    "warehouse": Case(warehouse, 5, 1.3 * KB, 0.5 * KB, topics=("bench-table-", "bench-enveloped-")),
+    "warehouse": Case(warehouse, 5, 1.6 * KB, 0.7 * KB, topics=("bench-table-", "bench-pairs-", "bench-enveloped-")),
     "keys": Case(keys, 1, 6 * KB, 0, topics=("bench-keys-",)),
     "idle": Case(cases.idle, 10, 0, 0, topics=("bench-idle-",)),
     "many": Case(cases.many, 5, 0.2 * KB, 0.1 * KB, 0.02, topics=("bench-many-",)),
@@ -132,7 +132,7 @@ def clear(case, later):
     """Frees what no later case needs."""
     needed = tuple(begin for other in later for begin in other.topics)
     forget_topics([topic for topic in made if topic.startswith(case.topics) and not topic.startswith(needed)])
-    forget("lake", "spark", "connect", "kcat.out", "rows.sql", "rows.tsv", "load.sql", "stderr", "lakectl.toml")
+    forget("lake", "spark", "connect", "kcat.out", *(path.name for path in WORK.glob("bench_*.*")), "stderr", "lakectl.toml")
 
 
 main()

@@ -1,17 +1,38 @@
-"""The cases `warehouse`: the same final rows by upserts from a file, by LOAD DATA, by lakectl from the updates, and by Debezium;
-and `keys`: how much memory many rows take."""
+"""The cases `warehouse`: the same final rows by upserts from a file, by LOAD DATA, by lakectl from the updates, and by Debezium,
+for keys of one text and for JSON keys of two columns; and `keys`: how much memory many rows take."""
 
 import itertools
 import json
 import os
 import subprocess
 import sys
+from typing import NamedTuple
 
 import debezium_sink
 from measure import LAKECTL, MEMORY, REPO, WORK, configuration, data, forget, in_turn, lake, new_lake, run
 
-COLUMNS = ["k", "count_of", "total", "name", "updated_ms", "note"]
-TYPES = ["VARCHAR(64) NOT NULL PRIMARY KEY", "BIGINT", "DECIMAL(20,2)", "VARCHAR(64)", "BIGINT", "TEXT"]
+VALUES = ["count_of", "total", "name", "updated_ms", "note"]
+TYPES = ["BIGINT", "DECIMAL(20,2)", "VARCHAR(64)", "BIGINT", "TEXT"]
+
+
+class Keys(NamedTuple):
+    """What the keys of a table are like: the shape of `bench_data`, the configuration, the table, and its key's columns."""
+
+    shape: str
+    entry: str
+    table: str
+    columns: tuple
+
+    def all(self):
+        return [*self.columns, *VALUES]
+
+    def of(self, shown):
+        """The columns' values, from a key as a line of the lake shows it."""
+        return (shown,) if isinstance(shown, str) else tuple(shown[name.upper()] for name in self.columns)
+
+
+PLAIN = Keys("table", 'key = { columns = ["k"] }', "bench_rows", ("k",))
+PAIRS = Keys("pairs", 'key = { format = "json" }', "bench_pairs", ("user_id", "transaction_type"))
 CLIENT = [str(REPO / "scripts/services"), "mysql-client", "--local-infile=1", "-N"]
 # Of its own: what purges have erased elsewhere, every record would be compared with.
 DATABASE = "lakectl_bench"
@@ -26,30 +47,21 @@ def sql(statement, *database):
 
 
 def warehouse(size, rounds, also):
-    topic = data(f"bench-table-{size}", "table", size, size // 5)
-    rows = write_floor(topic)
-    configure(topic)
-
-    def from_file(name):
-        return lambda: run([*CLIENT, DATABASE], stdin=WORK / name)
-
-    contenders = [
-        (f"upserts of {rows:,} rows, empty table", lambda: empty(topic), from_file("rows.sql")),
-        ("upserts, rows exist", lambda: no_progress(topic), from_file("rows.sql")),
-        ("LOAD DATA, empty table", lambda: empty(topic), from_file("load.sql")),
-        ("LOAD DATA REPLACE, rows exist", lambda: no_progress(topic), from_file("load.sql")),
-        (f"lakectl warehouse, {size:,} updates, empty table", lambda: empty(topic), lambda: load(topic)),
-        ("lakectl warehouse, rows exist", lambda: no_progress(topic), lambda: load(topic)),
-    ]
+    kinds = {kind: data(f"bench-{kind.shape}-{size}", kind.shape, size, size // 5) for kind in (PLAIN, PAIRS)}
+    contenders = []
+    for kind, topic in kinds.items():
+        rows = write_floor(kind, topic)
+        contenders += beside_each_other(kind, topic, rows, size)
+    configure(kinds)
     if "debezium" in also:
         enveloped = data(f"bench-enveloped-{size}", "enveloped", size, size // 5)
         contenders.append((f"Debezium's JDBC sink, {size:,} updates, empty table",
-                           lambda: new_table("bench_debezium"), lambda: debezium(enveloped)))
+                           lambda: new_table("bench_debezium", PLAIN), lambda: debezium(enveloped)))
     figures = in_turn(rounds, contenders)
-    for floor, ours in (0, 4), (1, 5):
+    for floor, ours in (0, 4), (1, 5), (6, 10), (7, 11):
         figures[ours].beside(figures[floor], at_most=1.3, named="upserts")
         figures[ours].within(megabytes=MEMORY)
-    for sink in figures[6:]:
+    for sink in figures[12:]:
         sink.beside(figures[4], at_least=8, named="lakectl")
         started = sink.without_start("Debezium's JDBC sink, without the start of Java and Connect")
         started.beside(figures[4], at_least=8, named="lakectl")
@@ -58,14 +70,36 @@ def warehouse(size, rounds, also):
     return figures
 
 
+def beside_each_other(kind, topic, rows, size):
+    """The same rows by each contender: into an empty table, and where they exist."""
+    def from_file(what):
+        return lambda: run([*CLIENT, DATABASE], stdin=WORK / f"{kind.table}.{what}")
+
+    def is_empty():
+        empty(kind, topic)
+
+    def have_rows():
+        no_progress(topic)
+
+    named = f", {len(kind.columns)} JSON key columns" if kind is PAIRS else ""
+    return [
+        (f"upserts of {rows:,} rows{named}, empty table", is_empty, from_file("upserts.sql")),
+        (f"upserts{named}, rows exist", have_rows, from_file("upserts.sql")),
+        (f"LOAD DATA{named}, empty table", is_empty, from_file("load.sql")),
+        (f"LOAD DATA REPLACE{named}, rows exist", have_rows, from_file("load.sql")),
+        (f"lakectl warehouse, {size:,} updates{named}, empty table", is_empty, lambda: load(topic)),
+        (f"lakectl warehouse{named}, rows exist", have_rows, lambda: load(topic)),
+    ]
+
+
 def keys(size, rounds, also):
     """Peak memory with many keys, none of which is updated: a first load, and a rebuild of the same."""
     number = 10 * size
     topic = data(f"bench-keys-{number}", "keys", number, number, "--partitions", 4)
-    configure(topic)
+    configure({PLAIN: topic})
 
     figures = in_turn(rounds, [
-        (f"lakectl warehouse, {number:,} keys, empty table", lambda: empty(topic), lambda: load(topic)),
+        (f"lakectl warehouse, {number:,} keys, empty table", lambda: empty(PLAIN, topic), lambda: load(topic)),
         (f"lakectl warehouse --rebuild, {number:,} keys", lambda: None, lambda: load(topic, "--rebuild")),
     ])
     for figure in figures:
@@ -74,9 +108,9 @@ def keys(size, rounds, also):
     return figures
 
 
-def configure(topic):
-    entry = {topic: 'kind = "table"\nkey = { columns = ["k"] }\nwarehouse.table = "bench_rows"'}
-    configuration(entry, warehouse=f'[warehouse]\nurl = "{URL}"')
+def configure(kinds):
+    entries = {topic: f'kind = "table"\n{kind.entry}\nwarehouse.table = "{kind.table}"' for kind, topic in kinds.items()}
+    configuration(entries, warehouse=f'[warehouse]\nurl = "{URL}"')
     # Variables win over files.
     os.environ["LAKECTL_WAREHOUSE_URL"] = URL
     run([LAKECTL, "init-db", "-q", "-c", "lakectl.toml"])
@@ -86,8 +120,8 @@ def load(topic, *more):
     return run([LAKECTL, "warehouse", "-q", "-c", "lakectl.toml", "--topics", topic, *more])
 
 
-def empty(topic):
-    new_table("bench_rows")
+def empty(kind, topic):
+    new_table(kind.table, kind)
     no_progress(topic)
 
 
@@ -95,39 +129,43 @@ def no_progress(topic):
     sql(f"DELETE FROM lakectl_progress WHERE topic = '{topic}'", DATABASE)
 
 
-def new_table(name):
-    columns = ", ".join(map(" ".join, zip(COLUMNS, TYPES)))
-    sql(f"DROP TABLE IF EXISTS {name}; CREATE TABLE {name} ({columns}) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin", DATABASE)
+def new_table(name, kind):
+    columns = [f"{column} VARCHAR(64) NOT NULL" for column in kind.columns]
+    columns += map(" ".join, zip(VALUES, TYPES))
+    columns.append(f"PRIMARY KEY ({', '.join(kind.columns)})")
+    sql(f"DROP TABLE IF EXISTS {name}; CREATE TABLE {name} ({', '.join(columns)}) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_bin", DATABASE)
 
 
-def write_floor(topic):
+def write_floor(kind, topic):
     """The final rows, as lakectl's own snapshot has them, as statements and as a file to load."""
-    new_lake({topic: 'kind = "table"'})()
+    format_of_keys = kind.entry if kind is PAIRS else ""
+    new_lake({topic: f'kind = "table"\n{format_of_keys}'})()
     lake()
-    head = f"INSERT INTO bench_rows ({','.join(COLUMNS)}) VALUES "
-    tail = " AS n ON DUPLICATE KEY UPDATE " + ",".join(f"{c}=n.{c}" for c in COLUMNS[1:])
+    head = f"INSERT INTO {kind.table} ({','.join(kind.all())}) VALUES "
+    tail = " AS n ON DUPLICATE KEY UPDATE " + ",".join(f"{c}=n.{c}" for c in VALUES)
     quoted = lambda text: "'" + str(text).replace("\\", "\\\\").replace("'", "''") + "'"
     count = 0
+    file = lambda what: WORK / f"{kind.table}.{what}"
     # Not all of them in memory: a contender's peak is at least that of this script, from which it was forked.
     with (open(WORK / "lake/current" / f"{topic}.json", encoding="utf-8") as lines,
-          open(WORK / "rows.sql", "w", encoding="utf-8") as statements,
-          open(WORK / "rows.tsv", "w", encoding="utf-8") as table):
+          open(file("upserts.sql"), "w", encoding="utf-8") as statements,
+          open(file("tsv"), "w", encoding="utf-8") as table):
         statements.write("SET NAMES utf8mb4; START TRANSACTION;\n")
-        while rows := [final_row(line) for line in itertools.islice(lines, 1000)]:
+        while rows := [final_row(kind, line) for line in itertools.islice(lines, 1000)]:
             values = ",".join("(" + ",".join(map(quoted, row)) + ")" for row in rows)
             statements.write(f"{head}{values}{tail};\n")
             table.writelines("\t".join(map(str, row)) + "\n" for row in rows)
             count += len(rows)
         statements.write("COMMIT;\n")
     forget("lake")
-    (WORK / "load.sql").write_text(
-        f"SET GLOBAL local_infile = ON; LOAD DATA LOCAL INFILE '{WORK}/rows.tsv' REPLACE INTO TABLE bench_rows CHARACTER SET utf8mb4;")
+    file("load.sql").write_text(
+        f"SET GLOBAL local_infile = ON; LOAD DATA LOCAL INFILE '{file('tsv')}' REPLACE INTO TABLE {kind.table} CHARACTER SET utf8mb4;")
     return count
 
 
-def final_row(line):
+def final_row(kind, line):
     row = json.loads(line, parse_float=str)
-    return (row["_key"], row["COUNT_OF"], row["TOTAL"], row["NAME"], row["UPDATED_MS"], row["NOTE"])
+    return (*kind.of(row["_key"]), row["COUNT_OF"], row["TOTAL"], row["NAME"], row["UPDATED_MS"], row["NOTE"])
 
 
 def debezium(topic):
@@ -159,5 +197,5 @@ def debezium(topic):
 
 def checksum(table):
     """How many rows, and a sum over all columns of all of them."""
-    return sql(f"SELECT COUNT(*), SUM(CAST(CONV(LEFT(SHA2(CONCAT_WS('|',{','.join(COLUMNS)}),256),15),16,10) AS UNSIGNED)) FROM {table}",
+    return sql(f"SELECT COUNT(*), SUM(CAST(CONV(LEFT(SHA2(CONCAT_WS('|',{','.join(PLAIN.all())}),256),15),16,10) AS UNSIGNED)) FROM {table}",
                DATABASE).split()

@@ -1,8 +1,9 @@
 //! Fills Kafka with the same records every time, for `scripts/bench`: values of a given size over some days, or updates
 //! of a given number of keys. A topic that holds fewer records is filled up, one that holds as many is left as it is.
 //!
-//! `bench_data TOPIC stream RECORDS`, `bench_data TOPIC table|enveloped|windowed|keys RECORDS KEYS` (enveloped: a table's
-//! updates as Kafka Connect's JsonConverter takes them, each with its schema; keys: each of them once, then updates),
+//! `bench_data TOPIC stream RECORDS`, `bench_data TOPIC table|pairs|enveloped|windowed|keys RECORDS KEYS` (pairs: a table's
+//! updates with JSON keys of two columns; enveloped: a table's updates as Kafka Connect's JsonConverter takes them, each
+//! with its schema; keys: each of them once, then updates),
 //! with `--partitions N`, `--days N` and `--bytes N`; `bench_data --forget [TOPIC ...]` deletes those, or all it made.
 //! The broker is `$LAKECTL_BROKERS`.
 
@@ -38,6 +39,7 @@ struct Load {
 enum Shape {
     Stream,
     Table { keys: i64 },
+    Pairs { keys: i64 },
     Enveloped { keys: i64 },
     Windowed { keys: i64 },
     Keys { keys: i64 },
@@ -76,7 +78,7 @@ fn main() -> Result<()> {
 }
 
 fn arguments(given: Vec<String>) -> Result<Load> {
-    let usage = "bench_data TOPIC stream|table|enveloped|windowed|keys RECORDS [KEYS] [--partitions N] [--days N] [--bytes N] [--zstd 1]";
+    let usage = "bench_data TOPIC stream|table|pairs|enveloped|windowed|keys RECORDS [KEYS] [--partitions N] [--days N] [--bytes N] [--zstd 1]";
     let (mut plain, mut options) = (Vec::new(), std::collections::HashMap::new());
     let mut rest = given.into_iter();
     while let Some(word) = rest.next() {
@@ -95,6 +97,7 @@ fn arguments(given: Vec<String>) -> Result<Load> {
     let shape = match plain.get(1).map(String::as_str) {
         Some("stream") => Shape::Stream,
         Some("table") => Shape::Table { keys: number(3)? },
+        Some("pairs") => Shape::Pairs { keys: number(3)? },
         Some("enveloped") => Shape::Enveloped { keys: number(3)? },
         Some("windowed") => Shape::Windowed { keys: number(3)? },
         Some("keys") => Shape::Keys { keys: number(3)? },
@@ -224,6 +227,7 @@ fn key_of(shape: Shape, number: i64) -> i64 {
         Shape::Stream => number,
         Shape::Keys { keys } if number < keys => number,
         Shape::Table { keys }
+        | Shape::Pairs { keys }
         | Shape::Enveloped { keys }
         | Shape::Windowed { keys }
         | Shape::Keys { keys } => (number.wrapping_mul(2_654_435_761) & i64::from(u32::MAX)) % keys,
@@ -238,6 +242,13 @@ fn write_key(load: &Load, number: i64, at: i64, key: &mut Vec<u8>) {
     let _ = match load.shape {
         Shape::Stream => write!(key, "TXN-{which:012}"),
         Shape::Table { .. } | Shape::Keys { .. } => write!(key, "KEY-{which:09}"),
+        Shape::Pairs { .. } => {
+            let (user, kind) = (which / TYPES.len() as i64, pick(&TYPES, which));
+            write!(
+                key,
+                "{{\"USER_ID\":\"USER-{user:06}\",\"TRANSACTION_TYPE\":\"{kind}\"}}"
+            )
+        }
         Shape::Enveloped { .. } => write!(key, "{KEY_SCHEMA}{{\"k\":\"KEY-{which:09}\"}}}}"),
         Shape::Windowed { .. } => write!(key, "TYPE-{which:06}"),
     };
@@ -334,7 +345,11 @@ fn write_value(load: &Load, number: i64, at: i64, value: &mut Vec<u8>) {
             );
             load.value_bytes
         }
-        Shape::Table { .. } | Shape::Enveloped { .. } | Shape::Windowed { .. } | Shape::Keys { .. } => {
+        Shape::Table { .. }
+        | Shape::Pairs { .. }
+        | Shape::Enveloped { .. }
+        | Shape::Windowed { .. }
+        | Shape::Keys { .. } => {
             let _ = write!(
                 value,
                 "{{\"COUNT_OF\":{number},\"TOTAL\":{whole}.{part:02},\"NAME\":\"User {id}\",\"UPDATED_MS\":{at},\"NOTE\":\""

@@ -25,22 +25,22 @@ pub enum Logical {
     Json,
 }
 
-/// The fields of one object in their order.
-#[derive(Debug)]
-pub struct Fields<'t>(FieldSource<'t>);
+/// The fields of one object in their order. Their text lives for `'t`, the places that were noted of them for `'p`.
+#[derive(Debug, Clone)]
+pub struct Fields<'t, 'p>(FieldSource<'t, 'p>);
 
-#[derive(Debug)]
-enum FieldSource<'t> {
+#[derive(Debug, Clone)]
+enum FieldSource<'t, 'p> {
     Known {
         text: &'t str,
-        places: std::slice::Iter<'t, json::FieldPlace>,
+        places: std::slice::Iter<'p, json::FieldPlace>,
     },
     Read(std::vec::IntoIter<(Cow<'t, str>, &'t str)>),
 }
 
-impl<'t> Fields<'t> {
+impl<'t, 'p> Fields<'t, 'p> {
     /// The fields of an object that was checked together with their places.
-    pub(super) fn at(text: &'t str, places: &'t [json::FieldPlace]) -> Fields<'t> {
+    pub(super) fn at(text: &'t str, places: &'p [json::FieldPlace]) -> Fields<'t, 'p> {
         let places = places.iter();
         Fields(FieldSource::Known { text, places })
     }
@@ -49,13 +49,34 @@ impl<'t> Fields<'t> {
     ///
     /// # Errors
     /// The text is not an object, or not JSON to its end.
-    pub(super) fn read(object: &'t str) -> Result<Fields<'t>, Reason> {
+    pub(super) fn read(object: &'t str) -> Result<Fields<'t, 'p>, Reason> {
         let fields = all(object)?;
         Ok(Fields(FieldSource::Read(fields.into_iter())))
     }
 }
 
-impl<'t> Iterator for Fields<'t> {
+/// Reads objects of mostly the same names, and keeps its memory: much cheaper than [`all`].
+#[derive(Debug, Clone, Default)]
+pub struct FieldReader {
+    checker: json::Checker,
+    places: Vec<json::FieldPlace>,
+}
+
+impl FieldReader {
+    /// The fields of an object, as [`all`] finds them.
+    ///
+    /// # Errors
+    /// The text is not an object, or not JSON to its end.
+    pub fn read<'t>(&mut self, object: &'t str) -> Result<Fields<'t, '_>, Reason> {
+        match self.checker.check_fields(object.as_bytes(), &mut self.places) {
+            Ok(readable) if !self.places.is_empty() => Ok(Fields::at(readable.text, &self.places)),
+            // The scan was in doubt, or the object is empty or has fields that not every reader accepts.
+            _ => Fields::read(object),
+        }
+    }
+}
+
+impl<'t> Iterator for Fields<'t, '_> {
     type Item = Field<'t>;
 
     fn next(&mut self) -> Option<Field<'t>> {

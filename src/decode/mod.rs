@@ -19,7 +19,7 @@ pub use crate::json::Reason;
 use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
 use envelope::Unwrapped;
-pub use fields::{Field, Fields, Logical};
+pub use fields::{Field, FieldReader, Fields, Logical};
 use key::DecodedKey;
 
 /// A record, decoded once.
@@ -239,7 +239,7 @@ impl<'a> Object<'a> {
     ///
     /// # Errors
     /// The text is not an object. That does not happen for objects that a decoder returned.
-    pub fn fields(&self) -> Result<Fields<'_>, Reason> {
+    pub fn fields(&self) -> Result<Fields<'_, '_>, Reason> {
         // An empty object has no places either, and is read quickly.
         if self.places.is_empty() {
             return Fields::read(&self.text);

@@ -221,6 +221,32 @@ proptest! {
         }
     }
 
+    /// Objects have the fields that serde_json reads, whatever their reader has read before; other texts have none.
+    #[test]
+    fn a_field_reader_finds_the_fields_of_serde_json(
+        texts in proptest::collection::vec(prop_oneof![
+            1 => oracle::text(),
+            // As keys mostly are: a few names, in one order.
+            2 => ("[ \n]?", "-?[1-9]{1,20}|1e5|0\\.10|null|true|\\{\"A\": ?1\\}|\\[1\\]", "\"[a-zé:,{} ]{0,5}(\\\\u00e9|\\\\\"|\\\\ud83d\\\\ude00)?\"")
+                .prop_map(|(blank, one, other)| format!("{blank}{{\"A\":{one},{blank}\"B\"{blank}:{other}{blank}}}")),
+            1 => proptest::sample::select(vec![
+                "{}", "[{\"A\":1}]", "{\"A\":1,\"A\":2}", "{\"a\":1,\"A\":2}", "{\"B\":1,\"A\":2}", "{\"\\u0041\":1,\"B\":2}",
+                "{\"A\":1,\"B\":2", "{\"A\":1,\"B\":2}}", "{\"A\":1e400}", "{\"A\":\"\\ud800\",\"B\":1}", "null", "",
+            ]).prop_map(str::to_owned),
+        ], 1..6),
+    ) {
+        let mut reader = FieldReader::default();
+        for text in texts.iter().chain(&texts) {
+            let raw: Result<Ordered, _> = serde_json::from_str(text);
+            let expected = raw.ok().map(|fields| fields.0);
+            let found = reader.read(text).ok().map(|fields| {
+                let field = |field: Field<'_>| (field.name.into_owned(), field.raw.trim_ascii().to_owned());
+                fields.map(field).collect::<Vec<_>>()
+            });
+            prop_assert_eq!(found, expected, "{}", text);
+        }
+    }
+
     /// A line of the lake decodes to the same as its record.
     #[test]
     fn a_line_decodes_to_its_record(

@@ -282,6 +282,16 @@ pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// The ids of sessions. MySQL refuses the list (3854) while another session's statement has bytes that are not text.
+pub fn sessions(watcher: &mut Conn, condition: &str, values: impl Into<mysql::Params>) -> Vec<u64> {
+    let sql = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE {condition}");
+    let values = values.into();
+    until("the list of sessions", || match watcher.exec(&sql, &values) {
+        Err(mysql::Error::MySqlError(error)) if error.code == 3854 => None,
+        listed => Some(listed.unwrap()),
+    })
+}
+
 /// The session id and transaction id of a transaction in `database` that waits for a lock.
 /// (information_schema.INNODB_TRX stays as it was while it is asked more than ten times a second.)
 pub fn waiting_transaction(watcher: &mut Conn, database: &str) -> Option<(u64, u64)> {

@@ -113,13 +113,8 @@ fn a_session_killed_in_the_middle_is_replayed() {
 
 fn end_sessions(watcher: &mut mysql::Conn, database: &str) {
     let own = watcher.connection_id();
-    let sessions: Vec<u64> = watcher
-        .exec(
-            "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ? AND ID <> ?",
-            (database, own),
-        )
-        .unwrap();
-    for session in sessions {
+    let theirs = sessions(watcher, "DB = ? AND ID <> ?", (database, own));
+    for session in theirs {
         // Some of them may just have ended by themselves.
         let _ = watcher.query_drop(format!("KILL {session}"));
     }

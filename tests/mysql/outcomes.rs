@@ -23,8 +23,6 @@ use std::time::{Duration, Instant};
 const COUNTS_TOPIC: &str = "PRODUCT_PURCHASE_COUNTS";
 const LIFECYCLE: &str = "TRANSACTION_LIFECYCLE";
 const IDS: &str = "SELECT transaction_id FROM transaction_lifecycle ORDER BY 1";
-const WAITING: &str =
-    "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ? AND STATE LIKE '%metadata lock%'";
 
 fn on(service: &Service) -> TestDatabase {
     TestDatabase::new(service, TOPICS)
@@ -35,7 +33,7 @@ fn services() -> [Service; 2] {
 }
 
 fn waiting(watcher: &mut Conn, test: &TestDatabase) -> Vec<u64> {
-    watcher.exec(WAITING, (&test.name,)).unwrap()
+    sessions(watcher, "DB = ? AND STATE LIKE '%metadata lock%'", (&test.name,))
 }
 
 /// As a backup or a person at the keyboard does.
@@ -174,13 +172,9 @@ fn a_session_that_was_lost_while_it_waited_is_ended() {
             let ghost = until("a wait for the table", || waiting(&mut watcher, &test).pop());
             wire.cut_all();
             until("the lost session's end", || {
-                let found: Option<u8> = watcher
-                    .exec_first(
-                        "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ?",
-                        (ghost,),
-                    )
-                    .unwrap();
-                found.is_none().then_some(())
+                sessions(&mut watcher, "ID = ?", (ghost,))
+                    .is_empty()
+                    .then_some(())
             });
             holder.query_drop("UNLOCK TABLES").unwrap();
             let purged = purging.join().unwrap().unwrap();
@@ -397,9 +391,7 @@ fn a_schema_that_is_locked_is_not_waited_for_for_ever() {
         let making =
             scope.spawn(move || holder.query_drop("CREATE TABLE lakectl_erasures SELECT SLEEP(1000)"));
         until("the other to begin", || {
-            let sleeping =
-                "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ? AND STATE = 'User sleep'";
-            watcher.exec_first::<u8, _, _>(sleeping, (session,)).unwrap()
+            sessions(&mut watcher, "ID = ? AND STATE = 'User sleep'", (session,)).pop()
         });
         let refused = init_db(test.settings.database.as_ref(), InitDbMode::Apply);
         let left = waiting(&mut watcher, &test);
@@ -432,9 +424,7 @@ fn a_schema_statement_that_was_lost_is_ended_and_looked_up() {
         let making =
             scope.spawn(move || holder.query_drop("CREATE TABLE lakectl_erasures SELECT SLEEP(1000)"));
         until("the other to begin", || {
-            let sleeping =
-                "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = ? AND STATE = 'User sleep'";
-            watcher.exec_first::<u8, _, _>(sleeping, (session,)).unwrap()
+            sessions(&mut watcher, "ID = ? AND STATE = 'User sleep'", (session,)).pop()
         });
         let applying = scope.spawn(|| init_db_within(Some(&database), InitDbMode::Apply, Duration::ZERO));
         let ghost = until("a wait for the table", || waiting(&mut watcher, &test).pop());

@@ -241,13 +241,8 @@ fn a_lost_connection_is_found_again_and_the_count_stays_true() {
         if std::mem::replace(&mut killed, true) {
             return;
         }
-        let sessions: Vec<u64> = watcher
-            .exec(
-                "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = ? AND ID <> ?",
-                (&test.name, own),
-            )
-            .unwrap();
-        for session in sessions {
+        let theirs = sessions(&mut watcher, "DB = ? AND ID <> ?", (&test.name, own));
+        for session in theirs {
             // One that only counted may just have ended by itself.
             let _ = watcher.query_drop(format!("KILL {session}"));
         }

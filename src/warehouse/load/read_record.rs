@@ -8,10 +8,10 @@ use super::batch::change::{PendingChange, Write};
 use super::unfilled::Unfilled;
 use crate::config::{Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
-use crate::decode::{Body, Decoded, Decoder, Field, Object, Reason, fields};
+use crate::decode::{Body, Decoded, Decoder, Field, FieldReader, Object, Reason};
 use crate::record::Record;
 use crate::warehouse::table::column::ColumnType;
-use crate::warehouse::table::key_fields::by_name_or_place;
+use crate::warehouse::table::key_fields::{KeyFieldColumns, by_name_or_place};
 use crate::warehouse::table::mapping::{FieldNames, KeyColumns, KeyPlan};
 use crate::warehouse::table::target::TargetTable;
 use crate::warehouse::value::cell::Cell;
@@ -49,6 +49,8 @@ pub(in crate::warehouse) struct RowReader {
     again: Decoder,
     names: FieldNames,
     plan: KeyPlan,
+    key_fields: FieldReader,
+    key_columns: KeyFieldColumns,
     /// Exact names seen so far, with the columns that take them.
     known: HashMap<String, Option<usize>>,
     /// The names of the previous record, in its order, with the columns that take them.
@@ -97,6 +99,8 @@ impl RowReader {
             decoder,
             names,
             plan,
+            key_fields: FieldReader::default(),
+            key_columns: KeyFieldColumns::default(),
             known: HashMap::new(),
             order: Vec::new(),
             without_column: BTreeSet::new(),
@@ -275,7 +279,7 @@ impl RowReader {
         }
         if let (Key::Fields(fields), KeyColumns::Named { columns, .. }) = (key, &self.plan.columns) {
             for (&at, field) in columns.iter().zip(fields) {
-                row.set(table, at, &Input::Text(field.clone().into()))?;
+                row.set(table, at, &Input::Text(field.as_str().into()))?;
             }
             return Ok(());
         }
@@ -318,20 +322,19 @@ impl RowReader {
         raw: &'a str,
         row: &mut RowValues<'a>,
     ) -> Result<(), Refusal> {
-        let fields = fields::all(raw).map_err(RefusalKind::key)?;
-        let targets = match &self.plan.columns {
-            KeyColumns::Named { names, columns } => by_name_or_place(&fields, names, columns),
+        let fields = self.key_fields.read(raw).map_err(RefusalKind::key)?;
+        let targets = self.key_columns.of(&fields, |fields| match &self.plan.columns {
+            KeyColumns::Named { names, columns } => by_name_or_place(fields, names, columns),
             KeyColumns::OnTheWire(columns) => {
                 let found: Vec<_> = fields.iter().map(|(name, _)| self.names.column(name)).collect();
                 let complete =
                     found.len() == columns.len() && columns.iter().all(|at| found.contains(&Some(*at)));
                 complete.then(|| found.into_iter().flatten().collect())
             }
-        };
+        });
         let Some(targets) = targets else {
             let names: Vec<String> = fields
-                .iter()
-                .map(|(name, _)| name.escape_debug().to_string())
+                .map(|field| field.name.escape_debug().to_string())
                 .collect();
             let fix = match Envelope::seen_in(raw) {
                 Some(_) => {
@@ -348,7 +351,7 @@ impl RowReader {
             self.key_misfit.get_or_insert_with(|| reason.clone());
             return Err(RefusalKind::key(reason).into());
         };
-        for (at, (_, raw)) in targets.into_iter().zip(&fields) {
+        for (&at, Field { raw, .. }) in targets.iter().zip(fields) {
             row.set_json(table, at, raw)?;
         }
         Ok(())
