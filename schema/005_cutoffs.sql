@@ -1,5 +1,5 @@
 -- What purges have deleted: rows whose column is before the cutoff (UTC) stay away, even if their records are read again.
--- since: rows before it are not covered, as no clock of this century made their times; NULL: a purge has deleted these, too.
+-- since: rows before it are not covered, as their times are implausible; NULL: a purge has deleted these, too.
 
 -- unless table lakectl_cutoffs
 CREATE TABLE IF NOT EXISTS lakectl_cutoffs (

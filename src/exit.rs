@@ -8,7 +8,8 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// Wrong usage or configuration: nothing was read.
 pub const USAGE: u8 = 2;
-/// Done, but a person has to look at something: rejected records, an accepted gap, drift.
+/// Done, but a person has to look at something: rejected records, records that fill only the key or are not in their envelope,
+/// an accepted gap, drift.
 pub const ATTENTION: u8 = 3;
 /// Another run holds a lock, and nothing else went wrong.
 pub const LOCKED: u8 = 11;
@@ -22,7 +23,8 @@ pub const HELP: &str = "Exit codes:
   0    done (also: nothing to do)
   1    failed (of several topics: at least one; the report says which)
   2    wrong usage or configuration
-  3    done, but something needs a person (rejected records, an accepted gap, drift)
+  3    done, but something needs a person (rejected records, records that fill only the key or are not in their
+       envelope, an accepted gap, drift)
   11   another run holds a lock, and nothing else went wrong
   130  stopped by SIGINT (Ctrl-C)
   143  stopped by SIGTERM";

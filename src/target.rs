@@ -83,6 +83,11 @@ pub trait Target {
 
     /// How far the target has taken in a topic. It takes no lock and changes nothing.
     fn progress(&self, topic: &Topic) -> Result<Progress>;
+
+    /// Whether a sink would refuse to begin with this rebuild, or without one. It takes no lock and changes nothing.
+    fn check_begin(&self, _topic: &Topic, _rebuild: Option<Rebuild>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// Takes one topic into one target, under that target's lock. Another thread may commit it than the one that filled it.

@@ -21,7 +21,7 @@ use serde_json::json;
 use crate::config::{Kind, Settings};
 use crate::print::PrintOptions;
 use crate::problem::Problem;
-use crate::report::Report;
+use crate::report::{Report, TimeDoubt};
 use crate::stop::Stop;
 use crate::target::TargetKind;
 use crate::words::{count, one_line};
@@ -102,6 +102,19 @@ impl Checks {
     fn problem(&mut self, place: CheckName<'_>, problem: &Problem, otherwise: &str) {
         let message = problem.in_place_of(place.0).without_fix();
         self.wrong(place, message, problem.fix.as_deref().unwrap_or(otherwise));
+    }
+
+    /// Records of an implausible time: wrong if another unit would mend that, else perhaps history.
+    fn odd_times(&mut self, place: CheckName<'_>, doubt: &TimeDoubt, what: &str) {
+        let message = format!(
+            "{} {what} before 2000 or more than a year ahead: {}",
+            count(doubt.records, "record"),
+            doubt.example()
+        );
+        match doubt.unit_to_set() {
+            Some(fix) => self.wrong(place, message, fix),
+            None => self.ok(place, message),
+        }
     }
 
     fn has_wrong(&self, subject: &str, name: &str) -> bool {

@@ -27,7 +27,7 @@ pub(super) struct Sample {
     pub(super) records: u64,
     /// Bytes of keys and values.
     pub(super) bytes: u64,
-    /// Records without a day in the lake, or of one that no clock of this century made.
+    /// Records without a day in the lake, or of an implausible one.
     pub(super) doubts: DayDoubts,
 }
 

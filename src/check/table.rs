@@ -1,7 +1,6 @@
 //! A topic's MySQL table: whether it fits the key, takes the records of the sample, and can be purged.
 
 use super::scope::CheckedTopic;
-use super::topic::odd_times;
 use super::{CheckStatus, Checks};
 use crate::warehouse::{DependentRows, Trial, Warehouse};
 use crate::words::count;
@@ -69,7 +68,8 @@ fn references(warehouse: &Warehouse, subject: &CheckedTopic, checks: &mut Checks
                 place,
                 format!("deletions reach other tables by foreign key {}", keys.join(", ")),
                 Some(
-                    "purges and erasures count these rows; tombstones and rebuilds delete or change them uncounted:                      where that must not be, have the foreign keys RESTRICT"
+                    "purges and erasures count these rows; tombstones and rebuilds delete or change them uncounted: \
+                     where that must not be, have the foreign keys RESTRICT"
                         .to_owned(),
                 ),
             )
@@ -109,6 +109,6 @@ pub(super) fn finish(trial: Trial, subject: &CheckedTopic, checks: &mut Checks) 
     }
     if let Some(doubt) = &tried.odd_times {
         let place = (subject.name(), "retention");
-        odd_times(place, doubt, "would be purged by a time", checks);
+        checks.odd_times(place, doubt, "would be purged by a time");
     }
 }

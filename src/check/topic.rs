@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::broker::Broker;
 use super::kept::{self, Position};
 use super::scope::{CheckedTopic, ToCome};
-use super::{CheckName, CheckScope, Checks, sample, table};
+use super::{CheckScope, Checks, sample, table};
 use crate::config::did_you_mean;
 use crate::kafka::{PartitionOffsets, TopicList};
 use crate::lake::Lake;
@@ -15,7 +15,7 @@ use crate::lake::disk::lock;
 use crate::print::bars::Display;
 use crate::problem::Problem;
 use crate::record::Progress;
-use crate::report::{LakeReport, Report, TargetReport, TimeDoubt, TopicReport, WarehouseReport};
+use crate::report::{LakeReport, Report, TargetReport, TopicReport, WarehouseReport};
 use crate::run::{Run, RunOptions};
 use crate::run_id;
 use crate::target::Target;
@@ -215,20 +215,7 @@ fn judge(subject: &CheckedTopic, sample: &sample::Sample, checks: &mut Checks) {
         );
     }
     if let Some(doubt) = &doubts.implausible {
-        odd_times((subject.name(), "days"), doubt, "would lie in a day", checks);
-    }
-}
-
-/// Records of a time that no clock of this century made: wrong if another unit would mend that, else perhaps history.
-pub(super) fn odd_times(place: CheckName<'_>, doubt: &TimeDoubt, what: &str, checks: &mut Checks) {
-    let message = format!(
-        "{} {what} before 2000 or more than a year ahead: {}",
-        count(doubt.records, "record"),
-        doubt.example()
-    );
-    match doubt.unit_to_set() {
-        Some(fix) => checks.wrong(place, message, fix),
-        None => checks.ok(place, message),
+        checks.odd_times((subject.name(), "days"), doubt, "would lie in a day");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::readers::Reader;
 pub struct SchemaArgs {
     /// A topic of the lake
     pub topic: String,
-    /// The program that shall read it
+    /// The program that is to read it
     #[arg(help_heading = WHAT, long = "for", value_name = "READER")]
     pub reader: Reader,
     /// Look at every record, however long it takes [default: up to 1 GiB of lines, the newest and others evenly spread]

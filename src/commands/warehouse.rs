@@ -38,19 +38,24 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
         empty,
         report,
     };
-    let chosen = run.choose(&settings, true)?;
+    let mut chosen = run.choose(&settings, true)?;
     let warehouse = Warehouse::connect(database)?;
     if common.dry_run {
         return run.preview(Some(&warehouse), &chosen);
     }
-    let chosen = parents_first(&warehouse, chosen, run.report)?;
-    run.drain(&warehouse, &chosen)
+    match put_parents_first(&warehouse, &mut chosen, run.report) {
+        Ok(()) => run.drain(&warehouse, &chosen),
+        Err(error) => {
+            run.fail_all(&chosen, &error);
+            Ok(())
+        }
+    }
 }
 
 /// Orders the topics so that a table is loaded before those that refer to it.
-fn parents_first(warehouse: &Warehouse, chosen: Chosen, report: &mut Report) -> Result<Chosen> {
+fn put_parents_first(warehouse: &Warehouse, chosen: &mut Chosen, report: &mut Report) -> Result<()> {
     if chosen.len() < 2 {
-        return Ok(chosen);
+        return Ok(());
     }
     let tables: Vec<&str> = chosen.iter().map(|(topic, _)| topic.table.as_str()).collect();
     let order = warehouse.load_order(&tables)?;
@@ -64,7 +69,7 @@ fn parents_first(warehouse: &Warehouse, chosen: Chosen, report: &mut Report) -> 
             .fix("if rows are rejected for that, run it again with --rebuild"),
         );
     }
-    let mut chosen: Vec<_> = chosen.into_iter().map(Some).collect();
-    let in_order = order.places.iter().filter_map(|&at| chosen[at].take());
-    Ok(in_order.collect())
+    let mut as_configured: Vec<_> = std::mem::take(chosen).into_iter().map(Some).collect();
+    chosen.extend(order.places.iter().filter_map(|&at| as_configured[at].take()));
+    Ok(())
 }

@@ -131,10 +131,10 @@ pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<File> {
     toml::from_str(text).map_err(|error| {
         let (problem, at) = match unquoted_topic(text) {
             Some((name, at)) => (unquoted(&name), at),
-            None => (
-                explain(error.message()),
-                error.span().map_or(0, |span| span.start),
-            ),
+            None => {
+                let at = error.span().map_or(0, |span| span.start);
+                (explain(error.message(), || key_at(text, at)), at)
+            }
         };
         let line = 1 + text[..at.min(text.len())].matches('\n').count();
         let what = format!("{}:{line}: {}", path.display(), problem.what);
@@ -177,9 +177,35 @@ fn unquoted(name: &str) -> Problem {
     .fix(format!("quote the name: {}", topic_heading(name)))
 }
 
-/// Puts serde's messages into the words of the configuration. They read: unknown field `x`, expected one of `a`, `b`; and:
-/// invalid type: string "x", expected struct Kafka.
-fn explain(message: &str) -> Problem {
+/// The key whose value stands there, without the heading of a topic.
+fn key_at(text: &str, at: usize) -> Option<String> {
+    let file = DeTable::parse(text).ok()?;
+    let mut path = Vec::new();
+    find_key(file.get_ref(), at, &mut path).then_some(())?;
+    Some(match &path[..] {
+        [topics, _, key @ ..] if topics == "topics" => key.join("."),
+        key => key.join("."),
+    })
+}
+
+/// Puts the names that lead to the value into `path`. Tables are searched wherever they stand, as a heading is not all of one.
+fn find_key(table: &DeTable<'_>, at: usize, path: &mut Vec<String>) -> bool {
+    table.iter().any(|(name, value)| {
+        path.push(name.get_ref().to_string());
+        let found = match value.get_ref().as_table() {
+            Some(inner) => find_key(inner, at, path),
+            None => value.span().contains(&at),
+        };
+        if !found {
+            path.pop();
+        }
+        found
+    })
+}
+
+/// Puts serde's messages into the words of the configuration. They read: unknown field `x`, expected one of `a`, `b`; unknown
+/// variant `x`, expected `a` or `b`; and: invalid type: string "x", expected struct Kafka.
+fn explain(message: &str, key: impl FnOnce() -> Option<String>) -> Problem {
     if let Some((what, expected)) = message.split_once(", expected ")
         && let Some((kind, _)) = what.split_once(" \"")
         && kind.starts_with("invalid ")
@@ -192,12 +218,19 @@ fn explain(message: &str) -> Problem {
         };
         return Problem::usage(format!("{kind}, expected {expected}"));
     }
-    let Some(rest) = message.strip_prefix("unknown field `") else {
+    let is_value = message.starts_with("unknown variant `");
+    if !is_value && !message.starts_with("unknown field `") {
         return Problem::usage(message);
-    };
-    let mut quoted = rest.split('`');
-    let unknown = quoted.next().unwrap_or_default();
-    let known: Vec<&str> = quoted.skip(1).step_by(2).collect();
+    }
+    // The unknown name is whatever was written, backticks included; the known ones have none.
+    let (unknown, known) = message.rsplit_once("`, expected ").unwrap_or((message, ""));
+    let unknown = unknown.split_once('`').map_or(unknown, |(_, name)| name);
+    let known: Vec<&str> = known.split('`').skip(1).step_by(2).collect();
+    if is_value {
+        let key = key().unwrap_or_else(|| "a value".to_owned());
+        return Problem::usage(format!("{key} is `{unknown}`"))
+            .fix(format!("it can be `{}`", known.join("`, `")));
+    }
     let fix = did_you_mean(unknown, known.iter().copied())
         .unwrap_or_else(|| format!("known here: {}", known.join(", ")));
     Problem::usage(format!("unknown key `{unknown}`")).fix(fix)
@@ -274,6 +307,33 @@ mod tests {
     #[test]
     fn a_topic_says_its_kind() {
         assert!(error("[topics.A]\nkey = {}\n").contains("kind"));
-        assert!(error("[topics.A]\nkind = \"tabel\"\n").contains("tabel"));
+    }
+
+    #[test]
+    fn an_unknown_value_names_its_key_and_the_known_ones() {
+        for (text, told) in [
+            (
+                "[topics.A]\nkind = \"stream\"\nvalue.unwrap = \"avro\"\n",
+                "3: value.unwrap is `avro`; it can be `debezium`, `connect`",
+            ),
+            (
+                "[topics.\"a.b\"]\nkind = \"tabel\"\n",
+                "2: kind is `tabel`; it can be `stream`, `table`",
+            ),
+            (
+                "[topics.A]\nkind = \"stream\"\n[topics.B]\nkind = \"table\"\n[topics.B.value]\nunwrap = \"`, expected\"\n",
+                "6: value.unwrap is ``, expected`; it can be `debezium`, `connect`",
+            ),
+            (
+                "[topics]\nA = { kind = \"table\", window = { type = \"sliding\" } }\n",
+                "2: window.type is `sliding`; it can be `tumbling`, `hopping`, `session`",
+            ),
+            (
+                "[lake]\nroot = \"r\"\ncompression = \"lz4\"\n",
+                "3: lake.compression is `lz4`; it can be `none`, `gzip`, `zstd`",
+            ),
+        ] {
+            assert_eq!(error(text), format!("lakectl.toml:{told}"));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Reads TOML, environment and flags into settings. All settings that leave this module are valid.
 
+mod envelope;
 mod file;
 mod kafka;
 mod key;
@@ -9,7 +10,6 @@ mod tests;
 mod time_unit;
 mod topic;
 pub mod units;
-mod value;
 mod warehouse;
 
 use anyhow::{Context, Result};
@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
 use crate::problem::Problem;
+pub use envelope::Envelope;
 pub use file::{closest, did_you_mean};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
@@ -28,7 +29,6 @@ pub use secret::Secret;
 pub use time_unit::TimeUnit;
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
 pub use units::Retention;
-pub use value::Envelope;
 pub use warehouse::{Database, TlsMode};
 
 /// All settings, validated.

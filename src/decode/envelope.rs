@@ -139,8 +139,10 @@ impl<'t> EnvelopeParts<'t> {
             ("c" | "u" | "r", None) => "it has no after",
             ("d", Some(_)) => "it has an after",
             ("d", None) => "it has neither before nor after",
-            ("t", _) => "the whole table was truncated, which names no row",
-            ("m", _) => "it is a message, not a row",
+            ("t", _) => {
+                return Err("Debezium's op is t: the whole table was truncated, which names no row".into());
+            }
+            ("m", _) => return Err("Debezium's op is m: it is a message, not a row".into()),
             _ => return Err("Debezium's op is none of c, u, r, d, t and m".into()),
         };
         Err(format!("Debezium's op is {op}, but {reason}").into())

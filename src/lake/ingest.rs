@@ -13,7 +13,7 @@ use super::disk::root::Root;
 use super::govern::purge;
 use super::layout::day::RecordDay;
 use super::layout::paths::HivePartition;
-use super::ledger::{self, Debt, PendingFile, TopicState, changed_since};
+use super::ledger::{self, Debt, PendingFile, TopicState, agreement, changed_since};
 use super::line::encode::{self, LineWriter};
 use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
@@ -142,6 +142,10 @@ impl<'a> TopicSink<'a> {
     fn take_stream(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
         let day = self.day.of(decoded);
         if !self.wants(day) {
+            if self.state.has_purged(day) {
+                // After a purge of such days, a wrong unit must not go unnoticed.
+                self.day.note(decoded, day);
+            }
             return Ok(());
         }
         if self.filter.hits(decoded) {
@@ -288,7 +292,8 @@ impl Sink for TopicSink<'_> {
             return Ok(());
         }
         if self.topic.kind == Kind::Table {
-            self.note_envelope()?;
+            agreement::check_envelope(self.topic, &self.state, rebuild)?;
+            self.state.unwrap = self.topic.unwrap;
         }
         if plan.generation != self.state.generation {
             self.state.next.clear();

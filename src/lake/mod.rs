@@ -21,7 +21,7 @@ use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::record::Progress;
 use crate::subjects::filter::Filter;
-use crate::target::Target;
+use crate::target::{Rebuild, Target};
 use disk::lock;
 use govern::erased_list;
 pub use govern::found::{FileHits, LakeHits};
@@ -29,7 +29,7 @@ pub use govern::purge::{DayFolder, Purged, TopicDays, kept, left_out};
 pub use ingest::TopicSink;
 pub use layout::day::{DayDoubts, RecordDay};
 pub use ledger::change_log::{commit_of, token_of};
-use ledger::{TopicState, preconditions};
+use ledger::{TopicState, agreement, preconditions};
 pub use look::listing::{DataFile, TopicFiles};
 pub use look::status::{DayCount, LastRun, Ledger, Standing};
 pub use look::verify::Verified;
@@ -60,43 +60,13 @@ impl Lake<'_> {
     }
 
     fn check(&self, topic: &Topic, state: Option<TopicState>) -> Result<TopicState> {
-        let by = topic.partition_time.to_string();
-        match state {
-            None => {
-                preconditions::check_new_topic(&self.root, topic.kind, &topic.name)?;
-                Ok(TopicState::new(&topic.name, topic.kind, by, topic.lake_unit))
-            }
-            Some(state) if state.kind != topic.kind => Problem::usage(format!(
-                "it was taken into the lake as a {}, and is a {} now: a topic can't be both",
-                state.kind, topic.kind
-            ))
-            .about_topic(&topic.name)
-            .fix(format!(
-                "move its folder and .lakectl/topics/{} away to take it in again",
-                topic.name
-            ))
-            .err(),
-            Some(state) if state.partition_time != by => Problem::usage(format!(
-                "lake.partition_time is {by}, but its day folders were made by {}: a day would mean two things",
-                state.partition_time
-            ))
-            .about_topic(&topic.name)
-            .fix(format!("set lake.partition_time = \"{}\"", state.partition_time))
-            .err(),
-            Some(state) if state.time_unit != topic.lake_unit => Problem::usage(format!(
-                "the timestamp_unit of its days is {}, but they were made with {}: a day would mean two things",
-                topic.lake_unit.name(),
-                state.time_unit.name()
-            ))
-            .about_topic(&topic.name)
-            .fix(format!(
-                "set lake.timestamp_unit = \"{}\", or move its folder and .lakectl/topics/{} away to take it in again",
-                state.time_unit.name(),
-                topic.name
-            ))
-            .err(),
-            Some(state) => Ok(state),
-        }
+        let Some(state) = state else {
+            preconditions::check_new_topic(&self.root, topic.kind, &topic.name)?;
+            let by = topic.partition_time.to_string();
+            return Ok(TopicState::new(&topic.name, topic.kind, by, topic.lake_unit));
+        };
+        agreement::check(topic, &state)?;
+        Ok(state)
     }
 }
 
@@ -134,5 +104,11 @@ impl Target for Lake<'_> {
         self.check_names(topic)?;
         let state = TopicState::load(&self.root, &topic.name)?;
         Ok(self.check(topic, state)?.progress())
+    }
+    fn check_begin(&self, topic: &Topic, rebuild: Option<Rebuild>) -> Result<()> {
+        match TopicState::load(&self.root, &topic.name)? {
+            Some(state) => agreement::check_envelope(topic, &state, rebuild),
+            None => Ok(()),
+        }
     }
 }

@@ -50,7 +50,7 @@ pub struct PurgeRequest {
     pub wait: Duration,
     /// Nobody is asked.
     pub yes: bool,
-    /// Days and rows that no clock of this century made are deleted, too.
+    /// Implausible days and rows are deleted, too.
     pub yes_implausible: bool,
 }
 

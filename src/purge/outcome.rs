@@ -18,7 +18,7 @@ pub struct PurgeOutcome {
     pub tables: Vec<PurgedTable>,
     /// Files that are not lakectl's: they stay.
     pub left: Vec<String>,
-    /// Day folders that stay because no clock of this century made their days.
+    /// Day folders that stay because their days are implausible.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub implausible_folders: Vec<PurgedFolder>,
     /// Rows that stay for the same reason.

@@ -45,7 +45,7 @@ pub struct TopicPlan {
     /// All records of the topic, by the ledger.
     pub records_in_all: u64,
     pub folders: Vec<FolderPlan>,
-    /// Older folders, which stay because no clock of this century made their days.
+    /// Older folders, which stay because their days are implausible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub implausible: Vec<FolderPlan>,
 }
@@ -127,7 +127,7 @@ impl FolderPlan {
 }
 
 impl Plan {
-    /// Leaves out days and rows that no clock of this century made, unless they are to be purged as well.
+    /// Leaves out implausible days and rows, unless they are to be purged as well.
     pub fn part_implausible(&mut self, purge_them: bool) {
         for topic in &mut self.topics {
             topic.part_implausible(purge_them);
@@ -143,7 +143,7 @@ impl Plan {
         let tables = self.tables.iter().filter(|plan| plan.spared() > 0);
         let problem = |topic: &str, what: String, unit: &str| {
             Problem::new(format!(
-                "{what} before {}, which no clock of this century made, left out of the purge",
+                "{what} before {}, which is implausible, left out of the purge",
                 plausible::FIRST_DAY
             ))
             .about_topic(topic)

@@ -1,4 +1,4 @@
-//! Records whose time is in doubt: there is none, or no clock of this century made it.
+//! Records whose time is in doubt: there is none, or it is implausible.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -42,7 +42,7 @@ impl TimeDoubt {
         Problem::new(what).fix(self.unit_to_set().unwrap_or_else(|| otherwise.to_owned()))
     }
 
-    /// Records whose day or retention column no clock of this century made.
+    /// Records whose day or retention column is implausible.
     pub fn of_implausible(&self, target: &TargetReport) -> Problem {
         let place = match target {
             TargetReport::Warehouse(_) => "the column of warehouse.retention",

@@ -41,7 +41,7 @@ pub struct TopicReport {
     /// Records of the lake that have no day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without_day: Option<TimeDoubt>,
-    /// Records whose day, or whose retention column, no clock of this century made.
+    /// Records whose day, or whose retention column, is implausible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub implausible_time: Option<TimeDoubt>,
     pub remaining: u64,

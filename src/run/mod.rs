@@ -85,6 +85,15 @@ impl<'a> Run<'a> {
         self.report.topics.push(failed);
     }
 
+    /// Reports that none of the topics can be drained.
+    pub fn fail_all(&mut self, chosen: &Chosen, error: &anyhow::Error) {
+        for (topic, _) in chosen {
+            let mut line = self.line(topic);
+            line.fail(error);
+            self.report.topics.push(line);
+        }
+    }
+
     fn line(&self, topic: &Topic) -> TopicReport {
         let mut line = TopicReport::new(&topic.name, topic.kind, self.empty.clone());
         line.into = match &mut line.target {
@@ -106,7 +115,12 @@ impl<'a> Run<'a> {
         for (topic, _) in chosen {
             let mut line = self.line(topic);
             let progress = target.map_or_else(|| Ok(Progress::default()), |target| target.progress(topic));
-            match progress.and_then(|progress| self.plan(topic, &seen, &progress, false, &mut line)) {
+            let planned = progress.and_then(|progress| self.plan(topic, &seen, &progress, false, &mut line));
+            let accepted = planned.and_then(|(plan, rebuild)| {
+                target.map_or(Ok(()), |target| target.check_begin(topic, rebuild))?;
+                Ok((plan, rebuild))
+            });
+            match accepted {
                 Ok((plan, rebuild)) => {
                     let part = |range: &OffsetRange| {
                         let start = before_gap(&line.gaps, range.partition, range.start);

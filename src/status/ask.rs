@@ -102,7 +102,9 @@ pub fn ask(settings: &Settings, patterns: &[String]) -> Result<StatusAnswer> {
     let mut standings = BTreeMap::new();
     for topic in &chosen {
         if let Some(ledger) = &ledger {
-            standings.insert(topic.clone(), (ledger.standing(topic), ledger.last_run(topic)));
+            let configured = settings.topics.get(topic).filter(|topic| topic.lake_enabled);
+            let standing = ledger.standing(topic, configured);
+            standings.insert(topic.clone(), (standing, ledger.last_run(topic)));
         }
     }
     if let Err(error) = ends.fetch(&client, &chosen) {

@@ -91,6 +91,9 @@ impl Answers<'_> {
         match standing {
             Some(Ok(Some(standing))) => {
                 status.fill(&standing);
+                if let Some(misfit) = &standing.misfit {
+                    self.warn(name, misfit);
+                }
                 self.measure(name, &standing.progress)
                     .into_parts(&mut status.lag, &mut status.partitions);
             }

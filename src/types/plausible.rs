@@ -1,4 +1,4 @@
-//! Days that a clock of this century may have made, and the unit in which an odd number would be such a day.
+//! Which days are plausible, and the unit in which an implausible number would be such a day.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 

@@ -26,12 +26,12 @@ use table::target::TargetTable;
 
 pub use admin::dry_load::{Finding, Trial, Tried};
 pub use admin::init_db::{InitDbMode, InitDbOutcome, init_db, init_db_within};
+pub use admin::load_order::LoadOrder;
 pub use admin::rights::{Rights, ServerFacts};
 pub use connected::Warehouse;
 pub use govern::erase::{ErasureEnded, TableHits};
 pub use govern::purge::{PurgeEnded, RowsPurged};
 pub use govern::retention::TablePlan;
-pub use load::load_order::LoadOrder;
 use load::own_tables::check_own_tables;
 pub use load::rejects::RejectReason;
 pub use load::table_sink::TableSink;

@@ -86,6 +86,13 @@ impl Answer {
         self.has("unknown", subject, name, words);
     }
 
+    /// No check of this name is ok with these words.
+    pub fn is_not_ok(&self, subject: &str, name: &str, words: &str) {
+        let found = self.all(subject, name);
+        let is_ok = |check: &&Value| check["status"] == "ok" && check["message"].to_string().contains(words);
+        assert!(!found.into_iter().any(|check| is_ok(&check)), "{}", self.shown);
+    }
+
     pub fn has_none(&self, subject: &str, name: &str) {
         assert!(self.all(subject, name).is_empty(), "{}", self.shown);
     }

@@ -87,6 +87,10 @@ fn records_and_table(mut world: Warehouse) {
             "warehouse.columns",
         ],
     );
+    answer.is_not_ok(&keys.name, "rows", "fit");
+    answer.is_not_ok(&other.name, "rows", "fit");
+    // Its tombstone does.
+    answer.ok(&debezium.name, "rows", &["0 updates and 1 deletion fit"]);
     answer.ok(&one_fits.name, "rows", &["2 updates"]);
     answer.ok(&only_keys.name, "rows", &["1 update"]);
     answer.ok(&unwrapped.name, "rows", &["1 update and 1 deletion fit"]);

@@ -137,7 +137,7 @@ fn roots_that_are_no_lakes() {
     answer.is_wrong(
         "lake",
         "root",
-        &["were made in UTC", "Set lake.timezone = \\\"UTC\\\""],
+        &["were made in UTC", "set lake.timezone = \\\"UTC\\\""],
     );
     answer.unknown("lake", "room", &["not checked"]);
     world.set_topics(&format!("[topics.{:?}]\nkind = \"table\"\n", topic.name));

@@ -66,7 +66,7 @@ fn the_example_is_all_right_and_nothing_is_changed() {
     answer.ok("configuration", "file", &["10 topics"]);
     answer.ok("Kafka", "answer", &["PLAINTEXT, 1 broker"]);
     answer.ok("MySQL", "answer", &["MySQL ", "no TLS"]);
-    answer.ok("MySQL", "rights", &["12 tables"]);
+    answer.ok("MySQL", "rights", &["13 tables"]);
     answer.ok("lake", "root", &["will be created in"]);
     answer.ok("lake", "room", &["free"]);
     for topic in &tables {

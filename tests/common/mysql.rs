@@ -61,7 +61,7 @@ impl Service {
 pub struct TestDatabase {
     pub name: String,
     service: Service,
-    account: Account,
+    pub account: Account,
     pub settings: Settings,
     admin: Conn,
 }

@@ -108,6 +108,8 @@ fn days_of_1970_are_told_kept_and_deleted_only_if_told_so() {
         (number(&report, "written"), number(&report, "below_retention")),
         (0, 1)
     );
+    // And yet a wrong unit is told.
+    assert_eq!(number(&report["implausible_time"], "records"), 1, "{report}");
     lake.verify(0);
 }
 

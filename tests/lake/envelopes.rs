@@ -111,7 +111,7 @@ fn a_stream_has_a_line_for_each_change() {
         kept("{\"id\":1}", "not Debezium's envelope: it has no op", &odd[0]),
         kept(
             "null",
-            "Debezium's op is t, but the whole table was truncated, which names no row",
+            "Debezium's op is t: the whole table was truncated, which names no row",
             &odd[1],
         ),
     ];

@@ -21,6 +21,8 @@ fn family(service: &Service) -> (TestDatabase, Beside) {
         "CREATE TABLE `order` (id INT PRIMARY KEY, `of` VARCHAR(9), CONSTRAINT o FOREIGN KEY (`of`) REFERENCES custom (id) \
          ON DELETE CASCADE)",
         &format!("CREATE DATABASE {}", beside.1),
+        // Otherwise the server doesn't show it the foreign key.
+        &format!("GRANT SELECT ON `{}`.* TO '{}'@'%'", beside.1, test.account.user),
         &format!(
             "CREATE TABLE {}.line (n INT PRIMARY KEY, ord INT, CONSTRAINT l FOREIGN KEY (ord) REFERENCES {}.`order` (id) \
              ON DELETE CASCADE)",
@@ -98,6 +100,32 @@ fn a_purge_counts_what_goes_along() {
         assert_eq!(
             test.rows("SELECT n, about FROM note ORDER BY 1"),
             ["1|NULL", "2|new", "3|NULL"]
+        );
+    }
+}
+
+/// What goes along with rows of 1970 is counted only if they go.
+#[test]
+fn rows_that_no_clock_made_have_dependents_of_their_own() {
+    for service in services() {
+        let (test, beside) = family(&service);
+        test.execute("INSERT INTO custom VALUES ('odd', '1970-01-20')");
+        test.execute("INSERT INTO `order` VALUES (6, 'odd')");
+        let plan = survey(&test.warehouse(), &test).unwrap();
+        let spared = along(&test, &beside, 3, 1, 3);
+        assert_eq!((plan.doomed(), plan.dependents()), (3, &spared[..]));
+        let all = TablePlan {
+            with_implausible: true,
+            ..plan.clone()
+        };
+        let all_along = along(&test, &beside, 4, 1, 3);
+        assert_eq!((all.doomed(), all.dependents()), (4, &all_along[..]));
+        assert_eq!(purge(&test, &plan).unwrap().dependents, spared);
+        assert_eq!(test.rows("SELECT id FROM `order` ORDER BY 1"), ["4", "5", "6"]);
+        let purged = purge(&test, &all).unwrap();
+        assert_eq!(
+            (purged.deleted, purged.dependents),
+            (1, along(&test, &beside, 1, 0, 0))
         );
     }
 }
@@ -194,6 +222,7 @@ fn a_table_that_may_not_be_read_is_named_before_anything_goes() {
             "lakectl_rejects",
             "lakectl_cutoffs",
             "lakectl_first_drain",
+            "lakectl_last_change",
         ] {
             test.execute(&format!(
                 "GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.`{table}` TO {account}"

@@ -321,7 +321,7 @@ type OfOneKey<'a> = (i32, i64, &'a str);
 #[test]
 fn what_is_refused_gives_way_to_another_kafka_partition() {
     // The server refuses a `v` below 0.
-    let cases: [(&[OfOneKey<'_>], &str, usize); 6] = [
+    let cases: [(&[OfOneKey<'_>], &str, usize); 8] = [
         (&[(1, 9, r#"{"V":-1}"#), (0, 5, r#"{"V":1}"#)], "K|1|NULL", 1),
         (
             &[(0, 5, r#"{"V":1}"#), (1, 9, r#"{"V":-1}"#), (2, 3, r#"{"V":2}"#)],
@@ -364,6 +364,26 @@ fn what_is_refused_gives_way_to_another_kafka_partition() {
             ],
             "K|3|1",
             2,
+        ),
+        // What is refused takes nothing along, either.
+        (
+            &[
+                (0, 5, r#"{"V":4}"#),
+                (1, 7, r#"{"V":-1,"W":1}"#),
+                (0, 9, r#"{"W":9}"#),
+            ],
+            "K|4|9",
+            1,
+        ),
+        (
+            &[
+                (0, 5, r#"{"V":4}"#),
+                (2, 6, r#"{"V":-1}"#),
+                (1, 7, r#"{"W":1}"#),
+                (0, 9, r#"{"W":9}"#),
+            ],
+            "K|NULL|9",
+            1,
         ),
     ];
     for test in both() {

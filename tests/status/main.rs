@@ -14,4 +14,5 @@ mod hostile;
 mod missing;
 mod page;
 mod quiet;
+mod refused;
 mod scene;

@@ -162,7 +162,7 @@ fn damage_is_told_of_its_topic_and_hides_no_other() {
     let status = scene.status(3);
     warns(
         &status,
-        &[&scene.stream.name, "damaged", "Restore it from a backup"],
+        &[&scene.stream.name, "damaged", "restore it from a backup"],
     );
     let lake = &scene.stream_of(&status)["lake"];
     assert_eq!(

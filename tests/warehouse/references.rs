@@ -24,7 +24,7 @@ fn parents_are_loaded_first(world: Warehouse) {
     let (child, parent) = family();
     let world = with_tables(world, (&child, &parent), "");
     child.send(&[record("1", "{\"PARENT\":\"7\"}")]);
-    parent.send(&[record("7", "{}")]);
+    parent.send(&[record("7", "{\"AT\":\"2020-01-01\"}")]);
     let run = world.lakectl(&["warehouse"]).expect(0);
     assert!(!run.stderr.contains("circle"), "{run:?}");
     assert_eq!(world.value("SELECT CONCAT(id, parent) FROM child"), "17");
@@ -47,7 +47,7 @@ fn a_circle_is_told_once() {
     world.execute(
         "ALTER TABLE parent ADD first_child VARCHAR(20), ADD FOREIGN KEY (first_child) REFERENCES child (id)",
     );
-    child.send(&[record("1", "{}")]);
+    child.send(&[record("1", "{\"N\":1}")]);
     parent.send(&[record("7", "{\"FIRST_CHILD\":\"1\"}")]);
     let run = world.lakectl(&["warehouse"]).expect(0);
     assert_eq!(run.stderr.matches("circle").count(), 1, "{run:?}");
@@ -62,7 +62,7 @@ fn a_rebuild_forgets_the_rejects_that_it_mends(world: Warehouse) {
         record("2", "{\"N\":\"many\"}"),
         record("3", "{\"PARENT\":\"8\"}"),
     ]);
-    parent.send(&[record("7", "{}")]);
+    parent.send(&[record("7", "{\"AT\":\"2020-01-01\"}")]);
     let only = ["--topics", child.name.as_str()];
     let remedy = format!("--rebuild --topics {}", child.name);
     let run = world.lakectl(&[&["warehouse"], &only[..]].concat()).expect(3);

@@ -95,6 +95,8 @@ fn rows_of_1970_are_told_kept_and_deleted_only_if_told_so(warehouse: Warehouse, 
     // What was purged stays purged.
     let report = warehouse.one(&["--rebuild"], 0);
     assert_eq!(number(&report, "upserted"), 3, "{report}");
+    // And yet a wrong unit is told.
+    assert_eq!(number(&report["implausible_time"], "records"), 3, "{report}");
     assert_eq!(
         warehouse.value("SELECT GROUP_CONCAT(id ORDER BY id) FROM aged"),
         "even,more,now"

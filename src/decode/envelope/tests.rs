@@ -79,11 +79,11 @@ fn a_change_is_the_row_after_it() {
         ),
         (
             r#"{"source":{},"op":"t","ts_ms":1}"#.to_owned(),
-            "Debezium's op is t, but the whole table was truncated, which names no row",
+            "Debezium's op is t: the whole table was truncated, which names no row",
         ),
         (
             r#"{"op":"m","message":{"prefix":"p","content":"YQ=="}}"#.to_owned(),
-            "Debezium's op is m, but it is a message, not a row",
+            "Debezium's op is m: it is a message, not a row",
         ),
         (
             event("x", "null", "{}"),

@@ -100,7 +100,7 @@ pub fn read<T: DeserializeOwned>(root: &Root, path: &str) -> Result<Option<T>> {
             root.shown(path)
         ))
         .fix(
-            "Restore it from a backup, or move the topic's data and its folder under .lakectl/topics away and take the topic \
+            "restore it from a backup, or move the topic's data and its folder under .lakectl/topics away and take the topic \
              in again",
         )
         .into()

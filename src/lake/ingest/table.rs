@@ -3,13 +3,11 @@
 use anyhow::Result;
 
 use super::{Taking, TopicSink};
-use crate::config::Envelope;
 use crate::decode::{Body, Decoded};
 use crate::lake::ledger::{Debt, Snapshot};
 use crate::lake::table::snapshot::FirstDrain;
 use crate::lake::table::spill_row::RowOrigin;
 use crate::lake::table::{self, TableChange};
-use crate::problem::Problem;
 use crate::record::Record;
 use crate::target::Rebuild;
 
@@ -61,37 +59,6 @@ impl TopicSink<'_> {
         // The memory of a very large line is not kept.
         self.rest.clear();
         self.rest.shrink_to(REST_KEPT);
-        Ok(())
-    }
-
-    /// Notes the envelope that the table's rows are taken out of.
-    ///
-    /// # Errors
-    /// The rows that are there came out of another one, or out of none, and would stand beside the new ones: exit code 2.
-    pub(super) fn note_envelope(&mut self) -> Result<()> {
-        let (before, now) = (self.state.unwrap, self.topic.unwrap);
-        let begins_anew = self.state.snapshot.is_none() || self.rebuild == Some(Rebuild::DropAbsent);
-        if before != now && !begins_anew {
-            let topic = &self.topic.name;
-            let shown =
-                |envelope: Option<Envelope>| envelope.map_or("not set".to_owned(), |it| format!("\"{it}\""));
-            return Problem::usage(format!(
-                "value.unwrap is {}, but it was {} when the rows of its snapshot were taken in: a key would have a row of each \
-                 form",
-                shown(now),
-                shown(before)
-            ))
-            .about_topic(topic)
-            .fix(match self.rebuild {
-                None => format!("take them in again: lakectl lake --rebuild --topics {topic}"),
-                // This rebuild keeps rows that Kafka no longer has.
-                Some(_) => {
-                    format!("move its folder and .lakectl/topics/{topic} away to take in what Kafka still has")
-                }
-            })
-            .err();
-        }
-        self.state.unwrap = now;
         Ok(())
     }
 

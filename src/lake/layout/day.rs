@@ -28,7 +28,7 @@ pub struct RecordDay {
 pub struct DayDoubts {
     /// Records without a usable time.
     pub without_day: Option<TimeDoubt>,
-    /// Records of days that no clock of this century made.
+    /// Records of implausible days.
     pub implausible: Option<TimeDoubt>,
 }
 

@@ -5,8 +5,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::state::check_place;
-use super::topic_home;
+use super::{check_place, topic_home};
 use crate::config::Kind;
 use crate::lake::disk::checksummed;
 use crate::lake::disk::folder::Folder;

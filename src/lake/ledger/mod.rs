@@ -1,5 +1,6 @@
 //! The ledger, under `.lakectl/`: facts of the whole lake, a small state per topic, and a manifest per day.
 
+pub(super) mod agreement;
 pub(super) mod change_log;
 pub(super) mod changed_since;
 mod debt;
@@ -86,7 +87,7 @@ fn agrees(root: &Root, facts: &LakeFacts) -> Result<bool> {
             known.timezone
         ))
         .fix(format!(
-            "Set lake.timezone = \"{}\", or begin a new lake in another root",
+            "set lake.timezone = \"{}\", or begin a new lake in another root",
             known.timezone
         ))
         .err(),
@@ -98,6 +99,20 @@ fn agrees(root: &Root, facts: &LakeFacts) -> Result<bool> {
         .err(),
         _ => Ok(false),
     }
+}
+
+/// Checks that a ledger file lies in its own place: in another's, an undamaged file would describe the wrong topic or day.
+fn check_place(root: &Root, path: &str, written_for: &str, place: &str) -> Result<()> {
+    if written_for.is_empty() || written_for == place {
+        return Ok(());
+    }
+    Problem::new(format!(
+        "the ledger file {} belongs to {}, not to {place}; nothing was changed",
+        root.shown(path),
+        written_for.escape_debug()
+    ))
+    .fix("restore it from a backup")
+    .err()
 }
 
 fn has_topics(root: &Root) -> Result<bool> {

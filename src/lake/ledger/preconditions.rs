@@ -37,7 +37,7 @@ pub(in crate::lake) fn check_new_topic(root: &Root, kind: Kind, topic: &str) -> 
             root.shown(&path)
         ))
         .fix(
-            "Restore it from a backup, or move the topic's data and its folder under .lakectl/topics away and run again",
+            "restore it from a backup, or move the topic's data and its folder under .lakectl/topics away and run again",
         )
         .err(),
     }
@@ -96,7 +96,7 @@ fn check_folder(root: &Root, topic: &str, kind: Kind, day: &str, known: &[FileEn
                 root.shown(&format!("{folder}/{name}"))
             ))
             .about_topic(topic)
-            .fix("Restore the list from a backup; if the file is not lakectl's, move it away")
+            .fix("restore the list from a backup; if the file is not lakectl's, move it away")
             .err();
         }
     }

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use super::change_log::Changes;
 use super::debt::Debt;
-use super::topic_home;
+use super::{check_place, topic_home};
 use crate::config::{Envelope, Kind, TimeUnit};
 use crate::lake::disk::checksummed;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::HivePartition;
-use crate::problem::{About, Problem};
+use crate::problem::About;
 use crate::record::{Gap, LastRecords, Progress};
 use crate::types::plausible;
 
@@ -148,20 +148,6 @@ impl TopicState {
     pub fn path(topic: &str) -> String {
         format!("{}/state", topic_home(topic))
     }
-}
-
-/// Checks that a ledger file lies in its own place: in another's, an undamaged file would describe the wrong topic or day.
-pub(super) fn check_place(root: &Root, path: &str, written_for: &str, place: &str) -> Result<()> {
-    if written_for.is_empty() || written_for == place {
-        return Ok(());
-    }
-    Problem::new(format!(
-        "the ledger file {} belongs to {}, not to {place}; nothing was changed",
-        root.shown(path),
-        written_for.escape_debug()
-    ))
-    .fix("restore it from a backup")
-    .err()
 }
 
 /// A table's snapshot as readers see it, and the sidecar with what its lines alone don't hold.

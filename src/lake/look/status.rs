@@ -4,11 +4,11 @@ use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::BTreeMap;
 
-use crate::config::{Kind, Settings, check_topic_name};
+use crate::config::{Kind, Settings, Topic, check_topic_name};
 use crate::lake::disk::lock::{self, LockHolder};
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::HivePartition;
-use crate::lake::ledger::{self, Debt, FileEntry, Manifest, TopicState, preconditions};
+use crate::lake::ledger::{self, Debt, FileEntry, Manifest, TopicState, agreement, preconditions};
 use crate::lake::opened::Lake;
 use crate::problem::Problem;
 use crate::record::Progress;
@@ -30,6 +30,8 @@ pub struct Standing {
     pub purged_before: Option<NaiveDate>,
     /// By day, files included that the last commit still owes.
     pub days: BTreeMap<HivePartition, DayCount>,
+    /// Why the topic is not configured as it was when its data was taken in. Runs refuse such a topic; status still shows it.
+    pub misfit: Option<Problem>,
 }
 
 /// What lies in a day folder.
@@ -78,11 +80,11 @@ impl Ledger {
         Ok(names)
     }
 
-    /// A topic's state; None if nothing was ever committed.
+    /// A topic's state; None if nothing was ever committed. `configured`: how the next run would take it in.
     ///
     /// # Errors
     /// A ledger file of the topic is damaged or lost.
-    pub fn standing(&self, topic: &str) -> Result<Option<Standing>> {
+    pub fn standing(&self, topic: &str, configured: Option<&Topic>) -> Result<Option<Standing>> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -106,6 +108,7 @@ impl Ledger {
                 unfinished: state.pending.is_some(),
                 purged_before: state.cutoff,
                 days: days?,
+                misfit: configured.and_then(|topic| misfit(topic, &state)),
             }));
         }
     }
@@ -122,6 +125,11 @@ impl Ledger {
         let started = run_id::began(&run_id)?;
         Some(LastRun { run_id, started })
     }
+}
+
+fn misfit(topic: &Topic, state: &TopicState) -> Option<Problem> {
+    let agrees = agreement::check(topic, state).and_then(|()| agreement::check_envelope(topic, state, None));
+    agrees.err().map(|error| Problem::of(&error))
 }
 
 /// The state, and when its file was written.

@@ -33,13 +33,14 @@ pub struct Finding {
 /// The result of trying a sample of records.
 #[derive(Debug, Clone, Default)]
 pub struct Tried {
+    /// Updates that fit; none of them if all would fill the key alone.
     pub upserts: u64,
     pub deletes: u64,
     /// Problems that would lose or refuse records.
     pub wrong: Vec<Finding>,
     /// Losses that a load would accept: fields without a column, rounded decimals.
     pub notes: Vec<Finding>,
-    /// Rows whose retention column no clock of this century made.
+    /// Rows with an implausible time in their retention column.
     pub odd_times: Option<TimeDoubt>,
 }
 
@@ -242,6 +243,7 @@ impl Trial {
             });
         }
         if let Some(unfilled) = self.reader.unfilled(&self.table) {
+            tried.upserts = 0;
             tried.wrong.push(Finding {
                 message: format!(
                     "no record of the sample fills a column beside the key ({}): {}",

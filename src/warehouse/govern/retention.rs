@@ -43,7 +43,7 @@ pub struct TablePlan {
     /// UTC, `YYYY-MM-DD HH:MM:SS`: rows before it go.
     pub cutoff: String,
     pub rows: u64,
-    /// Rows before the cutoff that no clock of this century made; they are not among `rows`.
+    /// Rows before the cutoff whose times are implausible; they are not among `rows`.
     #[serde(default)]
     pub rows_implausible: u64,
     /// Whether these go as well.
@@ -94,7 +94,7 @@ impl TablePlan {
         }
     }
 
-    /// Rows that stay because no clock of this century made their times.
+    /// Rows that stay because their times are implausible.
     pub fn spared(&self) -> u64 {
         self.rows + self.rows_implausible - self.doomed()
     }

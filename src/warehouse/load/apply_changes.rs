@@ -38,7 +38,7 @@ pub(in crate::warehouse) struct AppliedChanges<'b> {
     pub below_retention: u64,
     /// Changes that the server refused, with its errors.
     pub refused: Vec<(&'b PendingChange, MySqlError)>,
-    /// For keys whose newest change the server refused: the last one that it accepted, if any.
+    /// For keys whose changes were applied one by one: the last one that the server accepted, if any.
     pub instead: Vec<(&'b [u8], Option<&'b PendingChange>)>,
 }
 
@@ -57,9 +57,11 @@ pub(in crate::warehouse) fn apply<'b>(
     let mut applied = AppliedChanges::default();
     let mut deletes = Vec::new();
     let mut upserts = vec![[Vec::new(), Vec::new()]; batch.shapes.len()];
+    let mut one_by_one = Vec::new();
     let current = |key: &[u8]| superseded.is_empty() || !superseded.contains(key);
     for change in batch.in_order().filter(|(key, _)| current(key)) {
         match change.1.write {
+            Write::Upsert { .. } if batch.has_come_back(change.1) => one_by_one.push(change),
             Write::Delete { .. } => deletes.push(change),
             Write::Upsert { shape, .. } => upserts[shape][usize::from(change.1.resets)].push(change),
         }
@@ -93,6 +95,13 @@ pub(in crate::warehouse) fn apply<'b>(
         }
     }
     let mut replayed = BTreeSet::new();
+    for (key, _) in one_by_one {
+        let versions = batch.versions.get(key).into_iter().flatten();
+        let versions = versions.map(|version| (key, version));
+        let accepted = replay(conn, server, rows, batch, versions, &mut applied)?;
+        applied.instead.push((key, accepted));
+        replayed.insert(key);
+    }
     for ((key, pending), error) in refused {
         match batch.versions.get(key) {
             None => {

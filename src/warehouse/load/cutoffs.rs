@@ -24,7 +24,7 @@ type Moment = (u16, u8, u8, u8, u8, u8, u32);
 /// Which times of a column a purge has deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct PurgedTimes {
-    /// Earlier times are not covered, as no clock of this century made them; None: they are.
+    /// Earlier times are not covered, as they are implausible; None: they are.
     since: Option<Moment>,
     cutoff: Moment,
 }

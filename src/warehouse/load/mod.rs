@@ -5,7 +5,6 @@ pub(super) mod batch;
 pub(super) mod cutoffs;
 pub(super) mod erased_list;
 pub(super) mod first_drain;
-pub(super) mod load_order;
 pub(super) mod own_tables;
 pub(super) mod progress;
 pub(super) mod read_record;

@@ -55,11 +55,11 @@ impl Unfilled {
         match (self.envelope, self.fields.first()) {
             (Some(envelope), _) => format!("set value.unwrap = \"{envelope}\""),
             (None, Some(field)) => format!(
-                "see whether the topic belongs into this table, and name the columns that its fields fill: {}",
+                "see whether the topic belongs in this table, and name the columns that its fields fill: {}",
                 columns_setting(field, "…")
             ),
             (None, None) => {
-                "see whether the topic belongs into this table, and what writes its records".to_owned()
+                "see whether the topic belongs in this table, and what writes its records".to_owned()
             }
         }
     }

@@ -335,7 +335,7 @@ fn date_time(column: &Column, input: &Input<'_>) -> Result<NaiveDateTime, String
     }
 }
 
-/// The reason why a time is refused, with the unit in which its number would be one of this century.
+/// The reason why a time is refused, with the unit in which its number would be plausible.
 fn with_likely_unit(reason: String, column: &Column, input: &Input<'_>) -> String {
     let number = input.number_text().and_then(|text| text.parse().ok());
     match number.and_then(|number| PlausibleDays::now().likely_unit(number, column.time_unit)) {

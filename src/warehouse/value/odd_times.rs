@@ -1,4 +1,4 @@
-//! Notices rows whose retention column no clock of this century made: a purge would take them for old.
+//! Notices rows with an implausible time in their retention column: a purge would take them for old.
 
 use chrono::NaiveDateTime;
 use mysql::Value;

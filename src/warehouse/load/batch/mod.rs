@@ -123,6 +123,21 @@ impl Batch {
         self.written.as_ref().map_or(0, RecentKeys::zeros)
     }
 
+    /// Whether the key came back from another Kafka partition: what it had left behind there counts again if the server refuses all
+    /// of the other's changes, so only one by one do they show the row.
+    pub(super) fn has_come_back(&self, change: &PendingChange) -> bool {
+        let versions = self.versions.get(change.sort_key());
+        let Some(versions) = versions.filter(|_| change.resets) else {
+            return false;
+        };
+        let is_elsewhere = |version: &PendingChange| version.partition != change.partition;
+        let lived_here = versions.iter().skip_while(|version| is_elsewhere(version));
+        // One that resets had moved away from where an earlier batch had put the key.
+        let was_here_before = versions.iter().any(|version| version.resets)
+            && lived_here.clone().next().is_some_and(|first| !first.resets);
+        was_here_before || lived_here.clone().any(is_elsewhere)
+    }
+
     /// Where each key of this batch lives once it is written.
     pub(super) fn homes(&self, instead: &Instead) -> impl Iterator<Item = Home> {
         self.changes.iter().filter_map(|change| {

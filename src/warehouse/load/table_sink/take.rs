@@ -150,10 +150,11 @@ impl TableSink {
     }
 
     fn upsert(&mut self, at: Coordinates, row: &RowValues<'_>, sort_keys: &mut Vec<u8>) -> Taken {
+        // Also if a purge of such rows keeps it away: a wrong unit must not go unnoticed.
+        self.odd_times.note(at, row);
         if self.purged.covers(row) {
             return self.deletion(row.key(&self.table), true, Whose::Anyones, sort_keys);
         }
-        self.odd_times.note(at, row);
         let (wire_bytes, packet_max) = (row.sizes.iter().sum(), self.packet_max);
         if wire_bytes + STATEMENT_OVERHEAD_BYTES > packet_max {
             return Taken::Refused {

@@ -1,8 +1,8 @@
-//! The envelope that a topic's values come in.
+//! The envelope that a connector puts around the rows of a topic.
 
 use serde::{Deserialize, Serialize};
 
-/// In what a connector has wrapped the rows of a topic.
+/// The wrapping that a topic's values come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Envelope {
