@@ -63,11 +63,7 @@ pub fn usage(message: impl Into<String>) -> anyhow::Error {
 
 /// The exit code that an error stands for.
 pub fn code_of(error: &anyhow::Error) -> u8 {
-    let is_usage = |problem: &Problem| problem.is_usage;
-    if error
-        .chain()
-        .any(|cause| cause.downcast_ref().is_some_and(is_usage))
-    {
+    if Problem::of(error).is_usage {
         USAGE
     } else {
         FAILED

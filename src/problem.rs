@@ -96,12 +96,30 @@ impl Problem {
     }
 
     #[must_use]
-    pub fn fix_if_known(self, fix: Option<String>) -> Problem {
-        Problem { fix, ..self }
+    pub fn fix_if_known(self, fix: Option<impl Into<String>>) -> Problem {
+        Problem {
+            fix: fix.map(Into::into),
+            ..self
+        }
     }
 
     pub fn err<T>(self) -> anyhow::Result<T> {
         Err(self.into())
+    }
+
+    /// The problem as an error with the error behind it. As an anyhow context it would not be found in the chain.
+    pub fn caused_by(self, error: impl Into<anyhow::Error>) -> anyhow::Error {
+        anyhow::Error::new(CausedBy {
+            problem: self,
+            error: error.into(),
+        })
+    }
+
+    fn in_cause<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e Problem> {
+        let caused = |caused: &'e CausedBy| &caused.problem;
+        cause
+            .downcast_ref::<Problem>()
+            .or_else(|| cause.downcast_ref().map(caused))
     }
 
     /// An error with its causes as one problem; the advice of the innermost cause that has some counts. If none of them carries a fix, there may be advice on the operating system's
@@ -110,7 +128,7 @@ impl Problem {
         let mut told = Problem::default();
         let mut words = Vec::new();
         for (depth, cause) in error.chain().enumerate() {
-            if let Some(problem) = cause.downcast_ref::<Problem>() {
+            if let Some(problem) = Problem::in_cause(cause) {
                 told.fix = problem.fix.clone().or(told.fix);
                 told.is_usage |= problem.is_usage;
                 if depth == 0 {
@@ -168,6 +186,25 @@ impl Serialize for Problem {
 /// A failure that only a mistake in lakectl explains.
 pub fn unexpected(what: impl Into<String>) -> anyhow::Error {
     Problem::new(what).fix("please report it").into()
+}
+
+/// A problem with the error behind it.
+#[derive(Debug)]
+struct CausedBy {
+    problem: Problem,
+    error: anyhow::Error,
+}
+
+impl fmt::Display for CausedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.problem.fmt(f)
+    }
+}
+
+impl Error for CausedBy {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.error.as_ref())
+    }
 }
 
 /// An error with its subject.
@@ -232,6 +269,17 @@ mod tests {
         assert_eq!(told.to_string(), format!("{error:#}"));
         assert_eq!(exit::code_of(&error), exit::USAGE);
         assert_eq!(told.in_place_of("T: x").without_fix(), told.what);
+    }
+
+    #[test]
+    fn what_to_do_is_found_above_the_cause() {
+        let lost = anyhow::anyhow!("ERROR 1205").context("deleting");
+        let told = Problem::usage("nothing was changed").fix("let it end");
+        let error = Err::<(), _>(told.caused_by(lost)).about_topic("T").unwrap_err();
+        let told = Problem::of(&error);
+        assert_eq!(told.what, "nothing was changed: deleting: ERROR 1205");
+        assert_eq!(told.fix.as_deref(), Some("let it end"));
+        assert_eq!(exit::code_of(&error), exit::USAGE);
     }
 
     #[test]

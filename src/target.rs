@@ -118,8 +118,8 @@ pub trait Sink: Send {
     /// After an error nothing counts: the next run reads the records again.
     fn commit(&mut self, drained: &Drained, report: &mut TopicReport) -> Result<()>;
 
-    /// Warnings for people, beside the report's numbers.
-    fn warnings(&mut self) -> Vec<String> {
+    /// Warnings for people about the topic, beside the report's numbers.
+    fn warnings(&mut self) -> Vec<Problem> {
         Vec::new()
     }
 }

@@ -9,6 +9,7 @@ use crate::exit::{self, usage};
 use crate::grants::{self, Apply, Checked, GrantChange, GrantOutcome, Permission, Rules};
 use crate::lake::disk::root::Root;
 use crate::lake::ledger;
+use crate::problem::Problem;
 use crate::report::Report;
 use crate::target::TargetKind;
 
@@ -85,9 +86,9 @@ fn changed(
     if let (Some(root), Some(entry)) = (root, entry)
         && let Err(error) = entry.to_lake(root)
     {
-        report.warn(format!(
-            "the change is made and in lakectl_audit, but not in the lake's audit trail: {error:#}"
-        ));
+        report.warn_of(Problem::of(&error.context(
+            "the change is made and in lakectl_audit, but not in the lake's audit trail",
+        )));
         report.needs_attention();
     }
     report.text.push(change.line(report.dry_run));
@@ -181,6 +182,6 @@ fn look_for(settings: &Settings, root: Option<&Root>, path: &str, report: &mut R
             "`{path}` does not exist in the lake {} (names differ by case and accents)",
             root.path().display()
         )),
-        Err(error) => report.warn(format!("{error:#}")),
+        Err(error) => report.warn_of(Problem::of(&error)),
     }
 }

@@ -20,13 +20,17 @@ use crate::words::count;
 const FILES_SHOWN: usize = 1_000;
 const HASH_SHOWN: usize = 16;
 
-/// Places that lakectl can't erase from.
-const UNREACHABLE: [&str; 4] = [
-    "Kafka: the records stay in their topics until retention or compaction takes them; drains leave them out from now on",
+/// Places that lakectl can't erase from, beside Kafka.
+const UNREACHABLE: [&str; 3] = [
     "backups and snapshots of the lake and of MySQL: restored, they bring the person back until the same erasure is run again",
     "copies that readers of lake and warehouse have made",
     "MySQL's binary logs, until they expire",
 ];
+/// What stays in Kafka after an erasure, and after one that is planned.
+const IN_KAFKA: &str = "Kafka: the records stay in their topics until retention or compaction takes them; drains leave \
+     them out from now on";
+const IN_KAFKA_BY_PLAN: &str = "Kafka: the records stay in their topics until retention or compaction takes them; drains leave \
+     them out then";
 
 /// The report's `erased`.
 #[derive(Debug, Clone, Serialize)]
@@ -124,7 +128,7 @@ impl ErasureOutcome {
         };
         ErasureOutcome {
             erased: ErasedCounts {
-                unreachable: UNREACHABLE.to_vec(),
+                unreachable: [&[IN_KAFKA][..], &UNREACHABLE].concat(),
                 not_done: scope.not_done.iter().map(not_done).collect(),
                 ..ErasedCounts::default()
             },
@@ -324,13 +328,13 @@ impl ErasureOutcome {
             let not_done = if plan { "would not be done" } else { "not done" };
             text.push(format!("{not_done}: the {} ({})", left.target, left.why));
         }
-        text.extend(erased.unreachable.iter().map(|what| {
-            if plan {
-                format!("would not reach: {}", what.replace("from now on", "then"))
-            } else {
-                format!("not reached: {what}")
-            }
-        }));
+        let (unreachable, in_kafka) = if plan {
+            ("would not reach", IN_KAFKA_BY_PLAN)
+        } else {
+            ("not reached", IN_KAFKA)
+        };
+        let places = [in_kafka].into_iter().chain(UNREACHABLE);
+        text.extend(places.map(|what| format!("{unreachable}: {what}")));
         text
     }
 

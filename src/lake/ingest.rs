@@ -20,7 +20,7 @@ use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
 use crate::config::{Files, Kind, Settings, Topic};
 use crate::decode::{Body, Decoded, Decoder};
-use crate::problem::unexpected;
+use crate::problem::{Problem, unexpected};
 use crate::record::{DrainPlan, Drained, LastRecords, Progress, Record};
 use crate::report::{LakeReport, TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
@@ -334,10 +334,13 @@ impl Sink for TopicSink<'_> {
             })
     }
 
-    fn warnings(&mut self) -> Vec<String> {
+    fn warnings(&mut self) -> Vec<Problem> {
         match trash::kept(self.root, &self.topic.name) {
-            Ok(kept) => kept.iter().map(|path| purge::kept(path)).collect(),
-            Err(error) => vec![format!("{error:#}")],
+            Ok(kept) => kept
+                .iter()
+                .map(|path| purge::kept(&self.topic.name, path))
+                .collect(),
+            Err(error) => vec![Problem::of(&error)],
         }
     }
 

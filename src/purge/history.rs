@@ -7,6 +7,7 @@ use crate::audit::{self, Entry};
 use crate::config::Settings;
 use crate::exit::usage;
 use crate::lake::Lake;
+use crate::problem::Problem;
 use crate::report::Report;
 use crate::target::TargetKind;
 use crate::warehouse::Session;
@@ -45,7 +46,7 @@ pub fn show(only: Option<TargetKind>, settings: &Settings, report: &mut Report) 
             Ok(found) => entries.extend(found),
             // The lake's trail is shown anyway.
             Err(error) if lake.is_some() => {
-                report.warn(format!("the warehouse's part is missing: {error:#}"));
+                report.warn_of(Problem::of(&error.context("the warehouse's part is missing")));
                 report.needs_attention();
             }
             Err(error) => return Err(error),

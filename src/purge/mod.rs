@@ -123,7 +123,7 @@ pub fn execute(
         report.text = plan.text();
         report.text.extend(amounts("would purge", &planned(&plan)));
         if let Err(error) = refused {
-            report.warn(format!("without --dry-run this is refused: {error:#}"));
+            report.warn_of(Problem::of(&error.context("without --dry-run this is refused")));
         }
         return request.plan_out.as_ref().map_or(Ok(()), |file| plan.save(file));
     }
@@ -299,7 +299,7 @@ impl<'a> Targets<'a> {
             Ok((clean, foreign)) => {
                 let clean: BTreeSet<_> = clean.into_iter().map(|folder| folder.path).collect();
                 planned.folders.retain(|folder| clean.contains(&folder.path));
-                tell(report, foreign.iter().map(|path| left_out(path)));
+                tell(report, foreign.iter().map(|path| left_out(&planned.topic, path)));
                 plan.left.extend(foreign);
                 plan.topics.push(planned);
             }
@@ -367,8 +367,9 @@ impl<'a> Targets<'a> {
             .about_topic(&plan.topic);
         let purged = purged.map(|purged| {
             purged.map(|purged| {
-                tell(report, purged.foreign.iter().map(|path| left_out(path)));
-                tell(report, purged.kept.iter().map(|path| kept(path)));
+                let foreign = purged.foreign.iter();
+                tell(report, foreign.map(|path| left_out(&plan.topic, path)));
+                tell(report, purged.kept.iter().map(|path| kept(&plan.topic, path)));
                 outcome.left.extend(purged.foreign);
                 outcome.left.extend(purged.kept);
                 let folders = purged
@@ -383,9 +384,9 @@ impl<'a> Targets<'a> {
 }
 
 /// Warns of what a person has to look at.
-fn tell(report: &mut Report, warnings: impl Iterator<Item = String>) {
+fn tell(report: &mut Report, warnings: impl Iterator<Item = Problem>) {
     for warning in warnings {
-        report.warn(warning);
+        report.warn_of(warning);
         report.needs_attention();
     }
 }

@@ -22,7 +22,7 @@ const BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The result of a topic.
 pub(super) struct Ended {
     pub line: TopicReport,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
     /// Topic, Kafka partition and offset where the next run begins; empty if the topic failed.
     pub next: Vec<(String, i32, i64)>,
 }

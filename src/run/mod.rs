@@ -17,7 +17,7 @@ use crate::kafka::{Client, ReadOutcome, Reading};
 use crate::lake::layout::paths::topic_folder;
 use crate::locked::Locked;
 use crate::print::bars::TopicBar as Bar;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemSubject};
 use crate::record::{Gap, OffsetRange, Progress};
 use crate::report::{PartitionReport, Report, Status, TargetReport, TimeDoubt, TopicReport};
 use crate::target::{NoRoom, Rebuild, Sink, Target};
@@ -186,7 +186,7 @@ impl<'a> Run<'a> {
         }
         // The target has the progress: a mirror that fails is only worth a warning.
         if let Err(error) = self.client.mirror(&mirror) {
-            self.report.warn(format!("{error:#}"));
+            self.report.warn_of(Problem::of(&error));
         }
         drained
     }
@@ -298,9 +298,10 @@ impl<'a> Run<'a> {
 
     /// Puts the result of a topic into the report.
     fn settle(&mut self, ended: Ended, mirror: &mut Vec<(String, i32, i64)>) {
-        let of_sink = ended.warnings.into_iter().map(Problem::new);
-        for warning in of_sink.chain(wants_a_person(&ended.line)) {
-            self.report.warn_of(warning.about_topic(&ended.line.topic));
+        let topic = ProblemSubject::topic(&ended.line.topic);
+        for warning in ended.warnings.into_iter().chain(wants_a_person(&ended.line)) {
+            let subject = warning.subject.clone().unwrap_or_else(|| topic.clone());
+            self.report.warn_of(warning.about(subject));
         }
         mirror.extend(ended.next);
         self.report.topics.push(ended.line);

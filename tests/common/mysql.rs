@@ -251,6 +251,11 @@ pub fn report(topic: &str) -> TopicReport {
     )
 }
 
+/// The sink's warnings since the last call, as they are shown.
+pub fn warnings(sink: &mut TableSink) -> Vec<String> {
+    sink.warnings().iter().map(ToString::to_string).collect()
+}
+
 pub fn counts(report: &TopicReport) -> (u64, u64, u64) {
     match &report.target {
         TargetReport::Warehouse(warehouse) => (warehouse.upserted, warehouse.deleted, warehouse.rejected),

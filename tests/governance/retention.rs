@@ -161,6 +161,21 @@ fn a_reviewed_plan_is_executed_and_no_more_than_that() {
     purge(&other, &["--plan", "plan.json", "--yes"]).expect(2);
 }
 
+/// A warning for each of the files, each with its topic.
+fn assert_told_with_topic(warnings: &Value, topic: &Topic, files: &[&str]) {
+    let begin = format!("topic {}: ", topic.name);
+    let told: Vec<&str> = warnings
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|text| text.as_str().unwrap())
+        .collect();
+    assert_eq!(told.len(), files.len(), "{told:?}");
+    for (text, file) in told.iter().zip(files) {
+        assert!(text.starts_with(&begin) && text.contains(file), "{text}");
+    }
+}
+
 #[test]
 fn a_day_with_a_foreign_file_is_left_out_and_the_others_go() {
     let (topic, lake) = lake_of("purge", "retention = \"30d\"", &[41, 40, 3, 2, 0]);
@@ -188,7 +203,17 @@ fn a_day_with_a_foreign_file_is_left_out_and_the_others_go() {
     assert!(notes.exists() && with_notes.exists() && !without.exists());
     assert!(folder.join("year=2001/month=01/day=01/part.json").exists());
     // Nothing else is to be done, and it is told all the same.
-    purge(&lake, &["--yes"]).fails(3, &["notes.txt", "move it elsewhere"]);
+    let run = purge(&lake, &["--yes"]);
+    let run = run.fails(3, &["notes.txt", "move it elsewhere"]);
+    assert_told_with_topic(&run.report()["warnings"], &topic, &["notes.txt"]);
+    let as_json = ["purge", "--only", "lake", "--yes", "--log-format", "json"];
+    let run = program::start(lake.folder(), &as_json, &[]).wait();
+    let told: Value = serde_json::from_str(run.stderr.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&told["level"], &told["topic"]),
+        (&"warning".into(), &topic.name.as_str().into()),
+        "{run:?}"
+    );
     std::fs::remove_file(&notes).unwrap();
     let report = purge(&lake, &["--yes"]).expect(0).report();
     assert_eq!(texts(&report["folders"], "day"), [day_ago(41).to_string()]);
@@ -225,9 +250,8 @@ fn a_foreign_file_that_comes_later_is_never_deleted() {
         .root()
         .join(left.iter().find(kept).unwrap().as_str().unwrap());
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "mine too");
-    for text in [&report["warnings"], &lake.drain()["warnings"]] {
-        assert!(text.to_string().contains("late.txt"), "{text}");
-    }
+    assert_told_with_topic(&report["warnings"], &topic, &["notes.txt", "late.txt"]);
+    assert_told_with_topic(&lake.drain()["warnings"], &topic, &["late.txt"]);
     std::fs::remove_file(&notes).unwrap();
     let found = lake.verify(3)["topics"][0]["differences"].to_string();
     assert!(found.contains("late.txt"), "{found}");

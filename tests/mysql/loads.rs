@@ -397,7 +397,7 @@ fn types_come_back_as_they_went_in(test: &TestDatabase) {
         ]
     );
     // A computed column is nobody's to fill, and a price lost a place.
-    let warnings = sink.warnings();
+    let warnings = warnings(&mut sink);
     assert!(
         warnings.len() == 2
             && warnings
@@ -468,7 +468,7 @@ fn json_keys_are_renamed_by_place() {
     let test = fresh();
     test.execute("CREATE TABLE custom (a INT, b VARCHAR(9), n INT, PRIMARY KEY (a, b))");
     let mut sink = test.open("CUSTOM_JSON");
-    assert!(sink.warnings()[0].contains("b (utf8mb4_0900_ai_ci)"));
+    assert!(warnings(&mut sink)[0].contains("b (utf8mb4_0900_ai_ci)"));
     load(
         &mut sink,
         &records(&[
@@ -500,7 +500,7 @@ fn fields_without_a_column_are_named_once() {
     let mut sink = test.open("PRODUCT_PURCHASE_COUNTS");
     let value = r#"{"PURCHASE_COUNT":1,"CATEGORY":"x","PRODUCT_ID":"other"}"#;
     load(&mut sink, &records(&[("P1", Some(value)), ("P2", Some(value))]));
-    let warnings = sink.warnings();
+    let warnings = warnings(&mut sink);
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].ends_with("left out: CATEGORY"), "{warnings:?}");
     load(&mut sink, &[record(5, b"P3", Some(value))]);

@@ -447,7 +447,7 @@ fn a_first_drain_of_many_keys_misses_no_move_silently() {
                 ..record(0, b"other", Some(&newer))
             });
             let report = run(&mut sink, &last, true);
-            let warnings = sink.warnings().join("\n");
+            let warnings = warnings(&mut sink).join("\n");
             if moved == 0 {
                 assert_eq!(report.exit_code, exit::DONE, "{cut}");
                 assert!(!warnings.contains("several Kafka partitions"), "{warnings}");

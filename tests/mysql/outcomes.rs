@@ -7,6 +7,7 @@ use chrono_tz::UTC;
 use lakectl::config::Database;
 use lakectl::grants::{self, Permission};
 use lakectl::locked::Locked;
+use lakectl::problem::Problem;
 use lakectl::stop::Stop;
 use lakectl::subjects::subject::Subject;
 use lakectl::target::Sink;
@@ -89,9 +90,10 @@ fn a_load_into_a_locked_table_ends_in_time() {
             .unwrap();
         let error = sink.commit(&drained(1, 2), &mut report("T")).unwrap_err();
         let text = format!("{error:#}");
+        let fix = Problem::of(&error).fix.unwrap_or_default();
+        assert!(fix.starts_with("another session holds a lock"), "{text}");
         for word in [
             "nothing of this transaction was committed",
-            "another session holds a lock",
             "SHOW FULL PROCESSLIST",
             "performance_schema.metadata_locks",
         ] {

@@ -95,7 +95,12 @@ fn a_turn_is_a_transaction_of_its_own() {
     assert_eq!(counts(&report), (200, 0, 0));
     let warnings = sink.warnings();
     assert!(
-        warnings[0].contains("its first load is not complete yet") && warnings.len() == 1,
+        warnings[0].what.contains("its first load is not complete yet") && warnings.len() == 1,
+        "{warnings:?}"
+    );
+    let fix = warnings[0].fix.as_deref();
+    assert!(
+        fix.is_some_and(|fix| fix.contains("--rebuild --topics")),
         "{warnings:?}"
     );
     assert_eq!(
@@ -172,7 +177,7 @@ fn a_turn_that_fails_ends_the_run() {
         "{error}"
     );
     assert!(sink.commit(&read_all(&in_turns(0..4)), &mut report("T")).is_err());
-    let warnings = sink.warnings().join("\n");
+    let warnings = warnings(&mut sink).join("\n");
     assert!(
         warnings.contains("earlier transactions of this run are committed, with 100 rows upserted"),
         "{warnings}"
@@ -189,7 +194,7 @@ fn what_is_beside_a_read_that_fails_comes_to_its_end() {
     let mut sink = begun(&test, 0..2);
     take(&mut sink, 0, 10..110).unwrap();
     take(&mut sink, 1, 10..11).unwrap();
-    let warnings = sink.warnings().join("\n");
+    let warnings = warnings(&mut sink).join("\n");
     assert!(warnings.contains("with 100 rows upserted"), "{warnings}");
     drop(sink);
     assert_eq!(test.rows(PROGRESS), ["0|110", "1|10"]);
@@ -210,7 +215,7 @@ fn keys_that_moved_are_told_where_the_read_fails_too() {
             sink.take(&Record { partition, ..record }).unwrap();
         }
     }
-    let warnings = sink.warnings().join("\n");
+    let warnings = warnings(&mut sink).join("\n");
     assert!(
         warnings.contains("with 100 rows upserted") && warnings.contains("several Kafka partitions,"),
         "{warnings}"
@@ -365,8 +370,7 @@ fn keys_that_moved_and_are_too_many_to_remember_are_told() {
         let mut report = report("T");
         sink.commit(&read_all(&plan), &mut report).unwrap();
         let newest: u64 = test.one(COUNT).parse().unwrap();
-        let told = sink
-            .warnings()
+        let told = warnings(&mut sink)
             .iter()
             .any(|warning| warning.contains("several Kafka partitions,"));
         (newest, told, report.exit_code)

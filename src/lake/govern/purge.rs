@@ -51,19 +51,25 @@ pub struct Purged {
 }
 
 /// The warning of a foreign file that keeps its day from being purged.
-pub fn left_out(path: &str) -> String {
-    format!(
-        "{} is not lakectl's, and the purge leaves its day out; move it elsewhere and purge again",
+pub fn left_out(topic: &str, path: &str) -> Problem {
+    let what = format!(
+        "{} is not lakectl's, and the purge leaves its day out",
         one_line(path)
-    )
+    );
+    Problem::new(what)
+        .about_topic(topic)
+        .fix("move it elsewhere and purge again")
 }
 
 /// The warning of a foreign file that was moved into the trash with its day.
-pub fn kept(path: &str) -> String {
-    format!(
-        "{} is not lakectl's: it was put into a day that was about to be purged, and was kept; move it where it belongs",
+pub fn kept(topic: &str, path: &str) -> Problem {
+    let what = format!(
+        "{} is not lakectl's: it was put into a day that was about to be purged, and was kept",
         one_line(path)
-    )
+    );
+    Problem::new(what)
+        .about_topic(topic)
+        .fix("move it where it belongs")
 }
 
 impl Lake<'_> {

@@ -337,8 +337,11 @@ impl Trial {
     fn numbered(&self) -> Option<Finding> {
         let at = self.table.numbered_column()?;
         let takes_numbers = self.upserts > 0 && !self.widths.contains_key(&at);
-        let message = self.table.numbers_in_words().filter(|_| takes_numbers)?;
-        Some(Finding { message, fix: None })
+        let told = self.table.numbers_in_words().filter(|_| takes_numbers)?;
+        Some(Finding {
+            message: told.what,
+            fix: told.fix,
+        })
     }
 
     fn fix(&self, refusal: &Refusal) -> String {

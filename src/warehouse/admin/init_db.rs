@@ -14,13 +14,14 @@ use crate::config::Database;
 use crate::exit;
 use crate::problem::Problem;
 use crate::warehouse::server::connect::{self, Flavor, Server};
-use crate::warehouse::server::error_class::{Fault, fault_of};
+use crate::warehouse::server::error_class::{Fault, fault_of, server_error};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{end_session, get_lock, lock_name};
 use crate::warehouse::server::statement::LOOK_UP;
 
 /// How long to wait for another init-db to end.
 const LOCK_WAIT: Duration = Duration::from_secs(60);
+const AGAIN: &str = "run init-db again";
 /// The pause between two attempts to connect again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -206,10 +207,10 @@ fn apply(database: &Database, patience: Duration) -> Result<InitDbOutcome> {
         conn = match again {
             Ok(conn) => conn,
             Err(why) => {
-                return Err(error.context(format!(
-                    "the server's answer never came, and it could not be asked whether this was done ({why:#}); run \
-                     init-db again"
-                )));
+                let told = format!(
+                    "the server's answer never came, and it could not be asked whether this was done ({why:#})"
+                );
+                return Err(Problem::new(told).fix(AGAIN).caused_by(error));
             }
         };
         if Instant::now() >= deadline {
@@ -277,10 +278,11 @@ fn settle(conn: &mut Conn, server: &Server, database: &Database, lost: anyhow::E
     if missing.is_empty() {
         return apply_to(conn, server, database);
     }
-    Err(lost.context(format!(
-        "the connection was lost, and its session has ended; not made yet: {}; run init-db again",
+    let told = format!(
+        "the connection was lost, and its session has ended; not made yet: {}",
         missing.join(", ")
-    )))
+    );
+    Err(Problem::new(told).fix(AGAIN).caused_by(lost))
 }
 
 fn apply_to(conn: &mut Conn, server: &Server, database: &Database) -> Result<()> {
@@ -292,9 +294,7 @@ fn apply_to(conn: &mut Conn, server: &Server, database: &Database) -> Result<()>
 }
 
 fn is_lost(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<mysql::Error>()
-        .is_some_and(|error| fault_of(error) == Fault::Lost)
+    server_error(error).is_some_and(|error| fault_of(error) == Fault::Lost)
 }
 
 fn up_to_date(database: &Database) -> String {

@@ -1,6 +1,6 @@
 //! Migrations: the schema files are applied in order, and each is recorded once all its statements are done.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::time::{Duration, Instant};
@@ -175,11 +175,10 @@ fn execute(conn: &mut Conn, statement: &Statement, deadline: Instant) -> Result<
                 std::thread::sleep(PAUSE);
             }
             Err(error) => {
-                let advice = lock_advice(&error);
-                return match advice {
-                    "" => Err(error.into()),
-                    _ => Err(anyhow!(error).context(format!("not done{advice}"))),
-                };
+                return Err(match lock_advice(&error) {
+                    None => error.into(),
+                    Some(advice) => Problem::new("not done").fix(advice).caused_by(error),
+                });
             }
             Ok(()) => return Ok(()),
         }

@@ -1,6 +1,6 @@
 //! Erases persons from MySQL: their rows in the tables that topics fill, and their rejected records.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params};
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::subjects::subject::Subject;
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::load::own_tables::check_own_tables;
 use crate::warehouse::load::{progress, rebuild, rejects};
-use crate::warehouse::server::error_class::{Fault, fault_of, is_foreign_key, lock_advice};
+use crate::warehouse::server::error_class::{Fault, fault_of, is_foreign_key, lock_advice, server_error};
 use crate::warehouse::server::identifier::quote;
 use crate::warehouse::server::locked_session::{Link, PATIENCE, held};
 use crate::warehouse::server::statement::{Unknown, rows_of};
@@ -247,17 +247,18 @@ fn delete_rows(
             Ok(_) => {}
             Err(refusal) if is_refusal(&refusal) && !is_of_foreign_key(&refusal) => {
                 let by = refused_by_trigger(&mut link.conn, table);
-                return Err(without_server_text(refusal, table).context(by));
+                return Err(by.caused_by(without_server_text(refusal, table)));
             }
             Err(refusal) if is_refusal(&refusal) && !skips => {
-                return Err(without_server_text(refusal, table).context(no_row_can_be_skipped()));
+                return Err(no_row_can_be_skipped().caused_by(without_server_text(refusal, table)));
             }
             // A row that another table refers to must not stop the deletion of others.
             Err(refusal) if is_refusal(&refusal) => {
                 delete(link, "IGNORE ", "").map_err(|error| without_server_text(error, table))?;
                 let told = format!("{rows} rows are deleted, and the server refuses to delete the others");
-                return Err(without_server_text(refusal, table)
-                    .context(Problem::new(told).fix("does another table refer to them?")));
+                return Err(Problem::new(told)
+                    .fix("does another table refer to them?")
+                    .caused_by(without_server_text(refusal, table)));
             }
             Err(error) => return Err(without_server_text(error, table)),
         }
@@ -304,13 +305,11 @@ fn count_from(conn: &mut Conn, table: &str, versions: &str, condition: &Conditio
 }
 
 fn is_refusal(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<mysql::Error>()
-        .is_some_and(|error| fault_of(error) == Fault::Data)
+    server_error(error).is_some_and(|error| fault_of(error) == Fault::Data)
 }
 
 fn is_of_foreign_key(error: &anyhow::Error) -> bool {
-    match error.downcast_ref::<mysql::Error>() {
+    match server_error(error) {
         Some(mysql::Error::MySqlError(error)) => is_foreign_key(error.code),
         _ => false,
     }
@@ -318,12 +317,12 @@ fn is_of_foreign_key(error: &anyhow::Error) -> bool {
 
 /// Keeps only the number of the server's error: its text may repeat a value, and with it the subject.
 fn without_server_text(error: anyhow::Error, table: &str) -> anyhow::Error {
-    match error.downcast_ref::<mysql::Error>() {
-        Some(whole @ mysql::Error::MySqlError(server)) => anyhow!(
-            "table `{table}`: MySQL's error {}{}",
-            server.code,
-            lock_advice(whole)
-        ),
+    match server_error(&error) {
+        Some(whole @ mysql::Error::MySqlError(server)) => {
+            Problem::new(format!("table `{table}`: MySQL's error {}", server.code))
+                .fix_if_known(lock_advice(whole))
+                .into()
+        }
         _ => error.context(format!("table `{table}`")),
     }
 }

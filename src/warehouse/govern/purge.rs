@@ -1,6 +1,6 @@
 //! Deletes a plan's rows in many short transactions along an index; it can stop and resume between any two.
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use chrono::NaiveDateTime;
 use mysql::prelude::Queryable;
 use std::fmt;
@@ -272,11 +272,11 @@ impl Deletion {
                 }
                 Err(Trouble::NotDone(error)) if is_of_trigger(&error) => {
                     let by = refused_by_trigger(&mut self.link.conn, &self.aged.table);
-                    return Err(anyhow!(error).context(by));
+                    return Err(by.caused_by(error));
                 }
                 Err(Trouble::NotDone(error)) if fault_of(&error) == Fault::Data && !self.skips_referenced => {
                     if !self.dependents.is_empty() {
-                        return Err(anyhow!(error).context(no_row_can_be_skipped()));
+                        return Err(no_row_can_be_skipped().caused_by(error));
                     }
                     // A row that another table refers to must not stop the deletion of others.
                     self.statement = delete_sql(&self.aged, &self.doomed, "IGNORE ");
@@ -344,8 +344,8 @@ impl Deletion {
             Fault::Busy if patience.wait() => Ok(()),
             Fault::Lost if patience.wait() => self.link.reconnect(patience.until),
             _ => {
-                let advice = lock_advice(&error);
-                Err(anyhow!(error).context(format!("this step was not done{advice}")))
+                let told = Problem::new("this step was not done").fix_if_known(lock_advice(&error));
+                Err(told.caused_by(error))
             }
         }
     }

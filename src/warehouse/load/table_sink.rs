@@ -24,6 +24,7 @@ use super::{erased_list, first_drain};
 use crate::config::Topic;
 use crate::decode::{Decoded, Decoder};
 use crate::exit::usage;
+use crate::problem::Problem;
 use crate::record::{DrainPlan, Drained, Progress, Record};
 use crate::report::{TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
@@ -61,7 +62,7 @@ pub struct TableSink {
     state: LoadState,
     rebuild: Option<TableRebuild>,
     counts: Counts,
-    warnings: Vec<String>,
+    warnings: Vec<Problem>,
     broken: bool,
     budget_bytes: usize,
 }
@@ -326,7 +327,7 @@ impl Sink for TableSink {
         }
     }
 
-    fn warnings(&mut self) -> Vec<String> {
+    fn warnings(&mut self) -> Vec<Problem> {
         self.collect_warnings()
     }
 

@@ -4,7 +4,7 @@
 //! CHECK, a foreign key, a trigger), and it does so after folding: then `apply_changes.rs` tries the changes of that key one by
 //! one. Either way an earlier, acceptable update counts.
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 use std::collections::BTreeSet;
@@ -17,6 +17,7 @@ use super::read_record::{Rereader, RowReader};
 use super::rebuild::{Compared, TableRebuild};
 use super::rejects::{self, Reject, RejectOrigin};
 use super::{apply_changes, erased_list, first_drain};
+use crate::problem::Problem;
 use crate::record::Progress;
 use crate::stop::Stop;
 use crate::warehouse::server::error_class::{Fault, fault_of};
@@ -163,7 +164,7 @@ impl<'a> Work<'a> {
             }
             if !roll_back(&mut link.conn, fault) {
                 link.reconnect(deadline)
-                    .with_context(|| self.outcome(unanswered.is_some()))?;
+                    .map_err(|error| self.outcome(unanswered.is_some()).caused_by(error))?;
                 was_away = true;
             }
         }
@@ -177,14 +178,17 @@ impl<'a> Work<'a> {
             Fault::Busy | Fault::Lost => format!(", tried for {} s", self.patience.as_secs()),
             Fault::Data | Fault::Fatal => String::new(),
         };
-        let remedy = match &error {
-            mysql::Error::MySqlError(server) if server.code == NO_NUMBER_LEFT => {
-                let words = self.table.numbers_used_up_in_words();
-                words.map(|words| format!(": {words}")).unwrap_or_default()
-            }
-            _ => link.remedy(&error),
-        };
-        anyhow::Error::new(error).context(format!("{}{tried}{remedy}", self.outcome(unanswered)))
+        let mut told = self.outcome(unanswered);
+        told.what.push_str(&tried);
+        told.fix = link.remedy(&error).or(told.fix);
+        if let mysql::Error::MySqlError(server) = &error
+            && server.code == NO_NUMBER_LEFT
+            && let Some(used_up) = self.table.numbers_used_up_in_words()
+        {
+            told.what = format!("{}: {}", told.what, used_up.what);
+            told.fix = used_up.fix;
+        }
+        told.caused_by(error)
     }
 
     /// Looks up whether a transaction was committed that can't be repeated, because its earlier batches are no longer in memory.
@@ -192,40 +196,48 @@ impl<'a> Work<'a> {
         let looked = link
             .reconnect(Instant::now() + LOOK_UP)
             .and_then(|()| Ok(progress::read(&mut link.conn, self.place(), false)?));
-        let found = looked.with_context(|| self.outcome(true))?;
+        let found = looked.map_err(|error| self.outcome(true).caused_by(error))?;
         if is_same(&found, self.after) {
             Ok(written)
         } else if is_same(&found, self.before) {
-            Err(anyhow::Error::new(error).context(self.outcome(false)))
+            Err(self.outcome(false).caused_by(error))
         } else {
             Err(self.progress_moved(&found))
         }
     }
 
-    fn outcome(&self, unanswered: bool) -> String {
-        let committed = if unanswered {
-            "the answer to COMMIT never came: whether it was done is unknown; the next run finds out, so run again"
+    fn outcome(&self, unanswered: bool) -> Problem {
+        let table = &self.table.name;
+        if unanswered {
+            Problem::new(format!(
+                "loading table `{table}`: the answer to COMMIT never came: whether it was done is unknown, and \
+                 the next run finds out"
+            ))
+            .fix("run again")
         } else {
-            "nothing of this transaction was committed"
-        };
-        format!("loading table `{}`: {committed}", self.table.name)
+            Problem::new(format!(
+                "loading table `{table}`: nothing of this transaction was committed"
+            ))
+        }
     }
 
     fn progress_moved(&self, found: &Progress) -> anyhow::Error {
-        anyhow!(
+        Problem::new(format!(
             "someone else moved the progress of table `{}`: Kafka partition -> offset was {:?}, is {:?}; \
-             nothing was committed; run again",
-            self.table.name,
-            self.before.next,
-            found.next
-        )
+             nothing was committed",
+            self.table.name, self.before.next, found.next
+        ))
+        .fix("run again")
+        .into()
     }
 
     fn purged(&self) -> anyhow::Error {
-        anyhow!(
-            "a purge of table `{}` came in between; nothing of this transaction was committed; run again",
+        Problem::new(format!(
+            "a purge of table `{}` came in between; nothing of this transaction was committed",
             self.table.name
-        )
+        ))
+        .fix("run again")
+        .into()
     }
 
     fn attempt(

@@ -203,12 +203,13 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
     match &error {
         Error::MySqlError(server) => match server.code {
             // The error is the same for an account with REQUIRE SSL, and for MariaDB's require_secure_transport.
-            1045 | 1698 if !database.is_encrypted() => Problem::new(format!(
-                "{}, or the account wants TLS",
-                refused(database)
-            ))
-            .fix(format!("{PASSWORD_FIX}; for TLS set warehouse.tls = \"required\""))
-            .into(),
+            1045 | 1698 if !database.is_encrypted() => {
+                Problem::new(format!("{}, or the account wants TLS", refused(database)))
+                    .fix(format!(
+                        "{PASSWORD_FIX}; for TLS set warehouse.tls = \"required\""
+                    ))
+                    .into()
+            }
             1045 | 1698 => Problem::new(refused(database)).fix(PASSWORD_FIX).into(),
             1044 => Problem::new(format!(
                 "{shown}: user `{}` has no rights on database `{}`",
@@ -222,24 +223,32 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
             ))
             .into(),
             _ if is_crowded(&error) => NoRoom(
-                Problem::new(format!("{shown}: no session is left for user `{}`: {}", database.user(), server.message)).fix(format!(
-                    "let other sessions end, or have max_connections (of the server) or MAX_USER_CONNECTIONS (of the \
-                     account: ALTER USER) raised; {SESSIONS_WANTED}"
+                Problem::new(format!(
+                    "{shown}: no session is left for user `{}`: {}",
+                    database.user(),
+                    server.message
+                ))
+                .fix(format!(
+                    "let other sessions end, or have max_connections (of the server) or MAX_USER_CONNECTIONS \
+                     (of the account: ALTER USER) raised; {SESSIONS_WANTED}"
                 )),
             )
             .into(),
             1226 => Problem::new(format!("{shown}: {}", server.message))
-                .fix(PER_HOUR.trim_start_matches("; "))
+                .fix(PER_HOUR)
                 .into(),
             1049 => Problem::usage(format!("{shown}: there is no database `{}`", database.name))
                 .fix("run: lakectl init-db")
                 .into(),
             // By its text, because MariaDB has another number for it.
-            _ if server.message.contains("insecure transport") => Problem::new(format!("{shown}: the server accepts encrypted connections only"))
-                .fix(
-                    "set warehouse.tls = \"required\", and warehouse.tls_ca_file if its certificate is from a CA of your own",
-                )
-                .into(),
+            _ if server.message.contains("insecure transport") => Problem::new(format!(
+                "{shown}: the server accepts encrypted connections only"
+            ))
+            .fix(
+                "set warehouse.tls = \"required\", and warehouse.tls_ca_file if its certificate is from a CA \
+                 of your own",
+            )
+            .into(),
             _ => anyhow::Error::new(error).context(format!("{shown}: cannot log in")),
         },
         // For an unknown user MySQL asks for some random method, so that nobody can find out which users exist.
@@ -248,32 +257,38 @@ fn explain(error: Error, database: &Database) -> anyhow::Error {
             refused(database)
         ))
         .fix(format!(
-            "{PASSWORD_FIX}; for another method: ALTER USER '{}'@'…' IDENTIFIED WITH caching_sha2_password BY '…'",
+            "{PASSWORD_FIX}; for another method: ALTER USER '{}'@'…' IDENTIFIED WITH caching_sha2_password \
+             BY '…'",
             database.user()
         ))
         .into(),
         Error::TlsError(_) => Problem::new(format!("{shown}: no encrypted connection: {error}"))
             .fix(
-                "set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \"off\" if the network is trusted",
+                "set warehouse.tls_ca_file to the server's CA, or warehouse.tls = \"off\" if the network is \
+                 trusted",
             )
             .into(),
-        Error::DriverError(DriverError::TlsNotSupported) => Problem::new(format!("{shown}: the server does not support TLS"))
-            .fix("turn it on there, or set warehouse.tls = \"off\" if the network is trusted")
-            .into(),
+        Error::DriverError(DriverError::TlsNotSupported) => {
+            Problem::new(format!("{shown}: the server does not support TLS"))
+                .fix("turn it on there, or set warehouse.tls = \"off\" if the network is trusted")
+                .into()
+        }
         // The certificate is only checked when the first bytes are read, so the driver does not see this as a TLS error.
         Error::CodecError(_) | Error::IoError(_) if error.to_string().contains("peer certificate") => {
             let text = error.to_string();
             let why = text.split("peer certificate: ").nth(1).unwrap_or(&text);
-            let remedy = if why.contains("not valid for name") { "name the server in warehouse.url as its certificate does" } else { "set warehouse.tls_ca_file to the CA that has signed it" };
+            let remedy = if why.contains("not valid for name") {
+                "name the server in warehouse.url as its certificate does"
+            } else {
+                "set warehouse.tls_ca_file to the CA that has signed it"
+            };
             let why = why.trim_end_matches([' ', '}', '\'']);
             let what = format!("{shown}: the server's certificate can't be trusted: {why}");
             Problem::new(what).fix(remedy).into()
         }
         error if is_timeout(error) => unreachable(&shown, "no answer"),
         Error::IoError(io) => unreachable(&shown, &io.to_string()),
-        Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
-            unreachable(&shown, why)
-        }
+        Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => unreachable(&shown, why),
         Error::DriverError(DriverError::ConnectTimeout | DriverError::CouldNotConnect(None)) => {
             unreachable(&shown, "no answer")
         }

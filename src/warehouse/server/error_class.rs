@@ -38,6 +38,11 @@ mod code {
     ];
 }
 
+/// The server's or the driver's error behind an error.
+pub(in crate::warehouse) fn server_error(error: &anyhow::Error) -> Option<&Error> {
+    error.chain().find_map(|cause| cause.downcast_ref())
+}
+
 pub(in crate::warehouse) fn fault_of(error: &Error) -> Fault {
     match error {
         Error::MySqlError(error) => match fault_of_code(error.code) {
@@ -92,23 +97,24 @@ pub(in crate::warehouse) fn is_crowded(error: &Error) -> bool {
     }
 }
 
-/// What to do about a lock that another session keeps, or about a limit, as the end of a message; empty for any other error.
-pub(in crate::warehouse) fn lock_advice(error: &Error) -> &'static str {
+/// What to do about a lock that another session keeps, or about a limit; None for any other error.
+pub(in crate::warehouse) fn lock_advice(error: &Error) -> Option<&'static str> {
     match error {
-        Error::MySqlError(error) if error.code == LOCK_WAIT => {
-            "; another session holds a lock there (LOCK TABLES, an open transaction, an ALTER, a backup): SHOW FULL \
+        Error::MySqlError(error) if error.code == LOCK_WAIT => Some(
+            "another session holds a lock there (LOCK TABLES, an open transaction, an ALTER, a backup): SHOW FULL \
              PROCESSLIST shows who is connected, performance_schema.metadata_locks and sys.innodb_lock_waits who holds \
              what (MariaDB: information_schema.METADATA_LOCK_INFO and INNODB_LOCK_WAITS); let it end, or KILL it, and run \
-             again"
-        }
-        Error::MySqlError(error) if error.code == USER_LIMIT => PER_HOUR,
-        _ => "",
+             again",
+        ),
+        Error::MySqlError(error) if error.code == USER_LIMIT => Some(PER_HOUR),
+        _ => None,
     }
 }
 
-/// What to do about a limit per hour, as the end of a message.
-pub(in crate::warehouse) const PER_HOUR: &str = "; that is a limit per hour, so run again when the hour is over; or an administrator raises it (SHOW CREATE USER shows \
-     the limits, ALTER USER … WITH MAX_QUERIES_PER_HOUR 0 and the like lift them)";
+/// What to do about a limit per hour.
+pub(in crate::warehouse) const PER_HOUR: &str = "that is a limit per hour, so run again when the hour is over; or an \
+     administrator raises it (SHOW CREATE USER shows the limits, ALTER USER … WITH MAX_QUERIES_PER_HOUR 0 and the like \
+     lift them)";
 
 #[cfg(test)]
 mod tests {
@@ -150,7 +156,8 @@ mod tests {
         };
         assert!(is_crowded(&limit("max_user_connections")) && is_crowded(&error(1040, "08004", "")));
         assert!(!is_crowded(&limit("max_connections_per_hour")) && !is_crowded(&limit("max_questions")));
-        assert!(lock_advice(&limit("max_questions")).contains("per hour"));
+        assert_eq!(lock_advice(&limit("max_questions")), Some(PER_HOUR));
+        assert_eq!(lock_advice(&error(1146, "42S02", "")), None);
     }
 
     #[test]

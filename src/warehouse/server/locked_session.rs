@@ -91,31 +91,31 @@ impl Link {
         }
     }
 
-    /// What to do about an error, as the end of a message; empty if nothing is known.
-    pub fn remedy(&self, whole: &mysql::Error) -> String {
+    /// What to do about an error, if anything is known.
+    pub fn remedy(&self, whole: &mysql::Error) -> Option<String> {
         let (user, name) = (self.database.user(), &self.database.name);
         let mysql::Error::MySqlError(error) = whole else {
-            return String::new();
+            return None;
         };
-        match error.code {
+        Some(match error.code {
             // Only a rebuild's temporary table needs a right on the whole database.
             1044 => format!(
-                "; a rebuild needs a temporary table, and user `{user}` may not create one: \
+                "a rebuild needs a temporary table, and user `{user}` may not create one: \
                  GRANT CREATE TEMPORARY TABLES ON `{name}`.* TO '{user}'@'…'"
             ),
             1142 | 1143 => format!(
-                "; user `{user}` lacks a right on a table: \
+                "user `{user}` lacks a right on a table: \
                  GRANT SELECT, INSERT, UPDATE, DELETE ON `{name}`.* TO '{user}'@'…'"
             ),
             // A row of its own that a foreign key keeps is rejected; this is about the rows that a rebuild removes together.
-            1217 | 1451 => "; rows of another table refer to rows whose records the topic no longer has: rebuild the other \
+            1217 | 1451 => "rows of another table refer to rows whose records the topic no longer has: rebuild the other \
                  table first, or delete these rows"
                 .to_owned(),
-            1290 | 1792 | 1836 => "; the server accepts no changes: is it a replica, or set to read_only? \
+            1290 | 1792 | 1836 => "the server accepts no changes: is it a replica, or set to read_only? \
                  warehouse.url must name the server that is written to"
                 .to_owned(),
-            _ => lock_advice(whole).to_owned(),
-        }
+            _ => lock_advice(whole)?.to_owned(),
+        })
     }
 
     /// Releases the lock at once; the server may notice the end of the session a little later.

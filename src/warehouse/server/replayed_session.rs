@@ -6,11 +6,12 @@ use mysql::{Conn, MySqlError};
 use std::time::{Duration, Instant};
 
 use super::connect::{self, Flavor};
-use super::error_class::{Fault, fault_of, lock_advice};
+use super::error_class::{Fault, fault_of, lock_advice, server_error};
 use super::locked_session::{end_session, get_lock, lock_name, unique_name};
 use super::statement::{LOOK_UP, roll_back};
 use super::table_name;
 use crate::config::Database;
+use crate::problem::Problem;
 
 /// How long a transaction is retried after deadlocks, lock waits and lost connections.
 const REPLAY_DEADLINE: Duration = Duration::from_secs(30);
@@ -212,14 +213,12 @@ impl Session {
 }
 
 fn fault(error: &anyhow::Error) -> Fault {
-    error
-        .downcast_ref::<mysql::Error>()
-        .map_or(Fault::Fatal, fault_of)
+    server_error(error).map_or(Fault::Fatal, fault_of)
 }
 
 fn with_lock_advice(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<mysql::Error>().map(lock_advice) {
-        None | Some("") => error,
-        Some(advice) => error.context(format!("nothing was changed{advice}")),
+    match server_error(&error).and_then(lock_advice) {
+        None => error,
+        Some(advice) => Problem::new("nothing was changed").fix(advice).caused_by(error),
     }
 }

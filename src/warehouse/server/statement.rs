@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::error_class::{Fault, fault_of, lock_advice};
 use super::locked_session::{Link, unique_name};
+use crate::problem::Problem;
 use crate::stop::Stop;
 
 /// The table of tokens.
@@ -102,8 +103,8 @@ impl Link {
             };
             let fault = fault_of(&error);
             if !matches!(fault, Fault::Busy | Fault::Lost) || Instant::now() >= until {
-                let advice = lock_advice(&error);
-                return Err(anyhow!(error).context(format!("nothing was changed{advice}")));
+                let told = Problem::new("nothing was changed").fix_if_known(lock_advice(&error));
+                return Err(told.caused_by(error));
             }
             if stop.signal().is_some() {
                 return Err(anyhow!("stopped by a signal, and nothing was changed: {error}"));

@@ -41,20 +41,21 @@ impl TargetTable {
     }
 
     /// What its AUTO_INCREMENT column does, and what to do about it.
-    pub fn numbers_in_words(&self) -> Option<String> {
+    pub fn numbers_in_words(&self) -> Option<Problem> {
         let name = &self.columns[self.numbered_column()?].name;
-        Some(format!(
+        let what = format!(
             "column {name} is AUTO_INCREMENT, and every update takes a number of it, also of a row that is there: one day \
-             there is none left (MySQL's error 1467), and loads stop; {NUMBERS_FIX}"
-        ))
+             there is none left (MySQL's error 1467), and loads stop"
+        );
+        Some(Problem::new(what).fix(NUMBERS_FIX))
     }
 
     /// The same when there is no number left.
-    pub fn numbers_used_up_in_words(&self) -> Option<String> {
+    pub fn numbers_used_up_in_words(&self) -> Option<Problem> {
         let name = &self.columns[self.numbered_column()?].name;
-        Some(format!(
-            "column {name} is AUTO_INCREMENT and has no number left, as every update takes one; {NUMBERS_FIX}"
-        ))
+        let what =
+            format!("column {name} is AUTO_INCREMENT and has no number left, as every update takes one");
+        Some(Problem::new(what).fix(NUMBERS_FIX))
     }
 
     pub fn key_names(&self) -> String {

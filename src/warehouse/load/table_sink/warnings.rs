@@ -13,25 +13,26 @@ use crate::words::count;
 const NAMES_SHOWN: usize = 20;
 
 /// A warning if the collation of a key column makes different keys equal.
-pub(super) fn of_folding_keys(table: &TargetTable) -> Option<String> {
+pub(super) fn of_folding_keys(table: &TargetTable) -> Option<Problem> {
     let folding = table.folding_key_columns();
     if folding.is_empty() {
         return None;
     }
-    Some(format!(
+    let what = format!(
         "table `{}`: keys that differ only in case, accents or trailing blanks may become one row, by the \
-         collation of {}; utf8mb4_0900_bin (MariaDB: utf8mb4_nopad_bin) keeps them apart",
+         collation of {}",
         table.name,
         folding.join(", ")
-    ))
+    );
+    Some(Problem::new(what).fix("utf8mb4_0900_bin (MariaDB: utf8mb4_nopad_bin) keeps them apart"))
 }
 
 impl TableSink {
     /// The warnings since the last call.
-    pub(super) fn collect_warnings(&mut self) -> Vec<String> {
+    pub(super) fn collect_warnings(&mut self) -> Vec<Problem> {
         // After a commit the loader has nothing left to write. After a failed read, its transaction may still commit.
         if let Err(error) = self.wait_for_loader() {
-            self.warnings.push(format!("{error:#}"));
+            self.warnings.push(Problem::of(&error));
         }
         if self.counts.landed != Landed::default() && self.batch.has_missed_some() {
             self.warn_of_moved_keys(0);
@@ -40,7 +41,7 @@ impl TableSink {
         self.counts.landed = Landed::default();
         let names = self.reader.take_names_without_column();
         if !names.is_empty() {
-            self.warnings.push(self.without_column(&names));
+            self.warnings.push(Problem::new(self.without_column(&names)));
         }
         std::mem::take(&mut self.warnings)
     }
@@ -49,11 +50,13 @@ impl TableSink {
     pub(super) fn warn_of_landed(&mut self) {
         let landed = self.counts.landed;
         if landed != Landed::default() {
-            self.warnings.push(format!(
+            let what = format!(
                 "table `{}`: earlier transactions of this run are committed, with {} rows upserted, {} deleted and {} records \
-                 rejected; the next run continues after them",
+                 rejected",
                 self.table.name, landed.upserted, landed.deleted, landed.rejected
-            ));
+            );
+            self.warnings
+                .push(Problem::new(what).fix("the next run continues after them"));
         }
     }
 
@@ -65,11 +68,13 @@ impl TableSink {
             1 => "for 1 key".to_owned(),
             unsure => format!("for {unsure} keys"),
         };
-        self.warnings.push(format!(
+        let what = format!(
             "table `{table}`: keys of topic {topic} occur in several Kafka partitions, as after their number was changed, and this \
              load had more keys than it can remember: {some}, an older record may have been written last, or fields of an older \
-             one may be left; to correct the table, run: lakectl warehouse --rebuild --topics {topic}"
-        ));
+             one may be left"
+        );
+        let fix = format!("to correct the table, run: lakectl warehouse --rebuild --topics {topic}");
+        self.warnings.push(Problem::new(what).fix(fix));
     }
 
     pub(super) fn warn_of_rounded(&mut self, columns: &BTreeMap<usize, u64>) {
@@ -83,35 +88,46 @@ impl TableSink {
                 count(records, "record")
             )
         });
-        self.warnings.push(format!(
-            "table `{}`: numbers with more digits than their columns keep were rounded: {}; `lakectl check` names types that \
-             keep them",
+        let what = format!(
+            "table `{}`: numbers with more digits than their columns keep were rounded: {}",
             self.table.name,
             told.collect::<Vec<_>>().join(", ")
-        ));
+        );
+        self.warnings
+            .push(Problem::new(what).fix("`lakectl check` names types that keep them"));
     }
 
     pub(super) fn warn_of_numbers(&mut self) {
-        if let Some(what) = self.table.numbers_in_words() {
-            self.warnings.push(format!("table `{}`: {what}", self.table.name));
+        if let Some(told) = self.table.numbers_in_words() {
+            let what = format!("table `{}`: {}", self.table.name, told.what);
+            self.warnings.push(Problem { what, ..told });
         }
     }
 
     pub(super) fn warn_of_foreign_keys(&mut self, records: u64) {
-        self.warnings.push(format!(
+        let what = format!(
             "table `{}`: {records} of the rejected were refused by a foreign key: a row that they refer to is not there yet, \
-             or rows of another table still refer to theirs; once the other table is as it should be, run: lakectl warehouse \
-             --rebuild --topics {}",
-            self.table.name, self.topic.name
-        ));
+             or rows of another table still refer to theirs",
+            self.table.name
+        );
+        let fix = format!(
+            "once the other table is as it should be, run: lakectl warehouse --rebuild --topics {}",
+            self.topic.name
+        );
+        self.warnings.push(Problem::new(what).fix(fix));
     }
 
     pub(super) fn warn_of_long_first_load(&mut self) {
-        self.warnings.push(format!(
-            "table `{}`: its first load is not complete yet, and goes on; rows whose tombstones Kafka has dropped since it \
-             began stay until a rebuild (--rebuild --topics {})",
-            self.table.name, self.topic.name
-        ));
+        let what = format!(
+            "table `{}`: its first load is not complete yet, and goes on: rows whose tombstones Kafka has dropped since it \
+             began stay until a rebuild",
+            self.table.name
+        );
+        let fix = format!(
+            "to remove them once it is complete, run: lakectl warehouse --rebuild --topics {}",
+            self.topic.name
+        );
+        self.warnings.push(Problem::new(what).fix(fix));
     }
 
     /// What is told if no record of the run filled more than its key.
