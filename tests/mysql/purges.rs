@@ -365,6 +365,30 @@ fn a_plan_that_would_delete_more_by_now_or_later_is_refused() {
     assert_eq!((test.rows(IDS).len(), test.one(CUTOFFS)), (14, String::new()));
 }
 
+/// A plausible row that is gone by now makes no room for one that nobody has planned.
+#[test]
+fn rows_of_one_kind_do_not_stand_in_for_the_other() {
+    let test = fresh();
+    let add = |id: &str, time: &str| {
+        test.execute(&format!(
+            "INSERT INTO transaction_lifecycle (transaction_id, last_update_time) VALUES ('{id}','{time}')"
+        ));
+    };
+    add("a", "2020-05-05");
+    add("b", "1970-01-21");
+    let plan = TablePlan {
+        with_implausible: true,
+        ..survey(&test, LIFECYCLE, AT, "2021-01-01", UTC)
+    };
+    assert_eq!((plan.rows, plan.rows_implausible), (1, 1));
+    test.execute("DELETE FROM transaction_lifecycle WHERE transaction_id = 'a'");
+    add("c", "1970-01-22");
+    let error = format!("{:#}", purge(&test, &plan).unwrap_err());
+    assert!(error.contains("would delete more"), "{error}");
+    test.execute("DELETE FROM transaction_lifecycle WHERE transaction_id = 'c'");
+    assert_eq!(purge(&test, &plan).unwrap(), gone(1));
+}
+
 /// Rows that another table refers to stay, and keep none of the others.
 fn a_row_that_can_not_go_keeps_no_other(test: &TestDatabase) {
     fill(test, 1_200);

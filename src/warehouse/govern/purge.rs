@@ -131,10 +131,12 @@ impl Warehouse {
         let aged = Aged::inspect(&mut conn, &self.server, &plan.table, &plan.column)?;
         let cutoff = retention::cutoff_value(cutoff)?;
         // Where there are no such rows, later ones were not purged.
-        let doomed = if plan.with_implausible && plan.rows_implausible > 0 {
+        let plausible = Doomed::plausible(cutoff.clone());
+        let with_implausible = plan.with_implausible && plan.rows_implausible > 0;
+        let doomed = if with_implausible {
             Doomed::all(cutoff)
         } else {
-            Doomed::plausible(cutoff)
+            plausible.clone()
         };
         let mut link = Link::new(&self.database, &self.server, conn, &aged.table);
         if !link.lock(wait)? {
@@ -156,7 +158,14 @@ impl Warehouse {
             unknown: 0,
         };
         deletion.found = deletion.count()?;
-        if deletion.found > plan.doomed() {
+        // Room that one kind of rows leaves in the plan is none for the other.
+        let implausible = if with_implausible {
+            let others = count(&self.database, &deletion.aged, &plausible)?;
+            deletion.found.saturating_sub(others)
+        } else {
+            0
+        };
+        if implausible > plan.rows_implausible || deletion.found - implausible > plan.rows {
             return Problem::new(format!(
                 "{} rows are before the cutoff by now, and {} were planned: this would delete more",
                 deletion.found,
