@@ -321,7 +321,17 @@ type OfOneKey<'a> = (i32, i64, &'a str);
 #[test]
 fn what_is_refused_gives_way_to_another_kafka_partition() {
     // The server refuses a `v` below 0.
-    let cases: [(&[OfOneKey<'_>], &str, usize); 8] = [
+    let cases: [(&[OfOneKey<'_>], &str, usize); 9] = [
+        // Nothing of a refused record lands by way of those before and after it.
+        (
+            &[
+                (0, 5, r#"{"V":1,"W":1}"#),
+                (0, 6, r#"{"V":-1,"W":2}"#),
+                (0, 7, r#"{"V":3}"#),
+            ],
+            "K|3|1",
+            1,
+        ),
         (&[(1, 9, r#"{"V":-1}"#), (0, 5, r#"{"V":1}"#)], "K|1|NULL", 1),
         (
             &[(0, 5, r#"{"V":1}"#), (1, 9, r#"{"V":-1}"#), (2, 3, r#"{"V":2}"#)],

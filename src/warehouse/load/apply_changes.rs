@@ -61,7 +61,7 @@ pub(in crate::warehouse) fn apply<'b>(
     let current = |key: &[u8]| superseded.is_empty() || !superseded.contains(key);
     for change in batch.in_order().filter(|(key, _)| current(key)) {
         match change.1.write {
-            Write::Upsert { .. } if batch.has_come_back(change.1) => one_by_one.push(change),
+            Write::Upsert { .. } if batch.counts_one_by_one(change.1) => one_by_one.push(change),
             Write::Delete { .. } => deletes.push(change),
             Write::Upsert { shape, .. } => upserts[shape][usize::from(change.1.resets)].push(change),
         }

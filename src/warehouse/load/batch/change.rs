@@ -65,6 +65,11 @@ impl PendingChange {
         pending
     }
 
+    /// Whether its values come from several records, of which the server may refuse one.
+    pub fn is_merged(&self) -> bool {
+        matches!(&self.write, Write::Upsert { merged: Some(_), .. })
+    }
+
     /// Replaces the change, in the same memory if there is room.
     pub fn replace(&mut self, record: &Record<'_>, write: Write) {
         let length = raw_length(self.sort_key(), record);

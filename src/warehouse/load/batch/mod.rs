@@ -123,9 +123,14 @@ impl Batch {
         self.written.as_ref().map_or(0, RecentKeys::zeros)
     }
 
+    /// Whether only one by one a key's changes show the row that comes of them, because the server may refuse some.
+    pub(super) fn counts_one_by_one(&self, change: &PendingChange) -> bool {
+        self.has_come_back(change) || (self.keeps_versions && change.is_merged())
+    }
+
     /// Whether the key came back from another Kafka partition: what it had left behind there counts again if the server refuses all
     /// of the other's changes, so only one by one do they show the row.
-    pub(super) fn has_come_back(&self, change: &PendingChange) -> bool {
+    fn has_come_back(&self, change: &PendingChange) -> bool {
         let versions = self.versions.get(change.sort_key());
         let Some(versions) = versions.filter(|_| change.resets) else {
             return false;
