@@ -9,6 +9,7 @@ use crate::exit::{self, usage};
 use crate::grants::{self, Apply, Checked, GrantChange, GrantOutcome, Permission, Rules};
 use crate::lake::disk::root::Root;
 use crate::lake::ledger;
+use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::target::TargetKind;
@@ -144,10 +145,13 @@ fn apply(settings: &Settings, only: Option<TargetKind>, report: &mut Report) -> 
         dry_run: report.dry_run,
     };
     let mut session = grants::open(super::database(settings)?)?;
-    let Some(applied) = grants::apply(&apply, &mut session)? else {
-        report.exit_code = exit::LOCKED;
-        report.text.push("another grant apply is at work".to_owned());
-        return Ok(GrantOutcome::Applied(grants::ApplyOutcome::default()));
+    let applied = match grants::apply(&apply, &mut session)? {
+        Locked::Ours(applied) => applied,
+        Locked::HeldBy(holder) => {
+            report.exit_code = exit::LOCKED;
+            report.text.push(holder);
+            return Ok(GrantOutcome::Applied(grants::ApplyOutcome::default()));
+        }
     };
     for warning in &applied.warnings {
         report.warn(warning);

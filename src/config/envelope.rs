@@ -12,6 +12,10 @@ pub enum Envelope {
     Connect,
 }
 
+/// What to set where keys that should be columns are in an envelope: which of the two, only the values tell.
+pub const ENVELOPE_OF_KEYS_FIX: &str =
+    "set value.unwrap = \"connect\", or \"debezium\" if the values are its change events";
+
 impl std::fmt::Display for Envelope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
 use crate::problem::Problem;
-pub use envelope::Envelope;
+pub use envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
 pub use file::{closest, did_you_mean};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};

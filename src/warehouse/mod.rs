@@ -38,7 +38,7 @@ pub use load::table_sink::TableSink;
 use load::{cutoffs, erased_list, progress};
 use server::connect;
 pub(crate) use server::identifier::quote;
-pub use server::replayed_session::Session;
+pub use server::replayed_session::{Execution, Session};
 pub use status::{RowCount, TableStanding, standing};
 pub use table::dependents::{DependentRows, OnDelete};
 use table::{mapping, target};

@@ -15,6 +15,7 @@ use crate::audit::{CommandLine, Entry};
 use crate::config::Settings;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::topic_folder;
+use crate::locked::Locked;
 use crate::warehouse::Session;
 use people::People;
 
@@ -35,13 +36,13 @@ pub struct Apply<'a> {
     pub dry_run: bool,
 }
 
-/// Applies the rows of user_permissions; None if another apply is running.
+/// Applies the rows of user_permissions, unless another apply is running.
 ///
 /// # Errors
 /// An error that stops the whole apply. What could not be done for one user, folder or table is in the result.
-pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Option<ApplyOutcome>> {
+pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Locked<ApplyOutcome>> {
     if !apply.dry_run && !session.lock("grant apply", LOCK_WAIT)? {
-        return Ok(None);
+        return Ok(Locked::HeldBy("another grant apply is at work".to_owned()));
     }
     let rules = Rules::new(table::read(session)?);
     let mut out = ApplyOutcome::default();
@@ -55,7 +56,7 @@ pub fn apply(apply: &Apply<'_>, session: &mut Session) -> Result<Option<ApplyOut
     let mut trail = ApplyTrail { apply, begun: false };
     let done = work(apply, &rules, &mut trail, session, &mut out);
     trail.end(session, &mut out, done.as_ref().err())?;
-    done.map(|()| Some(out))
+    done.map(|()| Locked::Ours(out))
 }
 
 fn work(

@@ -9,7 +9,7 @@ use super::{Apply, ApplyOutcome, ApplyTrail, Permission, Rules};
 use crate::config::Kind;
 use crate::grants::SqlChange;
 use crate::lake::layout::paths::topic_folder;
-use crate::warehouse::{Session, quote};
+use crate::warehouse::{Execution, Session, quote};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Account {
@@ -254,7 +254,7 @@ fn grant(
         let granted = session
             .execute(&sql, &|conn| has(conn, table, account))
             .with_context(|| sql.clone())?;
-        if let Err(refusal) = granted {
+        if let Execution::Refused(refusal) = granted {
             forget(session, table, account)?;
             out.could_not(Some(&account.user), table.as_str(), refused("GRANT", &refusal));
             return Ok(());
@@ -285,7 +285,7 @@ fn revoke(
         let revoked = session
             .execute(&sql, &|conn| Ok(!has(conn, table, account)?))
             .with_context(|| sql.clone())?;
-        if let Err(refusal) = revoked {
+        if let Execution::Refused(refusal) = revoked {
             out.could_not(Some(&account.user), table.as_str(), refused("REVOKE", &refusal));
             return Ok(());
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::batch::change::{PendingChange, Write};
 use super::unfilled::Unfilled;
-use crate::config::{Envelope, Topic};
+use crate::config::{ENVELOPE_OF_KEYS_FIX, Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
 use crate::decode::{Body, Decoded, Decoder, Field, FieldReader, Object, Reason};
 use crate::record::Record;
@@ -337,9 +337,7 @@ impl RowReader {
                 .map(|field| field.name.escape_debug().to_string())
                 .collect();
             let fix = match Envelope::seen_in(raw) {
-                Some(_) => {
-                    "set value.unwrap = \"connect\", or \"debezium\" if the values are its change events"
-                }
+                Some(_) => ENVELOPE_OF_KEYS_FIX,
                 None => "set key.columns",
             };
             let reason = format!(

@@ -166,8 +166,9 @@ fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Res
         Error::MySqlError(refusal) => session_variables::refused(&refusal).context(database.shown()),
         lost => explain(lost, database),
     })?;
-    let held = session_variables::check(&mut conn).map_err(|error| explain(error, database))?;
-    held.map(|()| conn).with_context(|| database.shown())
+    let read_back = session_variables::read_back(&mut conn).map_err(|error| explain(error, database))?;
+    session_variables::check(read_back).with_context(|| database.shown())?;
+    Ok(conn)
 }
 
 /// Says where and what to do if a lost connection has ended something that changes nothing.

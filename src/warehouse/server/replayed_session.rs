@@ -33,6 +33,14 @@ pub struct Session {
     locks: Vec<String>,
 }
 
+/// What the server did with a statement.
+#[derive(Debug)]
+#[must_use]
+pub enum Execution {
+    Done,
+    Refused(MySqlError),
+}
+
 /// The outcome of a transaction.
 enum TransactOutcome<T> {
     Done(T),
@@ -122,7 +130,7 @@ impl Session {
     }
 
     /// Executes a statement that commits implicitly. If its answer never came, `is_done` looks whether it was done; if not, it
-    /// is executed again. The inner error is the server's refusal.
+    /// is executed again.
     ///
     /// # Errors
     /// Whether it was done is unknown.
@@ -130,11 +138,11 @@ impl Session {
         &mut self,
         sql: &str,
         is_done: &dyn Fn(&mut Conn) -> Result<bool>,
-    ) -> Result<Result<(), MySqlError>> {
+    ) -> Result<Execution> {
         let deadline = Instant::now() + REPLAY_DEADLINE;
         loop {
             let error = match self.conn.query_drop(sql) {
-                Ok(()) => return Ok(Ok(())),
+                Ok(()) => return Ok(Execution::Done),
                 Err(error) => error,
             };
             match (fault_of(&error), error) {
@@ -143,14 +151,14 @@ impl Session {
                         .renew(deadline.max(Instant::now() + LOOK_UP))
                         .and_then(|()| is_done(&mut self.conn));
                     if looked.context("the server's answer never came: whether it was done is unknown")? {
-                        return Ok(Ok(()));
+                        return Ok(Execution::Done);
                     }
                     if Instant::now() >= deadline {
                         return Err(error).context("nothing was changed; the server's answers never come");
                     }
                 }
                 (Fault::Busy, _) if Instant::now() < deadline => std::thread::sleep(PAUSE),
-                (_, mysql::Error::MySqlError(refusal)) => return Ok(Err(refusal)),
+                (_, mysql::Error::MySqlError(refusal)) => return Ok(Execution::Refused(refusal)),
                 (_, error) => return Err(error.into()),
             }
         }

@@ -101,17 +101,21 @@ pub(in crate::warehouse) fn refused(refusal: &MySqlError) -> anyhow::Error {
     .into()
 }
 
-/// Reads the variables back and compares them.
+/// Reads the variables back; None: the server does not show them.
+pub(in crate::warehouse) fn read_back(conn: &mut Conn) -> mysql::Result<Option<Row>> {
+    let asked = |number, name: &str, _: &str| format!("@@SESSION.{name} AS {}", column(number));
+    conn.query_first(format!("SELECT {}, VERSION() AS version", list(&asked)))
+}
+
+/// Compares what was read back with what was set.
 ///
 /// # Errors
-/// The inner error names a variable that differs from what was set.
-pub(in crate::warehouse) fn check(conn: &mut Conn) -> mysql::Result<Result<()>> {
-    let asked = |number, name: &str, _: &str| format!("@@SESSION.{name} AS {}", column(number));
-    let row: Option<Row> = conn.query_first(format!("SELECT {}, VERSION() AS version", list(&asked)))?;
-    Ok(row.map_or_else(
-        || Err(anyhow!("the server does not show the session's variables")),
-        |row| compare(&|name| text(&row, name)),
-    ))
+/// Names a variable that differs.
+pub(in crate::warehouse) fn check(read_back: Option<Row>) -> Result<()> {
+    match read_back {
+        Some(row) => compare(&|name| text(&row, name)),
+        None => Err(anyhow!("the server does not show the session's variables")),
+    }
 }
 
 fn compare(shown: &dyn Fn(&str) -> Option<String>) -> Result<()> {
