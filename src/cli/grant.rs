@@ -35,8 +35,11 @@ pub enum Access {
 pub enum GrantAction {
     /// Give a user a permission on a folder and all below it
     Set {
+        /// A user of this system, or a MySQL account
         user: String,
+        /// Relative to the lake's root, like streams/TOPIC or tables/TOPIC/year=2026
         path: String,
+        /// What the user may do there; write includes read, and none takes away what a folder above gives
         permission: PermissionArg,
     },
     /// List the permissions
@@ -49,11 +52,19 @@ pub enum GrantAction {
         path: Option<String>,
     },
     /// Take a permission back; where there is none, nothing happens and the exit code is 0
-    Revoke { user: String, path: String },
+    Revoke {
+        /// The user that it was given to
+        user: String,
+        /// The path that it was given on
+        path: String,
+    },
     /// Say whether a user may read or write a path, and which row decides
     Check {
+        /// The user to ask about
         user: String,
+        /// Relative to the lake's root; it need not exist
         path: String,
+        /// What the user wants to do
         access: Access,
     },
     /// Make the permissions real: ACLs on the lake's folders, SELECT on the tables of tables/TOPIC

@@ -231,7 +231,16 @@ fn lake(
     Ok(LakeSettings {
         root,
         timezone: zone.parse().map_err(|_| {
-            let near = closest(zone, chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name())).unwrap_or("UTC");
+            let zones = || chrono_tz::TZ_VARIANTS.iter().map(|tz| tz.name());
+            let is_city = |name: &&str| {
+                name.rsplit('/')
+                    .next()
+                    .is_some_and(|city| city.eq_ignore_ascii_case(zone))
+            };
+            let near = zones()
+                .find(is_city)
+                .or_else(|| closest(zone, zones()))
+                .unwrap_or("UTC");
             Problem::usage(format!("lake.timezone: `{zone}` is not an IANA time zone"))
                 .fix(format!("did you mean `{near}`?"))
         })?,

@@ -46,6 +46,7 @@ fn the_root_is_relative_to_the_file() {
 #[test]
 fn what_is_wrong_is_named() {
     assert!(fails("[lake]\ntimezone = \"Europe/Pari\"\n").contains("Europe/Paris"));
+    assert!(fails("[lake]\ntimezone = \"paris\"\n").contains("did you mean `Europe/Paris`"));
     assert!(fails("[lake]\nfile_mode = \"0440\"\n").contains("lake.file_mode"));
     assert!(fails("[lake]\nretention = \"3m\"\n").contains("3mo"));
     assert!(fails("[lake]\nmetadata_prefix = \"a b\"\n").contains("metadata_prefix"));
