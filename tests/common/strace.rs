@@ -23,7 +23,7 @@ const CHANGING: &str = "\
 const HARMLESS: &str = "\
     access arch_prctl bind brk clock_nanosleep clone clone3 close connect dup epoll_create1 epoll_ctl \
     epoll_wait eventfd2 execve exit exit_group faccessat2 fadvise64 fcntl fgetxattr flistxattr flock \
-    fstat futex getcwd getdents64 getegid geteuid getgid getpeername getpid getrandom getsockname \
+    fstat fstatfs futex getcwd getdents64 getegid geteuid getgid getpeername getpid getrandom getsockname \
     getsockopt gettid getuid getxattr ioctl lgetxattr lseek madvise mmap mprotect mremap munmap \
     nanosleep newfstatat pipe2 poll ppoll prctl pread64 prlimit64 read readlink readlinkat readv \
     recvfrom recvmsg restart_syscall rseq rt_sigaction rt_sigprocmask rt_sigreturn sched_getaffinity \
