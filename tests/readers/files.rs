@@ -269,7 +269,7 @@ fn commits_that_nobody_remembers_are_told() {
     let run_id = lake.drain()["run_id"].as_str().unwrap().to_owned();
     for odd in ["yesterday", "", "c", "c-1", &run_id] {
         let refused = files(&lake, &topic.name, &["--since", odd]);
-        refused.fails(2, &["does not name a commit", "Run ids are not taken"]);
+        refused.fails(2, &["does not name a commit", "run ids are not taken"]);
     }
     files(&lake, &topic.name, &["--since", "c2"])
         .fails(2, &["Load it again", "lists all files", "--since c1"]);
