@@ -105,6 +105,7 @@ impl Target for Lake<'_> {
         let state = TopicState::load(&self.root, &topic.name)?;
         Ok(self.check(topic, state)?.progress())
     }
+
     fn check_begin(&self, topic: &Topic, rebuild: Option<Rebuild>) -> Result<()> {
         match TopicState::load(&self.root, &topic.name)? {
             Some(state) => agreement::check_envelope(topic, &state, rebuild),

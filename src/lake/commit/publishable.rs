@@ -1,11 +1,12 @@
 //! Before the commit: whatever the new state would owe to the readers can be put in its place. What is found to be
 //! impossible only afterwards would stay owed, and every later run would fail with it.
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use rustix::fs::FileType;
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 
-use crate::lake::disk::root::Root;
+use crate::lake::disk::root::{MountId, Root, may_write, mount_of};
 use crate::lake::layout::paths::{HOME, parent};
 use crate::lake::ledger::Debt;
 use crate::problem::{About, Problem};
@@ -31,18 +32,30 @@ pub(super) fn check(root: &Root, topic: &str, debt: &Debt) -> Result<()> {
         folders.insert(parent(link));
         check_link(root, link).about_topic(topic)?;
     }
+    let staged = root
+        .walk(staging)
+        .with_context(|| format!("looking at {}", root.shown(staging)))?;
+    let home = (staging, mount_of(&staged)?);
     folders
         .into_iter()
-        .try_for_each(|folder| check_folder(root, staging, folder).about_topic(topic))
+        .try_for_each(|folder| check_folder(root, home, folder).about_topic(topic))
 }
 
 /// The folder itself, or the nearest one above it that is there.
-fn check_folder(root: &Root, staging: &str, folder: &str) -> Result<()> {
+fn nearest<'f>(root: &Root, folder: &'f str) -> Result<(&'f str, OwnedFd)> {
     let mut there = folder;
-    while !there.is_empty() && root.folder(there)?.is_none() {
-        there = parent(there);
+    loop {
+        match root.folder(there)? {
+            Some(dir) => return Ok((there, dir)),
+            None if there.is_empty() => bail!("the lake {} is gone", root.path().display()),
+            None => there = parent(there),
+        }
     }
-    if root.mount_of(there)? != root.mount_of(staging)? {
+}
+
+fn check_folder(root: &Root, (staging, home): (&str, MountId), folder: &str) -> Result<()> {
+    let (there, dir) = nearest(root, folder)?;
+    if mount_of(&dir)? != home {
         return Problem::new(format!(
             "{} is on another mount than {}, and a commit moves files from the one to the other; nothing was committed",
             root.shown(there),
@@ -51,7 +64,7 @@ fn check_folder(root: &Root, staging: &str, folder: &str) -> Result<()> {
         .fix("keep the whole lake in one mount: lake.root itself can be one, but nothing below it")
         .err();
     }
-    if !root.may_write(there)? {
+    if !may_write(&dir) {
         return Problem::new(format!(
             "{} can't be written; nothing was committed",
             root.shown(there)

@@ -210,22 +210,6 @@ impl Root {
         }
     }
 
-    /// The mount that a folder is in: moves from one to another fail, also between two mounts of one filesystem.
-    pub fn mount_of(&self, rel: &str) -> Result<MountId> {
-        self.walk(rel)
-            .and_then(|dir| mount_of(&dir))
-            .with_context(|| format!("looking at {}", self.shown(rel)))
-    }
-
-    /// Whether this process may make and remove names in a folder.
-    pub fn may_write(&self, rel: &str) -> Result<bool> {
-        let dir = self
-            .walk(rel)
-            .with_context(|| format!("looking at {}", self.shown(rel)))?;
-        let access = fs::accessat(dir, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
-        Ok(!matches!(access, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS)))
-    }
-
     /// Bytes that a name may have in the lake's filesystem.
     pub fn name_max(&self) -> Result<u64> {
         let found = fs::fstatvfs(&self.dir).with_context(|| format!("looking at {}", self.path.display()))?;
@@ -332,7 +316,8 @@ impl Root {
     }
 }
 
-fn mount_of(dir: &OwnedFd) -> Result<MountId> {
+/// The mount that a folder is in: moves from one to another fail, also between two mounts of one filesystem.
+pub(in crate::lake) fn mount_of(dir: &OwnedFd) -> Result<MountId> {
     let device = fs::fstat(dir)?.st_dev;
     #[cfg(target_os = "linux")]
     if let Ok(found) = fs::statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)
@@ -341,6 +326,12 @@ fn mount_of(dir: &OwnedFd) -> Result<MountId> {
         return Ok(MountId(device, Some(found.stx_mnt_id)));
     }
     Ok(MountId(device, None))
+}
+
+/// Whether this process may make and remove names in a folder.
+pub(in crate::lake) fn may_write(dir: &OwnedFd) -> bool {
+    let access = fs::accessat(dir, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+    !matches!(access, Err(Errno::ACCESS | Errno::PERM | Errno::ROFS))
 }
 
 /// Opens a regular file. Anything else that somebody put in its place is an error, neither followed nor waited for.
