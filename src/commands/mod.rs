@@ -114,11 +114,7 @@ fn duration(option: &str, text: Option<&str>) -> Result<Option<Duration>> {
 }
 
 fn database(settings: &Settings) -> Result<&Database> {
-    settings.database.as_ref().ok_or_else(|| {
-        Problem::usage("no warehouse is configured")
-            .fix("set warehouse.url, LAKECTL_WAREHOUSE_URL or --url (mysql://user@host:3306/database)")
-            .into()
-    })
+    Database::configured(settings.database.as_ref())
 }
 
 fn settings(cli: &crate::cli::Common, overrides: &Overrides) -> Result<Settings> {

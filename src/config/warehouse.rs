@@ -31,6 +31,18 @@ pub struct Database {
 }
 
 impl Database {
+    /// The database, for a command that needs one.
+    ///
+    /// # Errors
+    /// None is configured: exit code 2.
+    pub fn configured(database: Option<&Database>) -> Result<&Database> {
+        database.ok_or_else(|| {
+            Problem::usage("no warehouse is configured")
+                .fix("set warehouse.url, LAKECTL_WAREHOUSE_URL or --url (mysql://user@host:3306/database)")
+                .into()
+        })
+    }
+
     /// Options of a connection to the database itself.
     pub fn opts(&self) -> OptsBuilder {
         self.server_opts().db_name(Some(&self.name))

@@ -78,10 +78,7 @@ pub fn init_db_within(
     if mode == InitDbMode::Print {
         return Ok(print(database));
     }
-    let database = database.ok_or_else(|| {
-        Problem::usage("no warehouse is configured")
-            .fix("set warehouse.url, LAKECTL_WAREHOUSE_URL or --url (mysql://user@host:3306/database)")
-    })?;
+    let database = Database::configured(database)?;
     let outcome = match mode {
         InitDbMode::Apply | InitDbMode::Print => apply(database, patience),
         InitDbMode::Check => {
