@@ -157,11 +157,10 @@ impl Warehouse {
             deleted: 0,
             unknown: 0,
         };
-        deletion.found = deletion.count()?;
+        deletion.found = deletion.count(&deletion.doomed)?;
         // Room that one kind of rows leaves in the plan is none for the other.
         let implausible = if with_implausible {
-            let others = count(&self.database, &deletion.aged, &plausible)?;
-            deletion.found.saturating_sub(others)
+            deletion.found.saturating_sub(deletion.count(&plausible)?)
         } else {
             0
         };
@@ -235,8 +234,11 @@ impl Deletion {
     }
 
     /// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
-    fn count(&self) -> Result<u64> {
-        count(&self.database, &self.aged, &self.doomed)
+    fn count(&self, doomed: &Doomed) -> Result<u64> {
+        let mut conn = connect::open(&self.database, retention::COUNT_TIMEOUT)?;
+        self.aged
+            .count(&mut conn, doomed)
+            .context("counting the rows before the cutoff")
     }
 
     /// Refuses a large table without the index: every transaction would read, and lock, the whole table.
@@ -340,7 +342,11 @@ impl Deletion {
 
     /// Whether to go on after fewer rows than `limit` were deleted: others have deleted the rest, or the server refuses to.
     fn should_go_on(&mut self, limit: u64, deleted: u64) -> Result<bool> {
-        let left = if self.skips_referenced { self.count()? } else { 0 };
+        let left = if self.skips_referenced {
+            self.count(&self.doomed)?
+        } else {
+            0
+        };
         self.found = self.deleted + left;
         // MySQL counts rows that it skips towards the limit, MariaDB does not.
         self.skipped = left.min(limit - deleted);
@@ -385,13 +391,6 @@ fn check_planned(planned: &[DependentRows], found: &[DependentRows]) -> Result<(
         }
     }
     Ok(())
-}
-
-/// Counts the rows before the cutoff in another session, which allows long statements; the lock stays with the link.
-fn count(database: &Database, aged: &Aged, doomed: &Doomed) -> Result<u64> {
-    let mut conn = connect::open(database, retention::COUNT_TIMEOUT)?;
-    aged.count(&mut conn, doomed)
-        .context("counting the rows before the cutoff")
 }
 
 /// How long one transaction is retried.
