@@ -33,6 +33,15 @@ fn services() -> [Service; 2] {
     [mysql_service(), mariadb_service()]
 }
 
+/// Somebody else's table of that name, for which the server takes its time.
+const SLOWLY_MADE: &str = "CREATE TABLE lakectl_erasures SELECT SLEEP(1000)";
+
+fn wait_until_it_sleeps(watcher: &mut Conn, session: u32) {
+    until("the other to begin", || {
+        sessions(watcher, "ID = ? AND STATE = 'User sleep'", (session,)).pop()
+    });
+}
+
 fn waiting(watcher: &mut Conn, test: &TestDatabase) -> Vec<u64> {
     sessions(watcher, "DB = ? AND STATE LIKE '%metadata lock%'", (&test.name,))
 }
@@ -390,11 +399,8 @@ fn a_schema_that_is_locked_is_not_waited_for_for_ever() {
     let session = holder.connection_id();
     let mut watcher = test.session();
     std::thread::scope(|scope| {
-        let making =
-            scope.spawn(move || holder.query_drop("CREATE TABLE lakectl_erasures SELECT SLEEP(1000)"));
-        until("the other to begin", || {
-            sessions(&mut watcher, "ID = ? AND STATE = 'User sleep'", (session,)).pop()
-        });
+        let making = scope.spawn(move || holder.query_drop(SLOWLY_MADE));
+        wait_until_it_sleeps(&mut watcher, session);
         let refused = init_db(test.settings.database.as_ref(), InitDbMode::Apply);
         let left = waiting(&mut watcher, &test);
         watcher.query_drop(format!("KILL {session}")).unwrap();
@@ -423,11 +429,8 @@ fn a_schema_statement_that_was_lost_is_ended_and_looked_up() {
     let session = holder.connection_id();
     let mut watcher = test.session();
     std::thread::scope(|scope| {
-        let making =
-            scope.spawn(move || holder.query_drop("CREATE TABLE lakectl_erasures SELECT SLEEP(1000)"));
-        until("the other to begin", || {
-            sessions(&mut watcher, "ID = ? AND STATE = 'User sleep'", (session,)).pop()
-        });
+        let making = scope.spawn(move || holder.query_drop(SLOWLY_MADE));
+        wait_until_it_sleeps(&mut watcher, session);
         let applying = scope.spawn(|| init_db_within(Some(&database), InitDbMode::Apply, Duration::ZERO));
         let ghost = until("a wait for the table", || waiting(&mut watcher, &test).pop());
         wire.cut_all();

@@ -136,21 +136,9 @@ fn equals(column: &Column, value: Value) -> (String, Vec<Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TimeUnit;
 
     fn column(kind: ColumnType) -> Column {
-        Column {
-            name: "c`".to_owned(),
-            kind,
-            nullable: true,
-            in_key: false,
-            required: false,
-            generated: false,
-            auto_increment: false,
-            filled_by_server: false,
-            collation: None,
-            time_unit: TimeUnit::Ms,
-        }
+        Column::named("c`", kind)
     }
 
     #[test]

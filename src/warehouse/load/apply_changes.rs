@@ -364,21 +364,13 @@ fn delete_sql(table: &TargetTable, keys: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TimeUnit;
     use crate::warehouse::table::column::{Column, ColumnType};
 
     fn table() -> TargetTable {
         let column = |name: &str, in_key: bool| Column {
-            name: name.to_owned(),
-            kind: ColumnType::Other,
             nullable: !in_key,
             in_key,
-            required: false,
-            generated: false,
-            auto_increment: false,
-            filled_by_server: false,
-            collation: None,
-            time_unit: TimeUnit::Ms,
+            ..Column::named(name, ColumnType::Other)
         };
         TargetTable {
             name: "t`x".to_owned(),

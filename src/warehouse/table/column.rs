@@ -73,6 +73,23 @@ pub(in crate::warehouse) struct Column {
 }
 
 impl Column {
+    /// A column of tests, which takes NULL and is in no key.
+    #[cfg(test)]
+    pub fn named(name: &str, kind: ColumnType) -> Column {
+        Column {
+            name: name.to_owned(),
+            kind,
+            nullable: true,
+            in_key: false,
+            required: false,
+            generated: false,
+            auto_increment: false,
+            filled_by_server: false,
+            collation: None,
+            time_unit: TimeUnit::Ms,
+        }
+    }
+
     /// Whether its character set may lack some characters, or need more bytes for them than UTF-8.
     pub fn has_own_characters(&self) -> bool {
         let collation = self.collation.as_deref().unwrap_or_default();

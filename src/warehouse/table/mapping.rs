@@ -238,16 +238,9 @@ mod tests {
 
     fn table(columns: &[&str], key: &[usize]) -> TargetTable {
         let columns = columns.iter().enumerate().map(|(at, name)| Column {
-            name: (*name).to_owned(),
-            kind: ColumnType::Other,
             nullable: !key.contains(&at),
             in_key: key.contains(&at),
-            required: false,
-            generated: false,
-            auto_increment: false,
-            filled_by_server: false,
-            collation: None,
-            time_unit: TimeUnit::Ms,
+            ..Column::named(name, ColumnType::Other)
         });
         TargetTable {
             name: "t".to_owned(),

@@ -108,18 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn column(kind: ColumnType) -> Column {
-        Column {
-            name: "c".to_owned(),
-            kind,
-            nullable: true,
-            in_key: false,
-            required: false,
-            generated: false,
-            auto_increment: false,
-            filled_by_server: false,
-            collation: None,
-            time_unit: crate::config::TimeUnit::Ms,
-        }
+        Column::named("c", kind)
     }
 
     fn rounded(column: &Column, raw: &str) -> bool {

@@ -83,18 +83,7 @@ mod tests {
     fn table(kind: ColumnType) -> TargetTable {
         TargetTable {
             name: "t".to_owned(),
-            columns: vec![Column {
-                name: "at".to_owned(),
-                filled_by_server: false,
-                kind,
-                nullable: true,
-                in_key: false,
-                required: false,
-                generated: false,
-                auto_increment: false,
-                collation: None,
-                time_unit: TimeUnit::Ms,
-            }],
+            columns: vec![Column::named("at", kind)],
             primary_key: Vec::new(),
             may_refuse: false,
         }

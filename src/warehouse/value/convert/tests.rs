@@ -7,18 +7,7 @@ use crate::record::Record;
 use proptest::prelude::*;
 
 fn column(kind: ColumnType) -> Column {
-    Column {
-        name: "c".to_owned(),
-        kind,
-        nullable: true,
-        in_key: false,
-        required: false,
-        generated: false,
-        auto_increment: false,
-        filled_by_server: false,
-        collation: None,
-        time_unit: TimeUnit::Ms,
-    }
+    Column::named("c", kind)
 }
 
 fn key(kind: ColumnType) -> Column {
