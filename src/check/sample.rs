@@ -52,7 +52,7 @@ pub(super) fn read(
     let mut take = |record: &Record<'_>| {
         sample.records += 1;
         sample.bytes += record.key.map_or(0, <[u8]>::len) as u64 + record.value.map_or(0, <[u8]>::len) as u64;
-        let decoded = decoder.decode(record);
+        let decoded = decoder.decode(record)?;
         sample.keys.take(record, &decoded.key);
         sample.values.take(&decoded);
         // A tombstone has no fields.

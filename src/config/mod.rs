@@ -1,7 +1,9 @@
 //! Reads TOML, environment and flags into settings. All settings that leave this module are valid.
 
+mod column;
 mod envelope;
 mod file;
+mod formats;
 mod kafka;
 mod key;
 mod secret;
@@ -10,6 +12,7 @@ mod tests;
 mod time_unit;
 mod topic;
 pub mod units;
+mod value;
 mod warehouse;
 
 use anyhow::{Context, Result};
@@ -21,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
 use crate::problem::Problem;
+pub use column::{DeclaredColumn, DeclaredType};
 pub use envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
 pub use file::{closest, did_you_mean};
 pub use kafka::{KafkaSettings, names_secret_option};
@@ -29,6 +33,7 @@ pub use secret::Secret;
 pub use time_unit::TimeUnit;
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
 pub use units::Retention;
+pub use value::{Undecodable, ValueFormat, ValueSchema};
 pub use warehouse::{Database, TlsMode};
 
 /// All settings, validated.

@@ -46,6 +46,8 @@ pub struct TopicSink<'a> {
     lines: LineWriter,
     /// Memory for a table's line without its head.
     rest: Vec<u8>,
+    /// Memory for the key by which a table keeps a record.
+    kept_key: Vec<u8>,
     day: RecordDay,
     /// Commits of this run so far.
     commits: u32,
@@ -93,6 +95,7 @@ impl<'a> TopicSink<'a> {
             taking: None,
             lines: LineWriter::new(&settings.lake.prefix, topic.key.clone(), metadata),
             rest: Vec::new(),
+            kept_key: Vec::new(),
             day: RecordDay::new(settings.lake.timezone, topic),
             commits: 0,
             report: LakeReport::default(),
@@ -293,7 +296,7 @@ impl Sink for TopicSink<'_> {
         }
         if self.topic.kind == Kind::Table {
             agreement::check_envelope(self.topic, &self.state, rebuild)?;
-            self.state.unwrap = self.topic.unwrap;
+            self.state.unwrap = self.topic.value.unwrap;
         }
         if plan.generation != self.state.generation {
             self.state.next.clear();

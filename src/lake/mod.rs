@@ -88,7 +88,7 @@ impl Target for Lake<'_> {
         };
         let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
         let state = self.check(topic, recovered)?;
-        let erased = Filter::new(erased_list::load(&self.root)?, topic, &topic.key.columns);
+        let erased = Filter::new(erased_list::load(&self.root)?, topic, &topic.key.names());
         Ok(Locked::Ours(TopicSink::new(
             &self.root,
             self.settings,

@@ -20,9 +20,7 @@ pub(crate) fn reserved_names(prefix: &str) -> impl Iterator<Item = String> {
 
 /// The decoder of records for the lines of a topic.
 pub(crate) fn decoder(prefix: &str, topic: &Topic) -> Decoder {
-    Decoder::new(topic.key.clone())
-        .unwrapping(topic.unwrap)
-        .reserving(reserved_names(prefix))
+    Decoder::of(topic).reserving(reserved_names(prefix))
 }
 
 /// How a line was written.
@@ -121,7 +119,7 @@ impl LineWriter {
             }
             Body::Object(object) => self.nested(object.text(), out),
             Body::Other(text) => self.nested(text, out),
-            Body::Unreadable { bytes, .. } => self.unreadable(bytes, out),
+            Body::Unreadable { bytes, is_binary, .. } => self.unreadable(bytes, *is_binary, out),
             Body::Tombstone => {
                 self.head.name(out, b',', "value");
                 out.extend_from_slice(b"null}");
@@ -135,13 +133,13 @@ impl LineWriter {
         out.push(b'}');
     }
 
-    fn unreadable(&self, bytes: &[u8], out: &mut Vec<u8>) {
+    fn unreadable(&self, bytes: &[u8], is_binary: bool, out: &mut Vec<u8>) {
         match std::str::from_utf8(bytes) {
-            Ok(text) => {
+            Ok(text) if !is_binary => {
                 self.head.name(out, b',', "value_text");
                 string(out, text);
             }
-            Err(_) => {
+            _ => {
                 self.head.name(out, b',', "value_base64");
                 string(out, &BASE64.encode(bytes));
             }
@@ -191,13 +189,14 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(prefix: &str, key: KeySchema, metadata: bool) -> Recorder {
         Recorder {
-            decoder: Decoder::new(key.clone()).reserving(reserved_names(prefix)),
+            decoder: Decoder::new(key.clone(), crate::config::ValueSchema::default())
+                .reserving(reserved_names(prefix)),
             writer: LineWriter::new(prefix, key, metadata),
         }
     }
 
     pub(crate) fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> LineOutcome {
-        let decoded = self.decoder.decode(record);
+        let decoded = self.decoder.decode(record).unwrap();
         self.writer.write(record, &decoded, out)
     }
 }

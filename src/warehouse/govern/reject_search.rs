@@ -62,7 +62,7 @@ fn find_rejects_of(
 ) -> Result<()> {
     // A reject is stored as it came, so it must be decoded again to see whom it belongs to. It keeps its envelope: the
     // matcher looks at the row before a change as well.
-    let mut decoder = Decoder::new(topic.key.clone());
+    let mut decoder = Decoder::of(topic).of_whole_values();
     let reading = || format!("reading {}", rejects::TABLE);
     let rows = conn
         .exec_iter(
@@ -87,7 +87,7 @@ fn find_rejects_of(
             value: value.as_deref(),
             headers: Vec::new(),
         };
-        let list = match matcher.judge_record(&decoder.decode(&record), is_cut) {
+        let list = match matcher.judge_record(&decoder.decode(&record)?, is_cut) {
             Verdict::Erase => &mut found.theirs,
             Verdict::NotSearchable => &mut found.doubtful,
             _ => continue,

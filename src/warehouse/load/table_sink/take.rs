@@ -67,7 +67,7 @@ impl TableSink {
                 self.batch.fetch(*hash);
             }
         }
-        let are_rows = self.topic.unwrap.is_none();
+        let are_rows = self.topic.value.unwrap.is_none();
         for ((record, decoded), taken) in records.iter().zip(decoded).zip(coming.taken.drain(..)) {
             if are_rows {
                 self.put(record, taken, &coming.sort_keys);
