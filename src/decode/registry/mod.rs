@@ -78,8 +78,8 @@ impl Registry {
         if let Some(lookup) = known.schemas.get(&id) {
             return Ok(lookup.clone());
         }
-        let mut session = self.session(&mut known)?;
-        let lookup = session.schema(id)?;
+        let mut inquiry = self.inquiry(&mut known)?;
+        let lookup = inquiry.schema(id)?;
         known.schemas.insert(id, lookup.clone());
         Ok(lookup)
     }
@@ -90,10 +90,10 @@ impl Registry {
     /// As [`Registry::schema`].
     pub fn subjects(&self) -> Result<Vec<String>> {
         let mut known = self.known();
-        let mut session = self.session(&mut known)?;
-        match session.get("/subjects")? {
+        let mut inquiry = self.inquiry(&mut known)?;
+        match inquiry.get("/subjects")? {
             Answer::Found(names) => Ok(names),
-            Answer::Missing(said) => session.missing("the list of subjects", &said).err(),
+            Answer::Missing(said) => inquiry.missing("the list of subjects", &said).err(),
         }
     }
 
@@ -103,20 +103,20 @@ impl Registry {
     /// As [`Registry::schema`]. Its newest schema can't be used: exit code 1.
     pub fn latest(&self, subject: &str) -> Result<Option<Arc<Registered>>> {
         let mut known = self.known();
-        let mut session = self.session(&mut known)?;
+        let mut inquiry = self.inquiry(&mut known)?;
         let answer: SchemaAnswer =
-            match session.get(&format!("/subjects/{}/versions/latest", encoded(subject)))? {
+            match inquiry.get(&format!("/subjects/{}/versions/latest", encoded(subject)))? {
                 Answer::Found(answer) => answer,
                 Answer::Missing(said) if said.code == Some(SUBJECT_NOT_FOUND) => return Ok(None),
-                Answer::Missing(said) => return session.missing(&format!("subject {subject}"), &said).err(),
+                Answer::Missing(said) => return inquiry.missing(&format!("subject {subject}"), &said).err(),
             };
         let id = answer.id.ok_or_else(|| {
             Problem::new(format!(
                 "schema registry {}: its answer for subject {subject} has no id",
-                session.client.shown()
+                inquiry.client.shown()
             ))
         })?;
-        match session.resolve(SchemaId::Number(id), answer)? {
+        match inquiry.resolve(SchemaId::Number(id), answer)? {
             Lookup::Known(schema) => Ok(Some(schema)),
             Lookup::Unknown(problem) => problem.err(),
         }
@@ -126,22 +126,22 @@ impl Registry {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn session<'s>(&'s self, known: &'s mut Known) -> Result<Session<'s>> {
+    fn inquiry<'s>(&'s self, known: &'s mut Known) -> Result<Inquiry<'s>> {
         let client = self.0.client.as_ref().ok_or_else(|| {
             Problem::usage("no schema registry is configured")
                 .fix("write url = \"https://registry:8081\" in [schema_registry], or set LAKECTL_SCHEMA_REGISTRY_URL")
         })?;
-        Ok(Session { client, known })
+        Ok(Inquiry { client, known })
     }
 }
 
 /// The registry, asked by one of its users at a time.
-struct Session<'s> {
+struct Inquiry<'s> {
     client: &'s HttpClient,
     known: &'s mut Known,
 }
 
-impl Session<'_> {
+impl Inquiry<'_> {
     fn schema(&mut self, id: SchemaId) -> Result<Lookup> {
         let path = match id {
             SchemaId::Number(number) => format!("/schemas/ids/{number}"),

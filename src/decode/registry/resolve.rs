@@ -5,7 +5,7 @@ use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::Session;
+use super::Inquiry;
 use super::client::{Answer, encoded};
 use crate::decode::schema::{Reference, Registered, SchemaId, SchemaKind};
 use crate::words::one_line;
@@ -70,7 +70,7 @@ pub(super) enum Resolved {
 ///
 /// # Errors
 /// The registry can't be reached or refuses.
-pub(super) fn resolve(session: &mut Session<'_>, id: SchemaId, answer: SchemaAnswer) -> Result<Resolved> {
+pub(super) fn resolve(inquiry: &mut Inquiry<'_>, id: SchemaId, answer: SchemaAnswer) -> Result<Resolved> {
     let kind = match answer.kind.as_deref() {
         None | Some("AVRO") => SchemaKind::Avro,
         Some("PROTOBUF") => SchemaKind::Protobuf,
@@ -83,7 +83,7 @@ pub(super) fn resolve(session: &mut Session<'_>, id: SchemaId, answer: SchemaAns
         }
     };
     let encrypted = answer.rules.is_some_and(|rules| rules.encrypt());
-    let references = match references(session, answer.references.unwrap_or_default())? {
+    let references = match references(inquiry, answer.references.unwrap_or_default())? {
         Ok(references) => references,
         Err(what) => return Ok(Resolved::Broken(what)),
     };
@@ -98,7 +98,7 @@ pub(super) fn resolve(session: &mut Session<'_>, id: SchemaId, answer: SchemaAns
 
 /// Walks down to what refers to nothing, and collects on the way back.
 fn references(
-    session: &mut Session<'_>,
+    inquiry: &mut Inquiry<'_>,
     references: Vec<ReferenceAnswer>,
 ) -> Result<Result<Vec<Reference>, String>> {
     let whole = SchemaVersion {
@@ -125,7 +125,7 @@ fn references(
         if !seen.insert(next.name.clone()) {
             continue;
         }
-        let version = match version(session, &next)? {
+        let version = match version(inquiry, &next)? {
             Ok(version) => version,
             Err(what) => return Ok(Err(what)),
         };
@@ -164,23 +164,23 @@ impl Visit {
     }
 }
 
-fn version(session: &mut Session<'_>, reference: &ReferenceAnswer) -> Result<Referred> {
+fn version(inquiry: &mut Inquiry<'_>, reference: &ReferenceAnswer) -> Result<Referred> {
     let key = (reference.subject.clone(), reference.version);
-    if let Some(referred) = session.known.versions.get(&key) {
+    if let Some(referred) = inquiry.known.versions.get(&key) {
         return Ok(referred.clone());
     }
-    let referred = ask(session, reference)?;
-    session.known.versions.insert(key, referred.clone());
+    let referred = ask(inquiry, reference)?;
+    inquiry.known.versions.insert(key, referred.clone());
     Ok(referred)
 }
 
-fn ask(session: &mut Session<'_>, reference: &ReferenceAnswer) -> Result<Referred> {
+fn ask(inquiry: &mut Inquiry<'_>, reference: &ReferenceAnswer) -> Result<Referred> {
     let ReferenceAnswer { subject, version, .. } = reference;
     let path = format!("/subjects/{}/versions/{version}", encoded(subject));
-    let mut answer = session.get::<SchemaAnswer>(&path)?;
+    let mut answer = inquiry.get::<SchemaAnswer>(&path)?;
     if let Answer::Missing(_) = answer {
         // Deleted softly: old records, and schemas that refer to it, still need it.
-        answer = session.get(&format!("{path}?deleted=true"))?;
+        answer = inquiry.get(&format!("{path}?deleted=true"))?;
     }
     Ok(match answer {
         Answer::Found(answer) => Ok(Arc::new(SchemaVersion {
