@@ -8,12 +8,13 @@ use toml::de::DeTable;
 use super::topic_heading;
 use crate::problem::Problem;
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
     pub kafka: KafkaSection,
     pub lake: LakeSection,
     pub warehouse: WarehouseSection,
+    pub schema_registry: RegistrySection,
     pub topics: BTreeMap<String, TopicSection>,
 }
 
@@ -50,6 +51,20 @@ pub(super) struct WarehouseSection {
     pub tls: Option<super::TlsMode>,
     pub tls_ca_file: Option<PathBuf>,
     pub strict: Option<bool>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RegistrySection {
+    pub url: Option<String>,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub token_file: Option<PathBuf>,
+    pub headers: BTreeMap<String, String>,
+    pub tls_ca_file: Option<PathBuf>,
+    pub tls_cert_file: Option<PathBuf>,
+    pub tls_key_file: Option<PathBuf>,
+    pub timeout: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -8,6 +8,8 @@ pub mod fields;
 pub mod guess;
 pub mod key;
 pub mod line;
+pub mod registry;
+pub mod schema;
 mod shown_key;
 
 #[cfg(test)]

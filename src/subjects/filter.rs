@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::list::{EVERY_TOPIC, ErasureSecret, Registry};
+use super::list::{EVERY_TOPIC, ErasureSecret, Erasures};
 use super::view::{KeyView, at_path};
 use crate::config::{Envelope, Topic};
 use crate::decode::Decoded;
@@ -28,7 +28,7 @@ struct Active {
 
 impl Filter {
     /// `names` are those of the key's columns, for keys whose bytes don't hold them.
-    pub fn new(registry: Registry, topic: &Topic, names: &[String]) -> Filter {
+    pub fn new(registry: Erasures, topic: &Topic, names: &[String]) -> Filter {
         let listed = registry.entries.len();
         let Some(secret) = registry.secret else {
             return Filter::default();
@@ -130,7 +130,7 @@ mod tests {
     fn filter(subjects: &[Subject], topic: &Topic) -> Filter {
         let secret = ErasureSecret::random().unwrap();
         let entries = list::entries(subjects, None, &secret, "run");
-        let registry = Registry::new(Some(secret), entries, "here").unwrap();
+        let registry = Erasures::new(Some(secret), entries, "here").unwrap();
         Filter::new(registry, topic, &["ID".to_owned()])
     }
 
