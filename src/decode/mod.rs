@@ -1,11 +1,15 @@
 //! Decodes records: the key, and the value as text. Only this folder knows formats; lines, columns, days, erasures and the
 //! inference of types work on decoded records.
 
+#[allow(dead_code)]
+mod avro;
 mod envelope;
 pub mod fields;
 pub mod guess;
 pub mod key;
 pub mod line;
+#[allow(dead_code)]
+mod schema;
 mod shown_key;
 
 #[cfg(test)]
