@@ -1,6 +1,7 @@
 //! Decodes records: the key, and the value as text. Only this folder knows formats; lines, columns, days, erasures and the
 //! inference of types work on decoded records.
 
+mod avro;
 mod bare;
 mod delimited;
 mod envelope;
