@@ -6,6 +6,10 @@ pub mod fields;
 pub mod guess;
 pub mod key;
 pub mod line;
+#[allow(dead_code)]
+mod protobuf;
+#[allow(dead_code)]
+mod schema;
 mod shown_key;
 
 #[cfg(test)]
