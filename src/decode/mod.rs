@@ -9,6 +9,7 @@ pub mod fields;
 pub mod guess;
 pub mod key;
 pub mod line;
+mod protobuf;
 pub mod registry;
 pub mod schema;
 mod shown_key;
