@@ -48,7 +48,7 @@ pub(super) fn read(
         doubts: DayDoubts::default(),
     };
     let mut day = RecordDay::new(lake.timezone, topic);
-    let mut decoder = encode::decoder(&lake.prefix, topic).with_fields();
+    let mut decoder = encode::decoder(&lake.prefix, topic, &scope.registry).with_fields();
     let mut take = |record: &Record<'_>| {
         sample.records += 1;
         sample.bytes += record.key.map_or(0, <[u8]>::len) as u64 + record.value.map_or(0, <[u8]>::len) as u64;

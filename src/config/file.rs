@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        parse(text, Path::new("lakectl.toml")).unwrap_err().to_string()
+        parse(text, Path::new("lakectl.toml")).err().unwrap().to_string()
     }
 
     #[test]

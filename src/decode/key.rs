@@ -73,16 +73,23 @@ impl KeySchema {
     /// The same, with a checker that remembers the topic's JSON keys and so is faster.
     pub fn decode_with<'a>(&self, checker: &mut Checker, key: Option<&'a [u8]>) -> DecodedKey<'a> {
         let Some(bytes) = key else { return DecodedKey::Null };
-        let split = match self.window {
-            None => Ok((bytes, None)),
-            Some(window) => split_window(bytes, window).map(|(key, bounds)| (key, Some(bounds))),
-        };
-        match split.and_then(|(bytes, window)| Ok((self.decode_bytes(checker, bytes)?, window))) {
+        match self
+            .split(bytes)
+            .and_then(|(bytes, window)| Ok((self.decode_bytes(checker, bytes)?, window)))
+        {
             Ok((key, window)) => DecodedKey::Key { key, window },
             Err(reason) => DecodedKey::Undecodable {
                 reason,
                 bytes: Cow::Borrowed(bytes),
             },
+        }
+    }
+
+    /// The key as it is serialised, and the window behind it, if the topic has windows.
+    pub(super) fn split<'a>(&self, bytes: &'a [u8]) -> Result<(&'a [u8], Option<WindowBounds>), Reason> {
+        match self.window {
+            None => Ok((bytes, None)),
+            Some(window) => split_window(bytes, window).map(|(key, bounds)| (key, Some(bounds))),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod guess;
 pub mod key;
 pub mod line;
 mod protobuf;
+mod registered;
 pub mod registry;
 pub mod schema;
 mod shown_key;
@@ -17,7 +18,7 @@ mod shown_key;
 #[cfg(test)]
 mod tests;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::borrow::Cow;
 use std::ops::Deref;
 
@@ -27,7 +28,9 @@ use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
 use envelope::Unwrapped;
 pub use fields::{Field, FieldReader, Fields};
-use key::DecodedKey;
+use key::{DecodedKey, Key};
+use registered::RegisteredFormat;
+use registry::Registry;
 
 /// A record, decoded once.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +87,8 @@ pub struct Text<'a> {
 pub struct Decoder {
     keys: KeySchema,
     values: ValueSchema,
+    registered_keys: Option<RegisteredFormat>,
+    registered_values: Option<RegisteredFormat>,
     /// Checks keys that are JSON: their names differ from those of values.
     key_checker: Checker,
     checker: Checker,
@@ -95,12 +100,21 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    pub fn of(topic: &Topic) -> Decoder {
-        Decoder::new(topic.key.clone(), topic.value.clone())
+    /// The decoder of a topic's records, whose schemas may be in the registry.
+    pub fn of(topic: &Topic, registry: &Registry) -> Decoder {
+        Decoder::new(topic.key.clone(), topic.value.clone(), registry)
     }
 
-    pub fn new(keys: KeySchema, values: ValueSchema) -> Decoder {
+    #[cfg(test)]
+    pub fn of_keys(keys: KeySchema) -> Decoder {
+        Decoder::new(keys, ValueSchema::default(), &Registry::default())
+    }
+
+    pub fn new(keys: KeySchema, values: ValueSchema, registry: &Registry) -> Decoder {
+        let undecodable = values.undecodable;
         Decoder {
+            registered_keys: RegisteredFormat::of_keys(keys.format, undecodable, registry),
+            registered_values: RegisteredFormat::of_values(values.format, undecodable, registry),
             keys,
             values,
             ..Decoder::default()
@@ -145,6 +159,8 @@ impl Decoder {
                 ..self.keys
             },
             values: ValueSchema::default(),
+            registered_keys: None,
+            registered_values: None,
             ..self
         }
     }
@@ -154,15 +170,53 @@ impl Decoder {
         self.values.unwrap.is_some()
     }
 
+    /// Whether the headers of records may say how to read them.
+    pub fn reads_headers(&self) -> bool {
+        self.registered_keys.is_some() || self.registered_values.is_some()
+    }
+
     /// Decodes a record. A key or value that can't be decoded is returned with the reason.
     ///
     /// # Errors
-    /// Nothing can be said of the record, so its topic must fail.
+    /// Its schema is not to be had, so its topic must fail.
     pub fn decode<'a>(&mut self, record: &Record<'a>) -> Result<Decoded<'a>> {
+        let of_record = || format!("Kafka partition {} offset {}", record.partition, record.offset);
         Ok(Decoded {
             at: record.coordinates(),
-            key: self.keys.decode_with(&mut self.key_checker, record.key),
-            body: self.body(record)?,
+            key: match self.registered_keys {
+                None => self.keys.decode_with(&mut self.key_checker, record.key),
+                Some(_) => self.registered_key(record).with_context(of_record)?,
+            },
+            body: self.body(record).with_context(of_record)?,
+        })
+    }
+
+    fn registered_key<'a>(&mut self, record: &Record<'a>) -> Result<DecodedKey<'a>> {
+        let (Some(format), Some(bytes)) = (&mut self.registered_keys, record.key) else {
+            return Ok(DecodedKey::Null);
+        };
+        let undecodable = |reason| DecodedKey::Undecodable {
+            reason,
+            bytes: Cow::Borrowed(bytes),
+        };
+        let (serialised, window) = match self.keys.split(bytes) {
+            Ok(parts) => parts,
+            Err(reason) => return Ok(undecodable(reason)),
+        };
+        let formatted = format.read(serialised, &record.headers, String::new())?;
+        let checked = formatted.and_then(|formatted| match formatted {
+            Formatted::Json(json) => Ok(Cow::Borrowed(self.key_checker.check(json)?.text)),
+            Formatted::Made(text) => {
+                self.key_checker.check(text.as_bytes())?;
+                Ok(Cow::Owned(text))
+            }
+        });
+        Ok(match checked {
+            Ok(text) => DecodedKey::Key {
+                key: Key::Json(text),
+                window,
+            },
+            Err(reason) => undecodable(reason.of_the("key")),
         })
     }
 
@@ -184,7 +238,7 @@ impl Decoder {
         let Some(bytes) = record.value else {
             return Ok(Body::Tombstone);
         };
-        let formatted = self.formatted(bytes)?;
+        let formatted = self.formatted(record, bytes)?;
         let body = formatted.and_then(|formatted| match self.values.unwrap {
             None => self.json(formatted),
             Some(envelope) => self.unwrapped(envelope, formatted),
@@ -197,14 +251,22 @@ impl Decoder {
     }
 
     /// The value as JSON, made if its format is another.
-    fn formatted<'a>(&mut self, bytes: &'a [u8]) -> Result<Result<Formatted<'a>, Reason>> {
+    fn formatted<'a>(
+        &mut self,
+        record: &Record<'_>,
+        bytes: &'a [u8],
+    ) -> Result<Result<Formatted<'a>, Reason>> {
         let mut text = match self.values.format {
             ValueFormat::Json => return Ok(Ok(Formatted::Json(bytes))),
             _ => self.spare_texts.pop().unwrap_or_default(),
         };
         text.clear();
+        if let Some(format) = &mut self.registered_values {
+            return format.read(bytes, &record.headers, text);
+        }
         let values = &self.values;
         let written = match values.format {
+            // Those have a RegisteredFormat.
             ValueFormat::Json | ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr => {
                 Err("its schema is in the registry".into())
             }

@@ -120,9 +120,7 @@ fn json_keys_have_names_of_their_own() {
         format: KeyFormat::Json,
         ..KeySchema::default()
     };
-    let mut decoder = Decoder::new(schema, ValueSchema::default())
-        .reserving(["a".to_owned()])
-        .with_fields();
+    let mut decoder = Decoder::of_keys(schema).reserving(["a".to_owned()]).with_fields();
     for _ in 0..2 {
         let decoded = decoder
             .decode(&record(Some(b"{\"a\":1}"), Some(b"{\"b\":2}")))
@@ -273,7 +271,7 @@ proptest! {
         Recorder::new(prefix, schema.clone(), true).write(&record, &mut text);
         let text = String::from_utf8(text).unwrap();
         let line = line::read(&text).unwrap();
-        let decoded = Decoder::new(schema, ValueSchema::default()).decode(&record).unwrap();
+        let decoded = Decoder::of_keys(schema).decode(&record).unwrap();
         prop_assert!(line.has_ours);
         prop_assert_eq!(line.headers.is_some(), header);
         prop_assert_eq!(line.decoded.at, decoded.at);
@@ -334,7 +332,7 @@ fn valued(format: ValueFormat, columns: &[(&str, DeclaredType)]) -> Decoder {
         columns: columns.iter().map(column).collect(),
         ..ValueSchema::default()
     };
-    Decoder::new(KeySchema::default(), values).with_fields()
+    Decoder::new(KeySchema::default(), values, &Registry::default()).with_fields()
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
 use crate::config::{Files, Kind, Settings, Topic};
+use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoded, Decoder};
 use crate::problem::{Problem, unexpected};
 use crate::record::{DrainPlan, Drained, LastRecords, Progress, Record};
@@ -35,6 +36,7 @@ const FILES_PER_COMMIT: usize = 10_000;
 pub struct TopicSink<'a> {
     root: &'a Root,
     settings: &'a Settings,
+    registry: &'a Registry,
     topic: &'a Topic,
     run_id: String,
     state: TopicState,
@@ -77,6 +79,7 @@ impl<'a> TopicSink<'a> {
     pub(super) fn new(
         root: &'a Root,
         settings: &'a Settings,
+        registry: &'a Registry,
         topic: &'a Topic,
         run_id: &str,
         state: TopicState,
@@ -87,6 +90,7 @@ impl<'a> TopicSink<'a> {
         TopicSink {
             root,
             settings,
+            registry,
             topic,
             run_id: run_id.to_owned(),
             state,
@@ -319,7 +323,7 @@ impl Sink for TopicSink<'_> {
     }
 
     fn decoder(&self) -> Decoder {
-        let decoder = encode::decoder(&self.settings.lake.prefix, self.topic);
+        let decoder = encode::decoder(&self.settings.lake.prefix, self.topic, self.registry);
         if self.day.is_by_field() || self.filter.wants_fields() {
             decoder.with_fields()
         } else {

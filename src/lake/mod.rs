@@ -92,6 +92,7 @@ impl Target for Lake<'_> {
         Ok(Locked::Ours(TopicSink::new(
             &self.root,
             self.settings,
+            &self.registry,
             topic,
             run_id,
             state,

@@ -248,6 +248,7 @@ mod tests {
     use super::*;
     use crate::config::{DeclaredColumn, KeySchema, Kind};
     use crate::decode::Decoder;
+    use crate::decode::registry::Registry;
     use crate::lake::line::encode::Recorder;
     use crate::record::Record;
     use proptest::prelude::*;
@@ -378,7 +379,10 @@ mod tests {
                 value: Some(value.as_bytes()),
                 headers: Vec::new(),
             };
-            let record = Decoder::of(&topic).of_whole_values().decode(&record).unwrap();
+            let record = Decoder::of(&topic, &Registry::default())
+                .of_whole_values()
+                .decode(&record)
+                .unwrap();
             Matcher::new(&topic, &[subject]).judge_record(&record, is_cut)
         };
         let key = || Subject::key("T=1").unwrap();

@@ -169,7 +169,7 @@ pub(crate) fn texts(line: &LakeLine<'_>, key: &KeyView<'_>, visit: &mut dyn FnMu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{DeclaredColumn, KeyFormat, KeySchema, ValueSchema, Window};
+    use crate::config::{DeclaredColumn, KeyFormat, KeySchema, Window};
     use crate::decode::{Decoded, Decoder, line};
     use crate::lake::line::encode::Recorder;
     use crate::record::Record;
@@ -216,9 +216,7 @@ mod tests {
             Recorder::new("k_", schema.clone(), true).write(&record, &mut line);
             let line = String::from_utf8(line).unwrap();
             let read = line::read(&line).unwrap();
-            let decoded = Decoder::new(schema.clone(), ValueSchema::default())
-                .decode(&record)
-                .unwrap();
+            let decoded = Decoder::of_keys(schema.clone()).decode(&record).unwrap();
             let direct = KeyView::of(&decoded.key);
             assert!(read.has_ours);
             assert!(direct.canonical().is_some());

@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{KeyFormat, KeySchema, ValueSchema};
 use crate::decode::key::{DecodedKey, Key};
+use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoder};
 use crate::json::oracle;
 use crate::record::Record;
@@ -17,7 +18,7 @@ fn unwrapping(keys: KeySchema, envelope: Envelope) -> Decoder {
         unwrap: Some(envelope),
         ..ValueSchema::default()
     };
-    Decoder::new(keys, values)
+    Decoder::new(keys, values, &Registry::default())
 }
 
 fn body_of(decoder: &mut Decoder, value: &[u8]) -> Body<'static> {

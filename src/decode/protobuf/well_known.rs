@@ -38,9 +38,9 @@ impl WellKnown {
             Some("Struct" | "ListValue" | "Value" | "BoolValue" | "StringValue" | "BytesValue") => {
                 WellKnown::OnlyValue
             }
-            Some("DoubleValue" | "FloatValue" | "Int32Value" | "Int64Value" | "UInt32Value" | "UInt64Value") => {
-                WellKnown::OnlyValue
-            }
+            Some(
+                "DoubleValue" | "FloatValue" | "Int32Value" | "Int64Value" | "UInt32Value" | "UInt64Value",
+            ) => WellKnown::OnlyValue,
             Some(_) => return None,
             None => match name {
                 "google.type.Date" => WellKnown::Date,
@@ -107,7 +107,11 @@ impl<'s, 'a> MessageWriter<'s, 'a, '_> {
         self.out.push_str("{\"@type\":");
         push_text(self.out, url);
         let name = url.rsplit_once('/').map_or(url, |(_, name)| name);
-        match self.shapes.place(name).map(|place| (place, &self.shapes.messages[place])) {
+        match self
+            .shapes
+            .place(name)
+            .map(|place| (place, &self.shapes.messages[place]))
+        {
             None => {
                 self.out.push_str(",\"value\":");
                 push_base64(self.out, message);
@@ -212,7 +216,9 @@ fn field_mask(out: &mut String, bytes: &[u8]) -> Result<bool, WireFault> {
             paths.push(path);
         }
     })?;
-    let text = simdutf8::basic::from_utf8(&paths.join(&b',')).map_err(|_| "a path is not UTF-8").map(camel_case)?;
+    let text = simdutf8::basic::from_utf8(&paths.join(&b','))
+        .map_err(|_| "a path is not UTF-8")
+        .map(camel_case)?;
     push_text(out, &text);
     Ok(true)
 }

@@ -44,6 +44,24 @@ pub fn find<'a>(
     }
 }
 
+/// The payload with its id before it, if a record header has the id. That is read as the record itself, without its headers.
+pub fn framed<'m>(
+    payload: &[u8],
+    headers: &[Header<'_>],
+    side: Side,
+    memory: &'m mut Vec<u8>,
+) -> Option<&'m [u8]> {
+    let name = side.header();
+    let header = headers
+        .iter()
+        .rev()
+        .find(|header| header.name == name.as_bytes())?;
+    memory.clear();
+    memory.extend_from_slice(header.value?);
+    memory.extend_from_slice(payload);
+    Some(memory)
+}
+
 /// Takes the id off: 00 and a number of 4 bytes, or 01 and a GUID of 16.
 fn split(bytes: &[u8]) -> Result<(SchemaId, &[u8]), Reason> {
     let cut = || Reason::from("the id of its schema is cut short");

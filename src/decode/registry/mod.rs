@@ -53,6 +53,16 @@ struct Known {
     down: Option<(Instant, Problem)>,
 }
 
+impl Default for Registry {
+    /// None is configured.
+    fn default() -> Registry {
+        Registry(Arc::new(Shared {
+            client: None,
+            known: Mutex::default(),
+        }))
+    }
+}
+
 impl Registry {
     /// The registry that is configured. No request is made yet.
     ///

@@ -190,7 +190,7 @@ fn told(day: HivePartition) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{KeySchema, Kind, ValueSchema};
+    use crate::config::{KeySchema, Kind};
     use crate::decode::Decoder;
     use crate::record::Record;
     use proptest::prelude::*;
@@ -222,7 +222,7 @@ mod tests {
             window,
             ..KeySchema::default()
         };
-        let decoded = Decoder::new(key, ValueSchema::default()).decode(&record).unwrap();
+        let decoded = Decoder::of_keys(key).decode(&record).unwrap();
         let mut days = RecordDay::new(Tz::Europe__Paris, &topic(by, unit));
         let day = days.of(&decoded);
         days.note(&decoded, day);

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::head::{LineHead, splice, string};
 use crate::config::{KeySchema, Topic};
 use crate::decode::line::OURS;
+use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoded, Decoder, Text};
 use crate::record::{Header, Record};
 
@@ -19,8 +20,8 @@ pub(crate) fn reserved_names(prefix: &str) -> impl Iterator<Item = String> {
 }
 
 /// The decoder of records for the lines of a topic.
-pub(crate) fn decoder(prefix: &str, topic: &Topic) -> Decoder {
-    Decoder::of(topic).reserving(reserved_names(prefix))
+pub(crate) fn decoder(prefix: &str, topic: &Topic, registry: &Registry) -> Decoder {
+    Decoder::of(topic, registry).reserving(reserved_names(prefix))
 }
 
 /// How a line was written.
@@ -189,8 +190,7 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(prefix: &str, key: KeySchema, metadata: bool) -> Recorder {
         Recorder {
-            decoder: Decoder::new(key.clone(), crate::config::ValueSchema::default())
-                .reserving(reserved_names(prefix)),
+            decoder: Decoder::of_keys(key.clone()).reserving(reserved_names(prefix)),
             writer: LineWriter::new(prefix, key, metadata),
         }
     }

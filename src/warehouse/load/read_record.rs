@@ -8,6 +8,7 @@ use super::batch::change::{PendingChange, Write};
 use super::unfilled::Unfilled;
 use crate::config::{ENVELOPE_OF_KEYS_FIX, Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
+use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoded, Decoder, Field, FieldReader, Object, Reason};
 use crate::record::Record;
 use crate::warehouse::table::column::ColumnType;
@@ -90,8 +91,8 @@ impl Rereader<'_> {
 }
 
 impl RowReader {
-    pub fn new(topic: &Topic, names: FieldNames, plan: KeyPlan) -> Self {
-        let decoder = Decoder::of(topic).with_fields();
+    pub fn new(topic: &Topic, registry: &Registry, names: FieldNames, plan: KeyPlan) -> Self {
+        let decoder = Decoder::of(topic, registry).with_fields();
         RowReader {
             again: decoder.clone().of_rows(),
             decoder,
@@ -108,6 +109,11 @@ impl RowReader {
             unfilled: None,
             row: RowValues::default(),
         }
+    }
+
+    /// Whether the headers of records may say how to read them.
+    pub fn reads_headers(&self) -> bool {
+        self.decoder.reads_headers()
     }
 
     /// A decoder for the records that this reads.
