@@ -174,7 +174,10 @@ fn what_is_no_registry_is_said_to_be_none() {
             Reply::http(200, &[], b"{\"schema\": \"x\""),
             "the answer is not JSON",
         ),
-        (Reply::http(200, &[], &[b'['; 10_000]), "the answer is not JSON"),
+        (
+            Reply::http(200, &[], &[b'['; 10_000]),
+            "JSON, but not a registry's",
+        ),
         (
             Reply::http(200, &[], b"{}"),
             "JSON, but not a registry's: missing field `schema`",
