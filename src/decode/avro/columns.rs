@@ -1,7 +1,7 @@
 //! What a schema says of columns.
 
 use super::super::schema::{SchemaColumn, SchemaType};
-use super::types::{AvroType, TypeId};
+use super::types::{AvroField, AvroType, TypeId};
 
 /// The fields of a record, or of a union of null and a record.
 pub(super) fn of_record(types: &[AvroType], of: TypeId) -> Option<Vec<SchemaColumn>> {
@@ -9,7 +9,7 @@ pub(super) fn of_record(types: &[AvroType], of: TypeId) -> Option<Vec<SchemaColu
     let AvroType::Record { fields, .. } = &types[of?] else {
         return None;
     };
-    let column = |field: &super::types::AvroField| {
+    let column = |field: &AvroField| {
         let (kind, nullable) = column_type(types, field.of);
         SchemaColumn {
             name: field.name.raw.clone(),
