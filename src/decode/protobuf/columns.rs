@@ -18,7 +18,9 @@ pub(super) fn columns(message: &MessageDescriptor) -> Option<Vec<SchemaColumn>> 
 
 fn column(field: &FieldDescriptor) -> SchemaColumn {
     let has_default = field.field_descriptor_proto().default_value.is_some();
-    let in_oneof = field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic());
+    let in_oneof = field
+        .containing_oneof()
+        .is_some_and(|oneof| !oneof.is_synthetic());
     let is_required = field.cardinality() == Cardinality::Required;
     SchemaColumn {
         name: field.name().to_owned(),
@@ -72,10 +74,7 @@ fn message_type(message: &MessageDescriptor) -> SchemaType {
                 Some(kind) => scalar_type(&kind),
             },
         },
-        Some(WellKnown::Timestamp) => SchemaType::Timestamp {
-            digits: 9,
-            utc: true,
-        },
+        Some(WellKnown::Timestamp) => SchemaType::Timestamp { digits: 9, utc: true },
         // One is local, the next one has an offset.
         Some(WellKnown::Duration | WellKnown::FieldMask | WellKnown::DateTime) => SchemaType::Text,
         Some(WellKnown::Date) => SchemaType::Date,
@@ -88,12 +87,17 @@ fn message_type(message: &MessageDescriptor) -> SchemaType {
 /// `[(confluent.field_meta).params = {key: "precision", value: "10"}]`.
 fn decimal_type(field: &FieldDescriptor) -> SchemaType {
     let noted = || {
-        let extension = field.parent_pool().get_extension_by_name("confluent.field_meta")?;
+        let extension = field
+            .parent_pool()
+            .get_extension_by_name("confluent.field_meta")?;
         let options: DynamicMessage = field.options();
         let meta = options.get_extension(&extension);
         let params = meta.as_message()?.get_field_by_name("params")?;
         let param = |name: &str| {
-            let value = params.as_map()?.get(&MapKey::String(name.to_owned())).and_then(Value::as_str)?;
+            let value = params
+                .as_map()?
+                .get(&MapKey::String(name.to_owned()))
+                .and_then(Value::as_str)?;
             value.parse::<u32>().ok()
         };
         Some((param("precision")?, param("scale")?))

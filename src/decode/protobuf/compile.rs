@@ -27,15 +27,21 @@ pub(super) fn compile(
         return Err(format!("more than {REFERENCES_MAX} references").into());
     }
     let root = root_name(references);
-    let mut texts: HashMap<String, String> =
-        references.iter().map(|r| (r.name.clone(), r.text.clone())).collect();
+    let mut texts: HashMap<String, String> = references
+        .iter()
+        .map(|r| (r.name.clone(), r.text.clone()))
+        .collect();
     texts.insert(root.clone(), text.to_owned());
     let mut files = ChainFileResolver::new();
     files.add(GoogleFileResolver::new());
     files.add(RegisteredFiles { texts });
     let mut compiler = Compiler::with_file_resolver(files);
     compiler.open_file(&root).map_err(|error| fault(&error, text))?;
-    if compiler.descriptor_pool().get_message_by_name("google.protobuf.Any").is_some() {
+    if compiler
+        .descriptor_pool()
+        .get_message_by_name("google.protobuf.Any")
+        .is_some()
+    {
         for name in OFTEN_IN_ANY {
             compiler.open_file(name).map_err(|error| fault(&error, text))?;
         }
@@ -102,8 +108,12 @@ fn fault(error: &Error, text: &str) -> Reason {
     if is_of_edition(text) {
         return "the .proto has an edition: only proto2 and proto3 are supported".into();
     }
-    // Unlike its Display, Debug begins with file, line and column.
-    format!("{error:?}").into()
+    // Unlike its Display, Debug begins with file, line and column, if they are known.
+    let what = format!("{error:?}");
+    match error.file() {
+        Some(file) if !what.starts_with(file) => format!("{file}: {what}").into(),
+        _ => what.into(),
+    }
 }
 
 fn is_of_edition(text: &str) -> bool {

@@ -48,7 +48,9 @@ impl ProtobufSchema {
         let first = file.messages().next().ok_or("the .proto has no message")?;
         Ok(ProtobufSchema {
             top,
-            first: shapes.place(first.full_name()).ok_or("the .proto has no message")?,
+            first: shapes
+                .place(first.full_name())
+                .ok_or("the .proto has no message")?,
             columns: columns::columns(&first),
             shapes,
         })
@@ -90,11 +92,7 @@ impl ProtobufSchema {
     }
 
     /// The place of the message that the indexes lead to, and its bytes.
-    fn message<'a>(
-        &self,
-        indexes: Option<&'a [u8]>,
-        payload: &'a [u8],
-    ) -> Result<(usize, &'a [u8]), Reason> {
+    fn message<'a>(&self, indexes: Option<&'a [u8]>, payload: &'a [u8]) -> Result<(usize, &'a [u8]), Reason> {
         let mut reader = WireReader::new(indexes.unwrap_or(payload));
         let damaged = |fault: WireFault| Reason::from(format!("message indexes: {fault}"));
         let place = self.place(&mut reader).map_err(damaged)?;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prost_reflect::{
-    Cardinality, DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
-    Value,
+    Cardinality, DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind,
+    MessageDescriptor, Value,
 };
 
 use super::text::{push_float, push_text};
@@ -155,17 +155,31 @@ impl MessageShapes {
 
     fn message(&self, message: &MessageDescriptor, enums: &HashMap<String, usize>) -> MessageShape {
         let declared = message.descriptor_proto().field.iter();
-        let declared: Vec<FieldDescriptor> =
-            declared.filter_map(|field| message.get_field(u32::try_from(field.number()).ok()?)).collect();
+        let declared: Vec<FieldDescriptor> = declared
+            .filter_map(|field| message.get_field(u32::try_from(field.number()).ok()?))
+            .collect();
         let is_entry = message.is_map_entry();
-        let mut fields: Vec<FieldShape> =
-            declared.iter().map(|field| self.field(field, is_entry, enums)).collect();
-        fields.extend(message.extensions().map(|extension| self.extension(&extension, enums)));
+        let mut fields: Vec<FieldShape> = declared
+            .iter()
+            .map(|field| self.field(field, is_entry, enums))
+            .collect();
+        fields.extend(
+            message
+                .extensions()
+                .map(|extension| self.extension(&extension, enums)),
+        );
 
-        let mut numbers: Vec<_> =
-            fields.iter().enumerate().map(|(place, field)| (field.number, place)).collect();
+        let mut numbers: Vec<_> = fields
+            .iter()
+            .enumerate()
+            .map(|(place, field)| (field.number, place))
+            .collect();
         numbers.sort_unstable();
-        let groups: Vec<String> = declared.iter().filter(|f| f.is_group()).filter_map(type_name).collect();
+        let groups: Vec<String> = declared
+            .iter()
+            .filter(|f| f.is_group())
+            .filter_map(type_name)
+            .collect();
         MessageShape {
             name: message.full_name().to_owned(),
             fields,
@@ -173,7 +187,11 @@ impl MessageShapes {
             oneofs: message.oneofs().filter(|oneof| !oneof.is_synthetic()).count(),
             known: WellKnown::named(message.full_name()),
             nested: self.side_by_side(message.child_messages(), &groups),
-            bytes_fields: declared.iter().filter(|f| is_bytes(f)).map(|f| f.name().to_owned()).collect(),
+            bytes_fields: declared
+                .iter()
+                .filter(|f| is_bytes(f))
+                .map(|f| f.name().to_owned())
+                .collect(),
         }
     }
 
@@ -201,7 +219,10 @@ impl MessageShapes {
             repetition,
             absent,
             oneof: oneof.and_then(|oneof| {
-                let mut declared = field.parent_message().oneofs().filter(|each| !each.is_synthetic());
+                let mut declared = field
+                    .parent_message()
+                    .oneofs()
+                    .filter(|each| !each.is_synthetic());
                 declared.position(|each| each.name() == oneof.name())
             }),
         }
@@ -245,8 +266,12 @@ impl MessageShapes {
             Kind::String => ValueKind::Text,
             Kind::Bytes => ValueKind::Bytes,
             Kind::Enum(each) if is_null(each) => ValueKind::Null,
-            Kind::Enum(each) => enums.get(each.full_name()).map_or(ValueKind::Signed32, |at| ValueKind::Enum(*at)),
-            Kind::Message(each) => self.place(each.full_name()).map_or(ValueKind::Bytes, ValueKind::Message),
+            Kind::Enum(each) => enums
+                .get(each.full_name())
+                .map_or(ValueKind::Signed32, |at| ValueKind::Enum(*at)),
+            Kind::Message(each) => self
+                .place(each.full_name())
+                .map_or(ValueKind::Bytes, ValueKind::Message),
         }
     }
 }
@@ -260,7 +285,10 @@ impl MessageShape {
         if self.fields.get(usual).is_some_and(|field| field.number == number) {
             return Some(usual);
         }
-        let at = self.numbers.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        let at = self
+            .numbers
+            .binary_search_by_key(&number, |(number, _)| *number)
+            .ok()?;
         Some(self.numbers[at].1)
     }
 }
@@ -275,7 +303,10 @@ impl NestedShapes {
 impl EnumShape {
     fn of(each: &EnumDescriptor) -> EnumShape {
         let values = &each.enum_descriptor_proto().value;
-        let mut names: Vec<_> = values.iter().map(|value| (value.number(), quoted(value.name()))).collect();
+        let mut names: Vec<_> = values
+            .iter()
+            .map(|value| (value.number(), quoted(value.name())))
+            .collect();
         // Of names for the same number the first one is kept.
         names.sort_by_key(|(number, _)| *number);
         names.dedup_by_key(|(number, _)| *number);
@@ -284,7 +315,10 @@ impl EnumShape {
 
     /// The name of a number, in quotes.
     pub fn name(&self, number: i32) -> Option<&str> {
-        let at = self.names.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+        let at = self
+            .names
+            .binary_search_by_key(&number, |(number, _)| *number)
+            .ok()?;
         Some(&self.names[at].1)
     }
 }

@@ -39,7 +39,11 @@ pub(super) fn push_float<F: Debug + Copy + Into<f64>>(out: &mut String, float: F
     if wide.is_nan() {
         out.push_str("\"NaN\"");
     } else if wide.is_infinite() {
-        out.push_str(if wide > 0.0 { "\"Infinity\"" } else { "\"-Infinity\"" });
+        out.push_str(if wide > 0.0 {
+            "\"Infinity\""
+        } else {
+            "\"-Infinity\""
+        });
     } else {
         // Rust's Debug is valid JSON: `1.0`, `1e300`.
         push(out, format_args!("{float:?}"));

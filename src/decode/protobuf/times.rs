@@ -38,7 +38,8 @@ pub(super) fn push_timestamp(out: &mut String, seconds: i64, nanos: i64) -> bool
     let Some(nanos) = nanos_of_second(nanos) else {
         return false;
     };
-    let Some(time) = DateTime::from_timestamp(seconds, nanos).filter(|time| (1..=9999).contains(&time.year()))
+    let Some(time) =
+        DateTime::from_timestamp(seconds, nanos).filter(|time| (1..=9999).contains(&time.year()))
     else {
         return false;
     };
@@ -116,7 +117,10 @@ impl ClockTime {
         if !is_end && !is_time {
             return false;
         }
-        push(out, format_args!("\"{:02}:{:02}:{:02}", self.hours, self.minutes, self.seconds));
+        push(
+            out,
+            format_args!("\"{:02}:{:02}:{:02}", self.hours, self.minutes, self.seconds),
+        );
         push_fraction(out, nanos);
         out.push('"');
         true
@@ -137,7 +141,9 @@ pub(super) fn push_local(
         let local = date(day.year, day.month, day.day)?.and_time(clock);
         let offset_seconds = match offset {
             LocalOffset::Unknown => None,
-            LocalOffset::Seconds(seconds) if seconds.abs() > OFFSET_SECONDS_MAX || seconds % 60 != 0 => return None,
+            LocalOffset::Seconds(seconds) if seconds.abs() > OFFSET_SECONDS_MAX || seconds % 60 != 0 => {
+                return None;
+            }
             LocalOffset::Seconds(seconds) => Some(*seconds),
             LocalOffset::Zone(name) => {
                 let zone: Tz = name.parse().ok()?;
@@ -168,7 +174,9 @@ pub(super) fn push_local(
 }
 
 fn date(year: i64, month: i64, day: i64) -> Option<NaiveDate> {
-    let year = i32::try_from(year).ok().filter(|year| (1..=9999).contains(year))?;
+    let year = i32::try_from(year)
+        .ok()
+        .filter(|year| (1..=9999).contains(year))?;
     NaiveDate::from_ymd_opt(year, number(month)?, number(day)?)
 }
 
@@ -181,11 +189,17 @@ fn nanos_of_second(nanos: i64) -> Option<u32> {
 }
 
 fn push_date(out: &mut String, date: NaiveDate) {
-    push(out, format_args!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day()));
+    push(
+        out,
+        format_args!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day()),
+    );
 }
 
 fn push_time(out: &mut String, time: NaiveTime) {
-    push(out, format_args!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second()));
+    push(
+        out,
+        format_args!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second()),
+    );
 }
 
 /// With 3, 6 or 9 digits.

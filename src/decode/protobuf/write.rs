@@ -113,7 +113,13 @@ impl<'s, 'a, 'o> MessageWriter<'s, 'a, 'o> {
                 let others = self.found[found.clone()].partition_point(|each| each.field < field);
                 self.value(&shape.fields[field], found.start + others..found.end)?;
             }
-            (None, Some(FieldShape { absent: Absent::Json(json), .. })) => self.out.push_str(json),
+            (
+                None,
+                Some(FieldShape {
+                    absent: Absent::Json(json),
+                    ..
+                }),
+            ) => self.out.push_str(json),
             (None, _) => self.out.push_str("null"),
         }
         self.found.truncate(found.start);
@@ -140,10 +146,17 @@ impl<'s, 'a, 'o> MessageWriter<'s, 'a, 'o> {
             if let Some(oneof) = field.oneof
                 && chosen[oneof].is_none_or(|member| member.field != place)
             {
-                chosen[oneof] = Some(ChosenMember { field: place, since: order });
+                chosen[oneof] = Some(ChosenMember {
+                    field: place,
+                    since: order,
+                });
             }
             in_order &= self.found[start..].last().is_none_or(|last| last.field <= place);
-            self.found.push(FoundValue { field: place, order, value });
+            self.found.push(FoundValue {
+                field: place,
+                order,
+                value,
+            });
         }
         if shape.oneofs > 0 {
             self.drop_unchosen(shape, start, &chosen);
@@ -224,7 +237,12 @@ impl<'s, 'a, 'o> MessageWriter<'s, 'a, 'o> {
         Ok(())
     }
 
-    fn next_element(&mut self, field: &'s FieldShape, value: WireValue<'a>, more: bool) -> Result<(), Reason> {
+    fn next_element(
+        &mut self,
+        field: &'s FieldShape,
+        value: WireValue<'a>,
+        more: bool,
+    ) -> Result<(), Reason> {
         if more {
             self.out.push(',');
         }
@@ -246,8 +264,11 @@ impl<'s, 'a, 'o> MessageWriter<'s, 'a, 'o> {
             last.insert(key.as_deref(), at);
         }
         let is_last = |at: usize, key: &Option<String>| last.get(&key.as_deref()) == Some(&at);
-        let counting: Vec<_> =
-            found.zip(&entries).filter(|(at, key)| is_last(*at, key)).map(|(at, key)| (at, key.as_deref())).collect();
+        let counting: Vec<_> = found
+            .zip(&entries)
+            .filter(|(at, key)| is_last(*at, key))
+            .map(|(at, key)| (at, key.as_deref()))
+            .collect();
         self.object(field, &counting, value, true)
     }
 
@@ -282,7 +303,10 @@ impl<'s, 'a, 'o> MessageWriter<'s, 'a, 'o> {
         for at in found {
             let inner = self.find(shape, self.found[at].value.bytes().unwrap_or_default())?;
             let values = &self.found[inner.clone()];
-            match (values.iter().rev().find(|each| each.field == key), &shape.fields[key].absent) {
+            match (
+                values.iter().rev().find(|each| each.field == key),
+                &shape.fields[key].absent,
+            ) {
                 (Some(last), _) => self.element(&shape.fields[key], last.value)?,
                 (None, Absent::Json(json)) => self.out.push_str(json),
                 (None, Absent::Nothing | Absent::Fault) => {}
