@@ -11,7 +11,7 @@ use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 use protox::{Compiler, Error};
 
 use super::known::{OFTEN_IN_ANY, known_file};
-use super::wire::{WireFault, WireReader};
+use super::wire::{WireFault, WireReader, WireValue};
 use crate::decode::schema::Reference;
 use crate::json::Reason;
 
@@ -20,6 +20,8 @@ const REFERENCES_MAX: usize = 1_000;
 /// Fields of a FileDescriptorProto.
 const NAME: u32 = 1;
 const SOURCE_CODE_INFO: u32 = 9;
+const SYNTAX: u32 = 12;
+const OTHER_SYNTAX: WireFault = "the .proto has an edition: only proto2 and proto3 are supported";
 
 /// Compiles a schema's text, and what it refers to. Both may be .proto source or the base64 of a FileDescriptorProto.
 ///
@@ -84,7 +86,7 @@ fn file(name: &str, text: &str) -> Result<File, Error> {
     let Some(descriptor) = from_base64(text) else {
         return File::from_source(name, text);
     };
-    let descriptor = renamed(&descriptor, name).map_err(Error::new)?;
+    let descriptor = renamed(&descriptor, name).map_err(|fault| Error::new(format!("{name}: {fault}")))?;
     File::decode_file_descriptor_proto(descriptor.as_slice()).map_err(Error::new)
 }
 
@@ -97,8 +99,8 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// A FileDescriptorProto with another name, and without the places of its parts in a source that is not there: the compiler
-/// trusts them. The rest stays as it is, so that no option is lost.
+/// A FileDescriptorProto with another name, and without the places of its parts in a source that is not there. The rest stays as
+/// it is, so that no option is lost.
 fn renamed(descriptor: &[u8], name: &str) -> Result<Vec<u8>, WireFault> {
     let mut renamed = FileDescriptorProto {
         name: Some(name.to_owned()),
@@ -110,7 +112,11 @@ fn renamed(descriptor: &[u8], name: &str) -> Result<Vec<u8>, WireFault> {
         let before = reader.rest();
         match reader.field()? {
             None => return Ok(renamed),
-            Some((NAME | SOURCE_CODE_INFO, _)) => {}
+            Some((NAME | SOURCE_CODE_INFO, _)) => continue,
+            // The compiler panics at one that it doesn't know.
+            Some((SYNTAX, WireValue::Bytes(syntax))) if !matches!(syntax, b"proto2" | b"proto3") => {
+                return Err(OTHER_SYNTAX);
+            }
             Some(_) => renamed.extend_from_slice(&before[..before.len() - reader.rest().len()]),
         }
     }
@@ -118,13 +124,13 @@ fn renamed(descriptor: &[u8], name: &str) -> Result<Vec<u8>, WireFault> {
 
 fn fault(error: &Error, text: &str) -> Reason {
     if is_of_edition(text) {
-        return "the .proto has an edition: only proto2 and proto3 are supported".into();
+        return OTHER_SYNTAX.into();
     }
     // Unlike its Display, Debug begins with file, line and column, if they are known.
-    let what = format!("{error:?}");
-    match error.file() {
-        Some(file) if !what.starts_with(file) => format!("{file}: {what}").into(),
-        _ => what.into(),
+    match (error.file(), format!("{error:?}")) {
+        (None, _) => error.to_string().into(),
+        (Some(file), what) if what.starts_with(file) => what.into(),
+        (Some(file), what) => format!("{file}: {what}").into(),
     }
 }
 

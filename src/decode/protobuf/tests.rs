@@ -463,6 +463,12 @@ fn a_schema_that_is_none_says_why_and_where() {
     assert_eq!(fault("", &[]), "the .proto has no message");
     let edition = "the .proto has an edition: only proto2 and proto3 are supported";
     assert_eq!(fault("edition = \"2023\";\nmessage M {}", &[]), edition);
+    // What Python registers of the same: `syntax` is "editions".
+    assert_eq!(
+        fault("Cgpyb290LnByb3RvIhEKAU0SDAoBbhgBIAEoBVIBbmIIZWRpdGlvbnNw6Ac=", &[]),
+        format!("schema.proto: {edition}")
+    );
+    assert_eq!(fault("AAAA", &[]), "schema.proto: there is no such field number");
     for (text, expected) in [
         (
             "message 5 {}",
