@@ -134,9 +134,11 @@ fn fault(error: &Error, text: &str) -> Reason {
     }
 }
 
+/// Whether a source has a line such as `edition = "2023";`.
 fn is_of_edition(text: &str) -> bool {
     text.lines().any(|line| {
         let after = line.trim_start().strip_prefix("edition");
-        after.is_some_and(|after| after.trim_start().starts_with('='))
+        let value = after.and_then(|after| after.trim_start().strip_prefix('='));
+        value.is_some_and(|value| value.trim_start().starts_with(['"', '\'']))
     })
 }

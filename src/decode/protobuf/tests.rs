@@ -465,7 +465,10 @@ fn a_schema_that_is_none_says_why_and_where() {
     assert_eq!(fault("edition = \"2023\";\nmessage M {}", &[]), edition);
     // What Python registers of the same: `syntax` is "editions".
     assert_eq!(
-        fault("Cgpyb290LnByb3RvIhEKAU0SDAoBbhgBIAEoBVIBbmIIZWRpdGlvbnNw6Ac=", &[]),
+        fault(
+            "Cgpyb290LnByb3RvIhEKAU0SDAoBbhgBIAEoBVIBbmIIZWRpdGlvbnNw6Ac=",
+            &[]
+        ),
         format!("schema.proto: {edition}")
     );
     assert_eq!(fault("AAAA", &[]), "schema.proto: there is no such field number");
