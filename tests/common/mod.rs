@@ -15,6 +15,7 @@ pub mod lake;
 pub mod program;
 pub mod proxy;
 pub mod records;
+pub mod registry;
 pub mod strace;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,7 +33,7 @@ pub fn service(variable: &str) -> String {
 }
 
 /// What to do about a missing service.
-pub const HOW: &str = "run `scripts/services up`, then `eval \"$(scripts/services env)\"`, and test again";
+pub const HOW: &str = "run `scripts/services up kafka mysql mariadb registry`, then `eval \"$(scripts/services env)\"`, and test again";
 
 /// A name that no other test, thread or run has.
 pub fn unique(label: &str) -> String {
