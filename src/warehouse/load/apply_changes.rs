@@ -20,7 +20,7 @@ const PLACEHOLDERS_MAX: usize = 65_535;
 /// Larger statements take the server longer per row: their parameters no longer fit into the processor's cache.
 const ROWS_MAX: usize = 512;
 /// A condition over more keys may outgrow the optimizer's memory and scan the table.
-const KEYS_MAX: usize = 256;
+pub(super) const KEYS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 8 << 20;
 /// Changes that are fetched together, because in the order of their keys they are scattered in memory.
 const TOGETHER: usize = 16;
@@ -190,15 +190,16 @@ impl FilledColumns<'_> {
     }
 }
 
-type KeyedChange<'a> = (&'a [u8], &'a PendingChange);
+pub(super) type KeyedChange<'a> = (&'a [u8], &'a PendingChange);
 
-struct StatementLimits {
+/// How much one statement may hold.
+pub(super) struct StatementLimits {
     rows: usize,
     bytes: usize,
 }
 
 impl StatementLimits {
-    fn of(server: &Server, columns: usize, rows_max: usize) -> StatementLimits {
+    pub(super) fn of(server: &Server, columns: usize, rows_max: usize) -> StatementLimits {
         StatementLimits {
             rows: rows_max.min(PLACEHOLDERS_MAX / columns.max(1)).max(1),
             bytes: (server.packet_max / 2).min(STATEMENT_BYTES_MAX),
@@ -206,7 +207,7 @@ impl StatementLimits {
     }
 
     /// How many of `changes` fit in one statement: a power of two, so that few statements are prepared.
-    fn fit(&self, changes: &[KeyedChange<'_>]) -> usize {
+    pub(super) fn fit(&self, changes: &[KeyedChange<'_>]) -> usize {
         let mut bytes = 0;
         let fitting = changes
             .iter()
@@ -346,19 +347,23 @@ fn upsert_sql(table: &TargetTable, columns: &FilledColumns<'_>, rows: usize, ali
     )
 }
 
-/// Deletes rows by equalities joined with OR: the range optimizer of MySQL and of MariaDB uses the primary key for them.
 fn delete_sql(table: &TargetTable, keys: usize) -> String {
+    format!(
+        "DELETE FROM {} WHERE {}",
+        quote(&table.name),
+        key_condition(table, keys)
+    )
+}
+
+/// Rows of so many keys, by equalities joined with OR: the range optimizer of MySQL and of MariaDB uses the primary key for them.
+pub(super) fn key_condition(table: &TargetTable, keys: usize) -> String {
     let equal: Vec<String> = table
         .primary_key
         .iter()
         .map(|&at| format!("{} = ?", quote(&table.columns[at].name)))
         .collect();
     let one = format!("({})", equal.join(" AND "));
-    format!(
-        "DELETE FROM {} WHERE {}",
-        quote(&table.name),
-        vec![one.as_str(); keys].join(" OR ")
-    )
+    vec![one.as_str(); keys].join(" OR ")
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! All of it is one transaction. A temporary table of the session holds the keys read so far, with the Kafka partition that
 //! they live in and their latest time there, see [`crate::record::Rank`].
 
+pub(super) mod unchanged;
+
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 use std::borrow::Cow;
