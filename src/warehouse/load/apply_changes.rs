@@ -18,9 +18,9 @@ use crate::warehouse::table::target::TargetTable;
 /// MySQL's own limit: error 1390 beyond it.
 const PLACEHOLDERS_MAX: usize = 65_535;
 /// Larger statements take the server longer per row: their parameters no longer fit into the processor's cache.
-const ROWS_MAX: usize = 512;
+pub(super) const ROWS_MAX: usize = 512;
 /// A condition over more keys may outgrow the optimizer's memory and scan the table.
-pub(super) const KEYS_MAX: usize = 256;
+const KEYS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 8 << 20;
 /// Changes that are fetched together, because in the order of their keys they are scattered in memory.
 const TOGETHER: usize = 16;
@@ -347,23 +347,19 @@ fn upsert_sql(table: &TargetTable, columns: &FilledColumns<'_>, rows: usize, ali
     )
 }
 
+/// Deletes rows by equalities joined with OR: the range optimizer of MySQL and of MariaDB uses the primary key for them.
 fn delete_sql(table: &TargetTable, keys: usize) -> String {
-    format!(
-        "DELETE FROM {} WHERE {}",
-        quote(&table.name),
-        key_condition(table, keys)
-    )
-}
-
-/// Rows of so many keys, by equalities joined with OR: the range optimizer of MySQL and of MariaDB uses the primary key for them.
-pub(super) fn key_condition(table: &TargetTable, keys: usize) -> String {
     let equal: Vec<String> = table
         .primary_key
         .iter()
         .map(|&at| format!("{} = ?", quote(&table.columns[at].name)))
         .collect();
     let one = format!("({})", equal.join(" AND "));
-    vec![one.as_str(); keys].join(" OR ")
+    format!(
+        "DELETE FROM {} WHERE {}",
+        quote(&table.name),
+        vec![one.as_str(); keys].join(" OR ")
+    )
 }
 
 #[cfg(test)]

@@ -357,6 +357,10 @@ impl<'a> Work<'a> {
             written.landed += again.landed;
         }
         if let Some(rebuild) = rebuild {
+            rebuild.settle_rows(self.batch, &written.instead);
+            if let Some(refolded) = &compared.again {
+                rebuild.settle_rows(refolded, &again.instead);
+            }
             let refused = [&written.instead, &again.instead];
             rebuild.settle(&mut link.conn, &mut rows, self.batch, &compared, refused)?;
         }
