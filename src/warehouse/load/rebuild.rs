@@ -286,11 +286,8 @@ impl TableRebuild {
             return Ok(false);
         }
         let count = |name: &str| format!("(SELECT COUNT(*) FROM {name})");
-        let equal: Option<bool> = conn.query_first(format!(
-            "SELECT {} = {}",
-            count(&quote(&table.name)),
-            count(KEYS)
-        ))?;
+        let equal: Option<bool> =
+            conn.query_first(format!("SELECT {} = {}", count(&quote(&table.name)), count(KEYS)))?;
         Ok(equal == Some(true))
     }
 
