@@ -17,7 +17,7 @@ use crate::target::TargetKind;
 
 pub(super) fn execute(common: &Common, args: &GrantArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let answers = matches!(args.action, GrantAction::Check { .. });
-    match run(common, args, report) {
+    match run(common, args, report, stop) {
         // Exit code 1 is an answer there: whatever goes wrong is 2.
         Err(error) if answers => Err(usage(format!("{error:#}"))),
         other => other,

@@ -365,7 +365,7 @@ fn rows_that_are_as_they_should_be_are_not_written() {
         "d = d + 0.01",
         "f = f + 1e-9",
         "t = 'É1'",
-        "at = at + INTERVAL 1 MICROSECOND * 1000",
+        "at = at + INTERVAL 1000 MICROSECOND",
         "day = '2026-01-03'",
         "flag = FALSE",
         "e = 'y'",
