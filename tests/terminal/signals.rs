@@ -164,19 +164,23 @@ fn a_signal_ends_every_wait_for_mysql() {
     let topic = Topic::new("mysql-wait");
     topic.send(&[record("k", "{}")]);
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
     let url = format!("mysql://u@{}/d", server.local_addr().unwrap());
-    let lake = Lake::new().table(&topic, "");
+    let lake = Lake::new().table(&topic, r#"warehouse.retention = { column = "c", keep = "1d" }"#);
     lake.configure();
-    let rule = ["grant", "apply"];
     for arguments in [
         &["init-db"][..],
         &["warehouse"],
+        &["check"],
         &["purge", "--only", "warehouse", "--yes"],
-        &rule,
     ] {
         let all = [arguments, &["--json"]].concat();
-        let run = start(lake.folder(), &all, &[("LAKECTL_WAREHOUSE_URL", &url)]);
-        let silent = server.accept().unwrap();
+        let mut run = start(lake.folder(), &all, &[("LAKECTL_WAREHOUSE_URL", &url)]);
+        let silent = poll("lakectl to connect", || match server.accept() {
+            Ok(accepted) => Some(Some(accepted)),
+            Err(_) => run.is_over().then_some(None),
+        });
+        assert!(silent.is_some(), "{:?}", run.wait());
         let asked = std::time::Instant::now();
         run.signal(Signal::TERM);
         let ended = run.wait().expect(143);
@@ -187,7 +191,6 @@ fn a_signal_ends_every_wait_for_mysql() {
             "{arguments:?}: {:?}",
             asked.elapsed()
         );
-        drop(silent);
     }
 }
 
