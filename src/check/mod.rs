@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::config::{Kind, Settings};
+use crate::decode::registry::Registry;
 use crate::print::PrintOptions;
 use crate::problem::Problem;
 use crate::report::{Report, TimeDoubt};
@@ -193,6 +194,7 @@ pub struct CheckRequest {
 #[derive(Debug)]
 struct CheckScope<'a> {
     settings: &'a Settings,
+    registry: Registry,
     print: PrintOptions,
     request: &'a CheckRequest,
     stop: &'a Stop,
@@ -213,6 +215,7 @@ pub fn execute(
 ) -> Result<()> {
     let scope = CheckScope {
         settings,
+        registry: Registry::new(settings.registry.as_ref())?,
         print,
         request,
         stop,

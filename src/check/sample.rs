@@ -48,11 +48,11 @@ pub(super) fn read(
         doubts: DayDoubts::default(),
     };
     let mut day = RecordDay::new(lake.timezone, topic);
-    let mut decoder = encode::decoder(&lake.prefix, topic).with_fields();
+    let mut decoder = encode::decoder(&lake.prefix, topic, &scope.registry).with_fields();
     let mut take = |record: &Record<'_>| {
         sample.records += 1;
         sample.bytes += record.key.map_or(0, <[u8]>::len) as u64 + record.value.map_or(0, <[u8]>::len) as u64;
-        let decoded = decoder.decode(record);
+        let decoded = decoder.decode(record)?;
         sample.keys.take(record, &decoded.key);
         sample.values.take(&decoded);
         // A tombstone has no fields.

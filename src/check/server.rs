@@ -70,7 +70,7 @@ pub(super) fn look(
     }
     schema(&warehouse, checks);
     rights(&warehouse, &wanted, checks);
-    Some(warehouse)
+    Some(warehouse.with_registry(scope.registry.clone()))
 }
 
 fn schema(warehouse: &Warehouse, checks: &mut Checks) {

@@ -38,7 +38,7 @@ impl Values {
                 self.seen_in = envelope;
             }
             Body::Other(_) => self.bare += 1,
-            Body::Unreadable { reason, bytes } => {
+            Body::Unreadable { reason, bytes, .. } => {
                 self.irregular += 1;
                 self.registered += u64::from(looks_registered(bytes));
                 let (partition, offset) = (record.at.partition, record.at.offset);
@@ -55,7 +55,7 @@ impl Values {
         }
         let (reason, partition, offset) = self.first.clone().unwrap_or_default();
         let example = format!("{reason} (Kafka partition {partition}, offset {offset})");
-        if let (Some(envelope), 1..) = (subject.topic.unwrap, self.irregular) {
+        if let (Some(envelope), 1..) = (subject.topic.value.unwrap, self.irregular) {
             let message = format!(
                 "{} of {} can't be taken out of the envelope (value.unwrap = \"{envelope}\"): {example}",
                 self.irregular, self.there

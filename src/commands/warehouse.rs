@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::drain_options;
 use crate::cli::{Common, WarehouseArgs};
 use crate::config::Overrides;
+use crate::decode::registry::Registry;
 use crate::kafka::Client;
 use crate::problem::Problem;
 use crate::report::{Report, TargetReport, WarehouseReport};
@@ -39,7 +40,7 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
         report,
     };
     let mut chosen = run.choose(&settings, true)?;
-    let warehouse = Warehouse::connect(database)?;
+    let warehouse = Warehouse::connect(database)?.with_registry(Registry::new(settings.registry.as_ref())?);
     if common.dry_run {
         return run.preview(Some(&warehouse), &chosen);
     }

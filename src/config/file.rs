@@ -8,12 +8,13 @@ use toml::de::DeTable;
 use super::topic_heading;
 use crate::problem::Problem;
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
     pub kafka: KafkaSection,
     pub lake: LakeSection,
     pub warehouse: WarehouseSection,
+    pub schema_registry: RegistrySection,
     pub topics: BTreeMap<String, TopicSection>,
 }
 
@@ -52,6 +53,20 @@ pub(super) struct WarehouseSection {
     pub strict: Option<bool>,
 }
 
+#[derive(Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RegistrySection {
+    pub url: Option<String>,
+    pub user: Option<String>,
+    pub password_file: Option<PathBuf>,
+    pub token_file: Option<PathBuf>,
+    pub headers: BTreeMap<String, String>,
+    pub tls_ca_file: Option<PathBuf>,
+    pub tls_cert_file: Option<PathBuf>,
+    pub tls_key_file: Option<PathBuf>,
+    pub timeout: Option<String>,
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TopicSection {
@@ -71,14 +86,37 @@ pub(super) struct TopicSection {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct KeySection {
-    pub format: Option<crate::config::KeyFormat>,
+    pub format: Option<KeyFormatName>,
     pub columns: Vec<String>,
     pub delimiter: Option<String>,
+    pub separator: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum KeyFormatName {
+    String,
+    Int,
+    Bigint,
+    Double,
+    Bytes,
+    /// One of the five above, by the column's type.
+    Kafka,
+    Json,
+    Delimited,
+    Avro,
+    Protobuf,
+    JsonSr,
+    None,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ValueSection {
+    pub format: Option<super::ValueFormat>,
+    pub columns: Vec<String>,
+    pub delimiter: Option<String>,
+    pub undecodable: Option<super::Undecodable>,
     pub unwrap: Option<super::Envelope>,
 }
 
@@ -257,7 +295,7 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        parse(text, Path::new("lakectl.toml")).unwrap_err().to_string()
+        parse(text, Path::new("lakectl.toml")).err().unwrap().to_string()
     }
 
     #[test]

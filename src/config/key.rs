@@ -1,10 +1,9 @@
 //! The schema of a topic's keys: format, columns, window.
 
-use serde::Deserialize;
+use super::column::{DeclaredColumn, DeclaredType};
 
 /// How a topic's keys are serialised (KEY_FORMAT in ksqlDB's WITH clause).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeyFormat {
     /// KAFKA VARCHAR: UTF-8.
     #[default]
@@ -21,6 +20,10 @@ pub enum KeyFormat {
     Delimited,
     /// KAFKA BYTES: as they are.
     Bytes,
+    /// AVRO, PROTOBUF and JSON_SR: the id of a schema in the registry stands before the key.
+    Avro,
+    Protobuf,
+    JsonSr,
     /// NONE: the key is always null.
     None,
 }
@@ -28,13 +31,29 @@ pub enum KeyFormat {
 impl KeyFormat {
     /// Whether a key of this format is one column.
     pub fn is_single(self) -> bool {
-        !matches!(self, KeyFormat::Json | KeyFormat::Delimited)
+        use KeyFormat::{Bigint, Bytes, Double, Int, String};
+        matches!(self, String | Int | Bigint | Double | Bytes | KeyFormat::None)
     }
-}
 
-impl std::fmt::Display for KeyFormat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+    /// Whether keys need their schema from the registry.
+    pub fn is_registered(self) -> bool {
+        matches!(self, KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr)
+    }
+
+    /// ksqlDB's KAFKA format of one column of this type.
+    pub(super) fn of_kafka(kind: DeclaredType) -> Option<KeyFormat> {
+        match kind {
+            DeclaredType::Varchar => Some(KeyFormat::String),
+            DeclaredType::Int => Some(KeyFormat::Int),
+            DeclaredType::Bigint => Some(KeyFormat::Bigint),
+            DeclaredType::Double => Some(KeyFormat::Double),
+            DeclaredType::Bytes => Some(KeyFormat::Bytes),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
             KeyFormat::String => "string",
             KeyFormat::Int => "int",
             KeyFormat::Bigint => "bigint",
@@ -42,8 +61,17 @@ impl std::fmt::Display for KeyFormat {
             KeyFormat::Json => "json",
             KeyFormat::Delimited => "delimited",
             KeyFormat::Bytes => "bytes",
+            KeyFormat::Avro => "avro",
+            KeyFormat::Protobuf => "protobuf",
+            KeyFormat::JsonSr => "json_sr",
             KeyFormat::None => "none",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for KeyFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -61,10 +89,12 @@ pub enum Window {
 pub struct KeySchema {
     pub format: KeyFormat,
     pub delimiter: u8,
-    /// Names of the key's columns. Empty: the names in the JSON key.
-    pub columns: Vec<String>,
+    /// Divides a STRING key into its columns, as ksqlDB wrote several of them before 0.15.
+    pub separator: Option<String>,
+    /// Empty: the key has its names with it, or is one column without a name.
+    pub columns: Vec<DeclaredColumn>,
     pub window: Option<Window>,
-    /// Whether JSON keys may be in the envelope of Connect's JsonConverter.
+    /// Whether keys may be in the envelope of Connect's JsonConverter.
     pub unwrap: bool,
 }
 
@@ -73,6 +103,16 @@ impl KeySchema {
     pub fn is_always_null(&self) -> bool {
         self.format == KeyFormat::None
     }
+
+    /// The names of its columns, in their order.
+    pub fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
+    /// Whether equal keys may differ in their bytes: with a schema's id before them, or in an envelope.
+    pub fn has_other_bytes(&self) -> bool {
+        self.format.is_registered() || self.unwrap
+    }
 }
 
 impl Default for KeySchema {
@@ -80,6 +120,7 @@ impl Default for KeySchema {
         KeySchema {
             format: KeyFormat::String,
             delimiter: b',',
+            separator: None,
             columns: Vec::new(),
             window: None,
             unwrap: false,

@@ -1,15 +1,19 @@
 //! Reads TOML, environment and flags into settings. All settings that leave this module are valid.
 
+mod column;
 mod envelope;
 mod file;
+mod formats;
 mod kafka;
 mod key;
+mod registry;
 mod secret;
 #[cfg(test)]
 mod tests;
 mod time_unit;
 mod topic;
 pub mod units;
+mod value;
 mod warehouse;
 
 use anyhow::{Context, Result};
@@ -21,14 +25,17 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
 use crate::problem::Problem;
+pub use column::{DeclaredColumn, DeclaredType};
 pub use envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
 pub use file::{closest, did_you_mean};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
+pub use registry::{ClientIdentity, PemFile, RegistryLogin, RegistrySettings};
 pub use secret::Secret;
 pub use time_unit::TimeUnit;
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
 pub use units::Retention;
+pub use value::{Undecodable, ValueFormat, ValueSchema};
 pub use warehouse::{Database, TlsMode};
 
 /// All settings, validated.
@@ -40,6 +47,8 @@ pub struct Settings {
     pub lake: LakeSettings,
     /// None where no url is configured.
     pub database: Option<Database>,
+    /// None where no url is configured.
+    pub registry: Option<RegistrySettings>,
     pub topics: BTreeMap<String, Topic>,
 }
 
@@ -186,7 +195,8 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<
     Ok(Settings {
         kafka: kafka::from_file(&file.kafka, &folder, overrides, env).context(named.clone())?,
         database: warehouse::from_file(&file.warehouse, path.as_deref(), &folder, overrides, env)
-            .context(named)?,
+            .context(named.clone())?,
+        registry: registry::from_file(&file.schema_registry, &folder, env).context(named)?,
         lake,
         topics,
         file: path,

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
-use super::{Envelope, KeyFormat, KeySchema, Kind, Retention, TimeUnit, Window, file, units};
+use super::{KeySchema, Kind, Retention, TimeUnit, ValueSchema, file, formats, units};
 use crate::exit::usage;
 use crate::problem::Problem;
 
@@ -12,8 +12,7 @@ pub struct Topic {
     pub name: String,
     pub kind: Kind,
     pub key: KeySchema,
-    /// The envelope that its values are taken out of.
-    pub unwrap: Option<Envelope>,
+    pub value: ValueSchema,
     pub lake_enabled: bool,
     /// None keeps for ever.
     pub lake_retention: Option<Retention>,
@@ -63,14 +62,14 @@ pub struct RowRetention {
 }
 
 impl Topic {
-    /// The settings of a topic without an entry: string keys, no window, the lake's retention.
+    /// The settings of a topic without an entry: string keys, JSON values, no window, the lake's retention.
     pub fn ad_hoc(name: &str, kind: Kind, lake_retention: Option<Retention>) -> Result<Topic> {
         check_topic_name(name)?;
         Ok(Topic {
             name: name.to_owned(),
             kind,
             key: KeySchema::default(),
-            unwrap: None,
+            value: ValueSchema::default(),
             lake_enabled: true,
             lake_retention,
             partition_time: PartitionTime::Kafka,
@@ -114,8 +113,8 @@ pub(super) fn from_file(
     strict: bool,
 ) -> Result<Topic> {
     let mut topic = Topic::ad_hoc(name, file.kind, lake_retention)?;
-    topic.key = key_schema(file)?;
-    topic.unwrap = unwrap(file)?;
+    topic.key = formats::of_key(file)?;
+    topic.value = formats::of_value(file)?;
     topic.lake_enabled = file.lake.enabled.unwrap_or(true);
     if let Some(text) = &file.lake.retention {
         topic.lake_retention = units::retention(text).context("lake.retention")?;
@@ -188,82 +187,6 @@ fn check_identifier(name: &str, key: &str) -> Result<String> {
     Ok(name.to_owned())
 }
 
-fn key_schema(file: &file::TopicSection) -> Result<KeySchema> {
-    let format = file.key.format.unwrap_or_default();
-    let delimiter = match file.key.delimiter.as_deref() {
-        None => b',',
-        Some("SPACE") => b' ',
-        Some("TAB") => b'\t',
-        Some(text) if text.len() == 1 => text.as_bytes()[0],
-        Some(text) => {
-            return Err(usage(format!(
-                "key.delimiter: `{text}` must be one character, SPACE or TAB"
-            )));
-        }
-    };
-    if format == KeyFormat::Delimited && file.key.columns.is_empty() {
-        return Problem::usage("key.format = \"delimited\" needs key.columns: the names are not on the wire")
-            .fix("write the names in the order of the key's fields")
-            .err();
-    }
-    if format.is_single() && file.key.columns.len() > 1 {
-        return Err(usage(format!(
-            "key.columns: a key of format {format} has one column"
-        )));
-    }
-    let mut seen = std::collections::BTreeSet::new();
-    if let Some(twice) = file
-        .key
-        .columns
-        .iter()
-        .find(|column| !seen.insert(column.to_lowercase()))
-    {
-        return Err(usage(format!("key.columns: `{twice}` is named twice")));
-    }
-    Ok(KeySchema {
-        format,
-        delimiter,
-        columns: file.key.columns.clone(),
-        window: window(file)?,
-        unwrap: file.value.unwrap.is_some(),
-    })
-}
-
-fn unwrap(file: &file::TopicSection) -> Result<Option<Envelope>> {
-    if file.value.unwrap.is_some() && file.window.is_some() {
-        return Problem::usage(
-            "value.unwrap and window are both given, but no connector writes windowed keys",
-        )
-        .fix("leave one of them out")
-        .err();
-    }
-    Ok(file.value.unwrap)
-}
-
-fn window(file: &file::TopicSection) -> Result<Option<Window>> {
-    let Some(window) = &file.window else {
-        return Ok(None);
-    };
-    match (window.kind, &window.size) {
-        (file::WindowKind::Session, None) => Ok(Some(Window::Session)),
-        (file::WindowKind::Session, Some(_)) => {
-            Problem::usage("window.size is given, but the key of a session holds the window's end")
-                .fix("leave it out")
-                .err()
-        }
-        (_, None) => Problem::usage("window.size is missing: the window's end is not on the wire")
-            .fix("write size = \"5m\"")
-            .err(),
-        (_, Some(size)) => {
-            let size = units::duration(size).context("window.size")?;
-            match i64::try_from(size.as_millis()) {
-                Ok(size_ms) if size_ms > 0 => Ok(Some(Window::Time { size_ms })),
-                _ => Err(usage("window.size must be more than 0")),
-            }
-        }
-    }
-}
-
 fn partition_time(file: &file::TopicSection) -> Result<PartitionTime> {
     match file.lake.partition_time.as_deref() {
         None | Some("kafka") => Ok(PartitionTime::Kafka),
@@ -300,7 +223,7 @@ fn units_of_times(topic: &mut Topic, file: &file::TopicSection) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Overrides, tests::load_text};
+    use super::super::{Envelope, KeyFormat, Overrides, Undecodable, ValueFormat, Window, tests::load_text};
     use super::*;
     use proptest::prelude::*;
 
@@ -324,8 +247,48 @@ mod tests {
     #[test]
     fn an_envelope_is_also_that_of_the_keys() {
         let topic = topic("kind = \"table\"\nkey.format = \"json\"\nvalue.unwrap = \"debezium\"\n").unwrap();
-        assert_eq!(topic.unwrap, Some(Envelope::Debezium));
+        assert_eq!(topic.value.unwrap, Some(Envelope::Debezium));
         assert!(topic.key.unwrap);
+    }
+
+    #[test]
+    fn formats_are_read() {
+        let read = |entry: &str| topic(&format!("kind = \"table\"\n{entry}\n")).unwrap();
+        let kafka = |column: &str| {
+            read(&format!(
+                "key = {{ format = \"kafka\", columns = [\"{column}\"] }}"
+            ))
+            .key
+            .format
+        };
+        assert_eq!(kafka("A"), KeyFormat::String);
+        assert_eq!(kafka("A INT"), KeyFormat::Int);
+        assert_eq!(kafka("A BIGINT"), KeyFormat::Bigint);
+        assert_eq!(kafka("A DOUBLE"), KeyFormat::Double);
+        assert_eq!(kafka("A BYTES"), KeyFormat::Bytes);
+        let old = read("key = { separator = \"|+|\", columns = [\"A\", \"B BIGINT\"] }").key;
+        assert_eq!(
+            (old.separator.as_deref(), old.names()),
+            (Some("|+|"), vec!["A".to_owned(), "B".to_owned()])
+        );
+        let value = read(
+            "value = { format = \"delimited\", columns = [\"A\", \"B DECIMAL(9,2)\"], delimiter = \"TAB\", undecodable = \"keep\" }",
+        )
+        .value;
+        assert_eq!((value.format, value.delimiter), (ValueFormat::Delimited, b'\t'));
+        assert_eq!(value.columns[1].kind.to_string(), "DECIMAL(9,2)");
+        assert_eq!(value.undecodable, Undecodable::Keep);
+        for (name, format) in [
+            ("avro", ValueFormat::Avro),
+            ("json_sr", ValueFormat::JsonSr),
+            ("none", ValueFormat::None),
+        ] {
+            assert_eq!(read(&format!("value.format = \"{name}\"")).value.format, format);
+            assert_eq!(
+                read(&format!("key.format = \"{name}\"")).key.format.to_string(),
+                name
+            );
+        }
     }
 
     #[test]
@@ -335,6 +298,19 @@ mod tests {
             "kind = \"stream\"\nlake.history = true\n",
             "kind = \"table\"\nkey = { format = \"delimited\" }\n",
             "kind = \"table\"\nkey = { columns = [\"a\", \"b\"] }\n",
+            "kind = \"table\"\nkey = { format = \"kafka\", columns = [\"a DATE\"] }\n",
+            "kind = \"table\"\nkey = { columns = [\"a\"], separator = \"|+|\" }\n",
+            "kind = \"table\"\nkey = { format = \"json\", columns = [\"a\", \"b\"], separator = \"|+|\" }\n",
+            "kind = \"table\"\nkey = { format = \"json\", delimiter = \";\" }\n",
+            "kind = \"stream\"\nvalue = { format = \"delimited\" }\n",
+            "kind = \"stream\"\nvalue = { format = \"kafka\", columns = [\"a\", \"b\"] }\n",
+            "kind = \"stream\"\nvalue = { format = \"kafka\", columns = [\"a BOOLEAN\"] }\n",
+            "kind = \"stream\"\nvalue = { format = \"bytes\", columns = [\"a INT\"] }\n",
+            "kind = \"stream\"\nvalue = { format = \"avro\", columns = [\"a\", \"b\"] }\n",
+            "kind = \"stream\"\nvalue = { format = \"none\", columns = [\"a\"] }\n",
+            "kind = \"stream\"\nvalue = { delimiter = \";\" }\n",
+            "kind = \"stream\"\nvalue = { format = \"kafka\", unwrap = \"debezium\" }\n",
+            "kind = \"stream\"\nvalue = { format = \"delimited\", columns = [\"a\"], delimiter = \"ab\" }\n",
             "kind = \"table\"\nwindow = { type = \"hopping\" }\n",
             "kind = \"table\"\nwindow = { type = \"tumbling\", size = \"0s\" }\n",
             "kind = \"table\"\nlake.partition_time = \"window\"\n",

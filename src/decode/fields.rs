@@ -15,14 +15,6 @@ pub struct Field<'t> {
     pub name: Cow<'t, str>,
     /// With any blanks around it.
     pub raw: &'t str,
-    pub logical: Logical,
-}
-
-/// The type of a field's value, where the format has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Logical {
-    /// JSON: the text itself shows the type.
-    Json,
 }
 
 /// The fields of one object in their order. Their text lives for `'t`, the places that were noted of them for `'p`.
@@ -90,11 +82,7 @@ impl<'t> Iterator for Fields<'t, '_> {
             }
             FieldSource::Read(fields) => fields.next()?,
         };
-        Some(Field {
-            name,
-            raw,
-            logical: Logical::Json,
-        })
+        Some(Field { name, raw })
     }
 }
 

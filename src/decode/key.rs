@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
+use super::delimited;
 use super::envelope::inside_key;
-use crate::config::{KeyFormat, KeySchema, Window};
+use crate::config::{DeclaredType, KeyFormat, KeySchema, Window};
 use crate::json::{Checker, Reason};
 
 /// A window's start and end, in milliseconds since 1970.
@@ -22,8 +23,6 @@ pub enum Key<'a> {
     Double(f64),
     /// One valid JSON value, without whitespace around it.
     Json(Cow<'a, str>),
-    /// The fields of a delimited key, one per column.
-    Fields(Vec<String>),
     Bytes(Cow<'a, [u8]>),
 }
 
@@ -74,11 +73,10 @@ impl KeySchema {
     /// The same, with a checker that remembers the topic's JSON keys and so is faster.
     pub fn decode_with<'a>(&self, checker: &mut Checker, key: Option<&'a [u8]>) -> DecodedKey<'a> {
         let Some(bytes) = key else { return DecodedKey::Null };
-        let split = match self.window {
-            None => Ok((bytes, None)),
-            Some(window) => split_window(bytes, window).map(|(key, bounds)| (key, Some(bounds))),
-        };
-        match split.and_then(|(bytes, window)| Ok((self.decode_bytes(checker, bytes)?, window))) {
+        match self
+            .split(bytes)
+            .and_then(|(bytes, window)| Ok((self.decode_bytes(checker, bytes)?, window)))
+        {
             Ok((key, window)) => DecodedKey::Key { key, window },
             Err(reason) => DecodedKey::Undecodable {
                 reason,
@@ -87,11 +85,22 @@ impl KeySchema {
         }
     }
 
+    /// The key as it is serialised, and the window behind it, if the topic has windows.
+    pub(super) fn split<'a>(&self, bytes: &'a [u8]) -> Result<(&'a [u8], Option<WindowBounds>), Reason> {
+        match self.window {
+            None => Ok((bytes, None)),
+            Some(window) => split_window(bytes, window).map(|(key, bounds)| (key, Some(bounds))),
+        }
+    }
+
     fn decode_bytes<'a>(&self, checker: &mut Checker, bytes: &'a [u8]) -> Result<Key<'a>, Reason> {
         let text =
             || std::str::from_utf8(bytes).map_err(|e| Reason::at_byte("key: not UTF-8", e.valid_up_to()));
         match self.format {
-            KeyFormat::String => Ok(Key::Text(text()?.into())),
+            KeyFormat::String => match &self.separator {
+                None => Ok(Key::Text(text()?.into())),
+                Some(separator) => self.parts(text()?.split(separator.as_str())),
+            },
             KeyFormat::Int => Ok(Key::Int(i32::from_be_bytes(fixed(bytes, "int")?).into())),
             KeyFormat::Bigint => Ok(Key::Int(i64::from_be_bytes(fixed(bytes, "bigint")?))),
             KeyFormat::Double => match f64::from_be_bytes(fixed(bytes, "double")?) {
@@ -107,18 +116,36 @@ impl KeySchema {
                 }
             }
             KeyFormat::Delimited => {
-                let fields = split_delimited(text()?, self.delimiter)?;
-                if fields.len() != self.columns.len() {
-                    let (found, named) = (fields.len(), self.columns.len());
-                    return Err(
-                        format!("key: {found} delimited fields, but key.columns names {named}").into(),
-                    );
-                }
-                Ok(Key::Fields(fields))
+                let fields =
+                    delimited::split(text()?, self.delimiter).map_err(|reason| reason.of_the("key"))?;
+                self.parts(fields.iter().map(|field| &*field.text))
             }
             KeyFormat::Bytes => Ok(Key::Bytes(bytes.into())),
             KeyFormat::None => Err("key: key.format is none, but the record has a key".into()),
+            KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr => {
+                Err("key: its schema is in the registry".into())
+            }
         }
+    }
+
+    /// The parts of a text as the key's columns: bare if it is one, else an object of them.
+    fn parts<'t, 'k>(&self, parts: impl Iterator<Item = &'t str>) -> Result<Key<'k>, Reason> {
+        let parts: Vec<_> = parts.collect();
+        if parts.len() != self.columns.len() {
+            let (found, named) = (parts.len(), self.columns.len());
+            return Err(format!("key: {found} delimited fields, but key.columns names {named}").into());
+        }
+        let mut text = String::new();
+        match (&parts[..], &self.columns[..]) {
+            ([part], [column]) => delimited::write_field(part, column.kind, &mut text),
+            _ => {
+                let fields = parts.iter().zip(&self.columns);
+                // A key has no nulls: an empty text is a text.
+                let fields = fields.map(|(part, column)| (*part, column.kind == DeclaredType::Varchar));
+                delimited::write_fields(fields, &self.columns, &mut text);
+            }
+        }
+        Ok(Key::Json(text.into()))
     }
 }
 
@@ -165,32 +192,10 @@ fn window_ms(bytes: [u8; 8]) -> Result<i64, Reason> {
     Ok(i64::from_be_bytes(bytes))
 }
 
-fn split_delimited(text: &str, delimiter: u8) -> Result<Vec<String>, Reason> {
-    // What CSV reads in a way of its own: quotes, line ends, and a mark of the byte order. Making its reader costs most.
-    if text.contains(['"', '\n', '\r', '\u{feff}']) {
-        return by_csv(text, delimiter);
-    }
-    Ok(text.split(char::from(delimiter)).map(str::to_owned).collect())
-}
-
-fn by_csv(text: &str, delimiter: u8) -> Result<Vec<String>, Reason> {
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .has_headers(false)
-        .from_reader(text.as_bytes());
-    let mut record = csv::StringRecord::new();
-    match reader.read_record(&mut record) {
-        Ok(true) if reader.is_done() || reader.position().byte() as usize >= text.len() => {
-            Ok(record.iter().map(str::to_owned).collect())
-        }
-        Ok(false) => Ok(vec![String::new()]),
-        _ => Err("key: not a line of delimited fields".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::DeclaredColumn;
     use proptest::prelude::*;
 
     fn schema(format: KeyFormat, window: Option<Window>) -> KeySchema {
@@ -198,6 +203,23 @@ mod tests {
             format,
             window,
             ..KeySchema::default()
+        }
+    }
+
+    /// A schema with text columns of these names.
+    fn with_columns(format: KeyFormat, names: &[&str]) -> KeySchema {
+        KeySchema {
+            columns: names.iter().map(|name| DeclaredColumn::named(name)).collect(),
+            ..schema(format, None)
+        }
+    }
+
+    fn json(schema: &KeySchema, bytes: &[u8]) -> Option<String> {
+        match schema.decode(Some(bytes)) {
+            DecodedKey::Key {
+                key: Key::Json(text), ..
+            } => Some(text.into_owned()),
+            _ => None,
         }
     }
 
@@ -238,19 +260,39 @@ mod tests {
 
     #[test]
     fn delimited_keys_follow_csv_quoting() {
-        let columns = vec!["a".to_owned(), "b".to_owned()];
-        let schema = KeySchema {
-            columns,
-            ..schema(KeyFormat::Delimited, None)
-        };
-        assert_eq!(key(&schema, b"a,1").unwrap(), "Fields([\"a\", \"1\"])");
-        assert_eq!(
-            key(&schema, b"\"x,\"\"y\",").unwrap(),
-            "Fields([\"x,\\\"y\", \"\"])"
-        );
+        let schema = with_columns(KeyFormat::Delimited, &["a", "b"]);
+        let text = |bytes: &[u8]| json(&schema, bytes).unwrap();
+        assert_eq!(text(b"a,1"), r#"{"a":"a","b":"1"}"#);
+        assert_eq!(text(b"\"x,\"\"y\","), r#"{"a":"x,\"y","b":""}"#);
         assert_eq!(key(&schema, b"a,1,2"), None);
         assert_eq!(key(&schema, b"a,1\nb,2"), None);
         assert_eq!(key(&schema, b""), None);
+    }
+
+    #[test]
+    fn columns_have_their_types() {
+        let mut schema = with_columns(KeyFormat::Delimited, &["a", "b"]);
+        schema.columns[1].kind = DeclaredType::Bigint;
+        assert_eq!(json(&schema, b"x,7").unwrap(), r#"{"a":"x","b":7}"#);
+        schema.columns.remove(0);
+        assert_eq!(json(&schema, b"7").unwrap(), "7");
+        assert_eq!(json(&schema, b"\"x\"").unwrap(), "\"x\"");
+    }
+
+    #[test]
+    fn a_separator_divides_a_text() {
+        let schema = KeySchema {
+            separator: Some("|+|".to_owned()),
+            ..with_columns(KeyFormat::String, &["user", "type"])
+        };
+        assert_eq!(
+            json(&schema, b"u1|+|a,b").unwrap(),
+            r#"{"user":"u1","type":"a,b"}"#
+        );
+        assert_eq!(json(&schema, b"u1|+|").unwrap(), r#"{"user":"u1","type":""}"#);
+        for other in [&b"u1"[..], b"u1|+|a|+|b"] {
+            assert_eq!(key(&schema, other), None);
+        }
     }
 
     /// The example of ksqlDB's own documentation of the wire form.
@@ -326,34 +368,30 @@ mod tests {
             let json = format!("{{\"A\":{bigint}}}");
             let between = char::from(delimiter).to_string();
             let line = fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(&between);
+            let object = match &fields[..] {
+                [field] => serde_json::Value::from(field.as_str()).to_string(),
+                _ => {
+                    let fields = fields.iter().enumerate();
+                    let fields = fields.map(|(i, field)| format!("\"{i}\":{}", serde_json::Value::from(field.as_str())));
+                    format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+                }
+            };
+            let names: Vec<_> = (0..fields.len()).map(|i| i.to_string()).collect();
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
             let cases = [
                 (KeyFormat::String, text.as_bytes().to_vec(), Key::Text(text.as_str().into())),
                 (KeyFormat::Int, int.to_be_bytes().to_vec(), Key::Int(int.into())),
                 (KeyFormat::Bigint, bigint.to_be_bytes().to_vec(), Key::Int(bigint)),
                 (KeyFormat::Double, double.to_be_bytes().to_vec(), Key::Double(double)),
                 (KeyFormat::Json, json.as_bytes().to_vec(), Key::Json(json.as_str().into())),
-                (KeyFormat::Delimited, line.as_bytes().to_vec(), Key::Fields(fields.clone())),
+                (KeyFormat::Delimited, line.as_bytes().to_vec(), Key::Json(object.into())),
                 (KeyFormat::Bytes, line.as_bytes().to_vec(), Key::Bytes(line.as_bytes().into())),
             ];
             for (format, bytes, key) in cases {
-                let schema = KeySchema { delimiter, columns: fields.clone(), ..schema(format, window) };
+                let schema = KeySchema { delimiter, window, ..with_columns(format, &names) };
                 let bytes = with_window(&bytes, window, start, end);
                 let window = window.map(|_| WindowBounds { start_ms: start, end_ms: end });
                 prop_assert_eq!(schema.decode(Some(&bytes)), DecodedKey::Key { key, window }, "{}", format);
-            }
-        }
-
-        /// Splitting at the delimiter is what CSV does.
-        #[test]
-        fn delimited_keys_are_split_as_csv_does(
-            text in "[a,;é \"\n\r\t\u{feff}\u{0}]{0,8}|[a,;é \t]{0,8}", delimiter in 1u8..128,
-            usual in proptest::sample::select(b",; \t\"".to_vec()),
-        ) {
-            for delimiter in [delimiter, usual] {
-                prop_assert_eq!(
-                    split_delimited(&text, delimiter).map_err(|e| e.to_string()),
-                    by_csv(&text, delimiter).map_err(|e| e.to_string()),
-                );
             }
         }
 
@@ -367,8 +405,7 @@ mod tests {
                 KeyFormat::String, KeyFormat::Int, KeyFormat::Bigint, KeyFormat::Double, KeyFormat::Json,
                 KeyFormat::Delimited, KeyFormat::Bytes, KeyFormat::None,
             ] {
-                let columns = (0..columns).map(|n| n.to_string()).collect();
-                let schema = KeySchema { delimiter, columns, ..schema(format, window) };
+                let schema = KeySchema { delimiter, window, ..with_columns(format, &["a", "b", "c"][..columns]) };
                 match schema.decode(Some(&bytes)) {
                     DecodedKey::Null => prop_assert!(false, "bytes are not a null key"),
                     DecodedKey::Key { window: found, .. } => prop_assert_eq!(found.is_some(), window.is_some()),

@@ -137,15 +137,20 @@ impl<'a> Ours<'a> {
     /// The value, and whether its fields are fields of the line itself.
     fn body(&self, line: &'a str) -> (Body<'a>, bool) {
         let [.., value, text, base64, _] = self.found;
-        let unreadable = |bytes| {
+        let unreadable = |bytes, is_binary| {
             let reason = self.error().into();
-            (Body::Unreadable { reason, bytes }, false)
+            let body = Body::Unreadable {
+                reason,
+                bytes,
+                is_binary,
+            };
+            (body, false)
         };
         match (value, text.and_then(scalar), base64) {
             (Some(raw), _, _) if raw.starts_with('{') => (Body::Object(Object::of(raw.into(), true)), false),
             (Some(raw), _, _) => (Body::Other(Text::of(raw.into())), false),
-            (_, Some(text), _) => unreadable(into_bytes(text)),
-            (_, _, Some(raw)) => unreadable(decoded(raw).into()),
+            (_, Some(text), _) => unreadable(into_bytes(text), false),
+            (_, _, Some(raw)) => unreadable(decoded(raw).into(), true),
             _ => (Body::Object(Object::of(self.behind(line).into(), false)), true),
         }
     }

@@ -1,26 +1,36 @@
 //! Decodes records: the key, and the value as text. Only this folder knows formats; lines, columns, days, erasures and the
 //! inference of types work on decoded records.
 
+mod avro;
+mod bare;
+mod delimited;
 mod envelope;
 pub mod fields;
 pub mod guess;
 pub mod key;
 pub mod line;
+mod protobuf;
+mod registered;
+pub mod registry;
+pub mod schema;
 mod shown_key;
 
 #[cfg(test)]
 mod tests;
 
+use anyhow::{Context, Result};
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use crate::config::{Envelope, KeySchema};
+use crate::config::{Envelope, KeyFormat, KeySchema, Topic, ValueFormat, ValueSchema};
 pub use crate::json::Reason;
 use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
 use envelope::Unwrapped;
-pub use fields::{Field, FieldReader, Fields, Logical};
-use key::DecodedKey;
+pub use fields::{Field, FieldReader, Fields};
+use key::{DecodedKey, Key};
+use registered::RegisteredFormat;
+use registry::Registry;
 
 /// A record, decoded once.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +52,17 @@ pub enum Body<'a> {
     Unreadable {
         reason: Reason,
         bytes: Cow<'a, [u8]>,
+        /// The format is binary, so that even bytes that are UTF-8 are no text.
+        is_binary: bool,
     },
+}
+
+/// A value as its format has it.
+enum Formatted<'a> {
+    /// JSON, as it stands in the record.
+    Json(&'a [u8]),
+    /// JSON that was made of another format.
+    Made(String),
 }
 
 /// A JSON object that every reader accepts, without blanks around it.
@@ -66,19 +86,37 @@ pub struct Text<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     keys: KeySchema,
-    envelope: Option<Envelope>,
+    values: ValueSchema,
+    registered_keys: Option<RegisteredFormat>,
+    registered_values: Option<RegisteredFormat>,
     /// Checks keys that are JSON: their names differ from those of values.
     key_checker: Checker,
     checker: Checker,
     wants_fields: bool,
     /// Memory for the places of fields, kept for reuse.
     spare: Vec<Vec<json::FieldPlace>>,
+    /// Memory for texts that are made, likewise.
+    spare_texts: Vec<String>,
 }
 
 impl Decoder {
-    pub fn new(keys: KeySchema) -> Decoder {
+    /// The decoder of a topic's records, whose schemas may be in the registry.
+    pub fn of(topic: &Topic, registry: &Registry) -> Decoder {
+        Decoder::new(topic.key.clone(), topic.value.clone(), registry)
+    }
+
+    #[cfg(test)]
+    pub fn of_keys(keys: KeySchema) -> Decoder {
+        Decoder::new(keys, ValueSchema::default(), &Registry::default())
+    }
+
+    pub fn new(keys: KeySchema, values: ValueSchema, registry: &Registry) -> Decoder {
+        let undecodable = values.undecodable;
         Decoder {
+            registered_keys: RegisteredFormat::of_keys(keys.format, undecodable, registry),
+            registered_values: RegisteredFormat::of_values(values.format, undecodable, registry),
             keys,
+            values,
             ..Decoder::default()
         }
     }
@@ -99,95 +137,214 @@ impl Decoder {
         }
     }
 
-    /// A decoder that takes values out of this envelope; the schema of the keys says whether those are in one too.
-    pub fn unwrapping(self, envelope: Option<Envelope>) -> Decoder {
-        Decoder { envelope, ..self }
+    /// A decoder that leaves values in their envelope.
+    pub fn of_whole_values(mut self) -> Decoder {
+        self.values.unwrap = None;
+        self
     }
 
     /// The decoder of the same records without their envelopes, as [`Decoded::row`] returns them.
     pub fn of_rows(self) -> Decoder {
+        if !self.unwraps() {
+            return self;
+        }
+        let format = match self.keys.format {
+            format if format.is_registered() => KeyFormat::Json,
+            format => format,
+        };
         Decoder {
             keys: KeySchema {
+                format,
                 unwrap: false,
                 ..self.keys
             },
-            envelope: None,
+            values: ValueSchema::default(),
+            registered_keys: None,
+            registered_values: None,
             ..self
         }
     }
 
     /// Whether values must be in an envelope.
     pub fn unwraps(&self) -> bool {
-        self.envelope.is_some()
+        self.values.unwrap.is_some()
     }
 
-    /// Decodes a record. Never fails: a key or value that can't be decoded is returned with the reason.
-    pub fn decode<'a>(&mut self, record: &Record<'a>) -> Decoded<'a> {
-        Decoded {
+    /// Whether the headers of records may say how to read them.
+    pub fn reads_headers(&self) -> bool {
+        self.registered_keys.is_some() || self.registered_values.is_some()
+    }
+
+    /// Decodes a record. A key or value that can't be decoded is returned with the reason.
+    ///
+    /// # Errors
+    /// Its schema is not to be had, so its topic must fail.
+    pub fn decode<'a>(&mut self, record: &Record<'a>) -> Result<Decoded<'a>> {
+        let of_record = || format!("Kafka partition {} offset {}", record.partition, record.offset);
+        Ok(Decoded {
             at: record.coordinates(),
-            key: self.keys.decode_with(&mut self.key_checker, record.key),
-            body: self.body(record.value),
-        }
+            key: match self.registered_keys {
+                None => self.keys.decode_with(&mut self.key_checker, record.key),
+                Some(_) => self.registered_key(record).with_context(of_record)?,
+            },
+            body: self.body(record).with_context(of_record)?,
+        })
+    }
+
+    fn registered_key<'a>(&mut self, record: &Record<'a>) -> Result<DecodedKey<'a>> {
+        let (Some(format), Some(bytes)) = (&mut self.registered_keys, record.key) else {
+            return Ok(DecodedKey::Null);
+        };
+        let undecodable = |reason| DecodedKey::Undecodable {
+            reason,
+            bytes: Cow::Borrowed(bytes),
+        };
+        let (serialised, window) = match self.keys.split(bytes) {
+            Ok(parts) => parts,
+            Err(reason) => return Ok(undecodable(reason)),
+        };
+        let formatted = format.read(serialised, &record.headers, String::new())?;
+        let checked = formatted.and_then(|formatted| match formatted {
+            Formatted::Json(json) => Ok(Cow::Borrowed(self.key_checker.check(json)?.text)),
+            Formatted::Made(text) => {
+                self.key_checker.check(text.as_bytes())?;
+                Ok(Cow::Owned(text))
+            }
+        });
+        Ok(match checked {
+            Ok(text) => DecodedKey::Key {
+                key: Key::Json(text),
+                window,
+            },
+            Err(reason) => undecodable(reason.of_the("key")),
+        })
     }
 
     /// Takes back the memory of decoded records, for the next ones.
     pub fn take_back<'a>(&mut self, decoded: impl IntoIterator<Item = Decoded<'a>>) {
         for decoded in decoded {
-            if let Body::Object(object) = decoded.body
-                && self.wants_fields
-            {
-                self.spare.push(object.places);
+            if let Body::Object(object) = decoded.body {
+                if self.wants_fields {
+                    self.spare.push(object.places);
+                }
+                if let Cow::Owned(text) = object.text.text {
+                    self.spare_texts.push(text);
+                }
             }
         }
     }
 
-    fn body<'a>(&mut self, value: Option<&'a [u8]>) -> Body<'a> {
-        let Some(bytes) = value else {
-            return Body::Tombstone;
+    fn body<'a>(&mut self, record: &Record<'a>) -> Result<Body<'a>> {
+        let Some(bytes) = record.value else {
+            return Ok(Body::Tombstone);
         };
-        let body = match self.envelope {
-            None => self.json(bytes),
-            Some(envelope) => self.unwrapped(envelope, bytes),
-        };
-        body.unwrap_or_else(|reason| Body::Unreadable {
+        let formatted = self.formatted(record, bytes)?;
+        let body = formatted.and_then(|formatted| match self.values.unwrap {
+            None => self.json(formatted),
+            Some(envelope) => self.unwrapped(envelope, formatted),
+        });
+        Ok(body.unwrap_or_else(|reason| Body::Unreadable {
             reason,
             bytes: Cow::Borrowed(bytes),
-        })
+            is_binary: self.values.format.is_registered() || self.values.format == ValueFormat::Bytes,
+        }))
     }
 
-    fn unwrapped<'a>(&mut self, envelope: Envelope, bytes: &'a [u8]) -> Result<Body<'a>, Reason> {
-        let text =
-            simdutf8::compat::from_utf8(bytes).map_err(|e| Reason::at_byte("not UTF-8", e.valid_up_to()))?;
-        match envelope.open(text)? {
-            Unwrapped::Deleted => Ok(Body::Tombstone),
-            Unwrapped::Row(row) => self
-                .json(row.as_bytes())
-                .map_err(|reason| reason.of_the("in its envelope")),
+    /// The value as JSON, made if its format is another.
+    fn formatted<'a>(
+        &mut self,
+        record: &Record<'_>,
+        bytes: &'a [u8],
+    ) -> Result<Result<Formatted<'a>, Reason>> {
+        let mut text = match self.values.format {
+            ValueFormat::Json => return Ok(Ok(Formatted::Json(bytes))),
+            _ => self.spare_texts.pop().unwrap_or_default(),
+        };
+        text.clear();
+        if let Some(format) = &mut self.registered_values {
+            return format.read(bytes, &record.headers, text);
         }
+        let values = &self.values;
+        let written = match values.format {
+            // Those have a RegisteredFormat.
+            ValueFormat::Json | ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr => {
+                Err("its schema is in the registry".into())
+            }
+            ValueFormat::Delimited => utf8(bytes)
+                .and_then(|line| delimited::write_object(line, values.delimiter, &values.columns, &mut text)),
+            ValueFormat::Kafka | ValueFormat::Bytes => {
+                bare::write_object(bytes, &bare::column(values.format, &values.columns), &mut text)
+            }
+            ValueFormat::None => Err("value.format is none, but the record has a value".into()),
+        };
+        Ok(written.map(|()| Formatted::Made(text)))
+    }
+
+    fn unwrapped<'a>(&mut self, envelope: Envelope, value: Formatted<'a>) -> Result<Body<'a>, Reason> {
+        let row = match value {
+            Formatted::Json(bytes) => match envelope.open(utf8(bytes)?)? {
+                Unwrapped::Deleted => return Ok(Body::Tombstone),
+                Unwrapped::Row(row) => Formatted::Json(row.as_bytes()),
+            },
+            Formatted::Made(text) => match envelope.open(&text)? {
+                Unwrapped::Deleted => return Ok(Body::Tombstone),
+                Unwrapped::Row(row) => Formatted::Made(row.to_owned()),
+            },
+        };
+        self.json(row).map_err(|reason| reason.of_the("in its envelope"))
     }
 
     #[inline]
-    fn json<'a>(&mut self, bytes: &'a [u8]) -> Result<Body<'a>, Reason> {
-        let mut places = Vec::new();
-        let readable = if self.wants_fields {
-            places = self.spare.pop().unwrap_or_default();
-            self.checker.check_fields(bytes, &mut places)
-        } else {
-            self.checker.check(bytes)
-        }?;
-        let text = Text {
-            text: Cow::Borrowed(readable.text),
-            line_ends: readable.line_ends,
-        };
-        if readable.shape == Shape::Other {
-            return Ok(Body::Other(text));
+    fn json<'a>(&mut self, value: Formatted<'a>) -> Result<Body<'a>, Reason> {
+        match value {
+            Formatted::Json(bytes) => {
+                let (readable, places) = self.check(bytes)?;
+                self.body_of(readable.text.into(), readable.shape, readable.line_ends, places)
+            }
+            Formatted::Made(text) => {
+                let (readable, places) = self.check(text.as_bytes())?;
+                let (shape, line_ends) = (readable.shape, readable.line_ends);
+                self.body_of(text.into(), shape, line_ends, places)
+            }
         }
-        Ok(Body::Object(Object {
-            text,
-            reserved: readable.shape == Shape::ReservedObject,
-            places,
-        }))
     }
+
+    /// Checks a value, and notes the places of its fields if they are wanted.
+    #[inline]
+    fn check<'t>(&mut self, bytes: &'t [u8]) -> Result<(json::Readable<'t>, Vec<json::FieldPlace>), Reason> {
+        if !self.wants_fields {
+            return Ok((self.checker.check(bytes)?, Vec::new()));
+        }
+        let mut places = self.spare.pop().unwrap_or_default();
+        let readable = self.checker.check_fields(bytes, &mut places)?;
+        Ok((readable, places))
+    }
+
+    #[inline]
+    fn body_of<'a>(
+        &mut self,
+        text: Cow<'a, str>,
+        shape: Shape,
+        line_ends: bool,
+        places: Vec<json::FieldPlace>,
+    ) -> Result<Body<'a>, Reason> {
+        if shape != Shape::Other {
+            return Ok(Body::Object(Object {
+                text: Text { text, line_ends },
+                reserved: shape == Shape::ReservedObject,
+                places,
+            }));
+        }
+        match &self.values.columns[..] {
+            // The value is the column itself, without its name.
+            [column] => self.json(Formatted::Made(bare::object(&column.name, &text))),
+            _ => Ok(Body::Other(Text { text, line_ends })),
+        }
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Reason> {
+    simdutf8::compat::from_utf8(bytes).map_err(|e| Reason::at_byte("not UTF-8", e.valid_up_to()))
 }
 
 impl Decoded<'_> {

@@ -5,19 +5,32 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::BTreeMap;
 
 use super::key::Key;
-use crate::config::{KeyFormat, KeySchema};
+use crate::config::{DeclaredColumn, KeyFormat, KeySchema};
 
 impl KeySchema {
     /// The key that lines show as this text; None if no key of the topic can look like it.
     pub fn from_shown<'a>(&self, shown: &'a str) -> Option<Key<'a>> {
         Some(match self.format {
+            KeyFormat::String if self.separator.is_some() => {
+                Key::Json(object_of(&self.columns, shown)?.into())
+            }
             KeyFormat::String => Key::Text(shown.into()),
             KeyFormat::Int | KeyFormat::Bigint => Key::Int(shown.parse().ok()?),
             KeyFormat::Double => Key::Double(shown.parse().ok()?),
-            KeyFormat::Json if shown.starts_with(['{', '[']) => Key::Json(shown.into()),
+            KeyFormat::Delimited if self.columns.len() > 1 => {
+                Key::Json(object_of(&self.columns, shown)?.into())
+            }
+            KeyFormat::Json | KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr
+                if shown.starts_with(['{', '[']) =>
+            {
+                Key::Json(shown.into())
+            }
             // Always text: a column of numbers accepts a number as text too.
-            KeyFormat::Json => Key::Json(serde_json::to_string(shown).ok()?.into()),
-            KeyFormat::Delimited => Key::Fields(delimited(&self.columns, shown)?),
+            KeyFormat::Json
+            | KeyFormat::Delimited
+            | KeyFormat::Avro
+            | KeyFormat::Protobuf
+            | KeyFormat::JsonSr => Key::Json(serde_json::to_string(shown).ok()?.into()),
             KeyFormat::Bytes => Key::Bytes(BASE64.decode(shown).ok()?.into()),
             KeyFormat::None => return None,
         })
@@ -26,23 +39,25 @@ impl KeySchema {
     /// An example of the JSON type that `_key` has for this topic.
     pub fn shown_example(&self) -> &'static str {
         match self.format {
+            KeyFormat::String if self.separator.is_some() => "{}",
             KeyFormat::String | KeyFormat::Bytes => "\"\"",
             KeyFormat::Int | KeyFormat::Bigint => "0",
             KeyFormat::Double => "0e0",
             KeyFormat::Delimited if self.columns.len() > 1 => "{}",
             KeyFormat::Delimited => "\"\"",
-            KeyFormat::Json | KeyFormat::None => "null",
+            KeyFormat::Json | KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr | KeyFormat::None => {
+                "null"
+            }
         }
     }
 }
 
-/// The fields of a delimited key, from the object that its line shows, or from the text if there is one field.
-fn delimited(columns: &[String], shown: &str) -> Option<Vec<String>> {
-    if columns.len() == 1 {
-        return Some(vec![shown.to_owned()]);
-    }
-    let fields: BTreeMap<String, String> = serde_json::from_str(shown).ok()?;
-    columns.iter().map(|column| fields.get(column).cloned()).collect()
+/// The text, if it is an object with all columns of a key.
+fn object_of<'a>(columns: &[DeclaredColumn], shown: &'a str) -> Option<&'a str> {
+    let fields: BTreeMap<String, serde_json::Value> = serde_json::from_str(shown).ok()?;
+    let has_all =
+        fields.len() == columns.len() && columns.iter().all(|column| fields.contains_key(&column.name));
+    has_all.then_some(shown)
 }
 
 #[cfg(test)]
@@ -51,13 +66,11 @@ mod tests {
 
     #[test]
     fn keys_of_several_columns_are_given_as_the_lake_shows_them() {
-        let columns = ["a".to_owned(), "b".to_owned()];
-        assert_eq!(
-            delimited(&columns, r#"{"b":"2","a":"1"}"#),
-            Some(vec!["1".to_owned(), "2".to_owned()])
-        );
-        assert_eq!(delimited(&columns, "1,2"), None);
-        assert_eq!(delimited(&columns[..1], "1,2"), Some(vec!["1,2".to_owned()]));
+        let columns = ["a", "b"].map(DeclaredColumn::named);
+        let object = r#"{"b":"2","a":1}"#;
+        assert_eq!(object_of(&columns, object), Some(object));
+        assert_eq!(object_of(&columns, "1,2"), None);
+        assert_eq!(object_of(&columns[..1], object), None);
     }
 
     #[test]
@@ -73,6 +86,7 @@ mod tests {
         assert_eq!(key(KeyFormat::Bigint, "-7").unwrap(), "Int(-7)");
         assert_eq!(key(KeyFormat::Json, "7").unwrap(), "Json(\"\\\"7\\\"\")");
         assert_eq!(key(KeyFormat::Json, "{}").unwrap(), "Json(\"{}\")");
+        assert_eq!(key(KeyFormat::Delimited, "7").unwrap(), "Json(\"\\\"7\\\"\")");
         assert_eq!(key(KeyFormat::Bytes, "/w==").unwrap(), "Bytes([255])");
         for (format, shown) in [
             (KeyFormat::Int, "x"),

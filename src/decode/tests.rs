@@ -2,7 +2,7 @@
 
 use super::key::Key;
 use super::*;
-use crate::config::KeyFormat;
+use crate::config::{DeclaredColumn, DeclaredType, KeyFormat};
 use crate::json::oracle;
 use crate::lake::line::encode::Recorder;
 use crate::record::Header;
@@ -39,7 +39,7 @@ fn fields_keep_their_text_and_order() {
     let expected = expected.map(|(name, raw)| (name.to_owned(), raw.to_owned()));
     for mut decoder in [Decoder::default(), Decoder::default().with_fields()] {
         for _ in 0..2 {
-            let decoded = decoder.decode(&record(None, Some(value)));
+            let decoded = decoder.decode(&record(None, Some(value))).unwrap();
             assert_eq!(fields_of(&decoded.body).unwrap(), expected);
             decoder.take_back([decoded]);
         }
@@ -51,20 +51,20 @@ fn fields_keep_their_text_and_order() {
 fn known_fields_are_borrowed() {
     let mut decoder = Decoder::default().with_fields();
     let value = record(None, Some(b"{\"A\":12.340,\"B\":{\"C\":1}}"));
-    decoder.decode(&value);
-    let decoded = decoder.decode(&value);
+    decoder.decode(&value).unwrap();
+    let decoded = decoder.decode(&value).unwrap();
     let Body::Object(object) = &decoded.body else {
         panic!("{decoded:?}")
     };
     assert_eq!(object.places.len(), 2);
     let mut fields = object.fields().unwrap();
-    assert!(fields.all(|field| matches!(field.name, Cow::Borrowed(_)) && field.logical == Logical::Json));
+    assert!(fields.all(|field| matches!(field.name, Cow::Borrowed(_))));
 }
 
 #[test]
 fn each_kind_of_value_is_recognised() {
     let mut decoder = Decoder::default().reserving(["_offset".to_owned()]);
-    let mut body = |value: Option<&[u8]>| format!("{:?}", decoder.decode(&record(None, value)).body);
+    let mut body = |value: Option<&[u8]>| format!("{:?}", decoder.decode(&record(None, value)).unwrap().body);
     assert_eq!(body(None), "Tombstone");
     assert!(body(Some(b"{\"_OFFSET\":1}")).contains("reserved: true"));
     assert!(body(Some(b" {\"offset\":1}")).contains("reserved: false"));
@@ -78,7 +78,7 @@ fn each_kind_of_value_is_recognised() {
 fn a_field_is_found_by_its_path() {
     let field = |value: &[u8], name: &str| {
         let mut decoder = Decoder::default().with_fields();
-        let decoded = decoder.decode(&record(None, Some(value)));
+        let decoded = decoder.decode(&record(None, Some(value))).unwrap();
         decoded.body.field(name).map(str::to_owned)
     };
     assert_eq!(field(b"{\"a\":1,\"t\":\"x\"}", "t").unwrap(), "\"x\"");
@@ -120,9 +120,11 @@ fn json_keys_have_names_of_their_own() {
         format: KeyFormat::Json,
         ..KeySchema::default()
     };
-    let mut decoder = Decoder::new(schema).reserving(["a".to_owned()]).with_fields();
+    let mut decoder = Decoder::of_keys(schema).reserving(["a".to_owned()]).with_fields();
     for _ in 0..2 {
-        let decoded = decoder.decode(&record(Some(b"{\"a\":1}"), Some(b"{\"b\":2}")));
+        let decoded = decoder
+            .decode(&record(Some(b"{\"a\":1}"), Some(b"{\"b\":2}")))
+            .unwrap();
         let key = Key::Json("{\"a\":1}".into());
         assert_eq!(decoded.key, DecodedKey::Key { key, window: None });
         assert_eq!(fields_of(&decoded.body).unwrap().len(), 1);
@@ -207,7 +209,7 @@ proptest! {
             let raw: Result<Ordered, _> = serde_json::from_slice(value);
             let expected = raw.ok().map(|fields| fields.0);
             for decoder in &mut decoders {
-                let decoded = decoder.decode(&record(None, Some(value)));
+                let decoded = decoder.decode(&record(None, Some(value))).unwrap();
                 // Unreadable values have no fields, even if serde_json would find some.
                 if let Some(found) = fields_of(&decoded.body) {
                     prop_assert_eq!(Some(&found), expected.as_ref(), "{}", value.escape_ascii());
@@ -269,7 +271,7 @@ proptest! {
         Recorder::new(prefix, schema.clone(), true).write(&record, &mut text);
         let text = String::from_utf8(text).unwrap();
         let line = line::read(&text).unwrap();
-        let decoded = Decoder::new(schema).decode(&record);
+        let decoded = Decoder::of_keys(schema).decode(&record).unwrap();
         prop_assert!(line.has_ours);
         prop_assert_eq!(line.headers.is_some(), header);
         prop_assert_eq!(line.decoded.at, decoded.at);
@@ -318,4 +320,80 @@ impl<'de> serde::Deserialize<'de> for Ordered {
         }
         deserializer.deserialize_map(Entries).map(Ordered)
     }
+}
+
+fn valued(format: ValueFormat, columns: &[(&str, DeclaredType)]) -> Decoder {
+    let column = |&(name, kind): &(&str, DeclaredType)| DeclaredColumn {
+        name: name.to_owned(),
+        kind,
+    };
+    let values = ValueSchema {
+        format,
+        columns: columns.iter().map(column).collect(),
+        ..ValueSchema::default()
+    };
+    Decoder::new(KeySchema::default(), values, &Registry::default()).with_fields()
+}
+
+#[test]
+fn other_formats_are_made_json() {
+    use DeclaredType::{Bigint, Int, Varchar};
+    let made = |decoder: &mut Decoder, value: &[u8]| {
+        let record = record(None, Some(value));
+        let decoded = decoder.decode(&record).unwrap();
+        let shown = match &decoded.body {
+            Body::Object(object) => object.text().to_string(),
+            Body::Unreadable {
+                reason, is_binary, ..
+            } => format!("{reason} ({is_binary})"),
+            other => format!("{other:?}"),
+        };
+        decoder.take_back([decoded]);
+        shown
+    };
+    let mut delimited = valued(ValueFormat::Delimited, &[("A", Varchar), ("B", Bigint)]);
+    // Twice, as memory is reused.
+    for _ in 0..2 {
+        assert_eq!(made(&mut delimited, b"x,1"), r#"{"A":"x","B":1}"#);
+        assert_eq!(
+            made(&mut delimited, b"x"),
+            "1 delimited fields, but 2 are configured (false)"
+        );
+        assert_eq!(made(&mut delimited, b"\xff,1"), "not UTF-8 at byte 0 (false)");
+    }
+    assert_eq!(
+        made(&mut valued(ValueFormat::Kafka, &[("N", Int)]), &[0, 0, 0, 7]),
+        r#"{"N":7}"#
+    );
+    assert_eq!(
+        made(&mut valued(ValueFormat::Kafka, &[("N", Int)]), b"7"),
+        "INT has 4 bytes, not 1 (false)"
+    );
+    assert_eq!(
+        made(&mut valued(ValueFormat::Bytes, &[]), b"\x00"),
+        r#"{"VALUE":"AA=="}"#
+    );
+    assert_eq!(
+        made(&mut valued(ValueFormat::None, &[]), b"x"),
+        "value.format is none, but the record has a value (false)"
+    );
+    let mut named = valued(ValueFormat::Json, &[("N", Int)]);
+    assert_eq!(made(&mut named, b" 7 "), r#"{"N":7}"#);
+    assert_eq!(made(&mut named, b"null"), r#"{"N":null}"#);
+    assert_eq!(made(&mut named, b"{\"A\":1}"), r#"{"A":1}"#);
+    // A name that is written twice stays what it is.
+    let mut twice = valued(ValueFormat::Delimited, &[("a", Varchar), ("A", Varchar)]);
+    assert!(made(&mut twice, b"1,2").contains("occurs twice"));
+}
+
+#[test]
+fn fields_of_made_objects_are_found() {
+    let mut decoder = valued(
+        ValueFormat::Delimited,
+        &[("A", DeclaredType::Varchar), ("b\"", DeclaredType::Int)],
+    );
+    let record = record(None, Some(b"x,1"));
+    let decoded = decoder.decode(&record).unwrap();
+    assert_eq!(decoded.body.field("b\""), Some("1"));
+    assert_eq!(decoded.body.field("a"), Some("\"x\""));
 }

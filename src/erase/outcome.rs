@@ -11,7 +11,7 @@ use crate::config::Topic;
 use crate::exit;
 use crate::lake::{FileHits, LakeHits};
 use crate::report;
-use crate::subjects::list::{EVERY_TOPIC, ErasureSecret, Registry};
+use crate::subjects::list::{EVERY_TOPIC, ErasureSecret, Erasures};
 use crate::subjects::subject::Subject;
 use crate::warehouse::{DependentRows, TableHits};
 use crate::words::count;
@@ -144,7 +144,7 @@ impl ErasureOutcome {
     ) -> Result<ErasureSecret> {
         let lake = scope.lake.as_ref().map(|lake| lake.erasures()).transpose()?;
         let warehouse = scope.warehouse.as_ref().map(|w| w.erasures()).transpose()?;
-        let secret_of = |registry: &Option<Registry>| registry.as_ref().and_then(|r| r.secret.clone());
+        let secret_of = |registry: &Option<Erasures>| registry.as_ref().and_then(|r| r.secret.clone());
         let known = secret_of(&lake).or_else(|| secret_of(&warehouse));
         let secret = match &known {
             Some(secret) => secret.clone(),

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::ErasureRequest;
 use crate::config::{Kind, Settings, Topic, did_you_mean};
+use crate::decode::registry::Registry;
 use crate::exit::usage;
 use crate::lake::Lake;
 use crate::problem::Problem;
@@ -96,6 +97,7 @@ impl<'a> ErasureScope<'a> {
         };
         match Warehouse::connect(database) {
             Ok(warehouse) => {
+                let warehouse = warehouse.with_registry(Registry::new(settings.registry.as_ref())?);
                 self.table_topics = warehouse.loaded_topics(settings)?;
                 self.warehouse = Some(warehouse);
                 Ok(())

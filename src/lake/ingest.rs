@@ -19,6 +19,7 @@ use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
 use crate::config::{Files, Kind, Settings, Topic};
+use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoded, Decoder};
 use crate::problem::{Problem, unexpected};
 use crate::record::{DrainPlan, Drained, LastRecords, Progress, Record};
@@ -35,6 +36,7 @@ const FILES_PER_COMMIT: usize = 10_000;
 pub struct TopicSink<'a> {
     root: &'a Root,
     settings: &'a Settings,
+    registry: &'a Registry,
     topic: &'a Topic,
     run_id: String,
     state: TopicState,
@@ -46,6 +48,8 @@ pub struct TopicSink<'a> {
     lines: LineWriter,
     /// Memory for a table's line without its head.
     rest: Vec<u8>,
+    /// Memory for the key by which a table keeps a record.
+    kept_key: Vec<u8>,
     day: RecordDay,
     /// Commits of this run so far.
     commits: u32,
@@ -75,6 +79,7 @@ impl<'a> TopicSink<'a> {
     pub(super) fn new(
         root: &'a Root,
         settings: &'a Settings,
+        registry: &'a Registry,
         topic: &'a Topic,
         run_id: &str,
         state: TopicState,
@@ -85,6 +90,7 @@ impl<'a> TopicSink<'a> {
         TopicSink {
             root,
             settings,
+            registry,
             topic,
             run_id: run_id.to_owned(),
             state,
@@ -93,6 +99,7 @@ impl<'a> TopicSink<'a> {
             taking: None,
             lines: LineWriter::new(&settings.lake.prefix, topic.key.clone(), metadata),
             rest: Vec::new(),
+            kept_key: Vec::new(),
             day: RecordDay::new(settings.lake.timezone, topic),
             commits: 0,
             report: LakeReport::default(),
@@ -293,7 +300,7 @@ impl Sink for TopicSink<'_> {
         }
         if self.topic.kind == Kind::Table {
             agreement::check_envelope(self.topic, &self.state, rebuild)?;
-            self.state.unwrap = self.topic.unwrap;
+            self.state.unwrap = self.topic.value.unwrap;
         }
         if plan.generation != self.state.generation {
             self.state.next.clear();
@@ -316,7 +323,7 @@ impl Sink for TopicSink<'_> {
     }
 
     fn decoder(&self) -> Decoder {
-        let decoder = encode::decoder(&self.settings.lake.prefix, self.topic);
+        let decoder = encode::decoder(&self.settings.lake.prefix, self.topic, self.registry);
         if self.day.is_by_field() || self.filter.wants_fields() {
             decoder.with_fields()
         } else {

@@ -88,10 +88,11 @@ impl Target for Lake<'_> {
         };
         let recovered = commit::recover(&self.root, self.settings, &topic.name)?;
         let state = self.check(topic, recovered)?;
-        let erased = Filter::new(erased_list::load(&self.root)?, topic, &topic.key.columns);
+        let erased = Filter::new(erased_list::load(&self.root)?, topic, &topic.key.names());
         Ok(Locked::Ours(TopicSink::new(
             &self.root,
             self.settings,
+            &self.registry,
             topic,
             run_id,
             state,

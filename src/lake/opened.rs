@@ -5,6 +5,7 @@ use anyhow::Result;
 use super::disk::root::Root;
 use super::ledger;
 use crate::config::Settings;
+use crate::decode::registry::Registry;
 use crate::problem::Problem;
 
 /// An opened lake.
@@ -12,6 +13,7 @@ use crate::problem::Problem;
 pub struct Lake<'a> {
     pub(super) root: Root,
     pub(super) settings: &'a Settings,
+    pub(super) registry: Registry,
 }
 
 impl<'a> Lake<'a> {
@@ -28,7 +30,11 @@ impl<'a> Lake<'a> {
             return Ok(None);
         }
         ledger::open(&root, lake.timezone, create)?;
-        Ok(Some(Lake { root, settings }))
+        Ok(Some(Lake {
+            root,
+            settings,
+            registry: Registry::new(settings.registry.as_ref())?,
+        }))
     }
 
     /// Opens a lake that must exist.

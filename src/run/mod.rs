@@ -338,7 +338,8 @@ impl<'a> Run<'a> {
         let mut decoder = turn.sink.decoder();
         let mut outcome = reading.read(&mut self.options.limits, &mut |records| {
             records.iter().for_each(|record| bar.advance(record));
-            let decoded: Vec<_> = records.iter().map(|record| decoder.decode(record)).collect();
+            let decoded = records.iter().map(|record| decoder.decode(record));
+            let decoded: Vec<_> = decoded.collect::<Result<_>>()?;
             turn.sink.take_all(records, &decoded)?;
             decoder.take_back(decoded);
             Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::list::{EVERY_TOPIC, ErasureSecret, Registry};
+use super::list::{EVERY_TOPIC, ErasureSecret, Erasures};
 use super::view::{KeyView, at_path};
 use crate::config::{Envelope, Topic};
 use crate::decode::Decoded;
@@ -19,8 +19,6 @@ struct Active {
     secret: ErasureSecret,
     topic: String,
     envelope: Option<Envelope>,
-    /// The names under which lines show the key's fields.
-    columns: Vec<String>,
     /// Names of the key's columns.
     names: Vec<String>,
     keys: HashSet<String>,
@@ -30,7 +28,7 @@ struct Active {
 
 impl Filter {
     /// `names` are those of the key's columns, for keys whose bytes don't hold them.
-    pub fn new(registry: Registry, topic: &Topic, names: &[String]) -> Filter {
+    pub fn new(registry: Erasures, topic: &Topic, names: &[String]) -> Filter {
         let listed = registry.entries.len();
         let Some(secret) = registry.secret else {
             return Filter::default();
@@ -38,8 +36,7 @@ impl Filter {
         let mut active = Active {
             secret,
             topic: topic.name.clone(),
-            envelope: topic.unwrap,
-            columns: topic.key.columns.clone(),
+            envelope: topic.value.unwrap,
             names: names.to_vec(),
             keys: HashSet::new(),
             fields: HashMap::new(),
@@ -78,7 +75,7 @@ impl Filter {
 
 impl Active {
     fn hits(&self, record: &Decoded<'_>) -> bool {
-        let key = KeyView::of(&record.key, &self.columns);
+        let key = KeyView::of(&record.key);
         if !self.keys.is_empty()
             && let Some(key) = key.canonical()
             && self
@@ -102,26 +99,30 @@ impl Active {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Kind;
+    use crate::config::{Kind, ValueSchema};
     use crate::decode::Decoder;
     use crate::record::Record;
     use crate::subjects::list;
     use crate::subjects::subject::Subject;
 
     fn record<'a>(key: &'a str, value: &'a str) -> Decoded<'a> {
-        Decoder::default().decode(&Record {
+        let record = Record {
             partition: 0,
             offset: 0,
             timestamp_ms: 0,
             key: Some(key.as_bytes()),
             value: Some(value.as_bytes()),
             headers: Vec::new(),
-        })
+        };
+        Decoder::default().decode(&record).unwrap()
     }
 
     fn topic(name: &str, unwrap: Option<Envelope>) -> Topic {
         Topic {
-            unwrap,
+            value: ValueSchema {
+                unwrap,
+                ..ValueSchema::default()
+            },
             ..Topic::ad_hoc(name, Kind::Table, None).unwrap()
         }
     }
@@ -129,7 +130,7 @@ mod tests {
     fn filter(subjects: &[Subject], topic: &Topic) -> Filter {
         let secret = ErasureSecret::random().unwrap();
         let entries = list::entries(subjects, None, &secret, "run");
-        let registry = Registry::new(Some(secret), entries, "here").unwrap();
+        let registry = Erasures::new(Some(secret), entries, "here").unwrap();
         Filter::new(registry, topic, &["ID".to_owned()])
     }
 

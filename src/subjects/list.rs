@@ -88,22 +88,22 @@ pub struct ErasedEntry {
 
 /// The list of a lake or a database, with its secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Registry {
+pub struct Erasures {
     pub secret: Option<ErasureSecret>,
     pub entries: Vec<ErasedEntry>,
 }
 
-impl Registry {
+impl Erasures {
     /// # Errors
     /// There are entries, but their secret is gone: records can't be compared with them any more.
-    pub fn new(secret: Option<ErasureSecret>, entries: Vec<ErasedEntry>, place: &str) -> Result<Registry> {
+    pub fn new(secret: Option<ErasureSecret>, entries: Vec<ErasedEntry>, place: &str) -> Result<Erasures> {
         if secret.is_none() && !entries.is_empty() {
             bail!(
                 "{place} holds erasures, but their key is gone: without it, erased persons would come back. \
                  Restore the key from a backup"
             );
         }
-        Ok(Registry { secret, entries })
+        Ok(Erasures { secret, entries })
     }
 }
 
@@ -144,10 +144,10 @@ mod tests {
         let subject = Subject::key("T=k").unwrap();
         let entries = entries(&[subject], None, &secret, "run");
         assert_eq!((entries[0].topic.as_str(), &entries[0].field), ("T", &None));
-        let error = Registry::new(None, entries.clone(), "the lake").unwrap_err();
+        let error = Erasures::new(None, entries.clone(), "the lake").unwrap_err();
         assert!(error.to_string().contains("backup"));
-        assert!(Registry::new(Some(secret), entries, "the lake").is_ok());
-        assert!(Registry::new(None, Vec::new(), "the lake").is_ok());
+        assert!(Erasures::new(Some(secret), entries, "the lake").is_ok());
+        assert!(Erasures::new(None, Vec::new(), "the lake").is_ok());
     }
 
     #[test]

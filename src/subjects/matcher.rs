@@ -65,8 +65,8 @@ impl Matcher {
             }
         };
         Matcher {
-            columns: topic.key.columns.clone(),
-            envelope: topic.unwrap,
+            columns: topic.key.names(),
+            envelope: topic.value.unwrap,
             subjects: subjects
                 .iter()
                 .filter(|subject| subject.applies_to(&topic.name))
@@ -105,7 +105,7 @@ impl Matcher {
         if self.envelope.is_some() {
             read.decoded.key.take_out();
         }
-        let key = KeyView::of(&read.decoded.key, &self.columns);
+        let key = KeyView::of(&read.decoded.key);
         if self
             .subjects
             .iter()
@@ -131,7 +131,7 @@ impl Matcher {
     /// Judges a rejected record. What can't be decoded is the subject's only if it is the key itself; where the subject's
     /// bytes are merely in it, or it `is_cut` and may have gone on with them, a person has to look.
     pub fn judge_record(&self, record: &Decoded<'_>, is_cut: bool) -> Verdict {
-        let key = KeyView::of(&record.key, &self.columns);
+        let key = KeyView::of(&record.key);
         let mut verdict = Verdict::Keep;
         for needle in &self.subjects {
             let mut hit = needle.is_key(&key) || needle.is_undecodable_key(&key);
@@ -246,8 +246,9 @@ fn begins_like_ours(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{KeySchema, Kind};
+    use crate::config::{DeclaredColumn, KeySchema, Kind};
     use crate::decode::Decoder;
+    use crate::decode::registry::Registry;
     use crate::lake::line::encode::Recorder;
     use crate::record::Record;
     use proptest::prelude::*;
@@ -256,7 +257,10 @@ mod tests {
 
     fn matcher(key_columns: &[&str], subjects: &[Subject]) -> Matcher {
         let mut topic = Topic::ad_hoc("T", Kind::Stream, None).unwrap();
-        topic.key.columns = key_columns.iter().map(|name| (*name).to_owned()).collect();
+        topic.key.columns = key_columns
+            .iter()
+            .map(|name| DeclaredColumn::named(name))
+            .collect();
         Matcher::new(&topic, subjects)
     }
 
@@ -324,7 +328,7 @@ mod tests {
             subjects.map(|subject| judge(&Matcher::new(topic, &[subject]), &line) == Verdict::Erase)
         };
         assert_eq!(verdicts(&topic), [false; 5]);
-        topic.unwrap = Some(Envelope::Debezium);
+        topic.value.unwrap = Some(Envelope::Debezium);
         assert_eq!(verdicts(&topic), [true, true, true, true, false]);
     }
 
@@ -366,7 +370,7 @@ mod tests {
         let judge = |subject: Subject, key: &[u8], value: &str, is_cut: bool| {
             let mut topic = Topic::ad_hoc("T", Kind::Table, None).unwrap();
             topic.key.format = crate::config::KeyFormat::Int;
-            topic.key.columns = vec!["id".to_owned()];
+            topic.key.columns = vec![DeclaredColumn::named("id")];
             let record = Record {
                 partition: 0,
                 offset: 1,
@@ -375,7 +379,10 @@ mod tests {
                 value: Some(value.as_bytes()),
                 headers: Vec::new(),
             };
-            let record = Decoder::new(topic.key.clone()).decode(&record);
+            let record = Decoder::of(&topic, &Registry::default())
+                .of_whole_values()
+                .decode(&record)
+                .unwrap();
             Matcher::new(&topic, &[subject]).judge_record(&record, is_cut)
         };
         let key = || Subject::key("T=1").unwrap();
@@ -421,7 +428,7 @@ mod tests {
             let found = |value: &str| {
                 let subject = Subject::Field { path: "user.id".to_owned(), value: value.to_owned() };
                 let matcher = matcher(&[], &[subject]);
-                (matcher.judge(&line) == Verdict::Erase, matcher.judge_record(&Decoder::default().decode(&record), false) == Verdict::Erase)
+                (matcher.judge(&line) == Verdict::Erase, matcher.judge_record(&Decoder::default().decode(&record).unwrap(), false) == Verdict::Erase)
             };
             prop_assert_eq!(found(&value), (true, true));
             prop_assume!(other != value);

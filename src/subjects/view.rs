@@ -24,8 +24,8 @@ pub(crate) enum KeyView<'a> {
 }
 
 impl<'a> KeyView<'a> {
-    /// A key as its line shows it; `columns` are the names of its fields there.
-    pub(crate) fn of(key: &'a DecodedKey<'_>, columns: &[String]) -> KeyView<'a> {
+    /// A key as its line shows it.
+    pub(crate) fn of(key: &'a DecodedKey<'_>) -> KeyView<'a> {
         match key {
             DecodedKey::Null => KeyView::None,
             DecodedKey::Undecodable { bytes, .. } => KeyView::Undecodable(bytes),
@@ -35,10 +35,6 @@ impl<'a> KeyView<'a> {
                 Key::Double(number) => KeyView::Scalar(serde_json::Value::from(*number).to_string().into()),
                 Key::Json(raw) => Self::of_json(raw),
                 Key::Bytes(bytes) => KeyView::Scalar(BASE64.encode(bytes).into()),
-                Key::Fields(fields) => match &fields[..] {
-                    [field] => KeyView::Scalar(Cow::Borrowed(field)),
-                    _ => KeyView::Nested(object(columns, fields).into()),
-                },
             },
         }
     }
@@ -99,15 +95,6 @@ impl<'a> KeyView<'a> {
             _ => {}
         }
     }
-}
-
-fn object(names: &[String], fields: &[String]) -> String {
-    let fields: Vec<String> = names
-        .iter()
-        .zip(fields)
-        .map(|(name, field)| format!("{}:{}", serde_json::json!(name), serde_json::json!(field)))
-        .collect();
-    format!("{{{}}}", fields.join(","))
 }
 
 /// Calls `visit` with a value's fields at `path`, as far as it can be read. False: it can't be read to its end, or is not an
@@ -182,7 +169,7 @@ pub(crate) fn texts(line: &LakeLine<'_>, key: &KeyView<'_>, visit: &mut dyn FnMu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{KeyFormat, KeySchema, Window};
+    use crate::config::{DeclaredColumn, KeyFormat, KeySchema, Window};
     use crate::decode::{Decoded, Decoder, line};
     use crate::lake::line::encode::Recorder;
     use crate::record::Record;
@@ -190,7 +177,7 @@ mod tests {
     fn schema(format: KeyFormat, columns: &[&str]) -> KeySchema {
         KeySchema {
             format,
-            columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+            columns: columns.iter().map(|name| DeclaredColumn::named(name)).collect(),
             ..KeySchema::default()
         }
     }
@@ -229,11 +216,11 @@ mod tests {
             Recorder::new("k_", schema.clone(), true).write(&record, &mut line);
             let line = String::from_utf8(line).unwrap();
             let read = line::read(&line).unwrap();
-            let decoded = Decoder::new(schema.clone()).decode(&record);
-            let direct = KeyView::of(&decoded.key, &schema.columns);
+            let decoded = Decoder::of_keys(schema.clone()).decode(&record).unwrap();
+            let direct = KeyView::of(&decoded.key);
             assert!(read.has_ours);
             assert!(direct.canonical().is_some());
-            let view = KeyView::of(&read.decoded.key, &schema.columns);
+            let view = KeyView::of(&read.decoded.key);
             assert_eq!(view.canonical(), direct.canonical(), "{line}");
         }
     }
@@ -266,7 +253,7 @@ mod tests {
         let head = r#"{"_partition":0,"_offset":1,"_timestamp":2"#;
         let line = format!(r#"{head},"_key_base64":"/2E=","_value_text":"{{broken","_error":"x"}}"#);
         let Decoded { key, body, .. } = line::read(&line).unwrap().decoded;
-        let found = [unreadable(&body), KeyView::of(&key, &[]).undecodable()];
+        let found = [unreadable(&body), KeyView::of(&key).undecodable()];
         assert_eq!(found, [Some(b"{broken".as_slice()), Some(b"\xffa")]);
     }
 }

@@ -4,12 +4,15 @@ use anyhow::Result;
 
 use super::server::connect::{self, Server};
 use crate::config::Database;
+use crate::decode::registry::Registry;
 
 /// A database that lakectl has connected to.
 #[derive(Debug, Clone)]
 pub struct Warehouse {
     pub(super) database: Database,
     pub(super) server: Server,
+    /// For topics whose schemas are there.
+    pub(super) registry: Registry,
 }
 
 impl Warehouse {
@@ -20,6 +23,12 @@ impl Warehouse {
         Ok(Warehouse {
             database: database.clone(),
             server,
+            registry: Registry::default(),
         })
+    }
+
+    #[must_use]
+    pub fn with_registry(self, registry: Registry) -> Warehouse {
+        Warehouse { registry, ..self }
     }
 }

@@ -95,7 +95,7 @@ impl Warehouse {
         let mut table = target::read(conn, &self.server, &topic.table)?;
         let (names, plan) = mapping::plan(topic, &table)?;
         plan.set_time_unit(&mut table, topic.warehouse_unit);
-        Ok((table, RowReader::new(topic, names, plan)))
+        Ok((table, RowReader::new(topic, &self.registry, names, plan)))
     }
 }
 

@@ -15,6 +15,7 @@ pub mod lake;
 pub mod program;
 pub mod proxy;
 pub mod records;
+pub mod registry;
 pub mod strace;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -318,7 +318,10 @@ pub trait TakeRecords: Sink {
 
     fn take_together(&mut self, records: &[Record<'_>]) -> anyhow::Result<()> {
         let mut decoder = self.decoder();
-        let decoded: Vec<_> = records.iter().map(|record| decoder.decode(record)).collect();
+        let decoded: Vec<_> = records
+            .iter()
+            .map(|record| decoder.decode(record).unwrap())
+            .collect();
         self.take_all(records, &decoded)
     }
 }

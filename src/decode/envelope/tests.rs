@@ -1,8 +1,9 @@
 //! Envelopes as connectors write them, and what is left of them.
 
 use super::*;
-use crate::config::{KeyFormat, KeySchema};
+use crate::config::{KeyFormat, KeySchema, ValueSchema};
 use crate::decode::key::{DecodedKey, Key};
+use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoder};
 use crate::json::oracle;
 use crate::record::Record;
@@ -11,6 +12,14 @@ use serde_json::value::RawValue;
 
 const SCHEMA: &str =
     r#"{"type":"struct","fields":[{"type":"int32","optional":false,"field":"payload"}],"optional":false}"#;
+
+fn unwrapping(keys: KeySchema, envelope: Envelope) -> Decoder {
+    let values = ValueSchema {
+        unwrap: Some(envelope),
+        ..ValueSchema::default()
+    };
+    Decoder::new(keys, values, &Registry::default())
+}
 
 fn body_of(decoder: &mut Decoder, value: &[u8]) -> Body<'static> {
     let record = Record {
@@ -21,7 +30,7 @@ fn body_of(decoder: &mut Decoder, value: &[u8]) -> Body<'static> {
         value: Some(String::leak(String::from_utf8_lossy(value).into_owned()).as_bytes()),
         headers: Vec::new(),
     };
-    decoder.decode(&record).body
+    decoder.decode(&record).unwrap().body
 }
 
 fn text_of(body: &Body<'_>) -> Option<String> {
@@ -34,12 +43,9 @@ fn text_of(body: &Body<'_>) -> Option<String> {
 
 /// The row, `deleted`, or the reason.
 fn opened(envelope: Envelope, value: &str) -> String {
-    match body_of(
-        &mut Decoder::default().unwrapping(Some(envelope)),
-        value.as_bytes(),
-    ) {
+    match body_of(&mut unwrapping(KeySchema::default(), envelope), value.as_bytes()) {
         Body::Tombstone => "deleted".to_owned(),
-        Body::Unreadable { reason, bytes } => {
+        Body::Unreadable { reason, bytes, .. } => {
             assert_eq!(bytes, value.as_bytes(), "the record is kept whole");
             reason.to_string()
         }
@@ -167,7 +173,7 @@ fn a_row_is_decoded_again_without_its_envelope() {
         unwrap: true,
         ..KeySchema::default()
     };
-    let mut decoder = Decoder::new(keys).unwrapping(Some(Envelope::Debezium));
+    let mut decoder = unwrapping(keys, Envelope::Debezium);
     let key = format!(r#"{{"schema":{SCHEMA},"payload":{{"id":1}}}}"#);
     for (value, row) in [
         (
@@ -188,14 +194,14 @@ fn a_row_is_decoded_again_without_its_envelope() {
             value: Some(value.as_bytes()),
             headers: Vec::new(),
         };
-        let decoded = decoder.decode(&record);
+        let decoded = decoder.decode(&record).unwrap();
         let kept = decoded.row(&record);
         assert_eq!(
             (kept.key, kept.value),
             (Some(&br#"{"id":1}"#[..]), row.map(str::as_bytes))
         );
         if !matches!(decoded.body, Body::Unreadable { .. }) {
-            assert_eq!(decoder.clone().of_rows().decode(&kept), decoded);
+            assert_eq!(decoder.clone().of_rows().decode(&kept).unwrap(), decoded);
         }
     }
 }
@@ -288,7 +294,8 @@ proptest! {
                 (Envelope::Debezium, change.clone()),
                 (Envelope::Debezium, connect(&change)),
             ] {
-                let mut decoder = decoder().unwrapping(Some(envelope));
+                let mut decoder = decoder();
+                decoder.values.unwrap = Some(envelope);
                 for expected in &expected {
                     let found = body_of(&mut decoder, wrapped.as_bytes());
                     match expected {
@@ -309,7 +316,7 @@ proptest! {
     fn anything_is_opened(value in oracle::bytes(), object in object()) {
         for value in [value, object] {
             for envelope in [Envelope::Debezium, Envelope::Connect] {
-                let mut decoder = Decoder::default().unwrapping(Some(envelope)).with_fields();
+                let mut decoder = unwrapping(KeySchema::default(), envelope).with_fields();
                 if let Body::Object(found) = body_of(&mut decoder, &value) {
                     let least = r#"{"after":,"op":"c"}"#.len();
                     prop_assert!(found.text().len() + least <= value.len());

@@ -9,7 +9,7 @@ use crate::lake::layout::paths::HOME;
 use crate::lake::opened::Lake;
 use crate::locked::Locked;
 use crate::problem::Problem;
-use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
+use crate::subjects::list::{ErasedEntry, ErasureSecret, Erasures};
 
 const ENTRIES: &str = ".lakectl/erasures";
 const SECRET: &str = ".lakectl/erasure-key";
@@ -22,13 +22,13 @@ const LOCK_WAIT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// The list is damaged, or list or secret is missing. Then nothing may be taken in, or erased persons would come back.
-pub(in crate::lake) fn load(root: &Root) -> Result<Registry> {
+pub(in crate::lake) fn load(root: &Root) -> Result<Erasures> {
     let secret = secret(root)?;
     match checksummed::read::<Vec<ErasedEntry>>(root, ENTRIES)? {
         Some(entries) => {
-            Registry::new(secret, entries, &root.shown(ENTRIES)).with_context(|| root.shown(SECRET))
+            Erasures::new(secret, entries, &root.shown(ENTRIES)).with_context(|| root.shown(SECRET))
         }
-        None if secret.is_none() => Ok(Registry::default()),
+        None if secret.is_none() => Ok(Erasures::default()),
         None => bail!(
             "{} holds the key of erasures, but their list, {}, is gone: without it, erased persons would come back. \
              Restore the list from a backup",
@@ -58,7 +58,7 @@ fn secret(root: &Root) -> Result<Option<ErasureSecret>> {
 
 impl Lake<'_> {
     /// The list and its secret, as they are.
-    pub fn erasures(&self) -> Result<Registry> {
+    pub fn erasures(&self) -> Result<Erasures> {
         load(&self.root)
     }
 

@@ -15,7 +15,7 @@ pub(super) struct StillWrapped {
 
 impl StillWrapped {
     pub(super) fn take(&mut self, topic: &Topic, record: &Decoded<'_>) {
-        if topic.unwrap.is_none() {
+        if topic.value.unwrap.is_none() {
             return;
         }
         if let Body::Unreadable { reason, .. } = &record.body {
@@ -27,7 +27,7 @@ impl StillWrapped {
     /// What a person has to know, if there were any.
     pub(super) fn problem(&self, topic: &Topic, prefix: &str) -> Option<Problem> {
         let (at, reason) = self.first.as_ref()?;
-        let envelope = topic.unwrap?;
+        let envelope = topic.value.unwrap?;
         Some(
             Problem::new(format!(
                 "{} could not be taken out of the envelope (value.unwrap = \"{envelope}\"): their lines keep the whole value and \

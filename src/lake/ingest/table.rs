@@ -24,10 +24,6 @@ impl TopicSink<'_> {
             self.irregular += 1;
             return Ok(());
         };
-        let key = match self.topic.unwrap {
-            None => key,
-            Some(_) => decoded.key.without_envelope(key),
-        };
         let mut is_row = false;
         // An erased record also replaces the row that the key had before, so that row is removed too.
         if self.filter.hits(decoded) {
@@ -54,6 +50,7 @@ impl TopicSink<'_> {
         };
         self.start_taking()?;
         if let Some(Taking::Table(fold)) = &mut self.taking {
+            let key = self.lines.head().kept(key, &decoded.key, &mut self.kept_key);
             fold.add(key, origin, is_row.then_some(&self.rest[..]))?;
         }
         // The memory of a very large line is not kept.

@@ -222,7 +222,7 @@ mod tests {
             window,
             ..KeySchema::default()
         };
-        let decoded = Decoder::new(key).decode(&record);
+        let decoded = Decoder::of_keys(key).decode(&record).unwrap();
         let mut days = RecordDay::new(Tz::Europe__Paris, &topic(by, unit));
         let day = days.of(&decoded);
         days.note(&decoded, day);

@@ -61,14 +61,14 @@ pub(in crate::lake) fn check_envelope(
     rebuild: Option<Rebuild>,
 ) -> Result<()> {
     let begins_anew = state.snapshot.is_none() || rebuild == Some(Rebuild::DropAbsent);
-    if state.unwrap == topic.unwrap || begins_anew {
+    if state.unwrap == topic.value.unwrap || begins_anew {
         return Ok(());
     }
     let shown = |envelope: Option<Envelope>| envelope.map_or("not set".to_owned(), |it| format!("\"{it}\""));
     let name = &topic.name;
     Problem::usage(format!(
         "value.unwrap is {}, but it was {} when the rows of its snapshot were taken in: a key would have a row of each form",
-        shown(topic.unwrap),
+        shown(topic.value.unwrap),
         shown(state.unwrap)
     ))
     .about_topic(name)

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::head::{LineHead, splice, string};
 use crate::config::{KeySchema, Topic};
 use crate::decode::line::OURS;
+use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoded, Decoder, Text};
 use crate::record::{Header, Record};
 
@@ -19,10 +20,8 @@ pub(crate) fn reserved_names(prefix: &str) -> impl Iterator<Item = String> {
 }
 
 /// The decoder of records for the lines of a topic.
-pub(crate) fn decoder(prefix: &str, topic: &Topic) -> Decoder {
-    Decoder::new(topic.key.clone())
-        .unwrapping(topic.unwrap)
-        .reserving(reserved_names(prefix))
+pub(crate) fn decoder(prefix: &str, topic: &Topic, registry: &Registry) -> Decoder {
+    Decoder::of(topic, registry).reserving(reserved_names(prefix))
 }
 
 /// How a line was written.
@@ -121,7 +120,7 @@ impl LineWriter {
             }
             Body::Object(object) => self.nested(object.text(), out),
             Body::Other(text) => self.nested(text, out),
-            Body::Unreadable { bytes, .. } => self.unreadable(bytes, out),
+            Body::Unreadable { bytes, is_binary, .. } => self.unreadable(bytes, *is_binary, out),
             Body::Tombstone => {
                 self.head.name(out, b',', "value");
                 out.extend_from_slice(b"null}");
@@ -135,13 +134,13 @@ impl LineWriter {
         out.push(b'}');
     }
 
-    fn unreadable(&self, bytes: &[u8], out: &mut Vec<u8>) {
+    fn unreadable(&self, bytes: &[u8], is_binary: bool, out: &mut Vec<u8>) {
         match std::str::from_utf8(bytes) {
-            Ok(text) => {
+            Ok(text) if !is_binary => {
                 self.head.name(out, b',', "value_text");
                 string(out, text);
             }
-            Err(_) => {
+            _ => {
                 self.head.name(out, b',', "value_base64");
                 string(out, &BASE64.encode(bytes));
             }
@@ -191,13 +190,13 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(prefix: &str, key: KeySchema, metadata: bool) -> Recorder {
         Recorder {
-            decoder: Decoder::new(key.clone()).reserving(reserved_names(prefix)),
+            decoder: Decoder::of_keys(key.clone()).reserving(reserved_names(prefix)),
             writer: LineWriter::new(prefix, key, metadata),
         }
     }
 
     pub(crate) fn write(&mut self, record: &Record<'_>, out: &mut Vec<u8>) -> LineOutcome {
-        let decoded = self.decoder.decode(record);
+        let decoded = self.decoder.decode(record).unwrap();
         self.writer.write(record, &decoded, out)
     }
 }

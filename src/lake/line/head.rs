@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::config::KeySchema;
-use crate::decode::key::{DecodedKey, Key};
+use crate::decode::key::{DecodedKey, Key, WindowBounds};
 use crate::record::Coordinates;
 
 /// Kafka partition, offset, and Kafka's timestamp in milliseconds since 1970.
@@ -22,8 +22,7 @@ impl LineHead {
     pub(in crate::lake) fn new(prefix: &str, key: KeySchema) -> Self {
         LineHead {
             prefix: prefix.to_owned(),
-            // Tables keep keys that are taken out of their envelope already.
-            key: KeySchema { unwrap: false, ..key },
+            key,
         }
     }
 
@@ -40,7 +39,43 @@ impl LineHead {
             offset,
             timestamp_ms,
         };
-        self.begin(at, &self.key.decode(key), out);
+        match key {
+            Some(kept) if self.key.has_other_bytes() => self.begin(at, &from_kept(kept), out),
+            _ => self.begin(at, &self.key.decode(key), out),
+        }
+    }
+
+    /// The bytes by which a table keeps a key: its own, or what it is decoded to if equal keys may differ in theirs.
+    pub(in crate::lake) fn kept<'k>(
+        &self,
+        raw: &'k [u8],
+        decoded: &DecodedKey<'_>,
+        memory: &'k mut Vec<u8>,
+    ) -> &'k [u8] {
+        if !self.key.has_other_bytes() {
+            return raw;
+        }
+        memory.clear();
+        match decoded {
+            DecodedKey::Null | DecodedKey::Undecodable { .. } => {
+                memory.push(KEPT_BYTES);
+                memory.extend_from_slice(raw);
+            }
+            DecodedKey::Key { key, window: None } => {
+                memory.push(KEPT_JSON);
+                shown(key, memory);
+            }
+            DecodedKey::Key {
+                key,
+                window: Some(window),
+            } => {
+                memory.push(KEPT_WINDOW);
+                memory.extend_from_slice(&window.start_ms.to_be_bytes());
+                memory.extend_from_slice(&window.end_ms.to_be_bytes());
+                shown(key, memory);
+            }
+        }
+        memory
     }
 
     /// Begins a line.
@@ -69,17 +104,7 @@ impl LineHead {
             DecodedKey::Key { key, window } => (key, window),
         };
         self.name(out, b',', "key");
-        match key {
-            Key::Text(text) => string(out, text),
-            Key::Int(int) => number(out, *int),
-            // Through serde_json's own value, which has the shortest form.
-            Key::Double(double) => {
-                out.extend_from_slice(serde_json::Value::from(*double).to_string().as_bytes())
-            }
-            Key::Json(text) => splice(text.as_bytes(), out),
-            Key::Bytes(bytes) => string(out, &BASE64.encode(bytes)),
-            Key::Fields(fields) => self.fields(fields, out),
-        }
+        shown(key, out);
         if let Some(window) = window {
             self.name(out, b',', "window_start");
             number(out, window.start_ms);
@@ -88,25 +113,62 @@ impl LineHead {
         }
     }
 
-    fn fields(&self, fields: &[String], out: &mut Vec<u8>) {
-        if let [field] = fields {
-            return string(out, field);
-        }
-        for (i, (column, field)) in self.key.columns.iter().zip(fields).enumerate() {
-            out.push(if i == 0 { b'{' } else { b',' });
-            string(out, column);
-            out.push(b':');
-            string(out, field);
-        }
-        out.push(b'}');
-    }
-
     pub(in crate::lake) fn name(&self, out: &mut Vec<u8>, before: u8, name: &str) {
         out.push(before);
         out.push(b'"');
         out.extend_from_slice(self.prefix.as_bytes());
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\":");
+    }
+}
+
+/// The first byte of a kept key: JSON follows, or a window's bounds and JSON, or a key's own bytes.
+const KEPT_JSON: u8 = b'j';
+const KEPT_WINDOW: u8 = b'w';
+const KEPT_BYTES: u8 = b'b';
+
+/// Reads what [`LineHead::kept`] has made.
+fn from_kept(kept: &[u8]) -> DecodedKey<'_> {
+    let (window, json) = match kept.split_first() {
+        Some((&KEPT_JSON, json)) => (None, json),
+        Some((&KEPT_WINDOW, rest)) => {
+            match (rest.first_chunk(), rest[8.min(rest.len())..].split_first_chunk()) {
+                (Some(start), Some((end, json))) => {
+                    let (start_ms, end_ms) = (i64::from_be_bytes(*start), i64::from_be_bytes(*end));
+                    (Some(WindowBounds { start_ms, end_ms }), json)
+                }
+                _ => (None, rest),
+            }
+        }
+        Some((_, bytes)) => return undecodable(bytes),
+        None => return undecodable(kept),
+    };
+    match std::str::from_utf8(json) {
+        Ok(text) => DecodedKey::Key {
+            key: Key::Json(text.into()),
+            window,
+        },
+        Err(_) => undecodable(json),
+    }
+}
+
+/// The reason is in the rest of the line already.
+fn undecodable(bytes: &[u8]) -> DecodedKey<'_> {
+    DecodedKey::Undecodable {
+        reason: "".into(),
+        bytes: bytes.into(),
+    }
+}
+
+/// Appends a key as JSON.
+fn shown(key: &Key<'_>, out: &mut Vec<u8>) {
+    match key {
+        Key::Text(text) => string(out, text),
+        Key::Int(int) => number(out, *int),
+        // Through serde_json's own value, which has the shortest form.
+        Key::Double(double) => out.extend_from_slice(serde_json::Value::from(*double).to_string().as_bytes()),
+        Key::Json(text) => splice(text.as_bytes(), out),
+        Key::Bytes(bytes) => string(out, &BASE64.encode(bytes)),
     }
 }
 
@@ -126,4 +188,47 @@ fn number(out: &mut Vec<u8>, number: i64) {
 
 pub(in crate::lake) fn string(out: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(out, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{KeyFormat, Window};
+    use proptest::prelude::*;
+
+    proptest! {
+        /// A kept key gives the line that the key itself gives, and equal keys are kept by equal bytes.
+        #[test]
+        fn kept_keys_give_the_same_lines(
+            text in "\\PC{0,9}", json in "[a-z0-9]{0,5}", start in any::<i64>(), end in any::<i64>(),
+            windowed in any::<bool>(), kind in 0..4,
+        ) {
+            let head = LineHead::new("_", KeySchema {
+                format: KeyFormat::Avro,
+                window: windowed.then_some(Window::Session),
+                ..KeySchema::default()
+            });
+            let window = windowed.then_some(WindowBounds { start_ms: start, end_ms: end });
+            let json = format!("{{\"a\":\"{json}\"}}");
+            let raw = text.as_bytes();
+            let decoded = match kind {
+                0 => DecodedKey::Key { key: Key::Json(json.as_str().into()), window },
+                1 => DecodedKey::Key { key: Key::Text(text.as_str().into()), window },
+                2 => DecodedKey::Key { key: Key::Int(start), window },
+                _ => DecodedKey::Undecodable { reason: "r".into(), bytes: raw.into() },
+            };
+            let mut memory = Vec::new();
+            let kept = head.kept(raw, &decoded, &mut memory).to_vec();
+            let (mut direct, mut later) = (Vec::new(), Vec::new());
+            let at = Coordinates { partition: 1, offset: 2, timestamp_ms: 3 };
+            head.begin(at, &decoded, &mut direct);
+            head.write((1, 2, 3), Some(&kept), &mut later);
+            prop_assert_eq!(String::from_utf8(later).unwrap(), String::from_utf8(direct).unwrap());
+        }
+
+        #[test]
+        fn damaged_kept_keys_are_no_panic(kept in proptest::collection::vec(any::<u8>(), 0..30)) {
+            let _ = from_kept(&kept);
+        }
+    }
 }

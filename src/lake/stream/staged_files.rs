@@ -283,7 +283,7 @@ mod tests {
                 headers: Vec::new(),
             };
             let day = NaiveDate::default() + Days::new(offset as u64 / 2);
-            let decoded = decoder.decode(&record);
+            let decoded = decoder.decode(&record).unwrap();
             stage
                 .add(HivePartition::Day(day), &record, &decoded, &lines)
                 .unwrap();

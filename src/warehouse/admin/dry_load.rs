@@ -87,7 +87,7 @@ impl Warehouse {
         let loose = loosened(&table);
         let (names, plan) = mapping::plan(topic, &loose)?;
         Ok(Trial {
-            loose_reader: RowReader::new(topic, names, plan),
+            loose_reader: RowReader::new(topic, &self.registry, names, plan),
             loose,
             reader,
             strict: topic.strict,

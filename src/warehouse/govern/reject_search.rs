@@ -47,57 +47,58 @@ impl Warehouse {
             return Ok(found);
         }
         for table in kept_under(conn, &self.server, &topic.table)? {
-            find_rejects_of(conn, topic, &table, &matcher, &mut found)?;
+            self.find_rejects_of(conn, topic, &table, &matcher, &mut found)?;
         }
         Ok(found)
     }
-}
 
-fn find_rejects_of(
-    conn: &mut Conn,
-    topic: &Topic,
-    table: &str,
-    matcher: &Matcher,
-    found: &mut FoundRejects,
-) -> Result<()> {
-    // A reject is stored as it came, so it must be decoded again to see whom it belongs to. It keeps its envelope: the
-    // matcher looks at the row before a change as well.
-    let mut decoder = Decoder::new(topic.key.clone());
-    let reading = || format!("reading {}", rejects::TABLE);
-    let rows = conn
-        .exec_iter(
-            format!(
-                "SELECT generation, `partition`, `offset`, `key`, `value`, \
-                 COALESCE(key_bytes > LENGTH(`key`), 0) OR COALESCE(value_bytes > LENGTH(`value`), 0) \
-                 FROM {} WHERE table_name = ? AND topic = ?",
-                rejects::TABLE
-            ),
-            (table, &topic.name),
-        )
-        .with_context(reading)?;
-    for row in rows {
-        let (generation, partition, offset, key, value, is_cut): StoredReject =
-            // The driver's error would show the row's values.
-            mysql::from_row_opt(row.with_context(reading)?).map_err(|_| anyhow!(reading()))?;
-        let record = Record {
-            partition,
-            offset,
-            timestamp_ms: -1,
-            key: key.as_deref(),
-            value: value.as_deref(),
-            headers: Vec::new(),
-        };
-        let list = match matcher.judge_record(&decoder.decode(&record), is_cut) {
-            Verdict::Erase => &mut found.theirs,
-            Verdict::NotSearchable => &mut found.doubtful,
-            _ => continue,
-        };
-        list.push(RejectPlace {
-            table: table.to_owned(),
-            generation,
-            partition,
-            offset,
-        });
+    fn find_rejects_of(
+        &self,
+        conn: &mut Conn,
+        topic: &Topic,
+        table: &str,
+        matcher: &Matcher,
+        found: &mut FoundRejects,
+    ) -> Result<()> {
+        // A reject is stored as it came, so it must be decoded again to see whom it belongs to. It keeps its envelope: the
+        // matcher looks at the row before a change as well.
+        let mut decoder = Decoder::of(topic, &self.registry).of_whole_values();
+        let reading = || format!("reading {}", rejects::TABLE);
+        let rows = conn
+            .exec_iter(
+                format!(
+                    "SELECT generation, `partition`, `offset`, `key`, `value`, \
+                     COALESCE(key_bytes > LENGTH(`key`), 0) OR COALESCE(value_bytes > LENGTH(`value`), 0) \
+                     FROM {} WHERE table_name = ? AND topic = ?",
+                    rejects::TABLE
+                ),
+                (table, &topic.name),
+            )
+            .with_context(reading)?;
+        for row in rows {
+            let (generation, partition, offset, key, value, is_cut): StoredReject =
+                // The driver's error would show the row's values.
+                mysql::from_row_opt(row.with_context(reading)?).map_err(|_| anyhow!(reading()))?;
+            let record = Record {
+                partition,
+                offset,
+                timestamp_ms: -1,
+                key: key.as_deref(),
+                value: value.as_deref(),
+                headers: Vec::new(),
+            };
+            let list = match matcher.judge_record(&decoder.decode(&record)?, is_cut) {
+                Verdict::Erase => &mut found.theirs,
+                Verdict::NotSearchable => &mut found.doubtful,
+                _ => continue,
+            };
+            list.push(RejectPlace {
+                table: table.to_owned(),
+                generation,
+                partition,
+                offset,
+            });
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -8,7 +8,7 @@ use super::read_record::RowReader;
 use crate::config::Topic;
 use crate::problem::{About, Problem};
 use crate::subjects::filter::Filter;
-use crate::subjects::list::{ErasedEntry, ErasureSecret, Registry};
+use crate::subjects::list::{ErasedEntry, ErasureSecret, Erasures};
 use crate::warehouse::connected::Warehouse;
 use crate::warehouse::server::connect;
 use crate::warehouse::server::replayed_session::Session;
@@ -37,11 +37,11 @@ pub(in crate::warehouse) fn count(conn: &mut Conn) -> mysql::Result<usize> {
 ///
 /// # Errors
 /// A list without its secret: nothing may be loaded, or erased persons would come back.
-pub(in crate::warehouse) fn load(conn: &mut Conn) -> Result<Registry> {
+pub(in crate::warehouse) fn load(conn: &mut Conn) -> Result<Erasures> {
     let rows: Vec<(String, String, Option<String>, String, String)> = match conn.query(format!(
         "SELECT topic, hash, field, run_id, erased_at FROM {ENTRIES} ORDER BY erased_at, topic, hash"
     )) {
-        Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => return Ok(Registry::default()),
+        Err(mysql::Error::MySqlError(error)) if error.code == NO_SUCH_TABLE => return Ok(Erasures::default()),
         rows => rows.with_context(|| format!("reading {ENTRIES}"))?,
     };
     let entries = rows.into_iter().map(|(topic, hash, field, id, at)| ErasedEntry {
@@ -51,7 +51,7 @@ pub(in crate::warehouse) fn load(conn: &mut Conn) -> Result<Registry> {
         field,
         hash,
     });
-    Registry::new(secret(conn)?, entries.collect(), &format!("table `{ENTRIES}`"))
+    Erasures::new(secret(conn)?, entries.collect(), &format!("table `{ENTRIES}`"))
 }
 
 fn secret(conn: &mut impl Queryable) -> Result<Option<ErasureSecret>> {
@@ -72,7 +72,7 @@ impl Warehouse {
     ///
     /// # Errors
     /// The database has no such list yet: exit code 2.
-    pub fn erasures(&self) -> Result<Registry> {
+    pub fn erasures(&self) -> Result<Erasures> {
         self.look(connect::READ_TIMEOUT, |conn| {
             let missing: u32 = conn
                 .exec_first(

@@ -8,6 +8,7 @@ use super::batch::change::{PendingChange, Write};
 use super::unfilled::Unfilled;
 use crate::config::{ENVELOPE_OF_KEYS_FIX, Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
+use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoded, Decoder, Field, FieldReader, Object, Reason};
 use crate::record::Record;
 use crate::warehouse::table::column::ColumnType;
@@ -90,10 +91,8 @@ impl Rereader<'_> {
 }
 
 impl RowReader {
-    pub fn new(topic: &Topic, names: FieldNames, plan: KeyPlan) -> Self {
-        let decoder = Decoder::new(topic.key.clone())
-            .unwrapping(topic.unwrap)
-            .with_fields();
+    pub fn new(topic: &Topic, registry: &Registry, names: FieldNames, plan: KeyPlan) -> Self {
+        let decoder = Decoder::of(topic, registry).with_fields();
         RowReader {
             again: decoder.clone().of_rows(),
             decoder,
@@ -110,6 +109,11 @@ impl RowReader {
             unfilled: None,
             row: RowValues::default(),
         }
+    }
+
+    /// Whether the headers of records may say how to read them.
+    pub fn reads_headers(&self) -> bool {
+        self.decoder.reads_headers()
     }
 
     /// A decoder for the records that this reads.
@@ -211,7 +215,10 @@ impl RowReader {
     /// The values of a record that was read as an update before. Were it not one now, the driver would refuse the empty
     /// list as too few values.
     pub fn values(&mut self, table: &TargetTable, record: &Record<'_>) -> Vec<Value> {
-        let decoded = self.again.decode(record);
+        // What was decoded once is decoded again without a doubt.
+        let Ok(decoded) = self.again.decode(record) else {
+            return Vec::new();
+        };
         let values = match self.read(table, &decoded, Wanted::Values) {
             RowChange::Upsert(mut row) => {
                 let filled = table.key_first().filter_map(|at| row.cells[at].take());
@@ -269,26 +276,16 @@ impl RowReader {
         key: &'a Key<'_>,
         row: &mut RowValues<'a>,
     ) -> Result<(), Refusal> {
-        if let Key::Json(raw) = key {
-            return if raw.starts_with('{') {
-                self.fill_key_object(table, raw, row)
-            } else {
+        match key {
+            Key::Json(raw) if raw.starts_with('{') => self.fill_key_object(table, raw, row),
+            Key::Json(raw) => {
                 let input = Input::from_json(raw).map_err(RefusalKind::key)?;
                 self.fill_single(table, &input, row)
-            };
-        }
-        if let (Key::Fields(fields), KeyColumns::Named { columns, .. }) = (key, &self.plan.columns) {
-            for (&at, field) in columns.iter().zip(fields) {
-                row.set(table, at, &Input::Text(field.as_str().into()))?;
             }
-            return Ok(());
-        }
-        match key {
             Key::Text(text) => self.fill_single(table, &key_text(text, table, &self.plan), row),
             Key::Int(number) => self.fill_single(table, &Input::Number(number.to_string().into()), row),
             Key::Double(number) => self.fill_single(table, &Input::Number(format!("{number:?}").into()), row),
             Key::Bytes(bytes) => self.fill_single(table, &Input::Bytes(bytes), row),
-            Key::Fields(_) | Key::Json(_) => Err(RefusalKind::key("more columns than are configured").into()),
         }
     }
 

@@ -288,7 +288,7 @@ impl Sink for TableSink {
     /// Reads in turns, so that one turn is written while the next is read, unless all is one transaction.
     fn suit(&self, plan: DrainPlan, rebuild: Option<target::Rebuild>) -> DrainPlan {
         let plan = DrainPlan {
-            without_headers: true,
+            without_headers: !self.reader.reads_headers(),
             ..plan
         };
         // If a run died between turns, nobody could tell for which Kafka partitions `--from` had left records out.

@@ -194,7 +194,8 @@ fn key_columns(
         };
     }
     let mut columns = Vec::with_capacity(topic.key.columns.len());
-    for name in &topic.key.columns {
+    let key_names = topic.key.names();
+    for name in &key_names {
         match names.column(name) {
             Some(at) if rest.contains(&at) => columns.push(at),
             Some(_) => {
@@ -225,7 +226,7 @@ fn key_columns(
         )));
     }
     Ok(KeyColumns::Named {
-        names: topic.key.columns.clone(),
+        names: key_names,
         columns,
     })
 }
@@ -233,7 +234,7 @@ fn key_columns(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{KeyFormat, Kind, Window};
+    use crate::config::{DeclaredColumn, KeyFormat, Kind, Window};
     use crate::warehouse::table::column::{Column, ColumnType};
 
     fn table(columns: &[&str], key: &[usize]) -> TargetTable {
@@ -269,7 +270,7 @@ mod tests {
 
     fn topic(columns: &[&str], format: KeyFormat, window: Option<Window>) -> Topic {
         let mut topic = Topic::ad_hoc("T", Kind::Table, None).unwrap();
-        topic.key.columns = columns.iter().map(|name| (*name).to_owned()).collect();
+        topic.key.columns = columns.iter().map(|name| DeclaredColumn::named(name)).collect();
         topic.key.format = format;
         topic.key.window = window;
         topic

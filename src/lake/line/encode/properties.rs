@@ -1,7 +1,7 @@
 //! Lines against the published form, byte for byte, without the writer's own code.
 
 use super::*;
-use crate::config::KeyFormat;
+use crate::config::{DeclaredColumn, KeyFormat};
 use crate::json::oracle;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -133,7 +133,7 @@ fn written(writer: &mut Recorder, record: &Record<'_>) -> (Vec<u8>, bool) {
         // A table writes the same line in two parts.
         let (mut parts, place) = (Vec::new(), (record.partition, record.offset, record.timestamp_ms));
         writer.writer.head().write(place, record.key, &mut parts);
-        let decoded = writer.decoder.decode(record);
+        let decoded = writer.decoder.decode(record).unwrap();
         let rest = writer.writer.write_rest(record, &decoded, &mut parts);
         assert_eq!((rest.irregular, &*parts), (irregular, &out[7..]));
     }
@@ -186,7 +186,7 @@ proptest! {
     ) {
         let schema = KeySchema {
             format,
-            columns: vec!["a\"".to_owned(), "b".to_owned()],
+            columns: ["a\"", "b"].map(DeclaredColumn::named).into(),
             window,
             ..KeySchema::default()
         };

@@ -4,6 +4,7 @@ use mysql::Value;
 use std::ops::Range;
 
 use super::TableSink;
+use crate::decode::registry::header::{Side, framed};
 use crate::decode::{Body, Decoded};
 use crate::record::{Coordinates, Record};
 use crate::warehouse::load::batch::change::Write;
@@ -47,6 +48,33 @@ pub(in crate::warehouse::load::table_sink) enum Whose {
 pub(in crate::warehouse::load::table_sink) struct Coming {
     taken: Vec<Taken>,
     sort_keys: Vec<u8>,
+    framed: FramedRecord,
+}
+
+/// Memory for a record whose schemas' ids are in its headers, which the batch does not keep.
+#[derive(Default)]
+struct FramedRecord {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl FramedRecord {
+    /// The record with the ids before its key and its value.
+    fn record<'r>(&'r mut self, record: &Record<'r>) -> Record<'r> {
+        let headers = &record.headers;
+        let key = record
+            .key
+            .map(|key| framed(key, headers, Side::Key, &mut self.key).unwrap_or(key));
+        let value = record
+            .value
+            .map(|value| framed(value, headers, Side::Value, &mut self.value).unwrap_or(value));
+        Record {
+            key,
+            value,
+            headers: Vec::new(),
+            ..*record
+        }
+    }
 }
 
 impl TableSink {
@@ -67,10 +95,12 @@ impl TableSink {
                 self.batch.fetch(*hash);
             }
         }
-        let are_rows = self.topic.unwrap.is_none();
+        let are_rows = self.topic.value.unwrap.is_none();
         for ((record, decoded), taken) in records.iter().zip(decoded).zip(coming.taken.drain(..)) {
-            if are_rows {
+            if are_rows && record.headers.is_empty() {
                 self.put(record, taken, &coming.sort_keys);
+            } else if are_rows {
+                self.put(&coming.framed.record(record), taken, &coming.sort_keys);
             } else {
                 // An envelope may hold persons whom the row no longer has, and takes memory.
                 self.put(&decoded.row(record), taken, &coming.sort_keys);

@@ -426,7 +426,7 @@ proptest! {
             value: Some(value.as_bytes()),
             headers: Vec::new(),
         };
-        let decoded = Decoder::default().decode(&record);
+        let decoded = Decoder::default().decode(&record).unwrap();
         let mut days = RecordDay::new(chrono_tz::UTC, &topic);
         let day = days.of(&decoded);
         let column = Column { time_unit: unit, ..column(ColumnType::DateTime { places: 6 }) };

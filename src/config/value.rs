@@ -1,0 +1,91 @@
+//! The schema of a topic's values: format, columns, envelope.
+
+use serde::Deserialize;
+
+use super::{DeclaredColumn, Envelope};
+
+/// How a topic's values are serialised (VALUE_FORMAT in ksqlDB's WITH clause).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ValueFormat {
+    #[default]
+    Json,
+    /// DELIMITED: CSV, names not on the wire.
+    Delimited,
+    /// KAFKA: one column.
+    Kafka,
+    /// One column of bytes.
+    Bytes,
+    /// AVRO, PROTOBUF and JSON_SR: the id of a schema in the registry stands before the value.
+    Avro,
+    Protobuf,
+    JsonSr,
+    /// NONE: the value is always null.
+    None,
+}
+
+impl ValueFormat {
+    /// Whether values need their schema from the registry.
+    pub fn is_registered(self) -> bool {
+        matches!(
+            self,
+            ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr
+        )
+    }
+
+    /// Whether the whole value is one column without a name.
+    pub fn is_bare(self) -> bool {
+        matches!(self, ValueFormat::Kafka | ValueFormat::Bytes)
+    }
+}
+
+impl std::fmt::Display for ValueFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ValueFormat::Json => "json",
+            ValueFormat::Delimited => "delimited",
+            ValueFormat::Kafka => "kafka",
+            ValueFormat::Bytes => "bytes",
+            ValueFormat::Avro => "avro",
+            ValueFormat::Protobuf => "protobuf",
+            ValueFormat::JsonSr => "json_sr",
+            ValueFormat::None => "none",
+        })
+    }
+}
+
+/// What happens to records whose schema the registry doesn't have, or that can't be read itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Undecodable {
+    /// The topic fails, and nothing of it is committed.
+    #[default]
+    Fail,
+    /// They are kept as they are, as damaged ones are.
+    Keep,
+}
+
+/// How the values of one topic are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueSchema {
+    pub format: ValueFormat,
+    /// Empty: the value has its names with it.
+    pub columns: Vec<DeclaredColumn>,
+    pub delimiter: u8,
+    /// Also for keys.
+    pub undecodable: Undecodable,
+    /// The envelope that values are taken out of.
+    pub unwrap: Option<Envelope>,
+}
+
+impl Default for ValueSchema {
+    fn default() -> Self {
+        ValueSchema {
+            format: ValueFormat::default(),
+            columns: Vec::new(),
+            delimiter: b',',
+            undecodable: Undecodable::default(),
+            unwrap: None,
+        }
+    }
+}

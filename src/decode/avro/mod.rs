@@ -1,0 +1,75 @@
+//! Avro's binary encoding as JSON text: <https://avro.apache.org/docs/1.12.0/specification/>.
+//!
+//! A schema is compiled once, into a table of types; a value is then walked straight into text, without values in between.
+//! The schema is read by our own parser: a registry holds what no strict parser takes, such as Debezium's names.
+
+mod calendar;
+mod columns;
+mod datum;
+mod decimal;
+mod logical;
+mod parse;
+mod text;
+mod types;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use super::Reason;
+use super::schema::{Reference, SchemaColumn, SchemaType};
+use parse::AvroParser;
+use types::{AvroType, TypeId};
+use write::DatumWriter;
+
+/// A compiled writer's schema.
+#[derive(Debug)]
+pub(super) struct AvroSchema {
+    types: Vec<AvroType>,
+    top: TypeId,
+    bytes_fields: Vec<String>,
+}
+
+impl AvroSchema {
+    /// Compiles a schema. `references` are the schemas that it refers to.
+    ///
+    /// # Errors
+    /// The text is not an Avro schema: what is wrong, and in which field.
+    pub fn parse(text: &str, references: &[Reference]) -> Result<AvroSchema, Reason> {
+        let (types, top) =
+            AvroParser::parse(text, references).map_err(|reason| reason.of_the("Avro schema"))?;
+        let bytes_fields = columns::bytes_fields(&types, top);
+        Ok(AvroSchema {
+            types,
+            top,
+            bytes_fields,
+        })
+    }
+
+    /// Appends the value as JSON text. After an error `out` may hold a part of it.
+    ///
+    /// # Errors
+    /// The payload is not one value of this schema: what is wrong, at which byte and in which field.
+    pub fn write(&self, payload: &[u8], out: &mut String) -> Result<(), Reason> {
+        // A guess: most text is a bit more than twice as long as its binary form.
+        out.reserve(payload.len().saturating_mul(3));
+        DatumWriter::new(&self.types, payload, out)
+            .write_whole(self.top)
+            .map_err(|damage| damage.reason())
+    }
+
+    /// The fields of the record that each value is, in order. None if values are not records.
+    pub fn columns(&self) -> Option<Vec<SchemaColumn>> {
+        columns::of_record(&self.types, self.top)
+    }
+
+    /// The type of a whole value.
+    pub fn top(&self) -> SchemaType {
+        columns::column_type(&self.types, self.top).0
+    }
+
+    /// The fields of the record whose values are bytes, and so base64 in the text.
+    pub fn bytes_fields(&self) -> &[String] {
+        &self.bytes_fields
+    }
+}

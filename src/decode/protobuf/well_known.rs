@@ -1,0 +1,306 @@
+//! Messages that stand for something simpler: times, decimals, wrappers, JSON, and a message of any type.
+//!
+//! A value that its type doesn't allow, such as a 13th month, is written as the plain message that it is.
+
+use super::shape::MessageShape;
+use super::text::{push, push_base64, push_text};
+use super::times::{ClockTime, LocalOffset, PartialDate, push_duration, push_local, push_timestamp};
+use super::wire::{WireFault, WireReader, WireValue};
+use super::write::MessageWriter;
+use crate::json::Reason;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WellKnown {
+    /// Wrappers, and Struct, ListValue and Value of JSON.
+    OnlyValue,
+    Any,
+    Timestamp,
+    Duration,
+    FieldMask,
+    Date,
+    TimeOfDay,
+    DateTime,
+    Decimal,
+}
+
+/// JSON's readers take numbers as far as a double reaches, which has 309 digits.
+const DECIMAL_DIGITS_MAX: usize = 308;
+/// So many bytes have at most that many digits.
+const DECIMAL_BYTES_MAX: usize = 127;
+
+impl WellKnown {
+    pub fn named(name: &str) -> Option<WellKnown> {
+        Some(match name.strip_prefix("google.protobuf.") {
+            Some("Any") => WellKnown::Any,
+            Some("Timestamp") => WellKnown::Timestamp,
+            Some("Duration") => WellKnown::Duration,
+            Some("FieldMask") => WellKnown::FieldMask,
+            Some("Struct" | "ListValue" | "Value" | "BoolValue" | "StringValue" | "BytesValue") => {
+                WellKnown::OnlyValue
+            }
+            Some(
+                "DoubleValue" | "FloatValue" | "Int32Value" | "Int64Value" | "UInt32Value" | "UInt64Value",
+            ) => WellKnown::OnlyValue,
+            Some(_) => return None,
+            None => match name {
+                "google.type.Date" => WellKnown::Date,
+                "google.type.TimeOfDay" => WellKnown::TimeOfDay,
+                "google.type.DateTime" => WellKnown::DateTime,
+                "confluent.type.Decimal" => WellKnown::Decimal,
+                _ => return None,
+            },
+        })
+    }
+}
+
+impl<'s, 'a> MessageWriter<'s, 'a, '_> {
+    /// Writes what a message stands for. False, and nothing is written: its value must be written as a plain message.
+    pub fn well_known(
+        &mut self,
+        known: WellKnown,
+        shape: &'s MessageShape,
+        bytes: &'a [u8],
+    ) -> Result<bool, Reason> {
+        let damaged = |fault: WireFault| Reason::from(format!("{}: {fault}", shape.name));
+        match known {
+            WellKnown::OnlyValue => self.only_value(shape, bytes).map(|()| true),
+            WellKnown::Any => self.any(shape, bytes),
+            WellKnown::FieldMask => field_mask(self.out, bytes).map_err(damaged),
+            WellKnown::Timestamp => {
+                let [seconds, nanos] = varints(bytes).map_err(damaged)?;
+                Ok(push_timestamp(self.out, seconds, nanos.into_i32()))
+            }
+            WellKnown::Duration => {
+                let [seconds, nanos] = varints(bytes).map_err(damaged)?;
+                Ok(push_duration(self.out, seconds, nanos.into_i32()))
+            }
+            WellKnown::Date => {
+                let day = partial_date(varints(bytes).map_err(damaged)?);
+                Ok(day.push(self.out))
+            }
+            WellKnown::TimeOfDay => {
+                let time = clock_time(varints(bytes).map_err(damaged)?);
+                Ok(time.push(self.out))
+            }
+            WellKnown::DateTime => date_time(self.out, bytes).map_err(damaged),
+            WellKnown::Decimal => decimal(self.out, bytes).map_err(damaged),
+        }
+    }
+
+    /// As in Protobuf's JSON mapping: `{"@type":"…","field":…}`, `{"@type":"…","value":…}` if the message stands for something
+    /// simpler. A message of an unknown type is its bytes as base64, under "value".
+    fn any(&mut self, shape: &'s MessageShape, bytes: &'a [u8]) -> Result<bool, Reason> {
+        let damaged = |fault: WireFault| Reason::from(format!("{}: {fault}", shape.name));
+        let mut values: [&[u8]; 2] = [&[], &[]];
+        each_field(bytes, |number, value| {
+            if let (1 | 2, WireValue::Bytes(bytes)) = (number, value) {
+                values[number as usize - 1] = bytes;
+            }
+        })
+        .map_err(damaged)?;
+        let [url, message] = values;
+        let url = simdutf8::basic::from_utf8(url).map_err(|_| damaged("type_url is not UTF-8"))?;
+        if url.is_empty() && message.is_empty() {
+            self.out.push_str("{}");
+            return Ok(true);
+        }
+        self.out.push_str("{\"@type\":");
+        push_text(self.out, url);
+        let name = url.rsplit_once('/').map_or(url, |(_, name)| name);
+        match self
+            .shapes
+            .place(name)
+            .map(|place| (place, &self.shapes.messages[place]))
+        {
+            None => {
+                self.out.push_str(",\"value\":");
+                push_base64(self.out, message);
+            }
+            Some((place, inner)) if inner.known.is_some() => {
+                self.out.push_str(",\"value\":");
+                self.message(place, message)?;
+            }
+            Some((_, inner)) => self.fields(inner, message, true)?,
+        }
+        self.out.push('}');
+        Ok(true)
+    }
+}
+
+/// Numbers of 32 bits are in varints of 64.
+trait IntoI32 {
+    fn into_i32(self) -> i64;
+}
+
+impl IntoI32 for i64 {
+    fn into_i32(self) -> i64 {
+        i64::from(self as i32)
+    }
+}
+
+fn each_field<'a>(bytes: &'a [u8], mut take: impl FnMut(u32, WireValue<'a>)) -> Result<(), WireFault> {
+    let mut reader = WireReader::new(bytes);
+    while let Some((number, value)) = reader.field()? {
+        take(number, value);
+    }
+    Ok(())
+}
+
+/// The varints of the fields 1 to N of a message; 0 for those that are not there.
+fn varints<const N: usize>(bytes: &[u8]) -> Result<[i64; N], WireFault> {
+    let mut values = [0; N];
+    each_field(bytes, |number, value| {
+        let place = (number as usize).wrapping_sub(1);
+        if let (Some(held), WireValue::Varint(bits)) = (values.get_mut(place), value) {
+            *held = bits as i64;
+        }
+    })?;
+    Ok(values)
+}
+
+fn partial_date(fields: [i64; 3]) -> PartialDate {
+    let [year, month, day] = fields.map(IntoI32::into_i32);
+    PartialDate { year, month, day }
+}
+
+fn clock_time(fields: [i64; 4]) -> ClockTime {
+    let [hours, minutes, seconds, nanos] = fields.map(IntoI32::into_i32);
+    ClockTime {
+        hours,
+        minutes,
+        seconds,
+        nanos,
+    }
+}
+
+fn date_time(out: &mut String, bytes: &[u8]) -> Result<bool, WireFault> {
+    let [year, month, day, hours, minutes, seconds, nanos] = varints(bytes)?;
+    let (mut is_offset, mut is_zone) = (false, false);
+    let (mut offset, mut zone) = (Vec::new(), Vec::new());
+    each_field(bytes, |number, value| match (number, value) {
+        (8, WireValue::Bytes(part)) => {
+            (is_offset, is_zone) = (true, false);
+            zone.clear();
+            offset.extend_from_slice(part);
+        }
+        (9, WireValue::Bytes(part)) => {
+            (is_offset, is_zone) = (false, true);
+            offset.clear();
+            zone.extend_from_slice(part);
+        }
+        _ => {}
+    })?;
+    let mut zone_name: &[u8] = &[];
+    each_field(&zone, |number, value| {
+        if let (1, WireValue::Bytes(id)) = (number, value) {
+            zone_name = id;
+        }
+    })?;
+    let [offset_seconds] = varints(&offset)?;
+    let offset = match std::str::from_utf8(zone_name) {
+        _ if is_offset => LocalOffset::Seconds(offset_seconds),
+        Ok(name) if is_zone => LocalOffset::Zone(name),
+        Err(_) => return Err("time_zone is not UTF-8"),
+        Ok(_) => LocalOffset::Unknown,
+    };
+    let day = partial_date([year, month, day]);
+    let time = clock_time([hours, minutes, seconds, nanos]);
+    Ok(push_local(out, &day, &time, &offset))
+}
+
+/// As in Protobuf's JSON mapping: `name,address.zipCode`.
+fn field_mask(out: &mut String, bytes: &[u8]) -> Result<bool, WireFault> {
+    let mut paths = Vec::new();
+    each_field(bytes, |number, value| {
+        if let (1, WireValue::Bytes(path)) = (number, value) {
+            paths.push(path);
+        }
+    })?;
+    let text = simdutf8::basic::from_utf8(&paths.join(&b','))
+        .map_err(|_| "a path is not UTF-8")
+        .map(camel_case)?;
+    push_text(out, &text);
+    Ok(true)
+}
+
+fn camel_case(text: &str) -> String {
+    let mut camel = String::with_capacity(text.len());
+    let mut is_first_of_word = false;
+    for letter in text.chars() {
+        match letter {
+            '_' => is_first_of_word = true,
+            _ if is_first_of_word => {
+                camel.push(letter.to_ascii_uppercase());
+                is_first_of_word = false;
+            }
+            _ => camel.push(letter),
+        }
+    }
+    camel
+}
+
+/// A number with exactly the digits of its scale.
+fn decimal(out: &mut String, bytes: &[u8]) -> Result<bool, WireFault> {
+    let [_, _, scale] = varints(bytes)?;
+    let scale = scale.into_i32();
+    let mut unscaled: &[u8] = &[];
+    each_field(bytes, |number, value| {
+        if let (1, WireValue::Bytes(bytes)) = (number, value) {
+            unscaled = bytes;
+        }
+    })?;
+    if unscaled.len() > DECIMAL_BYTES_MAX {
+        return Ok(false);
+    }
+    let is_negative = unscaled.first().is_some_and(|byte| *byte >= 0x80);
+    let mut digits = digits(unscaled, is_negative);
+    let zeros = usize::try_from(scale.min(0).unsigned_abs()).unwrap_or(usize::MAX);
+    let places = usize::try_from(scale.max(0)).unwrap_or(usize::MAX);
+    if places > DECIMAL_DIGITS_MAX || digits.len().saturating_add(zeros) > DECIMAL_DIGITS_MAX {
+        return Ok(false);
+    }
+    if is_negative {
+        out.push('-');
+    }
+    if digits != "0" {
+        digits.extend(std::iter::repeat_n('0', zeros));
+    }
+    if digits.len() <= places {
+        digits.insert_str(0, &"0".repeat(places + 1 - digits.len()));
+    }
+    let (whole, fraction) = digits.split_at(digits.len() - places);
+    out.push_str(whole);
+    if !fraction.is_empty() {
+        out.push('.');
+        out.push_str(fraction);
+    }
+    Ok(true)
+}
+
+/// The digits of a number in two's complement, its first byte first, without its sign.
+fn digits(number: &[u8], is_negative: bool) -> String {
+    const BASE: u64 = 1_000_000_000;
+    let mut magnitude = number.to_vec();
+    if is_negative {
+        let mut carry = true;
+        for byte in magnitude.iter_mut().rev() {
+            (*byte, carry) = (!*byte).overflowing_add(u8::from(carry));
+        }
+    }
+    // Nine digits at a time, the last ones first.
+    let mut groups = Vec::new();
+    while magnitude.iter().any(|byte| *byte != 0) {
+        let mut rest = 0;
+        for byte in &mut magnitude {
+            let dividend = rest << 8 | u64::from(*byte);
+            *byte = (dividend / BASE) as u8;
+            rest = dividend % BASE;
+        }
+        groups.push(rest);
+    }
+    let mut text = groups.pop().unwrap_or(0).to_string();
+    for group in groups.iter().rev() {
+        push(&mut text, format_args!("{group:09}"));
+    }
+    text
+}

@@ -1,0 +1,169 @@
+//! Keys and values whose schema a registry holds: AVRO, PROTOBUF and JSON_SR.
+
+use anyhow::Result;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::avro::AvroSchema;
+use super::protobuf::ProtobufSchema;
+use super::registry::header::{self, Side};
+use super::registry::{Lookup, Registry};
+use super::schema::{Registered, SchemaId, SchemaKind};
+use super::{Formatted, Reason};
+use crate::config::{KeyFormat, Undecodable, ValueFormat};
+use crate::problem::Problem;
+use crate::record::Header;
+
+/// Makes JSON of one topic's keys or values, and compiles each of their schemas once.
+#[derive(Debug, Clone)]
+pub(super) struct RegisteredFormat {
+    side: Side,
+    kind: SchemaKind,
+    undecodable: Undecodable,
+    registry: Registry,
+    compiled: HashMap<SchemaId, Arc<CompiledSchema>>,
+}
+
+#[derive(Debug)]
+enum CompiledSchema {
+    Avro(AvroSchema),
+    Protobuf(ProtobufSchema),
+    /// JSON needs no schema to be read.
+    Json,
+    /// The registry doesn't have it, or it can't be read.
+    Unusable(Reason),
+}
+
+impl RegisteredFormat {
+    /// None: keys of this format need no registry.
+    pub fn of_keys(
+        format: KeyFormat,
+        undecodable: Undecodable,
+        registry: &Registry,
+    ) -> Option<RegisteredFormat> {
+        let kind = match format {
+            KeyFormat::Avro => SchemaKind::Avro,
+            KeyFormat::Protobuf => SchemaKind::Protobuf,
+            KeyFormat::JsonSr => SchemaKind::JsonSchema,
+            _ => return None,
+        };
+        Some(RegisteredFormat::new(Side::Key, kind, undecodable, registry))
+    }
+
+    /// None: values of this format need no registry.
+    pub fn of_values(
+        format: ValueFormat,
+        undecodable: Undecodable,
+        registry: &Registry,
+    ) -> Option<RegisteredFormat> {
+        let kind = match format {
+            ValueFormat::Avro => SchemaKind::Avro,
+            ValueFormat::Protobuf => SchemaKind::Protobuf,
+            ValueFormat::JsonSr => SchemaKind::JsonSchema,
+            _ => return None,
+        };
+        Some(RegisteredFormat::new(Side::Value, kind, undecodable, registry))
+    }
+
+    fn new(side: Side, kind: SchemaKind, undecodable: Undecodable, registry: &Registry) -> RegisteredFormat {
+        RegisteredFormat {
+            side,
+            kind,
+            undecodable,
+            registry: registry.clone(),
+            compiled: HashMap::new(),
+        }
+    }
+
+    /// The key or value as JSON, or why its bytes are none; `memory` is for the text.
+    ///
+    /// # Errors
+    /// The registry can't be asked, or has no schema that reads it and such records are not to be kept.
+    pub fn read<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        headers: &[Header<'_>],
+        mut memory: String,
+    ) -> Result<Result<Formatted<'a>, Reason>> {
+        let (id, payload, indexes) = match header::find(bytes, headers, self.side) {
+            Ok(found) => found,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let schema = self.schema(id)?;
+        let written = match &*schema {
+            CompiledSchema::Json => return Ok(Ok(Formatted::Json(payload))),
+            CompiledSchema::Unusable(reason) => return Ok(Err(reason.clone())),
+            CompiledSchema::Avro(avro) => avro.write(payload, &mut memory),
+            CompiledSchema::Protobuf(protobuf) => protobuf
+                .write(indexes.as_deref(), payload, &mut memory)
+                .map(|_| ()),
+        };
+        let of_schema = |reason: Reason| reason.of_the(&format!("schema {id}"));
+        Ok(written.map(|()| Formatted::Made(memory)).map_err(of_schema))
+    }
+
+    fn schema(&mut self, id: SchemaId) -> Result<Arc<CompiledSchema>> {
+        if let Some(schema) = self.compiled.get(&id) {
+            return Ok(Arc::clone(schema));
+        }
+        let compiled = match self.registry.schema(id)? {
+            Lookup::Known(schema) => self.compile(&schema),
+            Lookup::Unknown(problem) => Err(problem),
+        };
+        let compiled = match (compiled, self.undecodable) {
+            (Ok(compiled), _) => compiled,
+            (Err(problem), Undecodable::Fail) => return self.refused(problem).err(),
+            (Err(problem), Undecodable::Keep) => CompiledSchema::Unusable(problem.what.into()),
+        };
+        let compiled = Arc::new(compiled);
+        self.compiled.insert(id, Arc::clone(&compiled));
+        Ok(compiled)
+    }
+
+    fn compile(&self, schema: &Registered) -> Result<CompiledSchema, Problem> {
+        let (id, format) = (schema.id, self.setting());
+        if schema.kind != self.kind {
+            let fix = format!("set {format} = \"{}\"", name_of(schema.kind));
+            let what = format!(
+                "schema {id} is {}, but {format} is {}",
+                schema.kind,
+                name_of(self.kind)
+            );
+            return Err(Problem::new(what).fix(fix));
+        }
+        let (text, references) = (&schema.text, &schema.references);
+        let compiled = match schema.kind {
+            SchemaKind::Avro => AvroSchema::parse(text, references).map(CompiledSchema::Avro),
+            SchemaKind::Protobuf => ProtobufSchema::parse(text, references).map(CompiledSchema::Protobuf),
+            SchemaKind::JsonSchema => Ok(CompiledSchema::Json),
+        };
+        compiled.map_err(|reason| {
+            Problem::new(format!("schema {id} can't be read: {reason}")).fix("look at it in the registry")
+        })
+    }
+
+    fn refused(&self, problem: Problem) -> Problem {
+        let keep = "value.undecodable = \"keep\" takes such records as they are";
+        let fix = problem
+            .fix
+            .as_ref()
+            .map_or(keep.to_owned(), |fix| format!("{fix}; {keep}"));
+        problem.fix(fix)
+    }
+
+    fn setting(&self) -> &'static str {
+        match self.side {
+            Side::Key => "key.format",
+            Side::Value => "value.format",
+        }
+    }
+}
+
+/// The name that the configuration has for the format.
+pub(super) fn name_of(kind: SchemaKind) -> &'static str {
+    match kind {
+        SchemaKind::Avro => "avro",
+        SchemaKind::Protobuf => "protobuf",
+        SchemaKind::JsonSchema => "json_sr",
+    }
+}

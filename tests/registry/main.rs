@@ -1,0 +1,12 @@
+//! The client of schema registries: against one of our own, which says what a test wants, and against a real one.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod asked;
+mod failing;
+mod login;
+mod place;
+mod real;
+mod tls;
