@@ -70,7 +70,7 @@ impl Checker {
     /// # Errors
     /// The first thing that a reader would refuse.
     pub fn check<'a>(&mut self, bytes: &'a [u8]) -> Result<Readable<'a>, Reason> {
-        self.read(bytes, None)
+        self.check_with(bytes, None)
     }
 
     /// The same, and puts the places of an object's fields into `fields`. It stays empty if the fast path was in doubt.
@@ -82,10 +82,14 @@ impl Checker {
         bytes: &'a [u8],
         fields: &mut Vec<FieldPlace>,
     ) -> Result<Readable<'a>, Reason> {
-        self.read(bytes, Some(fields))
+        self.check_with(bytes, Some(fields))
     }
 
-    fn read<'a>(
+    /// One of both.
+    ///
+    /// # Errors
+    /// The first thing that a reader would refuse.
+    pub fn check_with<'a>(
         &mut self,
         bytes: &'a [u8],
         mut fields: Option<&mut Vec<FieldPlace>>,
