@@ -38,13 +38,13 @@ pub struct Decoded<'a> {
     pub at: Coordinates,
     pub key: DecodedKey<'a>,
     /// Where the fields of a JSON key are, if they were wanted.
-    pub key_places: Places,
+    pub key_places: KeyPlaces,
     pub body: Body<'a>,
 }
 
 /// The places of an object's fields in its text.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Places(Vec<json::FieldPlace>);
+pub struct KeyPlaces(Vec<json::FieldPlace>);
 
 /// A record's value.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,7 +197,7 @@ impl Decoder {
         Ok(Decoded {
             at: record.coordinates(),
             key,
-            key_places: Places(places.unwrap_or_default()),
+            key_places: KeyPlaces(places.unwrap_or_default()),
             body: self.body(record).with_context(of_record)?,
         })
     }
@@ -367,7 +367,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, Reason> {
     simdutf8::compat::from_utf8(bytes).map_err(|e| Reason::at_byte("not UTF-8", e.valid_up_to()))
 }
 
-impl Places {
+impl KeyPlaces {
     /// The fields of the object that they were noted of; None if they were not noted, or it has none.
     pub fn fields<'t, 'p>(&'p self, object: &'t str) -> Option<Fields<'t, 'p>> {
         (!self.0.is_empty()).then(|| Fields::at(object, &self.0))
@@ -378,7 +378,7 @@ impl Decoded<'_> {
     /// Takes the key out of an envelope that was decoded with it.
     pub fn take_key_out(&mut self) {
         self.key.take_out();
-        self.key_places = Places::default();
+        self.key_places = KeyPlaces::default();
     }
 
     /// The record without its envelope and its headers. If it could not be taken out, its value is the whole one.

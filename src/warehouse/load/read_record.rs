@@ -9,7 +9,7 @@ use super::unfilled::Unfilled;
 use crate::config::{ENVELOPE_OF_KEYS_FIX, Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
 use crate::decode::registry::Registry;
-use crate::decode::{Body, Decoded, Decoder, Field, FieldReader, Object, Places, Reason};
+use crate::decode::{Body, Decoded, Decoder, Field, FieldReader, KeyPlaces, Object, Reason};
 use crate::record::Record;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::key_fields::{KeyFieldColumns, by_name_or_place};
@@ -250,7 +250,7 @@ impl RowReader {
     pub fn key_values(&mut self, table: &TargetTable, key: &Key<'_>) -> Result<Vec<(usize, Value)>, Refusal> {
         let mut row = RowValues::default();
         row.make_room(table.columns.len());
-        self.fill_key(table, key, &Places::default(), &mut row)?;
+        self.fill_key(table, key, &KeyPlaces::default(), &mut row)?;
         let filled = row.cells.into_iter().enumerate();
         Ok(filled
             .filter_map(|(at, cell)| Some((at, cell?.into_value())))
@@ -274,7 +274,7 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         key: &'a Key<'_>,
-        places: &Places,
+        places: &KeyPlaces,
         row: &mut RowValues<'a>,
     ) -> Result<(), Refusal> {
         match key {
@@ -318,7 +318,7 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         raw: &'a str,
-        places: &Places,
+        places: &KeyPlaces,
         row: &mut RowValues<'a>,
     ) -> Result<(), Refusal> {
         let fields = match places.fields(raw) {
