@@ -30,7 +30,7 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
     match &cli.command {
         Command::Lake(args) => lake::execute(&cli.common, args, report, stop),
         Command::Warehouse(args) => warehouse::execute(&cli.common, args, report, stop),
-        Command::InitDb(args) => init_db::execute(&cli.common, args, report),
+        Command::InitDb(args) => init_db::execute(&cli.common, args, report, stop),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
         Command::Grant(args) => grant::execute(&cli.common, args, report),
         Command::Files(args) => files::execute(&cli.common, args, report),

@@ -4,6 +4,7 @@
 mod avro;
 mod bare;
 mod columns;
+pub mod declared;
 mod delimited;
 mod envelope;
 pub mod fields;
