@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::borrow::Cow;
 
-use super::sample::Sample;
+use super::sample::NewestRecords;
 use crate::config::Topic;
 use crate::decode::declared::{self, NamedColumn};
 use crate::decode::registry::{Lookup, Registry};
@@ -17,7 +17,7 @@ use crate::warehouse::{KnownColumn, KnownColumns};
 ///
 /// # Errors
 /// The registry can't be asked, or a schema can't be read. Nothing says what the key's columns are called: exit code 2.
-pub(super) fn columns(topic: &Topic, registry: &Registry, sample: &Sample) -> Result<KnownColumns> {
+pub(super) fn columns(topic: &Topic, registry: &Registry, sample: &NewestRecords) -> Result<KnownColumns> {
     let keys = match topic.key.format.is_registered() {
         true => shape(registry, &topic.name, "key", &sample.key_schemas)?,
         false => None,
@@ -77,7 +77,11 @@ fn merge(newest: &mut SchemaShape, older: SchemaShape) {
     }
 }
 
-fn key_columns(topic: &Topic, shape: Option<SchemaShape>, sample: &Sample) -> Result<Vec<KnownColumn>> {
+fn key_columns(
+    topic: &Topic,
+    shape: Option<SchemaShape>,
+    sample: &NewestRecords,
+) -> Result<Vec<KnownColumn>> {
     let named = declared::of_keys(&topic.key);
     let (columns, top) = shape.map_or((None, None), |shape| (shape.columns, Some(shape.top)));
     let columns = columns.unwrap_or_default();
@@ -108,7 +112,7 @@ fn key_columns(topic: &Topic, shape: Option<SchemaShape>, sample: &Sample) -> Re
 fn unnamed_key(
     columns: Vec<SchemaColumn>,
     top: Option<SchemaType>,
-    sample: &Sample,
+    sample: &NewestRecords,
 ) -> Result<Vec<KnownColumn>> {
     if !columns.is_empty() {
         let known = columns.into_iter().enumerate().map(|(at, column)| KnownColumn {
@@ -134,7 +138,7 @@ fn unnamed_key(
     .err()
 }
 
-fn value_columns(topic: &Topic, shape: Option<SchemaShape>, sample: &Sample) -> Vec<KnownColumn> {
+fn value_columns(topic: &Topic, shape: Option<SchemaShape>, sample: &NewestRecords) -> Vec<KnownColumn> {
     let named = declared::of_values(&topic.value);
     let (columns, top) = shape.map_or((None, None), |shape| (shape.columns, Some(shape.top)));
     let mut known: Vec<KnownColumn> = Vec::new();

@@ -13,7 +13,7 @@ use crate::problem::{About, Problem};
 use crate::purge::confirm;
 use crate::report::Report;
 use crate::stop::Stop;
-use crate::warehouse::{TableChange, TableDefinition, apply_table, define, table_change};
+use crate::warehouse::{TableDefinition, TableDiff, apply_table, define, table_diff};
 
 /// What a person wants.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ pub fn execute(
         .and_then(|sample| known::columns(topic, &registry, &sample))
         .about_topic(&topic.name)?;
     let definition = define(topic, &known);
-    let change = table_change(database, &definition)?;
+    let change = table_diff(database, &definition)?;
     let applied = match (request.mode, database, &change.sql) {
         (ProposalMode::Ask | ProposalMode::Apply, Some(database), Some(_)) => {
             if request.mode == ProposalMode::Ask {
@@ -130,7 +130,7 @@ fn table_topic<'s>(settings: &'s Settings, name: &str) -> Result<&'s Topic> {
 }
 
 /// The SQL with what a person should know, as comments.
-fn shown(change: &TableChange, definition: &TableDefinition) -> Vec<String> {
+fn shown(change: &TableDiff, definition: &TableDefinition) -> Vec<String> {
     let notes = definition.notes.iter().map(|note| format!("-- {note}"));
     let sql = change.sql.iter().flat_map(|sql| sql.lines());
     let mut lines: Vec<String> = notes.chain(sql.map(str::to_owned)).collect();
@@ -142,7 +142,7 @@ fn shown(change: &TableChange, definition: &TableDefinition) -> Vec<String> {
 
 fn tell(
     mode: ProposalMode,
-    change: &TableChange,
+    change: &TableDiff,
     definition: &TableDefinition,
     applied: bool,
     report: &mut Report,

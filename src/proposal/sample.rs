@@ -25,7 +25,7 @@ const SCHEMAS_MAX: usize = 10;
 type SeenFields = BTreeMap<String, SeenValues>;
 
 #[derive(Debug, Default)]
-pub(super) struct Sample {
+pub(super) struct NewestRecords {
     pub records: u64,
     /// Keys as they are, if they are JSON.
     pub whole_keys: SeenValues,
@@ -43,7 +43,12 @@ pub(super) struct Sample {
 ///
 /// # Errors
 /// Kafka or the registry can't be asked, or a record's schema is not to be had. There is no such topic: exit code 2.
-pub(super) fn read(kafka: &KafkaSettings, topic: &Topic, registry: &Registry, stop: &Stop) -> Result<Sample> {
+pub(super) fn read(
+    kafka: &KafkaSettings,
+    topic: &Topic,
+    registry: &Registry,
+    stop: &Stop,
+) -> Result<NewestRecords> {
     let client = Client::new(kafka, "warehouse")?.stopped_by(stop);
     let mut live = client.topics()?;
     let Some(partitions) = live.remove(&topic.name) else {
@@ -57,7 +62,7 @@ pub(super) fn read(kafka: &KafkaSettings, topic: &Topic, registry: &Registry, st
         None => Vec::new(),
     };
     let mut decoder = Decoder::of(topic, registry).with_fields();
-    let mut sample = Sample::default();
+    let mut sample = NewestRecords::default();
     read_newest(
         &client,
         &topic.name,
@@ -85,7 +90,7 @@ fn note_schema(known: &mut Vec<SchemaId>, id: Option<SchemaId>) {
     }
 }
 
-impl Sample {
+impl NewestRecords {
     /// The values of a field of keys: of that name, or else at that place.
     pub fn key_field(&self, name: &str, at: usize) -> SeenValues {
         let by_place = || self.keys.get(&self.key_names.get(at)?.to_lowercase());

@@ -28,7 +28,7 @@ pub use admin::dry_load::{Finding, Trial, Tried};
 pub use admin::init_db::{InitDbMode, InitDbOutcome, init_db, init_db_within};
 pub use admin::load_order::LoadOrder;
 pub use admin::propose::{
-    KnownColumn, KnownColumns, TableChange, TableDefinition, apply_table, define, table_change,
+    KnownColumn, KnownColumns, TableDefinition, TableDiff, apply_table, define, table_diff,
 };
 pub use admin::rights::{Rights, ServerFacts};
 pub use connected::Warehouse;

@@ -15,7 +15,7 @@ use crate::warehouse::table::target::is_our_own;
 
 /// What a table lacks of its definition, and the statement that adds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableChange {
+pub struct TableDiff {
     /// As MySQL spells it, if it is there.
     pub table: String,
     pub is_new: bool,
@@ -31,7 +31,7 @@ pub struct TableChange {
 ///
 /// # Errors
 /// The table's name is one of lakectl's own: exit code 2. The server can't be asked, or the database doesn't exist.
-pub fn table_change(database: Option<&Database>, definition: &TableDefinition) -> Result<TableChange> {
+pub fn table_diff(database: Option<&Database>, definition: &TableDefinition) -> Result<TableDiff> {
     if is_our_own(&definition.name) {
         return Problem::usage(format!("`{}` is a table of lakectl's own", definition.name))
             .fix("set warehouse.table to another one")
@@ -50,7 +50,7 @@ pub fn table_change(database: Option<&Database>, definition: &TableDefinition) -
 ///
 /// # Errors
 /// The table has changed meanwhile, or the server refuses.
-pub fn apply_table(database: &Database, definition: &TableDefinition, shown: &TableChange) -> Result<()> {
+pub fn apply_table(database: &Database, definition: &TableDefinition, shown: &TableDiff) -> Result<()> {
     let (mut conn, server) = connect::open_patiently(database)?;
     execute(&mut conn, &server, database, definition, shown).with_context(|| database.shown())
 }
@@ -60,7 +60,7 @@ fn execute(
     server: &Server,
     database: &Database,
     definition: &TableDefinition,
-    shown: &TableChange,
+    shown: &TableDiff,
 ) -> Result<()> {
     take_lock(conn, database)?;
     let change = compare(conn, server, database, definition)?;
@@ -81,7 +81,7 @@ fn compare(
     server: &Server,
     database: &Database,
     definition: &TableDefinition,
-) -> Result<TableChange> {
+) -> Result<TableDiff> {
     if !enter(conn, database)? {
         return Problem::new(format!("database `{}` does not exist", database.name))
             .fix("run lakectl init-db first")
@@ -98,7 +98,7 @@ fn compare(
     let is_missing = |column: &&ColumnDefinition| !live.contains(&column.name.to_lowercase());
     let missing = definition.columns.iter().filter(is_missing);
     let (keys, columns): (Vec<_>, Vec<_>) = missing.partition(|column| column.in_key);
-    Ok(TableChange {
+    Ok(TableDiff {
         is_new: false,
         columns: names(&columns),
         missing_keys: names(&keys),
@@ -108,9 +108,9 @@ fn compare(
 }
 
 /// All of a table that isn't there.
-fn whole(definition: &TableDefinition, flavor: Flavor) -> TableChange {
+fn whole(definition: &TableDefinition, flavor: Flavor) -> TableDiff {
     let columns: Vec<_> = definition.columns.iter().collect();
-    TableChange {
+    TableDiff {
         table: definition.name.clone(),
         is_new: true,
         columns: names(&columns),

@@ -6,5 +6,5 @@ mod definition;
 mod key_type;
 mod sql;
 
-pub use apply::{TableChange, apply_table, table_change};
+pub use apply::{TableDiff, apply_table, table_diff};
 pub use definition::{KnownColumn, KnownColumns, TableDefinition, define};

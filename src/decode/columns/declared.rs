@@ -1,9 +1,9 @@
 //! What the configuration says of a topic's columns, and which schemas its records name.
 
-use super::Decoder;
-use super::bare;
-use super::schema::{SchemaId, SchemaType};
 use crate::config::{DeclaredColumn, DeclaredType, KeyFormat, KeySchema, ValueFormat, ValueSchema};
+use crate::decode::Decoder;
+use crate::decode::bare;
+use crate::decode::schema::{SchemaId, SchemaType};
 use crate::record::Record;
 
 /// The column of a key that is one value and has no configured name, as ksqlDB calls it.
