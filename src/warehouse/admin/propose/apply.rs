@@ -30,7 +30,7 @@ pub struct TableDiff {
 /// What is to be done to the database; without one, what MySQL would need.
 ///
 /// # Errors
-/// The table's name is one of lakectl's own: exit code 2. The server can't be asked, or the database doesn't exist.
+/// The table's name is one of lakectl's own: exit code 2. The server can't be asked.
 pub fn table_diff(database: Option<&Database>, definition: &TableDefinition) -> Result<TableDiff> {
     if is_our_own(&definition.name) {
         return Problem::usage(format!("`{}` is a table of lakectl's own", definition.name))
@@ -49,7 +49,7 @@ pub fn table_diff(database: Option<&Database>, definition: &TableDefinition) -> 
 /// Executes what was shown. It is compared again first, under init-db's lock.
 ///
 /// # Errors
-/// The table has changed meanwhile, or the server refuses.
+/// The table has changed meanwhile, there is no database, or the server refuses.
 pub fn apply_table(database: &Database, definition: &TableDefinition, shown: &TableDiff) -> Result<()> {
     let (mut conn, server) = connect::open_patiently(database)?;
     execute(&mut conn, &server, database, definition, shown).with_context(|| database.shown())
@@ -70,6 +70,11 @@ fn execute(
             .err();
     }
     let Some(sql) = change.sql else { return Ok(()) };
+    if !enter(conn, database)? {
+        return Problem::new(format!("database `{}` does not exist", database.name))
+            .fix("run lakectl init-db first")
+            .err();
+    }
     conn.query_drop(sql).with_context(|| match change.is_new {
         true => format!("CREATE TABLE `{}`", change.table),
         false => format!("ALTER TABLE `{}`", change.table),
@@ -82,10 +87,9 @@ fn compare(
     database: &Database,
     definition: &TableDefinition,
 ) -> Result<TableDiff> {
+    // Where there is no database yet, there is no table either.
     if !enter(conn, database)? {
-        return Problem::new(format!("database `{}` does not exist", database.name))
-            .fix("run lakectl init-db first")
-            .err();
+        return Ok(whole(definition, server.flavor));
     }
     let Some(table) = table_name::existing(conn, &definition.name)? else {
         return Ok(whole(definition, server.flavor));
