@@ -8,7 +8,6 @@ mod delimited;
 mod envelope;
 pub mod fields;
 pub mod guess;
-mod json_schema;
 pub mod key;
 pub mod line;
 mod protobuf;
@@ -28,7 +27,7 @@ use crate::config::{Envelope, KeyFormat, KeySchema, Topic, ValueFormat, ValueSch
 pub use crate::json::Reason;
 use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
-pub use columns::{SchemaShape, columns_of};
+pub use columns::{SchemaShape, columns_of, declared};
 use envelope::Unwrapped;
 pub use fields::{Field, FieldReader, Fields};
 use key::{DecodedKey, Key};
