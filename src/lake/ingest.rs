@@ -299,8 +299,9 @@ impl Sink for TopicSink<'_> {
             return Ok(());
         }
         if self.topic.kind == Kind::Table {
-            agreement::check_envelope(self.topic, &self.state, rebuild)?;
+            agreement::check_rows(self.topic, &self.state, rebuild)?;
             self.state.unwrap = self.topic.value.unwrap;
+            self.state.kept_keys = agreement::kept_keys(&self.topic.key);
         }
         if plan.generation != self.state.generation {
             self.state.next.clear();
