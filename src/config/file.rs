@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::topic_heading;
 use crate::problem::Problem;
 
-#[derive(Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
     pub kafka: KafkaSection,
@@ -53,14 +53,14 @@ pub(super) struct WarehouseSection {
     pub strict: Option<bool>,
 }
 
-#[derive(Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RegistrySection {
     pub url: Option<String>,
     pub user: Option<String>,
     pub password_file: Option<PathBuf>,
     pub token_file: Option<PathBuf>,
-    pub headers: BTreeMap<String, String>,
+    pub headers: BTreeMap<String, super::Secret>,
     pub tls_ca_file: Option<PathBuf>,
     pub tls_cert_file: Option<PathBuf>,
     pub tls_key_file: Option<PathBuf>,

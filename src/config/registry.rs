@@ -198,7 +198,7 @@ const REFUSED: [(&str, &str); 7] = [
 ];
 
 fn headers(file: &RegistrySection) -> Result<Vec<(String, Secret)>> {
-    let header = |(name, value): (&String, &String)| {
+    let header = |(name, value): (&String, &Secret)| {
         let shown = format!("schema_registry.headers.\"{}\"", name.escape_debug());
         let refused = |(refused, _): &&(&str, &str)| name.eq_ignore_ascii_case(refused);
         if let Some((_, fix)) = REFUSED.iter().find(refused) {
@@ -207,10 +207,10 @@ fn headers(file: &RegistrySection) -> Result<Vec<(String, Secret)>> {
         if name.parse::<HeaderName>().is_err() {
             return Err(usage(format!("{shown} is not the name of a header")));
         }
-        if HeaderValue::from_str(value).is_err() {
+        if HeaderValue::from_str(value.reveal()).is_err() {
             return Err(usage(format!("{shown} has characters that a header can't hold")));
         }
-        Ok((name.clone(), Secret::new(value)))
+        Ok((name.clone(), value.clone()))
     };
     file.headers.iter().map(header).collect()
 }

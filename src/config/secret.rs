@@ -1,6 +1,7 @@
 //! Passwords and other values that no output may show.
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -9,7 +10,8 @@ use crate::exit::usage;
 use crate::problem::Problem;
 
 /// A password. `Debug` prints it as `***`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

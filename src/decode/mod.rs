@@ -3,10 +3,12 @@
 
 mod avro;
 mod bare;
+mod columns;
 mod delimited;
 mod envelope;
 pub mod fields;
 pub mod guess;
+mod json_schema;
 pub mod key;
 pub mod line;
 mod protobuf;
@@ -26,6 +28,7 @@ use crate::config::{Envelope, KeyFormat, KeySchema, Topic, ValueFormat, ValueSch
 pub use crate::json::Reason;
 use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
+pub use columns::{SchemaShape, columns_of};
 use envelope::Unwrapped;
 pub use fields::{Field, FieldReader, Fields};
 use key::{DecodedKey, Key};

@@ -117,9 +117,7 @@ impl RegisteredFormat {
             CompiledSchema::Json => return Ok(Ok(Formatted::Json(payload))),
             CompiledSchema::Unusable(reason) => return Ok(Err(reason.clone())),
             CompiledSchema::Avro(avro) => avro.write(payload, &mut memory),
-            CompiledSchema::Protobuf(protobuf) => protobuf
-                .write(indexes.as_deref(), payload, &mut memory)
-                .map(|_| ()),
+            CompiledSchema::Protobuf(protobuf) => protobuf.write(indexes.as_deref(), payload, &mut memory),
         };
         let of_schema = |reason: Reason| reason.of_the(&format!("schema {id}"));
         Ok(written.map(|()| Formatted::Made(memory)).map_err(of_schema))

@@ -34,7 +34,7 @@ pub fn service(variable: &str) -> String {
 }
 
 /// What to do about a missing service.
-pub const HOW: &str = "run `scripts/services up`, then `eval \"$(scripts/services env)\"`, and test again";
+pub const HOW: &str = "run `scripts/services up kafka mysql mariadb registry`, then `eval \"$(scripts/services env)\"`, and test again";
 
 /// A name that no other test, thread or run has.
 pub fn unique(label: &str) -> String {

@@ -85,8 +85,15 @@ impl StandIn {
     /// With the server's certificate of that folder; it may want one of ours, signed by the CA there.
     pub fn start_tls(certificates: &Certificates, wants_client: bool) -> StandIn {
         let server = Arc::new(certificates.server(wants_client));
-        StandIn::listen("https", move |tcp| {
-            let connection = ServerConnection::new(Arc::clone(&server)).map_err(std::io::Error::other)?;
+        StandIn::listen("https", move |mut tcp| {
+            let mut connection = ServerConnection::new(Arc::clone(&server)).map_err(std::io::Error::other)?;
+            while connection.is_handshaking() {
+                if let Err(error) = connection.complete_io(&mut tcp) {
+                    // It has sent an alert: a reset must not overtake that.
+                    std::io::copy(&mut tcp, &mut std::io::sink())?;
+                    return Err(error);
+                }
+            }
             Ok(StreamOwned::new(connection, tcp))
         })
     }
@@ -166,7 +173,11 @@ impl State {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
-            if stream.read_line(&mut line)? == 0 || line.trim().is_empty() {
+            let Ok(length) = stream.read_line(&mut line) else {
+                // Somebody speaks TLS, where none is spoken.
+                return stream.get_mut().write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            };
+            if length == 0 || line.trim().is_empty() {
                 break;
             }
             lines.push(line.trim_end().to_owned());

@@ -102,11 +102,7 @@ fn references_come_before_those_that_refer_to_them() {
     let schema = known(&registry, number(2));
     assert_eq!(
         names(&schema.references),
-        [("a", "text a"), ("c", "text c"), ("b", "text b")][..]
-            .to_vec()
-            .into_iter()
-            .map(|x| x)
-            .collect::<Vec<_>>()
+        [("c", "text c"), ("a", "text a"), ("b", "text b")]
     );
     let version = |name: &str| format!("/subjects/{name}");
     assert_eq!(

@@ -174,7 +174,10 @@ fn what_is_no_registry_is_said_to_be_none() {
             Reply::http(200, &[], b"{\"schema\": \"x\""),
             "the answer is not JSON",
         ),
-        (Reply::http(200, &[], &[b'['; 10_000]), "the answer is not JSON"),
+        (
+            Reply::http(200, &[], &[b'['; 10_000]),
+            "JSON, but not a registry's",
+        ),
         (
             Reply::http(200, &[], b"{}"),
             "JSON, but not a registry's: missing field `schema`",
@@ -244,4 +247,36 @@ fn a_fault_of_one_schema_is_no_fault_of_the_next() {
     let registry = at(&[server.url()]);
     fails(&registry, number(1));
     assert_eq!(known(&registry, number(2)).text, "\"int\"");
+}
+
+/// The environment counts when a process begins: this test runs itself again behind a proxy.
+#[test]
+fn a_proxy_of_the_environment_is_used_and_named() {
+    const BEHIND: &str = "LAKECTL_TEST_BEHIND_A_PROXY";
+    if std::env::var_os(BEHIND).is_some() {
+        let error = fails(&at(&["http://registry.invalid:8081".to_owned()]), number(1));
+        println!("told: {error}");
+        return;
+    }
+    let proxy = StandIn::start();
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args([
+        "--exact",
+        "--nocapture",
+        "failing::a_proxy_of_the_environment_is_used_and_named",
+    ]);
+    for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    let address = format!("http://me:hunter2@127.0.0.1:{}", proxy.port());
+    let output = command
+        .env(BEHIND, "1")
+        .env("HTTP_PROXY", address)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let named = format!("(by the proxy 127.0.0.1:{})", proxy.port());
+    assert!(output.status.success() && told.contains(&named), "{output:?}");
+    assert!(!told.contains("hunter2"), "{told}");
+    assert_eq!(proxy.targets(), ["registry.invalid:8081"]);
 }

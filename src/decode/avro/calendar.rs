@@ -65,10 +65,10 @@ pub(super) fn push_duration(out: &mut String, months: u32, days: u32, millisecon
     if milliseconds > 0 || (months == 0 && days == 0) {
         out.push('T');
         push_integer(out, milliseconds / 1000);
-        if milliseconds % 1000 > 0 {
+        if !milliseconds.is_multiple_of(1000) {
             let mut text = AsciiText::default();
             text.push(b'.');
-            text.push_digits((milliseconds % 1000).into(), 3);
+            text.push_digits(milliseconds % 1000, 3);
             push_ascii(out, text.written());
         }
         out.push('S');
@@ -94,7 +94,7 @@ impl AsciiText {
         self.length += 1;
     }
 
-    fn push_digits(&mut self, mut number: i64, count: usize) {
+    fn push_digits(&mut self, mut number: u32, count: usize) {
         for digit in self.bytes[self.length..self.length + count].iter_mut().rev() {
             *digit = b'0' + (number % 10) as u8;
             number /= 10;
@@ -112,7 +112,9 @@ impl AsciiText {
     }
 
     fn push_clock(&mut self, time: i64, digits: u8) {
-        let (seconds, fraction) = (time / units(digits), time % units(digits));
+        // A day's seconds, and nanoseconds at most.
+        let seconds = (time / units(digits)) as u32;
+        let fraction = (time % units(digits)) as u32;
         self.push_digits(seconds / 3600, 2);
         self.push(b':');
         self.push_digits(seconds / 60 % 60, 2);
@@ -127,18 +129,18 @@ impl AsciiText {
     }
 }
 
-/// Year, month and day of a day since 1970, as in Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms". Its years begin
-/// in March, so that the leap day is their last one.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
+/// Year, month and day of a day of these years, as in Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms". Its years
+/// begin in March, so that the leap day is their last one.
+fn civil(days: i64) -> (u32, u32, u32) {
+    // Since the first of March of the year 0, which is before all of them.
+    let days = (days + 719_468) as u32;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let year = year_of_era + era * 400 + u32::from(month <= 2);
     (year, month, day)
 }
 
@@ -160,7 +162,7 @@ mod tests {
         for day in first.iter_days().take_while(|&day| day <= last) {
             let number = i64::from(day.num_days_from_ce()) + DAY_MIN - 1;
             let civil = civil(number);
-            assert_eq!(civil, (day.year().into(), day.month().into(), day.day().into()));
+            assert_eq!(civil, (day.year() as u32, day.month(), day.day()));
         }
         assert_eq!(text(|out| push_date(out, DAY_MIN as i32)), "\"0001-01-01\"");
         assert_eq!(text(|out| push_date(out, DAY_MAX as i32)), "\"9999-12-31\"");

@@ -1,7 +1,7 @@
 //! What a schema says of columns.
 
 use super::super::schema::{SchemaColumn, SchemaType};
-use super::types::{AvroType, TypeId};
+use super::types::{AvroField, AvroType, TypeId};
 
 /// The fields of a record, or of a union of null and a record.
 pub(super) fn of_record(types: &[AvroType], of: TypeId) -> Option<Vec<SchemaColumn>> {
@@ -9,7 +9,7 @@ pub(super) fn of_record(types: &[AvroType], of: TypeId) -> Option<Vec<SchemaColu
     let AvroType::Record { fields, .. } = &types[of?] else {
         return None;
     };
-    let column = |field: &super::types::AvroField| {
+    let column = |field: &AvroField| {
         let (kind, nullable) = column_type(types, field.of);
         SchemaColumn {
             name: field.name.raw.clone(),
@@ -18,13 +18,6 @@ pub(super) fn of_record(types: &[AvroType], of: TypeId) -> Option<Vec<SchemaColu
         }
     };
     Some(fields.iter().map(column).collect())
-}
-
-/// The names of a record's fields whose values are written as base64.
-pub(super) fn bytes_fields(types: &[AvroType], of: TypeId) -> Vec<String> {
-    let mut columns = of_record(types, of).unwrap_or_default();
-    columns.retain(|column| column.kind == SchemaType::Bytes);
-    columns.into_iter().map(|column| column.name).collect()
 }
 
 /// The type, and whether values may be null.

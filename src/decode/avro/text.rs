@@ -50,6 +50,8 @@ fn push_escaped(out: &mut String, text: &str) {
             b'\n' => out.push_str("\\n"),
             b'\r' => out.push_str("\\r"),
             b'\t' => out.push_str("\\t"),
+            0x08 => out.push_str("\\b"),
+            0x0c => out.push_str("\\f"),
             _ => {
                 out.push_str("\\u00");
                 out.push(HEX[usize::from(byte >> 4)]);
@@ -125,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_is_read_back(text in "([\\x00-\\x20\"\\\\]|.){0,40}") {
+        fn text_is_read_back(text in "([\\x00-\\x20\"\\\\]{0,3}.{0,5}){0,9}") {
             prop_assert_eq!(serde_json::from_str::<String>(&quoted(&text)).unwrap(), text);
         }
 

@@ -25,7 +25,7 @@ pub(super) struct MessageShapes {
 pub(super) struct MessageShape {
     /// With its package.
     pub name: String,
-    /// In the order of their declaration, then the extensions.
+    /// In the order of their declaration, then the extensions by their numbers.
     pub fields: Vec<FieldShape>,
     /// The fields' numbers, in their order, and their places.
     numbers: Vec<(u32, usize)>,
@@ -33,8 +33,6 @@ pub(super) struct MessageShape {
     pub known: Option<WellKnown>,
     /// The messages that are declared in this one.
     pub nested: NestedShapes,
-    /// The names of the fields that are a text of base64.
-    pub bytes_fields: Vec<String>,
 }
 
 /// Places of messages that are declared side by side. A registry's clients don't agree on how to count them.
@@ -163,10 +161,12 @@ impl MessageShapes {
             .iter()
             .map(|field| self.field(field, is_entry, enums))
             .collect();
+        let mut extensions: Vec<_> = message.extensions().collect();
+        extensions.sort_by_key(ExtensionDescriptor::number);
         fields.extend(
-            message
-                .extensions()
-                .map(|extension| self.extension(&extension, enums)),
+            extensions
+                .iter()
+                .map(|extension| self.extension(extension, enums)),
         );
 
         let mut numbers: Vec<_> = fields
@@ -187,11 +187,6 @@ impl MessageShapes {
             oneofs: message.oneofs().filter(|oneof| !oneof.is_synthetic()).count(),
             known: WellKnown::named(message.full_name()),
             nested: self.side_by_side(message.child_messages(), &groups),
-            bytes_fields: declared
-                .iter()
-                .filter(|f| is_bytes(f))
-                .map(|f| f.name().to_owned())
-                .collect(),
         }
     }
 
@@ -341,11 +336,6 @@ pub(super) fn is_null(each: &EnumDescriptor) -> bool {
 
 fn type_name(field: &FieldDescriptor) -> Option<String> {
     Some(field.kind().as_message()?.full_name().to_owned())
-}
-
-fn is_bytes(field: &FieldDescriptor) -> bool {
-    let is_wrapper = |message: &MessageDescriptor| message.full_name() == "google.protobuf.BytesValue";
-    !field.is_list() && (field.kind() == Kind::Bytes || field.kind().as_message().is_some_and(is_wrapper))
 }
 
 fn form(kind: &Kind, is_group: bool) -> WireForm {

@@ -22,16 +22,15 @@ impl Side {
     }
 }
 
-/// Finds the id of a record's schema, and the payload without it. In a record header other bytes may follow the id: the
-/// indexes of Protobuf's message. They are None where the id stands before the payload.
+/// The id of a record's schema, the payload without it, and what follows the id in a record header: the indexes of Protobuf's
+/// message. That is None where the id stands before the payload.
+pub type IdAndPayload<'a> = (SchemaId, &'a [u8], Option<Vec<u8>>);
+
+/// Finds the id of a record's schema.
 ///
 /// # Errors
 /// There is no id, or it is cut short.
-pub fn find<'a>(
-    payload: &'a [u8],
-    headers: &[Header<'_>],
-    side: Side,
-) -> Result<(SchemaId, &'a [u8], Option<Vec<u8>>), Reason> {
+pub fn find<'a>(payload: &'a [u8], headers: &[Header<'_>], side: Side) -> Result<IdAndPayload<'a>, Reason> {
     let name = side.header();
     // A producer that forwards what it read may leave the old header in: the last one is its own.
     match headers.iter().rev().find(|header| header.name == name.as_bytes()) {

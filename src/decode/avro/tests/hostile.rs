@@ -48,6 +48,12 @@ fn damaged_values() {
         &[6, 2, 1, 0x80],
         "not a big-decimal at byte 1",
     );
+    // A scale that would make its text as long as it says.
+    refused(
+        r#"{"type":"bytes","logicalType":"big-decimal"}"#,
+        &[14, 2, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f],
+        "not a big-decimal at byte 1",
+    );
     refused(
         r#"{"type":"array","items":"int"}"#,
         &[1, 0x40, 2, 0],
@@ -93,6 +99,12 @@ fn huge_counts_of_values_without_bytes() {
         &lowest,
         "too many values without bytes at byte 11",
     );
+    // Beside as many as the payload has bytes, which are 4 here.
+    for (count, taken) in [([0x88, 0x80, 0x08], true), ([0x8a, 0x80, 0x08], false)] {
+        let payload = [&count[..], &[0]].concat();
+        let text = json(r#"{"type":"array","items":"null"}"#, &payload);
+        assert_eq!(text.is_ok(), taken, "{text:?}");
+    }
     // Nulls that do have a byte are as many as the payload has.
     let count = 200_000;
     let mut nulls = vec![0x80, 0xb5, 0x18];

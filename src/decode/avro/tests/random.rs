@@ -142,7 +142,7 @@ fn record_schema(fields: &[TypeShape], names: &mut usize) -> String {
 }
 
 fn values(shape: &TypeShape) -> BoxedStrategy<Value> {
-    let text = "([\\x00-\\x20\"\\\\]|.){0,12}";
+    let text = "([\\x00-\\x20\"\\\\]{0,2}.{0,3}){0,4}";
     // Times near now, and all others.
     let longs = || prop_oneof![any::<i64>(), -(1i64 << 51)..1 << 51, -100..100i64];
     let ints = || prop_oneof![any::<i32>(), 0..90_000_000, -100..100];

@@ -40,7 +40,7 @@ fn plain_types() {
     writes(
         r#""string""#,
         b"\x12\x01\"\\\n\r\t\x08/\x7f",
-        "\"\\u0001\\\"\\\\\\n\\r\\t\\u0008/\x7f\"",
+        "\"\\u0001\\\"\\\\\\n\\r\\t\\b/\x7f\"",
     );
     writes(r#"{"type":"fixed","name":"F","size":3}"#, &[1, 2, 3], r#""AQID""#);
     writes(r#"{"type":"fixed","name":"F","size":0}"#, &[], r#""""#);
