@@ -59,7 +59,11 @@ fn formats_that_the_registry_names() {
     };
     let avro = schema("avro", PERSON, "AVRO");
     let protobuf = schema("protobuf", PERSON_PROTO, "PROTOBUF");
-    let json_sr = schema("json", "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"type\":\"object\"}", "JSON");
+    let json_sr = schema(
+        "json",
+        "{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"type\":\"object\"}",
+        "JSON",
+    );
     let string = schema("string", "\"string\"", "AVRO");
     let ada = framed(avro, &person("Ada", 7));
     let ada_proto = framed(protobuf, &person_proto("Ada"));
