@@ -324,6 +324,17 @@ fn formats_that_the_bytes_tell() {
     let answer = check(&world, &LAKE, 0);
     answer.ok(&topic.name, "keys", &["key.separator = \\\"|+|\\\"", "2 names"]);
     answer.ok(&topic.name, "values", &["value.columns = [\\\"NAME\\\"]"]);
+    // A few among JSON are named, too.
+    let mixed = Topic::new("check-some-ids");
+    let json = || valued(b"{\"A\":1}");
+    mixed.send(&[json(), json(), json(), valued(&framed(7, &person("Ada", 7)))]);
+    world.set_topics(&format!("[topics.{:?}]\nkind = \"stream\"\n", mixed.name));
+    let answer = check(&world, &LAKE, 0);
+    answer.ok(
+        &mixed.name,
+        "values",
+        &["3 of 4", "1 would be kept as text", "schema registry's id"],
+    );
 }
 
 /// The entry of a topic of Avro.
