@@ -145,7 +145,11 @@ fn each_entry_makes_the_line_that_is_shown() {
 /// The one line of a topic, without what says where the record was.
 fn line(lake: &Lake, topic: &str) -> String {
     let folders = ["streams", "tables"].map(|kind| data_files(&lake.root().join(kind).join(topic)));
-    let lines: Vec<String> = folders.into_iter().flatten().flat_map(|file| file.lines).collect();
+    let lines: Vec<String> = folders
+        .into_iter()
+        .flatten()
+        .flat_map(|file| file.lines)
+        .collect();
     let [line] = &lines[..] else {
         panic!("{topic}: {lines:?}")
     };
