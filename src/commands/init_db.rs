@@ -6,14 +6,15 @@ use crate::cli::{Common, InitDbArgs};
 use crate::config::Overrides;
 use crate::exit;
 use crate::report::Report;
+use crate::stop::Stop;
 use crate::warehouse::{InitDbMode, init_db};
 
-pub(super) fn execute(common: &Common, args: &InitDbArgs, report: &mut Report) -> Result<()> {
+pub(super) fn execute(common: &Common, args: &InitDbArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let overrides = Overrides {
         url: args.database.url.clone(),
         ..Overrides::default()
     };
-    let settings = super::settings(common, &overrides)?;
+    let settings = super::settings(common, &overrides, stop)?;
     let outcome = init_db(settings.database.as_ref(), mode(common, args))?;
     report.exit_code = exit::worst([report.exit_code, outcome.exit_code]);
     report.text = outcome.lines.clone();
