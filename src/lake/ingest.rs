@@ -15,6 +15,7 @@ use super::layout::day::RecordDay;
 use super::layout::paths::HivePartition;
 use super::ledger::{self, Debt, PendingFile, TopicState, agreement, changed_since};
 use super::line::encode::{self, LineWriter};
+use super::opened::Lake;
 use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
@@ -77,9 +78,11 @@ enum Taking<'a> {
 
 impl<'a> TopicSink<'a> {
     pub(super) fn new(
-        root: &'a Root,
-        settings: &'a Settings,
-        registry: &'a Registry,
+        Lake {
+            root,
+            settings,
+            registry,
+        }: &'a Lake<'_>,
         topic: &'a Topic,
         run_id: &str,
         state: TopicState,

@@ -90,14 +90,7 @@ impl Target for Lake<'_> {
         let state = self.check(topic, recovered)?;
         let erased = Filter::new(erased_list::load(&self.root)?, topic, &topic.key.names());
         Ok(Locked::Ours(TopicSink::new(
-            &self.root,
-            self.settings,
-            &self.registry,
-            topic,
-            run_id,
-            state,
-            erased,
-            lock,
+            self, topic, run_id, state, erased, lock,
         )))
     }
 
