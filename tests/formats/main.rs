@@ -14,7 +14,7 @@ mod exact;
 mod kinds;
 mod protobuf;
 mod scene;
-// mod serializers;
+mod serializers;
 mod sessions;
 mod variant;
 mod vectors;

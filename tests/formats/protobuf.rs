@@ -1,25 +1,21 @@
 //! Values as Protobuf, written by the crate `prost-reflect`, which lakectl doesn't read with.
 
 use prost_reflect::prost::Message;
-use prost_reflect::{DynamicMessage, MessageDescriptor, Value as Proto};
+use prost_reflect::prost_types::FileDescriptorSet;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Value as Proto};
 use protox::Compiler;
-use protox::file::{File, FileResolver};
+use protox::file::{File, FileResolver, GoogleFileResolver};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use crate::exact::Exact;
 use crate::kinds::Kind;
 
-const DECIMAL_PROTO: &str = "confluent/type/decimal.proto";
-
-/// As in every client of a registry.
-const DECIMAL: &str = "syntax = \"proto3\";\npackage confluent.type;\n\
-    message Decimal {\n  bytes value = 1;\n  uint32 precision = 2;\n  int32 scale = 3;\n}\n";
-
 /// The .proto to be registered. All plain fields are optional, as ksqlDB writes them on demand.
 pub fn schema(kind: &Kind) -> String {
     let message = message("Value", kind.fields());
     let import = if message.contains("confluent.type.Decimal") {
-        format!("import \"{DECIMAL_PROTO}\";\n")
+        format!("import \"confluent/type/decimal.proto\";\n")
     } else {
         String::new()
     };
@@ -57,20 +53,33 @@ pub fn payload(kind: &Kind, value: &Exact) -> Vec<u8> {
     bytes
 }
 
-pub fn descriptor(proto: &str, message: &str) -> MessageDescriptor {
-    let mut compiler = Compiler::with_file_resolver(InMemory(proto.to_owned()));
-    compiler.open_file("value.proto").unwrap();
-    compiler.descriptor_pool().get_message_by_name(message).unwrap()
+fn descriptor(proto: &str, message: &str) -> MessageDescriptor {
+    let pool = DescriptorPool::from_file_descriptor_set(files(&[("value.proto", proto)])).unwrap();
+    pool.get_message_by_name(message).unwrap()
 }
 
-struct InMemory(String);
+/// The descriptors of these files, and of all that they import.
+pub fn files(files: &[(&str, &str)]) -> FileDescriptorSet {
+    let own = files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let mut compiler = Compiler::with_file_resolver(Files(own.collect()));
+    compiler.include_imports(true);
+    for (name, _) in files {
+        compiler.open_file(name).unwrap();
+    }
+    compiler.file_descriptor_set()
+}
 
-impl FileResolver for InMemory {
+/// Ours, those that come with the compiler, and those that come with clients of a registry.
+struct Files(HashMap<String, String>);
+
+impl FileResolver for Files {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        match name {
-            "value.proto" => File::from_source(name, &self.0),
-            DECIMAL_PROTO => File::from_source(name, DECIMAL),
-            name => protox::file::GoogleFileResolver::new().open_file(name),
+        let known = format!("{}/src/decode/protobuf/known/{name}", env!("CARGO_MANIFEST_DIR"));
+        match self.0.get(name).cloned().or(std::fs::read_to_string(known).ok()) {
+            Some(text) => File::from_source(name, &text),
+            None => GoogleFileResolver::new().open_file(name),
         }
     }
 }
