@@ -9,7 +9,7 @@ mod world;
 
 mod avro;
 mod cases;
-// mod columns;
+mod columns;
 mod exact;
 mod kinds;
 mod protobuf;

@@ -53,7 +53,7 @@ pub fn payload(kind: &Kind, value: &Exact) -> Vec<u8> {
     bytes
 }
 
-fn descriptor(proto: &str, message: &str) -> MessageDescriptor {
+pub fn descriptor(proto: &str, message: &str) -> MessageDescriptor {
     let pool = DescriptorPool::from_file_descriptor_set(files(&[("value.proto", proto)])).unwrap();
     pool.get_message_by_name(message).unwrap()
 }

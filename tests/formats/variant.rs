@@ -115,7 +115,7 @@ pub fn writer(format: Format, kind: &Kind) -> impl Fn(&Exact) -> Vec<u8> {
 }
 
 /// The id of a schema, which is registered once.
-fn id_of(schema: &str, kind: &str) -> u32 {
+pub fn id_of(schema: &str, kind: &str) -> u32 {
     static IDS: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
     let mut ids = IDS.lock().unwrap();
     *ids.entry(schema.to_owned()).or_insert_with(|| {
