@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[allow(dead_code, reason = "made for the tests of the warehouse")]
 #[path = "../warehouse/world.rs"]
 mod world;
 

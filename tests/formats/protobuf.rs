@@ -15,7 +15,7 @@ use crate::kinds::Kind;
 pub fn schema(kind: &Kind) -> String {
     let message = message("Value", kind.fields());
     let import = if message.contains("confluent.type.Decimal") {
-        format!("import \"confluent/type/decimal.proto\";\n")
+        "import \"confluent/type/decimal.proto\";\n".to_owned()
     } else {
         String::new()
     };
