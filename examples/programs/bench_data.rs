@@ -44,12 +44,24 @@ struct Load {
 enum Shape {
     Stream,
     /// Without keys a stream.
-    Ten { keys: Option<i64> },
-    Table { keys: i64 },
-    Pairs { keys: i64 },
-    Enveloped { keys: i64 },
-    Windowed { keys: i64 },
-    Keys { keys: i64 },
+    Ten {
+        keys: Option<i64>,
+    },
+    Table {
+        keys: i64,
+    },
+    Pairs {
+        keys: i64,
+    },
+    Enveloped {
+        keys: i64,
+    },
+    Windowed {
+        keys: i64,
+    },
+    Keys {
+        keys: i64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -332,7 +344,8 @@ fn write_value(load: &Load, number: i64, at: i64, value: &mut Vec<u8>) {
     let (city, kind) = (pick(&CITIES, id / 3), pick(&TYPES, id / 7));
     if matches!(load.shape, Shape::Ten { .. }) {
         let from = WORDS.len() - 8;
-        let note = [number / 3, number / 5, number / 7].map(|which| WORDS[usize::try_from(which).unwrap_or(0) % from]);
+        let note = [number / 3, number / 5, number / 7]
+            .map(|which| WORDS[usize::try_from(which).unwrap_or(0) % from]);
         let row = ten_fields::Row {
             number,
             user: id,

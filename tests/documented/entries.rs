@@ -29,6 +29,11 @@ fn avro(schema: &Value, datum: &[u8]) -> Vec<u8> {
     framed(id(&schema.to_string(), "AVRO"), datum)
 }
 
+fn json_schema(of: &str) -> u32 {
+    let schema = json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": of});
+    id(&schema.to_string(), "JSON")
+}
+
 /// The record that stands behind a topic of the page.
 fn record_of(topic: &str) -> Record {
     let plain = |key: &[u8], value: &[u8]| record("", "").key(Some(key)).bytes(value);
@@ -48,11 +53,8 @@ fn record_of(topic: &str) -> Record {
         ),
         "PAYMENTS" => plain(b"P-1", &payment()),
         "CUSTOMERS" => plain(
-            &framed(id(r#"{"type":"string"}"#, "JSON"), br#""C-7""#),
-            &framed(
-                id(r#"{"type":"object"}"#, "JSON"),
-                br#"{"NAME":"Ada","BALANCE":0.10}"#,
-            ),
+            &framed(json_schema("string"), br#""C-7""#),
+            &framed(json_schema("object"), br#"{"NAME":"Ada","BALANCE":0.10}"#),
         ),
         "STOCK" => {
             let (key, value) = ("Lyon,3", "\"nuts, bolts\",7,1.50,");
@@ -145,7 +147,11 @@ fn each_entry_makes_the_line_that_is_shown() {
 /// The one line of a topic, without what says where the record was.
 fn line(lake: &Lake, topic: &str) -> String {
     let folders = ["streams", "tables"].map(|kind| data_files(&lake.root().join(kind).join(topic)));
-    let lines: Vec<String> = folders.into_iter().flatten().flat_map(|file| file.lines).collect();
+    let lines: Vec<String> = folders
+        .into_iter()
+        .flatten()
+        .flat_map(|file| file.lines)
+        .collect();
     let [line] = &lines[..] else {
         panic!("{topic}: {lines:?}")
     };

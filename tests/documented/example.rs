@@ -25,18 +25,15 @@ fn topics_in_avro_come_to_what_they_come_to_in_json() {
     // The second run goes on where the first one stopped.
     for seed in ["1", "2"] {
         produce(&json, seed);
-        produce_with(
-            &avro,
-            seed,
-            &["--format", "avro", "--schema-registry", &url],
-        );
+        produce_with(&avro, seed, &["--format", "avro", "--schema-registry", &url]);
     }
     let of_avro = format!(
         "[schema_registry]\nurl = {url:?}\n{}",
         entries_of("examples/lakectl-avro.toml", &avro)
     );
     let of_json = (json.as_str(), entries(&json));
-    let [lines, lines_of_avro] = [&of_json, &(&avro, of_avro.clone())].map(|(prefix, entries)| lines(prefix, entries));
+    let [lines, lines_of_avro] =
+        [&of_json, &(&avro, of_avro.clone())].map(|(prefix, entries)| lines(prefix, entries));
     assert!(lines.len() > 3_000, "{}", lines.len());
     let differing: Vec<_> = lines.symmetric_difference(&lines_of_avro).take(4).collect();
     assert!(differing.is_empty(), "{differing:#?}");

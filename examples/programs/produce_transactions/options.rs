@@ -3,8 +3,8 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
 use anyhow::{Context, Result};
+use chrono::{DateTime, NaiveDate, Utc};
 use clap::{Parser, ValueEnum};
 
 use crate::generate::Plan;
@@ -172,7 +172,11 @@ mod tests {
     #[test]
     fn only_avro_asks_for_a_registry() {
         let options = |arguments: &[&str]| {
-            Options::parse_from(["produce_transactions", "--schema-registry="].iter().chain(arguments))
+            Options::parse_from(
+                ["produce_transactions", "--schema-registry="]
+                    .iter()
+                    .chain(arguments),
+            )
         };
         assert_eq!(options(&[]).registry().expect("JSON"), None);
         assert!(options(&["--format", "avro"]).registry().is_err());

@@ -90,11 +90,9 @@ fn key_type(topic: Derived) -> Type {
 fn columns(topic: Derived) -> &'static [(&'static str, Type)] {
     match topic {
         Derived::Full => &FULL,
-        Derived::Flat
-        | Derived::Processed
-        | Derived::Blacklisted
-        | Derived::Completed
-        | Derived::HorsUe => &FLAT,
+        Derived::Flat | Derived::Processed | Derived::Blacklisted | Derived::Completed | Derived::HorsUe => {
+            &FLAT
+        }
         Derived::TotalParType => &[
             ("TOTAL_AMOUNT", Type::Decimal),
             ("TRANSACTION_COUNT", Type::Bigint),
