@@ -1,29 +1,25 @@
 //! Reads the last records of a topic as a run does, but commits nothing and joins no group.
 
 use anyhow::Result;
-use std::time::Duration;
 
 use super::CheckScope;
 use super::keys::Keys;
 use super::scope::CheckedTopic;
 use super::values::Values;
 use crate::config::PartitionTime;
-use crate::decode::Body;
-use crate::kafka::{Client, Limits, PartitionOffsets, Reading};
+use crate::decode::{Body, Decoder};
+use crate::kafka::{Client, PartitionOffsets, read_newest};
 use crate::lake::line::encode;
 use crate::lake::{DayDoubts, RecordDay};
-use crate::record::{DrainPlan, OffsetRange, Record};
+use crate::record::Record;
 use crate::warehouse::Trial;
-
-/// How long Kafka may stay silent; short, as a person waits for the answer.
-const SILENCE_MAX: Duration = Duration::from_secs(8);
-/// Factors by which more is read if the end of a log holds no records, only transaction markers and compacted offsets.
-const WIDER: [u64; 3] = [1, 10, 100];
 
 #[derive(Debug)]
 pub(super) struct Sample {
     pub(super) keys: Keys,
     pub(super) values: Values,
+    /// The decoder, which knows the schemas that it has seen.
+    pub(super) decoder: Decoder,
     pub(super) records: u64,
     /// Bytes of keys and values.
     pub(super) bytes: u64,
@@ -41,20 +37,22 @@ pub(super) fn read(
 ) -> Result<Sample> {
     let (topic, lake) = (&subject.topic, &scope.settings.lake);
     let mut sample = Sample {
-        keys: Keys::new(&topic.key),
-        values: Values::default(),
+        keys: Keys::new(&topic.key, &scope.registry),
+        values: Values::new(&topic.value, &scope.registry),
+        decoder: encode::decoder(&lake.prefix, topic, &scope.registry)
+            .with_fields()
+            .keeping_undecodable(),
         records: 0,
         bytes: 0,
         doubts: DayDoubts::default(),
     };
     let mut day = RecordDay::new(lake.timezone, topic);
-    let mut decoder = encode::decoder(&lake.prefix, topic, &scope.registry).with_fields();
     let mut take = |record: &Record<'_>| {
         sample.records += 1;
         sample.bytes += record.key.map_or(0, <[u8]>::len) as u64 + record.value.map_or(0, <[u8]>::len) as u64;
-        let decoded = decoder.decode(record)?;
+        let decoded = sample.decoder.decode(record)?;
         sample.keys.take(record, &decoded.key);
-        sample.values.take(&decoded);
+        sample.values.take(record, &decoded);
         // A tombstone has no fields.
         if topic.partition_time == PartitionTime::Kafka || decoded.body != Body::Tombstone {
             let folder = day.of(&decoded);
@@ -63,45 +61,11 @@ pub(super) fn read(
         if let Some(trial) = trial.as_mut() {
             trial.take(&decoded);
         }
-        decoder.take_back([decoded]);
+        sample.decoder.take_back([decoded]);
         Ok(())
     };
-    let each = scope.request.sample.div_ceil(offsets.len().max(1) as u64);
-    for times in WIDER {
-        let plan = last(offsets, each.saturating_mul(times));
-        let mut limits = Limits {
-            silence_max: SILENCE_MAX,
-            stop: scope.stop.clone(),
-            ..Limits::default()
-        };
-        let whole = plan
-            .ranges
-            .iter()
-            .zip(offsets)
-            .all(|(range, at)| range.start == at.low);
-        let mut read = 0;
-        Reading::start(client, &subject.topic.name, plan, &limits)?.read(&mut limits, &mut |records| {
-            read += records.len();
-            records.iter().try_for_each(&mut take)
-        })?;
-        if read > 0 || whole {
-            break;
-        }
-    }
+    let (name, wanted) = (&subject.topic.name, scope.request.sample);
+    read_newest(client, name, offsets, wanted, scope.stop, &mut take)?;
     sample.doubts = day.doubts().clone();
     Ok(sample)
-}
-
-/// The last `each` offsets of each Kafka partition.
-fn last(offsets: &[PartitionOffsets], each: u64) -> DrainPlan {
-    let each = i64::try_from(each).unwrap_or(i64::MAX);
-    let range = |at: &PartitionOffsets| OffsetRange {
-        partition: at.partition,
-        start: at.stable_end.saturating_sub(each).max(at.low),
-        end: at.stable_end,
-    };
-    DrainPlan {
-        ranges: offsets.iter().map(range).collect(),
-        ..DrainPlan::default()
-    }
 }

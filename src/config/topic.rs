@@ -1,9 +1,16 @@
-//! The settings of one topic: where its records go and how its keys are read.
+//! The settings of one topic: where its records go and how its keys and values are read.
+
+pub(super) mod column;
+pub(super) mod envelope;
+mod formats;
+pub(super) mod key;
+pub(super) mod time_unit;
+pub(super) mod value;
 
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
-use super::{KeySchema, Kind, Retention, TimeUnit, ValueSchema, file, formats, units};
+use super::{KeySchema, Kind, Retention, TimeUnit, ValueSchema, file, units};
 use crate::exit::usage;
 use crate::problem::Problem;
 
@@ -82,6 +89,13 @@ impl Topic {
             row_retention: None,
             strict: false,
         })
+    }
+}
+
+impl Topic {
+    /// Whether the schemas of its keys or values are in the registry.
+    pub fn needs_registry(&self) -> bool {
+        self.key.format.is_registered() || self.value.format.is_registered()
     }
 }
 

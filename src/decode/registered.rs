@@ -1,7 +1,7 @@
 //! Keys and values whose schema a registry holds: AVRO, PROTOBUF and JSON_SR.
 
 use anyhow::Result;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::avro::AvroSchema;
@@ -14,6 +14,9 @@ use crate::config::{KeyFormat, Undecodable, ValueFormat};
 use crate::problem::Problem;
 use crate::record::Header;
 
+/// What to do about records without a usable schema.
+pub const KEEP: &str = "value.undecodable = \"keep\" takes such records as they are";
+
 /// Makes JSON of one topic's keys or values, and compiles each of their schemas once.
 #[derive(Debug, Clone)]
 pub(super) struct RegisteredFormat {
@@ -22,6 +25,16 @@ pub(super) struct RegisteredFormat {
     undecodable: Undecodable,
     registry: Registry,
     compiled: HashMap<SchemaId, Arc<CompiledSchema>>,
+    seen: SchemasSeen,
+}
+
+/// What is to be said of the schemas that one topic's keys or values were written with.
+#[derive(Debug, Clone, Default)]
+pub struct SchemasSeen {
+    /// The first that can't be used.
+    pub unusable: Option<Problem>,
+    /// Those by whose rules fields are encrypted.
+    pub encrypted: BTreeSet<SchemaId>,
 }
 
 #[derive(Debug)]
@@ -72,7 +85,22 @@ impl RegisteredFormat {
             undecodable,
             registry: registry.clone(),
             compiled: HashMap::new(),
+            seen: SchemasSeen::default(),
         }
+    }
+
+    /// Which schema the key or value was written with, if it says so.
+    pub fn schema_id(&self, bytes: &[u8], headers: &[Header<'_>]) -> Option<SchemaId> {
+        header::find(bytes, headers, self.side).ok().map(|(id, _, _)| id)
+    }
+
+    /// Records without a usable schema are not decoded, but fail nothing.
+    pub fn keep_undecodable(&mut self) {
+        self.undecodable = Undecodable::Keep;
+    }
+
+    pub fn seen(&self) -> &SchemasSeen {
+        &self.seen
     }
 
     /// The key or value as JSON, or why its bytes are none; `memory` is for the text.
@@ -105,13 +133,21 @@ impl RegisteredFormat {
             return Ok(Arc::clone(schema));
         }
         let compiled = match self.registry.schema(id)? {
-            Lookup::Known(schema) => self.compile(&schema),
+            Lookup::Known(schema) => {
+                if schema.encrypted {
+                    self.seen.encrypted.insert(id);
+                }
+                self.compile(&schema)
+            }
             Lookup::Unknown(problem) => Err(problem),
         };
         let compiled = match (compiled, self.undecodable) {
             (Ok(compiled), _) => compiled,
             (Err(problem), Undecodable::Fail) => return self.refused(problem).err(),
-            (Err(problem), Undecodable::Keep) => CompiledSchema::Unusable(problem.what.into()),
+            (Err(problem), Undecodable::Keep) => {
+                self.seen.unusable.get_or_insert_with(|| problem.clone());
+                CompiledSchema::Unusable(problem.what.into())
+            }
         };
         let compiled = Arc::new(compiled);
         self.compiled.insert(id, Arc::clone(&compiled));
@@ -141,11 +177,8 @@ impl RegisteredFormat {
     }
 
     fn refused(&self, problem: Problem) -> Problem {
-        let keep = "value.undecodable = \"keep\" takes such records as they are";
-        let fix = problem
-            .fix
-            .as_ref()
-            .map_or(keep.to_owned(), |fix| format!("{fix}; {keep}"));
+        let fix = problem.fix.as_ref();
+        let fix = fix.map_or(KEEP.to_owned(), |fix| format!("{fix}; {KEEP}"));
         problem.fix(fix)
     }
 

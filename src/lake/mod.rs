@@ -109,7 +109,7 @@ impl Target for Lake<'_> {
 
     fn check_begin(&self, topic: &Topic, rebuild: Option<Rebuild>) -> Result<()> {
         match TopicState::load(&self.root, &topic.name)? {
-            Some(state) => agreement::check_envelope(topic, &state, rebuild),
+            Some(state) => agreement::check_rows(topic, &state, rebuild),
             None => Ok(()),
         }
     }

@@ -3,12 +3,12 @@
 use anyhow::{Context, Result};
 
 use super::column::{self, DeclaredColumn};
-use super::file::{self, KeyFormatName};
-use super::{DeclaredType, KeyFormat, KeySchema, ValueFormat, ValueSchema, Window, units};
+use crate::config::file::{self, KeyFormatName};
+use crate::config::{DeclaredType, Envelope, KeyFormat, KeySchema, ValueFormat, ValueSchema, Window, units};
 use crate::exit::usage;
 use crate::problem::Problem;
 
-pub(super) fn of_key(file: &file::TopicSection) -> Result<KeySchema> {
+pub(in crate::config) fn of_key(file: &file::TopicSection) -> Result<KeySchema> {
     let columns = column::parse_all(&file.key.columns, "key.columns")?;
     let format = key_format(&file.key, &columns)?;
     if format == KeyFormat::Delimited && columns.is_empty() {
@@ -103,7 +103,7 @@ fn delimiter(text: Option<&str>, key: &str) -> Result<u8> {
     }
 }
 
-pub(super) fn of_value(file: &file::TopicSection) -> Result<ValueSchema> {
+pub(in crate::config) fn of_value(file: &file::TopicSection) -> Result<ValueSchema> {
     let value = &file.value;
     let format = value.format.unwrap_or_default();
     let columns = column::parse_all(&value.columns, "value.columns")?;
@@ -161,7 +161,7 @@ pub(super) fn of_value(file: &file::TopicSection) -> Result<ValueSchema> {
     })
 }
 
-fn unwrap(file: &file::TopicSection, format: ValueFormat) -> Result<Option<super::Envelope>> {
+fn unwrap(file: &file::TopicSection, format: ValueFormat) -> Result<Option<Envelope>> {
     if file.value.unwrap.is_some() && file.window.is_some() {
         return Problem::usage(
             "value.unwrap and window are both given, but no connector writes windowed keys",

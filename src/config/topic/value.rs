@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{DeclaredColumn, Envelope};
+use super::column::DeclaredColumn;
+use super::envelope::Envelope;
 
 /// How a topic's values are serialised (VALUE_FORMAT in ksqlDB's WITH clause).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -76,6 +77,13 @@ pub struct ValueSchema {
     pub undecodable: Undecodable,
     /// The envelope that values are taken out of.
     pub unwrap: Option<Envelope>,
+}
+
+impl ValueSchema {
+    /// Whether a value that can't be read needs a person. JSON of any kind of writer is kept as text without a word.
+    pub fn reads_all(&self) -> bool {
+        self.format != ValueFormat::Json || self.unwrap.is_some()
+    }
 }
 
 impl Default for ValueSchema {
