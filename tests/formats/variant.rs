@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use crate::cases::{Case, Meant, object};
 use crate::common::registry::register;
@@ -114,13 +114,16 @@ pub fn writer(format: Format, kind: &Kind) -> impl Fn(&Exact) -> Vec<u8> {
     }
 }
 
-/// The id of a schema, which is registered once.
+/// The id of a schema, which is registered once. All of a kind are versions of one subject: the registry lists no more than
+/// a thousand.
 pub fn id_of(schema: &str, kind: &str) -> u32 {
     static IDS: Mutex<BTreeMap<String, u32>> = Mutex::new(BTreeMap::new());
+    static SUBJECTS: OnceLock<String> = OnceLock::new();
+    let subject = format!("{}-{kind}", SUBJECTS.get_or_init(|| unique("formats")));
     let mut ids = IDS.lock().unwrap();
     *ids.entry(schema.to_owned()).or_insert_with(|| {
         let registry = service("LAKECTL_SCHEMA_REGISTRY_URL");
-        register(&registry, &unique("value"), schema, &json!({"schemaType": kind}))
+        register(&registry, &subject, schema, &json!({"schemaType": kind}))
     })
 }
 
