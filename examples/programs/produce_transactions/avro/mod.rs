@@ -206,7 +206,6 @@ mod tests {
         let encoded = encoded.expect("Avro");
         assert_eq!(encoded.key, b"\0\0\0\0\x07\x02\x04U1\x02\x0crefund");
         assert_eq!(encoded.value, b"\0\0\0\0\x08\x02\x04\xff\x7f");
-        assert_eq!(NULLABLE, 2);
     }
 
     #[test]

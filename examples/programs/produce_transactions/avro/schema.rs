@@ -8,7 +8,7 @@ use std::collections::HashMap;
 const NAMESPACE: &str = "io.confluent.ksql.avro_schemas";
 const SCALE: u32 = 2;
 /// The branch of a union with null that is not null, as Avro writes it.
-pub(super) const NULLABLE: u8 = 2;
+const NULLABLE: u8 = 2;
 
 /// A type of ksqlDB's.
 #[derive(Clone, Copy, Debug)]
