@@ -1,10 +1,13 @@
 //! Checks the keys of a sample: whether they have the configured format and window, and which ones they seem to have.
 
+use super::schemas::{encryption, judge_schemas};
 use super::scope::CheckedTopic;
 use super::{CheckName, Checks};
 use crate::config::{KeySchema, Kind};
+use crate::decode::SchemasSeen;
 use crate::decode::guess::KeyGuess;
 use crate::decode::key::DecodedKey;
+use crate::decode::registry::Registry;
 use crate::record::Record;
 
 #[derive(Debug)]
@@ -19,14 +22,14 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(schema: &KeySchema) -> Keys {
+    pub(super) fn new(schema: &KeySchema, registry: &Registry) -> Keys {
         Keys {
             schema: schema.clone(),
             records: 0,
             null: 0,
             undecodable: 0,
             first: None,
-            guess: KeyGuess::default(),
+            guess: KeyGuess::new(schema, registry),
         }
     }
 
@@ -41,12 +44,11 @@ impl Keys {
                     .get_or_insert_with(|| (reason.to_string(), record.partition, record.offset));
             }
         }
-        if let Some(key) = record.key {
-            self.guess.take(key);
-        }
+        self.guess.take(record);
     }
 
-    pub(super) fn judge(&self, subject: &CheckedTopic, checks: &mut Checks) {
+    /// `schemas`: what is to be said of the schemas that the keys were written with.
+    pub(super) fn judge(&self, subject: &CheckedTopic, schemas: Option<&SchemasSeen>, checks: &mut Checks) {
         let place: CheckName<'_> = (subject.name(), "keys");
         let (there, format) = (self.records - self.null, self.schema.format);
         let is_table = subject.topic.kind == Kind::Table;
@@ -60,10 +62,13 @@ impl Keys {
         if there == 0 {
             return checks.ok(place, "the records have none");
         }
-        let likely = self.guess.other_than(&self.schema);
+        if judge_schemas(subject, "keys", schemas, checks) {
+            return;
+        }
+        let likely = self.guess.other_than_configured(self.undecodable == 0);
         if self.undecodable * 2 > there {
             let (reason, partition, offset) = self.first.clone().unwrap_or_default();
-            let fix = match likely {
+            let fix = match &likely {
                 Some(likely) => likely.settings(&self.schema),
                 None => "look at such a key, and set key.format and window; \"bytes\" takes any".to_owned(),
             };
@@ -76,8 +81,10 @@ impl Keys {
                 fix,
             );
         }
-        match likely.filter(|likely| self.undecodable == 0 && likely.are_misread_as(&self.schema)) {
-            Some(likely) if likely.has_window() || is_table => checks.wrong(
+        match likely
+            .as_ref()
+            .filter(|likely| self.undecodable == 0 && likely.are_misread_as(&self.schema)) {
+            Some(likely) if likely.has_window() || (is_table && likely.is_certain()) => checks.wrong(
                 place,
                 format!("all {there} can be read as {format}, but {}", likely.seem()),
                 likely.settings(&self.schema),
@@ -87,11 +94,11 @@ impl Keys {
                 format!("{there} of {there} are {format}, though {}", likely.seem()),
                 Some(likely.settings(&self.schema)),
             ),
-            None => self.ok(place, there, checks),
+            None => self.ok(place, there, schemas, checks),
         }
     }
 
-    fn ok(&self, place: CheckName<'_>, there: u64, checks: &mut Checks) {
+    fn ok(&self, place: CheckName<'_>, there: u64, schemas: Option<&SchemasSeen>, checks: &mut Checks) {
         let mut message = format!(
             "{} of {there} are {}",
             there - self.undecodable,
@@ -108,6 +115,7 @@ impl Keys {
                 "the others are kept as bytes: {reason} (the first in Kafka partition {partition} at offset {offset})"
             )
         });
-        checks.ok_but(place, message, others);
+        let notes: Vec<String> = others.into_iter().chain(schemas.and_then(encryption)).collect();
+        checks.ok_but(place, message, (!notes.is_empty()).then(|| notes.join("; ")));
     }
 }

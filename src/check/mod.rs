@@ -8,6 +8,7 @@ mod kept;
 mod keys;
 mod place;
 mod sample;
+mod schemas;
 mod scope;
 mod server;
 mod table;
@@ -50,7 +51,7 @@ impl CheckStatus {
 /// The result of one check, which is one line of the answer.
 #[derive(Debug, Clone, Serialize)]
 struct Check {
-    /// `configuration`, `Kafka`, `MySQL`, `lake`, or a topic's name.
+    /// `configuration`, `Kafka`, `MySQL`, `schema_registry`, `lake`, or a topic's name.
     subject: String,
     name: &'static str,
     status: CheckStatus,
@@ -174,8 +175,9 @@ type CheckName<'a> = (&'a str, &'static str);
 const CONFIGURATION: &str = "configuration";
 const KAFKA: &str = "Kafka";
 const MYSQL: &str = "MySQL";
+const SCHEMA_REGISTRY: &str = "schema_registry";
 const LAKE: &str = "lake";
-const OTHER_SUBJECTS: [&str; 4] = [CONFIGURATION, KAFKA, MYSQL, LAKE];
+const OTHER_SUBJECTS: [&str; 5] = [CONFIGURATION, KAFKA, MYSQL, SCHEMA_REGISTRY, LAKE];
 
 /// What a person wants checked.
 #[derive(Debug, Clone)]
@@ -227,12 +229,14 @@ pub fn execute(
     configuration::look(&scope, topics.len(), &mut checks);
     let kafka = broker::look(&scope, &topics, &mut checks);
     let warehouse = server::look(&scope, &topics, &mut checks);
+    let registry_answers = schemas::look(&scope, &topics, &mut checks);
     let mirrored = kafka.as_ref().is_some_and(|kafka| kafka.mirrored);
     let lake = place::look(&scope, mirrored, &mut checks);
     let sides = topic::Sides {
         kafka: kafka.as_ref(),
         warehouse: warehouse.as_ref(),
         lake: lake.as_ref(),
+        registry_answers,
     };
     let to_come = topic::look(&scope, &topics, &sides, &mut checks)?;
     if scope.lake {

@@ -8,7 +8,7 @@ use super::keys::Keys;
 use super::scope::CheckedTopic;
 use super::values::Values;
 use crate::config::PartitionTime;
-use crate::decode::Body;
+use crate::decode::{Body, Decoder};
 use crate::kafka::{Client, Limits, PartitionOffsets, Reading};
 use crate::lake::line::encode;
 use crate::lake::{DayDoubts, RecordDay};
@@ -24,6 +24,8 @@ const WIDER: [u64; 3] = [1, 10, 100];
 pub(super) struct Sample {
     pub(super) keys: Keys,
     pub(super) values: Values,
+    /// The decoder, which knows the schemas that it has seen.
+    pub(super) decoder: Decoder,
     pub(super) records: u64,
     /// Bytes of keys and values.
     pub(super) bytes: u64,
@@ -41,20 +43,22 @@ pub(super) fn read(
 ) -> Result<Sample> {
     let (topic, lake) = (&subject.topic, &scope.settings.lake);
     let mut sample = Sample {
-        keys: Keys::new(&topic.key),
-        values: Values::default(),
+        keys: Keys::new(&topic.key, &scope.registry),
+        values: Values::new(&topic.value, &scope.registry),
+        decoder: encode::decoder(&lake.prefix, topic, &scope.registry)
+            .with_fields()
+            .keeping_undecodable(),
         records: 0,
         bytes: 0,
         doubts: DayDoubts::default(),
     };
     let mut day = RecordDay::new(lake.timezone, topic);
-    let mut decoder = encode::decoder(&lake.prefix, topic, &scope.registry).with_fields();
     let mut take = |record: &Record<'_>| {
         sample.records += 1;
         sample.bytes += record.key.map_or(0, <[u8]>::len) as u64 + record.value.map_or(0, <[u8]>::len) as u64;
-        let decoded = decoder.decode(record)?;
+        let decoded = sample.decoder.decode(record)?;
         sample.keys.take(record, &decoded.key);
-        sample.values.take(&decoded);
+        sample.values.take(record, &decoded);
         // A tombstone has no fields.
         if topic.partition_time == PartitionTime::Kafka || decoded.body != Body::Tombstone {
             let folder = day.of(&decoded);
@@ -63,7 +67,7 @@ pub(super) fn read(
         if let Some(trial) = trial.as_mut() {
             trial.take(&decoded);
         }
-        decoder.take_back([decoded]);
+        sample.decoder.take_back([decoded]);
         Ok(())
     };
     let each = scope.request.sample.div_ceil(offsets.len().max(1) as u64);

@@ -9,6 +9,7 @@ use super::kept::{self, Position};
 use super::scope::{CheckedTopic, ToCome};
 use super::{CheckScope, Checks, sample, table};
 use crate::config::did_you_mean;
+use crate::decode::registry::header::Side;
 use crate::kafka::{PartitionOffsets, TopicList};
 use crate::lake::Lake;
 use crate::lake::disk::lock;
@@ -33,6 +34,8 @@ pub(super) struct Sides<'a> {
     pub(super) kafka: Option<&'a Broker>,
     pub(super) warehouse: Option<&'a Warehouse>,
     pub(super) lake: Option<&'a super::place::Opened<'a>>,
+    /// Without it, records of topics that need it can't be looked at.
+    pub(super) registry_answers: bool,
 }
 
 pub(super) fn look(
@@ -76,6 +79,10 @@ fn one(
             &error,
             "look at the brokers that lead this topic",
         ),
+        Ok(_) if scope.request.sample > 0 && subject.topic.needs_registry() && !sides.registry_answers => {
+            let why = "the schema registry does not answer, and has the schemas of the topic";
+            checks.unknown((subject.name(), "records"), why);
+        }
         Ok(offsets) if scope.request.sample > 0 => {
             match sample::read(scope, &kafka.client, subject, &offsets, trial.as_mut()) {
                 Ok(sample) => {
@@ -195,8 +202,9 @@ fn judge(subject: &CheckedTopic, sample: &sample::Sample, checks: &mut Checks) {
     if sample.records == 0 {
         return checks.unknown((subject.name(), "records"), "the topic holds none");
     }
-    sample.keys.judge(subject, checks);
-    sample.values.judge(subject, checks);
+    let schemas = |side| sample.decoder.schemas_seen(side);
+    sample.keys.judge(subject, schemas(Side::Key), checks);
+    sample.values.judge(subject, schemas(Side::Value), checks);
     let doubts = &sample.doubts;
     if let Some(doubt) = &doubts.without_day {
         let by = &subject.topic.partition_time;

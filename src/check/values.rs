@@ -1,12 +1,15 @@
-//! Checks the values of a sample: as which JSON they would be in the lake.
+//! Checks the values of a sample: whether their format is the configured one, and as which JSON they would be in the lake.
 
+use super::schemas::{encryption, judge_schemas};
 use super::scope::CheckedTopic;
 use super::{CheckName, Checks};
-use crate::config::Envelope;
-use crate::decode::guess::looks_registered;
-use crate::decode::{Body, Decoded};
+use crate::config::{Envelope, ValueSchema};
+use crate::decode::guess::{self, ValueGuess};
+use crate::decode::registry::Registry;
+use crate::decode::{Body, Decoded, SchemasSeen};
+use crate::record::Record;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Values {
     there: u64,
     tombstones: u64,
@@ -21,12 +24,26 @@ pub(super) struct Values {
     seen_in: Option<Envelope>,
     /// An object that is not.
     seen_bare: bool,
-    /// Values that may be behind the id of a schema registry.
-    registered: u64,
+    guess: ValueGuess,
 }
 
 impl Values {
-    pub(super) fn take(&mut self, record: &Decoded<'_>) {
+    pub(super) fn new(schema: &ValueSchema, registry: &Registry) -> Values {
+        Values {
+            there: 0,
+            tombstones: 0,
+            irregular: 0,
+            first: None,
+            bare: 0,
+            reserved: 0,
+            seen_in: None,
+            seen_bare: false,
+            guess: ValueGuess::new(schema, registry),
+        }
+    }
+
+    pub(super) fn take(&mut self, raw: &Record<'_>, record: &Decoded<'_>) {
+        self.guess.take(raw, &record.body);
         self.there += u64::from(record.body != Body::Tombstone);
         match &record.body {
             Body::Tombstone => self.tombstones += 1,
@@ -38,9 +55,8 @@ impl Values {
                 self.seen_in = envelope;
             }
             Body::Other(_) => self.bare += 1,
-            Body::Unreadable { reason, bytes, .. } => {
+            Body::Unreadable { reason, .. } => {
                 self.irregular += 1;
-                self.registered += u64::from(looks_registered(bytes));
                 let (partition, offset) = (record.at.partition, record.at.offset);
                 self.first
                     .get_or_insert_with(|| (reason.to_string(), partition, offset));
@@ -48,10 +64,14 @@ impl Values {
         }
     }
 
-    pub(super) fn judge(&self, subject: &CheckedTopic, checks: &mut Checks) {
+    /// `schemas`: what is to be said of the schemas that the values were written with.
+    pub(super) fn judge(&self, subject: &CheckedTopic, schemas: Option<&SchemasSeen>, checks: &mut Checks) {
         let place: CheckName<'_> = (subject.name(), "values");
         if self.there == 0 {
             return checks.ok(place, format!("only {} tombstones", self.tombstones));
+        }
+        if judge_schemas(subject, "values", schemas, checks) {
+            return;
         }
         let (reason, partition, offset) = self.first.clone().unwrap_or_default();
         let example = format!("{reason} (Kafka partition {partition}, offset {offset})");
@@ -63,15 +83,18 @@ impl Values {
             return checks.wrong(place, message, "look at what writes them, and at value.unwrap");
         }
         if self.irregular * 2 > self.there {
-            let fix = if self.registered == self.irregular {
-                "they look like Avro, Protobuf or JSON behind a schema registry's id: have them \
-                         written as plain JSON (in ksqlDB: VALUE_FORMAT = 'JSON')"
-            } else {
-                "have them written as JSON (in ksqlDB: VALUE_FORMAT = 'JSON'), or live with text in the lake"
-            };
             let message = format!(
-                "{} of {} can't be read as JSON and would be kept as text: {example}",
-                self.irregular, self.there
+                "{} of {} {}: {example}",
+                self.irregular,
+                self.there,
+                guess::not_read(&subject.topic.value)
+            );
+            return checks.wrong(place, message, self.guess.advice());
+        }
+        if let Some((seem, fix)) = self.guess.misread() {
+            let message = format!(
+                "all {} can be read as {}, but {seem}",
+                self.there, subject.topic.value.format
             );
             return checks.wrong(place, message, fix);
         }
@@ -82,7 +105,7 @@ impl Values {
         }
         if self.bare > 0 {
             notes.push(format!(
-                "{} are JSON but not objects, and are kept under `_value`",
+                "{} are JSON but not objects, and are kept under `_value`: value.columns = [\"NAME\"] gives them a name",
                 self.bare
             ));
         }
@@ -99,10 +122,15 @@ impl Values {
                 envelope.in_words()
             ));
         }
+        notes.extend(schemas.and_then(encryption));
         let advice = (!notes.is_empty()).then(|| notes.join("; "));
         checks.ok_but(
             place,
-            format!("{objects} of {} are JSON objects", self.there),
+            format!(
+                "{objects} of {} are {}",
+                self.there,
+                guess::in_words(&subject.topic.value)
+            ),
             advice,
         );
     }

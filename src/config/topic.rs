@@ -85,6 +85,13 @@ impl Topic {
     }
 }
 
+impl Topic {
+    /// Whether the schemas of its keys or values are in the registry.
+    pub fn needs_registry(&self) -> bool {
+        self.key.format.is_registered() || self.value.format.is_registered()
+    }
+}
+
 /// Checks Kafka's rule for topic names, before a path is made of one.
 pub fn check_topic_name(name: &str) -> Result<()> {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');

@@ -1,7 +1,7 @@
 //! Keys and values whose schema a registry holds: AVRO, PROTOBUF and JSON_SR.
 
 use anyhow::Result;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::avro::AvroSchema;
@@ -14,6 +14,9 @@ use crate::config::{KeyFormat, Undecodable, ValueFormat};
 use crate::problem::Problem;
 use crate::record::Header;
 
+/// What to do about records without a usable schema.
+pub const KEEP: &str = "value.undecodable = \"keep\" takes such records as they are";
+
 /// Makes JSON of one topic's keys or values, and compiles each of their schemas once.
 #[derive(Debug, Clone)]
 pub(super) struct RegisteredFormat {
@@ -22,6 +25,16 @@ pub(super) struct RegisteredFormat {
     undecodable: Undecodable,
     registry: Registry,
     compiled: HashMap<SchemaId, Arc<CompiledSchema>>,
+    seen: SchemasSeen,
+}
+
+/// What is to be said of the schemas that one topic's keys or values were written with.
+#[derive(Debug, Clone, Default)]
+pub struct SchemasSeen {
+    /// The first that can't be used.
+    pub unusable: Option<Problem>,
+    /// Those by whose rules fields are encrypted.
+    pub encrypted: BTreeSet<SchemaId>,
 }
 
 #[derive(Debug)]
@@ -72,7 +85,17 @@ impl RegisteredFormat {
             undecodable,
             registry: registry.clone(),
             compiled: HashMap::new(),
+            seen: SchemasSeen::default(),
         }
+    }
+
+    /// Records without a usable schema are not decoded, but fail nothing.
+    pub fn keep_undecodable(&mut self) {
+        self.undecodable = Undecodable::Keep;
+    }
+
+    pub fn seen(&self) -> &SchemasSeen {
+        &self.seen
     }
 
     /// The key or value as JSON, or why its bytes are none; `memory` is for the text.
@@ -94,9 +117,7 @@ impl RegisteredFormat {
             CompiledSchema::Json => return Ok(Ok(Formatted::Json(payload))),
             CompiledSchema::Unusable(reason) => return Ok(Err(reason.clone())),
             CompiledSchema::Avro(avro) => avro.write(payload, &mut memory),
-            CompiledSchema::Protobuf(protobuf) => protobuf
-                .write(indexes.as_deref(), payload, &mut memory)
-                .map(|_| ()),
+            CompiledSchema::Protobuf(protobuf) => protobuf.write(indexes.as_deref(), payload, &mut memory),
         };
         let of_schema = |reason: Reason| reason.of_the(&format!("schema {id}"));
         Ok(written.map(|()| Formatted::Made(memory)).map_err(of_schema))
@@ -107,13 +128,21 @@ impl RegisteredFormat {
             return Ok(Arc::clone(schema));
         }
         let compiled = match self.registry.schema(id)? {
-            Lookup::Known(schema) => self.compile(&schema),
+            Lookup::Known(schema) => {
+                if schema.encrypted {
+                    self.seen.encrypted.insert(id);
+                }
+                self.compile(&schema)
+            }
             Lookup::Unknown(problem) => Err(problem),
         };
         let compiled = match (compiled, self.undecodable) {
             (Ok(compiled), _) => compiled,
             (Err(problem), Undecodable::Fail) => return self.refused(problem).err(),
-            (Err(problem), Undecodable::Keep) => CompiledSchema::Unusable(problem.what.into()),
+            (Err(problem), Undecodable::Keep) => {
+                self.seen.unusable.get_or_insert_with(|| problem.clone());
+                CompiledSchema::Unusable(problem.what.into())
+            }
         };
         let compiled = Arc::new(compiled);
         self.compiled.insert(id, Arc::clone(&compiled));
@@ -143,11 +172,8 @@ impl RegisteredFormat {
     }
 
     fn refused(&self, problem: Problem) -> Problem {
-        let keep = "value.undecodable = \"keep\" takes such records as they are";
-        let fix = problem
-            .fix
-            .as_ref()
-            .map_or(keep.to_owned(), |fix| format!("{fix}; {keep}"));
+        let fix = problem.fix.as_ref();
+        let fix = fix.map_or(KEEP.to_owned(), |fix| format!("{fix}; {KEEP}"));
         problem.fix(fix)
     }
 

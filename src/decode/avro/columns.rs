@@ -20,13 +20,6 @@ pub(super) fn of_record(types: &[AvroType], of: TypeId) -> Option<Vec<SchemaColu
     Some(fields.iter().map(column).collect())
 }
 
-/// The names of a record's fields whose values are written as base64.
-pub(super) fn bytes_fields(types: &[AvroType], of: TypeId) -> Vec<String> {
-    let mut columns = of_record(types, of).unwrap_or_default();
-    columns.retain(|column| column.kind == SchemaType::Bytes);
-    columns.into_iter().map(|column| column.name).collect()
-}
-
 /// The type, and whether values may be null.
 pub(super) fn column_type(types: &[AvroType], of: TypeId) -> (SchemaType, bool) {
     let (branch, nullable) = only_branch(types, of);

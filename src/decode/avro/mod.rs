@@ -27,7 +27,6 @@ use write::DatumWriter;
 pub(super) struct AvroSchema {
     types: Vec<AvroType>,
     top: TypeId,
-    bytes_fields: Vec<String>,
 }
 
 impl AvroSchema {
@@ -38,12 +37,7 @@ impl AvroSchema {
     pub fn parse(text: &str, references: &[Reference]) -> Result<AvroSchema, Reason> {
         let (types, top) =
             AvroParser::parse(text, references).map_err(|reason| reason.of_the("Avro schema"))?;
-        let bytes_fields = columns::bytes_fields(&types, top);
-        Ok(AvroSchema {
-            types,
-            top,
-            bytes_fields,
-        })
+        Ok(AvroSchema { types, top })
     }
 
     /// Appends the value as JSON text. After an error `out` may hold a part of it.
@@ -66,10 +60,5 @@ impl AvroSchema {
     /// The type of a whole value.
     pub fn top(&self) -> SchemaType {
         columns::column_type(&self.types, self.top).0
-    }
-
-    /// The fields of the record whose values are bytes, and so base64 in the text.
-    pub fn bytes_fields(&self) -> &[String] {
-        &self.bytes_fields
     }
 }

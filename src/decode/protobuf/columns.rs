@@ -61,7 +61,8 @@ fn scalar_type(kind: &Kind) -> SchemaType {
     }
 }
 
-fn message_type(message: &MessageDescriptor) -> SchemaType {
+/// The type of a message as one value.
+pub(super) fn message_type(message: &MessageDescriptor) -> SchemaType {
     match WellKnown::named(message.full_name()) {
         None | Some(WellKnown::Any) => SchemaType::Record,
         Some(WellKnown::OnlyValue) => match message.name() {

@@ -12,7 +12,9 @@ mod well_known;
 mod wire;
 mod write;
 
-use super::schema::{Reference, SchemaColumn};
+use prost_reflect::MessageDescriptor;
+
+use super::schema::{Reference, SchemaColumn, SchemaType};
 use crate::json::Reason;
 use shape::{MessageShapes, NestedShapes};
 use wire::{WireFault, WireReader, zigzag};
@@ -25,12 +27,8 @@ pub(super) struct ProtobufSchema {
     top: NestedShapes,
     /// The place of the first message.
     first: usize,
-    columns: Option<Vec<SchemaColumn>>,
+    first_message: MessageDescriptor,
 }
-
-/// The type of a message of a schema, for [`ProtobufSchema::bytes_fields`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct MessagePlace(usize);
 
 /// Indexes of messages within messages; protoc's own limit is lower.
 const INDEXES_MAX: i64 = 127;
@@ -51,44 +49,34 @@ impl ProtobufSchema {
             first: shapes
                 .place(first.full_name())
                 .ok_or("the .proto has no message")?,
-            columns: columns::columns(&first),
+            first_message: first,
             shapes,
         })
     }
 
-    /// Appends a message as JSON, and returns its type. `indexes` say which message it is: Some if they came in a record's
-    /// header, None if they begin the payload.
+    /// Appends a message as JSON. `indexes` say which message it is: Some if they came in a record's header, None if they begin
+    /// the payload.
     ///
     /// # Errors
     /// The bytes are no such message: what is wrong, and in which field. `out` is as before.
-    pub fn write(
-        &self,
-        indexes: Option<&[u8]>,
-        payload: &[u8],
-        out: &mut String,
-    ) -> Result<MessagePlace, Reason> {
+    pub fn write(&self, indexes: Option<&[u8]>, payload: &[u8], out: &mut String) -> Result<(), Reason> {
         let (place, message) = self.message(indexes, payload)?;
         let before = out.len();
         let written = MessageWriter::new(&self.shapes, out, message.len()).message(place, message);
         if written.is_err() {
             out.truncate(before);
         }
-        written.map(|()| MessagePlace(place))
+        written
     }
 
     /// The fields of the first message, in the order of their declaration. None if it is written as a single value.
     pub fn columns(&self) -> Option<Vec<SchemaColumn>> {
-        self.columns.clone()
+        columns::columns(&self.first_message)
     }
 
-    /// The full name of the first message.
-    pub fn top_name(&self) -> String {
-        self.shapes.messages[self.first].name.clone()
-    }
-
-    /// The names of a message's fields whose values are bytes, and their JSON is base64.
-    pub fn bytes_fields(&self, message: MessagePlace) -> &[String] {
-        &self.shapes.messages[message.0].bytes_fields
+    /// The type of the first message as a whole.
+    pub fn top(&self) -> SchemaType {
+        columns::message_type(&self.first_message)
     }
 
     /// The place of the message that the indexes lead to, and its bytes.

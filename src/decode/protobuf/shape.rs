@@ -33,8 +33,6 @@ pub(super) struct MessageShape {
     pub known: Option<WellKnown>,
     /// The messages that are declared in this one.
     pub nested: NestedShapes,
-    /// The names of the fields that are a text of base64.
-    pub bytes_fields: Vec<String>,
 }
 
 /// Places of messages that are declared side by side. A registry's clients don't agree on how to count them.
@@ -187,11 +185,6 @@ impl MessageShapes {
             oneofs: message.oneofs().filter(|oneof| !oneof.is_synthetic()).count(),
             known: WellKnown::named(message.full_name()),
             nested: self.side_by_side(message.child_messages(), &groups),
-            bytes_fields: declared
-                .iter()
-                .filter(|f| is_bytes(f))
-                .map(|f| f.name().to_owned())
-                .collect(),
         }
     }
 
@@ -341,11 +334,6 @@ pub(super) fn is_null(each: &EnumDescriptor) -> bool {
 
 fn type_name(field: &FieldDescriptor) -> Option<String> {
     Some(field.kind().as_message()?.full_name().to_owned())
-}
-
-fn is_bytes(field: &FieldDescriptor) -> bool {
-    let is_wrapper = |message: &MessageDescriptor| message.full_name() == "google.protobuf.BytesValue";
-    !field.is_list() && (field.kind() == Kind::Bytes || field.kind().as_message().is_some_and(is_wrapper))
 }
 
 fn form(kind: &Kind, is_group: bool) -> WireForm {

@@ -7,6 +7,7 @@ mod resolve;
 mod tls;
 
 use anyhow::Result;
+use serde::de::IgnoredAny;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -92,6 +93,20 @@ impl Registry {
         let lookup = inquiry.schema(id)?;
         known.schemas.insert(id, lookup.clone());
         Ok(lookup)
+    }
+
+    /// Checks that the registry answers, and takes our login. It is asked for a subject as a user of that topic would.
+    ///
+    /// # Errors
+    /// As [`Registry::schema`].
+    pub fn answers(&self, topic: &str) -> Result<()> {
+        let mut known = self.known();
+        let mut inquiry = self.inquiry(&mut known)?;
+        let subject = format!("{topic}-value");
+        // That it has no such subject is an answer as well.
+        inquiry
+            .get::<IgnoredAny>(&format!("/subjects/{}/versions/latest", encoded(&subject)))
+            .map(drop)
     }
 
     /// The names of all subjects.

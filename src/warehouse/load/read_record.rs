@@ -9,6 +9,7 @@ use super::unfilled::Unfilled;
 use crate::config::{ENVELOPE_OF_KEYS_FIX, Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
 use crate::decode::registry::Registry;
+use crate::decode::registry::header::Side;
 use crate::decode::{Body, Decoded, Decoder, Field, FieldReader, Object, Reason};
 use crate::record::Record;
 use crate::warehouse::table::column::ColumnType;
@@ -111,9 +112,9 @@ impl RowReader {
         }
     }
 
-    /// Whether the headers of records may say how to read them.
-    pub fn reads_headers(&self) -> bool {
-        self.decoder.reads_headers()
+    /// Whether the headers of records may say how to read their keys, or their values.
+    pub fn reads_header_of(&self, side: Side) -> bool {
+        self.decoder.reads_header_of(side)
     }
 
     /// A decoder for the records that this reads.

@@ -22,6 +22,7 @@ use super::rebuild::{self, TableRebuild};
 use super::transaction::Landed;
 use super::{erased_list, first_drain};
 use crate::config::Topic;
+use crate::decode::registry::header::Side;
 use crate::decode::{Decoded, Decoder};
 use crate::exit::usage;
 use crate::problem::Problem;
@@ -288,7 +289,7 @@ impl Sink for TableSink {
     /// Reads in turns, so that one turn is written while the next is read, unless all is one transaction.
     fn suit(&self, plan: DrainPlan, rebuild: Option<target::Rebuild>) -> DrainPlan {
         let plan = DrainPlan {
-            without_headers: !self.reader.reads_headers(),
+            without_headers: ![Side::Key, Side::Value].iter().any(|&side| self.reader.reads_header_of(side)),
             ..plan
         };
         // If a run died between turns, nobody could tell for which Kafka partitions `--from` had left records out.

@@ -220,6 +220,5 @@ fn columns() {
         column("none", Any, true),
     ];
     assert_eq!(schema.columns(), Some(expected));
-    assert_eq!(schema.bytes_fields(), ["raw", "mac"]);
     assert_eq!(schema.top(), Record);
 }

@@ -8,7 +8,7 @@ use crate::decode::registry::header::{Side, framed};
 use crate::decode::{Body, Decoded};
 use crate::record::{Coordinates, Record};
 use crate::warehouse::load::batch::change::Write;
-use crate::warehouse::load::read_record::RowChange;
+use crate::warehouse::load::read_record::{RowChange, RowReader};
 use crate::warehouse::load::rejects::Reject;
 use crate::warehouse::value::cell::Cell;
 use crate::warehouse::value::cells::{RowValues, Wanted};
@@ -59,15 +59,18 @@ struct FramedRecord {
 }
 
 impl FramedRecord {
-    /// The record with the ids before its key and its value.
-    fn record<'r>(&'r mut self, record: &Record<'r>) -> Record<'r> {
-        let headers = &record.headers;
-        let key = record
-            .key
-            .map(|key| framed(key, headers, Side::Key, &mut self.key).unwrap_or(key));
-        let value = record
-            .value
-            .map(|value| framed(value, headers, Side::Value, &mut self.value).unwrap_or(value));
+    /// The record with the ids before its key and its value, if they are read by ids. Other formats have no use for a header
+    /// that was passed on.
+    fn record<'r>(&'r mut self, record: &Record<'r>, reader: &RowReader) -> Record<'r> {
+        let with_id = |payload: Option<&'r [u8]>, side, memory: &'r mut Vec<u8>| {
+            let payload = payload?;
+            if !reader.reads_header_of(side) {
+                return Some(payload);
+            }
+            framed(payload, &record.headers, side, memory).or(Some(payload))
+        };
+        let key = with_id(record.key, Side::Key, &mut self.key);
+        let value = with_id(record.value, Side::Value, &mut self.value);
         Record {
             key,
             value,
@@ -100,7 +103,7 @@ impl TableSink {
             if are_rows && record.headers.is_empty() {
                 self.put(record, taken, &coming.sort_keys);
             } else if are_rows {
-                self.put(&coming.framed.record(record), taken, &coming.sort_keys);
+                self.put(&coming.framed.record(record, &self.reader), taken, &coming.sort_keys);
             } else {
                 // An envelope may hold persons whom the row no longer has, and takes memory.
                 self.put(&decoded.row(record), taken, &coming.sort_keys);
