@@ -13,6 +13,7 @@ pub mod decode;
 pub mod erase;
 pub mod exit;
 pub mod grants;
+pub mod http;
 pub mod json;
 pub mod kafka;
 pub mod lake;

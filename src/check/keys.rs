@@ -83,7 +83,8 @@ impl Keys {
         }
         match likely
             .as_ref()
-            .filter(|likely| self.undecodable == 0 && likely.are_misread_as(&self.schema)) {
+            .filter(|likely| self.undecodable == 0 && likely.are_misread_as(&self.schema))
+        {
             Some(likely) if likely.has_window() || (is_table && likely.is_certain()) => checks.wrong(
                 place,
                 format!("all {there} can be read as {format}, but {}", likely.seem()),

@@ -4,9 +4,9 @@ mod column;
 mod envelope;
 mod file;
 mod formats;
+mod http;
 mod kafka;
 mod key;
-mod registry;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -28,9 +28,9 @@ use crate::problem::Problem;
 pub use column::{DeclaredColumn, DeclaredType};
 pub use envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
 pub use file::{closest, did_you_mean};
+pub use http::{ClientIdentity, HttpLogin, HttpService, HttpSettings, KSQLDB, PemFile, SCHEMA_REGISTRY};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
-pub use registry::{ClientIdentity, PemFile, RegistryLogin, RegistrySettings};
 pub use secret::Secret;
 pub use time_unit::TimeUnit;
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
@@ -48,7 +48,9 @@ pub struct Settings {
     /// None where no url is configured.
     pub database: Option<Database>,
     /// None where no url is configured.
-    pub registry: Option<RegistrySettings>,
+    pub registry: Option<HttpSettings>,
+    /// None where no url is configured. Only `lakectl discover` asks it.
+    pub ksqldb: Option<HttpSettings>,
     pub topics: BTreeMap<String, Topic>,
 }
 
@@ -196,7 +198,9 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<
         kafka: kafka::from_file(&file.kafka, &folder, overrides, env).context(named.clone())?,
         database: warehouse::from_file(&file.warehouse, path.as_deref(), &folder, overrides, env)
             .context(named.clone())?,
-        registry: registry::from_file(&file.schema_registry, &folder, env).context(named)?,
+        registry: http::from_file(SCHEMA_REGISTRY, &file.schema_registry, &folder, env)
+            .context(named.clone())?,
+        ksqldb: http::from_file(KSQLDB, &file.ksqldb, &folder, env).context(named)?,
         lake,
         topics,
         file: path,

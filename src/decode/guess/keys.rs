@@ -126,9 +126,7 @@ impl KeyGuess {
     /// The format that the registry names, with the window that gives keys of its schemas.
     fn registered(&self) -> Option<LikelyKeys> {
         let name = self.ids.format(&self.registry)?;
-        let format = REGISTERED
-            .into_iter()
-            .find(|format| format.to_string() == name)?;
+        let format = REGISTERED.into_iter().find(|format| format.to_string() == name)?;
         let fits = |window: &Option<Window>| {
             let schema = KeySchema {
                 format,
@@ -342,7 +340,11 @@ mod tests {
 
     #[test]
     fn other_fields_and_separators_are_named() {
-        let columns = |count: usize| (0..count).map(|i| DeclaredColumn::named(&i.to_string())).collect();
+        let columns = |count: usize| {
+            (0..count)
+                .map(|i| DeclaredColumn::named(&i.to_string()))
+                .collect()
+        };
         let delimited = KeySchema {
             format: KeyFormat::Delimited,
             columns: columns(2),

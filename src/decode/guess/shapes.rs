@@ -132,7 +132,10 @@ mod tests {
             numbers(&[&7i32.to_be_bytes(), &(-7i32).to_be_bytes()]),
             Some("INT")
         );
-        assert_eq!(numbers(&[&7i64.to_be_bytes(), &i64::MAX.to_be_bytes()]), Some("BIGINT"));
+        assert_eq!(
+            numbers(&[&7i64.to_be_bytes(), &i64::MAX.to_be_bytes()]),
+            Some("BIGINT")
+        );
         assert_eq!(
             numbers(&[&1.5f64.to_be_bytes(), &(-1e6f64).to_be_bytes()]),
             Some("DOUBLE")
@@ -141,7 +144,11 @@ mod tests {
         assert_eq!(numbers(&[b"abcd"]), None);
         let lines = of(&[b"a;1", b"b,c;2"]);
         assert_eq!(
-            (lines.fields_at(b';'), lines.fields_at(b','), lines.delimiter_of(2)),
+            (
+                lines.fields_at(b';'),
+                lines.fields_at(b','),
+                lines.delimiter_of(2)
+            ),
             (Some(2), None, Some(b';'))
         );
         assert!(of(&[b" {\"a\":1}"]).objects && !of(&[b"{}", b"{"]).objects);

@@ -124,11 +124,7 @@ impl ValueGuess {
             return Some(("they stand behind the id of a schema".to_owned(), fix));
         }
         let number = shapes.number()?;
-        let name = self
-            .schema
-            .columns
-            .first()
-            .map_or("VALUE", |column| &column.name);
+        let name = self.schema.columns.first().map_or("VALUE", |column| &column.name);
         Some((
             format!("they look like {number}"),
             format!("write value.columns = [\"{name} {number}\"]"),
@@ -156,11 +152,7 @@ impl ValueGuess {
     fn of_one_column(&self) -> String {
         let shapes = &self.unreadable.shapes;
         let kind = shapes.number().or_else(|| shapes.text.then_some("VARCHAR"));
-        let name = self
-            .schema
-            .columns
-            .first()
-            .map_or("VALUE", |column| &column.name);
+        let name = self.schema.columns.first().map_or("VALUE", |column| &column.name);
         match kind {
             Some(kind) if kind != self.column().to_string() => {
                 format!("write value.columns = [\"{name} {kind}\"]: they look like {kind}")

@@ -289,7 +289,9 @@ impl Sink for TableSink {
     /// Reads in turns, so that one turn is written while the next is read, unless all is one transaction.
     fn suit(&self, plan: DrainPlan, rebuild: Option<target::Rebuild>) -> DrainPlan {
         let plan = DrainPlan {
-            without_headers: ![Side::Key, Side::Value].iter().any(|&side| self.reader.reads_header_of(side)),
+            without_headers: ![Side::Key, Side::Value]
+                .iter()
+                .any(|&side| self.reader.reads_header_of(side)),
             ..plan
         };
         // If a run died between turns, nobody could tell for which Kafka partitions `--from` had left records out.

@@ -103,7 +103,11 @@ impl TableSink {
             if are_rows && record.headers.is_empty() {
                 self.put(record, taken, &coming.sort_keys);
             } else if are_rows {
-                self.put(&coming.framed.record(record, &self.reader), taken, &coming.sort_keys);
+                self.put(
+                    &coming.framed.record(record, &self.reader),
+                    taken,
+                    &coming.sort_keys,
+                );
             } else {
                 // An envelope may hold persons whom the row no longer has, and takes memory.
                 self.put(&decoded.row(record), taken, &coming.sort_keys);
