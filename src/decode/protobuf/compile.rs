@@ -4,16 +4,24 @@ use std::collections::HashMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use prost_reflect::prost::Message;
+use prost_reflect::prost_types::FileDescriptorProto;
+use prost_reflect::{DescriptorPool, FileDescriptor};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
-use protox::prost_reflect::{DescriptorPool, FileDescriptor};
 use protox::{Compiler, Error};
 
 use super::known::{OFTEN_IN_ANY, known_file};
+use super::wire::{WireFault, WireReader, WireValue};
 use crate::decode::schema::Reference;
 use crate::json::Reason;
 
 /// The compiler follows a chain of imports by recursion.
 const REFERENCES_MAX: usize = 1_000;
+/// Fields of a FileDescriptorProto.
+const NAME: u32 = 1;
+const SOURCE_CODE_INFO: u32 = 9;
+const SYNTAX: u32 = 12;
+const OTHER_SYNTAX: WireFault = "the .proto has an edition: only proto2 and proto3 are supported";
 
 /// Compiles a schema's text, and what it refers to. Both may be .proto source or the base64 of a FileDescriptorProto.
 ///
@@ -75,10 +83,10 @@ impl FileResolver for RegisteredFiles {
 }
 
 fn file(name: &str, text: &str) -> Result<File, Error> {
-    let Some(mut descriptor) = from_base64(text) else {
+    let Some(descriptor) = from_base64(text) else {
         return File::from_source(name, text);
     };
-    descriptor.extend(renaming(name));
+    let descriptor = renamed(&descriptor, name).map_err(|fault| Error::new(format!("{name}: {fault}")))?;
     File::decode_file_descriptor_proto(descriptor.as_slice()).map_err(Error::new)
 }
 
@@ -91,30 +99,46 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()
 }
 
-/// What is appended to a FileDescriptorProto to give it another name, which is its field 1: the last one counts.
-fn renaming(name: &str) -> Vec<u8> {
-    let mut bytes = vec![0x0a];
-    let mut length = name.len();
-    while length >= 0x80 {
-        bytes.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
+/// A FileDescriptorProto with another name, and without the places of its parts in a source that is not there. The rest stays as
+/// it is, so that no option is lost.
+fn renamed(descriptor: &[u8], name: &str) -> Result<Vec<u8>, WireFault> {
+    let mut renamed = FileDescriptorProto {
+        name: Some(name.to_owned()),
+        ..FileDescriptorProto::default()
     }
-    bytes.push(length as u8);
-    bytes.extend_from_slice(name.as_bytes());
-    bytes
+    .encode_to_vec();
+    let mut reader = WireReader::new(descriptor);
+    loop {
+        let before = reader.rest();
+        match reader.field()? {
+            None => return Ok(renamed),
+            Some((NAME | SOURCE_CODE_INFO, _)) => continue,
+            // The compiler panics at one that it doesn't know.
+            Some((SYNTAX, WireValue::Bytes(syntax))) if !matches!(syntax, b"proto2" | b"proto3") => {
+                return Err(OTHER_SYNTAX);
+            }
+            Some(_) => renamed.extend_from_slice(&before[..before.len() - reader.rest().len()]),
+        }
+    }
 }
 
 fn fault(error: &Error, text: &str) -> Reason {
     if is_of_edition(text) {
-        return "the .proto has an edition: only proto2 and proto3 are supported".into();
+        return OTHER_SYNTAX.into();
     }
-    // Unlike its Display, Debug begins with file, line and column.
-    format!("{error:?}").into()
+    // Unlike its Display, Debug begins with file, line and column, if they are known.
+    match (error.file(), format!("{error:?}")) {
+        (None, _) => error.to_string().into(),
+        (Some(file), what) if what.starts_with(file) => what.into(),
+        (Some(file), what) => format!("{file}: {what}").into(),
+    }
 }
 
+/// Whether a source has a line such as `edition = "2023";`.
 fn is_of_edition(text: &str) -> bool {
     text.lines().any(|line| {
         let after = line.trim_start().strip_prefix("edition");
-        after.is_some_and(|after| after.trim_start().starts_with('='))
+        let value = after.and_then(|after| after.trim_start().strip_prefix('='));
+        value.is_some_and(|value| value.trim_start().starts_with(['"', '\'']))
     })
 }

@@ -6,6 +6,11 @@ pub(super) fn known_file(import: &str) -> Option<&'static str> {
     Some(file.1)
 }
 
+#[cfg(test)]
+pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|(name, _)| *name)
+}
+
 /// The files of `google/protobuf` whose messages may stand in an Any, whether or not a .proto imports them.
 pub(super) const OFTEN_IN_ANY: [&str; 7] = [
     "google/protobuf/any.proto",

@@ -25,7 +25,7 @@ pub(super) struct MessageShapes {
 pub(super) struct MessageShape {
     /// With its package.
     pub name: String,
-    /// In the order of their declaration, then the extensions.
+    /// In the order of their declaration, then the extensions by their numbers.
     pub fields: Vec<FieldShape>,
     /// The fields' numbers, in their order, and their places.
     numbers: Vec<(u32, usize)>,
@@ -161,10 +161,12 @@ impl MessageShapes {
             .iter()
             .map(|field| self.field(field, is_entry, enums))
             .collect();
+        let mut extensions: Vec<_> = message.extensions().collect();
+        extensions.sort_by_key(ExtensionDescriptor::number);
         fields.extend(
-            message
-                .extensions()
-                .map(|extension| self.extension(&extension, enums)),
+            extensions
+                .iter()
+                .map(|extension| self.extension(extension, enums)),
         );
 
         let mut numbers: Vec<_> = fields

@@ -11,6 +11,9 @@ const NANOS_PER_SECOND: u32 = 1_000_000_000;
 /// Offsets from UTC reach from -18 to +18 hours.
 const OFFSET_SECONDS_MAX: i64 = 18 * 3600;
 
+/// A year with all days.
+const LEAP_YEAR: i64 = 2000;
+
 /// A date that may lack its year, or its month and day.
 pub(super) struct PartialDate {
     pub year: i64,
@@ -77,28 +80,16 @@ impl PartialDate {
     /// `2025-10-31`; without a day `2025-10`, without a month `2025`, without a year `--10-31`, as ISO 8601 has them.
     /// False, and nothing is written: there is no such date.
     pub fn push(&self, out: &mut String) -> bool {
-        // A leap year has all days.
-        let year = if self.year == 0 { 2000 } else { self.year };
-        let known = match (self.year, self.month, self.day) {
-            (0, 0, _) | (_, 0, 1..) => None,
-            (_, 0, 0) => date(year, 1, 1),
-            (0, _, 0) => None,
-            (_, _, 0) => date(year, self.month, 1),
-            _ => date(year, self.month, self.day),
+        let text = match (self.year, self.month, self.day) {
+            (year, 0, 0) => date(year, 1, 1).map(|_| format!("{year:04}")),
+            (0, month, day) => date(LEAP_YEAR, month, day).map(|_| format!("--{month:02}-{day:02}")),
+            (year, month, 0) => date(year, month, 1).map(|_| format!("{year:04}-{month:02}")),
+            (year, month, day) => date(year, month, day).map(|_| format!("{year:04}-{month:02}-{day:02}")),
         };
-        let Some(known) = known else {
+        let Some(text) = text else {
             return false;
         };
-        match (self.year, self.month, self.day) {
-            (0, ..) => push(out, format_args!("\"--{:02}-{:02}\"", known.month(), known.day())),
-            (_, 0, _) => push(out, format_args!("\"{:04}\"", known.year())),
-            (_, _, 0) => push(out, format_args!("\"{:04}-{:02}\"", known.year(), known.month())),
-            _ => {
-                out.push('"');
-                push_date(out, known);
-                out.push('"');
-            }
-        }
+        push(out, format_args!("\"{text}\""));
         true
     }
 }
@@ -205,8 +196,8 @@ fn push_time(out: &mut String, time: NaiveTime) {
 /// With 3, 6 or 9 digits.
 fn push_fraction(out: &mut String, nanos: u32) {
     match nanos {
-        _ if nanos % 1_000_000 == 0 => push(out, format_args!(".{:03}", nanos / 1_000_000)),
-        _ if nanos % 1_000 == 0 => push(out, format_args!(".{:06}", nanos / 1_000)),
+        _ if nanos.is_multiple_of(1_000_000) => push(out, format_args!(".{:03}", nanos / 1_000_000)),
+        _ if nanos.is_multiple_of(1_000) => push(out, format_args!(".{:06}", nanos / 1_000)),
         _ => push(out, format_args!(".{nanos:09}")),
     }
 }

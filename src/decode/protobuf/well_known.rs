@@ -68,11 +68,11 @@ impl<'s, 'a> MessageWriter<'s, 'a, '_> {
             WellKnown::FieldMask => field_mask(self.out, bytes).map_err(damaged),
             WellKnown::Timestamp => {
                 let [seconds, nanos] = varints(bytes).map_err(damaged)?;
-                Ok(push_timestamp(self.out, seconds, nanos.into_i32()))
+                Ok(push_timestamp(self.out, seconds, narrow(nanos)))
             }
             WellKnown::Duration => {
                 let [seconds, nanos] = varints(bytes).map_err(damaged)?;
-                Ok(push_duration(self.out, seconds, nanos.into_i32()))
+                Ok(push_duration(self.out, seconds, narrow(nanos)))
             }
             WellKnown::Date => {
                 let day = partial_date(varints(bytes).map_err(damaged)?);
@@ -127,15 +127,9 @@ impl<'s, 'a> MessageWriter<'s, 'a, '_> {
     }
 }
 
-/// Numbers of 32 bits are in varints of 64.
-trait IntoI32 {
-    fn into_i32(self) -> i64;
-}
-
-impl IntoI32 for i64 {
-    fn into_i32(self) -> i64 {
-        i64::from(self as i32)
-    }
+/// The number of a field of 32 bits: its varint may have more.
+fn narrow(value: i64) -> i64 {
+    i64::from(value as i32)
 }
 
 fn each_field<'a>(bytes: &'a [u8], mut take: impl FnMut(u32, WireValue<'a>)) -> Result<(), WireFault> {
@@ -159,12 +153,12 @@ fn varints<const N: usize>(bytes: &[u8]) -> Result<[i64; N], WireFault> {
 }
 
 fn partial_date(fields: [i64; 3]) -> PartialDate {
-    let [year, month, day] = fields.map(IntoI32::into_i32);
+    let [year, month, day] = fields.map(narrow);
     PartialDate { year, month, day }
 }
 
 fn clock_time(fields: [i64; 4]) -> ClockTime {
-    let [hours, minutes, seconds, nanos] = fields.map(IntoI32::into_i32);
+    let [hours, minutes, seconds, nanos] = fields.map(narrow);
     ClockTime {
         hours,
         minutes,
@@ -242,7 +236,7 @@ fn camel_case(text: &str) -> String {
 /// A number with exactly the digits of its scale.
 fn decimal(out: &mut String, bytes: &[u8]) -> Result<bool, WireFault> {
     let [_, _, scale] = varints(bytes)?;
-    let scale = scale.into_i32();
+    let scale = narrow(scale);
     let mut unscaled: &[u8] = &[];
     each_field(bytes, |number, value| {
         if let (1, WireValue::Bytes(bytes)) = (number, value) {
