@@ -3,6 +3,7 @@
 mod client;
 mod plan;
 mod read;
+mod tail;
 
 pub use client::offsets::TopicOffsets;
 pub use client::settings::TopicSettings;
@@ -10,3 +11,4 @@ pub use client::survey::Leadership;
 pub use client::{Client, TopicList};
 pub use plan::{Accept, From, LogChanges, PartitionOffsets, difference, is_renamed, plan};
 pub use read::{Limits, ReadOutcome, Reading};
+pub use tail::read_newest;
