@@ -28,6 +28,7 @@ use crate::problem::Problem;
 pub use column::{DeclaredColumn, DeclaredType};
 pub use envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
 pub use file::{closest, did_you_mean};
+pub use formats::{WrittenSetting, delimiter_named, quoted};
 pub use http::{ClientIdentity, HttpLogin, HttpService, HttpSettings, KSQLDB, PemFile, SCHEMA_REGISTRY};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use key::{KeyFormat, KeySchema, Window};
@@ -205,6 +206,19 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<
         topics,
         file: path,
     })
+}
+
+/// The settings that a text gives a topic, if it is a configuration file.
+///
+/// # Errors
+/// It is none, it leaves the topic out, or it can't be meant so: exit code 2.
+pub fn topic_of_entry(name: &str, text: &str) -> Result<Topic> {
+    let file = file::parse(text, Path::new("the entry"))?;
+    let entry = file
+        .topics
+        .get(name)
+        .ok_or_else(|| usage(format!("there is no entry {}", topic_heading(name))))?;
+    topic::from_file(name, entry, None, false)
 }
 
 fn find_file(named: Option<&Path>, env: Env<'_>) -> Result<Option<PathBuf>> {
