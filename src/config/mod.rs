@@ -1,19 +1,13 @@
 //! Reads TOML, environment and flags into settings. All settings that leave this module are valid.
 
-mod column;
-mod envelope;
 mod file;
-mod formats;
 mod http;
 mod kafka;
-mod key;
 mod secret;
 #[cfg(test)]
 mod tests;
-mod time_unit;
 mod topic;
 pub mod units;
-mod value;
 mod warehouse;
 
 use anyhow::{Context, Result};
@@ -25,18 +19,19 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
 use crate::problem::Problem;
-pub use column::{DeclaredColumn, DeclaredType};
-pub use envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
 pub use file::{closest, did_you_mean};
-pub use formats::{WrittenSetting, delimiter_named, quoted};
 pub use http::{ClientIdentity, HttpLogin, HttpService, HttpSettings, KSQLDB, PemFile, SCHEMA_REGISTRY};
 pub use kafka::{KafkaSettings, names_secret_option};
-pub use key::{KeyFormat, KeySchema, Window};
 pub use secret::Secret;
-pub use time_unit::TimeUnit;
+pub use topic::column::{DeclaredColumn, DeclaredType};
+pub use topic::envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
+pub use topic::formats::delimiter_named;
+pub use topic::key::{KeyFormat, KeySchema, Window};
+pub use topic::time_unit::TimeUnit;
+pub use topic::value::{Undecodable, ValueFormat, ValueSchema};
+pub use topic::written::{WrittenSetting, quoted};
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
 pub use units::Retention;
-pub use value::{Undecodable, ValueFormat, ValueSchema};
 pub use warehouse::{Database, TlsMode};
 
 /// All settings, validated.

@@ -1,9 +1,17 @@
-//! The settings of one topic: where its records go and how its keys are read.
+//! The settings of one topic: where its records go and how its keys and values are read.
+
+pub(super) mod column;
+pub(super) mod envelope;
+pub(super) mod formats;
+pub(super) mod key;
+pub(super) mod time_unit;
+pub(super) mod value;
+pub(super) mod written;
 
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
-use super::{KeySchema, Kind, Retention, TimeUnit, ValueSchema, file, formats, units};
+use super::{KeySchema, Kind, Retention, TimeUnit, ValueSchema, file, units};
 use crate::exit::usage;
 use crate::problem::Problem;
 

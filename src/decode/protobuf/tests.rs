@@ -375,20 +375,6 @@ fn indexes_lead_to_the_message() {
 }
 
 #[test]
-fn the_caller_learns_which_fields_are_bytes() {
-    let schema = schema(
-        "syntax = \"proto3\"; import \"google/protobuf/wrappers.proto\"; package p; message A { bytes raw = 1; string s = 2; repeated bytes many = 3; \
-         google.protobuf.BytesValue wrapped = 4; } message B { bytes other = 1; }",
-    );
-    let mut out = String::new();
-    let first = schema.write(None, &[0], &mut out).unwrap();
-    let second = schema.write(None, &[2, 2], &mut out).unwrap();
-    assert_eq!(schema.bytes_fields(first), ["raw", "wrapped"]);
-    assert_eq!(schema.bytes_fields(second), ["other"]);
-    assert_eq!(schema.top_name(), "p.A");
-}
-
-#[test]
 fn columns_are_those_of_the_first_message() {
     let schema = schema(
         r#"syntax = "proto3";

@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{DeclaredColumn, Envelope};
+use super::column::DeclaredColumn;
+use super::envelope::Envelope;
 
 /// How a topic's values are serialised (VALUE_FORMAT in ksqlDB's WITH clause).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
