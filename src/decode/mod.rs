@@ -16,6 +16,7 @@ mod registered;
 pub mod registry;
 pub mod schema;
 mod shown_key;
+pub mod stated;
 
 #[cfg(test)]
 mod tests;
