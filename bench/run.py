@@ -13,6 +13,7 @@ sys.dont_write_bytecode = True
 
 import cases
 import report
+from avro import avro
 from measure import REPO, WORK, forget, forget_topics, made
 from warehouse import keys, warehouse
 
@@ -37,6 +38,7 @@ CASES = {
     "windowed": Case(cases.windowed, 5, 0.3 * KB, 0.6 * KB, topics=("bench-windowed-",)),
     "warehouse": Case(warehouse, 5, 1.6 * KB, 0.7 * KB, topics=("bench-table-", "bench-pairs-", "bench-enveloped-")),
     "keys": Case(keys, 1, 6 * KB, 0, topics=("bench-keys-",)),
+    "avro": Case(avro, 3, 1.2 * KB, 0.8 * KB, topics=("bench-ten-",)),
     "idle": Case(cases.idle, 10, 0, 0, topics=("bench-idle-",)),
     "many": Case(cases.many, 5, 0.2 * KB, 0.1 * KB, 0.02, topics=("bench-many-",)),
     "memory": Case(cases.memory, 1, 12 * KB, 11 * KB, 0.05, topics=("bench-large-", "bench-zstd-", "bench-days-", "bench-huge")),
@@ -44,7 +46,7 @@ CASES = {
     "linear": Case(cases.linear, 2, 12 * KB, 6 * KB, topics=("bench-linear-",)),
 }
 # Contenders that --with adds, and the case that they take part in.
-OPTIONAL = {"spark": "stream", "debezium": "warehouse"}
+OPTIONAL = {"spark": "stream", "debezium": "warehouse", "fastavro": "avro"}
 GIGABYTE = 1_000_000_000
 # Kafka removes the files of a deleted topic a minute later.
 SPACE_DEADLINE_SECONDS = 90
@@ -84,6 +86,8 @@ def arguments():
     args = parser.parse_args()
     if "LAKECTL_BROKERS" not in os.environ or "LAKECTL_WAREHOUSE_URL" not in os.environ:
         parser.error("LAKECTL_BROKERS or LAKECTL_WAREHOUSE_URL is not set; run scripts/bench")
+    if "avro" in args.only and "LAKECTL_SCHEMA_REGISTRY_URL" not in os.environ:
+        parser.error("LAKECTL_SCHEMA_REGISTRY_URL is not set; run scripts/bench")
     for name in args.also:
         if f"LAKECTL_BENCH_{name.upper()}" not in os.environ:
             parser.error(f"{name} is not there; run scripts/bench --with {name}")

@@ -23,6 +23,7 @@ pub mod memory;
 pub mod metrics;
 pub mod print;
 pub mod problem;
+pub mod proposal;
 pub mod purge;
 pub mod readers;
 pub mod record;

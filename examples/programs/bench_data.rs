@@ -3,9 +3,12 @@
 //!
 //! `bench_data TOPIC stream RECORDS`, `bench_data TOPIC table|pairs|enveloped|windowed|keys RECORDS KEYS` (pairs: a table's
 //! updates with JSON keys of two columns; enveloped: a table's updates as Kafka Connect's JsonConverter takes them, each
-//! with its schema; keys: each of them once, then updates),
+//! with its schema; keys: each of them once, then updates), `bench_data TOPIC ten RECORDS [KEYS]` (rows of ten fields, with
+//! `--schema ID` in Avro by the schema of that id, else as JSON),
 //! with `--partitions N`, `--days N` and `--bytes N`; `bench_data --forget [TOPIC ...]` deletes those, or all it made.
 //! The broker is `$LAKECTL_BROKERS`.
+
+mod ten_fields;
 
 use anyhow::{Context, Result, bail};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -31,6 +34,8 @@ struct Load {
     partitions: i32,
     days: i64,
     value_bytes: usize,
+    /// The id of the Avro schema; None: JSON.
+    schema: Option<u32>,
     /// Whether the producer compresses, as most do.
     zstd: bool,
 }
@@ -38,11 +43,25 @@ struct Load {
 #[derive(Clone, Copy, PartialEq)]
 enum Shape {
     Stream,
-    Table { keys: i64 },
-    Pairs { keys: i64 },
-    Enveloped { keys: i64 },
-    Windowed { keys: i64 },
-    Keys { keys: i64 },
+    /// Without keys a stream.
+    Ten {
+        keys: Option<i64>,
+    },
+    Table {
+        keys: i64,
+    },
+    Pairs {
+        keys: i64,
+    },
+    Enveloped {
+        keys: i64,
+    },
+    Windowed {
+        keys: i64,
+    },
+    Keys {
+        keys: i64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -78,7 +97,7 @@ fn main() -> Result<()> {
 }
 
 fn arguments(given: Vec<String>) -> Result<Load> {
-    let usage = "bench_data TOPIC stream|table|pairs|enveloped|windowed|keys RECORDS [KEYS] [--partitions N] [--days N] [--bytes N] [--zstd 1]";
+    let usage = "bench_data TOPIC stream|table|pairs|enveloped|windowed|keys|ten RECORDS [KEYS] [--schema ID] [--partitions N] [--days N] [--bytes N] [--zstd 1]";
     let (mut plain, mut options) = (Vec::new(), std::collections::HashMap::new());
     let mut rest = given.into_iter();
     while let Some(word) = rest.next() {
@@ -96,6 +115,9 @@ fn arguments(given: Vec<String>) -> Result<Load> {
     let option = |name: &str, default: i64| options.get(name).copied().unwrap_or(default);
     let shape = match plain.get(1).map(String::as_str) {
         Some("stream") => Shape::Stream,
+        Some("ten") => Shape::Ten {
+            keys: plain.get(3).map(|_| number(3)).transpose()?,
+        },
         Some("table") => Shape::Table { keys: number(3)? },
         Some("pairs") => Shape::Pairs { keys: number(3)? },
         Some("enveloped") => Shape::Enveloped { keys: number(3)? },
@@ -110,6 +132,7 @@ fn arguments(given: Vec<String>) -> Result<Load> {
         partitions: i32::try_from(option("partitions", 3))?,
         days: option("days", 30),
         value_bytes: usize::try_from(option("bytes", 700))?,
+        schema: options.get("schema").copied().map(u32::try_from).transpose()?,
         zstd: option("zstd", 0) != 0,
     })
 }
@@ -186,7 +209,7 @@ fn produce(brokers: &str, load: &Load, before: i64) -> Result<()> {
         write_key(load, number, at, &mut key);
         write_value(load, number, at, &mut value);
         let partition = match load.shape {
-            Shape::Stream => number % i64::from(load.partitions),
+            Shape::Stream | Shape::Ten { keys: None } => number % i64::from(load.partitions),
             // A key stays in its Kafka partition.
             _ => key_of(load.shape, number) % i64::from(load.partitions),
         };
@@ -224,9 +247,10 @@ fn send(
 /// Spreads updates over all keys in no simple order, the same every time.
 fn key_of(shape: Shape, number: i64) -> i64 {
     match shape {
-        Shape::Stream => number,
+        Shape::Stream | Shape::Ten { keys: None } => number,
         Shape::Keys { keys } if number < keys => number,
-        Shape::Table { keys }
+        Shape::Ten { keys: Some(keys) }
+        | Shape::Table { keys }
         | Shape::Pairs { keys }
         | Shape::Enveloped { keys }
         | Shape::Windowed { keys }
@@ -240,8 +264,8 @@ fn write_key(load: &Load, number: i64, at: i64, key: &mut Vec<u8>) {
     let which = key_of(load.shape, number);
     // Writing to memory does not fail.
     let _ = match load.shape {
-        Shape::Stream => write!(key, "TXN-{which:012}"),
-        Shape::Table { .. } | Shape::Keys { .. } => write!(key, "KEY-{which:09}"),
+        Shape::Stream | Shape::Ten { keys: None } => write!(key, "TXN-{which:012}"),
+        Shape::Ten { .. } | Shape::Table { .. } | Shape::Keys { .. } => write!(key, "KEY-{which:09}"),
         Shape::Pairs { .. } => {
             let (user, kind) = (which / TYPES.len() as i64, pick(&TYPES, which));
             write!(
@@ -318,12 +342,32 @@ fn write_value(load: &Load, number: i64, at: i64, value: &mut Vec<u8>) {
     );
     let (whole, part) = (cents / 100, cents % 100);
     let (city, kind) = (pick(&CITIES, id / 3), pick(&TYPES, id / 7));
+    if matches!(load.shape, Shape::Ten { .. }) {
+        let from = WORDS.len() - 8;
+        let note = [number / 3, number / 5, number / 7]
+            .map(|which| WORDS[usize::try_from(which).unwrap_or(0) % from]);
+        let row = ten_fields::Row {
+            number,
+            user: id,
+            cents,
+            city,
+            status: ((id / 7).rem_euclid(TYPES.len() as i64), kind),
+            at_ms: at,
+            note: &note.join(" "),
+        };
+        return match load.schema {
+            Some(schema) => row.write_avro(schema, value),
+            None => row.write_json(value),
+        };
+    }
     let enveloped = matches!(load.shape, Shape::Enveloped { .. });
     if enveloped {
         value.extend_from_slice(VALUE_SCHEMA.as_bytes());
     }
     let head = value.len();
     let bytes = match load.shape {
+        // It has been written.
+        Shape::Ten { .. } => 0,
         Shape::Stream => {
             let _ = write!(
                 value,

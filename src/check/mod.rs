@@ -22,6 +22,7 @@ use serde_json::json;
 use crate::config::{Kind, Settings};
 use crate::decode::registry::Registry;
 use crate::print::PrintOptions;
+use crate::print::fit::{NAME_MIN, hang, shorten};
 use crate::problem::Problem;
 use crate::report::{Report, TimeDoubt};
 use crate::stop::Stop;
@@ -129,7 +130,11 @@ impl Checks {
         self.0.iter().filter(|check| check.status == CheckStatus::Wrong)
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// The lines of the answer. In a narrow terminal each check's message stands below its name.
+    fn lines(&self, width: Option<usize>) -> Vec<String> {
+        if let Some(width) = width.filter(|&width| width < TABLE_MIN) {
+            return self.0.iter().flat_map(|check| check.narrow(width)).collect();
+        }
         let width = |text: fn(&Check) -> &str| {
             let widths = self.0.iter().map(|check| text(check).chars().count());
             widths.max().unwrap_or(0)
@@ -137,7 +142,7 @@ impl Checks {
         let (subjects, names) = (width(|check| &check.subject), width(|check| check.name));
         let line = |check: &Check| {
             format!(
-                "{:7} {:subjects$}  {:names$}  {}",
+                "{:STATUS$} {:subjects$}  {:names$}  {}",
                 check.status.word(),
                 check.subject,
                 check.name,
@@ -160,6 +165,14 @@ impl Check {
         }
     }
 
+    fn narrow(&self, width: usize) -> Vec<String> {
+        let taken = STATUS + 1 + 2 + self.name.len();
+        let subject = shorten(&self.subject, width.saturating_sub(taken).max(NAME_MIN));
+        let head = format!("{:STATUS$} {subject}  {}", self.status.word(), self.name);
+        let text = hang("  ", &self.text(), Some(width));
+        std::iter::once(head).chain(text).collect()
+    }
+
     fn text(&self) -> String {
         match (&self.fix, self.status) {
             (Some(fix), CheckStatus::Wrong) => format!("{}; fix: {fix}", self.message),
@@ -168,6 +181,11 @@ impl Check {
         }
     }
 }
+
+/// The width of the longest word of a status.
+const STATUS: usize = 7;
+/// Narrower terminals have no room for three columns and a message.
+const TABLE_MIN: usize = 80;
 
 /// Subject and name of a check.
 type CheckName<'a> = (&'a str, &'static str);
@@ -249,7 +267,7 @@ pub fn execute(
 fn tell(checks: &Checks, print: PrintOptions, report: &mut Report) {
     let wrong = checks.wrong_ones().count();
     report.outcome(&json!({ "checks": checks.0, "wrong": wrong }));
-    report.text = checks.lines();
+    report.text = checks.lines(print.width());
     report.text.push(match wrong {
         0 => format!("{}, nothing wrong", count(checks.0.len() as u64, "check")),
         _ => format!("{}, {wrong} wrong", count(checks.0.len() as u64, "check")),
@@ -260,6 +278,48 @@ fn tell(checks: &Checks, print: PrintOptions, report: &mut Report) {
     if print.quiet && !print.json {
         for check in checks.wrong_ones() {
             report.warn_of(check.as_problem());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unicode_width::UnicodeWidthStr;
+
+    #[test]
+    fn a_narrow_terminal_gets_each_message_below_its_check() {
+        let mut checks = Checks::default();
+        let long = "T".repeat(100);
+        checks.ok((KAFKA, "answer"), "127.0.0.1:25518 answers, 1 broker");
+        checks.wrong(
+            (&long, "retention"),
+            "no index begins with `last_update_time`",
+            "CREATE INDEX `retention_last_update_time`",
+        );
+        for width in 40..80 {
+            let lines = checks.lines(Some(width));
+            assert!(
+                lines.iter().all(|line| line.width() <= width),
+                "{width}: {lines:#?}"
+            );
+            assert_eq!(
+                lines[..2],
+                ["ok      Kafka  answer", "  127.0.0.1:25518 answers, 1 broker"]
+            );
+            assert!(
+                lines[2].starts_with("wrong   TTT")
+                    && lines[2].contains('…')
+                    && lines[2].ends_with("T  retention")
+            );
+            let words: Vec<&str> = lines[3..]
+                .iter()
+                .flat_map(|line| line.split_whitespace())
+                .collect();
+            assert_eq!(words.join(" "), checks.0[1].text());
+        }
+        for width in [None, Some(80)] {
+            assert_eq!(checks.lines(width).len(), 2, "one line for each");
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Reads the last records of a topic as a run does, but commits nothing and joins no group.
 
 use anyhow::Result;
-use std::time::Duration;
 
 use super::CheckScope;
 use super::keys::Keys;
@@ -9,16 +8,11 @@ use super::scope::CheckedTopic;
 use super::values::Values;
 use crate::config::PartitionTime;
 use crate::decode::{Body, Decoder};
-use crate::kafka::{Client, Limits, PartitionOffsets, Reading};
+use crate::kafka::{Client, PartitionOffsets, read_newest};
 use crate::lake::line::encode;
 use crate::lake::{DayDoubts, RecordDay};
-use crate::record::{DrainPlan, OffsetRange, Record};
+use crate::record::Record;
 use crate::warehouse::Trial;
-
-/// How long Kafka may stay silent; short, as a person waits for the answer.
-const SILENCE_MAX: Duration = Duration::from_secs(8);
-/// Factors by which more is read if the end of a log holds no records, only transaction markers and compacted offsets.
-const WIDER: [u64; 3] = [1, 10, 100];
 
 #[derive(Debug)]
 pub(super) struct Sample {
@@ -70,42 +64,8 @@ pub(super) fn read(
         sample.decoder.take_back([decoded]);
         Ok(())
     };
-    let each = scope.request.sample.div_ceil(offsets.len().max(1) as u64);
-    for times in WIDER {
-        let plan = last(offsets, each.saturating_mul(times));
-        let mut limits = Limits {
-            silence_max: SILENCE_MAX,
-            stop: scope.stop.clone(),
-            ..Limits::default()
-        };
-        let whole = plan
-            .ranges
-            .iter()
-            .zip(offsets)
-            .all(|(range, at)| range.start == at.low);
-        let mut read = 0;
-        Reading::start(client, &subject.topic.name, plan, &limits)?.read(&mut limits, &mut |records| {
-            read += records.len();
-            records.iter().try_for_each(&mut take)
-        })?;
-        if read > 0 || whole {
-            break;
-        }
-    }
+    let (name, wanted) = (&subject.topic.name, scope.request.sample);
+    read_newest(client, name, offsets, wanted, scope.stop, &mut take)?;
     sample.doubts = day.doubts().clone();
     Ok(sample)
-}
-
-/// The last `each` offsets of each Kafka partition.
-fn last(offsets: &[PartitionOffsets], each: u64) -> DrainPlan {
-    let each = i64::try_from(each).unwrap_or(i64::MAX);
-    let range = |at: &PartitionOffsets| OffsetRange {
-        partition: at.partition,
-        start: at.stable_end.saturating_sub(each).max(at.low),
-        end: at.stable_end,
-    };
-    DrainPlan {
-        ranges: offsets.iter().map(range).collect(),
-        ..DrainPlan::default()
-    }
 }

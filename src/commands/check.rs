@@ -16,7 +16,7 @@ pub(super) fn execute(common: &Common, args: &CheckArgs, report: &mut Report, st
         url: args.database.url.clone(),
         ..Overrides::default()
     };
-    let settings = super::settings(common, &overrides)?;
+    let settings = super::settings(common, &overrides, stop)?;
     let request = CheckRequest {
         topics: args.topics.clone(),
         only: args.only,

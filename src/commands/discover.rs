@@ -14,7 +14,7 @@ pub(super) fn execute(common: &Common, args: &DiscoverArgs, report: &mut Report,
         kafka_options: args.kafka.options.clone(),
         ..Overrides::default()
     };
-    let settings = super::settings(common, &overrides)?;
+    let settings = super::settings(common, &overrides, stop)?;
     let request = DiscoverRequest {
         topics: args.topics.clone(),
         write: args.write,

@@ -10,13 +10,14 @@ use crate::exit::usage;
 use crate::lake::{Lake, commit_of, token_of};
 use crate::problem::Problem;
 use crate::report::Report;
+use crate::stop::Stop;
 
-pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report) -> Result<()> {
+pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let overrides = Overrides {
         lake_root: args.root.lake_root.clone(),
         ..Overrides::default()
     };
-    let settings = super::settings(common, &overrides)?;
+    let settings = super::settings(common, &overrides, stop)?;
     let lake = Lake::existing(&settings)?;
     let since = args
         .since

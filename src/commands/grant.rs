@@ -12,24 +12,25 @@ use crate::lake::ledger;
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::report::Report;
+use crate::stop::Stop;
 use crate::target::TargetKind;
 
-pub(super) fn execute(common: &Common, args: &GrantArgs, report: &mut Report) -> Result<()> {
+pub(super) fn execute(common: &Common, args: &GrantArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let answers = matches!(args.action, GrantAction::Check { .. });
-    match run(common, args, report) {
+    match run(common, args, report, stop) {
         // Exit code 1 is an answer there: whatever goes wrong is 2.
         Err(error) if answers => Err(usage(format!("{error:#}"))),
         other => other,
     }
 }
 
-fn run(common: &Common, args: &GrantArgs, report: &mut Report) -> Result<()> {
+fn run(common: &Common, args: &GrantArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let overrides = Overrides {
         lake_root: args.lake_root.clone(),
         url: args.url.clone(),
         ..Overrides::default()
     };
-    let settings = super::settings(common, &overrides)?;
+    let settings = super::settings(common, &overrides, stop)?;
     let outcome = match &args.action {
         GrantAction::Set {
             user,

@@ -18,7 +18,7 @@ pub(super) fn execute(common: &Common, args: &LakeArgs, report: &mut Report, sto
         lake_root: args.root.lake_root.clone(),
         ..drain_options::overrides(&args.drain)
     };
-    let settings = super::settings(common, &overrides)?;
+    let settings = super::settings(common, &overrides, stop)?;
     if args.verify {
         return verify::execute(&settings, &args.drain, report, stop);
     }

@@ -31,14 +31,14 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
     match &cli.command {
         Command::Lake(args) => lake::execute(&cli.common, args, report, stop),
         Command::Warehouse(args) => warehouse::execute(&cli.common, args, report, stop),
-        Command::InitDb(args) => init_db::execute(&cli.common, args, report),
+        Command::InitDb(args) => init_db::execute(&cli.common, args, report, stop),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
-        Command::Grant(args) => grant::execute(&cli.common, args, report),
-        Command::Files(args) => files::execute(&cli.common, args, report),
+        Command::Grant(args) => grant::execute(&cli.common, args, report, stop),
+        Command::Files(args) => files::execute(&cli.common, args, report, stop),
         Command::Schema(args) => schema::execute(&cli.common, args, report, stop),
         Command::Check(args) => check::execute(&cli.common, args, report, stop),
         Command::Discover(args) => discover::execute(&cli.common, args, report, stop),
-        Command::Status(args) => status::execute(&cli.common, args, report),
+        Command::Status(args) => status::execute(&cli.common, args, report, stop),
         Command::Completions(args) => pages::completions(args, report),
         Command::Man(args) => pages::man(&cli.common, args, report),
     }
@@ -119,6 +119,8 @@ fn database(settings: &Settings) -> Result<&Database> {
     Database::configured(settings.database.as_ref())
 }
 
-fn settings(cli: &crate::cli::Common, overrides: &Overrides) -> Result<Settings> {
-    config::load(cli.config.as_deref(), overrides, &environment)
+fn settings(cli: &crate::cli::Common, overrides: &Overrides, stop: &Stop) -> Result<Settings> {
+    let mut settings = config::load(cli.config.as_deref(), overrides, &environment)?;
+    settings.database = settings.database.map(|database| database.stopped_by(stop));
+    Ok(settings)
 }

@@ -21,7 +21,7 @@ pub(super) fn execute(common: &Common, args: &PurgeArgs, report: &mut Report, st
         url: args.database.url.clone(),
         ..Overrides::default()
     };
-    let settings = super::settings(common, &overrides)?;
+    let settings = super::settings(common, &overrides, stop)?;
     if args.history {
         purge::show_history(args.only, &settings, report)
     } else if is_erasure(args) {

@@ -16,7 +16,7 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
         lake_root: args.root.lake_root.clone(),
         ..Overrides::default()
     };
-    let settings = super::settings(common, &overrides)?;
+    let settings = super::settings(common, &overrides, stop)?;
     let lake = Lake::existing(&settings)?;
     let files = files_of(&lake, &args.topic, None)?;
     if files.kind == Kind::Table && files.current.is_none() {

@@ -9,11 +9,12 @@ use crate::config::Overrides;
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::status;
+use crate::stop::Stop;
 
 /// What stands for stdout.
 const STDOUT: &str = "-";
 
-pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -> Result<()> {
+pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report, stop: &Stop) -> Result<()> {
     let to_stdout = args.html.as_deref() == Some(Path::new(STDOUT));
     if to_stdout && common.json {
         return Problem::usage("--html - and --json both want stdout")
@@ -29,6 +30,7 @@ pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -
             lake_root: args.root.lake_root.clone(),
             url: args.database.url.clone(),
         },
+        stop,
     )?;
     let status = status::ask(&settings, &args.topics)?;
     report.topics.told_as(&status.topics)?;
@@ -40,7 +42,7 @@ pub(super) fn execute(common: &Common, args: &StatusArgs, report: &mut Report) -
     report.text = if to_stdout {
         vec![status::page(&status).trim_end().to_owned()]
     } else {
-        status::lines(&status, common.verbose)
+        status::lines(&status, common.verbose, common.print_options().width())
     };
     match &args.html {
         Some(path) if !to_stdout && common.dry_run => {

@@ -18,7 +18,7 @@ pub(super) fn execute(common: &Common, args: &WarehouseArgs, report: &mut Report
         url: args.database.url.clone(),
         ..drain_options::overrides(&args.drain)
     };
-    let settings = super::settings(common, &overrides)?;
+    let settings = super::settings(common, &overrides, stop)?;
     let database = super::database(&settings)?;
     if let Some((one, other)) = settings.topics_of_one_table() {
         return Problem::usage(format!(

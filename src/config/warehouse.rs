@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::{Env, Overrides, Secret, file, secret};
 use crate::exit::usage;
 use crate::problem::Problem;
+use crate::stop::Stop;
 
 /// Whether the connection is encrypted; when it is, the certificate is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -28,6 +29,7 @@ pub struct Database {
     password: Option<Secret>,
     tls: bool,
     ca_file: Option<PathBuf>,
+    stop: Stop,
 }
 
 impl Database {
@@ -41,6 +43,18 @@ impl Database {
                 .fix("set warehouse.url, LAKECTL_WAREHOUSE_URL or --url (mysql://user@host:3306/database)")
                 .into()
         })
+    }
+
+    /// The same; nobody waits long for a connection once a signal has come.
+    pub(crate) fn stopped_by(self, stop: &Stop) -> Database {
+        Database {
+            stop: stop.clone(),
+            ..self
+        }
+    }
+
+    pub(crate) fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     /// Options of a connection to the database itself.
@@ -135,6 +149,7 @@ pub(super) fn from_file(
     Ok(Some(Database {
         tls: tls(file, &opts)?,
         ca_file,
+        stop: Stop::default(),
         opts: OptsBuilder::from_opts(opts).pass(None::<String>).into(),
         name,
         password,

@@ -1,8 +1,10 @@
 //! The columns that a registered schema declares, whatever its language.
 
+pub mod declared;
+mod json_schema;
+
 use super::Reason;
 use super::avro::AvroSchema;
-use super::json_schema;
 use super::protobuf::ProtobufSchema;
 use super::schema::{Registered, SchemaColumn, SchemaKind, SchemaType};
 

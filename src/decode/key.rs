@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::delimited;
 use super::envelope::inside_key;
 use crate::config::{DeclaredType, KeyFormat, KeySchema, Window};
-use crate::json::{Checker, Reason};
+use crate::json::{Checker, FieldPlace, Reason};
 
 /// A window's start and end, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum DecodedKey<'a> {
 
 impl DecodedKey<'_> {
     /// Takes a key out of its envelope that was decoded with it.
-    pub fn take_out(&mut self) {
+    pub(super) fn take_out(&mut self) {
         if let DecodedKey::Key {
             key: Key::Json(text), ..
         } = self
@@ -67,15 +67,21 @@ impl DecodedKey<'_> {
 impl KeySchema {
     /// Reads a record's key. Never fails: a key that can't be decoded is kept with its bytes.
     pub fn decode<'a>(&self, key: Option<&'a [u8]>) -> DecodedKey<'a> {
-        self.decode_with(&mut Checker::default(), key)
+        self.decode_with(&mut Checker::default(), key, None)
     }
 
-    /// The same, with a checker that remembers the topic's JSON keys and so is faster.
-    pub fn decode_with<'a>(&self, checker: &mut Checker, key: Option<&'a [u8]>) -> DecodedKey<'a> {
+    /// The same, with a checker that remembers the topic's JSON keys and so is faster. It notes the places of such a key's fields
+    /// in `places`, which must be empty.
+    pub(super) fn decode_with<'a>(
+        &self,
+        checker: &mut Checker,
+        key: Option<&'a [u8]>,
+        places: Option<&mut Vec<FieldPlace>>,
+    ) -> DecodedKey<'a> {
         let Some(bytes) = key else { return DecodedKey::Null };
         match self
             .split(bytes)
-            .and_then(|(bytes, window)| Ok((self.decode_bytes(checker, bytes)?, window)))
+            .and_then(|(bytes, window)| Ok((self.decode_bytes(checker, bytes, places)?, window)))
         {
             Ok((key, window)) => DecodedKey::Key { key, window },
             Err(reason) => DecodedKey::Undecodable {
@@ -93,7 +99,12 @@ impl KeySchema {
         }
     }
 
-    fn decode_bytes<'a>(&self, checker: &mut Checker, bytes: &'a [u8]) -> Result<Key<'a>, Reason> {
+    fn decode_bytes<'a>(
+        &self,
+        checker: &mut Checker,
+        bytes: &'a [u8],
+        places: Option<&mut Vec<FieldPlace>>,
+    ) -> Result<Key<'a>, Reason> {
         let text =
             || std::str::from_utf8(bytes).map_err(|e| Reason::at_byte("key: not UTF-8", e.valid_up_to()));
         match self.format {
@@ -110,7 +121,7 @@ impl KeySchema {
             KeyFormat::Json => {
                 let text = std::str::from_utf8(bytes).ok().filter(|_| self.unwrap);
                 let inside = text.and_then(inside_key).map(str::as_bytes);
-                match checker.check(inside.unwrap_or(bytes)) {
+                match checker.check_with(inside.unwrap_or(bytes), places) {
                     Ok(value) => Ok(Key::Json(value.text.into())),
                     Err(reason) => Err(reason.of_the("key")),
                 }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::fields::{each, scalar};
 use super::key::{DecodedKey, Key, WindowBounds};
-use super::{Body, Decoded, Object, Text};
+use super::{Body, Decoded, KeyPlaces, Object, Text};
 use crate::record::Coordinates;
 
 /// Our fields, without the prefix. A value with any of these names is nested instead of spliced.
@@ -91,6 +91,7 @@ impl<'a> Ours<'a> {
                 decoded: Decoded {
                     at: Coordinates::UNKNOWN,
                     key: DecodedKey::Null,
+                    key_places: KeyPlaces::default(),
                     body: Body::Object(Object::of(line.trim_ascii().into(), false)),
                 },
                 has_ours: false,
@@ -110,6 +111,7 @@ impl<'a> Ours<'a> {
             decoded: Decoded {
                 at,
                 key: self.key(),
+                key_places: KeyPlaces::default(),
                 body,
             },
             has_ours: true,

@@ -8,7 +8,6 @@ mod delimited;
 mod envelope;
 pub mod fields;
 pub mod guess;
-mod json_schema;
 pub mod key;
 pub mod line;
 mod protobuf;
@@ -29,7 +28,7 @@ use crate::config::{Envelope, KeyFormat, KeySchema, Topic, ValueFormat, ValueSch
 pub use crate::json::Reason;
 use crate::json::{self, Checker, Shape};
 use crate::record::{Coordinates, Record};
-pub use columns::{SchemaShape, columns_of};
+pub use columns::{SchemaShape, columns_of, declared};
 use envelope::Unwrapped;
 pub use fields::{Field, FieldReader, Fields};
 use key::{DecodedKey, Key};
@@ -43,8 +42,14 @@ use registry::header::Side;
 pub struct Decoded<'a> {
     pub at: Coordinates,
     pub key: DecodedKey<'a>,
+    /// Where the fields of a JSON key are, if they were wanted.
+    pub key_places: KeyPlaces,
     pub body: Body<'a>,
 }
+
+/// The places of an object's fields in its text.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct KeyPlaces(Vec<json::FieldPlace>);
 
 /// A record's value.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,12 +214,17 @@ impl Decoder {
     /// Its schema is not to be had, so its topic must fail.
     pub fn decode<'a>(&mut self, record: &Record<'a>) -> Result<Decoded<'a>> {
         let of_record = || format!("Kafka partition {} offset {}", record.partition, record.offset);
+        let mut places = self.wants_fields.then(|| self.spare_places());
+        let key = match self.registered_keys {
+            None => self
+                .keys
+                .decode_with(&mut self.key_checker, record.key, places.as_mut()),
+            Some(_) => self.registered_key(record).with_context(of_record)?,
+        };
         Ok(Decoded {
             at: record.coordinates(),
-            key: match self.registered_keys {
-                None => self.keys.decode_with(&mut self.key_checker, record.key),
-                Some(_) => self.registered_key(record).with_context(of_record)?,
-            },
+            key,
+            key_places: KeyPlaces(places.unwrap_or_default()),
             body: self.body(record).with_context(of_record)?,
         })
     }
@@ -251,6 +261,9 @@ impl Decoder {
     /// Takes back the memory of decoded records, for the next ones.
     pub fn take_back<'a>(&mut self, decoded: impl IntoIterator<Item = Decoded<'a>>) {
         for decoded in decoded {
+            if self.wants_fields {
+                self.spare.push(decoded.key_places.0);
+            }
             if let Body::Object(object) = decoded.body {
                 if self.wants_fields {
                     self.spare.push(object.places);
@@ -343,9 +356,15 @@ impl Decoder {
         if !self.wants_fields {
             return Ok((self.checker.check(bytes)?, Vec::new()));
         }
-        let mut places = self.spare.pop().unwrap_or_default();
+        let mut places = self.spare_places();
         let readable = self.checker.check_fields(bytes, &mut places)?;
         Ok((readable, places))
+    }
+
+    fn spare_places(&mut self) -> Vec<json::FieldPlace> {
+        let mut places = self.spare.pop().unwrap_or_default();
+        places.clear();
+        places
     }
 
     #[inline]
@@ -375,7 +394,20 @@ fn utf8(bytes: &[u8]) -> Result<&str, Reason> {
     simdutf8::compat::from_utf8(bytes).map_err(|e| Reason::at_byte("not UTF-8", e.valid_up_to()))
 }
 
+impl KeyPlaces {
+    /// The fields of the object that they were noted of; None if they were not noted, or it has none.
+    pub fn fields<'t, 'p>(&'p self, object: &'t str) -> Option<Fields<'t, 'p>> {
+        (!self.0.is_empty()).then(|| Fields::at(object, &self.0))
+    }
+}
+
 impl Decoded<'_> {
+    /// Takes the key out of an envelope that was decoded with it.
+    pub fn take_key_out(&mut self) {
+        self.key.take_out();
+        self.key_places = KeyPlaces::default();
+    }
+
     /// The record without its envelope and its headers. If it could not be taken out, its value is the whole one.
     pub fn row<'r>(&'r self, record: &Record<'r>) -> Record<'r> {
         let value = match &self.body {

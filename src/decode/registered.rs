@@ -98,6 +98,11 @@ impl RegisteredFormat {
         &self.seen
     }
 
+    /// Which schema the key or value was written with, if it says so.
+    pub fn schema_id(&self, bytes: &[u8], headers: &[Header<'_>]) -> Option<SchemaId> {
+        header::find(bytes, headers, self.side).ok().map(|(id, _, _)| id)
+    }
+
     /// The key or value as JSON, or why its bytes are none; `memory` is for the text.
     ///
     /// # Errors

@@ -23,8 +23,11 @@ fn record<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Record<'a> {
 /// Names and values without blanks around them.
 fn fields_of(body: &Body<'_>) -> Option<Vec<(String, String)>> {
     let Body::Object(object) = body else { return None };
-    let field = |field: Field<'_>| (field.name.into_owned(), field.raw.trim_ascii().to_owned());
-    Some(object.fields().unwrap().map(field).collect())
+    Some(object.fields().unwrap().map(named).collect())
+}
+
+fn named(field: Field<'_>) -> (String, String) {
+    (field.name.into_owned(), field.raw.trim_ascii().to_owned())
 }
 
 #[test]
@@ -121,10 +124,13 @@ fn json_keys_have_names_of_their_own() {
         ..KeySchema::default()
     };
     let mut decoder = Decoder::of_keys(schema).reserving(["a".to_owned()]).with_fields();
-    for _ in 0..2 {
+    for round in 0..2 {
         let decoded = decoder
             .decode(&record(Some(b"{\"a\":1}"), Some(b"{\"b\":2}")))
             .unwrap();
+        // Their places are noted once the names are known.
+        let noted = decoded.key_places.fields("{\"a\":1}").map(Iterator::count);
+        assert_eq!(noted, (round == 1).then_some(1));
         let key = Key::Json("{\"a\":1}".into());
         assert_eq!(decoded.key, DecodedKey::Key { key, window: None });
         assert_eq!(fields_of(&decoded.body).unwrap().len(), 1);
@@ -184,7 +190,8 @@ fn is_same_body(line: &Body<'_>, record: &Body<'_>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(1024)))]
 
-    /// A decoder finds the fields that serde_json reads, whatever it decoded before, with `with_fields` or without.
+    /// A decoder finds the fields that serde_json reads, of keys and of values, whatever it decoded before, with `with_fields` or
+    /// without.
     #[test]
     fn fields_are_those_of_serde_json(
         values in proptest::collection::vec(oracle::bytes(), 1..4),
@@ -204,12 +211,19 @@ proptest! {
             format!("{blank}{{{} }} ", fields.join(&format!(",{blank}"))).into_bytes()
         };
         let values: Vec<_> = values.into_iter().chain(objects.iter().map(object)).collect();
-        let mut decoders = [Decoder::default(), Decoder::default().with_fields()];
+        let keys = || KeySchema { format: KeyFormat::Json, ..KeySchema::default() };
+        let mut decoders = [Decoder::of_keys(keys()), Decoder::of_keys(keys()).with_fields()];
         for value in values.iter().chain(&values) {
             let raw: Result<Ordered, _> = serde_json::from_slice(value);
             let expected = raw.ok().map(|fields| fields.0);
             for decoder in &mut decoders {
-                let decoded = decoder.decode(&record(None, Some(value))).unwrap();
+                let decoded = decoder.decode(&record(Some(value), Some(value))).unwrap();
+                if let DecodedKey::Key { key: Key::Json(text), .. } = &decoded.key
+                    && let Some(fields) = decoded.key_places.fields(text)
+                {
+                    let found: Vec<_> = fields.map(named).collect();
+                    prop_assert_eq!(Some(&found), expected.as_ref(), "{}", value.escape_ascii());
+                }
                 // Unreadable values have no fields, even if serde_json would find some.
                 if let Some(found) = fields_of(&decoded.body) {
                     prop_assert_eq!(Some(&found), expected.as_ref(), "{}", value.escape_ascii());

@@ -1,6 +1,6 @@
 //! Entries of topics that ksqlDB describes.
 
-use super::entry::{TopicEntry, Origin};
+use super::entry::{Origin, TopicEntry};
 use super::ksqldb::{KsqlSource, KsqlSources};
 use crate::config::{Kind, WrittenSetting, quoted, units};
 use crate::decode::stated::ksqldb::{KsqlProperties, keys, values};

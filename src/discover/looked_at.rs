@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::collections::BTreeSet;
 
-use super::entry::{TopicEntry, Origin};
+use super::entry::{Origin, TopicEntry};
 use crate::config::{KeySchema, Kind, ValueFormat, Window, WrittenSetting, quoted, units};
 use crate::decode::guess::sampled::{envelope_of, keys_of, values_of};
 use crate::decode::registry::Registry;

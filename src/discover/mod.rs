@@ -22,7 +22,7 @@ use crate::report::Report;
 use crate::run::select::{glob, is_internal};
 use crate::stop::Stop;
 use crate::words::count;
-use entry::{TopicEntry, ShownEntry};
+use entry::{ShownEntry, TopicEntry};
 use ksqldb::KsqlSources;
 use looked_at::{Subjects, TopicSample};
 

@@ -69,7 +69,12 @@ pub fn execute(
         return settle(report, outcome);
     }
     if !request.yes {
-        confirm::ask(&outcome.text(true), "Erase this for good?", stop)?;
+        confirm::ask(
+            &outcome.text(true),
+            "Erase this for good?",
+            confirm::NOT_DELETED,
+            stop,
+        )?;
     }
     let run_id = report.run_id.clone();
     let trail = trail(&scope, settings, request.arguments.clone(), &run_id);

@@ -1,6 +1,7 @@
 //! Checks JSON values. A value is readable if every reader downstream accepts it: RFC 8259, UTF-8, at most 127 levels, no
 //! lone surrogate, no number that a double can't hold, and no top-level name twice, not even if only case differs.
 
+mod block;
 mod reason;
 mod scan;
 
@@ -69,7 +70,7 @@ impl Checker {
     /// # Errors
     /// The first thing that a reader would refuse.
     pub fn check<'a>(&mut self, bytes: &'a [u8]) -> Result<Readable<'a>, Reason> {
-        self.read(bytes, None)
+        self.check_with(bytes, None)
     }
 
     /// The same, and puts the places of an object's fields into `fields`. It stays empty if the fast path was in doubt.
@@ -81,17 +82,21 @@ impl Checker {
         bytes: &'a [u8],
         fields: &mut Vec<FieldPlace>,
     ) -> Result<Readable<'a>, Reason> {
-        self.read(bytes, Some(fields))
+        self.check_with(bytes, Some(fields))
     }
 
-    fn read<'a>(
+    /// One of both.
+    ///
+    /// # Errors
+    /// The first thing that a reader would refuse.
+    pub fn check_with<'a>(
         &mut self,
         bytes: &'a [u8],
         mut fields: Option<&mut Vec<FieldPlace>>,
     ) -> Result<Readable<'a>, Reason> {
         let whole =
             simdutf8::compat::from_utf8(bytes).map_err(|e| Reason::at_byte("not UTF-8", e.valid_up_to()))?;
-        let text = whole.trim_matches([' ', '\t', '\n', '\r']);
+        let text = trimmed(whole);
         if let Some(fields) = &mut fields {
             fields.clear();
         }
@@ -115,6 +120,13 @@ impl Checker {
             shape,
             line_ends: memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_some(),
         })
+    }
+}
+
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [b'{', .., b'}'] => text,
+        _ => text.trim_matches([' ', '\t', '\n', '\r']),
     }
 }
 

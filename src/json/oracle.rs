@@ -205,6 +205,7 @@ fn blanks() -> impl Strategy<Value = String> {
 fn string() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         20 => "[a-zA-Z0-9_ éÉß😀\u{2028}\u{feff}\u{7f}]{0,4}",
+        2 => "[a-z é]{12,40}",
         8 => proptest::sample::select(vec![
             "\\\"", "\\\\", "\\/", "\\b", "\\f", "\\n", "\\r", "\\t", "\\u0000", "\\u00e9", "\\u005f", "\\u2028",
             "\\ud83d\\ude00", "\\uD83D\\uDE00",

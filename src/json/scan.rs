@@ -1,9 +1,12 @@
 //! The fast path of the check: it says that a value is readable, or nothing. In any doubt serde_json reads it and decides.
 
+use std::ops::Range;
+
+use super::block::Block;
 use super::{FieldPlace, Readable, Shape};
 
-/// How many levels every reader accepts.
-const DEPTH_MAX: u32 = 127;
+/// How many levels every reader accepts inside of an object.
+const DEPTH_MAX: u32 = 126;
 /// More digits than this in a row may make a number that no double holds.
 const DIGITS_MAX: usize = 300;
 
@@ -32,7 +35,7 @@ impl RememberedNames {
     /// Adds the next name of a value that serde_json reads.
     pub(super) fn push(&mut self, name: &str, reserved: bool) {
         // A name that must be escaped never occurs unescaped between quotes.
-        if plain(name.as_bytes()) == name.len() {
+        if is_plain(name) {
             let whole = [b",\"", name.as_bytes(), b"\":"].concat().into();
             self.0.push(RememberedName { whole, reserved });
         }
@@ -47,265 +50,328 @@ pub(super) fn surely_readable<'a>(
     fields: Option<&mut Vec<FieldPlace>>,
 ) -> Option<Readable<'a>> {
     match fields {
-        Some(fields) => scan::<true>(text, names, fields),
-        // A type of its own, so that the scan without fields does not check for them at every name.
-        None => scan::<false>(text, names, &mut Vec::new()),
+        Some(fields) => scan(text, names, |name, value| fields.push(FieldPlace { name, value })),
+        None => scan(text, names, |_, _| {}),
     }
 }
 
-fn scan<'a, const FIELDS: bool>(
+fn scan<'a>(
     text: &'a str,
     names: &RememberedNames,
-    fields: &mut Vec<FieldPlace>,
+    field: impl FnMut(Range<usize>, Range<usize>),
 ) -> Option<Readable<'a>> {
-    let mut scan = Scan::<FIELDS> {
-        text: text.as_bytes(),
-        at: 0,
-        depth: 0,
-        objects: 0,
-        names: names.0.iter(),
-        reserved: false,
+    let mut padded = [0; Block::BYTES];
+    let mut scan = Scan {
+        text: match padded.get_mut(..text.len()) {
+            // Zeros, which no value holds, make it as long as a block.
+            Some(short) => {
+                short.copy_from_slice(text.as_bytes());
+                &padded
+            }
+            None => text.as_bytes(),
+        },
         line_ends: false,
-        fields,
     };
-    scan.blanks();
-    let is_object = scan.peek()? == b'{';
-    scan.document()?;
-    let shape = match (is_object, scan.reserved) {
-        (true, true) => Shape::ReservedObject,
-        (true, false) => Shape::Object,
-        (false, _) => Shape::Other,
+    let begin = scan.blanks(0);
+    let (end, shape) = match scan.byte(begin)? {
+        b'{' => scan.fields(begin + 1, &names.0, field)?,
+        _ => (scan.value(begin)?, Shape::Other),
     };
-    let line_ends = scan.line_ends;
-    Some(Readable {
+    (scan.blanks(end) == text.len()).then_some(Readable {
         text,
         shape,
-        line_ends,
+        line_ends: scan.line_ends,
     })
 }
 
-struct Scan<'a, const FIELDS: bool> {
+struct Scan<'a> {
     text: &'a [u8],
-    at: usize,
-    /// How many arrays and objects are open.
-    depth: u32,
-    /// A bit for each open one: whether it is an object.
-    objects: u128,
-    /// The names that may come next at the top level.
-    names: std::slice::Iter<'a, RememberedName>,
-    reserved: bool,
     line_ends: bool,
-    /// Stays empty if `FIELDS` is false.
-    fields: &'a mut Vec<FieldPlace>,
 }
 
-/// Each step continues after the last one; None means doubt.
-impl<const FIELDS: bool> Scan<'_, FIELDS> {
-    fn document(&mut self) -> Option<()> {
+/// Each step reads from one place to the next, which it returns; None means doubt.
+impl Scan<'_> {
+    /// The fields of an object at the top level, after its brace.
+    #[inline(always)]
+    fn fields(
+        &mut self,
+        begin: usize,
+        names: &[RememberedName],
+        mut field: impl FnMut(Range<usize>, Range<usize>),
+    ) -> Option<(usize, Shape)> {
+        let mut shape = Shape::Object;
+        let mut at = self.blanks(begin);
+        if self.byte(at)? == b'}' {
+            return Some((at + 1, shape));
+        }
+        // The names that may come next.
+        let mut names = names.iter();
+        let (mut name, mut value) = self.known_name(at, &mut names, &mut shape)?;
         loop {
-            self.blanks();
-            let opened = match self.peek()? {
-                open @ (b'{' | b'[') => self.open(open == b'{')?,
-                b'"' => self.string().map(|_| false)?,
-                b'-' | b'0'..=b'9' => self.number().map(|()| false)?,
-                b't' => self.literal(b"true").map(|()| false)?,
-                b'f' => self.literal(b"false").map(|()| false)?,
-                b'n' => self.literal(b"null").map(|()| false)?,
+            let begin = self.blanks(value);
+            at = self.value(begin)?;
+            if let Some(known) = names.as_slice().first()
+                && begins(self.text.get(at..)?, &known.whole)
+            {
+                // What mostly follows: the next name, without blanks.
+                names.next();
+                field(name, value..at);
+                if known.reserved {
+                    shape = Shape::ReservedObject;
+                }
+                value = at + known.whole.len();
+                name = at + 2..value - 2;
+                continue;
+            }
+            at = self.blanks(at);
+            field(name, value..at);
+            match self.byte(at)? {
+                b',' => {
+                    at = self.blanks(at + 1);
+                    (name, value) = self.known_name(at, &mut names, &mut shape)?;
+                }
+                b'}' => return Some((at + 1, shape)),
                 _ => return None,
-            };
-            // Next is the first value of an array or object that was opened, or whatever follows a complete value.
-            if !opened && !self.close()? {
-                return Some(());
             }
         }
     }
 
-    /// Reads the start of an array or object; true if a value follows, false if it is empty.
-    fn open(&mut self, object: bool) -> Option<bool> {
-        if self.depth == DEPTH_MAX {
+    /// The range between a name's quotes, and the place after its colon.
+    fn known_name(
+        &mut self,
+        at: usize,
+        names: &mut std::slice::Iter<'_, RememberedName>,
+        shape: &mut Shape,
+    ) -> Option<(Range<usize>, usize)> {
+        let text = self.text.get(at..)?;
+        // Names may be skipped: those that remain are still all different.
+        let known = names.find(|known| text.starts_with(known.quoted()))?;
+        if known.reserved {
+            *shape = Shape::ReservedObject;
+        }
+        let end = at + known.quoted().len();
+        Some((at + 1..end - 1, self.colon(end)?))
+    }
+
+    fn colon(&mut self, at: usize) -> Option<usize> {
+        let at = self.blanks(at);
+        (self.byte(at)? == b':').then_some(at + 1)
+    }
+
+    #[inline(always)]
+    fn value(&mut self, at: usize) -> Option<usize> {
+        match self.byte(at)? {
+            b'{' | b'[' => self.nested(at),
+            _ => self.scalar(at),
+        }
+    }
+
+    #[inline(always)]
+    fn scalar(&self, at: usize) -> Option<usize> {
+        match self.byte(at)? {
+            b'"' => self.string(at + 1),
+            b'-' => self.number(at + 1),
+            b'0'..=b'9' => self.number(at),
+            b't' => self.literal(at, b"true"),
+            b'f' => self.literal(at, b"false"),
+            b'n' => self.literal(at, b"null"),
+            _ => None,
+        }
+    }
+
+    /// An array or object with all that it holds.
+    fn nested(&mut self, begin: usize) -> Option<usize> {
+        let mut open = Open::default();
+        let mut at = begin;
+        loop {
+            // A value begins here.
+            match self.byte(at)? {
+                bracket @ (b'{' | b'[') => {
+                    open.push(bracket == b'{')?;
+                    at = self.blanks(at + 1);
+                    match (self.byte(at)?, open.is_object()) {
+                        (b'}', true) | (b']', false) => {}
+                        (_, true) => {
+                            at = self.name(at)?;
+                            continue;
+                        }
+                        (_, false) => continue,
+                    }
+                }
+                _ => at = self.scalar(at)?,
+            }
+            // It has ended, or this closes the array or object.
+            loop {
+                at = self.blanks(at);
+                match (self.byte(at)?, open.is_object()) {
+                    (b',', true) => {
+                        at = self.blanks(at + 1);
+                        at = self.name(at)?;
+                        break;
+                    }
+                    (b',', false) => {
+                        at = self.blanks(at + 1);
+                        break;
+                    }
+                    (b'}', true) | (b']', false) => {
+                        at += 1;
+                        open.pop();
+                        if open.is_empty() {
+                            return Some(at);
+                        }
+                    }
+                    _ => return None,
+                }
+            }
+        }
+    }
+
+    /// A name below the top level, up to where its value begins.
+    #[inline(always)]
+    fn name(&mut self, at: usize) -> Option<usize> {
+        if self.byte(at)? != b'"' {
             return None;
         }
-        self.at += 1;
-        self.objects = self.objects << 1 | u128::from(object);
-        self.depth += 1;
-        self.blanks();
-        match (object, self.peek()?) {
-            (true, b'}') | (false, b']') => {
-                self.leave();
-                Some(false)
-            }
-            (true, _) => self.name().map(|()| true),
-            (false, _) => Some(true),
-        }
+        let end = self.string(at + 1)?;
+        let value = self.colon(end)?;
+        Some(self.blanks(value))
     }
 
-    /// Reads what follows a value; true if another value comes next, false at the end of the text.
-    fn close(&mut self) -> Option<bool> {
+    /// The rest of a string after its quote.
+    #[inline(always)]
+    fn string(&self, mut at: usize) -> Option<usize> {
         loop {
-            if self.next_known_name() {
-                return Some(true);
-            }
-            self.blanks();
-            match self.depth {
-                0 => return (self.at == self.text.len()).then_some(false),
-                1 => self.end_field(),
-                _ => {}
-            }
-            let object = self.objects & 1 == 1;
-            match (self.peek()?, object) {
-                (b',', true) => {
-                    self.at += 1;
-                    self.blanks();
-                    return self.name().map(|()| true);
-                }
-                (b',', false) => {
-                    self.at += 1;
-                    return Some(true);
-                }
-                (b'}', true) | (b']', false) => self.leave(),
+            let Some(end) = Block::at(self.text, at)?.string() else {
+                at += Block::BYTES;
+                continue;
+            };
+            at += end;
+            match self.byte(at)? {
+                b'"' => return Some(at + 1),
+                b'\\' => at = self.escape(at)?,
                 _ => return None,
             }
         }
     }
 
-    fn leave(&mut self) {
-        self.at += 1;
+    fn escape(&self, at: usize) -> Option<usize> {
+        match self.byte(at + 1)? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(at + 2),
+            b'u' => {
+                let digits = self.text.get(at + 2..at + 6)?;
+                let surrogate = matches!(digits, [b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
+                (!surrogate && digits.iter().all(u8::is_ascii_hexdigit)).then_some(at + 6)
+            }
+            _ => None,
+        }
+    }
+
+    /// A number after its minus.
+    #[inline(always)]
+    fn number(&self, at: usize) -> Option<usize> {
+        self.short_number(at).or_else(|| self.long_number(at))
+    }
+
+    /// A number that is shorter than a block; in doubt the long way decides.
+    #[inline(always)]
+    fn short_number(&self, begin: usize) -> Option<usize> {
+        let (whole, next) = Block::at(self.text, begin)?.digits();
+        if whole == 0 || whole == Block::BYTES || (whole > 1 && self.text[begin] == b'0') {
+            return None;
+        }
+        let mut end = begin + whole;
+        if self.byte(end) == Some(b'.') {
+            if next == whole + 1 || next == Block::BYTES {
+                return None;
+            }
+            end = begin + next;
+        }
+        (!matches!(self.byte(end), Some(b'e' | b'E'))).then_some(end)
+    }
+
+    #[cold]
+    fn long_number(&self, begin: usize) -> Option<usize> {
+        let mut at = self.digits(begin);
+        let digits = at - begin;
+        if digits == 0 || digits > DIGITS_MAX || (digits > 1 && self.byte(begin)? == b'0') {
+            return None;
+        }
+        if self.byte(at) == Some(b'.') {
+            let fraction = at + 1;
+            at = self.digits(fraction);
+            if at == fraction {
+                return None;
+            }
+        }
+        match self.byte(at) {
+            Some(b'e' | b'E') => None,
+            _ => Some(at),
+        }
+    }
+
+    fn digits(&self, mut at: usize) -> usize {
+        while let Some(b'0'..=b'9') = self.byte(at) {
+            at += 1;
+        }
+        at
+    }
+
+    fn literal(&self, at: usize, text: &[u8]) -> Option<usize> {
+        let end = at + text.len();
+        (self.text.get(at..end)? == text).then_some(end)
+    }
+
+    #[inline(always)]
+    fn blanks(&mut self, at: usize) -> usize {
+        match self.byte(at) {
+            Some(..=b' ') => self.more_blanks(at),
+            _ => at,
+        }
+    }
+
+    #[cold]
+    fn more_blanks(&mut self, mut at: usize) -> usize {
+        while let Some(byte @ (b' ' | b'\t' | b'\n' | b'\r')) = self.byte(at) {
+            self.line_ends |= matches!(byte, b'\n' | b'\r');
+            at += 1;
+        }
+        at
+    }
+
+    #[inline(always)]
+    fn byte(&self, at: usize) -> Option<u8> {
+        self.text.get(at).copied()
+    }
+}
+
+/// Which arrays and objects are open inside of an object at the top level.
+#[derive(Default)]
+struct Open {
+    depth: u32,
+    /// A bit for each: whether it is an object.
+    objects: u128,
+}
+
+impl Open {
+    #[inline(always)]
+    fn push(&mut self, object: bool) -> Option<()> {
+        self.depth += 1;
+        self.objects = self.objects << 1 | u128::from(object);
+        (self.depth <= DEPTH_MAX).then_some(())
+    }
+
+    #[inline(always)]
+    fn pop(&mut self) {
         self.depth -= 1;
         self.objects >>= 1;
     }
 
-    fn name(&mut self) -> Option<()> {
-        if self.peek()? != b'"' {
-            return None;
-        }
-        let name = match self.depth {
-            1 => self.known_name()?,
-            _ => self.string()?,
-        };
-        self.blanks();
-        if self.peek()? != b':' {
-            return None;
-        }
-        self.at += 1;
-        if FIELDS && self.depth == 1 {
-            let value = self.at..self.at;
-            self.fields.push(FieldPlace { name, value });
-        }
-        Some(())
+    fn is_object(&self) -> bool {
+        self.objects & 1 == 1
     }
 
-    /// The range between the quotes.
-    fn known_name(&mut self) -> Option<std::ops::Range<usize>> {
-        let text = &self.text[self.at..];
-        // Names may be skipped: those that remain are still all different.
-        let known = self.names.find(|known| text.starts_with(known.quoted()))?;
-        self.reserved |= known.reserved;
-        let start = self.at + 1;
-        self.at += known.quoted().len();
-        Some(start..self.at - 1)
-    }
-
-    /// Reads in one step what mostly follows a field: the next known name, without blanks.
-    fn next_known_name(&mut self) -> bool {
-        let (1, 1, Some(known)) = (self.depth, self.objects, self.names.as_slice().first()) else {
-            return false;
-        };
-        if !begins(&self.text[self.at..], &known.whole) {
-            return false;
-        }
-        self.names.next();
-        self.reserved |= known.reserved;
-        self.end_field();
-        let start = self.at + 2;
-        self.at += known.whole.len();
-        if FIELDS {
-            let (name, value) = (start..self.at - 2, self.at..self.at);
-            self.fields.push(FieldPlace { name, value });
-        }
-        true
-    }
-
-    /// Notes the end of a top-level value; in an array there is no field to note it for.
-    fn end_field(&mut self) {
-        if FIELDS && let Some(field) = self.fields.last_mut() {
-            field.value.end = self.at;
-        }
-    }
-
-    /// The range between the quotes.
-    fn string(&mut self) -> Option<std::ops::Range<usize>> {
-        let start = self.at + 1;
-        self.at = start;
-        loop {
-            self.at += plain(&self.text[self.at..]);
-            match self.peek()? {
-                b'"' => {
-                    self.at += 1;
-                    return Some(start..self.at - 1);
-                }
-                b'\\' => self.escape()?,
-                _ => return None,
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Option<()> {
-        match self.text.get(self.at + 1)? {
-            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 2,
-            b'u' => {
-                let digits = self.text.get(self.at + 2..self.at + 6)?;
-                let surrogate = matches!(digits, [b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
-                if surrogate || !digits.iter().all(u8::is_ascii_hexdigit) {
-                    return None;
-                }
-                self.at += 6;
-            }
-            _ => return None,
-        }
-        Some(())
-    }
-
-    fn number(&mut self) -> Option<()> {
-        self.at += usize::from(self.peek()? == b'-');
-        let leading_zero = self.peek()? == b'0';
-        let digits = self.digits();
-        if digits == 0 || digits > DIGITS_MAX || (leading_zero && digits > 1) {
-            return None;
-        }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            if self.digits() == 0 {
-                return None;
-            }
-        }
-        match self.peek() {
-            Some(b'e' | b'E') => None,
-            _ => Some(()),
-        }
-    }
-
-    fn digits(&mut self) -> usize {
-        let rest = &self.text[self.at..];
-        let count = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += count;
-        count
-    }
-
-    fn literal(&mut self, text: &[u8]) -> Option<()> {
-        self.text[self.at..]
-            .starts_with(text)
-            .then(|| self.at += text.len())
-    }
-
-    fn blanks(&mut self) {
-        while let Some(byte @ (b' ' | b'\t' | b'\n' | b'\r')) = self.peek() {
-            self.line_ends |= matches!(byte, b'\n' | b'\r');
-            self.at += 1;
-        }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
+    fn is_empty(&self) -> bool {
+        self.depth == 0
     }
 }
 
@@ -328,28 +394,9 @@ fn same_ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
     a.first_chunk::<N>() == b.first_chunk() && a.last_chunk::<N>() == b.last_chunk()
 }
 
-/// How many bytes come before a quote, a backslash or a control character.
-fn plain(text: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    const QUOTES: u64 = ONES * b'"' as u64;
-    const BACKSLASHES: u64 = ONES * b'\\' as u64;
-    const BLANKS: u64 = ONES * b' ' as u64;
-    // Eight bytes at once: a high bit where a byte is zero after the exclusive or, or below a blank.
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let (words, _) = text.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let below = word.wrapping_sub(BLANKS) & !word & HIGHS;
-        let found = zero(word ^ QUOTES) | zero(word ^ BACKSLASHES) | below;
-        if found != 0 {
-            // Borrows reach only upwards: the lowest bit that is set is right.
-            return number * 8 + found.trailing_zeros() as usize / 8;
-        }
-    }
-    let ends = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
-    let rest = &text[words.len() * 8..];
-    words.len() * 8 + rest.iter().position(ends).unwrap_or(rest.len())
+/// Whether the text needs no escape between quotes.
+fn is_plain(text: &str) -> bool {
+    !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Prints the report at the end of a run: as one JSON object, as lines for a log, or as a table at a terminal.
 
 pub mod bars;
+pub mod fit;
 mod log;
 mod paint;
 mod plain;
@@ -24,6 +25,14 @@ pub struct PrintOptions {
     pub quiet: bool,
     pub verbose: bool,
     pub log_format: LogFormat,
+}
+
+impl PrintOptions {
+    /// The width that the text of a report is to fit into; None if it is not for a terminal.
+    pub fn width(&self) -> Option<usize> {
+        let at_terminal = !self.json && self.log_format == LogFormat::Text && std::io::stdout().is_terminal();
+        at_terminal.then(fit::terminal_width)
+    }
 }
 
 /// Prints the report in the form that the flags ask for. Errors and warnings go to stderr.

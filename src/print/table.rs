@@ -2,24 +2,19 @@
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{HumanBytes, HumanCount};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
+use super::fit::{NAME_MIN, cut, pad, shorten, terminal_width, wrap};
 use super::paint::Paint;
 use super::plain;
 use crate::exit;
 use crate::report::{Report, Status, TargetReport, TopicReport};
 use crate::words::{count, printable};
 
-/// The width if the terminal doesn't say it.
-const WIDTH_DEFAULT: usize = 80;
-/// The least width of a shortened topic name.
-const NAME_MIN: usize = 12;
 const GAP: &str = "  ";
 
 pub(super) fn of(report: &Report, verbose: bool) -> String {
-    let width = rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    let width = if width == 0 { WIDTH_DEFAULT } else { width };
-    render(report, verbose, Paint::for_stdout(), width)
+    render(report, verbose, Paint::for_stdout(), terminal_width())
 }
 
 fn render(report: &Report, verbose: bool, paint: Paint, width: usize) -> String {
@@ -238,74 +233,6 @@ fn last_line(report: &Report, paint: Paint) -> Option<String> {
         }
         _ => None,
     }
-}
-
-fn pad(text: &str, width: usize, left: bool) -> String {
-    let room = " ".repeat(width.saturating_sub(text.width()));
-    if left {
-        format!("{text}{room}")
-    } else {
-        format!("{room}{text}")
-    }
-}
-
-/// Cuts out the middle of a name: beginning and end distinguish it best.
-fn shorten(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let keep = width.saturating_sub(1);
-    let head = cut(text, keep.div_ceil(2));
-    let mut tail = Vec::new();
-    let mut left = keep - head.width();
-    for c in text.chars().rev() {
-        let wide = c.width().unwrap_or(0);
-        if wide > left {
-            break;
-        }
-        left -= wide;
-        tail.push(c);
-    }
-    format!("{head}…{}", tail.iter().rev().collect::<String>())
-}
-
-/// The beginning of the text, as much as fits.
-fn cut(text: &str, width: usize) -> String {
-    let mut left = width;
-    let fits = |c: &char| {
-        let wide = c.width().unwrap_or(0);
-        let fits = wide <= left;
-        left = left.saturating_sub(wide);
-        fits
-    };
-    text.chars().take_while(fits).collect()
-}
-
-/// Lines of words; a word that is too long for a line is broken.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let mut word = word;
-        if !line.is_empty() && line.width() + 1 + word.width() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        while word.width() > width {
-            let part = cut(word, width);
-            // A terminal narrower than a character gets the character anyway.
-            let end = part.len().max(word.chars().next().map_or(0, char::len_utf8));
-            lines.push(word[..end].to_owned());
-            word = &word[end..];
-        }
-        if !word.is_empty() {
-            line += if line.is_empty() { "" } else { " " };
-            line += word;
-        }
-    }
-    if !line.is_empty() {
-        lines.push(line);
-    }
-    lines
 }
 
 #[cfg(test)]

@@ -15,6 +15,9 @@ const TICK: Timespec = Timespec {
     tv_nsec: 50_000_000,
 };
 
+/// What is said of purges and erasures that were not confirmed.
+pub const NOT_DELETED: &str = "nothing was deleted";
+
 /// Checks that a person can be asked.
 ///
 /// # Errors
@@ -29,11 +32,11 @@ pub fn check_someone_is_there() -> Result<()> {
     }
 }
 
-/// Shows `plan`, and waits for a typed `yes`.
+/// Shows `plan`, and waits for a typed `yes`; `undone` is what is said of any other answer: `nothing was deleted`.
 ///
 /// # Errors
 /// Another answer: exit code 2.
-pub fn ask(plan: &[String], question: &str, stop: &Stop) -> Result<()> {
+pub fn ask(plan: &[String], question: &str, undone: &str, stop: &Stop) -> Result<()> {
     let mut stderr = std::io::stderr().lock();
     for line in plan {
         writeln!(stderr, "{}", printable(line)).context("asking")?;
@@ -41,7 +44,7 @@ pub fn ask(plan: &[String], question: &str, stop: &Stop) -> Result<()> {
     write!(stderr, "{question} Type yes: ")
         .and_then(|()| stderr.flush())
         .context("asking")?;
-    wait_for_an_answer(stop)?;
+    wait_for_an_answer(undone, stop)?;
     let mut answer = String::new();
     std::io::stdin()
         .lock()
@@ -49,12 +52,12 @@ pub fn ask(plan: &[String], question: &str, stop: &Stop) -> Result<()> {
         .context("reading the answer")?;
     match answer.trim() {
         "yes" => Ok(()),
-        _ => Err(usage("nothing was deleted: the answer was not yes")),
+        _ => Err(usage(format!("{undone}: the answer was not yes"))),
     }
 }
 
 /// Reads the answer. The first Ctrl-C ends the question.
-fn wait_for_an_answer(stop: &Stop) -> Result<()> {
+fn wait_for_an_answer(undone: &str, stop: &Stop) -> Result<()> {
     let stdin = std::io::stdin();
     loop {
         let mut answer = [PollFd::new(&stdin, PollFlags::IN)];
@@ -62,7 +65,7 @@ fn wait_for_an_answer(stop: &Stop) -> Result<()> {
         let ready = poll(&mut answer, Some(&TICK)).unwrap_or(0);
         if stop.signal().is_some() {
             eprintln!();
-            return Err(anyhow!("nothing was deleted: stopped at the question"));
+            return Err(anyhow!("{undone}: stopped at the question"));
         }
         if ready > 0 {
             return Ok(());

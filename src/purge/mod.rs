@@ -135,7 +135,12 @@ pub fn execute(
     }
     if !plan.is_empty() && !request.yes {
         confirm::check_someone_is_there()?;
-        confirm::ask(if shown { &[] } else { &text }, "Delete this for good?", stop)?;
+        confirm::ask(
+            if shown { &[] } else { &text },
+            "Delete this for good?",
+            confirm::NOT_DELETED,
+            stop,
+        )?;
     }
     let run_id = report.run_id.clone();
     let trail = targets.trail(&run_id);

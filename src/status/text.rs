@@ -7,32 +7,45 @@ use unicode_width::UnicodeWidthStr;
 use super::ask::StatusAnswer;
 use super::model::{LakeState, LakeStatus, PartitionStatus, Source, TableStatus, TopicStatus, rfc3339};
 use crate::config::Kind;
+use crate::print::fit::{NAME_MIN, hang, pad, shorten};
 use crate::words::{count, one_line};
 
 const GAP: &str = "  ";
 const UNKNOWN: &str = "?";
 const NONE: &str = "-";
+/// Below a topic.
+const INDENT: &str = "    ";
+/// What a narrow terminal has no room for, the first of these first.
+const LEAVE_OUT: [&str; 8] = [
+    "FILES",
+    "DAYS",
+    "SIZE",
+    "KEPT FROM",
+    "RECORDS",
+    "ROWS",
+    "REJECTS",
+    "COMMITTED",
+];
 
 /// Aligned columns: the first to the left, the others to the right. A row may have lines below it.
 struct Columns {
     rows: Vec<(Vec<String>, Vec<String>)>,
 }
 
-/// The lines of the status. `verbose` adds each topic's details below it.
-pub fn lines(status: &StatusAnswer, verbose: bool) -> Vec<String> {
+/// The lines of the status, within the width if there is one. `verbose` adds each topic's details below it.
+pub fn lines(status: &StatusAnswer, verbose: bool, width: Option<usize>) -> Vec<String> {
     let mut lines = Vec::new();
+    let mut tell = |head: &str, text: &str| lines.extend(hang(head, &one_line(text), width));
     if verbose {
-        lines.extend([
-            format!("lake       {}", status.lake_root),
-            format!("kafka      {}", status.brokers),
-            format!(
-                "warehouse  {}",
-                status.database.as_deref().unwrap_or("not configured")
-            ),
-        ]);
+        tell("lake       ", &status.lake_root);
+        tell("kafka      ", &status.brokers);
+        tell(
+            "warehouse  ",
+            status.database.as_deref().unwrap_or("not configured"),
+        );
     }
     if let Source::Absent(what) = &status.lake {
-        lines.push(format!("{what} at {}", status.lake_root));
+        tell("", &format!("{what} at {}", status.lake_root));
     }
     for (kind, name, what) in [
         (Kind::Stream, "STREAM", "RECORDS"),
@@ -40,21 +53,26 @@ pub fn lines(status: &StatusAnswer, verbose: bool) -> Vec<String> {
     ] {
         let in_lake = |topic: &&TopicStatus| topic.kind == kind && topic.lake.is_some();
         let topics: Vec<&TopicStatus> = status.topics.iter().filter(in_lake).collect();
-        section(&mut lines, in_the_lake(&topics, name, what, status, verbose));
+        section(
+            &mut lines,
+            in_the_lake(&topics, name, what, status, verbose),
+            width,
+        );
     }
-    section(&mut lines, in_the_warehouse(status, verbose));
+    section(&mut lines, in_the_warehouse(status, verbose), width);
     if status.topics.is_empty() {
-        lines.push("no topic is configured, and neither lake nor warehouse knows one".to_owned());
+        let none = "no topic is configured, and neither lake nor warehouse knows one";
+        lines.extend(hang("", none, width));
     }
-    lines.iter().map(|line| one_line(line)).collect()
+    lines
 }
 
-fn section(lines: &mut Vec<String>, columns: Columns) {
+fn section(lines: &mut Vec<String>, columns: Columns, width: Option<usize>) {
     if columns.rows.len() > 1 {
         if !lines.is_empty() {
             lines.push(String::new());
         }
-        lines.extend(columns.lines());
+        lines.extend(columns.lines(width));
     }
 }
 
@@ -241,28 +259,76 @@ impl Columns {
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// Fits the table to the width: columns are left out, which a line below says, and names are shortened.
+    fn lines(mut self, width: Option<usize>) -> Vec<String> {
+        for (cells, below) in &mut self.rows {
+            for text in cells.iter_mut().chain(below) {
+                *text = one_line(text);
+            }
+        }
+        let left_out = width.map_or_else(Vec::new, |width| self.fit(width));
+        let widths = self.widths();
+        let mut lines = Vec::new();
+        for (cells, below) in &self.rows {
+            let mut line = String::new();
+            for (at, (cell, &width)) in cells.iter().zip(&widths).enumerate() {
+                match at {
+                    0 => line += &pad(cell, width, true),
+                    _ => line.extend([GAP, &pad(cell, width, false)]),
+                }
+            }
+            lines.push(line.trim_end().to_owned());
+            lines.extend(below.iter().flat_map(|text| hang(INDENT, text, width)));
+        }
+        if !left_out.is_empty() {
+            let what = format!("… no room for {}", left_out.join(", "));
+            lines.extend(hang("", &what, width));
+        }
+        lines
+    }
+
+    fn widths(&self) -> Vec<usize> {
         let cells = self.rows.iter().map(|(cells, _)| cells);
         let count = cells.clone().map(Vec::len).max().unwrap_or(0);
         let width = |at: usize| {
             let column = cells.clone().filter_map(|cells| cells.get(at));
             column.map(|cell| cell.width()).max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..count).map(width).collect();
-        let mut lines = Vec::new();
-        for (cells, below) in &self.rows {
-            let mut line = String::new();
-            for (at, cell) in cells.iter().enumerate() {
-                let padding = " ".repeat(widths[at].saturating_sub(cell.width()));
-                match at {
-                    0 => line.extend([cell.as_str(), &padding]),
-                    _ => line.extend([GAP, padding.as_str(), cell]),
+        (0..count).map(width).collect()
+    }
+
+    /// Returns the titles of the columns that were left out.
+    fn fit(&mut self, width: usize) -> Vec<String> {
+        let mut left_out = Vec::new();
+        loop {
+            let widths = self.widths();
+            let (names, others) = widths.split_first().map_or((0, 0), |(names, others)| {
+                (*names, others.iter().map(|width| GAP.len() + width).sum())
+            });
+            let has_room = names.min(NAME_MIN) + others <= width;
+            match self.next_to_leave_out().filter(|_| !has_room) {
+                Some(at) => left_out.push(self.leave_out(at)),
+                None => {
+                    let room = width.saturating_sub(others).max(NAME_MIN);
+                    for (cells, _) in &mut self.rows {
+                        cells[0] = shorten(&cells[0], room);
+                    }
+                    return left_out;
                 }
             }
-            lines.push(line.trim_end().to_owned());
-            lines.extend(below.iter().map(|text| format!("    {text}")));
         }
-        lines
+    }
+
+    /// Returns the column's title.
+    fn leave_out(&mut self, at: usize) -> String {
+        let removed: Vec<String> = self.rows.iter_mut().map(|(cells, _)| cells.remove(at)).collect();
+        removed.into_iter().next().unwrap_or_default()
+    }
+
+    fn next_to_leave_out(&self) -> Option<usize> {
+        let (head, _) = self.rows.first()?;
+        let place = |title: &&str| head.iter().position(|cell| cell == title);
+        LEAVE_OUT.iter().find_map(place)
     }
 }
 
@@ -278,8 +344,71 @@ mod tests {
                 .rows
                 .push((vec![name.to_owned(), "7".to_owned()], Vec::new()));
         }
-        let lines = columns.lines();
+        let lines = columns.lines(None);
         assert!(lines.iter().all(|line| line.width() == 13), "{lines:?}");
+    }
+
+    /// A table with rows of all lengths.
+    fn wide(names: &[&str]) -> Columns {
+        let head = [
+            "STREAM",
+            "LAG",
+            "COMMITTED",
+            "RECORDS",
+            "SIZE",
+            "FILES",
+            "DAYS",
+            "KEPT FROM",
+        ];
+        let mut columns = Columns::new(head.into_iter());
+        for name in names {
+            let cells = [
+                *name,
+                "200",
+                "59 min ago",
+                "1234567890",
+                "224.32 KiB",
+                "1290",
+                "489",
+                "2025-07-23",
+            ];
+            let below =
+                vec!["at 0:1381 of 1450 (69 behind), 1:1323 of 1388 (65 behind), 2:1396 of 1462".to_owned()];
+            columns.rows.push((cells.map(str::to_owned).to_vec(), below));
+        }
+        columns
+    }
+
+    #[test]
+    fn a_narrow_terminal_loses_nothing_without_a_word() {
+        let names = ["TOTAL_DEPENSE_PAR_USER_TYPE", "数量数量数量数量数量", "x"];
+        let whole = wide(&names).lines(None);
+        assert_eq!(wide(&names).lines(Some(200)), whole);
+        for width in 40..=100 {
+            let lines = wide(&names).lines(Some(width));
+            assert!(
+                lines.iter().all(|line| line.width() <= width),
+                "{width}: {lines:#?}"
+            );
+            let words = lines.iter().flat_map(|line| line.split_whitespace());
+            let text = words.collect::<Vec<_>>().join(" ");
+            let titles = whole[0].split(GAP).map(str::trim);
+            for title in titles.filter(|title| !title.is_empty()) {
+                assert!(text.contains(title), "{width}: no {title} in {text}");
+            }
+            // Whatever is shortened says so, and what stands below a row is all there.
+            assert!(text.contains(names[0]) || text.contains('…'), "{width}: {text}");
+            let below = "at 0:1381 of 1450 (69 behind), 1:1323 of 1388 (65 behind), 2:1396 of 1462";
+            assert_eq!(text.matches(below).count(), names.len(), "{width}: {text}");
+        }
+        let narrow = wide(&names).lines(Some(40));
+        assert_eq!(narrow[0], "STREAM                   LAG   COMMITTED");
+        assert_eq!(narrow[1], "TOTAL_DEPEN…R_USER_TYPE  200  59 min ago");
+        assert!(
+            narrow
+                .join(" ")
+                .ends_with("… no room for FILES, DAYS, SIZE, KEPT FROM, RECORDS")
+        );
     }
 
     #[test]

@@ -134,8 +134,9 @@ impl Answers<'_> {
         let ours = expected.filter(|_| found.configured);
         let mut status = TableStatus::unknown(&found.table, ours);
         if !found.exists && ours.is_some() {
-            let problem = Problem::new(format!("there is no table `{}`", found.table))
-                .fix("lakectl's own tables come with `lakectl init-db`, others you CREATE");
+            let problem = Problem::new(format!("there is no table `{}`", found.table)).fix(
+                "lakectl's own tables come with `lakectl init-db`, others with `lakectl init-db --for TOPIC`",
+            );
             self.warn(name, &problem);
             status.error = Some(problem.to_string());
         }

@@ -103,7 +103,7 @@ impl Matcher {
             };
         };
         if self.envelope.is_some() {
-            read.decoded.key.take_out();
+            read.decoded.take_key_out();
         }
         let key = KeyView::of(&read.decoded.key);
         if self

@@ -3,4 +3,5 @@
 pub mod column;
 pub mod decimal;
 pub mod plausible;
+pub mod seen;
 pub mod time;

@@ -27,6 +27,9 @@ use table::target::TargetTable;
 pub use admin::dry_load::{Finding, Trial, Tried};
 pub use admin::init_db::{InitDbMode, InitDbOutcome, init_db, init_db_within};
 pub use admin::load_order::LoadOrder;
+pub use admin::propose::{
+    KnownColumn, KnownColumns, TableDefinition, TableDiff, apply_table, define, table_diff,
+};
 pub use admin::rights::{Rights, ServerFacts};
 pub use connected::Warehouse;
 pub use govern::erase::{ErasureEnded, TableHits};

@@ -25,12 +25,18 @@ pub const OTHERS: [&str; 7] = [
 ];
 
 pub fn produce(prefix: &str, seed: &str) {
+    produce_with(prefix, seed, &[]);
+}
+
+/// With more arguments of the generator.
+pub fn produce_with(prefix: &str, seed: &str, more: &[&str]) {
     let generator = Path::new(env!("CARGO_BIN_EXE_lakectl")).with_file_name("examples/produce_transactions");
     assert!(generator.exists(), "run `cargo build --examples` first");
     let output = Command::new(generator)
         .args(["--brokers", brokers(), "--prefix", prefix, "--seed", seed])
         .args(["--topic", &format!("{prefix}transaction_log")])
         .args(["--threads", "4", "--messages", "100", "--sleep", "0"])
+        .args(more)
         .output()
         .unwrap();
     assert!(
@@ -42,7 +48,12 @@ pub fn produce(prefix: &str, seed: &str) {
 
 /// The example's own entries, with `prefix` before each topic's name, and the tables' own names.
 pub fn entries(prefix: &str) -> String {
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/lakectl.toml");
+    entries_of("examples/lakectl.toml", prefix)
+}
+
+/// The same of another example.
+pub fn entries_of(example: &str, prefix: &str) -> String {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join(example);
     let text = std::fs::read_to_string(example).unwrap();
     let mut entries = String::new();
     for line in text.lines().skip_while(|line| !line.starts_with("[topics.")) {

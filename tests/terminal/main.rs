@@ -13,6 +13,7 @@ mod logs;
 mod metrics;
 mod monitoring;
 mod plans;
+mod proposals;
 mod pty;
 mod signals;
 mod table;

@@ -158,6 +158,42 @@ fn a_signal_ends_every_wait_for_a_lock() {
     assert_eq!(lake.verify(0)["status"], "ok");
 }
 
+/// A server that accepts connections and then says nothing: no command waits for it once the first signal has come.
+#[test]
+fn a_signal_ends_every_wait_for_mysql() {
+    let topic = Topic::new("mysql-wait");
+    topic.send(&[record("k", "{}")]);
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let url = format!("mysql://u@{}/d", server.local_addr().unwrap());
+    let lake = Lake::new().table(&topic, r#"warehouse.retention = { column = "c", keep = "1d" }"#);
+    lake.configure();
+    for arguments in [
+        &["init-db"][..],
+        &["warehouse"],
+        &["check"],
+        &["purge", "--only", "warehouse", "--yes"],
+    ] {
+        let all = [arguments, &["--json"]].concat();
+        let mut run = start(lake.folder(), &all, &[("LAKECTL_WAREHOUSE_URL", &url)]);
+        let silent = poll("lakectl to connect", || match server.accept() {
+            Ok(accepted) => Some(Some(accepted)),
+            Err(_) => run.is_over().then_some(None),
+        });
+        assert!(silent.is_some(), "{:?}", run.wait());
+        let asked = std::time::Instant::now();
+        run.signal(Signal::TERM);
+        let ended = run.wait().expect(143);
+        assert_eq!(ended.report()["status"], "interrupted", "{arguments:?}");
+        // Without the signal it would wait for ten seconds or a minute.
+        assert!(
+            asked.elapsed().as_secs() < 8,
+            "{arguments:?}: {:?}",
+            asked.elapsed()
+        );
+    }
+}
+
 #[test]
 fn a_question_is_answered_by_a_signal() {
     let old = Topic::new("question");

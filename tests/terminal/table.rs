@@ -152,6 +152,38 @@ fn a_narrow_terminal_gets_no_line_that_is_too_long() {
     }
 }
 
+/// Whatever these two leave out or shorten in a narrow terminal, they say so.
+#[test]
+fn status_and_check_fit_into_a_narrow_terminal() {
+    let (_plain, _odd, lake) = lake("narrow-terminal-of-status-and-check-with-long-names");
+    pty::run(lakectl(&lake, &["lake", "--quiet"], &[]), 100, ALL);
+    for columns in [40, 60, 79] {
+        for (arguments, words) in [
+            (
+                ["status", "--verbose"],
+                &["STREAM", "LAG", "COMMITTED", "FILES"][..],
+            ),
+            (
+                ["check", "--only=lake"],
+                &["Kafka  answer", "values", "nothing wrong"],
+            ),
+        ] {
+            let on = On {
+                stdin: true,
+                stdout: true,
+                stderr: false,
+            };
+            let shown = pty::run(lakectl(&lake, &arguments, &[("NO_COLOR", "1")]), columns, on);
+            for row in shown.screen.lines().filter(|row| !row.starts_with("run ")) {
+                assert!(row.width() <= usize::from(columns), "{columns}: {row:?}");
+            }
+            for word in words.iter().chain(&["…"]) {
+                assert!(shown.screen.contains(word), "no {word:?} in {}", shown.screen);
+            }
+        }
+    }
+}
+
 /// Held in the middle of its read, a run shows how far it is, how fast it was and how long it will take.
 #[test]
 fn bars_tell_speed_and_the_time_that_is_left() {

@@ -16,6 +16,7 @@ mod large;
 mod locks;
 mod many;
 mod moved;
+mod proposals;
 mod records;
 mod references;
 mod refused;

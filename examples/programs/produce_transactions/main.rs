@@ -4,8 +4,10 @@
 //!     cargo run --profile quick --example produce_transactions -- --threads 2 --messages 100 --sleep 0 --seed 1
 //!
 //! The derived topics come in ksqlDB's own wire forms (`examples/ksqldb/*.sql` has the statements that a real ksqlDB
-//! would run instead), so that lakectl can be tried and tested without one.
+//! would run instead), so that lakectl can be tried and tested without one. With `--format avro` they are in Avro, with
+//! schemas in a registry.
 
+mod avro;
 mod catalogue;
 mod generate;
 mod kafka;
@@ -28,6 +30,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::avro::Encoder;
 use crate::generate::{Generator, Plan};
 use crate::kafka::{Sink, Target};
 use crate::money::Cents;
@@ -71,6 +74,7 @@ fn run(options: &Options) -> Result<()> {
     let began = Instant::now();
     let plan = options.plan();
     let sink = Sink::connect(&options.brokers, targets(options))?;
+    let encoder = encoder(options)?;
     let earlier = if options.no_derive {
         Earlier::default()
     } else {
@@ -88,10 +92,23 @@ fn run(options: &Options) -> Result<()> {
     let in_log = if options.no_derive {
         None
     } else {
-        Some(derive(&plan, &sink, options, earlier)?)
+        Some(derive(&plan, &sink, options, encoder.as_ref(), earlier)?)
     };
     summarise(&plan, &sink, in_log, began.elapsed()).context("all was sent, but could not be summed up")?;
     Ok(())
+}
+
+/// None: values are JSON.
+fn encoder(options: &Options) -> Result<Option<Encoder>> {
+    let Some(registry) = options.registry()? else {
+        return Ok(None);
+    };
+    let topics: Vec<_> = options
+        .derived()
+        .into_iter()
+        .map(|topic| (topic, options.derived_name(topic)))
+        .collect();
+    Encoder::register(registry, &topics).map(Some)
 }
 
 fn targets(options: &Options) -> Vec<Target> {
@@ -174,7 +191,13 @@ fn produce_thread(messages: Generator, sink: &Sink, sleep: Duration, bar: &Progr
 
 /// Derives what earlier runs left and then this run's messages, in an order that no thread's timing changes.
 /// Returns the sum of all amounts so far, as the tables now have it.
-fn derive(plan: &Plan, sink: &Sink, options: &Options, earlier: Earlier) -> Result<Cents> {
+fn derive(
+    plan: &Plan,
+    sink: &Sink,
+    options: &Options,
+    encoder: Option<&Encoder>,
+    earlier: Earlier,
+) -> Result<Cents> {
     let Earlier {
         mut tables, pending, ..
     } = earlier;
@@ -186,12 +209,14 @@ fn derive(plan: &Plan, sink: &Sink, options: &Options, earlier: Earlier) -> Resu
             .iter()
             .position(|topic| *topic == record.topic)
             .context("a topic not asked for")?;
-        sink.send(
-            LOG + 1 + position,
-            &record.key,
-            &record.value,
-            record.timestamp_ms,
-        )
+        let encoded = encoder.map(|encoder| encoder.encode(record)).transpose()?;
+        let Record {
+            key,
+            value,
+            timestamp_ms,
+            ..
+        } = encoded.as_ref().unwrap_or(record);
+        sink.send(LOG + 1 + position, key, value, *timestamp_ms)
     };
     for event in events() {
         derive_one(&event, &mut tables, options.hors_ue, send)?;

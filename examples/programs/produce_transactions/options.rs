@@ -3,8 +3,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use chrono::{DateTime, NaiveDate, Utc};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::generate::Plan;
 use crate::topics::Derived;
@@ -64,12 +65,37 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) no_derive: bool,
 
+    /// Format of the derived topics, their keys included; transaction_log stays JSON, as an application's own
+    #[arg(long, value_enum, default_value_t = Format::Json, conflicts_with = "no_derive")]
+    pub(crate) format: Format,
+
+    /// Schema registry, for --format avro: TOPIC-key and TOPIC-value are registered there
+    #[arg(long, env = "LAKECTL_SCHEMA_REGISTRY_URL", value_name = "URL")]
+    pub(crate) schema_registry: Option<String>,
+
     /// Also derive TRANSACTIONS_HORS_UE: transactions from outside the European Union
     #[arg(long, hide = true)]
     pub(crate) hors_ue: bool,
 }
 
+/// How the derived topics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Json,
+    Avro,
+}
+
 impl Options {
+    /// The schema registry, if the format needs one.
+    pub(crate) fn registry(&self) -> Result<Option<&str>> {
+        if self.format == Format::Json {
+            return Ok(None);
+        }
+        let url = self.schema_registry.as_deref().filter(|url| !url.is_empty());
+        url.context("--format avro needs --schema-registry, or LAKECTL_SCHEMA_REGISTRY_URL")
+            .map(Some)
+    }
+
     pub(crate) fn plan(&self) -> Plan {
         let span_ms = i64::from(self.days) * DAY_MS;
         let start_ms = self.start.unwrap_or_else(|| match self.seed {
@@ -141,6 +167,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn only_avro_asks_for_a_registry() {
+        let options = |arguments: &[&str]| {
+            Options::parse_from(
+                ["produce_transactions", "--schema-registry="]
+                    .iter()
+                    .chain(arguments),
+            )
+        };
+        assert_eq!(options(&[]).registry().expect("JSON"), None);
+        assert!(options(&["--format", "avro"]).registry().is_err());
+        let url = "http://localhost:8081";
+        let mut avro = options(&["--format", "avro"]);
+        avro.schema_registry = Some(url.to_owned());
+        assert_eq!(avro.registry().expect("Avro"), Some(url));
     }
 
     #[test]

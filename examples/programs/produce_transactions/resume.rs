@@ -16,6 +16,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use crate::avro;
 use crate::tables::Tables;
 use crate::transaction::{Event, Transaction};
 
@@ -70,7 +71,7 @@ pub(crate) fn read_back(brokers: &str, log_topic: &str, full_topic: &str) -> Res
 /// Key and timestamp, which TRANSACTIONS_FULL takes over from transaction_log.
 fn identity(message: &BorrowedMessage<'_>) -> (Vec<u8>, i64) {
     (
-        message.key().unwrap_or_default().to_vec(),
+        avro::text_of_key(message.key().unwrap_or_default()).to_vec(),
         message.timestamp().to_millis().unwrap_or(-1),
     )
 }

@@ -89,11 +89,8 @@ impl Taker<'_> {
         for mut batch in self.from {
             let mut records = Vec::with_capacity(TOGETHER.min(batch.len()));
             for messages in batch.chunks(TOGETHER) {
+                messages.iter().for_each(fetch_parts);
                 records.extend(messages.iter().map(|message| record(message, self.with_headers)));
-                for record in &records {
-                    // It is not in the processor's cache yet.
-                    record.key.into_iter().chain(record.value).for_each(fetch);
-                }
                 take(&records)?;
                 records.clear();
             }
@@ -102,6 +99,14 @@ impl Taker<'_> {
             let _ = self.done.send(batch);
         }
         Ok(())
+    }
+}
+
+/// Fetches a message into the processor's cache. Its headers, which come last, are read first.
+fn fetch_parts(message: &BorrowedMessage<'_>) {
+    for part in message.key().into_iter().chain(message.payload()) {
+        fetch(part);
+        fetch(&part[part.len().saturating_sub(1)..]);
     }
 }
 

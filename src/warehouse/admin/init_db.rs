@@ -239,7 +239,7 @@ fn done(database: &Database, existed: bool, applied: &[&'static Migration]) -> I
 }
 
 /// Takes init-db's lock, which ends with the connection.
-fn take_lock(conn: &mut Conn, database: &Database) -> Result<()> {
+pub(super) fn take_lock(conn: &mut Conn, database: &Database) -> Result<()> {
     if get_lock(conn, &lock(database), LOCK_WAIT)? {
         Ok(())
     } else {
@@ -299,7 +299,7 @@ fn up_to_date(database: &Database) -> String {
 }
 
 /// Selects the database; false if it does not exist.
-fn enter(conn: &mut Conn, database: &Database) -> Result<bool> {
+pub(super) fn enter(conn: &mut Conn, database: &Database) -> Result<bool> {
     match conn.query_drop(format!("USE {}", quote(&database.name))) {
         Ok(()) => Ok(true),
         Err(mysql::Error::MySqlError(error)) if error.code == 1049 => Ok(false),

@@ -6,6 +6,7 @@ pub(super) mod dry_load;
 pub(super) mod init_db;
 pub(super) mod load_order;
 pub(super) mod migrations;
+pub(super) mod propose;
 pub(super) mod rights;
 pub(super) mod schema_files;
 pub(super) mod width;

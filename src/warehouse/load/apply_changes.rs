@@ -18,7 +18,7 @@ use crate::warehouse::table::target::TargetTable;
 /// MySQL's own limit: error 1390 beyond it.
 const PLACEHOLDERS_MAX: usize = 65_535;
 /// Larger statements take the server longer per row: their parameters no longer fit into the processor's cache.
-const ROWS_MAX: usize = 512;
+pub(super) const ROWS_MAX: usize = 512;
 /// A condition over more keys may outgrow the optimizer's memory and scan the table.
 const KEYS_MAX: usize = 256;
 const STATEMENT_BYTES_MAX: usize = 8 << 20;
@@ -190,15 +190,16 @@ impl FilledColumns<'_> {
     }
 }
 
-type KeyedChange<'a> = (&'a [u8], &'a PendingChange);
+pub(super) type KeyedChange<'a> = (&'a [u8], &'a PendingChange);
 
-struct StatementLimits {
+/// How much one statement may hold.
+pub(super) struct StatementLimits {
     rows: usize,
     bytes: usize,
 }
 
 impl StatementLimits {
-    fn of(server: &Server, columns: usize, rows_max: usize) -> StatementLimits {
+    pub(super) fn of(server: &Server, columns: usize, rows_max: usize) -> StatementLimits {
         StatementLimits {
             rows: rows_max.min(PLACEHOLDERS_MAX / columns.max(1)).max(1),
             bytes: (server.packet_max / 2).min(STATEMENT_BYTES_MAX),
@@ -206,7 +207,7 @@ impl StatementLimits {
     }
 
     /// How many of `changes` fit in one statement: a power of two, so that few statements are prepared.
-    fn fit(&self, changes: &[KeyedChange<'_>]) -> usize {
+    pub(super) fn fit(&self, changes: &[KeyedChange<'_>]) -> usize {
         let mut bytes = 0;
         let fitting = changes
             .iter()

@@ -10,7 +10,7 @@ use crate::config::{ENVELOPE_OF_KEYS_FIX, Envelope, Topic};
 use crate::decode::key::{DecodedKey, Key};
 use crate::decode::registry::Registry;
 use crate::decode::registry::header::Side;
-use crate::decode::{Body, Decoded, Decoder, Field, FieldReader, Object, Reason};
+use crate::decode::{Body, Decoded, Decoder, Field, FieldReader, KeyPlaces, Object, Reason};
 use crate::record::Record;
 use crate::warehouse::table::column::ColumnType;
 use crate::warehouse::table::key_fields::{KeyFieldColumns, by_name_or_place};
@@ -136,7 +136,7 @@ impl RowReader {
         if let Body::Unreadable { reason, .. } = &record.body
             && self.decoder.unwraps()
         {
-            return self.refuse_envelope(table, &record.key, reason);
+            return self.refuse_envelope(table, record, reason);
         }
         let (key, window) = match &record.key {
             DecodedKey::Null => return RowChange::NoKey,
@@ -147,7 +147,7 @@ impl RowReader {
         };
         let mut row = std::mem::take(&mut self.row).emptied();
         row.make_room(table.columns.len());
-        if let Err(refusal) = self.fill_key(table, key, &mut row) {
+        if let Err(refusal) = self.fill_key(table, key, &record.key_places, &mut row) {
             return refused(refusal, None);
         }
         if let Some(window) = window {
@@ -188,14 +188,14 @@ impl RowReader {
     fn refuse_envelope(
         &mut self,
         table: &TargetTable,
-        key: &DecodedKey<'_>,
+        record: &Decoded<'_>,
         reason: &Reason,
     ) -> RowChange<'static> {
         let mut row = RowValues::default();
         row.make_room(table.columns.len());
         let misfit = self.key_misfit.take();
-        let fits = match key {
-            DecodedKey::Key { key, .. } => self.fill_key(table, key, &mut row).is_ok(),
+        let fits = match &record.key {
+            DecodedKey::Key { key, .. } => self.fill_key(table, key, &record.key_places, &mut row).is_ok(),
             DecodedKey::Null | DecodedKey::Undecodable { .. } => false,
         };
         self.key_misfit = misfit;
@@ -251,7 +251,7 @@ impl RowReader {
     pub fn key_values(&mut self, table: &TargetTable, key: &Key<'_>) -> Result<Vec<(usize, Value)>, Refusal> {
         let mut row = RowValues::default();
         row.make_room(table.columns.len());
-        self.fill_key(table, key, &mut row)?;
+        self.fill_key(table, key, &KeyPlaces::default(), &mut row)?;
         let filled = row.cells.into_iter().enumerate();
         Ok(filled
             .filter_map(|(at, cell)| Some((at, cell?.into_value())))
@@ -275,10 +275,11 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         key: &'a Key<'_>,
+        places: &KeyPlaces,
         row: &mut RowValues<'a>,
     ) -> Result<(), Refusal> {
         match key {
-            Key::Json(raw) if raw.starts_with('{') => self.fill_key_object(table, raw, row),
+            Key::Json(raw) if raw.starts_with('{') => self.fill_key_object(table, raw, places, row),
             Key::Json(raw) => {
                 let input = Input::from_json(raw).map_err(RefusalKind::key)?;
                 self.fill_single(table, &input, row)
@@ -318,9 +319,13 @@ impl RowReader {
         &mut self,
         table: &TargetTable,
         raw: &'a str,
+        places: &KeyPlaces,
         row: &mut RowValues<'a>,
     ) -> Result<(), Refusal> {
-        let fields = self.key_fields.read(raw).map_err(RefusalKind::key)?;
+        let fields = match places.fields(raw) {
+            Some(fields) => fields,
+            None => self.key_fields.read(raw).map_err(RefusalKind::key)?,
+        };
         let targets = self.key_columns.of(&fields, |fields| match &self.plan.columns {
             KeyColumns::Named { names, columns } => by_name_or_place(fields, names, columns),
             KeyColumns::OnTheWire(columns) => {

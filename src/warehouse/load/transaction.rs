@@ -14,7 +14,7 @@ use super::batch::{Batch, Instead};
 use super::cutoffs::{self, Cutoffs};
 use super::progress::{self, ProgressKey};
 use super::read_record::{Rereader, RowReader};
-use super::rebuild::{Compared, TableRebuild};
+use super::rebuild::{Compared, TableRebuild, unchanged};
 use super::rejects::{self, Reject, RejectOrigin};
 use super::{apply_changes, erased_list, first_drain};
 use crate::problem::Problem;
@@ -344,13 +344,23 @@ impl<'a> Work<'a> {
             Some(rebuild) => rebuild.remember(&mut link.conn, &mut rows, self.batch)?,
             None => Compared::default(),
         };
-        let mut written = self.apply(link, &mut rows, self.batch, &compared.superseded)?;
+        let mut left_out = compared.superseded.clone();
+        if rebuild.is_some() {
+            let (conn, server) = (&mut link.conn, &link.server);
+            left_out.extend(unchanged::find(conn, server, &mut rows, self.batch, &left_out)?);
+        }
+        let mut written = self.apply(link, &mut rows, self.batch, &left_out)?;
+        written.landed.upserted += (left_out.len() - compared.superseded.len()) as u64;
         let mut again = Written::default();
         if let Some(refolded) = &compared.again {
             again = self.apply(link, &mut rows, refolded, &BTreeSet::new())?;
             written.landed += again.landed;
         }
         if let Some(rebuild) = rebuild {
+            rebuild.settle_rows(self.batch, &written.instead);
+            if let Some(refolded) = &compared.again {
+                rebuild.settle_rows(refolded, &again.instead);
+            }
             let refused = [&written.instead, &again.instead];
             rebuild.settle(&mut link.conn, &mut rows, self.batch, &compared, refused)?;
         }

@@ -9,8 +9,8 @@ use crate::exit::usage;
 use crate::problem::Problem;
 use crate::warehouse::server::identifier::quote;
 
-pub(super) const WINDOW_START: &str = "window_start";
-pub(super) const WINDOW_END: &str = "window_end";
+pub(in crate::warehouse) const WINDOW_START: &str = "window_start";
+pub(in crate::warehouse) const WINDOW_END: &str = "window_end";
 
 /// Names in records -> columns of one table.
 #[derive(Debug, Clone)]

@@ -168,8 +168,8 @@ pub(in crate::warehouse) fn find(conn: &mut Conn, name: &str) -> Result<String> 
         }
         return Problem::usage(format!("there is no table `{name}`"))
             .fix(
-                "lakectl's own tables come with `lakectl init-db`, others you CREATE with a primary key of the record \
-                 key's columns (and window_start of a windowed one)",
+                "lakectl's own tables come with `lakectl init-db`, the others with `lakectl init-db --for TOPIC`, or you CREATE \
+                 them with a primary key of the record key's columns (and window_start of a windowed one)",
             )
             .err();
     };

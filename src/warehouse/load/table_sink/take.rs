@@ -178,6 +178,7 @@ impl TableSink {
         let deletion = Decoded {
             at: decoded.at,
             key: decoded.key.clone(),
+            key_places: decoded.key_places.clone(),
             body: Body::Tombstone,
         };
         match self.reader.read(&self.table, &deletion, Wanted::Fold) {

@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::Reason;
-use super::fields::all;
-use super::schema::{Reference, SchemaColumn, SchemaType};
+use crate::decode::Reason;
+use crate::decode::fields::all;
+use crate::decode::schema::{Reference, SchemaColumn, SchemaType};
 
 /// Steps along references and branches. No real schema needs as many; those that refer to themselves would never end.
 const STEPS_MAX: u32 = 10_000;
