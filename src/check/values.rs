@@ -102,6 +102,7 @@ impl Values {
         let mut notes = Vec::new();
         if self.irregular > 0 {
             notes.push(format!("{} would be kept as text: {example}", self.irregular));
+            notes.extend(self.guess.advice_on_ids());
         }
         if self.bare > 0 {
             notes.push(format!(

@@ -35,7 +35,6 @@ use key::{DecodedKey, Key};
 use registered::RegisteredFormat;
 pub use registered::{KEEP, SchemasSeen};
 use registry::Registry;
-use registry::header::Side;
 
 /// A record, decoded once.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,28 +153,6 @@ impl Decoder {
         self
     }
 
-    /// A decoder that fails for no record: one without a usable schema is not decoded.
-    ///
-    /// A registry that can't be asked is an error as before.
-    pub fn keeping_undecodable(mut self) -> Decoder {
-        let formats = [&mut self.registered_keys, &mut self.registered_values];
-        let formats = formats.into_iter().flatten();
-        formats.for_each(RegisteredFormat::keep_undecodable);
-        self
-    }
-
-    /// What is to be said of the schemas so far; None where the format has none.
-    pub fn schemas_seen(&self, side: Side) -> Option<&SchemasSeen> {
-        self.registered(side).map(RegisteredFormat::seen)
-    }
-
-    fn registered(&self, side: Side) -> Option<&RegisteredFormat> {
-        match side {
-            Side::Key => self.registered_keys.as_ref(),
-            Side::Value => self.registered_values.as_ref(),
-        }
-    }
-
     /// The decoder of the same records without their envelopes, as [`Decoded::row`] returns them.
     pub fn of_rows(self) -> Decoder {
         if !self.unwraps() {
@@ -201,11 +178,6 @@ impl Decoder {
     /// Whether values must be in an envelope.
     pub fn unwraps(&self) -> bool {
         self.values.unwrap.is_some()
-    }
-
-    /// Whether the headers of records may say how to read their keys, or their values.
-    pub fn reads_header_of(&self, side: Side) -> bool {
-        self.registered(side).is_some()
     }
 
     /// Decodes a record. A key or value that can't be decoded is returned with the reason.

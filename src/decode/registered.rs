@@ -9,7 +9,7 @@ use super::protobuf::ProtobufSchema;
 use super::registry::header::{self, Side};
 use super::registry::{Lookup, Registry};
 use super::schema::{Registered, SchemaId, SchemaKind};
-use super::{Formatted, Reason};
+use super::{Decoder, Formatted, Reason};
 use crate::config::{KeyFormat, Undecodable, ValueFormat};
 use crate::problem::Problem;
 use crate::record::Header;
@@ -35,6 +35,35 @@ pub struct SchemasSeen {
     pub unusable: Option<Problem>,
     /// Those by whose rules fields are encrypted.
     pub encrypted: BTreeSet<SchemaId>,
+}
+
+impl Decoder {
+    /// A decoder that fails for no record: one without a usable schema is not decoded.
+    ///
+    /// A registry that can't be asked is an error as before.
+    pub fn keeping_undecodable(mut self) -> Decoder {
+        let formats = [&mut self.registered_keys, &mut self.registered_values];
+        let formats = formats.into_iter().flatten();
+        formats.for_each(RegisteredFormat::keep_undecodable);
+        self
+    }
+
+    /// What is to be said of the schemas so far; None where the format has none.
+    pub fn schemas_seen(&self, side: Side) -> Option<&SchemasSeen> {
+        self.registered(side).map(RegisteredFormat::seen)
+    }
+
+    fn registered(&self, side: Side) -> Option<&RegisteredFormat> {
+        match side {
+            Side::Key => self.registered_keys.as_ref(),
+            Side::Value => self.registered_values.as_ref(),
+        }
+    }
+
+    /// Whether the headers of records may say how to read their keys, or their values.
+    pub fn reads_header_of(&self, side: Side) -> bool {
+        self.registered(side).is_some()
+    }
 }
 
 #[derive(Debug)]

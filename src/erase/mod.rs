@@ -47,7 +47,8 @@ pub struct ErasureRequest {
 /// [`ErasureOutcome::audit`] into the audit trail.
 ///
 /// # Errors
-/// There is nobody to ask, a topic is unknown, or there is nothing to erase from: exit code 2, and nothing is changed.
+/// There is nobody to ask, a topic is unknown, or there is nothing to erase from: exit code 2, and nothing is changed. A schema
+/// registry that topics need does not answer: exit code 1, and nothing is changed.
 /// Otherwise the error names what could not be erased; the rest is.
 pub fn execute(
     request: &ErasureRequest,
@@ -60,6 +61,7 @@ pub fn execute(
         confirm::check_someone_is_there()?;
     }
     let scope = ErasureScope::open(request, settings)?;
+    scope.check_registry()?;
     report.text_is_log = true;
     let mut outcome = ErasureOutcome::new(&scope);
     let secret = outcome.name_subjects(&scope, subjects, report.dry_run)?;

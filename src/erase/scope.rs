@@ -1,6 +1,6 @@
 //! Where to erase: which of lake and warehouse can be opened, and which of their topics are meant.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use globset::GlobMatcher;
 use std::collections::BTreeSet;
 
@@ -14,6 +14,7 @@ use crate::run::select;
 use crate::subjects::subject::Subject;
 use crate::target::TargetKind;
 use crate::warehouse::Warehouse;
+use crate::words::listed;
 
 /// The opened targets, and their topics that may hold a subject.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub(super) struct ErasureScope<'a> {
     /// The topics that `--topics` names; None means all, including future ones.
     pub(super) named_topics: Option<Vec<String>>,
     pub(super) not_done: Vec<NotDone>,
+    registry: Registry,
 }
 
 /// A target that is left out.
@@ -47,6 +49,7 @@ impl<'a> ErasureScope<'a> {
             table_topics: Vec::new(),
             named_topics: None,
             not_done: Vec::new(),
+            registry: Registry::new(settings.registry.as_ref())?,
         };
         scope.open_lake(request.only, settings)?;
         scope.open_warehouse(request.only, settings)?;
@@ -97,7 +100,7 @@ impl<'a> ErasureScope<'a> {
         };
         match Warehouse::connect(database) {
             Ok(warehouse) => {
-                let warehouse = warehouse.with_registry(Registry::new(settings.registry.as_ref())?);
+                let warehouse = warehouse.with_registry(self.registry.clone());
                 self.table_topics = warehouse.loaded_topics(settings)?;
                 self.warehouse = Some(warehouse);
                 Ok(())
@@ -117,6 +120,33 @@ impl<'a> ErasureScope<'a> {
             why,
             unreached,
         });
+    }
+
+    /// Checks that the registry answers, if a topic needs it to show whose its records are. It is asked once.
+    ///
+    /// # Errors
+    /// It does not answer: exit code 1. None is configured: exit code 2. The topics are named.
+    pub(super) fn check_registry(&self) -> Result<()> {
+        let topics = self.lake_topics.iter().chain(&self.table_topics);
+        let needing: BTreeSet<&str> = topics
+            .filter(|topic| topic.needs_registry())
+            .map(|topic| topic.name.as_str())
+            .collect();
+        let needing: Vec<&str> = needing.into_iter().collect();
+        let Some(first) = needing.first() else {
+            return Ok(());
+        };
+        self.registry.answers(first).with_context(|| {
+            let (topics, have) = if needing.len() == 1 {
+                ("topic", "has")
+            } else {
+                ("topics", "have")
+            };
+            format!(
+                "nothing was erased, because {topics} {} {have} schemas in the registry",
+                listed(&needing)
+            )
+        })
     }
 
     /// Keeps the named topics that may hold a subject.

@@ -1,7 +1,7 @@
 //! Takes one topic into the lake, under the topic's lock.
 
-mod enveloped;
 mod table;
+mod undecoded;
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -15,6 +15,7 @@ use super::layout::day::RecordDay;
 use super::layout::paths::HivePartition;
 use super::ledger::{self, Debt, PendingFile, TopicState, agreement, changed_since};
 use super::line::encode::{self, LineWriter};
+use super::opened::Lake;
 use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
@@ -26,7 +27,7 @@ use crate::record::{DrainPlan, Drained, LastRecords, Progress, Record};
 use crate::report::{LakeReport, TargetReport, TopicReport};
 use crate::subjects::filter::Filter;
 use crate::target::{Rebuild, Sink};
-use enveloped::StillWrapped;
+use undecoded::Undecoded;
 
 /// With one file per record, a commit after this many files keeps the ledger's state small.
 const FILES_PER_COMMIT: usize = 10_000;
@@ -56,7 +57,7 @@ pub struct TopicSink<'a> {
     report: LakeReport,
     tombstones: u64,
     irregular: u64,
-    still_wrapped: StillWrapped,
+    undecoded: Undecoded,
     below_retention: u64,
     /// Finds records of erased persons, who must not come back.
     filter: Filter,
@@ -77,9 +78,11 @@ enum Taking<'a> {
 
 impl<'a> TopicSink<'a> {
     pub(super) fn new(
-        root: &'a Root,
-        settings: &'a Settings,
-        registry: &'a Registry,
+        Lake {
+            root,
+            settings,
+            registry,
+        }: &'a Lake<'_>,
         topic: &'a Topic,
         run_id: &str,
         state: TopicState,
@@ -105,7 +108,7 @@ impl<'a> TopicSink<'a> {
             report: LakeReport::default(),
             tombstones: 0,
             irregular: 0,
-            still_wrapped: StillWrapped::default(),
+            undecoded: Undecoded::default(),
             below_retention: 0,
             filter,
             erased: 0,
@@ -163,7 +166,7 @@ impl<'a> TopicSink<'a> {
         let Some(Taking::Stream { stage, taken }) = &mut self.taking else {
             return Ok(());
         };
-        self.still_wrapped.take(self.topic, decoded);
+        self.undecoded.take(self.topic, decoded);
         let irregular = stage.add(day, record, decoded, &self.lines)?;
         self.day.note(decoded, day);
         self.irregular += u64::from(irregular);
@@ -272,7 +275,7 @@ impl<'a> TopicSink<'a> {
     fn fill(&mut self, report: &mut TopicReport) {
         report.tombstones = self.tombstones;
         report.irregular = self.irregular;
-        if let Some(problem) = self.still_wrapped.problem(self.topic, &self.settings.lake.prefix) {
+        if let Some(problem) = self.undecoded.problem(self.topic, &self.settings.lake.prefix) {
             report.needs_a_person(problem);
         }
         report.below_retention = self.below_retention;
@@ -299,8 +302,9 @@ impl Sink for TopicSink<'_> {
             return Ok(());
         }
         if self.topic.kind == Kind::Table {
-            agreement::check_envelope(self.topic, &self.state, rebuild)?;
+            agreement::check_rows(self.topic, &self.state, rebuild)?;
             self.state.unwrap = self.topic.value.unwrap;
+            self.state.kept_keys = agreement::kept_keys(&self.topic.key);
         }
         if plan.generation != self.state.generation {
             self.state.next.clear();

@@ -90,14 +90,7 @@ impl Target for Lake<'_> {
         let state = self.check(topic, recovered)?;
         let erased = Filter::new(erased_list::load(&self.root)?, topic, &topic.key.names());
         Ok(Locked::Ours(TopicSink::new(
-            &self.root,
-            self.settings,
-            &self.registry,
-            topic,
-            run_id,
-            state,
-            erased,
-            lock,
+            self, topic, run_id, state, erased, lock,
         )))
     }
 
@@ -109,7 +102,7 @@ impl Target for Lake<'_> {
 
     fn check_begin(&self, topic: &Topic, rebuild: Option<Rebuild>) -> Result<()> {
         match TopicState::load(&self.root, &topic.name)? {
-            Some(state) => agreement::check_envelope(topic, &state, rebuild),
+            Some(state) => agreement::check_rows(topic, &state, rebuild),
             None => Ok(()),
         }
     }

@@ -208,15 +208,22 @@ impl Needle {
         }
     }
 
-    /// Whether the subject occurs in these bytes as a whole word: `USER-1` is not in `USER-10`.
+    /// Whether the subject occurs in these bytes as a whole word: `USER-1` is not in `USER-10`. In binary formats a length that
+    /// looks like a letter may stand before a text, and anything after it.
     fn stands_in(&self, bytes: &[u8]) -> bool {
         let length = self.subject.clear().len();
-        let part = |byte: Option<&u8>| byte.is_some_and(|byte| is_of_word(*byte));
+        let is_text = !bytes.iter().any(|&byte| is_binary(byte));
+        let part = |byte: Option<&u8>| is_text && byte.is_some_and(|byte| is_of_word(*byte));
         self.bytes.find_iter(bytes).any(|at| {
             let before = at.checked_sub(1).and_then(|before| bytes.get(before));
             !part(before) && !part(bytes.get(at + length))
         })
     }
+}
+
+/// Whether no text has this byte.
+fn is_binary(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
 }
 
 fn is_of_word(byte: u8) -> bool {
@@ -394,6 +401,10 @@ mod tests {
         assert_eq!(judge(key(), b"order 1 of 2", "{}", false), Verdict::NotSearchable);
         assert_eq!(judge(key(), b"order 10", "{}", false), Verdict::Keep);
         assert_eq!(judge(key(), b"order 10", "{}", true), Verdict::NotSearchable);
+        // A length of 24 letters looks like a letter itself.
+        let binary = [&b"\0\0\0\0\x070"[..], &b"x"[..], b"order 1"].concat();
+        assert_eq!(judge(key(), &binary, "{}", false), Verdict::NotSearchable);
+        assert_eq!(judge(key(), b"\0order10", "{}", false), Verdict::NotSearchable);
         let user = || field("USER=1");
         assert_eq!(judge(field("id=1"), &one, "no JSON", false), Verdict::Erase);
         assert_eq!(

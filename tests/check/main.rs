@@ -13,6 +13,7 @@ mod world;
 mod answer;
 mod configuration;
 mod envelopes;
+mod formats;
 mod kafka;
 mod mysql;
 mod place;

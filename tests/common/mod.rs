@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
 pub mod account;
+pub mod avro;
 pub mod compare;
 pub mod envelope;
 pub mod example;

@@ -3,10 +3,16 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../warehouse/world.rs"]
+#[allow(dead_code, reason = "some of it is used here")]
+mod world;
 
 mod asked;
+mod erasure;
 mod failing;
 mod login;
 mod place;
 mod real;
+mod runs;
+mod scene;
 mod tls;

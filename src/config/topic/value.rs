@@ -79,6 +79,13 @@ pub struct ValueSchema {
     pub unwrap: Option<Envelope>,
 }
 
+impl ValueSchema {
+    /// Whether a value that can't be read needs a person. JSON of any kind of writer is kept as text without a word.
+    pub fn reads_all(&self) -> bool {
+        self.format != ValueFormat::Json || self.unwrap.is_some()
+    }
+}
+
 impl Default for ValueSchema {
     fn default() -> Self {
         ValueSchema {

@@ -61,12 +61,7 @@ impl ValueGuess {
         let (seen, shapes) = (&self.unreadable, &self.unreadable.shapes);
         let schema = &self.schema;
         let format = |format: ValueFormat| format!("set value.format = \"{format}\"");
-        if seen.all_have_ids() && !schema.format.is_registered() {
-            let advice = seen.ids.advice(&self.registry);
-            let advice = match seen.ids.format(&self.registry) {
-                Some(_) => format!("set {advice}"),
-                None => advice,
-            };
+        if let Some(advice) = self.advice_on_ids() {
             return format!(
                 "{advice}; or have them written as plain JSON (in ksqlDB: VALUE_FORMAT = 'JSON')"
             );
@@ -110,6 +105,19 @@ impl ValueGuess {
             }
             _ => "look at what writes them, and at value.format".to_owned(),
         }
+    }
+
+    /// What to do if all that can't be read stand behind a schema's id, and the configured format has none.
+    pub fn advice_on_ids(&self) -> Option<String> {
+        let seen = &self.unreadable;
+        if !seen.all_have_ids() || self.schema.format.is_registered() {
+            return None;
+        }
+        let advice = seen.ids.advice(&self.registry);
+        Some(match seen.ids.format(&self.registry) {
+            Some(_) => format!("set {advice}"),
+            None => advice,
+        })
     }
 
     /// What values seem to be that are all read, but wrongly, and what to do about it.

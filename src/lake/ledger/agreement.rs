@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::TopicState;
-use crate::config::{Envelope, Topic};
+use crate::config::{Envelope, KeySchema, Topic, Window};
 use crate::problem::Problem;
 use crate::target::Rebuild;
 
@@ -51,25 +51,30 @@ pub(in crate::lake) fn check(topic: &Topic, state: &TopicState) -> Result<()> {
     Problem::usage(what).about_topic(&topic.name).fix(fix).err()
 }
 
-/// Checks the envelope that a table's rows are taken out of. A rebuild that replaces them all may change it.
+/// Checks the envelope that a table's rows are taken out of, and how their keys are kept. A rebuild that replaces them all may
+/// change both.
 ///
 /// # Errors
-/// The rows that are there came out of another one, or out of none, and would stand beside the new ones: exit code 2.
-pub(in crate::lake) fn check_envelope(
-    topic: &Topic,
-    state: &TopicState,
-    rebuild: Option<Rebuild>,
-) -> Result<()> {
+/// The rows that are there came out of another envelope, or out of none, or have keys of another form: they would stand beside
+/// the new ones. Exit code 2.
+pub(in crate::lake) fn check_rows(topic: &Topic, state: &TopicState, rebuild: Option<Rebuild>) -> Result<()> {
     let begins_anew = state.snapshot.is_none() || rebuild == Some(Rebuild::DropAbsent);
-    if state.unwrap == topic.value.unwrap || begins_anew {
+    let kept_keys = kept_keys(&topic.key);
+    if begins_anew || (state.unwrap == topic.value.unwrap && state.kept_keys == kept_keys) {
         return Ok(());
     }
-    let shown = |envelope: Option<Envelope>| envelope.map_or("not set".to_owned(), |it| format!("\"{it}\""));
+    let (setting, now, before) = if state.unwrap == topic.value.unwrap {
+        let shown = |kept: &Option<String>| kept.clone().unwrap_or_else(|| BY_BYTES.to_owned());
+        ("how keys are kept", shown(&kept_keys), shown(&state.kept_keys))
+    } else {
+        let shown =
+            |envelope: Option<Envelope>| envelope.map_or("not set".to_owned(), |it| format!("\"{it}\""));
+        ("value.unwrap", shown(topic.value.unwrap), shown(state.unwrap))
+    };
     let name = &topic.name;
     Problem::usage(format!(
-        "value.unwrap is {}, but it was {} when the rows of its snapshot were taken in: a key would have a row of each form",
-        shown(topic.value.unwrap),
-        shown(state.unwrap)
+        "{setting} is {now}, but it was {before} when the rows of its snapshot were taken in: a key would have a row of each \
+         form"
     ))
     .about_topic(name)
     .fix(match rebuild {
@@ -78,4 +83,21 @@ pub(in crate::lake) fn check_envelope(
         Some(_) => format!("move its folder and .lakectl/topics/{name} away to take in what Kafka still has"),
     })
     .err()
+}
+
+/// How keys are kept in a table whose equal keys have equal bytes.
+const BY_BYTES: &str = "by their bytes";
+
+/// How a table keeps its keys, if equal ones may differ in their bytes. Tables whose keys are kept in two ways would have two
+/// rows of one key.
+pub(in crate::lake) fn kept_keys(keys: &KeySchema) -> Option<String> {
+    if !keys.has_other_bytes() {
+        return None;
+    }
+    let window = match keys.window {
+        None => String::new(),
+        Some(Window::Time { size_ms }) => format!(", with windows of {size_ms} ms"),
+        Some(Window::Session) => ", with sessions".to_owned(),
+    };
+    Some(format!("as decoded by key.format = \"{}\"{window}", keys.format))
 }

@@ -33,6 +33,9 @@ pub struct TopicState {
     /// The envelope that a table's values, and its keys, were taken out of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwrap: Option<Envelope>,
+    /// How a table keeps its keys, if not by their own bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_keys: Option<String>,
     pub topic_id: Option<String>,
     pub generation: u32,
     /// Kafka partition -> offset of the first record that was not taken in.
@@ -77,6 +80,7 @@ impl TopicState {
             partition_time,
             time_unit,
             unwrap: None,
+            kept_keys: None,
             topic_id: None,
             generation: 1,
             next: BTreeMap::new(),

@@ -128,7 +128,7 @@ impl Ledger {
 }
 
 fn misfit(topic: &Topic, state: &TopicState) -> Option<Problem> {
-    let agrees = agreement::check(topic, state).and_then(|()| agreement::check_envelope(topic, state, None));
+    let agrees = agreement::check(topic, state).and_then(|()| agreement::check_rows(topic, state, None));
     agrees.err().map(|error| Problem::of(&error))
 }
 

@@ -61,8 +61,10 @@ impl Warehouse {
         found: &mut FoundRejects,
     ) -> Result<()> {
         // A reject is stored as it came, so it must be decoded again to see whom it belongs to. It keeps its envelope: the
-        // matcher looks at the row before a change as well.
-        let mut decoder = Decoder::of(topic, &self.registry).of_whole_values();
+        // matcher looks at the row before a change as well. One whose schema is gone is searched by its bytes.
+        let mut decoder = Decoder::of(topic, &self.registry)
+            .of_whole_values()
+            .keeping_undecodable();
         let reading = || format!("reading {}", rejects::TABLE);
         let rows = conn
             .exec_iter(
