@@ -11,7 +11,6 @@ mod pages;
 mod purge;
 mod schema;
 mod status;
-mod verify;
 mod warehouse;
 
 use anyhow::Result;
