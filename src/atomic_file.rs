@@ -1,9 +1,9 @@
 //! Replaces a file outside the lake: readers find the old file or the new one, never a half.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// The folder of a file that is to be written.
@@ -86,7 +86,13 @@ fn write_new(path: &Path, text: &str, permissions: Option<Permissions>) -> io::R
     {
         return Err(error);
     }
-    let mut file = File::create_new(path)?;
+    // What has permissions of its own may hold secrets.
+    let mode = if permissions.is_some() { 0o600 } else { 0o666 };
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     if let Some(permissions) = permissions {
         file.set_permissions(permissions)?;

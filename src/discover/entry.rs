@@ -105,21 +105,16 @@ impl TopicEntry {
     }
 
     fn toml(&self) -> String {
-        let heading = (topic_heading(&self.topic), String::new());
         let lines = self
             .lines
             .iter()
-            .map(|line| (format!("{} = {}", line.key, line.value), line.from.clone()));
-        let lines: Vec<(String, String)> = [heading].into_iter().chain(lines).collect();
+            .map(|line| (format!("{} = {}", line.key, line.value), &line.from));
+        let lines: Vec<(String, &String)> = lines.collect();
         let widths = lines.iter().map(|(line, _)| line.chars().count());
         let width = widths.filter(|&width| width <= ALIGNED_MAX).max().unwrap_or(0);
-        let mut toml = String::new();
+        let mut toml = topic_heading(&self.topic) + "\n";
         for (line, from) in lines {
-            match from.is_empty() {
-                true => toml.push_str(&line),
-                false => toml.push_str(&format!("{line:width$}  # {from}")),
-            }
-            toml.push('\n');
+            toml.push_str(&format!("{line:width$}  # {from}\n"));
         }
         for note in &self.notes {
             toml.push_str(&format!("# {note}\n"));

@@ -46,6 +46,7 @@ pub(super) struct KsqlSources {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct EntityAnswer {
+    #[serde(alias = "source_descriptions")]
     source_descriptions: Option<Vec<SourceAnswer>>,
     warnings: Option<Vec<WarningAnswer>>,
 }

@@ -253,3 +253,24 @@ fn proposals_are_good_for_check_and_lake() {
         (&json!(7), &json!(1), &json!("a,b"))
     );
 }
+
+#[test]
+fn the_page_shows_what_is_printed() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/FORMATS.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, shown) = page
+        .split_once("$ lakectl discover --topics TOTAL_PAR_TYPE\n")
+        .unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let topic = Topic::new("page");
+    let of = source(
+        "TOTAL_PAR_TYPE",
+        &topic.name,
+        ["KAFKA", "JSON"],
+        &["TYPE STRING KEY", "TOTAL DOUBLE"],
+        "CREATE TABLE TOTAL_PAR_TYPE AS SELECT TYPE, SUM(A) TOTAL FROM S WINDOW HOPPING (SIZE 5 MINUTES, ADVANCE BY 1 MINUTE) GROUP BY TYPE;",
+    );
+    let printed = Place::of_ksqldb(&ksqldb(&[], &[of])).discover(&topic.name, 0);
+    let lines = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<String>>();
+    assert_eq!(lines(&printed), lines(shown));
+}

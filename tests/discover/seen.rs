@@ -78,7 +78,8 @@ fn a_sample_says_what_nobody_else_does() {
     let start = 1_700_000_100_000i64.to_be_bytes();
     let windowed = [&b"withdrawal"[..], &start].concat();
     let envelope = "{\"before\":null,\"after\":{\"A\":1},\"source\":{},\"op\":\"c\",\"ts_ms\":1}";
-    let window = json!({"type": "tumbling", "size": "5m"});
+    // 22:15, and nothing in the sample says that the windows are shorter.
+    let window = json!({"type": "tumbling", "size": "15m"});
     for (label, value, key, expected) in [
         (
             "object",

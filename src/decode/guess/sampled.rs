@@ -11,8 +11,7 @@ use crate::config::{
 use crate::decode::key::DecodedKey;
 use crate::decode::registry::Registry;
 use crate::decode::registry::header::Side;
-use crate::decode::schema::SchemaKind;
-use crate::decode::stated::StatedSettings;
+use crate::decode::stated::{StatedSettings, schemas};
 use crate::decode::{Body, Decoder};
 use crate::json::Checker;
 use crate::record::Record;
@@ -112,7 +111,7 @@ pub fn values_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSe
     });
     let number = shapes.number().and_then(DeclaredType::parse);
     let stated = match (verdict, number) {
-        (Some(IdVerdict::Known(_, kind)), _) => of(format_of(kind), Vec::new()),
+        (Some(IdVerdict::Known(_, kind)), _) => of(schemas::value_format(kind), Vec::new()),
         // Most of them are as JSON is, or all; the others are kept as text.
         _ if json * 2 > shapes.values => match json == shapes.values {
             true => of(ValueFormat::Json, Vec::new()),
@@ -171,14 +170,6 @@ fn column(name: &str, kind: DeclaredType) -> DeclaredColumn {
     DeclaredColumn {
         name: name.to_owned(),
         kind,
-    }
-}
-
-fn format_of(kind: SchemaKind) -> ValueFormat {
-    match kind {
-        SchemaKind::Avro => ValueFormat::Avro,
-        SchemaKind::Protobuf => ValueFormat::Protobuf,
-        SchemaKind::JsonSchema => ValueFormat::JsonSr,
     }
 }
 

@@ -29,11 +29,7 @@ pub fn keys(schema: &Registered) -> StatedSettings<KeySchema> {
 /// The settings of values with this schema.
 pub fn values(schema: &Registered) -> StatedSettings<ValueSchema> {
     let stated = StatedSettings::of(ValueSchema {
-        format: match schema.kind {
-            SchemaKind::Avro => ValueFormat::Avro,
-            SchemaKind::Protobuf => ValueFormat::Protobuf,
-            SchemaKind::JsonSchema => ValueFormat::JsonSr,
-        },
+        format: value_format(schema.kind),
         ..ValueSchema::default()
     });
     let stated = match is_single(schema) {
@@ -46,6 +42,15 @@ pub fn values(schema: &Registered) -> StatedSettings<ValueSchema> {
         false => stated,
     };
     with_encryption(stated, schema)
+}
+
+/// The format of values whose schema is in this language.
+pub fn value_format(kind: SchemaKind) -> ValueFormat {
+    match kind {
+        SchemaKind::Avro => ValueFormat::Avro,
+        SchemaKind::Protobuf => ValueFormat::Protobuf,
+        SchemaKind::JsonSchema => ValueFormat::JsonSr,
+    }
 }
 
 /// Whether each is a single value and no record. A schema that can't be read says nothing.
