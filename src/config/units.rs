@@ -89,7 +89,7 @@ pub fn duration(text: &str) -> Result<Duration> {
 /// A duration in the largest unit that divides it, as [`duration`] reads it.
 pub fn shortest(ms: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    let fits = UNITS.iter().find(|(unit_ms, _)| ms % unit_ms == 0);
+    let fits = UNITS.iter().find(|(unit_ms, _)| ms.is_multiple_of(*unit_ms));
     let (unit_ms, unit) = fits.copied().unwrap_or((1, "ms"));
     format!("{}{unit}", ms / unit_ms)
 }
