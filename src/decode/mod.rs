@@ -251,11 +251,15 @@ impl Decoder {
         let Some(bytes) = record.value else {
             return Ok(Body::Tombstone);
         };
-        let formatted = self.formatted(record, bytes)?;
-        let body = formatted.and_then(|formatted| match self.values.unwrap {
-            None => self.json(formatted),
-            Some(envelope) => self.unwrapped(envelope, formatted),
-        });
+        let body = match (self.values.format, self.values.unwrap) {
+            (ValueFormat::Json, None) => self.json(bytes),
+            (_, None) => self
+                .formatted(record, bytes)?
+                .and_then(|value| self.checked(value)),
+            (_, Some(envelope)) => self
+                .formatted(record, bytes)?
+                .and_then(|value| self.unwrapped(envelope, value)),
+        };
         Ok(body.unwrap_or_else(|reason| Body::Unreadable {
             reason,
             bytes: Cow::Borrowed(bytes),
@@ -304,22 +308,25 @@ impl Decoder {
                 Unwrapped::Row(row) => Formatted::Made(row.to_owned()),
             },
         };
-        self.json(row).map_err(|reason| reason.of_the("in its envelope"))
+        self.checked(row)
+            .map_err(|reason| reason.of_the("in its envelope"))
     }
 
-    #[inline]
-    fn json<'a>(&mut self, value: Formatted<'a>) -> Result<Body<'a>, Reason> {
+    fn checked<'a>(&mut self, value: Formatted<'a>) -> Result<Body<'a>, Reason> {
         match value {
-            Formatted::Json(bytes) => {
-                let (readable, places) = self.check(bytes)?;
-                self.body_of(readable.text.into(), readable.shape, readable.line_ends, places)
-            }
+            Formatted::Json(bytes) => self.json(bytes),
             Formatted::Made(text) => {
                 let (readable, places) = self.check(text.as_bytes())?;
                 let (shape, line_ends) = (readable.shape, readable.line_ends);
                 self.body_of(text.into(), shape, line_ends, places)
             }
         }
+    }
+
+    #[inline]
+    fn json<'a>(&mut self, bytes: &'a [u8]) -> Result<Body<'a>, Reason> {
+        let (readable, places) = self.check(bytes)?;
+        self.body_of(readable.text.into(), readable.shape, readable.line_ends, places)
     }
 
     /// Checks a value, and notes the places of its fields if they are wanted.
@@ -356,7 +363,7 @@ impl Decoder {
         }
         match &self.values.columns[..] {
             // The value is the column itself, without its name.
-            [column] => self.json(Formatted::Made(bare::object(&column.name, &text))),
+            [column] => self.checked(Formatted::Made(bare::object(&column.name, &text))),
             _ => Ok(Body::Other(Text { text, line_ends })),
         }
     }

@@ -118,6 +118,11 @@ impl RegisteredFormat {
         }
     }
 
+    /// Which schema the key or value was written with, if it says so.
+    pub fn schema_id(&self, bytes: &[u8], headers: &[Header<'_>]) -> Option<SchemaId> {
+        header::find(bytes, headers, self.side).ok().map(|(id, _, _)| id)
+    }
+
     /// Records without a usable schema are not decoded, but fail nothing.
     pub fn keep_undecodable(&mut self) {
         self.undecodable = Undecodable::Keep;
@@ -125,11 +130,6 @@ impl RegisteredFormat {
 
     pub fn seen(&self) -> &SchemasSeen {
         &self.seen
-    }
-
-    /// Which schema the key or value was written with, if it says so.
-    pub fn schema_id(&self, bytes: &[u8], headers: &[Header<'_>]) -> Option<SchemaId> {
-        header::find(bytes, headers, self.side).ok().map(|(id, _, _)| id)
     }
 
     /// The key or value as JSON, or why its bytes are none; `memory` is for the text.

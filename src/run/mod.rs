@@ -70,7 +70,7 @@ impl<'a> Run<'a> {
                         .fix("look at it with kafka-topics --describe, and run again");
                         self.fail(&topic.name, topic.kind, &error.into());
                     } else {
-                        chosen.push((topic, partitions));
+                        chosen.push((*topic, partitions));
                     }
                 }
                 Selected::Missing { topic, kind, error } => self.fail(&topic, kind, &error),

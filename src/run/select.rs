@@ -12,7 +12,7 @@ use crate::problem::Problem;
 /// A topic of the run, or why Kafka has no such topic.
 #[derive(Debug)]
 pub enum Selected {
-    Topic(Topic),
+    Topic(Box<Topic>),
     Missing {
         topic: String,
         kind: Kind,
@@ -124,7 +124,7 @@ pub fn among(patterns: &[String], known: &[&str], nobody: &str) -> Result<impl F
 
 fn look_up(topic: Topic, live: &TopicList) -> Selected {
     if live.contains_key(&topic.name) {
-        return Selected::Topic(topic);
+        return Selected::Topic(Box::new(topic));
     }
     let near = closest(
         &topic.name,

@@ -110,8 +110,6 @@ const FORMS: [&str; 3] = ["value", "value_text", "value_base64"];
 
 impl Line {
     pub fn parse(text: &str, prefix: &str) -> Line {
-        let fields: Fields<'_> =
-            serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
         let mut line = Line {
             partition: -1,
             offset: -1,
@@ -127,7 +125,8 @@ impl Line {
         // Where the metadata ends, the value's own fields begin: after the comma that follows.
         let mut after_metadata = 0;
         let mut names: Vec<&str> = Vec::new();
-        for (name, raw) in &fields.0 {
+        let fields = fields(text);
+        for (name, raw) in &fields {
             let ours = name.strip_prefix(prefix).filter(|name| line.take(name, raw));
             match ours {
                 Some(name) => {
@@ -178,6 +177,11 @@ pub fn base64(text: &str) -> Vec<u8> {
 }
 
 /// An object's fields in their order, values unparsed.
+pub fn fields(text: &str) -> Vec<(String, &RawValue)> {
+    let Fields(fields) = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in {text}"));
+    fields
+}
+
 struct Fields<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {

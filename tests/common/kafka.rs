@@ -76,10 +76,15 @@ impl Topic {
 
     /// Compacted topics of one Kafka partition each, made in one go.
     pub fn many(label: &str, count: usize) -> Vec<Topic> {
+        Topic::many_with(label, count, "compact")
+    }
+
+    /// The same with another cleanup.policy.
+    pub fn many_with(label: &str, count: usize, policy: &str) -> Vec<Topic> {
         let topics: Vec<_> = (0..count).map(|_| Topic::named(unique(label))).collect();
         let new: Vec<_> = topics
             .iter()
-            .map(|topic| new_topic(&topic.name, 1).set("cleanup.policy", "compact"))
+            .map(|topic| new_topic(&topic.name, 1).set("cleanup.policy", policy))
             .collect();
         for result in block_on(admin().create_topics(&new, &options())).unwrap() {
             result.unwrap();
@@ -125,6 +130,15 @@ impl Topic {
     pub fn send(&self, records: &[Record]) {
         let producer = producer(&[]);
         enqueue(&producer, &self.name, records);
+        flush(&producer);
+    }
+
+    /// Sends to many topics at once.
+    pub fn send_to_each<'t>(all: impl IntoIterator<Item = (&'t Topic, Vec<Record>)>) {
+        let producer = producer(&[]);
+        for (topic, records) in all {
+            enqueue(&producer, &topic.name, &records);
+        }
         flush(&producer);
     }
 

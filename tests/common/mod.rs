@@ -15,6 +15,7 @@ pub mod kafka_proxy;
 pub mod lake;
 pub mod program;
 pub mod proxy;
+pub mod python;
 pub mod records;
 pub mod registry;
 pub mod strace;

@@ -137,16 +137,18 @@ impl StandIn {
 
     /// It has this schema under an id. `more` are more fields of the answer: schemaType, references, ruleSet.
     pub fn has_schema(&self, id: u32, text: &str, more: &Value) {
-        self.answers(
-            &format!("/schemas/ids/{id}"),
-            [Reply::json(200, &schema(text, more))],
-        );
+        self.has_schema_at(&format!("/schemas/ids/{id}"), text, more);
+    }
+
+    /// The same under any path.
+    pub fn has_schema_at(&self, target: &str, text: &str, more: &Value) {
+        self.answers(target, [Reply::json(200, &schema(text, more))]);
     }
 
     /// It has this version of a subject, whose name needs no encoding.
     pub fn has_version(&self, subject: &str, version: i64, text: &str, more: &Value) {
         let target = format!("/subjects/{subject}/versions/{version}");
-        self.answers(&target, [Reply::json(200, &schema(text, more))]);
+        self.has_schema_at(&target, text, more);
     }
 
     /// All requests so far.

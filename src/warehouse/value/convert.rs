@@ -244,10 +244,16 @@ fn float(input: &Input<'_>, single: bool) -> Result<Cell<'static>, String> {
         Input::Bool(value) => Ok(f64::from(u8::from(*value))),
         _ => Err("not a number".to_owned()),
     })?;
-    if !number.is_finite() || (single && number.abs() > f64::from(f32::MAX)) {
+    if !number.is_finite() || (single && !(number as f32).is_finite()) {
         return Err("out of range".to_owned());
     }
-    Ok(Cell::Double(number))
+    // The shortest text of the largest FLOAT is a little more than it.
+    let largest = f64::from(f32::MAX);
+    Ok(Cell::Double(if single {
+        number.clamp(-largest, largest)
+    } else {
+        number
+    }))
 }
 
 fn text<'a>(

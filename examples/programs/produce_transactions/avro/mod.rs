@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use std::collections::HashMap;
 
 use crate::topics::{Derived, Record};
-use schema::{NULLABLE, Type};
+use schema::Type;
 
 /// Writes records by schemas that the registry has.
 #[derive(Debug)]

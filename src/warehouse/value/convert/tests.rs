@@ -124,6 +124,20 @@ fn doubles() {
     );
 }
 
+/// As Avro's and Protobuf's floats are written: the shortest text that gives them back.
+#[test]
+fn the_largest_float_fits() {
+    let float = column(ColumnType::Float {
+        single: true,
+        places: None,
+    });
+    for largest in [f32::MAX, f32::MIN] {
+        let stored = Value::Double(f64::from(largest)).as_sql(false);
+        assert_eq!(json(&float, &format!("{largest:e}")), Ok(stored));
+    }
+    assert!(json(&float, "3.4028236e38").is_err());
+}
+
 #[test]
 fn text_is_counted_in_characters_blanks_included() {
     assert_eq!(json(&column(varchar(3)), "\"éà😀\"").as_deref(), Ok("'éà😀'"));
