@@ -38,6 +38,15 @@ pub const GRANT_HELP: &str = "Exit codes:
   11   another run holds a lock
 grant check exits 0 when allowed, 1 when denied, 2 on anything else, as grep does.";
 
+/// The same for `discover`.
+pub const DISCOVER_HELP: &str = "Exit codes:
+  0    ksqlDB, the schema registry or Kafka's settings said all of it (also: no topic lacks an entry)
+  1    Kafka, ksqlDB or the registry could not be asked
+  2    wrong usage or configuration
+  3    something is a guess from a sample of records, or could not be found out: the comments say what
+  130  stopped by SIGINT (Ctrl-C)
+  143  stopped by SIGTERM";
+
 /// The same for `status`.
 pub const STATUS_HELP: &str = "Exit codes:
   0    everything could be asked, and the next runs have nothing against it

@@ -2,7 +2,7 @@
 
 use super::scope::CheckedTopic;
 use super::{CheckScope, Checks, SCHEMA_REGISTRY};
-use crate::config::{RegistryLogin, Undecodable};
+use crate::config::{HttpLogin, Undecodable};
 use crate::decode::{KEEP, SchemasSeen};
 use crate::problem::Problem;
 use crate::words::listed;
@@ -28,8 +28,8 @@ pub(super) fn look(scope: &CheckScope<'_>, topics: &[CheckedTopic], checks: &mut
         Ok(()) => {
             let login = match scope.settings.registry.as_ref().and_then(|it| it.login.as_ref()) {
                 None => "without a login".to_owned(),
-                Some(RegistryLogin::Basic { user, .. }) => format!("logged in as {user}"),
-                Some(RegistryLogin::Bearer(_)) => "logged in with a token".to_owned(),
+                Some(HttpLogin::Basic { user, .. }) => format!("logged in as {user}"),
+                Some(HttpLogin::Bearer(_)) => "logged in with a token".to_owned(),
             };
             checks.ok(place, format!("{shown} answers, {login}"));
             true

@@ -1,5 +1,7 @@
 //! What every command takes.
 
+pub mod place;
+
 use clap::{ArgAction, Args, ValueEnum};
 use std::path::PathBuf;
 

@@ -2,12 +2,12 @@
 
 mod check;
 mod common;
+mod discover;
 mod drain;
 mod grant;
 pub mod heading;
 mod init_db;
 mod pages;
-mod place;
 mod purge;
 mod reading;
 mod status;
@@ -18,6 +18,8 @@ use clap::{Parser, Subcommand};
 use crate::{exit, version};
 pub use check::CheckArgs;
 pub use common::Common;
+use common::place;
+pub use discover::DiscoverArgs;
 pub use drain::{DrainArgs, LakeArgs, WarehouseArgs};
 pub use grant::{Access, GrantAction, GrantArgs, PermissionArg};
 pub use init_db::InitDbArgs;
@@ -67,6 +69,9 @@ pub enum Command {
     /// Look at everything that a run needs, before cron does: configuration, Kafka, MySQL, the lake; changes nothing
     #[command(after_help = exit::CHECK_HELP)]
     Check(CheckArgs),
+    /// Propose configuration for topics that have none, from what ksqlDB, the schema registry and Kafka know of them
+    #[command(after_help = exit::DISCOVER_HELP)]
+    Discover(DiscoverArgs),
     /// Show how every topic stands: progress, lag, last commit, files, rows, rejects; as text, JSON or a page
     #[command(after_help = exit::STATUS_HELP)]
     Status(StatusArgs),
@@ -87,6 +92,7 @@ impl Command {
             Command::Schema(_) => "schema",
             Command::Files(_) => "files",
             Command::Check(_) => "check",
+            Command::Discover(_) => "discover",
             Command::Status(_) => "status",
             Command::Completions(_) => "completions",
             Command::Man(_) => "man",

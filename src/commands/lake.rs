@@ -1,8 +1,10 @@
 //! `lakectl lake`: topics into the data lake.
 
+mod verify;
+
 use anyhow::Result;
 
-use super::{drain_options, verify};
+use super::drain_options;
 use crate::cli::{Common, LakeArgs};
 use crate::config::{Kind, Overrides};
 use crate::exit::usage;

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod check;
+mod discover;
 mod drain_options;
 mod files;
 mod grant;
@@ -10,7 +11,6 @@ mod pages;
 mod purge;
 mod schema;
 mod status;
-mod verify;
 mod warehouse;
 
 use anyhow::Result;
@@ -36,6 +36,7 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::Files(args) => files::execute(&cli.common, args, report, stop),
         Command::Schema(args) => schema::execute(&cli.common, args, report, stop),
         Command::Check(args) => check::execute(&cli.common, args, report, stop),
+        Command::Discover(args) => discover::execute(&cli.common, args, report, stop),
         Command::Status(args) => status::execute(&cli.common, args, report, stop),
         Command::Completions(args) => pages::completions(args, report),
         Command::Man(args) => pages::man(&cli.common, args, report),

@@ -14,7 +14,8 @@ pub(super) struct File {
     pub kafka: KafkaSection,
     pub lake: LakeSection,
     pub warehouse: WarehouseSection,
-    pub schema_registry: RegistrySection,
+    pub schema_registry: HttpSection,
+    pub ksqldb: HttpSection,
     pub topics: BTreeMap<String, TopicSection>,
 }
 
@@ -53,9 +54,10 @@ pub(super) struct WarehouseSection {
     pub strict: Option<bool>,
 }
 
+/// A server that speaks HTTP.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct RegistrySection {
+pub(super) struct HttpSection {
     pub url: Option<String>,
     pub user: Option<String>,
     pub password_file: Option<PathBuf>,

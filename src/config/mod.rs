@@ -1,8 +1,8 @@
 //! Reads TOML, environment and flags into settings. All settings that leave this module are valid.
 
 mod file;
+mod http;
 mod kafka;
-mod registry;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -20,14 +20,16 @@ use std::path::{Path, PathBuf};
 use crate::exit::usage;
 use crate::problem::Problem;
 pub use file::{closest, did_you_mean};
+pub use http::{ClientIdentity, HttpLogin, HttpService, HttpSettings, KSQLDB, PemFile, SCHEMA_REGISTRY};
 pub use kafka::{KafkaSettings, names_secret_option};
-pub use registry::{ClientIdentity, PemFile, RegistryLogin, RegistrySettings};
 pub use secret::Secret;
 pub use topic::column::{DeclaredColumn, DeclaredType};
 pub use topic::envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
+pub use topic::formats::delimiter_named;
 pub use topic::key::{KeyFormat, KeySchema, Window};
 pub use topic::time_unit::TimeUnit;
 pub use topic::value::{Undecodable, ValueFormat, ValueSchema};
+pub use topic::written::{WrittenSetting, quoted};
 pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
 pub use units::Retention;
 pub use warehouse::{Database, TlsMode};
@@ -42,7 +44,9 @@ pub struct Settings {
     /// None where no url is configured.
     pub database: Option<Database>,
     /// None where no url is configured.
-    pub registry: Option<RegistrySettings>,
+    pub registry: Option<HttpSettings>,
+    /// None where no url is configured. Only `lakectl discover` asks it.
+    pub ksqldb: Option<HttpSettings>,
     pub topics: BTreeMap<String, Topic>,
 }
 
@@ -190,11 +194,26 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<
         kafka: kafka::from_file(&file.kafka, &folder, overrides, env).context(named.clone())?,
         database: warehouse::from_file(&file.warehouse, path.as_deref(), &folder, overrides, env)
             .context(named.clone())?,
-        registry: registry::from_file(&file.schema_registry, &folder, env).context(named)?,
+        registry: http::from_file(SCHEMA_REGISTRY, &file.schema_registry, &folder, env)
+            .context(named.clone())?,
+        ksqldb: http::from_file(KSQLDB, &file.ksqldb, &folder, env).context(named)?,
         lake,
         topics,
         file: path,
     })
+}
+
+/// The settings that a text gives a topic, if it is a configuration file.
+///
+/// # Errors
+/// It is none, it leaves the topic out, or it can't be meant so: exit code 2.
+pub fn topic_of_entry(name: &str, text: &str) -> Result<Topic> {
+    let file = file::parse(text, Path::new("the entry"))?;
+    let entry = file
+        .topics
+        .get(name)
+        .ok_or_else(|| usage(format!("there is no entry {}", topic_heading(name))))?;
+    topic::from_file(name, entry, None, false)
 }
 
 fn find_file(named: Option<&Path>, env: Env<'_>) -> Result<Option<PathBuf>> {

@@ -2,10 +2,11 @@
 
 pub(super) mod column;
 pub(super) mod envelope;
-mod formats;
+pub(super) mod formats;
 pub(super) mod key;
 pub(super) mod time_unit;
 pub(super) mod value;
+pub(super) mod written;
 
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;

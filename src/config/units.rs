@@ -86,6 +86,14 @@ pub fn duration(text: &str) -> Result<Duration> {
     }
 }
 
+/// A duration in the largest unit that divides it, as [`duration`] reads it.
+pub fn shortest(ms: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let fits = UNITS.iter().find(|(unit_ms, _)| ms.is_multiple_of(*unit_ms));
+    let (unit_ms, unit) = fits.copied().unwrap_or((1, "ms"));
+    format!("{}{unit}", ms / unit_ms)
+}
+
 /// Reads `64KiB`, `256MiB`, `1GiB`, `10MB`, or plain bytes.
 pub fn size(text: &str) -> Result<u64> {
     let (number, unit) = split_unit(text)?;
@@ -202,6 +210,9 @@ mod tests {
         assert!(duration("5").is_err() && duration("5mo").is_err());
         assert_eq!(size("256MiB").unwrap(), 256 << 20);
         assert!(size("0").is_err() && size("1XB").is_err());
+        for text in ["90s", "2h", "14d", "1m", "1500ms"] {
+            assert_eq!(shortest(duration(text).unwrap().as_millis() as u64), text);
+        }
     }
 
     #[test]

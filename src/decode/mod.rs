@@ -15,6 +15,7 @@ mod registered;
 pub mod registry;
 pub mod schema;
 mod shown_key;
+pub mod stated;
 
 #[cfg(test)]
 mod tests;

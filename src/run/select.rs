@@ -232,7 +232,7 @@ fn what_globs_match(kind: Option<Kind>) -> &'static str {
 }
 
 /// Whether the topic belongs to Kafka, ksqlDB or the Confluent platform itself.
-fn is_internal(name: &str) -> bool {
+pub(crate) fn is_internal(name: &str) -> bool {
     name.starts_with('_')
         || [
             "-changelog",

@@ -33,6 +33,7 @@ pub struct Asked {
     pub target: String,
     /// In small letters, in their order.
     headers: Vec<(String, String)>,
+    pub body: String,
 }
 
 impl Asked {
@@ -189,11 +190,21 @@ impl State {
         };
         let headers = lines[1..].iter().filter_map(|line| line.split_once(": "));
         let headers = headers.map(|(name, value)| (name.to_lowercase(), value.to_owned()));
-        self.asked.lock().unwrap().push(Asked {
+        let asked = Asked {
             target: target.to_owned(),
             headers: headers.collect(),
-        });
-        match self.reply(target) {
+            body: String::new(),
+        };
+        let length = asked
+            .header("content-length")
+            .first()
+            .map_or(0, |text| text.parse().unwrap());
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body)?;
+        let body = String::from_utf8(body).unwrap();
+        let statement = statement(&body);
+        self.asked.lock().unwrap().push(Asked { body, ..asked });
+        match self.reply(&format!("{target}{statement}")) {
             Reply::Raw(bytes) => {
                 stream.get_mut().write_all(&bytes)?;
                 stream.get_mut().flush()
@@ -202,6 +213,7 @@ impl State {
         }
     }
 
+    /// What is asked is the path, and behind it the statement for ksqlDB.
     fn reply(&self, target: &str) -> Reply {
         match self.answers.lock().unwrap().get_mut(target) {
             Some(replies) if replies.len() > 1 => replies.remove(0),
@@ -211,6 +223,14 @@ impl State {
             None => Reply::error(404, 404, "HTTP 404 Not Found"),
         }
     }
+}
+
+/// A blank and the statement in a request to ksqlDB.
+fn statement(body: &str) -> String {
+    let question: Value = serde_json::from_str(body).unwrap_or_default();
+    question["ksql"]
+        .as_str()
+        .map_or_else(String::new, |statement| format!(" {statement}"))
 }
 
 /// Certificates of a CA of our own, and the CA of a stranger.

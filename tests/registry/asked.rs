@@ -1,6 +1,6 @@
 //! What is asked for, how often, and what comes of it.
 
-use lakectl::config::RegistrySettings;
+use lakectl::config::HttpSettings;
 use lakectl::decode::registry::Registry;
 use lakectl::decode::schema::{Reference, SchemaId, SchemaKind};
 use lakectl::exit;
@@ -248,7 +248,7 @@ fn subjects_are_found_by_name() {
 
 #[test]
 fn without_a_registry_its_section_is_named() {
-    let registry = Registry::new(None::<&RegistrySettings>).unwrap();
+    let registry = Registry::new(None::<&HttpSettings>).unwrap();
     assert!(!registry.is_configured() && at(&["http://127.0.0.1:1".to_owned()]).is_configured());
     let error = registry.schema(number(1)).unwrap_err();
     assert_eq!(exit::code_of(&error), exit::USAGE);

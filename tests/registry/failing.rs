@@ -176,13 +176,16 @@ fn what_is_no_registry_is_said_to_be_none() {
         ),
         (
             Reply::http(200, &[], &[b'['; 10_000]),
-            "JSON, but not a registry's",
+            "JSON, but not that of a schema registry",
         ),
         (
             Reply::http(200, &[], b"{}"),
-            "JSON, but not a registry's: missing field `schema`",
+            "JSON, but not that of a schema registry: missing field `schema`",
         ),
-        (Reply::http(200, &[], b"[]"), "JSON, but not a registry's"),
+        (
+            Reply::http(200, &[], b"[]"),
+            "JSON, but not that of a schema registry",
+        ),
         (
             Reply::http(404, &[], b"<html>"),
             "HTTP 404, and the answer is not JSON; is this a schema registry?",

@@ -1,7 +1,7 @@
 //! Registries as a configuration names them, and what is said of them.
 
 use anyhow::Result;
-use lakectl::config::{self, Overrides, RegistrySettings};
+use lakectl::config::{self, HttpSettings, Overrides};
 use lakectl::decode::registry::{Lookup, Registry};
 use lakectl::decode::schema::{Registered, SchemaId};
 use lakectl::exit;
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The settings of `[schema_registry]` with these lines. Files are named as they are.
-pub fn settings(lines: &str) -> Result<RegistrySettings> {
+pub fn settings(lines: &str) -> Result<HttpSettings> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("lakectl.toml");
     std::fs::write(&path, format!("[schema_registry]\n{lines}\n")).unwrap();

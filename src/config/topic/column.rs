@@ -48,7 +48,7 @@ impl DeclaredColumn {
 
 impl DeclaredType {
     /// Reads a type by ksqlDB's name, in any case.
-    fn parse(text: &str) -> Option<DeclaredType> {
+    pub fn parse(text: &str) -> Option<DeclaredType> {
         Some(match &*text.to_uppercase() {
             "BOOLEAN" => DeclaredType::Boolean,
             "INT" | "INTEGER" => DeclaredType::Int,
@@ -69,6 +69,21 @@ impl DeclaredType {
                 DeclaredType::Decimal { precision, scale }
             }
         })
+    }
+}
+
+impl std::fmt::Display for DeclaredColumn {
+    /// As the configuration has it: `WSTART BIGINT`, `NAME`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.name.contains(' ') || self.name.starts_with('`') {
+            write!(f, "`{}`", self.name)?;
+        } else {
+            f.write_str(&self.name)?;
+        }
+        match self.kind {
+            DeclaredType::Varchar => Ok(()),
+            kind => write!(f, " {kind}"),
+        }
     }
 }
 
@@ -168,6 +183,13 @@ mod tests {
             "a b INT",
         ] {
             assert_eq!(parsed(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_column_is_shown_as_it_is_written() {
+        for text in ["NAME", "WSTART BIGINT", "`Total amount` DECIMAL(9,2)", "`a b`"] {
+            assert_eq!(parse(text, "value.columns").unwrap().to_string(), text);
         }
     }
 

@@ -92,14 +92,17 @@ fn separator(
 }
 
 fn delimiter(text: Option<&str>, key: &str) -> Result<u8> {
-    match text {
-        None => Ok(b','),
-        Some("SPACE") => Ok(b' '),
-        Some("TAB") => Ok(b'\t'),
-        Some(text) if text.len() == 1 => Ok(text.as_bytes()[0]),
-        Some(text) => Err(usage(format!(
-            "{key}: `{text}` must be one character, SPACE or TAB"
-        ))),
+    let Some(text) = text else { return Ok(b',') };
+    delimiter_named(text).ok_or_else(|| usage(format!("{key}: `{text}` must be one character, SPACE or TAB")))
+}
+
+/// The delimiter that is written so, by ksqlDB's statements and in the configuration.
+pub fn delimiter_named(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        b"SPACE" => Some(b' '),
+        b"TAB" => Some(b'\t'),
+        &[one] => Some(one),
+        _ => None,
     }
 }
 

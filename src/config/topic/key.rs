@@ -41,7 +41,7 @@ impl KeyFormat {
     }
 
     /// ksqlDB's KAFKA format of one column of this type.
-    pub(super) fn of_kafka(kind: DeclaredType) -> Option<KeyFormat> {
+    pub fn of_kafka(kind: DeclaredType) -> Option<KeyFormat> {
         match kind {
             DeclaredType::Varchar => Some(KeyFormat::String),
             DeclaredType::Int => Some(KeyFormat::Int),

@@ -123,6 +123,19 @@ impl KeyGuess {
         }
     }
 
+    /// The settings that seem to read all keys so far; None if only bytes do.
+    pub fn likeliest(&self) -> Option<KeySchema> {
+        let have_ids = self.ids.payloads == self.keys;
+        let registered = have_ids.then(|| self.registered()).flatten();
+        let schema = registered.map(|likely| likely.schema);
+        schema.or_else(|| self.fitting.first().cloned())
+    }
+
+    /// How many columns the old separator gives in each key; 0 if it is in none, or they differ.
+    pub fn separated(&self) -> usize {
+        self.separated
+    }
+
     /// The format that the registry names, with the window that gives keys of its schemas.
     fn registered(&self) -> Option<LikelyKeys> {
         let name = self.ids.format(&self.registry)?;

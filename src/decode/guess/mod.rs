@@ -2,6 +2,7 @@
 
 mod ids;
 mod keys;
+pub mod sampled;
 mod shapes;
 mod values;
 

@@ -1,10 +1,7 @@
 //! A schema registry that speaks Confluent's API: schemas by id, subjects by name. Each schema is asked for once a run.
 
-mod client;
-mod fault;
 pub mod header;
 mod resolve;
-mod tls;
 
 use anyhow::Result;
 use serde::de::IgnoredAny;
@@ -13,14 +10,26 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::schema::{Registered, SchemaId};
-use crate::config::RegistrySettings;
+use crate::config::HttpSettings;
+use crate::http::{Answer, HttpClient, HttpDialect, Said, Unanswered, encoded};
 use crate::problem::Problem;
-use client::{Answer, HttpClient, Unanswered, encoded};
-use fault::Said;
 use resolve::{Resolved, SchemaAnswer, Versions};
 
 /// How long a registry that could not be reached is not asked again: a run of many topics ends soon.
 const DOWN_FOR: Duration = Duration::from_secs(60);
+static DIALECT: HttpDialect = HttpDialect {
+    // Registries answer in all of them; some old ones know only the first, or only the last.
+    accept: "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json, application/json",
+    content_type: "application/vnd.schemaregistry.v1+json",
+    rights: "read subjects and schemas",
+    at_wrong_path: |path| {
+        if path.starts_with("/schemas/guids/") {
+            "ids that are GUIDs need a newer registry (Confluent's has them since 8.0), or another path in schema_registry.url"
+        } else {
+            "is this a schema registry? check the path in schema_registry.url (Apicurio's is /apis/ccompat/v7)"
+        }
+    },
+};
 /// The registry's code for a schema that it doesn't have.
 const SCHEMA_NOT_FOUND: i64 = 40403;
 /// The registry's code for a subject that it doesn't have.
@@ -69,9 +78,11 @@ impl Registry {
     ///
     /// # Errors
     /// A certificate or a key can't be used: exit code 2.
-    pub fn new(settings: Option<&RegistrySettings>) -> Result<Registry> {
+    pub fn new(settings: Option<&HttpSettings>) -> Result<Registry> {
         Ok(Registry(Arc::new(Shared {
-            client: settings.map(HttpClient::new).transpose()?,
+            client: settings
+                .map(|settings| HttpClient::new(settings, &DIALECT))
+                .transpose()?,
             known: Mutex::default(),
         })))
     }

@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Inquiry;
-use super::client::{Answer, encoded};
 use crate::decode::schema::{Reference, Registered, SchemaId, SchemaKind};
+use crate::http::{Answer, encoded};
 use crate::words::one_line;
 
 /// More than any schema needs, and little enough for a registry that makes up ever more.

@@ -1,4 +1,4 @@
-//! What was wrong with a request, in words: the connection, the registry's own message, or an answer of something else.
+//! What was wrong with a request, in words: the connection, the server's own message, or an answer of something else.
 
 use serde::Deserialize;
 use std::error::Error;
@@ -6,7 +6,8 @@ use std::io;
 use std::time::Duration;
 use ureq::http::{HeaderMap, StatusCode, Uri, header};
 
-use crate::config::RegistryLogin;
+use super::HttpPeer;
+use crate::config::HttpLogin;
 use crate::words::one_line;
 
 /// How much of somebody else's text goes into an error.
@@ -18,7 +19,7 @@ pub(super) struct RequestFault {
     pub what: String,
     pub fix: Option<String>,
     pub effect: Effect,
-    /// Another server of the same registry may answer.
+    /// Another address of the same server may answer.
     pub is_of_the_server: bool,
 }
 
@@ -33,9 +34,9 @@ pub(super) enum Effect {
     Final,
 }
 
-/// The registry's own words.
+/// The server's own words.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Said {
+pub struct Said {
     is_json: bool,
     pub code: Option<i64>,
     message: Option<String>,
@@ -63,8 +64,8 @@ impl Said {
         }
     }
 
-    /// Whether a 404 means that the registry doesn't have it, and not that nothing is at this path.
-    pub fn is_of_the_registry(&self) -> bool {
+    /// Whether a 404 means that the server doesn't have it, and not that nothing is at this path.
+    pub fn is_of_its_own(&self) -> bool {
         self.code.is_some_and(|code| (40400..40500).contains(&code))
     }
 
@@ -98,36 +99,46 @@ impl RequestFault {
             ..self
         }
     }
+}
 
-    /// A success whose body is not what a registry sends.
-    pub fn of_answer(error: &serde_json::Error) -> RequestFault {
+impl HttpPeer {
+    fn setting(&self, key: &str) -> String {
+        self.service.setting(key)
+    }
+
+    fn is_it_one(&self) -> String {
+        format!("is this {}? check {}", self.service.one, self.setting("url"))
+    }
+
+    /// A success whose body is not what such a server sends.
+    pub fn of_answer(&self, error: &serde_json::Error) -> RequestFault {
         let what = if error.is_data() {
-            format!(
-                "the answer is JSON, but not a registry's: {}",
-                shortened(&error.to_string())
-            )
+            let told = shortened(&error.to_string());
+            format!("the answer is JSON, but not that of {}: {told}", self.service.one)
         } else {
             "the answer is not JSON".to_owned()
         };
-        RequestFault::last(what).fix("is this a schema registry? check schema_registry.url and its path")
+        RequestFault::last(what).fix(format!("{} and its path", self.is_it_one()))
     }
 
     /// A redirect to another server.
-    pub fn of_redirect(location: &str) -> RequestFault {
+    pub fn of_redirect(&self, location: &str) -> RequestFault {
         let uri: Option<Uri> = location.parse().ok();
         let shown = uri.and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.host()?)));
         let shown = shown.unwrap_or_else(|| "another address".to_owned());
-        RequestFault::last(format!("it redirects to {}", shortened(&shown))).fix(
-            "write the address of the registry itself in schema_registry.url: logins are not sent elsewhere",
-        )
+        RequestFault::last(format!("it redirects to {}", shortened(&shown))).fix(format!(
+            "write the address of the server itself in {}: logins are not sent elsewhere",
+            self.setting("url")
+        ))
     }
 
-    /// Any other status than 200, with what the registry said.
+    /// Any other status than 200, with what the server said.
     pub fn of_status(
+        &self,
         status: StatusCode,
         headers: &HeaderMap,
         said: &Said,
-        login: Option<&RegistryLogin>,
+        login: Option<&HttpLogin>,
         path: &str,
     ) -> RequestFault {
         let not_json = if said.is_json {
@@ -136,27 +147,22 @@ impl RequestFault {
             ", and the answer is not JSON"
         };
         let fault = RequestFault::last(format!("HTTP {}{}{not_json}", status.as_u16(), said.shown()));
+        let (user, token_file) = (self.setting("user"), self.setting("token_file"));
+        let log_in = || format!("write {user} with password_file, or token_file");
         match status {
             StatusCode::UNAUTHORIZED => fault.fix(match login {
-                None => "write schema_registry.user with password_file, or token_file",
-                Some(RegistryLogin::Basic { .. }) => "check schema_registry.user and its password",
-                Some(RegistryLogin::Bearer(_)) => {
-                    "check schema_registry.token_file: the token may have expired"
-                }
+                None => log_in(),
+                Some(HttpLogin::Basic { .. }) => format!("check {user} and its password"),
+                Some(HttpLogin::Bearer(_)) => format!("check {token_file}: the token may have expired"),
             }),
             StatusCode::FORBIDDEN => fault.fix(match login {
-                None => "write schema_registry.user with password_file, or token_file",
-                Some(RegistryLogin::Basic { .. }) => "let schema_registry.user read subjects and schemas",
-                Some(RegistryLogin::Bearer(_)) => {
-                    "let the owner of schema_registry.token_file read subjects and schemas"
+                None => log_in(),
+                Some(HttpLogin::Basic { .. }) => format!("let {user} {}", self.dialect.rights),
+                Some(HttpLogin::Bearer(_)) => {
+                    format!("let the owner of {token_file} {}", self.dialect.rights)
                 }
             }),
-            StatusCode::NOT_FOUND if path.starts_with("/schemas/guids/") => {
-                fault.fix("ids that are GUIDs need a newer registry (Confluent's has them since 8.0), or another path in schema_registry.url")
-            }
-            StatusCode::NOT_FOUND => fault.fix(
-                "is this a schema registry? check the path in schema_registry.url (Apicurio's is /apis/ccompat/v7)",
-            ),
+            StatusCode::NOT_FOUND => fault.fix((self.dialect.at_wrong_path)(path)),
             StatusCode::TOO_MANY_REQUESTS => RequestFault {
                 effect: Effect::Busy {
                     wait: retry_after(headers),
@@ -170,14 +176,19 @@ impl RequestFault {
                 is_of_the_server: true,
                 ..fault
             },
-            _ if !said.is_json => fault.fix("is this a schema registry? check schema_registry.url"),
+            _ if !said.is_json => fault.fix(self.is_it_one()),
             _ => fault,
         }
     }
 
     /// No answer at all.
-    pub fn of_transport(error: &ureq::Error, timeout: Duration, proxy: Option<String>) -> RequestFault {
-        let (what, fix) = told(error, timeout);
+    pub fn of_transport(
+        &self,
+        error: &ureq::Error,
+        timeout: Duration,
+        proxy: Option<String>,
+    ) -> RequestFault {
+        let (what, fix) = self.told(error, timeout);
         let by = proxy.map_or_else(String::new, |proxy| format!(" (by the proxy {proxy})"));
         let fault = RequestFault {
             is_of_the_server: true,
@@ -193,59 +204,67 @@ impl RequestFault {
             _ => fault.fix(fix),
         }
     }
-}
 
-/// What happened to a connection, and what to do about it.
-fn told(error: &ureq::Error, timeout: Duration) -> (String, &'static str) {
-    const CHECK: &str = "check schema_registry.url, and whether the registry runs";
-    match error {
-        ureq::Error::Timeout(_) => (format!("no answer within {timeout:?}"), CHECK),
-        ureq::Error::HostNotFound => ("no such host is known".to_owned(), CHECK),
-        ureq::Error::BodyExceedsLimit(max) => (format!("the answer has more than {max} bytes"), CHECK),
-        ureq::Error::Rustls(error) => told_tls(error),
-        ureq::Error::Io(error) => match tls_error(error) {
-            Some(error) => told_tls(error),
-            None => (shortened(&error.to_string()), CHECK),
-        },
-        ureq::Error::Http(_) | ureq::Error::Protocol(_) => (
-            "the answer is not HTTP".to_owned(),
-            "check schema_registry.url: https:// where the port speaks TLS",
-        ),
-        other => (shortened(&other.to_string()), CHECK),
+    /// What happened to a connection, and what to do about it.
+    fn told(&self, error: &ureq::Error, timeout: Duration) -> (String, String) {
+        let check = || format!("check {}, and whether the server runs", self.setting("url"));
+        match error {
+            ureq::Error::Timeout(_) => (format!("no answer within {timeout:?}"), check()),
+            ureq::Error::HostNotFound => ("no such host is known".to_owned(), check()),
+            ureq::Error::BodyExceedsLimit(max) => (format!("the answer has more than {max} bytes"), check()),
+            ureq::Error::Rustls(error) => self.told_tls(error),
+            ureq::Error::Io(error) => match tls_error(error) {
+                Some(error) => self.told_tls(error),
+                None => (shortened(&error.to_string()), check()),
+            },
+            ureq::Error::Http(_) | ureq::Error::Protocol(_) => (
+                "the answer is not HTTP".to_owned(),
+                format!(
+                    "check {}: https:// where the port speaks TLS",
+                    self.setting("url")
+                ),
+            ),
+            other => (shortened(&other.to_string()), check()),
+        }
+    }
+
+    fn told_tls(&self, error: &rustls::Error) -> (String, String) {
+        use rustls::AlertDescription as Alert;
+        use rustls::CertificateError as Bad;
+        let (url, ca, certificate) = (
+            self.setting("url"),
+            self.setting("tls_ca_file"),
+            self.setting("tls_cert_file"),
+        );
+        let fix = match error {
+            rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => format!("name its CA in {ca}"),
+            rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+                format!("write the server's name in {url} as its certificate does")
+            }
+            rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
+                "the server needs a new certificate".to_owned()
+            }
+            rustls::Error::AlertReceived(
+                Alert::CertificateRequired
+                | Alert::HandshakeFailure
+                | Alert::BadCertificate
+                | Alert::UnknownCA
+                | Alert::CertificateUnknown
+                | Alert::AccessDenied,
+            ) => format!("does it want a certificate? check {certificate} and tls_key_file"),
+            rustls::Error::InvalidMessage(_) => format!("this port may speak no TLS: check {url}"),
+            rustls::Error::General(_) => {
+                format!("install the system's CAs (ca-certificates), or name one in {ca}")
+            }
+            _ => format!("check {url} and its tls_… settings"),
+        };
+        (format!("TLS: {}", shortened(&error.to_string())), fix)
     }
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     let inner: &(dyn Error + 'static) = error.get_ref()?;
     inner.downcast_ref()
-}
-
-fn told_tls(error: &rustls::Error) -> (String, &'static str) {
-    use rustls::AlertDescription as Alert;
-    use rustls::CertificateError as Bad;
-    let fix = match error {
-        rustls::Error::InvalidCertificate(Bad::UnknownIssuer) => "name its CA in schema_registry.tls_ca_file",
-        rustls::Error::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
-            "write the registry's name in schema_registry.url as its certificate does"
-        }
-        rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
-            "the registry needs a new certificate"
-        }
-        rustls::Error::AlertReceived(
-            Alert::CertificateRequired
-            | Alert::HandshakeFailure
-            | Alert::BadCertificate
-            | Alert::UnknownCA
-            | Alert::CertificateUnknown
-            | Alert::AccessDenied,
-        ) => "does it want a certificate? check schema_registry.tls_cert_file and tls_key_file",
-        rustls::Error::InvalidMessage(_) => "this port may speak no TLS: check schema_registry.url",
-        rustls::Error::General(_) => {
-            "install the system's CAs (ca-certificates), or name one in schema_registry.tls_ca_file"
-        }
-        _ => "check schema_registry.url and its tls_… settings",
-    };
-    (format!("TLS: {}", shortened(&error.to_string())), fix)
 }
 
 /// Somebody else's text, fit for one line of an error.
@@ -297,7 +316,7 @@ mod tests {
         ] {
             let said = Said::read(body.as_bytes());
             assert_eq!(
-                (said.is_of_the_registry(), said.shown().as_str()),
+                (said.is_of_its_own(), said.shown().as_str()),
                 (is_its_own, shown),
                 "{body}"
             );

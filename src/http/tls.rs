@@ -1,4 +1,4 @@
-//! TLS of the connection to a registry: which CAs count, and who we are. Certificates are always verified.
+//! TLS of the connection to a server: which CAs count, and who we are. Certificates are always verified.
 
 use anyhow::Result;
 use rustls::RootCertStore;
@@ -8,13 +8,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
-use crate::config::{ClientIdentity, PemFile, RegistrySettings};
+use crate::config::{ClientIdentity, HttpSettings, PemFile};
 
 /// The configuration of the client.
 ///
 /// # Errors
 /// A file is not what it should be: exit code 2.
-pub(super) fn config(settings: &RegistrySettings) -> Result<TlsConfig> {
+pub(super) fn config(settings: &HttpSettings) -> Result<TlsConfig> {
     let roots = match &settings.ca {
         None => RootCerts::PlatformVerifier,
         Some(file) => RootCerts::from(authorities(file)?),

@@ -1,58 +1,62 @@
-//! Requests to a registry: the next address where one is down, a pause where it is busy, an error that says what it said.
+//! Requests to a server: the next address where one is down, a pause where it is busy, an error that says what it said.
 
 use anyhow::Result;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use ureq::Agent;
 use ureq::http::{HeaderMap, Response, StatusCode, Uri, header};
+use ureq::{Agent, RequestBuilder};
 
 use super::fault::{Effect, RequestFault, Said};
-use super::tls;
-use crate::config::{RegistryLogin, RegistrySettings, Secret};
+use super::{HttpDialect, HttpPeer, tls};
+use crate::config::{HttpLogin, HttpSettings, Secret};
 use crate::problem::Problem;
 
-/// Registries answer in all of them; some old ones know only the first, or only the last.
-const ACCEPT: &str =
-    "application/vnd.schemaregistry.v1+json, application/vnd.schemaregistry+json, application/json";
-/// The pauses between attempts, unless the registry asks for other ones.
+/// The pauses between attempts, unless the server asks for other ones.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
-/// The largest schemas have some megabytes.
+/// The largest schemas and lists have some megabytes.
 const BODY_MAX: u64 = 64 << 20;
 const REDIRECTS_MAX: u32 = 5;
 
-/// A client of one registry. Connections are not kept: a run asks for a few schemas, and many minutes may lie between them.
-pub(super) struct HttpClient {
+/// A client of one server, which may have several addresses. Connections are not kept: a run asks for little, and many minutes may
+/// lie between two requests.
+pub struct HttpClient {
     agent: Agent,
+    peer: HttpPeer,
     urls: Vec<String>,
     /// The address that answered last: the next request goes there first.
     current: AtomicUsize,
-    login: Option<RegistryLogin>,
+    login: Option<HttpLogin>,
     headers: Vec<(String, Secret)>,
     timeout: Duration,
 }
 
-/// An answer of the registry itself.
+/// An answer of the server itself.
 #[derive(Debug)]
-pub(super) enum Answer<T> {
+pub enum Answer<T> {
     Found(T),
-    /// HTTP 404 with an error_code of the registry's own.
+    /// HTTP 404 with an error_code of its own.
     Missing(Said),
 }
 
 /// No answer that counts.
 #[derive(Debug, Clone)]
-pub(super) struct Unanswered {
+pub struct Unanswered {
     pub problem: Problem,
     /// Nothing else would be answered either.
     pub is_down: bool,
 }
 
 impl HttpClient {
-    pub fn new(settings: &RegistrySettings) -> Result<HttpClient> {
+    /// Makes no request yet.
+    ///
+    /// # Errors
+    /// A certificate or a key can't be used: exit code 2.
+    pub fn new(settings: &HttpSettings, dialect: &'static HttpDialect) -> Result<HttpClient> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -62,6 +66,10 @@ impl HttpClient {
             .tls_config(tls::config(settings)?);
         Ok(HttpClient {
             agent: config.build().into(),
+            peer: HttpPeer {
+                service: settings.service,
+                dialect,
+            },
             urls: settings.urls.clone(),
             current: AtomicUsize::new(0),
             login: settings.login.clone(),
@@ -76,10 +84,25 @@ impl HttpClient {
     }
 
     /// Gets what is at this path. It ends: attempts, addresses and waits are few.
+    ///
+    /// # Errors
+    /// No server gives an answer that counts.
     pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Unanswered> {
+        self.send(path, None)
+    }
+
+    /// The same for a question that is JSON, and that may be asked again.
+    ///
+    /// # Errors
+    /// As [`HttpClient::get`].
+    pub fn post<T: DeserializeOwned>(&self, path: &str, question: &Value) -> Result<Answer<T>, Unanswered> {
+        self.send(path, Some(&question.to_string()))
+    }
+
+    fn send<T: DeserializeOwned>(&self, path: &str, question: Option<&str>) -> Result<Answer<T>, Unanswered> {
         let mut pauses = PAUSES.iter();
         loop {
-            let faults = match self.ask_each(path) {
+            let faults = match self.ask_each(path, question) {
                 Ok(answer) => return Ok(answer),
                 Err(faults) => faults,
             };
@@ -96,7 +119,7 @@ impl HttpClient {
         }
     }
 
-    /// How long the registry asks to wait, at most as long as a request may take; None if trying again is no use.
+    /// How long the server asks to wait, at most as long as a request may take; None if trying again is no use.
     fn wanted_pause(&self, faults: &[RequestFault]) -> Option<Duration> {
         let busy = faults.iter().filter_map(|fault| match fault.effect {
             Effect::Busy { wait } => Some(wait.unwrap_or_default().min(self.timeout)),
@@ -106,13 +129,17 @@ impl HttpClient {
     }
 
     /// Asks the addresses one after the other, as long as each of them is down.
-    fn ask_each<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Vec<RequestFault>> {
+    fn ask_each<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        question: Option<&str>,
+    ) -> Result<Answer<T>, Vec<RequestFault>> {
         let first = self.current.load(Ordering::Relaxed);
         let mut faults = Vec::new();
         for turn in 0..self.urls.len() {
             let index = (first + turn) % self.urls.len();
             let url = &self.urls[index];
-            match self.ask(url, path) {
+            match self.ask(url, path, question) {
                 Ok(answer) => {
                     self.current.store(index, Ordering::Relaxed);
                     return Ok(answer);
@@ -132,54 +159,67 @@ impl HttpClient {
         Err(faults)
     }
 
-    fn ask<T: DeserializeOwned>(&self, url: &str, path: &str) -> Result<Answer<T>, RequestFault> {
+    fn ask<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        path: &str,
+        question: Option<&str>,
+    ) -> Result<Answer<T>, RequestFault> {
         let mut at = format!("{url}{path}");
         for _ in 0..=REDIRECTS_MAX {
-            let (status, headers, body) = self.request(&at)?;
+            let (status, headers, body) = self.request(&at, question)?;
             if status.is_redirection() {
-                at = redirected(&at, &headers)?;
+                at = redirected(self.peer, &at, &headers)?;
             } else if status == StatusCode::OK {
                 let parsed = serde_json::from_slice(&body);
                 return parsed
                     .map(Answer::Found)
-                    .map_err(|error| RequestFault::of_answer(&error));
+                    .map_err(|error| self.peer.of_answer(&error));
             } else {
                 let said = Said::read(&body);
-                if status == StatusCode::NOT_FOUND && said.is_of_the_registry() {
+                if status == StatusCode::NOT_FOUND && said.is_of_its_own() {
                     return Ok(Answer::Missing(said));
                 }
-                return Err(RequestFault::of_status(
-                    status,
-                    &headers,
-                    &said,
-                    self.login.as_ref(),
-                    path,
-                ));
+                return Err(self
+                    .peer
+                    .of_status(status, &headers, &said, self.login.as_ref(), path));
             }
         }
         Err(RequestFault::last("it redirects in a circle"))
     }
 
-    fn request(&self, at: &str) -> Result<(StatusCode, HeaderMap, Vec<u8>), RequestFault> {
+    fn request(
+        &self,
+        at: &str,
+        question: Option<&str>,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), RequestFault> {
         let answer = || -> Result<(Response<ureq::Body>, Vec<u8>), ureq::Error> {
-            let mut request = self
-                .agent
-                .get(at)
-                .header(header::ACCEPT, ACCEPT)
-                .header(header::CONNECTION, "close");
-            for (name, value) in &self.headers {
-                request = request.header(name, value.reveal());
-            }
-            if let Some(login) = &self.login {
-                request = request.header(header::AUTHORIZATION, authorization(login));
-            }
-            let mut response = request.call()?;
+            let mut response = match question {
+                None => self.with_headers(self.agent.get(at)).call()?,
+                Some(question) => self
+                    .with_headers(self.agent.post(at))
+                    .header(header::CONTENT_TYPE, self.peer.dialect.content_type)
+                    .send(question)?,
+            };
             let body = response.body_mut().with_config().limit(BODY_MAX).read_to_vec()?;
             Ok((response, body))
         };
         let (response, body) =
-            answer().map_err(|error| RequestFault::of_transport(&error, self.timeout, self.proxy(at)))?;
+            answer().map_err(|error| self.peer.of_transport(&error, self.timeout, self.proxy(at)))?;
         Ok((response.status(), response.headers().clone(), body))
+    }
+
+    fn with_headers<Any>(&self, request: RequestBuilder<Any>) -> RequestBuilder<Any> {
+        let mut request = request
+            .header(header::ACCEPT, self.peer.dialect.accept)
+            .header(header::CONNECTION, "close");
+        for (name, value) in &self.headers {
+            request = request.header(name, value.reveal());
+        }
+        if let Some(login) = &self.login {
+            request = request.header(header::AUTHORIZATION, authorization(login));
+        }
+        request
     }
 
     /// The proxy that requests to this address go through, without its login.
@@ -193,10 +233,10 @@ impl HttpClient {
         let whats: Vec<&str> = faults.iter().map(|fault| fault.what.as_str()).collect();
         let what = self.without_secrets(&whats.join(", "));
         let fix = faults.iter().rev().find_map(|fault| fault.fix.clone());
-        Problem::new(format!("schema registry {what}")).fix_if_known(fix)
+        Problem::new(format!("{} {what}", self.peer.service.name)).fix_if_known(fix)
     }
 
-    /// A text of the registry without our secrets: some gateways repeat what they were sent.
+    /// A text of the server without our secrets: some gateways repeat what they were sent.
     pub fn without_secrets(&self, text: &str) -> String {
         let mut secrets: Vec<String> = self
             .headers
@@ -204,11 +244,11 @@ impl HttpClient {
             .map(|(_, value)| value.reveal().to_owned())
             .collect();
         match &self.login {
-            Some(login @ RegistryLogin::Basic { password, .. }) => {
+            Some(login @ HttpLogin::Basic { password, .. }) => {
                 let sent = authorization(login).replace("Basic ", "");
                 secrets.extend([sent, password.reveal().to_owned()]);
             }
-            Some(RegistryLogin::Bearer(token)) => secrets.push(token.reveal().to_owned()),
+            Some(HttpLogin::Bearer(token)) => secrets.push(token.reveal().to_owned()),
             None => {}
         }
         let secrets = secrets.iter().filter(|secret| !secret.is_empty());
@@ -224,18 +264,18 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-fn authorization(login: &RegistryLogin) -> String {
+fn authorization(login: &HttpLogin) -> String {
     match login {
-        RegistryLogin::Basic { user, password } => {
+        HttpLogin::Basic { user, password } => {
             let both = format!("{user}:{}", password.reveal());
             format!("Basic {}", BASE64_STANDARD.encode(both))
         }
-        RegistryLogin::Bearer(token) => format!("Bearer {}", token.reveal()),
+        HttpLogin::Bearer(token) => format!("Bearer {}", token.reveal()),
     }
 }
 
 /// Where a redirect leads to. Only another path of the same server is followed: no other one may see login and headers.
-fn redirected(from: &str, headers: &HeaderMap) -> Result<String, RequestFault> {
+fn redirected(peer: HttpPeer, from: &str, headers: &HeaderMap) -> Result<String, RequestFault> {
     let location = headers
         .get(header::LOCATION)
         .and_then(|value| value.to_str().ok());
@@ -246,7 +286,7 @@ fn redirected(from: &str, headers: &HeaderMap) -> Result<String, RequestFault> {
     }
     match location.strip_prefix(origin) {
         Some(path) if path.starts_with('/') => Ok(location.to_owned()),
-        _ => Err(RequestFault::of_redirect(location)),
+        _ => Err(peer.of_redirect(location)),
     }
 }
 
@@ -258,7 +298,7 @@ fn origin(url: &str) -> &str {
 }
 
 /// A name as one part of a path.
-pub(super) fn encoded(name: &str) -> String {
+pub fn encoded(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -273,6 +313,20 @@ pub(super) fn encoded(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SCHEMA_REGISTRY;
+
+    fn peer() -> HttpPeer {
+        static DIALECT: HttpDialect = HttpDialect {
+            accept: "application/json",
+            content_type: "application/json",
+            rights: "read",
+            at_wrong_path: |_| "look at the path",
+        };
+        HttpPeer {
+            service: SCHEMA_REGISTRY,
+            dialect: &DIALECT,
+        }
+    }
 
     #[test]
     fn a_name_is_one_part_of_a_path() {
@@ -286,7 +340,7 @@ mod tests {
         let to = |location: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::LOCATION, location.parse().unwrap());
-            redirected("http://a:81/x/schemas", &headers)
+            redirected(peer(), "http://a:81/x/schemas", &headers)
         };
         assert_eq!(to("/y?z").unwrap(), "http://a:81/y?z");
         assert_eq!(to("http://a:81/y").unwrap(), "http://a:81/y");

@@ -24,7 +24,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const SHOWN_MAX: usize = 50;
 
 pub(super) fn execute(settings: &Settings, args: &DrainArgs, report: &mut Report, stop: &Stop) -> Result<()> {
-    let wait = super::duration("--wait", args.wait.as_deref())?.unwrap_or_default();
+    let wait = crate::commands::duration("--wait", args.wait.as_deref())?.unwrap_or_default();
     let lake = Lake::existing(settings)?;
     let known = lake.topics_to_verify()?;
     let chosen = select::among(

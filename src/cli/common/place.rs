@@ -3,7 +3,7 @@
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
 
-use super::heading::WHERE;
+use crate::cli::heading::WHERE;
 
 /// Which Kafka, and how to talk to it.
 #[derive(Debug, Clone, Default, Args)]
