@@ -72,10 +72,12 @@ impl Keys {
                 Some(likely) => likely.settings(&self.schema),
                 None => "look at such a key, and set key.format and window; \"bytes\" takes any".to_owned(),
             };
+            let encrypted = schemas.and_then(encryption);
+            let also = encrypted.map_or_else(String::new, |encrypted| format!("; {encrypted}"));
             return checks.wrong(
                 place,
                 format!(
-                    "{} of {there} are not of format {format}: {reason} (Kafka partition {partition}, offset {offset})",
+                    "{} of {there} are not of format {format}: {reason} (Kafka partition {partition}, offset {offset}){also}",
                     self.undecodable
                 ),
                 fix,

@@ -74,7 +74,11 @@ impl Values {
             return;
         }
         let (reason, partition, offset) = self.first.clone().unwrap_or_default();
-        let example = format!("{reason} (Kafka partition {partition}, offset {offset})");
+        let encrypted = schemas.and_then(encryption);
+        let also = encrypted
+            .as_ref()
+            .map_or_else(String::new, |encrypted| format!("; {encrypted}"));
+        let example = format!("{reason} (Kafka partition {partition}, offset {offset}){also}");
         if let (Some(envelope), 1..) = (subject.topic.value.unwrap, self.irregular) {
             let message = format!(
                 "{} of {} can't be taken out of the envelope (value.unwrap = \"{envelope}\"): {example}",
@@ -123,7 +127,7 @@ impl Values {
                 envelope.in_words()
             ));
         }
-        notes.extend(schemas.and_then(encryption));
+        notes.extend(encrypted);
         let advice = (!notes.is_empty()).then(|| notes.join("; "));
         checks.ok_but(
             place,

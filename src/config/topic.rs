@@ -323,6 +323,7 @@ mod tests {
             "kind = \"stream\"\nvalue = { format = \"bytes\", columns = [\"a INT\"] }\n",
             "kind = \"stream\"\nvalue = { format = \"avro\", columns = [\"a\", \"b\"] }\n",
             "kind = \"stream\"\nvalue = { format = \"none\", columns = [\"a\"] }\n",
+            "kind = \"table\"\nkey.format = \"none\"\nwindow = { type = \"session\" }\n",
             "kind = \"stream\"\nvalue = { delimiter = \";\" }\n",
             "kind = \"stream\"\nvalue = { format = \"kafka\", unwrap = \"debezium\" }\n",
             "kind = \"stream\"\nvalue = { format = \"delimited\", columns = [\"a\"], delimiter = \"ab\" }\n",

@@ -158,13 +158,14 @@ impl Decoder {
         if !self.unwraps() {
             return self;
         }
-        let format = match self.keys.format {
-            format if format.is_registered() => KeyFormat::Json,
-            format => format,
-        };
         Decoder {
             keys: KeySchema {
-                format,
+                format: if self.keys.is_made() {
+                    KeyFormat::Json
+                } else {
+                    self.keys.format
+                },
+                separator: None,
                 unwrap: false,
                 ..self.keys
             },
@@ -226,7 +227,7 @@ impl Decoder {
                 key: Key::Json(text),
                 window,
             },
-            Err(reason) => undecodable(reason.of_the("key")),
+            Err(reason) => undecodable(named(&self.registered_keys, reason).of_the("key")),
         })
     }
 
@@ -261,7 +262,7 @@ impl Decoder {
                 .and_then(|value| self.unwrapped(envelope, value)),
         };
         Ok(body.unwrap_or_else(|reason| Body::Unreadable {
-            reason,
+            reason: named(&self.registered_values, reason),
             bytes: Cow::Borrowed(bytes),
             is_binary: self.values.format.is_registered() || self.values.format == ValueFormat::Bytes,
         }))
@@ -366,6 +367,14 @@ impl Decoder {
             [column] => self.checked(Formatted::Made(bare::object(&column.name, &text))),
             _ => Ok(Body::Other(Text { text, line_ends })),
         }
+    }
+}
+
+/// The reason, with the schema by which the key or value was read.
+fn named(format: &Option<RegisteredFormat>, reason: Reason) -> Reason {
+    match format.as_ref().and_then(RegisteredFormat::read_by) {
+        Some(id) => reason.of_the(&format!("schema {id}")),
+        None => reason,
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct RegisteredFormat {
     undecodable: Undecodable,
     registry: Registry,
     compiled: HashMap<SchemaId, Arc<CompiledSchema>>,
+    /// The schema of the last key or value, if it could be used.
+    read_by: Option<SchemaId>,
     seen: SchemasSeen,
 }
 
@@ -114,6 +116,7 @@ impl RegisteredFormat {
             undecodable,
             registry: registry.clone(),
             compiled: HashMap::new(),
+            read_by: None,
             seen: SchemasSeen::default(),
         }
     }
@@ -142,19 +145,29 @@ impl RegisteredFormat {
         headers: &[Header<'_>],
         mut memory: String,
     ) -> Result<Result<Formatted<'a>, Reason>> {
+        self.read_by = None;
         let (id, payload, indexes) = match header::find(bytes, headers, self.side) {
             Ok(found) => found,
             Err(reason) => return Ok(Err(reason)),
         };
         let schema = self.schema(id)?;
+        self.read_by = Some(id);
         let written = match &*schema {
             CompiledSchema::Json => return Ok(Ok(Formatted::Json(payload))),
-            CompiledSchema::Unusable(reason) => return Ok(Err(reason.clone())),
+            CompiledSchema::Unusable(reason) => {
+                // The reason names it already.
+                self.read_by = None;
+                Err(reason.clone())
+            }
             CompiledSchema::Avro(avro) => avro.write(payload, &mut memory),
             CompiledSchema::Protobuf(protobuf) => protobuf.write(indexes.as_deref(), payload, &mut memory),
         };
-        let of_schema = |reason: Reason| reason.of_the(&format!("schema {id}"));
-        Ok(written.map(|()| Formatted::Made(memory)).map_err(of_schema))
+        Ok(written.map(|()| Formatted::Made(memory)))
+    }
+
+    /// The schema by which the last key or value was read.
+    pub fn read_by(&self) -> Option<SchemaId> {
+        self.read_by
     }
 
     fn schema(&mut self, id: SchemaId) -> Result<Arc<CompiledSchema>> {

@@ -3,7 +3,7 @@
 use super::entry::{Origin, TopicEntry};
 use super::ksqldb::{KsqlSource, KsqlSources};
 use crate::config::{Kind, WrittenSetting, quoted, units};
-use crate::decode::stated::ksqldb::{KsqlProperties, keys, values};
+use crate::decode::stated::ksqldb::{KsqlProperties, NULLS_PROPERTY, has_no_keys, keys, values};
 
 /// How far a statement is followed to the statements of what it selects from.
 const STATEMENTS_MAX: usize = 20;
@@ -28,7 +28,7 @@ impl KsqlSources {
         let from = |what: String| Origin::said_by(format!("ksqlDB: {what}"));
         let name = &source.name;
         let mut entry = TopicEntry::new(&source.topic, kind, &from(format!("{kind} {name}")));
-        let lacks_keys = source.keys.is_empty() && !source.key_format.eq_ignore_ascii_case("NONE");
+        let lacks_keys = source.keys.is_empty() && !has_no_keys(&source.key_format);
         if !lacks_keys {
             let delimiter = self.delimiter(source, "KEY_DELIMITER", |source| &source.key_format);
             let properties = KsqlProperties {
@@ -46,7 +46,7 @@ impl KsqlSources {
             entry.add([setting], &from(told));
         }
         let statement = &source.statement;
-        let nulls = statement.property("VALUE_PROTOBUF_NULLABLE_REPRESENTATION");
+        let nulls = statement.property(NULLS_PROPERTY);
         let properties = KsqlProperties {
             delimiter: self.delimiter(source, "VALUE_DELIMITER", |source| &source.value_format),
             is_unwrapped: statement

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::statement::CreateStatement;
 use crate::config::{DeclaredType, HttpSettings};
-use crate::decode::stated::ksqldb::{KsqlColumn, KsqlType};
+use crate::decode::stated::ksqldb::{KEY_FORMAT, KsqlColumn, KsqlType, VALUE_FORMAT};
 use crate::http::{Answer, HttpClient, HttpDialect};
 use crate::problem::Problem;
 
@@ -146,8 +146,8 @@ impl SourceAnswer {
             is_table: self
                 .kind
                 .map_or(is_among_tables, |kind| kind.eq_ignore_ascii_case("TABLE")),
-            key_format: self.key_format.unwrap_or_else(|| "KAFKA".to_owned()),
-            value_format: self.value_format.unwrap_or_else(|| "JSON".to_owned()),
+            key_format: self.key_format.unwrap_or_else(|| KEY_FORMAT.to_owned()),
+            value_format: self.value_format.unwrap_or_else(|| VALUE_FORMAT.to_owned()),
             window: window.map(|window| window.to_uppercase()),
             is_written: self.write_queries.is_some_and(|queries| !queries.is_empty()),
             name: self.name,

@@ -237,7 +237,7 @@ pub(crate) fn is_internal(name: &str) -> bool {
         || [
             "-changelog",
             "-repartition",
-            "_command_topic",
+            "command_topic",
             "ksql_processing_log",
         ]
         .iter()

@@ -19,6 +19,9 @@ pub(in crate::config) fn of_key(file: &file::TopicSection) -> Result<KeySchema> 
     if file.key.delimiter.is_some() && format != KeyFormat::Delimited {
         return misplaced("key.delimiter", "key.format = \"delimited\"");
     }
+    if format == KeyFormat::None && file.window.is_some() {
+        return misplaced("window", "a key.format that has keys");
+    }
     let separator = separator(&file.key, format, &columns)?;
     if format.is_single() && separator.is_none() && columns.len() > 1 {
         return Err(usage(format!(

@@ -109,6 +109,11 @@ impl KeySchema {
         self.columns.iter().map(|column| column.name.clone()).collect()
     }
 
+    /// Whether keys become JSON that is not in their bytes.
+    pub fn is_made(&self) -> bool {
+        self.format.is_registered() || self.format == KeyFormat::Delimited || self.separator.is_some()
+    }
+
     /// Whether equal keys may differ in their bytes: with a schema's id before them, or in an envelope.
     pub fn has_other_bytes(&self) -> bool {
         self.format.is_registered() || self.unwrap

@@ -1,7 +1,7 @@
 //! Envelopes as connectors write them, and what is left of them.
 
 use super::*;
-use crate::config::{KeyFormat, KeySchema, ValueSchema};
+use crate::config::{DeclaredColumn, KeyFormat, KeySchema, ValueSchema};
 use crate::decode::key::{DecodedKey, Key};
 use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoder};
@@ -203,6 +203,54 @@ fn a_row_is_decoded_again_without_its_envelope() {
         if !matches!(decoded.body, Body::Unreadable { .. }) {
             assert_eq!(decoder.clone().of_rows().decode(&kept).unwrap(), decoded);
         }
+    }
+}
+
+#[test]
+fn keys_that_were_made_are_decoded_again_as_what_they_became() {
+    let columns = |names: &[&str]| names.iter().map(|name| DeclaredColumn::named(name)).collect();
+    let delimited = KeySchema {
+        format: KeyFormat::Delimited,
+        unwrap: true,
+        ..KeySchema::default()
+    };
+    let separated = KeySchema {
+        separator: Some("|+|".to_owned()),
+        columns: columns(&["a", "b"]),
+        unwrap: true,
+        ..KeySchema::default()
+    };
+    let pair = KeySchema {
+        columns: columns(&["a", "b"]),
+        ..delimited.clone()
+    };
+    let single = KeySchema {
+        columns: columns(&["a"]),
+        ..delimited
+    };
+    for (keys, key, json) in [
+        (pair, "x,y", r#"{"a":"x","b":"y"}"#),
+        (single, r#""x""y,""#, r#""x\"y,""#),
+        (separated, "x|+|y", r#"{"a":"x","b":"y"}"#),
+    ] {
+        let mut decoder = unwrapping(keys, Envelope::Debezium);
+        let record = Record {
+            partition: 0,
+            offset: 7,
+            timestamp_ms: 0,
+            key: Some(key.as_bytes()),
+            value: Some(br#"{"after":{"id":1},"op":"c"}"#),
+            headers: Vec::new(),
+        };
+        let decoded = decoder.decode(&record).unwrap();
+        let kept = decoded.row(&record);
+        let again = decoder.clone().of_rows().decode(&kept).unwrap();
+        let key = DecodedKey::Key {
+            key: Key::Json(json.into()),
+            window: None,
+        };
+        assert_eq!((&decoded.key, &again.key), (&key, &key));
+        assert_eq!(again.body, decoded.body);
     }
 }
 

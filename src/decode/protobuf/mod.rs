@@ -81,6 +81,9 @@ impl ProtobufSchema {
 
     /// The place of the message that the indexes lead to, and its bytes.
     fn message<'a>(&self, indexes: Option<&'a [u8]>, payload: &'a [u8]) -> Result<(usize, &'a [u8]), Reason> {
+        if indexes.is_some_and(<[u8]>::is_empty) {
+            return Ok((self.first, payload));
+        }
         let mut reader = WireReader::new(indexes.unwrap_or(payload));
         let damaged = |fault: WireFault| Reason::from(format!("message indexes: {fault}"));
         let place = self.place(&mut reader).map_err(damaged)?;

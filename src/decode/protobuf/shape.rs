@@ -318,16 +318,20 @@ impl EnumShape {
     }
 }
 
-/// Whether a repeated message is a map whose keys are texts.
+/// Whether a repeated message is a map, whose keys may be what those of Protobuf's own maps may be.
 pub(super) fn map_like(entry: &MessageDescriptor) -> Option<Repetition> {
     let fields = &entry.descriptor_proto().field;
     let place = |name| fields.iter().position(|field| field.name() == name);
     let (key, value) = (place("key")?, place("value")?);
     let is_plain = entry.name().ends_with("Entry") && fields.len() == 2 && entry.extensions().len() == 0;
     let key_field = entry.get_field_by_name("key")?;
-    let is_text = key_field.kind() == Kind::String && !key_field.is_list();
+    let has_other_kind = matches!(
+        key_field.kind(),
+        Kind::Double | Kind::Float | Kind::Bytes | Kind::Message(_) | Kind::Enum(_)
+    );
+    let is_key = !has_other_kind && !key_field.is_list();
     let has_choice = entry.oneofs().any(|oneof| !oneof.is_synthetic());
-    (is_plain && is_text && !has_choice).then_some(Repetition::MapLike { key, value })
+    (is_plain && is_key && !has_choice).then_some(Repetition::MapLike { key, value })
 }
 
 pub(super) fn is_null(each: &EnumDescriptor) -> bool {

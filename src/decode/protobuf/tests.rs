@@ -347,6 +347,8 @@ fn indexes_lead_to_the_message() {
     assert_eq!(write(None, &hex("00 0807")), a);
     assert_eq!(write(None, &hex("0200 0807")), a);
     assert_eq!(write(Some(&[0]), &hex("0807")), a);
+    // A header without indexes means the first message.
+    assert_eq!(write(Some(&[]), &hex("0807")), a);
     // Counted with the map's entry, and without.
     let c = Ok("{\"c\":7}".to_owned());
     assert_eq!(write(None, &hex("04 02 02 0807")), c);
@@ -371,6 +373,20 @@ fn indexes_lead_to_the_message() {
     assert_eq!(
         write(Some(&[0, 0]), &[]),
         Err("message indexes: there are bytes behind them".to_owned())
+    );
+}
+
+#[test]
+fn entries_with_any_key_of_a_map_are_a_map() {
+    let schema = schema(
+        "syntax = \"proto3\"; message M { repeated NEntry n = 1; repeated FEntry f = 2; repeated BEntry b = 3; \
+         message NEntry { int32 key = 1; string value = 2; } message FEntry { float key = 1; int32 value = 2; } \
+         message BEntry { bool key = 1; int32 value = 2; } }",
+    );
+    let bytes = hex("0a05 0807 1201 78  0a04 0808 1200  1207 0d 0000803f 1001  1a04 0801 1002");
+    assert_eq!(
+        written(&schema, &bytes).unwrap(),
+        r#"{"n":{"7":"x","8":""},"f":[{"key":1.0,"value":1}],"b":{"true":2}}"#
     );
 }
 

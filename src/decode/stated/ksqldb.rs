@@ -32,6 +32,17 @@ pub struct KsqlProperties<'a> {
     pub has_nulls: bool,
 }
 
+/// The formats where ksqlDB names none.
+pub const KEY_FORMAT: &str = "KAFKA";
+pub const VALUE_FORMAT: &str = "JSON";
+/// The property by which nulls are kept in a format that has none.
+pub const NULLS_PROPERTY: &str = "VALUE_PROTOBUF_NULLABLE_REPRESENTATION";
+
+/// Whether records of this KEY_FORMAT have no key.
+pub fn has_no_keys(format: &str) -> bool {
+    format.eq_ignore_ascii_case("NONE")
+}
+
 impl KsqlColumn {
     fn declared(&self) -> DeclaredColumn {
         DeclaredColumn {

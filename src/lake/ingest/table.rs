@@ -19,8 +19,8 @@ const REST_KEPT: usize = 1024 * 1024;
 
 impl TopicSink<'_> {
     pub(super) fn take_table(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
+        self.undecoded.take(self.topic, decoded);
         let Some(key) = record.key else {
-            self.undecoded.take(self.topic, decoded);
             self.irregular += 1;
             return Ok(());
         };
@@ -31,7 +31,6 @@ impl TopicSink<'_> {
         } else if decoded.body == Body::Tombstone {
             self.tombstones += 1;
         } else {
-            self.undecoded.take(self.topic, decoded);
             let written = self.lines.write_rest(record, decoded, &mut self.rest);
             self.irregular += u64::from(written.irregular);
             is_row = true;

@@ -99,10 +99,13 @@ impl TableSink {
             }
         }
         let are_rows = self.topic.value.unwrap.is_none();
+        let has_ids = [Side::Key, Side::Value].map(|side| self.reader.reads_header_of(side)) != [false; 2];
         for ((record, decoded), taken) in records.iter().zip(decoded).zip(coming.taken.drain(..)) {
-            if are_rows && record.headers.is_empty() {
+            // A reject keeps the bytes that came, by which a search decodes it again.
+            let whole = are_rows || (has_ids && matches!(taken, Taken::Refused { .. }));
+            if whole && record.headers.is_empty() {
                 self.put(record, taken, &coming.sort_keys);
-            } else if are_rows {
+            } else if whole {
                 self.put(
                     &coming.framed.record(record, &self.reader),
                     taken,
