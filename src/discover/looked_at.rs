@@ -180,10 +180,7 @@ pub(super) fn keys_of_sample(entry: &mut TopicEntry, sample: &TopicSample, subje
             entry.note(["the topic holds no record that could tell how its keys are written".to_owned()]);
             entry.doubt();
         }
-        None => {
-            entry.note(["no record of a sample has a key".to_owned()]);
-            entry.doubt();
-        }
+        None => entry.note(["no record of a sample has a key".to_owned()]),
     }
 }
 

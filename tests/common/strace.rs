@@ -74,22 +74,55 @@ impl Call {
         !(failed || asks || syncs.contains(&&*self.name))
     }
 
+    /// A packet of MySQL's login: a command's first packet has the number 0, and is the only one here.
+    fn is_login(&self) -> bool {
+        let quoted = self.text.split_once('"').map_or("", |(_, quoted)| quoted);
+        bytes_of(quoted).get(3).is_some_and(|&number| number != 0)
+    }
+
     /// A packet to MySQL that changes no data whatever the server does with it. A prepared statement's execution is
     /// taken for one that does.
     fn only_asks(&self) -> bool {
         const QUIT: &str = r#""\1\0\0\0\1""#;
-        // The capabilities that lakectl asks for, with a database or without.
-        const LOGIN: &str = r"\242\37\0\0\0@";
         const PREPARE: &str = r"\0\26";
         const CLOSE: &str = r"\0\31";
         const QUERY: &str = r"\0\3";
         let questions = ["SELECT ", "SHOW ", "SET ", "USE ", "START "];
         let asked = |(_, sql): (&str, &str)| questions.iter().any(|word| sql.starts_with(word));
-        [QUIT, LOGIN, PREPARE, CLOSE]
-            .iter()
-            .any(|word| self.text.contains(word))
+        self.is_login()
+            || [QUIT, PREPARE, CLOSE].iter().any(|word| self.text.contains(word))
             || self.text.split_once(QUERY).is_some_and(asked)
     }
+}
+
+/// The first bytes of a text in strace's quotes.
+fn bytes_of(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next().filter(|&c| c != '"') {
+        if c != '\\' {
+            bytes.push(c as u8);
+            continue;
+        }
+        let digit = |c: &char| c.is_digit(8);
+        let mut octal = String::new();
+        while let Some(c) = rest.next_if(|c| octal.len() < 3 && digit(c)) {
+            octal.push(c);
+        }
+        bytes.push(match u8::from_str_radix(&octal, 8) {
+            Ok(byte) => byte,
+            Err(_) => match rest.next() {
+                Some('n') => b'\n',
+                Some('t') => b'\t',
+                Some('r') => b'\r',
+                Some('v') => 0x0b,
+                Some('f') => 0x0c,
+                Some(c) => c as u8,
+                None => break,
+            },
+        });
+    }
+    bytes
 }
 
 /// A run that came to its end, or was killed, and what it changed on the way.

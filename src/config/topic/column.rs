@@ -109,7 +109,7 @@ impl std::fmt::Display for DeclaredType {
 /// Reads declared columns: a name, and a blank and a type behind it. Without a type it is VARCHAR.
 ///
 /// # Errors
-/// A name is missing or occurs twice, or the last word is none of the types: exit code 2.
+/// A name is missing or occurs twice, or the last word is almost one of the types: exit code 2.
 pub(super) fn parse_all(texts: &[String], key: &str) -> Result<Vec<DeclaredColumn>> {
     let columns: Vec<DeclaredColumn> = texts.iter().map(|text| parse(text, key)).collect::<Result<_>>()?;
     let mut seen = std::collections::BTreeSet::new();
@@ -123,7 +123,7 @@ pub(super) fn parse_all(texts: &[String], key: &str) -> Result<Vec<DeclaredColum
 }
 
 fn parse(text: &str, key: &str) -> Result<DeclaredColumn> {
-    // The name may have blanks if it is in backquotes, as ksqlDB writes it.
+    // A name with blanks is safe in backquotes, as ksqlDB writes it.
     let (name, kind) = match text.strip_prefix('`').and_then(|rest| rest.split_once('`')) {
         Some((name, kind)) => (name, kind.trim()),
         None => text
@@ -133,21 +133,31 @@ fn parse(text: &str, key: &str) -> Result<DeclaredColumn> {
     if name.is_empty() {
         return Err(usage(format!("{key}: `{text}` has no name")));
     }
-    let kind = match kind {
-        "" => Some(DeclaredType::default()),
-        kind => DeclaredType::parse(kind),
-    };
-    match kind {
-        Some(kind) => Ok(DeclaredColumn {
+    let named = |name: &str, kind| {
+        Ok(DeclaredColumn {
             name: name.to_owned(),
             kind,
-        }),
+        })
+    };
+    match DeclaredType::parse(kind) {
+        Some(kind) => named(name, kind),
+        None if kind.is_empty() => named(name, DeclaredType::default()),
+        // A name with blanks, as keys of MySQL's tables may have it.
+        None if !text.starts_with('`') && !is_like_a_type(kind) => named(text, DeclaredType::default()),
         None => Problem::usage(format!("{key}: `{text}` ends in no type of a column"))
             .fix(format!(
                 "write a name, a blank and {NAMES}; a name with blanks goes in backquotes"
             ))
             .err(),
     }
+}
+
+/// Whether the last word was probably meant as a type.
+fn is_like_a_type(text: &str) -> bool {
+    let last = text.rsplit(' ').next().unwrap_or(text).to_uppercase();
+    let is_like = |name: &str| strsim::jaro_winkler(&last, name) > 0.9;
+    let names = NAMES.split([',', ' ']).filter(|name| name.len() > 2);
+    last.contains('(') || names.into_iter().any(is_like)
 }
 
 #[cfg(test)]
@@ -169,6 +179,9 @@ mod tests {
             ("`Total amount` INTEGER", "Total amount", "INT"),
             ("`a`", "a", "VARCHAR"),
             ("s String", "s", "VARCHAR"),
+            ("primary key", "primary key", "VARCHAR"),
+            ("a b", "a b", "VARCHAR"),
+            ("event type", "event type", "VARCHAR"),
         ] {
             assert_eq!(parsed(text), Some((name.to_owned(), kind.to_owned())), "{text}");
         }
