@@ -38,7 +38,7 @@ impl Client {
                     }
                 })
             })
-            .map_err(|fault| if fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) { Problem::new("Kafka doesn't let us see it")
+            .map_err(|fault| if fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) || self.is_group_closed() { Problem::new("Kafka doesn't let us see it")
                     .fix(format!(
                         "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
                          Describe --group {}",
@@ -71,13 +71,15 @@ impl Client {
             .any(|entry| matches!(entry.offset(), Offset::Offset(_))))
     }
 
-    /// Whether Kafka has refused access to the group. The refusal comes as an event; the question itself gets no answer.
+    /// Whether Kafka has refused access to the group. The refusal comes as an event, of the consumer or of the client; the
+    /// question itself gets no answer.
     fn is_group_closed(&self) -> bool {
-        self.events().any(|event| {
+        let of_consumer = self.events().any(|event| {
             event.is_err_and(|error| {
                 error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
             })
-        })
+        });
+        self.consumer.context().take_group_refusal() || of_consumer
     }
 
     /// Writes progress into the group, where lag monitors look. It is only a mirror: no run starts from it.

@@ -5,6 +5,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::throttle::Throttle;
 
@@ -12,12 +13,19 @@ use super::throttle::Throttle;
 #[derive(Default)]
 pub(in crate::kafka) struct Reasons {
     last: Mutex<Option<String>>,
+    /// Whether Kafka has refused access to the group.
+    group_refused: AtomicBool,
     pub(super) throttle: Throttle,
 }
 
 impl Reasons {
     pub(in crate::kafka) fn last(&self) -> Option<String> {
         self.last.lock().ok()?.clone()
+    }
+
+    /// Whether Kafka has refused access to the group since this was asked last.
+    pub(super) fn take_group_refusal(&self) -> bool {
+        self.group_refused.swap(false, Ordering::Relaxed)
     }
 
     fn remember(&self, reason: &str) {
@@ -35,6 +43,9 @@ impl ClientContext for Reasons {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
+            self.group_refused.store(true, Ordering::Relaxed);
+        }
         // "All brokers are down" says less than why the last one is down.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
             self.remember(reason);
