@@ -38,7 +38,7 @@ impl Client {
                     }
                 })
             })
-            .map_err(|fault| if fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) || self.is_group_closed() { Problem::new("Kafka doesn't let us see it")
+            .map_err(|fault| if fault.is(RDKafkaErrorCode::GroupAuthorizationFailed) || self.consumer.context().take_group_refusal() { Problem::new("Kafka doesn't let us see it")
                     .fix(format!(
                         "its administrator can: kafka-acls --add --allow-principal User:… --operation Read --operation \
                          Describe --group {}",
