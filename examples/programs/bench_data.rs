@@ -8,6 +8,7 @@
 //! with `--partitions N`, `--days N` and `--bytes N`; `bench_data --forget [TOPIC ...]` deletes those, or all it made.
 //! The broker is `$LAKECTL_BROKERS`.
 
+mod avro_bytes;
 mod ten_fields;
 
 use anyhow::{Context, Result, bail};

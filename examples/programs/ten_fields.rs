@@ -3,6 +3,8 @@
 
 use std::io::Write;
 
+use crate::avro_bytes::{push_bytes, push_long};
+
 /// One row. Every 16th has no note.
 pub struct Row<'a> {
     pub number: i64,
@@ -92,20 +94,6 @@ fn push_nullable(bytes: Option<&[u8]>, out: &mut Vec<u8>) {
     if let Some(bytes) = bytes {
         push_bytes(bytes, out);
     }
-}
-
-fn push_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    push_long(i64::try_from(bytes.len()).unwrap_or(0), out);
-    out.extend_from_slice(bytes);
-}
-
-fn push_long(number: i64, out: &mut Vec<u8>) {
-    let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
-    while rest >= 0x80 {
-        out.push(rest.to_le_bytes()[0] | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest.to_le_bytes()[0]);
 }
 
 /// Year, month and day of a number of days since 1970, by Howard Hinnant's `civil_from_days`.

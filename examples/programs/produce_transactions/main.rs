@@ -8,6 +8,8 @@
 //! schemas in a registry.
 
 mod avro;
+#[path = "../avro_bytes.rs"]
+mod avro_bytes;
 mod catalogue;
 mod generate;
 mod kafka;

@@ -232,13 +232,13 @@ impl<'a> FlatValue<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde_json::Value;
 
     use super::*;
     use crate::generate::Plan;
 
-    fn events() -> Vec<Event> {
+    pub(crate) fn events() -> Vec<Event> {
         let plan = Plan {
             seed: 11,
             threads: 3,

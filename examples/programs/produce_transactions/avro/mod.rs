@@ -6,6 +6,7 @@ mod schema;
 use anyhow::{Context, Result};
 use std::collections::HashMap;
 
+use crate::avro_bytes::push_bytes;
 use crate::topics::{Derived, Record};
 use schema::Type;
 
@@ -46,7 +47,7 @@ impl Encoder {
         let (key, window) = record.key.split_at(record.key.len() - window_bytes);
         let mut avro_key = header(ids.key);
         match key_type(topic) {
-            Type::Text => schema::push_bytes(key, &mut avro_key),
+            Type::Text => push_bytes(key, &mut avro_key),
             of_several => of_several.encode(serde_json::from_slice(key)?, &mut avro_key)?,
         }
         avro_key.extend_from_slice(window);
@@ -159,25 +160,17 @@ const FLAT: [(&str, Type); 21] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::Plan;
     use crate::streams;
     use crate::tables::Tables;
 
     #[test]
     fn every_derived_record_has_a_schema_for_all_of_its_fields() {
-        let plan = Plan {
-            seed: 11,
-            threads: 3,
-            messages: 400,
-            start_ms: 1_761_696_000_000,
-            span_ms: 86_400_000,
-        };
         let ids = Ids { key: 1, value: 258 };
         let encoder = Encoder {
             ids: Derived::ALL.map(|topic| (topic, ids)).into(),
         };
         let mut tables = Tables::default();
-        for event in plan.merged() {
+        for event in streams::tests::events() {
             let mut records = streams::flat_ones(&event, true).expect("records");
             records.push(streams::full(&event).expect("a record"));
             records.extend(tables.apply(&event).expect("records"));
@@ -212,7 +205,7 @@ mod tests {
     fn long_keys_and_plain_ones_are_told_by_their_text() {
         let long = "x".repeat(100);
         let mut key = header(9);
-        schema::push_bytes(long.as_bytes(), &mut key);
+        push_bytes(long.as_bytes(), &mut key);
         assert_eq!(text_of_key(&key), long.as_bytes());
         assert_eq!(text_of_key(b"TXN-1"), b"TXN-1");
         assert_eq!(text_of_key(&[0, 0, 0, 0, 1]), b"");

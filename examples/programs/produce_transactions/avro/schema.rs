@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
+use crate::avro_bytes::{push_bytes, push_long};
+
 const NAMESPACE: &str = "io.confluent.ksql.avro_schemas";
 const SCALE: u32 = 2;
 /// The branch of a union with null that is not null, as Avro writes it.
@@ -89,23 +91,6 @@ impl Type {
         out.push(NULLABLE);
         self.encode(json, out)
     }
-}
-
-/// A length, and as many bytes.
-pub(super) fn push_bytes(bytes: impl AsRef<[u8]>, out: &mut Vec<u8>) {
-    let bytes = bytes.as_ref();
-    push_long(i64::try_from(bytes.len()).unwrap_or(i64::MAX), out);
-    out.extend_from_slice(bytes);
-}
-
-/// Zigzag, then seven bits a byte.
-fn push_long(number: i64, out: &mut Vec<u8>) {
-    let mut rest = ((number << 1) ^ (number >> 63)).cast_unsigned();
-    while rest >= 0x80 {
-        out.push(rest.to_le_bytes()[0] | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest.to_le_bytes()[0]);
 }
 
 /// A number with two decimal places, in hundredths.
