@@ -1,6 +1,6 @@
 //! Checks the keys of a sample: whether they have the configured format and window, and which ones they seem to have.
 
-use super::schemas::{encryption, judge_schemas};
+use super::schemas::{also_encryption, encryption, judge_schemas};
 use super::scope::CheckedTopic;
 use super::{CheckName, Checks};
 use crate::config::{KeySchema, Kind};
@@ -72,8 +72,7 @@ impl Keys {
                 Some(likely) => likely.settings(&self.schema),
                 None => "look at such a key, and set key.format and window; \"bytes\" takes any".to_owned(),
             };
-            let encrypted = schemas.and_then(encryption);
-            let also = encrypted.map_or_else(String::new, |encrypted| format!("; {encrypted}"));
+            let also = also_encryption(schemas);
             return checks.wrong(
                 place,
                 format!(
@@ -118,7 +117,7 @@ impl Keys {
                 "the others are kept as bytes: {reason} (the first in Kafka partition {partition} at offset {offset})"
             )
         });
-        let notes: Vec<String> = others.into_iter().chain(schemas.and_then(encryption)).collect();
+        let notes: Vec<String> = others.into_iter().chain(encryption(schemas)).collect();
         checks.ok_but(place, message, (!notes.is_empty()).then(|| notes.join("; ")));
     }
 }

@@ -3,7 +3,7 @@
 use super::scope::CheckedTopic;
 use super::{CheckScope, Checks, SCHEMA_REGISTRY};
 use crate::config::{HttpLogin, Undecodable};
-use crate::decode::{KEEP, SchemasSeen};
+use crate::decode::{SchemasSeen, or_keep};
 use crate::problem::Problem;
 use crate::words::listed;
 
@@ -57,17 +57,14 @@ pub(super) fn judge_schemas(
         return false;
     };
     let message = format!("a run would fail: {}", problem.what);
-    let fix = problem.fix.as_ref();
-    checks.wrong(
-        (subject.name(), name),
-        message,
-        fix.map_or(KEEP.to_owned(), |fix| format!("{fix}; {KEEP}")),
-    );
+    let fix = or_keep(problem.clone()).fix.unwrap_or_default();
+    checks.wrong((subject.name(), name), message, fix);
     true
 }
 
 /// A note on schemas whose rules encrypt.
-pub(super) fn encryption(seen: &SchemasSeen) -> Option<String> {
+pub(super) fn encryption(seen: Option<&SchemasSeen>) -> Option<String> {
+    let seen = seen?;
     let ids: Vec<String> = seen.encrypted.iter().map(ToString::to_string).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let (schema, have) = match ids[..] {
@@ -79,4 +76,9 @@ pub(super) fn encryption(seen: &SchemasSeen) -> Option<String> {
         "{schema} {} {have} rules that encrypt: such fields stay encrypted in lake and warehouse",
         listed(&ids)
     ))
+}
+
+/// The same behind a sentence.
+pub(super) fn also_encryption(seen: Option<&SchemasSeen>) -> String {
+    encryption(seen).map_or_else(String::new, |note| format!("; {note}"))
 }

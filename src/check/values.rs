@@ -1,6 +1,6 @@
 //! Checks the values of a sample: whether their format is the configured one, and as which JSON they would be in the lake.
 
-use super::schemas::{encryption, judge_schemas};
+use super::schemas::{also_encryption, encryption, judge_schemas};
 use super::scope::CheckedTopic;
 use super::{CheckName, Checks};
 use crate::config::{Envelope, ValueSchema};
@@ -74,21 +74,18 @@ impl Values {
             return;
         }
         let (reason, partition, offset) = self.first.clone().unwrap_or_default();
-        let encrypted = schemas.and_then(encryption);
-        let also = encrypted
-            .as_ref()
-            .map_or_else(String::new, |encrypted| format!("; {encrypted}"));
-        let example = format!("{reason} (Kafka partition {partition}, offset {offset}){also}");
+        let also = also_encryption(schemas);
+        let example = format!("{reason} (Kafka partition {partition}, offset {offset})");
         if let (Some(envelope), 1..) = (subject.topic.value.unwrap, self.irregular) {
             let message = format!(
-                "{} of {} can't be taken out of the envelope (value.unwrap = \"{envelope}\"): {example}",
+                "{} of {} can't be taken out of the envelope (value.unwrap = \"{envelope}\"): {example}{also}",
                 self.irregular, self.there
             );
             return checks.wrong(place, message, "look at what writes them, and at value.unwrap");
         }
         if self.irregular * 2 > self.there {
             let message = format!(
-                "{} of {} {}: {example}",
+                "{} of {} {}: {example}{also}",
                 self.irregular,
                 self.there,
                 guess::not_read(&subject.topic.value)
@@ -127,7 +124,7 @@ impl Values {
                 envelope.in_words()
             ));
         }
-        notes.extend(encrypted);
+        notes.extend(encryption(schemas));
         let advice = (!notes.is_empty()).then(|| notes.join("; "));
         checks.ok_but(
             place,

@@ -25,12 +25,14 @@ pub use kafka::{KafkaSettings, names_secret_option};
 pub use secret::Secret;
 pub use topic::column::{DeclaredColumn, DeclaredType};
 pub use topic::envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
-pub use topic::formats::delimiter_named;
+pub use topic::formats::{delimiter_name, delimiter_named};
 pub use topic::key::{KeyFormat, KeySchema, Window};
 pub use topic::time_unit::TimeUnit;
 pub use topic::value::{Undecodable, ValueFormat, ValueSchema};
 pub use topic::written::{WrittenSetting, quoted};
-pub use topic::{MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, topic_heading};
+pub use topic::{
+    MYSQL_NAME_MAX, PartitionTime, RowRetention, Topic, check_topic_name, is_mysql_name, topic_heading,
+};
 pub use units::Retention;
 pub use warehouse::{Database, TlsMode};
 

@@ -186,14 +186,17 @@ fn warehouse(topic: &mut Topic, file: &file::TopicWarehouse, strict: bool) -> Re
 /// MySQL's limit for the names of tables and columns, in characters.
 pub const MYSQL_NAME_MAX: usize = 64;
 
-/// Checks MySQL's rule for names: at most [`MYSQL_NAME_MAX`] characters, none of them NUL or past U+FFFF, no blank at the end.
-fn check_identifier(name: &str, key: &str) -> Result<String> {
+/// MySQL's rule for names: at most [`MYSQL_NAME_MAX`] characters, none of them NUL or past U+FFFF, no blank at the end.
+pub fn is_mysql_name(name: &str) -> bool {
     let illegal = |c: char| c == '\0' || c > '\u{ffff}';
-    if name.is_empty()
-        || name.chars().count() > MYSQL_NAME_MAX
-        || name.contains(illegal)
-        || name.ends_with(' ')
-    {
+    !name.is_empty()
+        && name.chars().count() <= MYSQL_NAME_MAX
+        && !name.contains(illegal)
+        && !name.ends_with(' ')
+}
+
+fn check_identifier(name: &str, key: &str) -> Result<String> {
+    if !is_mysql_name(name) {
         return Err(usage(format!(
             "{key}: `{}` is not a MySQL name",
             name.escape_debug()

@@ -1,27 +1,20 @@
 //! KAFKA and bytes: the whole value is one column, without a name.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-
-use super::Reason;
-use crate::config::{DeclaredColumn, DeclaredType, ValueFormat};
+use super::text::{push_bytes, push_double, push_integer, push_text};
+use super::{Reason, utf8};
+use crate::config::{DeclaredType, ValueFormat, ValueSchema};
 
 /// The name of the column where none is configured.
-const NAME: &str = "VALUE";
+pub(super) const NAME: &str = "VALUE";
 
-/// The column of a value of one of these formats.
-pub(super) fn column(format: ValueFormat, columns: &[DeclaredColumn]) -> DeclaredColumn {
-    let kind = match format {
+/// Name and type of the column of such values, which are of one of these formats.
+pub(super) fn column(values: &ValueSchema) -> (&str, DeclaredType) {
+    let configured = values.columns.first();
+    let kind = match values.format {
         ValueFormat::Bytes => DeclaredType::Bytes,
-        _ => columns
-            .first()
-            .map_or(DeclaredType::Varchar, |column| column.kind),
+        _ => configured.map_or(DeclaredType::Varchar, |column| column.kind),
     };
-    let name = columns.first().map_or(NAME, |column| &column.name);
-    DeclaredColumn {
-        name: name.to_owned(),
-        kind,
-    }
+    (configured.map_or(NAME, |column| &column.name), kind)
 }
 
 /// An object of one field, whose value is JSON already.
@@ -38,20 +31,17 @@ pub(super) fn object(name: &str, value: &str) -> String {
 ///
 /// # Errors
 /// The bytes are not one value of the column's type.
-pub(super) fn write_object(bytes: &[u8], column: &DeclaredColumn, out: &mut String) -> Result<(), Reason> {
+pub(super) fn write_object(bytes: &[u8], values: &ValueSchema, out: &mut String) -> Result<(), Reason> {
+    let (name, kind) = column(values);
     out.push('{');
-    push_text(out, &column.name);
+    push_text(out, name);
     out.push(':');
-    match column.kind {
-        DeclaredType::Int => push(out, i32::from_be_bytes(fixed(bytes, "INT")?)),
-        DeclaredType::Bigint => push(out, i64::from_be_bytes(fixed(bytes, "BIGINT")?)),
+    match kind {
+        DeclaredType::Int => push_integer(out, i32::from_be_bytes(fixed(bytes, "INT")?)),
+        DeclaredType::Bigint => push_integer(out, i64::from_be_bytes(fixed(bytes, "BIGINT")?)),
         DeclaredType::Double => push_double(out, f64::from_be_bytes(fixed(bytes, "DOUBLE")?)),
-        DeclaredType::Bytes => push_text(out, &BASE64.encode(bytes)),
-        _ => {
-            let text =
-                std::str::from_utf8(bytes).map_err(|e| Reason::at_byte("not UTF-8", e.valid_up_to()))?;
-            push_text(out, text);
-        }
+        DeclaredType::Bytes => push_bytes(out, bytes),
+        _ => push_text(out, utf8(bytes)?),
     }
     out.push('}');
     Ok(())
@@ -63,46 +53,22 @@ fn fixed<const N: usize>(bytes: &[u8], kind: &str) -> Result<[u8; N], Reason> {
         .map_err(|_| format!("{kind} has {N} bytes, not {}", bytes.len()).into())
 }
 
-/// Appends a number; writing to memory does not fail.
-fn push(out: &mut String, number: impl std::fmt::Display) {
-    use std::fmt::Write;
-    let _ = write!(out, "{number}");
-}
-
-/// Appends the shortest text that gives the number back; what JSON has no number for is text.
-fn push_double(out: &mut String, number: f64) {
-    if number.is_finite() {
-        out.push_str(&serde_json::Value::from(number).to_string());
-    } else {
-        let name = if number.is_nan() { "NaN" } else { "Infinity" };
-        let sign = if number == f64::NEG_INFINITY { "-" } else { "" };
-        push_text(out, &format!("{sign}{name}"));
-    }
-}
-
-/// Appends text as a JSON string.
-pub(super) fn push_text(out: &mut String, text: &str) {
-    let plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if text.bytes().all(plain) {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-    } else {
-        out.push_str(&serde_json::Value::from(text).to_string());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::DeclaredColumn;
 
     fn object(bytes: &[u8], kind: DeclaredType) -> Result<String, String> {
-        let column = DeclaredColumn {
-            name: "A".to_owned(),
-            kind,
+        let values = ValueSchema {
+            format: ValueFormat::Kafka,
+            columns: vec![DeclaredColumn {
+                name: "A".to_owned(),
+                kind,
+            }],
+            ..ValueSchema::default()
         };
         let mut out = String::new();
-        write_object(bytes, &column, &mut out).map_err(|reason| reason.to_string())?;
+        write_object(bytes, &values, &mut out).map_err(|reason| reason.to_string())?;
         Ok(out)
     }
 
@@ -128,7 +94,15 @@ mod tests {
 
     #[test]
     fn the_column_has_a_name() {
-        assert_eq!(column(ValueFormat::Kafka, &[]).name, "VALUE");
-        assert_eq!(column(ValueFormat::Bytes, &[]).kind, DeclaredType::Bytes);
+        let column_of = |format| {
+            let values = ValueSchema {
+                format,
+                ..ValueSchema::default()
+            };
+            let (name, kind) = column(&values);
+            (name.to_owned(), kind)
+        };
+        assert_eq!(column_of(ValueFormat::Kafka).0, "VALUE");
+        assert_eq!(column_of(ValueFormat::Bytes).1, DeclaredType::Bytes);
     }
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Reason;
-use super::bare::push_text;
+use super::text::push_text;
 use crate::config::{DeclaredColumn, DeclaredType};
 
 /// A field of a line.

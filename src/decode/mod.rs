@@ -16,6 +16,7 @@ pub mod registry;
 pub mod schema;
 mod shown_key;
 pub mod stated;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -33,7 +34,7 @@ use envelope::Unwrapped;
 pub use fields::{Field, FieldReader, Fields};
 use key::{DecodedKey, Key};
 use registered::RegisteredFormat;
-pub use registered::{KEEP, SchemasSeen};
+pub use registered::{SchemasSeen, or_keep};
 use registry::Registry;
 
 /// A record, decoded once.
@@ -192,7 +193,9 @@ impl Decoder {
             None => self
                 .keys
                 .decode_with(&mut self.key_checker, record.key, places.as_mut()),
-            Some(_) => self.registered_key(record).with_context(of_record)?,
+            Some(_) => self
+                .registered_key(record, places.as_mut())
+                .with_context(of_record)?,
         };
         Ok(Decoded {
             at: record.coordinates(),
@@ -202,7 +205,11 @@ impl Decoder {
         })
     }
 
-    fn registered_key<'a>(&mut self, record: &Record<'a>) -> Result<DecodedKey<'a>> {
+    fn registered_key<'a>(
+        &mut self,
+        record: &Record<'a>,
+        places: Option<&mut Vec<json::FieldPlace>>,
+    ) -> Result<DecodedKey<'a>> {
         let (Some(format), Some(bytes)) = (&mut self.registered_keys, record.key) else {
             return Ok(DecodedKey::Null);
         };
@@ -216,9 +223,9 @@ impl Decoder {
         };
         let formatted = format.read(serialised, &record.headers, String::new())?;
         let checked = formatted.and_then(|formatted| match formatted {
-            Formatted::Json(json) => Ok(Cow::Borrowed(self.key_checker.check(json)?.text)),
+            Formatted::Json(json) => Ok(Cow::Borrowed(self.key_checker.check_with(json, places)?.text)),
             Formatted::Made(text) => {
-                self.key_checker.check(text.as_bytes())?;
+                self.key_checker.check_with(text.as_bytes(), places)?;
                 Ok(Cow::Owned(text))
             }
         });
@@ -290,9 +297,7 @@ impl Decoder {
             }
             ValueFormat::Delimited => utf8(bytes)
                 .and_then(|line| delimited::write_object(line, values.delimiter, &values.columns, &mut text)),
-            ValueFormat::Kafka | ValueFormat::Bytes => {
-                bare::write_object(bytes, &bare::column(values.format, &values.columns), &mut text)
-            }
+            ValueFormat::Kafka | ValueFormat::Bytes => bare::write_object(bytes, values, &mut text),
             ValueFormat::None => Err("value.format is none, but the record has a value".into()),
         };
         Ok(written.map(|()| Formatted::Made(text)))

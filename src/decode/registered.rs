@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::avro::AvroSchema;
 use super::protobuf::ProtobufSchema;
@@ -12,21 +12,18 @@ use super::schema::{Registered, SchemaId, SchemaKind};
 use super::{Decoder, Formatted, Reason};
 use crate::config::{KeyFormat, Undecodable, ValueFormat};
 use crate::problem::Problem;
-use crate::record::Header;
+use crate::record::{Header, Record};
 
-/// What to do about records without a usable schema.
-pub const KEEP: &str = "value.undecodable = \"keep\" takes such records as they are";
-
-/// Makes JSON of one topic's keys or values, and compiles each of their schemas once.
+/// Makes JSON of one topic's keys or values. Copies of it share the schemas, and so each is compiled once.
 #[derive(Debug, Clone)]
 pub(super) struct RegisteredFormat {
     side: Side,
     kind: SchemaKind,
     undecodable: Undecodable,
     registry: Registry,
-    compiled: HashMap<SchemaId, Arc<CompiledSchema>>,
-    /// The schema of the last key or value, if it could be used.
-    read_by: Option<SchemaId>,
+    compiled: Arc<Mutex<HashMap<SchemaId, Arc<CompiledSchema>>>>,
+    /// The schema by which the last key or value was read: mostly that of the next one.
+    last: Option<Arc<CompiledSchema>>,
     seen: SchemasSeen,
 }
 
@@ -62,6 +59,15 @@ impl Decoder {
         }
     }
 
+    /// The schema that a record's key or value names; None where its format has none.
+    pub fn schema_of(&self, side: Side, record: &Record<'_>) -> Option<SchemaId> {
+        let bytes = match side {
+            Side::Key => self.keys.split(record.key?).ok()?.0,
+            Side::Value => record.value?,
+        };
+        self.registered(side)?.schema_id(bytes, &record.headers)
+    }
+
     /// Whether the headers of records may say how to read their keys, or their values.
     pub fn reads_header_of(&self, side: Side) -> bool {
         self.registered(side).is_some()
@@ -69,13 +75,27 @@ impl Decoder {
 }
 
 #[derive(Debug)]
-enum CompiledSchema {
+struct CompiledSchema {
+    id: SchemaId,
+    encrypted: bool,
+    /// The problem of a schema that the registry doesn't have, or that can't be read.
+    reader: Result<CompiledReader, Problem>,
+}
+
+#[derive(Debug)]
+enum CompiledReader {
     Avro(AvroSchema),
     Protobuf(ProtobufSchema),
     /// JSON needs no schema to be read.
     Json,
-    /// The registry doesn't have it, or it can't be read.
-    Unusable(Reason),
+}
+
+/// A problem with a schema, and that records without a usable one can be kept.
+pub fn or_keep(problem: Problem) -> Problem {
+    const KEEP: &str = "value.undecodable = \"keep\" takes such records as they are";
+    let fix = problem.fix.as_ref();
+    let fix = fix.map_or(KEEP.to_owned(), |fix| format!("{fix}; {KEEP}"));
+    problem.fix(fix)
 }
 
 impl RegisteredFormat {
@@ -85,12 +105,7 @@ impl RegisteredFormat {
         undecodable: Undecodable,
         registry: &Registry,
     ) -> Option<RegisteredFormat> {
-        let kind = match format {
-            KeyFormat::Avro => SchemaKind::Avro,
-            KeyFormat::Protobuf => SchemaKind::Protobuf,
-            KeyFormat::JsonSr => SchemaKind::JsonSchema,
-            _ => return None,
-        };
+        let kind = SchemaKind::of_keys(format)?;
         Some(RegisteredFormat::new(Side::Key, kind, undecodable, registry))
     }
 
@@ -100,12 +115,7 @@ impl RegisteredFormat {
         undecodable: Undecodable,
         registry: &Registry,
     ) -> Option<RegisteredFormat> {
-        let kind = match format {
-            ValueFormat::Avro => SchemaKind::Avro,
-            ValueFormat::Protobuf => SchemaKind::Protobuf,
-            ValueFormat::JsonSr => SchemaKind::JsonSchema,
-            _ => return None,
-        };
+        let kind = SchemaKind::of_values(format)?;
         Some(RegisteredFormat::new(Side::Value, kind, undecodable, registry))
     }
 
@@ -115,8 +125,8 @@ impl RegisteredFormat {
             kind,
             undecodable,
             registry: registry.clone(),
-            compiled: HashMap::new(),
-            read_by: None,
+            compiled: Arc::default(),
+            last: None,
             seen: SchemasSeen::default(),
         }
     }
@@ -145,83 +155,86 @@ impl RegisteredFormat {
         headers: &[Header<'_>],
         mut memory: String,
     ) -> Result<Result<Formatted<'a>, Reason>> {
-        self.read_by = None;
+        let last = self.last.take();
         let (id, payload, indexes) = match header::find(bytes, headers, self.side) {
             Ok(found) => found,
             Err(reason) => return Ok(Err(reason)),
         };
-        let schema = self.schema(id)?;
-        self.read_by = Some(id);
-        let written = match &*schema {
-            CompiledSchema::Json => return Ok(Ok(Formatted::Json(payload))),
-            CompiledSchema::Unusable(reason) => {
-                // The reason names it already.
-                self.read_by = None;
-                Err(reason.clone())
-            }
-            CompiledSchema::Avro(avro) => avro.write(payload, &mut memory),
-            CompiledSchema::Protobuf(protobuf) => protobuf.write(indexes.as_deref(), payload, &mut memory),
+        let schema = match last.filter(|last| last.id == id) {
+            Some(last) => last,
+            None => self.schema(id)?,
         };
-        Ok(written.map(|()| Formatted::Made(memory)))
+        let reader = match (&schema.reader, self.undecodable) {
+            (Ok(reader), _) => reader,
+            (Err(problem), Undecodable::Keep) => return Ok(Err(problem.what.clone().into())),
+            (Err(problem), Undecodable::Fail) => return or_keep(problem.clone()).err(),
+        };
+        let written = match reader {
+            CompiledReader::Json => Ok(Formatted::Json(payload)),
+            CompiledReader::Avro(avro) => avro.write(payload, &mut memory).map(|()| Formatted::Made(memory)),
+            CompiledReader::Protobuf(protobuf) => protobuf
+                .write(indexes.as_deref(), payload, &mut memory)
+                .map(|()| Formatted::Made(memory)),
+        };
+        self.last = Some(schema);
+        Ok(written)
     }
 
     /// The schema by which the last key or value was read.
     pub fn read_by(&self) -> Option<SchemaId> {
-        self.read_by
+        self.last.as_ref().map(|schema| schema.id)
     }
 
     fn schema(&mut self, id: SchemaId) -> Result<Arc<CompiledSchema>> {
-        if let Some(schema) = self.compiled.get(&id) {
-            return Ok(Arc::clone(schema));
+        let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let schema = match compiled.get(&id) {
+            Some(schema) => Arc::clone(schema),
+            None => {
+                let schema = Arc::new(self.look_up(id)?);
+                compiled.insert(id, Arc::clone(&schema));
+                schema
+            }
+        };
+        drop(compiled);
+        if schema.encrypted {
+            self.seen.encrypted.insert(id);
         }
-        let compiled = match self.registry.schema(id)? {
-            Lookup::Known(schema) => {
-                if schema.encrypted {
-                    self.seen.encrypted.insert(id);
-                }
-                self.compile(&schema)
-            }
-            Lookup::Unknown(problem) => Err(problem),
-        };
-        let compiled = match (compiled, self.undecodable) {
-            (Ok(compiled), _) => compiled,
-            (Err(problem), Undecodable::Fail) => return self.refused(problem).err(),
-            (Err(problem), Undecodable::Keep) => {
-                self.seen.unusable.get_or_insert_with(|| problem.clone());
-                CompiledSchema::Unusable(problem.what.into())
-            }
-        };
-        let compiled = Arc::new(compiled);
-        self.compiled.insert(id, Arc::clone(&compiled));
-        Ok(compiled)
+        if let (Err(problem), None) = (&schema.reader, &self.seen.unusable) {
+            self.seen.unusable = Some(problem.clone());
+        }
+        Ok(schema)
     }
 
-    fn compile(&self, schema: &Registered) -> Result<CompiledSchema, Problem> {
-        let (id, format) = (schema.id, self.setting());
-        if schema.kind != self.kind {
-            let fix = format!("set {format} = \"{}\"", name_of(schema.kind));
-            let what = format!(
-                "schema {id} is {}, but {format} is {}",
-                schema.kind,
-                name_of(self.kind)
-            );
-            return Err(Problem::new(what).fix(fix));
-        }
-        let (text, references) = (&schema.text, &schema.references);
-        let compiled = match schema.kind {
-            SchemaKind::Avro => AvroSchema::parse(text, references).map(CompiledSchema::Avro),
-            SchemaKind::Protobuf => ProtobufSchema::parse(text, references).map(CompiledSchema::Protobuf),
-            SchemaKind::JsonSchema => Ok(CompiledSchema::Json),
+    fn look_up(&self, id: SchemaId) -> Result<CompiledSchema> {
+        let (encrypted, reader) = match self.registry.schema(id)? {
+            Lookup::Known(schema) => (schema.encrypted, self.compile(&schema)),
+            Lookup::Unknown(problem) => (false, Err(problem)),
         };
-        compiled.map_err(|reason| {
-            Problem::new(format!("schema {id} can't be read: {reason}")).fix("look at it in the registry")
+        Ok(CompiledSchema {
+            id,
+            encrypted,
+            reader,
         })
     }
 
-    fn refused(&self, problem: Problem) -> Problem {
-        let fix = problem.fix.as_ref();
-        let fix = fix.map_or(KEEP.to_owned(), |fix| format!("{fix}; {KEEP}"));
-        problem.fix(fix)
+    fn compile(&self, schema: &Registered) -> Result<CompiledReader, Problem> {
+        if schema.kind != self.kind {
+            let setting = self.setting();
+            let what = format!(
+                "schema {} is {}, but {setting} is {}",
+                schema.id,
+                schema.kind,
+                self.kind.value_format()
+            );
+            return Err(Problem::new(what).fix(format!("set {setting} = \"{}\"", schema.kind.value_format())));
+        }
+        let (text, references) = (&schema.text, &schema.references);
+        let reader = match schema.kind {
+            SchemaKind::Avro => AvroSchema::parse(text, references).map(CompiledReader::Avro),
+            SchemaKind::Protobuf => ProtobufSchema::parse(text, references).map(CompiledReader::Protobuf),
+            SchemaKind::JsonSchema => Ok(CompiledReader::Json),
+        };
+        reader.map_err(|reason| schema.unreadable(&reason))
     }
 
     fn setting(&self) -> &'static str {
@@ -229,14 +242,5 @@ impl RegisteredFormat {
             Side::Key => "key.format",
             Side::Value => "value.format",
         }
-    }
-}
-
-/// The name that the configuration has for the format.
-pub(super) fn name_of(kind: SchemaKind) -> &'static str {
-    match kind {
-        SchemaKind::Avro => "avro",
-        SchemaKind::Protobuf => "protobuf",
-        SchemaKind::JsonSchema => "json_sr",
     }
 }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use crate::config::{KeyFormat, ValueFormat};
+use crate::json::Reason;
+use crate::problem::Problem;
+
 /// A schema as the registry holds it, with everything that it refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registered {
@@ -12,6 +16,13 @@ pub struct Registered {
     pub references: Vec<Reference>,
     /// Whether its rules encrypt fields, or whole payloads.
     pub encrypted: bool,
+}
+
+impl Registered {
+    /// The problem of a schema that is not one of its language.
+    pub fn unreadable(&self, reason: &Reason) -> Problem {
+        Problem::new(format!("schema {} can't be read: {reason}", self.id)).fix("look at it in the registry")
+    }
 }
 
 /// Another schema that a schema refers to.
@@ -28,6 +39,46 @@ pub enum SchemaKind {
     Avro,
     Protobuf,
     JsonSchema,
+}
+
+impl SchemaKind {
+    /// Of keys in this format; None: they need no schema of the registry.
+    pub fn of_keys(format: KeyFormat) -> Option<SchemaKind> {
+        match format {
+            KeyFormat::Avro => Some(SchemaKind::Avro),
+            KeyFormat::Protobuf => Some(SchemaKind::Protobuf),
+            KeyFormat::JsonSr => Some(SchemaKind::JsonSchema),
+            _ => None,
+        }
+    }
+
+    /// Of values in this format; None: they need no schema of the registry.
+    pub fn of_values(format: ValueFormat) -> Option<SchemaKind> {
+        match format {
+            ValueFormat::Avro => Some(SchemaKind::Avro),
+            ValueFormat::Protobuf => Some(SchemaKind::Protobuf),
+            ValueFormat::JsonSr => Some(SchemaKind::JsonSchema),
+            _ => None,
+        }
+    }
+
+    /// The format of keys with such a schema.
+    pub fn key_format(self) -> KeyFormat {
+        match self {
+            SchemaKind::Avro => KeyFormat::Avro,
+            SchemaKind::Protobuf => KeyFormat::Protobuf,
+            SchemaKind::JsonSchema => KeyFormat::JsonSr,
+        }
+    }
+
+    /// The format of values with such a schema, which has the name of that of keys.
+    pub fn value_format(self) -> ValueFormat {
+        match self {
+            SchemaKind::Avro => ValueFormat::Avro,
+            SchemaKind::Protobuf => ValueFormat::Protobuf,
+            SchemaKind::JsonSchema => ValueFormat::JsonSr,
+        }
+    }
 }
 
 impl fmt::Display for SchemaKind {

@@ -1,4 +1,6 @@
-//! Pieces of JSON text.
+//! Pieces of the JSON text that formats make.
+
+pub(super) mod decimal;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -92,7 +94,7 @@ pub(super) fn push_float(out: &mut String, number: f32) {
 }
 
 /// JSON has no such numbers; Java and Protobuf write them as this text.
-fn unusual(number: f64) -> Option<&'static str> {
+pub(super) fn unusual(number: f64) -> Option<&'static str> {
     if number.is_nan() {
         return Some("\"NaN\"");
     }

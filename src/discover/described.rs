@@ -8,6 +8,12 @@ use crate::decode::stated::ksqldb::{KsqlProperties, NULLS_PROPERTY, has_no_keys,
 /// How far a statement is followed to the statements of what it selects from.
 const STATEMENTS_MAX: usize = 20;
 
+impl KsqlSource {
+    fn kind(&self) -> Kind {
+        if self.is_table { Kind::Table } else { Kind::Stream }
+    }
+}
+
 impl KsqlSources {
     /// The stream or table that tells most of a topic: the one that ksqlDB writes it for, else the one that is as Kafka keeps it.
     pub fn of_topic(&self, topic: &str, is_compacted: bool) -> Option<&KsqlSource> {
@@ -20,11 +26,7 @@ impl KsqlSources {
 
     /// The entry of its topic, and whether it lacks the keys, which ksqlDB doesn't read.
     pub fn entry(&self, source: &KsqlSource) -> (TopicEntry, bool) {
-        let kind = if source.is_table {
-            Kind::Table
-        } else {
-            Kind::Stream
-        };
+        let kind = source.kind();
         let from = |what: String| Origin::said_by(format!("ksqlDB: {what}"));
         let name = &source.name;
         let mut entry = TopicEntry::new(&source.topic, kind, &from(format!("{kind} {name}")));
@@ -65,13 +67,7 @@ impl KsqlSources {
             .iter()
             .filter(|other| other.topic == source.topic && other.name != *name);
         let others: Vec<String> = others
-            .map(|other| {
-                format!(
-                    "{} {}",
-                    if other.is_table { "table" } else { "stream" },
-                    other.name
-                )
-            })
+            .map(|other| format!("{} {}", other.kind(), other.name))
             .collect();
         if !others.is_empty() {
             entry.note([format!("ksqlDB also has the topic as {}", others.join(", "))]);

@@ -59,11 +59,7 @@ fn shape(registry: &Registry, topic: &str, side: &str, ids: &[SchemaId]) -> Resu
 }
 
 fn read(schema: &Registered) -> Result<SchemaShape> {
-    columns_of(schema).map_err(|reason| {
-        Problem::new(format!("schema {} can't be read: {reason}", schema.id))
-            .fix("look at it in the registry")
-            .into()
-    })
+    columns_of(schema).map_err(|reason| schema.unreadable(&reason).into())
 }
 
 /// Adds the fields that only the older schema has.

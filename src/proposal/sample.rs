@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::config::{KafkaSettings, Topic};
 use crate::decode::key::{DecodedKey, Key};
 use crate::decode::registry::Registry;
+use crate::decode::registry::header::Side;
 use crate::decode::schema::SchemaId;
 use crate::decode::{Body, Decoded, Decoder, fields};
 use crate::kafka::{Client, read_newest};
@@ -70,8 +71,8 @@ pub(super) fn read(
         RECORDS,
         stop,
         &mut |record: &Record<'_>| {
-            note_schema(&mut sample.key_schemas, decoder.schema_of_key(record));
-            note_schema(&mut sample.value_schemas, decoder.schema_of_value(record));
+            note_schema(&mut sample.key_schemas, decoder.schema_of(Side::Key, record));
+            note_schema(&mut sample.value_schemas, decoder.schema_of(Side::Value, record));
             let decoded = decoder.decode(record)?;
             sample.take(&decoded);
             decoder.take_back([decoded]);

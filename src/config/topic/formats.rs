@@ -109,6 +109,15 @@ pub fn delimiter_named(text: &str) -> Option<u8> {
     }
 }
 
+/// The text that [`delimiter_named`] reads.
+pub fn delimiter_name(delimiter: u8) -> String {
+    match delimiter {
+        b' ' => "SPACE".to_owned(),
+        b'\t' => "TAB".to_owned(),
+        other => char::from(other).to_string(),
+    }
+}
+
 pub(in crate::config) fn of_value(file: &file::TopicSection) -> Result<ValueSchema> {
     let value = &file.value;
     let format = value.format.unwrap_or_default();

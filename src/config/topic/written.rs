@@ -1,17 +1,9 @@
 //! Writes the settings of keys and values as a topic's entry has them.
 
 use super::column::DeclaredColumn;
+use super::formats::delimiter_name;
 use super::key::{KeyFormat, KeySchema};
 use super::value::{ValueFormat, ValueSchema};
-
-/// How the configuration has it.
-fn delimiter_name(delimiter: u8) -> String {
-    match delimiter {
-        b' ' => "SPACE".to_owned(),
-        b'\t' => "TAB".to_owned(),
-        other => char::from(other).to_string(),
-    }
-}
 
 /// A key of a topic's entry, and its value as TOML.
 pub type WrittenSetting = (&'static str, String);

@@ -1,6 +1,6 @@
 //! Dates, times and durations as ISO 8601 text. What can't be written so is written as the number that it is.
 
-use super::text::{push_ascii, push_integer};
+use crate::decode::text::{push_ascii, push_integer};
 
 /// Of the years 1 to 9999, as days since 1970.
 const DAY_MIN: i64 = -719_162;

@@ -6,10 +6,8 @@
 mod calendar;
 mod columns;
 mod datum;
-mod decimal;
 mod logical;
 mod parse;
-mod text;
 mod types;
 mod write;
 

@@ -1,6 +1,6 @@
 //! A schema's types as a table, in which they name each other by their place.
 
-use super::text::quoted;
+use crate::decode::text::quoted;
 
 /// A place in the table.
 pub(super) type TypeId = usize;

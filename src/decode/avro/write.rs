@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use super::calendar::{push_date, push_duration, push_time, push_timestamp};
 use super::datum::{Datum, Read, damage};
-use super::decimal::{DECIMAL_BYTES_MAX, push_decimal};
 use super::logical::SCALE_MAX;
-use super::text::{push_bytes, push_double, push_float, push_integer, push_text};
 use super::types::{AvroField, AvroType, TypeId};
+use crate::decode::text::decimal::{DECIMAL_BYTES_MAX, push_decimal};
+use crate::decode::text::{push_bytes, push_double, push_float, push_integer, push_text};
 
 /// Readers of JSON take no more levels.
 const LEVELS_MAX: usize = 127;

@@ -1,10 +1,8 @@
-//! What the configuration says of a topic's columns, and which schemas its records name.
+//! What the configuration says of a topic's columns.
 
 use crate::config::{DeclaredColumn, DeclaredType, KeyFormat, KeySchema, ValueFormat, ValueSchema};
-use crate::decode::Decoder;
 use crate::decode::bare;
-use crate::decode::schema::{SchemaId, SchemaType};
-use crate::record::Record;
+use crate::decode::schema::SchemaType;
 
 /// The column of a key that is one value and has no configured name, as ksqlDB calls it.
 const KEY_NAME: &str = "rowkey";
@@ -62,7 +60,11 @@ pub fn of_values(values: &ValueSchema) -> Vec<NamedColumn> {
     match values.format {
         ValueFormat::None => Vec::new(),
         ValueFormat::Kafka | ValueFormat::Bytes => {
-            vec![NamedColumn::of(&bare::column(values.format, &values.columns))]
+            let (name, kind) = bare::column(values);
+            vec![NamedColumn {
+                name: name.to_owned(),
+                kind: Some(kind.into()),
+            }]
         }
         ValueFormat::Json | ValueFormat::Delimited => columns.map(NamedColumn::of).collect(),
         ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr => {
@@ -85,23 +87,6 @@ impl From<DeclaredType> for SchemaType {
             DeclaredType::Time => SchemaType::Time { digits: 3 },
             DeclaredType::Timestamp => SchemaType::Timestamp { digits: 3, utc: true },
         }
-    }
-}
-
-impl Decoder {
-    /// The schema of a record's key in the registry, if keys have one.
-    pub fn schema_of_key(&self, record: &Record<'_>) -> Option<SchemaId> {
-        let (serialised, _) = self.keys.split(record.key?).ok()?;
-        self.registered_keys
-            .as_ref()?
-            .schema_id(serialised, &record.headers)
-    }
-
-    /// The schema of its value.
-    pub fn schema_of_value(&self, record: &Record<'_>) -> Option<SchemaId> {
-        self.registered_values
-            .as_ref()?
-            .schema_id(record.value?, &record.headers)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::NAME_THE_REGISTRY;
-use crate::decode::registered::name_of;
 use crate::decode::registry::header::{self, Side};
 use crate::decode::registry::{Lookup, Registry};
 use crate::decode::schema::{SchemaId, SchemaKind};
@@ -71,10 +70,10 @@ impl SeenIds {
         IdVerdict::Unknown
     }
 
-    /// The format that the registry says they have.
-    pub fn format(&self, registry: &Registry) -> Option<&'static str> {
+    /// The language that the registry says their schemas have.
+    pub fn kind(&self, registry: &Registry) -> Option<SchemaKind> {
         match self.ask(registry) {
-            IdVerdict::Known(_, kind) => Some(name_of(kind)),
+            IdVerdict::Known(_, kind) => Some(kind),
             _ => None,
         }
     }
@@ -91,7 +90,7 @@ impl SeenIds {
             IdVerdict::Known(id, kind) => {
                 format!(
                     "{setting} = \"{}\": the registry has schema {id}, which is {kind}",
-                    name_of(kind)
+                    kind.value_format()
                 )
             }
             IdVerdict::Unknown => {

@@ -1,8 +1,8 @@
 //! What keys seem to be whose topic's configuration does not read them, or reads them wrongly.
 
 use super::ids::SeenIds;
-use super::shapes::{Shapes, looks_double, shown};
-use crate::config::{KeyFormat, KeySchema, Undecodable, ValueSchema, Window};
+use super::shapes::{Shapes, looks_double};
+use crate::config::{KeyFormat, KeySchema, ValueSchema, Window, delimiter_name};
 use crate::decode::Decoder;
 use crate::decode::key::{DecodedKey, Key, WindowBounds};
 use crate::decode::registry::Registry;
@@ -19,8 +19,6 @@ const FORMATS: [KeyFormat; 5] = [
     KeyFormat::Double,
     KeyFormat::Bigint,
 ];
-/// Those whose schemas are in the registry.
-const REGISTERED: [KeyFormat; 3] = [KeyFormat::Avro, KeyFormat::Protobuf, KeyFormat::JsonSr];
 const WINDOWS: [Option<Window>; 3] = [None, Some(Window::Time { size_ms: 0 }), Some(Window::Session)];
 /// How many keys are decoded again by schemas of the registry.
 const KEYS_MAX: usize = 50;
@@ -138,19 +136,15 @@ impl KeyGuess {
 
     /// The format that the registry names, with the window that gives keys of its schemas.
     fn registered(&self) -> Option<LikelyKeys> {
-        let name = self.ids.format(&self.registry)?;
-        let format = REGISTERED.into_iter().find(|format| format.to_string() == name)?;
-        let fits = |window: &Option<Window>| {
-            let schema = KeySchema {
-                format,
-                window: *window,
-                ..KeySchema::default()
-            };
-            let values = ValueSchema {
-                undecodable: Undecodable::Keep,
-                ..ValueSchema::default()
-            };
-            let mut decoder = Decoder::new(schema, values, &self.registry);
+        let format = self.ids.kind(&self.registry)?.key_format();
+        let with_window = |window| KeySchema {
+            format,
+            window,
+            ..KeySchema::default()
+        };
+        let fits = |schema: &KeySchema| {
+            let decoder = Decoder::new(schema.clone(), ValueSchema::default(), &self.registry);
+            let mut decoder = decoder.keeping_undecodable();
             self.framed
                 .iter()
                 .all(|key| match decoder.decode(&keyed(key)).map(|found| found.key) {
@@ -158,12 +152,7 @@ impl KeyGuess {
                     _ => false,
                 })
         };
-        let window = WINDOWS.into_iter().find(fits)?;
-        let schema = KeySchema {
-            format,
-            window,
-            ..KeySchema::default()
-        };
+        let schema = WINDOWS.map(with_window).into_iter().find(fits)?;
         Some(LikelyKeys { schema, told: None })
     }
 
@@ -173,8 +162,8 @@ impl KeyGuess {
         let told = |seem: String, fix: String| Some((seem, fix));
         match (self.shapes.fields_at(own), self.shapes.delimiter_of(columns)) {
             (_, Some(other)) if columns > 1 && other != own => told(
-                format!("they have \"{}\" between their fields", shown(other)),
-                format!("key.delimiter = \"{}\"", shown(other)),
+                format!("they have \"{}\" between their fields", delimiter_name(other)),
+                format!("key.delimiter = \"{}\"", delimiter_name(other)),
             ),
             (Some(count), _) if count > 1 && count != columns => told(
                 format!("they have {count} fields"),

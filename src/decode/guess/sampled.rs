@@ -5,14 +5,14 @@ use super::ids::{IdVerdict, SeenIds};
 use super::keys::KeyGuess;
 use super::shapes::Shapes;
 use crate::config::{
-    DeclaredColumn, DeclaredType, Envelope, KeyFormat, KeySchema, Undecodable, ValueFormat, ValueSchema,
-    Window, delimiter_named,
+    DeclaredColumn, DeclaredType, Envelope, KeyFormat, KeySchema, ValueFormat, ValueSchema, Window,
+    delimiter_named,
 };
 use crate::decode::key::DecodedKey;
 use crate::decode::registry::Registry;
 use crate::decode::registry::header::Side;
-use crate::decode::stated::{StatedSettings, schemas};
-use crate::decode::{Body, Decoder};
+use crate::decode::stated::StatedSettings;
+use crate::decode::{Body, Decoder, bare};
 use crate::json::Checker;
 use crate::record::Record;
 
@@ -63,7 +63,8 @@ pub fn keys_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSett
 
 /// The largest of the usual sizes at whose multiples all windows start.
 fn likely_size_ms(schema: &KeySchema, keyed: &[&Record<'_>], registry: &Registry) -> i64 {
-    let mut decoder = Decoder::new(schema.clone(), kept(ValueFormat::None), registry);
+    let decoder = Decoder::new(schema.clone(), ValueSchema::default(), registry);
+    let mut decoder = decoder.keeping_undecodable();
     let starts: Vec<i64> = keyed
         .iter()
         .filter_map(|record| match decoder.decode(&key_alone(record)).ok()?.key {
@@ -111,7 +112,7 @@ pub fn values_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSe
     });
     let number = shapes.number().and_then(DeclaredType::parse);
     let stated = match (verdict, number) {
-        (Some(IdVerdict::Known(_, kind)), _) => of(schemas::value_format(kind), Vec::new()),
+        (Some(IdVerdict::Known(_, kind)), _) => of(kind.value_format(), Vec::new()),
         // Most of them are as JSON is, or all; the others are kept as text.
         _ if json * 2 > shapes.values => match json == shapes.values {
             true => of(ValueFormat::Json, Vec::new()),
@@ -120,7 +121,7 @@ pub fn values_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSe
         (Some(IdVerdict::NotConfigured | IdVerdict::NotReached), None) | (Some(IdVerdict::Unknown), None) => {
             of(ValueFormat::Bytes, Vec::new()).note(behind_an_id("values", registry))
         }
-        (_, Some(kind)) => of(ValueFormat::Kafka, vec![column("VALUE", kind)]),
+        (_, Some(kind)) => of(ValueFormat::Kafka, vec![column(bare::NAME, kind)]),
         (None, None) => match several {
             Some((delimiter, count)) => {
                 let columns = (1..=count).map(|n| column(&format!("COLUMN_{n}"), DeclaredType::Varchar));
@@ -128,7 +129,10 @@ pub fn values_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSe
                 stated.schema.delimiter = delimiter;
                 stated.note("the names of the columns are made up: they are not on the wire")
             }
-            None if shapes.text => of(ValueFormat::Kafka, vec![column("VALUE", DeclaredType::Varchar)]),
+            None if shapes.text => of(
+                ValueFormat::Kafka,
+                vec![column(bare::NAME, DeclaredType::Varchar)],
+            ),
             None => of(ValueFormat::Bytes, Vec::new()).note("no format but bytes fits all values"),
         },
     };
@@ -137,7 +141,12 @@ pub fn values_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSe
 
 /// The envelope that all of these values are in, read in this format.
 pub fn envelope_of(records: &[Record<'_>], format: ValueFormat, registry: &Registry) -> Option<Envelope> {
-    let mut decoder = Decoder::new(KeySchema::default(), kept(format), registry);
+    let values = ValueSchema {
+        format,
+        ..ValueSchema::default()
+    };
+    let decoder = Decoder::new(KeySchema::default(), values, registry);
+    let mut decoder = decoder.keeping_undecodable();
     let mut seen = None;
     for record in records {
         let without_key = Record {
@@ -156,14 +165,6 @@ pub fn envelope_of(records: &[Record<'_>], format: ValueFormat, registry: &Regis
         }
     }
     seen
-}
-
-fn kept(format: ValueFormat) -> ValueSchema {
-    ValueSchema {
-        format,
-        undecodable: Undecodable::Keep,
-        ..ValueSchema::default()
-    }
 }
 
 fn column(name: &str, kind: DeclaredType) -> DeclaredColumn {
@@ -186,6 +187,7 @@ fn behind_an_id(what: &str, registry: &Registry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::stated::shown;
 
     type Bytes = Option<Vec<u8>>;
 
@@ -200,14 +202,6 @@ mod tests {
                 headers: Vec::new(),
             })
             .collect()
-    }
-
-    fn shown(written: Vec<crate::config::WrittenSetting>) -> String {
-        let lines: Vec<String> = written
-            .into_iter()
-            .map(|(key, value)| format!("{key} = {value}"))
-            .collect();
-        lines.join("; ").replace('"', "'")
     }
 
     fn values(all: &[&[u8]]) -> String {

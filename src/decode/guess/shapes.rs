@@ -106,15 +106,6 @@ pub(super) fn looks_double(number: f64) -> bool {
     number != 0.0 && PLAUSIBLE_DOUBLE.contains(&number.abs())
 }
 
-/// A delimiter as the configuration writes it.
-pub(super) fn shown(delimiter: u8) -> String {
-    match delimiter {
-        b' ' => "SPACE".to_owned(),
-        b'\t' => "TAB".to_owned(),
-        other => char::from(other).to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

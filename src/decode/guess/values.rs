@@ -1,11 +1,11 @@
 //! What values are that their topic's configuration does not read, or reads wrongly.
 
 use super::ids::SeenIds;
-use super::shapes::{Shapes, shown};
-use crate::config::{DeclaredType, ValueFormat, ValueSchema};
-use crate::decode::Body;
+use super::shapes::Shapes;
+use crate::config::{DeclaredType, ValueFormat, ValueSchema, delimiter_name};
 use crate::decode::registry::Registry;
 use crate::decode::registry::header::Side;
+use crate::decode::{Body, bare};
 use crate::record::Record;
 
 /// Watches the values of a topic beside its decoder.
@@ -83,7 +83,7 @@ impl ValueGuess {
                     (None, Some((delimiter, count))) => format!(
                         "they look like {count} fields with \"{}\" between them: {} and name them in value.columns; or \
                          {or_else}",
-                        shown(delimiter),
+                        delimiter_name(delimiter),
                         format(ValueFormat::Delimited)
                     ),
                     (None, None) => or_else.to_owned(),
@@ -114,7 +114,7 @@ impl ValueGuess {
             return None;
         }
         let advice = seen.ids.advice(&self.registry);
-        Some(match seen.ids.format(&self.registry) {
+        Some(match seen.ids.kind(&self.registry) {
             Some(_) => format!("set {advice}"),
             None => advice,
         })
@@ -123,16 +123,16 @@ impl ValueGuess {
     /// What values seem to be that are all read, but wrongly, and what to do about it.
     pub fn misread(&self) -> Option<(String, String)> {
         let (seen, shapes) = (&self.readable, &self.readable.shapes);
-        let is_text = self.schema.format == ValueFormat::Kafka && self.column() == DeclaredType::Varchar;
+        let (name, kind) = bare::column(&self.schema);
+        let is_text = self.schema.format == ValueFormat::Kafka && kind == DeclaredType::Varchar;
         if shapes.values == 0 || self.unreadable.shapes.values > 0 || !is_text {
             return None;
         }
-        if seen.all_have_ids() && seen.ids.format(&self.registry).is_some() {
+        if seen.all_have_ids() && seen.ids.kind(&self.registry).is_some() {
             let fix = format!("set {}", seen.ids.advice(&self.registry));
             return Some(("they stand behind the id of a schema".to_owned(), fix));
         }
         let number = shapes.number()?;
-        let name = self.schema.columns.first().map_or("VALUE", |column| &column.name);
         Some((
             format!("they look like {number}"),
             format!("write value.columns = [\"{name} {number}\"]"),
@@ -146,7 +146,7 @@ impl ValueGuess {
             (_, Some(other)) if columns > 1 && other != own => {
                 format!(
                     "set value.delimiter = \"{}\": it gives {columns} fields",
-                    shown(other)
+                    delimiter_name(other)
                 )
             }
             (Some(count), _) => format!(
@@ -160,20 +160,13 @@ impl ValueGuess {
     fn of_one_column(&self) -> String {
         let shapes = &self.unreadable.shapes;
         let kind = shapes.number().or_else(|| shapes.text.then_some("VARCHAR"));
-        let name = self.schema.columns.first().map_or("VALUE", |column| &column.name);
+        let (name, configured) = bare::column(&self.schema);
         match kind {
-            Some(kind) if kind != self.column().to_string() => {
+            Some(kind) if kind != configured.to_string() => {
                 format!("write value.columns = [\"{name} {kind}\"]: they look like {kind}")
             }
             _ => "look at such a value, and set value.format; \"bytes\" takes any".to_owned(),
         }
-    }
-
-    fn column(&self) -> DeclaredType {
-        self.schema
-            .columns
-            .first()
-            .map_or(DeclaredType::Varchar, |column| column.kind)
     }
 
     /// The delimiter that gives several fields, as many in each value.

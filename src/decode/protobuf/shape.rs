@@ -9,9 +9,10 @@ use prost_reflect::{
     MessageDescriptor, Value,
 };
 
-use super::text::{push_float, push_text};
+use super::text::push_float;
 use super::well_known::WellKnown;
 use super::wire::WireForm;
+use crate::decode::text::push_text;
 
 /// All messages and enums of a compiled file and its imports. They refer to each other by their places here.
 #[derive(Debug, Default)]

@@ -3,10 +3,11 @@
 //! A value that its type doesn't allow, such as a 13th month, is written as the plain message that it is.
 
 use super::shape::MessageShape;
-use super::text::{push, push_base64, push_text};
 use super::times::{ClockTime, LocalOffset, PartialDate, push_duration, push_local, push_timestamp};
 use super::wire::{WireFault, WireReader, WireValue};
 use super::write::MessageWriter;
+use crate::decode::text::decimal::push_decimal;
+use crate::decode::text::{push_bytes, push_text};
 use crate::json::Reason;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub(super) enum WellKnown {
 }
 
 /// JSON's readers take numbers as far as a double reaches, which has 309 digits.
-const DECIMAL_DIGITS_MAX: usize = 308;
+const DECIMAL_DIGITS_MAX: i32 = 308;
 /// So many bytes have at most that many digits.
 const DECIMAL_BYTES_MAX: usize = 127;
 
@@ -114,7 +115,7 @@ impl<'s, 'a> MessageWriter<'s, 'a, '_> {
         {
             None => {
                 self.out.push_str(",\"value\":");
-                push_base64(self.out, message);
+                push_bytes(self.out, message);
             }
             Some((place, inner)) if inner.known.is_some() => {
                 self.out.push_str(",\"value\":");
@@ -246,55 +247,19 @@ fn decimal(out: &mut String, bytes: &[u8]) -> Result<bool, WireFault> {
     if unscaled.len() > DECIMAL_BYTES_MAX {
         return Ok(false);
     }
-    let is_negative = unscaled.first().is_some_and(|byte| *byte >= 0x80);
-    let mut digits = digits(unscaled, is_negative);
-    let zeros = usize::try_from(scale.min(0).unsigned_abs()).unwrap_or(usize::MAX);
-    let places = usize::try_from(scale.max(0)).unwrap_or(usize::MAX);
-    if places > DECIMAL_DIGITS_MAX || digits.len().saturating_add(zeros) > DECIMAL_DIGITS_MAX {
+    // Zeros before the point come to at least one digit.
+    let Some(scale) = i32::try_from(scale)
+        .ok()
+        .filter(|scale| (1 - DECIMAL_DIGITS_MAX..=DECIMAL_DIGITS_MAX).contains(scale))
+    else {
+        return Ok(false);
+    };
+    let before = out.len();
+    push_decimal(out, unscaled, scale);
+    let digits = out[before..].trim_start_matches('-').len();
+    if scale < 0 && digits > DECIMAL_DIGITS_MAX.unsigned_abs() as usize {
+        out.truncate(before);
         return Ok(false);
     }
-    if is_negative {
-        out.push('-');
-    }
-    if digits != "0" {
-        digits.extend(std::iter::repeat_n('0', zeros));
-    }
-    if digits.len() <= places {
-        digits.insert_str(0, &"0".repeat(places + 1 - digits.len()));
-    }
-    let (whole, fraction) = digits.split_at(digits.len() - places);
-    out.push_str(whole);
-    if !fraction.is_empty() {
-        out.push('.');
-        out.push_str(fraction);
-    }
     Ok(true)
-}
-
-/// The digits of a number in two's complement, its first byte first, without its sign.
-fn digits(number: &[u8], is_negative: bool) -> String {
-    const BASE: u64 = 1_000_000_000;
-    let mut magnitude = number.to_vec();
-    if is_negative {
-        let mut carry = true;
-        for byte in magnitude.iter_mut().rev() {
-            (*byte, carry) = (!*byte).overflowing_add(u8::from(carry));
-        }
-    }
-    // Nine digits at a time, the last ones first.
-    let mut groups = Vec::new();
-    while magnitude.iter().any(|byte| *byte != 0) {
-        let mut rest = 0;
-        for byte in &mut magnitude {
-            let dividend = rest << 8 | u64::from(*byte);
-            *byte = (dividend / BASE) as u8;
-            rest = dividend % BASE;
-        }
-        groups.push(rest);
-    }
-    let mut text = groups.pop().unwrap_or(0).to_string();
-    for group in groups.iter().rev() {
-        push(&mut text, format_args!("{group:09}"));
-    }
-    text
 }

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::shape::{Absent, FieldShape, MessageShape, MessageShapes, Repetition, ValueKind};
-use super::text::{push, push_base64, push_float, push_text};
+use super::text::{push, push_float};
 use super::wire::{WireFault, WireForm, WireReader, WireValue, zigzag};
+use crate::decode::text::{push_bytes, push_text};
 use crate::json::Reason;
 
 /// Messages within messages.
@@ -382,7 +383,7 @@ impl<'s, 'a, 'o> MessageWriter<'s, 'a, 'o> {
                     Ok(text) => push_text(self.out, text),
                     Err(_) => return Err(format!("{}: not UTF-8", field.name).into()),
                 },
-                _ => push_base64(self.out, bytes),
+                _ => push_bytes(self.out, bytes),
             },
         }
         Ok(())

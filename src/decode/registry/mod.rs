@@ -35,8 +35,8 @@ const SCHEMA_NOT_FOUND: i64 = 40403;
 /// The registry's code for a subject that it doesn't have.
 const SUBJECT_NOT_FOUND: i64 = 40401;
 
-/// The registry of a run, shared by all of its decoders.
-#[derive(Debug, Clone)]
+/// The registry of a run, shared by all of its decoders. By default none is configured.
+#[derive(Debug, Clone, Default)]
 pub struct Registry(Arc<Shared>);
 
 /// What the registry says of an id.
@@ -48,7 +48,7 @@ pub enum Lookup {
     Unknown(Problem),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
     /// None where no registry is configured.
     client: Option<HttpClient>,
@@ -61,16 +61,6 @@ struct Known {
     schemas: HashMap<SchemaId, Lookup>,
     versions: Versions,
     down: Option<(Instant, Problem)>,
-}
-
-impl Default for Registry {
-    /// None is configured.
-    fn default() -> Registry {
-        Registry(Arc::new(Shared {
-            client: None,
-            known: Mutex::default(),
-        }))
-    }
 }
 
 impl Registry {

@@ -180,6 +180,7 @@ fn unsupported(format: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::stated::shown;
 
     fn column(text: &str) -> KsqlColumn {
         let (name, kind) = text.split_once(' ').unwrap();
@@ -191,14 +192,6 @@ mod tests {
                 kind => KsqlType::Plain(DeclaredType::parse(kind).unwrap()),
             },
         }
-    }
-
-    fn shown(written: Vec<crate::config::WrittenSetting>) -> String {
-        let lines: Vec<String> = written
-            .into_iter()
-            .map(|(key, value)| format!("{key} = {value}"))
-            .collect();
-        lines.join("; ").replace('"', "'")
     }
 
     fn key(format: &str, columns: &[&str], delimiter: Option<&str>) -> String {

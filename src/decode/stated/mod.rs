@@ -36,3 +36,13 @@ impl<S> StatedSettings<S> {
         }
     }
 }
+
+/// Settings in one line, with single quotes.
+#[cfg(test)]
+pub(in crate::decode) fn shown(written: Vec<crate::config::WrittenSetting>) -> String {
+    let lines: Vec<String> = written
+        .into_iter()
+        .map(|(key, value)| format!("{key} = {value}"))
+        .collect();
+    lines.join("; ").replace('"', "'")
+}

@@ -2,7 +2,7 @@
 
 use super::StatedSettings;
 use super::ksqldb::PROTOBUF_NULLS;
-use crate::config::{KeyFormat, KeySchema, ValueFormat, ValueSchema};
+use crate::config::{KeySchema, ValueSchema};
 use crate::decode::columns_of;
 use crate::decode::schema::{Registered, SchemaKind, SchemaType};
 
@@ -12,11 +12,7 @@ const DERIVED_MESSAGE: &str = "message ConnectDefault";
 /// The settings of keys with this schema.
 pub fn keys(schema: &Registered) -> StatedSettings<KeySchema> {
     let stated = StatedSettings::of(KeySchema {
-        format: match schema.kind {
-            SchemaKind::Avro => KeyFormat::Avro,
-            SchemaKind::Protobuf => KeyFormat::Protobuf,
-            SchemaKind::JsonSchema => KeyFormat::JsonSr,
-        },
+        format: schema.kind.key_format(),
         ..KeySchema::default()
     });
     let stated = match is_single(schema) {
@@ -29,7 +25,7 @@ pub fn keys(schema: &Registered) -> StatedSettings<KeySchema> {
 /// The settings of values with this schema.
 pub fn values(schema: &Registered) -> StatedSettings<ValueSchema> {
     let stated = StatedSettings::of(ValueSchema {
-        format: value_format(schema.kind),
+        format: schema.kind.value_format(),
         ..ValueSchema::default()
     });
     let stated = match is_single(schema) {
@@ -42,15 +38,6 @@ pub fn values(schema: &Registered) -> StatedSettings<ValueSchema> {
         false => stated,
     };
     with_encryption(stated, schema)
-}
-
-/// The format of values whose schema is in this language.
-pub fn value_format(kind: SchemaKind) -> ValueFormat {
-    match kind {
-        SchemaKind::Avro => ValueFormat::Avro,
-        SchemaKind::Protobuf => ValueFormat::Protobuf,
-        SchemaKind::JsonSchema => ValueFormat::JsonSr,
-    }
 }
 
 /// Whether each is a single value and no record. A schema that can't be read says nothing.
@@ -72,6 +59,7 @@ fn with_encryption<S>(stated: StatedSettings<S>, schema: &Registered) -> StatedS
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{KeyFormat, ValueFormat};
     use crate::decode::schema::SchemaId;
 
     fn schema(kind: SchemaKind, text: &str) -> Registered {

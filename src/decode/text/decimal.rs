@@ -1,13 +1,13 @@
 //! Decimals from their bytes, exact.
 
-use super::text::{push_ascii, push_integer};
+use super::{push_ascii, push_integer};
 
 /// More would take long to compute, and no reader takes such numbers: these are 9,864 digits.
-pub(super) const DECIMAL_BYTES_MAX: usize = 4096;
+pub(in crate::decode) const DECIMAL_BYTES_MAX: usize = 4096;
 
 /// Appends a big-endian integer in two's complement × 10^-`scale`, with as many digits after the point as `scale` says. No bytes
 /// are 0. Expects at most `DECIMAL_BYTES_MAX` bytes.
-pub(super) fn push_decimal(out: &mut String, bytes: &[u8], scale: i32) {
+pub(in crate::decode) fn push_decimal(out: &mut String, bytes: &[u8], scale: i32) {
     let negative = bytes.first().is_some_and(|&byte| byte >= 0x80);
     if negative {
         out.push('-');

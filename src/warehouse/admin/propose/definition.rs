@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::column_type::{self, ProposedType};
 use super::key_type;
-use crate::config::{MYSQL_NAME_MAX, Topic, Window};
+use crate::config::{Topic, Window, is_mysql_name};
 use crate::decode::schema::SchemaType;
 use crate::types::seen::SeenValues;
 use crate::warehouse::table::mapping::{WINDOW_END, WINDOW_START};
@@ -126,7 +126,7 @@ impl TableDraft<'_> {
 
     fn add(&mut self, field: &str, kind: ProposedType, in_key: bool) {
         let name = self.column_of(field);
-        if !is_name(&name) {
+        if !is_mysql_name(&name) {
             self.notes.push(format!(
                 "field `{}` has no column: its name can be none of MySQL's; name one: warehouse.columns",
                 field.escape_debug()
@@ -192,15 +192,6 @@ fn as_time(kind: ProposedType) -> ProposedType {
         ProposedType::Date | ProposedType::Datetime { .. } => kind,
         _ => ProposedType::Datetime { places: 3 },
     }
-}
-
-/// MySQL's rule for names.
-fn is_name(name: &str) -> bool {
-    let illegal = |c: char| c == '\0' || c > '\u{ffff}';
-    !name.is_empty()
-        && name.chars().count() <= MYSQL_NAME_MAX
-        && !name.contains(illegal)
-        && !name.ends_with(' ')
 }
 
 #[cfg(test)]
