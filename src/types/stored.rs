@@ -113,12 +113,12 @@ impl fmt::Display for StoredType {
 pub struct StoredColumn {
     pub name: String,
     #[serde(flatten)]
-    known: Known,
+    known: ColumnOrigin,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Known {
+enum ColumnOrigin {
     Declared(StoredType),
     Seen(SeenKinds),
 }
@@ -126,8 +126,8 @@ enum Known {
 impl StoredColumn {
     pub fn kind(&self) -> StoredType {
         match &self.known {
-            Known::Declared(kind) => kind.clone(),
-            Known::Seen(seen) => seen.judge(),
+            ColumnOrigin::Declared(kind) => kind.clone(),
+            ColumnOrigin::Seen(seen) => seen.judge(),
         }
     }
 }
@@ -164,7 +164,7 @@ impl StoredColumns {
     /// Takes a value of a column that was found or added before.
     pub fn see(&mut self, at: usize, raw: &str) {
         if let Some(StoredColumn {
-            known: Known::Seen(seen),
+            known: ColumnOrigin::Seen(seen),
             ..
         }) = self.columns.get_mut(at)
         {
@@ -176,7 +176,7 @@ impl StoredColumns {
     pub fn add(&mut self, name: &str) -> usize {
         self.columns.push(StoredColumn {
             name: name.to_owned(),
-            known: Known::Seen(SeenKinds::default()),
+            known: ColumnOrigin::Seen(SeenKinds::default()),
         });
         self.columns.len() - 1
     }
@@ -191,15 +191,15 @@ impl StoredColumns {
         {
             Some(column) => {
                 let known = match &column.known {
-                    Known::Declared(before) => before.wider(&kind),
-                    Known::Seen(seen) if seen.is_empty() => kind,
-                    Known::Seen(seen) => seen.judge().wider(&kind),
+                    ColumnOrigin::Declared(before) => before.wider(&kind),
+                    ColumnOrigin::Seen(seen) if seen.is_empty() => kind,
+                    ColumnOrigin::Seen(seen) => seen.judge().wider(&kind),
                 };
-                column.known = Known::Declared(known);
+                column.known = ColumnOrigin::Declared(known);
             }
             None => self.columns.push(StoredColumn {
                 name: name.to_owned(),
-                known: Known::Declared(kind),
+                known: ColumnOrigin::Declared(kind),
             }),
         }
     }

@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 use std::sync::Mutex;
 use std::thread::Builder;
 
-use super::parquet::{ConvertedFile, Target, Typing, convert};
+use super::parquet::{ConvertedFile, ParquetTarget, Typing, convert};
 use crate::config::{Compression, FileFormat, LakeSettings};
 use crate::lake::disk::folder::Folder;
-use crate::lake::line::decode::Lines;
+use crate::lake::file::lines::Lines;
 use crate::problem::unexpected;
 use crate::types::stored::StoredColumns;
 
@@ -37,7 +37,7 @@ pub(in crate::lake) fn to_parquet(
             .with_context(|| format!("reading {}", folder.shown(name)))?;
     }
     *columns = typing.into_columns();
-    let target = Target {
+    let target = ParquetTarget {
         columns,
         prefix: &lake.prefix,
         compression: lake.parquet_compression,
@@ -78,7 +78,7 @@ fn open(folder: &Folder<'_>, name: &str) -> Result<Lines> {
     Lines::new(folder.read(name)?, FileFormat::Json(Compression::None))
 }
 
-fn convert_file(folder: &Folder<'_>, name: &str, target: Target<'_>) -> Result<Vec<StagedParquet>> {
+fn convert_file(folder: &Folder<'_>, name: &str, target: ParquetTarget<'_>) -> Result<Vec<StagedParquet>> {
     let mut lines = open(folder, name)?;
     let mut names = Vec::new();
     let create = || {

@@ -10,14 +10,14 @@ use crate::lake::commit;
 use crate::lake::disk::lock;
 use crate::lake::disk::root::Root;
 use crate::lake::file::compress::{FrameWriter, Scratch};
-use crate::lake::file::parquet::{Target, convert};
+use crate::lake::file::lines::Lines;
+use crate::lake::file::parquet::{ParquetTarget, convert};
 use crate::lake::file::writer::CHUNK;
 use crate::lake::layout::day::RecordDay;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::ledger::{
     self, Debt, FileEntry, Manifest, PendingFile, Snapshot, TopicState, changed_since,
 };
-use crate::lake::line::decode::Lines;
 use crate::lake::opened::Lake;
 use crate::lake::table::merge::Merge;
 use crate::lake::table::snapshot::FirstDrain;
@@ -280,7 +280,7 @@ impl TopicRewrite<'_> {
         let (root, settings) = (&self.lake.root, &self.lake.settings.lake);
         let path = file.path();
         let mut lines = open(root, &path)?;
-        let target = Target {
+        let target = ParquetTarget {
             columns: &self.state.columns,
             prefix: &settings.prefix,
             compression: settings.parquet_compression,

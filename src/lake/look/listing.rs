@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::config::{FileFormat, Kind};
+use crate::lake::file::lines::Lines;
 use crate::lake::layout::paths::day_folder;
 use crate::lake::ledger::{self, Manifest, TopicState, changed_since};
-use crate::lake::line::decode::Lines;
 use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
 use crate::problem::Problem;

@@ -9,9 +9,9 @@ use super::new_snapshot::Output;
 use super::spill_row::{self, RowHeader, RowOrigin};
 use crate::config::FileFormat;
 use crate::lake::disk::root::Root;
+use crate::lake::file::lines::{Hashing, Lines};
 use crate::lake::file::writer::CHUNK;
 use crate::lake::ledger::Snapshot;
-use crate::lake::line::decode::{Hashing, Lines};
 use crate::problem::Problem;
 use crate::subjects::matcher::{Matcher, Verdict};
 

@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(judge(&["1e-3"]), decimal(18, 3));
         assert_eq!(judge(&["1e20"]), decimal(38, 0));
         assert_eq!(judge(&["1e300", "0.1", "5"]), StoredType::Double);
-        assert_eq!(judge(&["4.9E-324"]), StoredType::Double);
+        assert_eq!(judge(&["2.2250738585072014E-308"]), StoredType::Double);
         assert_eq!(judge(&["1e300", "12345678901234567891"]), StoredType::Text);
         assert_eq!(judge(&["1e999999999"]), StoredType::Text);
         assert_eq!(judge(&["0e999999999"]), StoredType::Bigint);

@@ -11,7 +11,7 @@ use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Fields, TimeUnit};
 use std::sync::Arc;
 
-use super::cell::Cell;
+use super::cell::ColumnValue;
 use crate::types::stored::StoredType;
 
 /// The names inside lists and maps, as Parquet's specification has them.
@@ -83,12 +83,12 @@ pub(super) enum ColumnBuilder {
     },
     List {
         kind: StoredType,
-        ends: Ends,
+        ends: ListEnds,
         items: Box<ColumnBuilder>,
     },
     Map {
         kind: StoredType,
-        ends: Ends,
+        ends: ListEnds,
         names: StringBuilder,
         items: Box<ColumnBuilder>,
     },
@@ -96,12 +96,12 @@ pub(super) enum ColumnBuilder {
 
 /// Where each list ends, and which of them are null.
 #[derive(Debug, Default)]
-pub(super) struct Ends {
+pub(super) struct ListEnds {
     lengths: Vec<usize>,
     valid: Vec<bool>,
 }
 
-impl Ends {
+impl ListEnds {
     fn push(&mut self, length: usize, valid: bool) {
         self.lengths.push(length);
         self.valid.push(valid);
@@ -139,12 +139,12 @@ impl ColumnBuilder {
             },
             StoredType::List(of) => ColumnBuilder::List {
                 kind: (**of).clone(),
-                ends: Ends::default(),
+                ends: ListEnds::default(),
                 items: Box::new(ColumnBuilder::new(of)),
             },
             StoredType::Map(of) => ColumnBuilder::Map {
                 kind: (**of).clone(),
-                ends: Ends::default(),
+                ends: ListEnds::default(),
                 names: StringBuilder::new(),
                 items: Box::new(ColumnBuilder::new(of)),
             },
@@ -152,25 +152,27 @@ impl ColumnBuilder {
     }
 
     /// Adds a value of the column's type; any other is added as null.
-    pub fn push(&mut self, cell: Cell<'_>) {
+    pub fn push(&mut self, cell: ColumnValue<'_>) {
         match (self, cell) {
-            (ColumnBuilder::Boolean(column), Cell::Boolean(value)) => column.append_value(value),
-            (ColumnBuilder::Int(column), Cell::Int(value)) => column.append_value(value),
-            (ColumnBuilder::Bigint(column), Cell::Bigint(value)) => column.append_value(value),
-            (ColumnBuilder::Decimal(column, _), Cell::Decimal(value)) => column.append_value(value),
-            (ColumnBuilder::Double(column), Cell::Double(value)) => column.append_value(value),
-            (ColumnBuilder::Text(column), Cell::Text(value)) => column.append_value(value),
-            (ColumnBuilder::Bytes(column), Cell::Bytes(value)) => column.append_value(value),
-            (ColumnBuilder::Date(column), Cell::Date(value)) => column.append_value(value),
-            (ColumnBuilder::Timestamp { numbers, .. }, Cell::Timestamp(value)) => numbers.append_value(value),
-            (ColumnBuilder::Struct { columns, valid, .. }, Cell::Struct(cells)) => {
+            (ColumnBuilder::Boolean(column), ColumnValue::Boolean(value)) => column.append_value(value),
+            (ColumnBuilder::Int(column), ColumnValue::Int(value)) => column.append_value(value),
+            (ColumnBuilder::Bigint(column), ColumnValue::Bigint(value)) => column.append_value(value),
+            (ColumnBuilder::Decimal(column, _), ColumnValue::Decimal(value)) => column.append_value(value),
+            (ColumnBuilder::Double(column), ColumnValue::Double(value)) => column.append_value(value),
+            (ColumnBuilder::Text(column), ColumnValue::Text(value)) => column.append_value(value),
+            (ColumnBuilder::Bytes(column), ColumnValue::Bytes(value)) => column.append_value(value),
+            (ColumnBuilder::Date(column), ColumnValue::Date(value)) => column.append_value(value),
+            (ColumnBuilder::Timestamp { numbers, .. }, ColumnValue::Timestamp(value)) => {
+                numbers.append_value(value)
+            }
+            (ColumnBuilder::Struct { columns, valid, .. }, ColumnValue::Struct(cells)) => {
                 valid.push(true);
                 columns
                     .iter_mut()
                     .zip(cells)
                     .for_each(|(column, cell)| column.push(cell));
             }
-            (ColumnBuilder::List { ends, items, .. }, Cell::List(cells)) => {
+            (ColumnBuilder::List { ends, items, .. }, ColumnValue::List(cells)) => {
                 ends.push(cells.len(), true);
                 cells.into_iter().for_each(|cell| items.push(cell));
             }
@@ -178,7 +180,7 @@ impl ColumnBuilder {
                 ColumnBuilder::Map {
                     ends, names, items, ..
                 },
-                Cell::Map(cells),
+                ColumnValue::Map(cells),
             ) => {
                 ends.push(cells.len(), true);
                 for (name, cell) in cells {

@@ -11,7 +11,7 @@ use crate::types::stored::{StoredType, comes_back};
 
 /// A value of a column.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell<'t> {
+pub(super) enum ColumnValue<'t> {
     Null,
     Boolean(bool),
     Int(i32),
@@ -26,48 +26,48 @@ pub(super) enum Cell<'t> {
     /// In the column's unit since 1970.
     Timestamp(i64),
     /// In the order of the type's fields.
-    Struct(Vec<Cell<'t>>),
-    List(Vec<Cell<'t>>),
-    Map(Vec<(Cow<'t, str>, Cell<'t>)>),
+    Struct(Vec<ColumnValue<'t>>),
+    List(Vec<ColumnValue<'t>>),
+    Map(Vec<(Cow<'t, str>, ColumnValue<'t>)>),
 }
 
 /// The value as the column has it. None: the column can't hold it unchanged.
-pub(super) fn cell<'t>(kind: &StoredType, raw: &'t str) -> Option<Cell<'t>> {
+pub(super) fn column_value<'t>(kind: &StoredType, raw: &'t str) -> Option<ColumnValue<'t>> {
     let raw = raw.trim_ascii();
     let first = *raw.as_bytes().first()?;
     if first == b'n' {
-        return Some(Cell::Null);
+        return Some(ColumnValue::Null);
     }
     Some(match kind {
-        StoredType::Boolean => Cell::Boolean(raw.parse().ok()?),
-        StoredType::Int => Cell::Int(i32::try_from(integer(raw)?).ok()?),
-        StoredType::Bigint => Cell::Bigint(integer(raw)?),
-        StoredType::Decimal { precision, scale } => Cell::Decimal(unscaled(raw, *precision, *scale)?),
-        StoredType::Double => Cell::Double(double(raw)?),
-        StoredType::Text => Cell::Text(text(raw)?),
-        StoredType::Json => Cell::Text(raw.into()),
-        StoredType::Bytes => Cell::Bytes(BASE64.decode(string(raw)?.as_bytes()).ok()?),
-        StoredType::Date if first == b'"' => Cell::Date(date(&string(raw)?)?),
-        StoredType::Date => Cell::Date(i32::try_from(integer(raw)?).ok()?),
+        StoredType::Boolean => ColumnValue::Boolean(raw.parse().ok()?),
+        StoredType::Int => ColumnValue::Int(i32::try_from(integer(raw)?).ok()?),
+        StoredType::Bigint => ColumnValue::Bigint(integer(raw)?),
+        StoredType::Decimal { precision, scale } => ColumnValue::Decimal(unscaled(raw, *precision, *scale)?),
+        StoredType::Double => ColumnValue::Double(double(raw)?),
+        StoredType::Text => ColumnValue::Text(text(raw)?),
+        StoredType::Json => ColumnValue::Text(raw.into()),
+        StoredType::Bytes => ColumnValue::Bytes(BASE64.decode(string(raw)?.as_bytes()).ok()?),
+        StoredType::Date if first == b'"' => ColumnValue::Date(date(&string(raw)?)?),
+        StoredType::Date => ColumnValue::Date(i32::try_from(integer(raw)?).ok()?),
         StoredType::Timestamp { micros, utc } if first == b'"' => {
-            Cell::Timestamp(timestamp(&string(raw)?, *micros, *utc)?)
+            ColumnValue::Timestamp(timestamp(&string(raw)?, *micros, *utc)?)
         }
-        StoredType::Timestamp { .. } => Cell::Timestamp(integer(raw)?),
+        StoredType::Timestamp { .. } => ColumnValue::Timestamp(integer(raw)?),
         StoredType::Struct(of) => structure(of, raw)?,
         StoredType::List(of) => {
             let items: Vec<&serde_json::value::RawValue> = serde_json::from_str(raw).ok()?;
-            Cell::List(
+            ColumnValue::List(
                 items
                     .iter()
-                    .map(|item| cell(of, item.get()))
+                    .map(|item| column_value(of, item.get()))
                     .collect::<Option<_>>()?,
             )
         }
         StoredType::Map(of) => {
             let entries = fields::all(raw).ok()?.into_iter();
-            Cell::Map(
+            ColumnValue::Map(
                 entries
-                    .map(|(name, raw)| Some((name, cell(of, raw)?)))
+                    .map(|(name, raw)| Some((name, column_value(of, raw)?)))
                     .collect::<Option<_>>()?,
             )
         }
@@ -75,13 +75,13 @@ pub(super) fn cell<'t>(kind: &StoredType, raw: &'t str) -> Option<Cell<'t>> {
 }
 
 /// An object as a structure; it may lack fields, but have no others.
-fn structure<'t>(of: &[(String, StoredType)], raw: &'t str) -> Option<Cell<'t>> {
-    let mut cells = vec![Cell::Null; of.len()];
+fn structure<'t>(of: &[(String, StoredType)], raw: &'t str) -> Option<ColumnValue<'t>> {
+    let mut cells = vec![ColumnValue::Null; of.len()];
     for (name, raw) in fields::all(raw).ok()? {
         let at = of.iter().position(|(known, _)| *known == name)?;
-        cells[at] = cell(&of[at].1, raw)?;
+        cells[at] = column_value(&of[at].1, raw)?;
     }
-    Some(Cell::Struct(cells))
+    Some(ColumnValue::Struct(cells))
 }
 
 fn integer(raw: &str) -> Option<i64> {
@@ -252,40 +252,56 @@ mod tests {
             scale: 2,
         };
         for (kind, raw, expected) in [
-            (&decimal, "12.3", Some(Cell::Decimal(1230))),
-            (&decimal, "-1.25e1", Some(Cell::Decimal(-1250))),
-            (&decimal, "1.230", Some(Cell::Decimal(123))),
+            (&decimal, "12.3", Some(ColumnValue::Decimal(1230))),
+            (&decimal, "-1.25e1", Some(ColumnValue::Decimal(-1250))),
+            (&decimal, "1.230", Some(ColumnValue::Decimal(123))),
             (&decimal, "1.234", None),
             (&decimal, "1000", None),
             (&decimal, "\"1\"", None),
-            (&StoredType::Bigint, "1.0E3", Some(Cell::Bigint(1000))),
+            (&StoredType::Bigint, "1.0E3", Some(ColumnValue::Bigint(1000))),
             (&StoredType::Bigint, "1.5", None),
             (&StoredType::Int, "2147483648", None),
-            (&StoredType::Boolean, "true", Some(Cell::Boolean(true))),
+            (&StoredType::Boolean, "true", Some(ColumnValue::Boolean(true))),
             (&StoredType::Boolean, "1", None),
-            (&StoredType::Double, "0.1", Some(Cell::Double(0.1))),
+            (&StoredType::Double, "0.1", Some(ColumnValue::Double(0.1))),
             (&StoredType::Double, "0.10000000000000001", None),
             (&StoredType::Double, "1e400", None),
-            (&StoredType::Text, "\"\\u00e9\"", Some(Cell::Text("é".into()))),
-            (&StoredType::Text, "1.50", Some(Cell::Text("1.50".into()))),
-            (&StoredType::Json, " [1, 2] ", Some(Cell::Text("[1, 2]".into()))),
-            (&StoredType::Bytes, "\"AAE=\"", Some(Cell::Bytes(vec![0, 1]))),
+            (
+                &StoredType::Text,
+                "\"\\u00e9\"",
+                Some(ColumnValue::Text("é".into())),
+            ),
+            (&StoredType::Text, "1.50", Some(ColumnValue::Text("1.50".into()))),
+            (
+                &StoredType::Json,
+                " [1, 2] ",
+                Some(ColumnValue::Text("[1, 2]".into())),
+            ),
+            (
+                &StoredType::Bytes,
+                "\"AAE=\"",
+                Some(ColumnValue::Bytes(vec![0, 1])),
+            ),
             (&StoredType::Bytes, "\"AA\"", None),
-            (&StoredType::Date, "\"1970-01-02\"", Some(Cell::Date(1))),
+            (&StoredType::Date, "\"1970-01-02\"", Some(ColumnValue::Date(1))),
             (&StoredType::Date, "\"70-01-02\"", None),
-            (&StoredType::Date, "-5", Some(Cell::Date(-5))),
-            (&MILLIS, "\"1970-01-01T00:00:00.001Z\"", Some(Cell::Timestamp(1))),
+            (&StoredType::Date, "-5", Some(ColumnValue::Date(-5))),
+            (
+                &MILLIS,
+                "\"1970-01-01T00:00:00.001Z\"",
+                Some(ColumnValue::Timestamp(1)),
+            ),
             (&MILLIS, "\"1970-01-01T00:00:00.0001Z\"", None),
             (&MILLIS, "\"1970-01-01T00:00:00.001\"", None),
             (
                 &LOCAL,
                 "\"1969-12-31T23:59:59.999999\"",
-                Some(Cell::Timestamp(-1)),
+                Some(ColumnValue::Timestamp(-1)),
             ),
-            (&LOCAL, "7", Some(Cell::Timestamp(7))),
-            (&MILLIS, "null", Some(Cell::Null)),
+            (&LOCAL, "7", Some(ColumnValue::Timestamp(7))),
+            (&MILLIS, "null", Some(ColumnValue::Null)),
         ] {
-            assert_eq!(cell(kind, raw), expected, "{kind} {raw}");
+            assert_eq!(column_value(kind, raw), expected, "{kind} {raw}");
         }
     }
 
@@ -295,20 +311,20 @@ mod tests {
             ("a".to_owned(), StoredType::List(Box::new(StoredType::Int))),
             ("m".to_owned(), StoredType::Map(Box::new(StoredType::Text))),
         ]);
-        let map = Cell::Map(vec![("k".into(), Cell::Text("v".into()))]);
+        let map = ColumnValue::Map(vec![("k".into(), ColumnValue::Text("v".into()))]);
         assert_eq!(
-            cell(&kind, r#"{"m":{"k":"v"},"a":[1,null]}"#),
-            Some(Cell::Struct(vec![
-                Cell::List(vec![Cell::Int(1), Cell::Null]),
+            column_value(&kind, r#"{"m":{"k":"v"},"a":[1,null]}"#),
+            Some(ColumnValue::Struct(vec![
+                ColumnValue::List(vec![ColumnValue::Int(1), ColumnValue::Null]),
                 map
             ]))
         );
         assert_eq!(
-            cell(&kind, "{}"),
-            Some(Cell::Struct(vec![Cell::Null, Cell::Null]))
+            column_value(&kind, "{}"),
+            Some(ColumnValue::Struct(vec![ColumnValue::Null, ColumnValue::Null]))
         );
         for raw in [r#"{"b":1}"#, r#"{"a":["x"]}"#, "[]", "1"] {
-            assert_eq!(cell(&kind, raw), None, "{raw}");
+            assert_eq!(column_value(&kind, raw), None, "{raw}");
         }
     }
 

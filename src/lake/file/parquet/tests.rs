@@ -5,7 +5,7 @@ use std::io::Write;
 use super::*;
 use crate::config::{Compression, FileFormat, KeySchema, ParquetCompression};
 use crate::json::oracle;
-use crate::lake::line::decode::Lines;
+use crate::lake::file::lines::Lines;
 use crate::lake::line::encode::Recorder;
 use crate::record::Record;
 use crate::types::decimal::Decimal;
@@ -32,7 +32,7 @@ fn there_and_back(
     let mut from = open();
     typing.see(|line| from.next(line)).unwrap();
     let columns = typing.into_columns();
-    let target = Target {
+    let target = ParquetTarget {
         columns: &columns,
         prefix: "_",
         compression: ParquetCompression::Zstd,

@@ -12,7 +12,7 @@ use std::io::{BufWriter, Write};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::builder::ColumnBuilder;
-use super::cell::{Cell, cell};
+use super::cell::{ColumnValue, column_value};
 use super::schema::{BEFORE, FileSchema, LineFields, METADATA, OFFSET, VALUE};
 use crate::config::ParquetCompression;
 use crate::types::stored::{ColumnFinder, StoredColumns};
@@ -29,7 +29,7 @@ const ZSTD_LEVEL: i32 = 3;
 
 /// What a topic's files are to be.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::lake) struct Target<'t> {
+pub(in crate::lake) struct ParquetTarget<'t> {
     pub columns: &'t StoredColumns,
     pub prefix: &'t str,
     pub compression: ParquetCompression,
@@ -56,7 +56,7 @@ pub(in crate::lake) struct ConvertedFile {
 /// A line can't be read, or a file can't be written.
 pub(in crate::lake) fn convert(
     mut next: impl FnMut(&mut Vec<u8>) -> Result<bool>,
-    target: Target<'_>,
+    target: ParquetTarget<'_>,
     mut create: impl FnMut() -> Result<File>,
 ) -> Result<Vec<ConvertedFile>> {
     let mut files = Vec::new();
@@ -97,7 +97,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(target: &Target<'_>) -> Self {
+    fn new(target: &ParquetTarget<'_>) -> Self {
         let schema = FileSchema::of(target.columns, target.prefix);
         Rows {
             arrow: schema.arrow(),
@@ -117,22 +117,24 @@ impl Rows {
     /// Adds a line; returns its offset, and whether its object had to be kept as JSON.
     fn add(&mut self, line: &[u8]) -> Result<(i64, bool)> {
         let parts = self.fields.read(line)?;
-        let mut row: Vec<Cell<'_>> = vec![Cell::Null; self.columns.len()];
+        let mut row: Vec<ColumnValue<'_>> = vec![ColumnValue::Null; self.columns.len()];
         for (ours, raw) in parts.ours.iter().enumerate() {
             let Some(raw) = raw else { continue };
             let place = self.schema.place(ours);
             let (name, kind) = &self.schema.columns[place];
             row[place] = match raw.trim_ascii() {
                 // A tombstone is no row of nulls.
-                "null" if ours == VALUE => Cell::Text("null".into()),
-                raw => cell(kind, raw).with_context(|| format!("{name} is {raw}, which is no {kind}"))?,
+                "null" if ours == VALUE => ColumnValue::Text("null".into()),
+                raw => {
+                    column_value(kind, raw).with_context(|| format!("{name} is {raw}, which is no {kind}"))?
+                }
             };
         }
         let object;
         let mut fits = true;
         for (place, field) in parts.values.iter().enumerate() {
             let at = self.finder.find(place, &field.name).map(|at| at + BEFORE);
-            match at.and_then(|at| Some((at, cell(&self.schema.columns[at].1, field.raw)?))) {
+            match at.and_then(|at| Some((at, column_value(&self.schema.columns[at].1, field.raw)?))) {
                 Some((at, cell)) => row[at] = cell,
                 None if at.is_none() && field.raw.trim_ascii() == "null" => {}
                 None => {
@@ -144,10 +146,10 @@ impl Rows {
         if !fits {
             object = String::from_utf8(parts.object(line)).context("a line is not UTF-8")?;
             let values = row.len() - (crate::decode::line::OURS.len() - BEFORE);
-            row[BEFORE..values].fill(Cell::Null);
-            row[self.schema.place(VALUE)] = Cell::Text(object.into());
+            row[BEFORE..values].fill(ColumnValue::Null);
+            row[self.schema.place(VALUE)] = ColumnValue::Text(object.into());
         }
-        let Cell::Bigint(offset) = row[OFFSET] else {
+        let ColumnValue::Bigint(offset) = row[OFFSET] else {
             anyhow::bail!("a line has no offset");
         };
         self.columns

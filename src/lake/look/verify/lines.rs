@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 
 use super::Look;
 use crate::config::{FileFormat, Kind};
+use crate::lake::file::lines::Lines;
 use crate::lake::ledger::FileEntry;
-use crate::lake::line::decode::Lines;
 use crate::problem::Problem;
 
 impl Look<'_> {

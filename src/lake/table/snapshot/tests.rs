@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{FileFormat, KeySchema, Kind, Topic};
-use crate::lake::line::decode::Lines;
+use crate::lake::file::lines::Lines;
 use crate::lake::line::encode::LineWriter;
 use crate::lake::table::fold::Fold;
 use crate::lake::table::spill_row::{HEADER, RowOrigin};
