@@ -13,6 +13,8 @@ use crate::types::stored::StoredColumns;
 
 /// Files that are converted at a time: each takes the memory of a row group.
 const AT_A_TIME: usize = 2;
+/// From this many bytes of lines on, a thread is started for it.
+const THREADS_FROM: u64 = 4 * 1024 * 1024;
 
 /// A staged Parquet file: its name in staging, and what is in it.
 pub(in crate::lake) type StagedParquet = (String, ConvertedFile);
@@ -29,8 +31,10 @@ pub(in crate::lake) fn to_parquet(
     lake: &LakeSettings,
     max_file_bytes: u64,
 ) -> Result<Vec<Vec<StagedParquet>>> {
+    let mut bytes = 0;
     let mut typing = Typing::new(std::mem::take(columns), lake.max_columns);
     for name in staged {
+        bytes += folder.stat(name)?.map_or(0, |found| found.bytes);
         let mut lines = open(folder, name)?;
         typing
             .see(|line| lines.next(line))
@@ -53,7 +57,12 @@ pub(in crate::lake) fn to_parquet(
         Ok(())
     };
     std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..AT_A_TIME.min(staged.len()))
+        let threads = if bytes < THREADS_FROM {
+            1
+        } else {
+            AT_A_TIME.min(staged.len())
+        };
+        let helpers: Vec<_> = (1..threads)
             .map(|_| {
                 Builder::new()
                     .name("convert".to_owned())
