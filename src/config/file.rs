@@ -38,7 +38,10 @@ pub(super) struct LakeSection {
     pub max_file_size: Option<String>,
     pub metadata: Option<bool>,
     pub metadata_prefix: Option<String>,
+    pub format: Option<super::Format>,
     pub compression: Option<super::Compression>,
+    pub parquet_compression: Option<super::ParquetCompression>,
+    pub max_columns: Option<usize>,
     pub retention: Option<String>,
     pub file_mode: Option<String>,
     pub dir_mode: Option<String>,
@@ -146,6 +149,7 @@ pub(super) struct TopicLake {
     pub partition_time: Option<String>,
     pub timestamp_unit: Option<super::TimeUnit>,
     pub history: Option<bool>,
+    pub format: Option<super::Format>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

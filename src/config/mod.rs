@@ -1,6 +1,7 @@
 //! Reads TOML, environment and flags into settings. All settings that leave this module are valid.
 
 mod file;
+mod file_format;
 mod http;
 mod kafka;
 mod secret;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use crate::exit::usage;
 use crate::problem::Problem;
 pub use file::{closest, did_you_mean};
+pub use file_format::{Compression, FileFormat, Files, Format, ParquetCompression};
 pub use http::{ClientIdentity, HttpLogin, HttpService, HttpSettings, KSQLDB, PemFile, SCHEMA_REGISTRY};
 pub use kafka::{KafkaSettings, names_secret_option};
 pub use secret::Secret;
@@ -75,12 +77,31 @@ pub struct LakeSettings {
     /// Whether lines of streams carry lakectl's own fields.
     pub metadata: bool,
     pub prefix: String,
+    /// What files hold, unless a topic says otherwise.
+    pub format: Format,
+    /// Of lines of JSON.
     pub compression: Compression,
+    pub parquet_compression: ParquetCompression,
+    /// The most columns of a topic's values in Parquet.
+    pub max_columns: usize,
     /// None keeps for ever.
     pub retention: Option<Retention>,
     pub file_mode: u32,
     pub dir_mode: u32,
 }
+
+impl LakeSettings {
+    /// How a topic's next files are written.
+    pub fn format_of(&self, topic: &Topic) -> FileFormat {
+        match topic.lake_format.unwrap_or(self.format) {
+            Format::Json => FileFormat::Json(self.compression),
+            Format::Parquet => FileFormat::Parquet,
+        }
+    }
+}
+
+/// The default of lake.max_columns.
+const MAX_COLUMNS: usize = 1000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -105,43 +126,6 @@ impl std::fmt::Display for Kind {
             Kind::Stream => "stream",
             Kind::Table => "table",
         })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Files {
-    /// One file per Kafka partition, day and run.
-    Batch,
-    /// One file per record.
-    Message,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    None,
-    Gzip,
-    Zstd,
-}
-
-impl Compression {
-    /// The end of a data file's name.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Compression::None => ".json",
-            Compression::Gzip => ".json.gz",
-            Compression::Zstd => ".json.zst",
-        }
-    }
-
-    /// The compression that a data file's name tells.
-    pub fn of(name: &str) -> Compression {
-        match name {
-            name if name.ends_with(".gz") => Compression::Gzip,
-            name if name.ends_with(".zst") => Compression::Zstd,
-            _ => Compression::None,
-        }
     }
 }
 
@@ -190,7 +174,13 @@ pub fn load(path: Option<&Path>, overrides: &Overrides, env: Env<'_>) -> Result<
             file.warehouse.strict.unwrap_or(false),
         )
         .with_context(|| format!("{named}: {}", topic_heading(&name.escape_debug().to_string())))?;
+        check_format(&file.lake, lake.format_of(&topic))
+            .with_context(|| format!("{named}: {}", topic_heading(&name.escape_debug().to_string())))?;
         topics.insert(name.clone(), topic);
+    }
+    if lake.format == Format::Parquet {
+        check_format(&file.lake, FileFormat::Parquet).context(named.clone())?;
+        check_uncompressed(&file.lake).context(named.clone())?;
     }
     Ok(Settings {
         kafka: kafka::from_file(&file.kafka, &folder, overrides, env).context(named.clone())?,
@@ -273,7 +263,10 @@ fn lake(
         max_file_bytes: units::size(size).context("lake.max_file_size")?,
         metadata: file.metadata.unwrap_or(true),
         prefix: prefix(file.metadata_prefix.as_deref().unwrap_or("_"))?,
+        format: file.format.unwrap_or_default(),
         compression: file.compression.unwrap_or(Compression::None),
+        parquet_compression: file.parquet_compression.unwrap_or_default(),
+        max_columns: file.max_columns.unwrap_or(MAX_COLUMNS),
         retention: units::retention(retention).context("lake.retention")?,
         file_mode: mode(
             file.file_mode.as_deref().unwrap_or("0640"),
@@ -282,6 +275,32 @@ fn lake(
         )?,
         dir_mode: mode(file.dir_mode.as_deref().unwrap_or("0750"), 0o700, "lake.dir_mode")?,
     })
+}
+
+/// Checks that files of this format can be as the settings of all files want them.
+fn check_format(lake: &file::LakeSection, format: FileFormat) -> Result<()> {
+    let problem = match (format, lake.files, lake.metadata) {
+        (FileFormat::Parquet, Some(Files::Message), _) => {
+            "lake.files = \"message\" is for JSON: Parquet has many records in a file"
+        }
+        (FileFormat::Parquet, _, Some(false)) => {
+            "lake.metadata = false is for JSON: in Parquet lakectl's own columns are always there"
+        }
+        _ => return Ok(()),
+    };
+    Problem::usage(problem)
+        .fix("leave it out, or set lake.format = \"json\"")
+        .err()
+}
+
+/// Checks that nothing is said of JSON's compression where no file is JSON.
+fn check_uncompressed(lake: &file::LakeSection) -> Result<()> {
+    match lake.compression {
+        None => Ok(()),
+        Some(_) => Problem::usage("lake.compression is for JSON: Parquet compresses its own pages")
+            .fix("leave it out, and set lake.parquet_compression if zstd is not what you want")
+            .err(),
+    }
 }
 
 /// Checks the prefix of lakectl's own fields: their names stay plain identifiers, so that no reader has to quote them.

@@ -11,7 +11,7 @@ pub(super) mod written;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 
-use super::{KeySchema, Kind, Retention, TimeUnit, ValueSchema, file, units};
+use super::{Format, KeySchema, Kind, Retention, TimeUnit, ValueSchema, file, units};
 use crate::exit::usage;
 use crate::problem::Problem;
 
@@ -29,6 +29,8 @@ pub struct Topic {
     pub lake_unit: TimeUnit,
     /// Whether a table keeps its last snapshot of each day.
     pub history: bool,
+    /// What its files hold; None: what the lake's files hold.
+    pub lake_format: Option<Format>,
     /// Only tables go to the warehouse.
     pub warehouse_enabled: bool,
     /// The MySQL table.
@@ -83,6 +85,7 @@ impl Topic {
             partition_time: PartitionTime::Kafka,
             lake_unit: TimeUnit::default(),
             history: false,
+            lake_format: None,
             warehouse_enabled: kind == Kind::Table,
             table: name.to_lowercase(),
             columns: BTreeMap::new(),
@@ -137,6 +140,7 @@ pub(super) fn from_file(
     topic.partition_time = partition_time(file)?;
     units_of_times(&mut topic, file)?;
     topic.history = file.lake.history.unwrap_or(false);
+    topic.lake_format = file.lake.format;
     if topic.history && topic.kind == Kind::Stream {
         return Problem::usage("lake.history is for tables: a stream keeps its history anyway")
             .fix("leave it out")

@@ -135,6 +135,7 @@ impl<'a> TopicSink<'a> {
                         self.root,
                         &self.settings.lake,
                         &self.topic.name,
+                        self.settings.lake.format_of(self.topic),
                         self.state.generation,
                         &folder,
                     )?),
@@ -186,11 +187,17 @@ impl<'a> TopicSink<'a> {
         let Some(Taking::Stream { mut stage, taken }) = self.taking.take() else {
             return Ok(());
         };
-        let files = stage.take_files()?;
+        let files = self.take_files(&mut stage)?;
         let next = taken.iter().map(|(&partition, last)| (partition, last.next()));
         self.state.next.extend(next);
         self.state.last.extend(taken);
         self.commit_files(files)
+    }
+
+    fn take_files(&mut self, stage: &mut Stage<'_>) -> Result<Vec<PendingFile>> {
+        let (files, irregular) = stage.take_files(&mut self.state.columns)?;
+        self.irregular += irregular;
+        Ok(files)
     }
 
     fn commit_files(&mut self, files: Vec<PendingFile>) -> Result<()> {
@@ -215,7 +222,7 @@ impl<'a> TopicSink<'a> {
     /// Commits days that were read again; the progress does not move.
     fn commit_days(&mut self, first: NaiveDate, last: NaiveDate) -> Result<()> {
         let files = match self.taking.take() {
-            Some(Taking::Stream { mut stage, .. }) => stage.take_files()?,
+            Some(Taking::Stream { mut stage, .. }) => self.take_files(&mut stage)?,
             _ => Vec::new(),
         };
         let pending = rebuild_days::stage(self.root, &self.topic.name, (first, last), self.staging(), files)?;
@@ -374,7 +381,7 @@ impl Sink for TopicSink<'_> {
             Kind::Table => self.commit_table()?,
             Kind::Stream => match self.taking.take() {
                 Some(Taking::Stream { mut stage, .. }) => {
-                    let files = stage.take_files()?;
+                    let files = self.take_files(&mut stage)?;
                     self.commit_files(files)?;
                 }
                 // Only the time of the last complete run has changed: that is not worth a write.

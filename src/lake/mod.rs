@@ -43,7 +43,7 @@ impl Lake<'_> {
     fn check_names(&self, topic: &Topic) -> Result<()> {
         let longest = match topic.kind {
             Kind::Stream => topic.name.clone(),
-            Kind::Table => table::link_name(&topic.name, self.settings.lake.compression),
+            Kind::Table => table::link_name(&topic.name, self.settings.lake.format_of(topic)),
         };
         let most = self.root.name_max()?;
         if longest.len() as u64 <= most {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::collections::HashMap;
 
-use crate::config::{Compression, Kind};
+use crate::config::{Compression, FileFormat, Kind};
 use crate::decode::fields;
 use crate::lake::{DataFile, Lake, TopicFiles};
 use crate::problem::Problem;
@@ -105,9 +105,9 @@ fn choose<'f>(files: &[&'f DataFile], most: u64) -> Vec<&'f DataFile> {
 
 /// About how many bytes the file's lines have.
 fn length(file: &DataFile) -> u64 {
-    match Compression::of(&file.path) {
-        Compression::None => file.bytes,
-        Compression::Gzip | Compression::Zstd => file.bytes * COMPRESSED,
+    match FileFormat::of(&file.path) {
+        FileFormat::Json(Compression::None) => file.bytes,
+        _ => file.bytes * COMPRESSED,
     }
 }
 

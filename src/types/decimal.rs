@@ -78,6 +78,12 @@ impl Decimal {
         }
     }
 
+    /// How many digits it has before the point.
+    pub fn whole_digits(&self) -> u64 {
+        let digits = self.digits.len() as i64;
+        u64::try_from(digits.saturating_add(self.exponent)).map_or(0, |whole| whole * u64::from(digits > 0))
+    }
+
     /// Whether both have the same value.
     pub fn is_equal(&self, other: &Decimal) -> bool {
         let significant = |number: &Decimal| {

@@ -222,7 +222,9 @@ impl Lake {
     fn check_home(&self) {
         for path in self.listing().keys().filter(|path| path.starts_with(".lakectl")) {
             let name = path.file_name().unwrap().to_string_lossy();
-            let like_data = [".json", ".gz", ".zst"].iter().any(|end| name.ends_with(end));
+            let like_data = [".json", ".gz", ".zst", ".parquet"]
+                .iter()
+                .any(|end| name.ends_with(end));
             assert!(!like_data, "{} looks like data", path.display());
             let staged = path.starts_with(".lakectl/staging") && path.components().count() > 3;
             assert!(!staged, "{} is left over", path.display());

@@ -33,6 +33,27 @@ fn a_rebuild_of_days() {
 }
 
 #[test]
+fn a_rebuild_of_days_in_parquet() {
+    let mut source = Source::new("rebuild-parquet", &[Kind::Stream]);
+    let mut lake = source.lake("");
+    lake.drain();
+    source.go_on();
+    lake.drain();
+    // The days become Parquet by the rebuild.
+    lake.set("format = \"parquet\"");
+    let rebuild: &[&str] = &["lake", "-q", "--rebuild", "2025-10-30..2025-11-01"];
+    Sweep {
+        name: "lake --rebuild of days, from JSON to Parquet",
+        command: rebuild,
+        after: &[LAKE, rebuild],
+        fresh: &|| lake.twin(),
+        at_any_time: &|_: &Lake| {},
+        at_the_end: &|lake: &Lake| source.assert_all(lake, ".parquet"),
+    }
+    .run();
+}
+
+#[test]
 fn a_rebuild_of_a_table() {
     let source = Source::new("rebuild-table", &[Kind::Table]);
     let lake = source.lake("compression = \"zstd\"");

@@ -1,4 +1,8 @@
-//! Data files: lines are compressed, checksummed, written and synced. A further file format has its writer and its reader here.
+//! Data files: lines are compressed, checksummed, written and synced, or converted to Parquet; and read back as lines, whatever
+//! a file's format is.
 
 pub(super) mod compress;
+pub(super) mod lines;
+pub(in crate::lake) mod parquet;
+pub(super) mod staged;
 pub(super) mod writer;

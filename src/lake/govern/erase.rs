@@ -5,18 +5,19 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::found::{LakeHits, LineCounts};
-use crate::config::{Compression, Kind, Topic};
+use crate::config::{Compression, FileFormat, Kind, Topic};
 use crate::lake::commit;
 use crate::lake::disk::lock;
 use crate::lake::disk::root::Root;
 use crate::lake::file::compress::{FrameWriter, Scratch};
+use crate::lake::file::lines::Lines;
+use crate::lake::file::parquet::{ParquetTarget, convert};
 use crate::lake::file::writer::CHUNK;
 use crate::lake::layout::day::RecordDay;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::ledger::{
     self, Debt, FileEntry, Manifest, PendingFile, Snapshot, TopicState, changed_since,
 };
-use crate::lake::line::decode::Lines;
 use crate::lake::opened::Lake;
 use crate::lake::table::merge::Merge;
 use crate::lake::table::snapshot::FirstDrain;
@@ -200,7 +201,7 @@ fn open(root: &Root, path: &str) -> Result<Lines> {
         Problem::new(format!("{} is gone, but the ledger knows it", root.shown(path)))
             .fix("restore it from a backup")
     })?;
-    Lines::new(file, Compression::of(path)).with_context(|| format!("reading {}", root.shown(path)))
+    Lines::new(file, FileFormat::of(path)).with_context(|| format!("reading {}", root.shown(path)))
 }
 
 fn count(root: &Root, path: &str, matcher: &Matcher) -> Result<LineCounts> {
@@ -251,7 +252,12 @@ impl TopicRewrite<'_> {
         self.staged += 1;
         let staged = format!("file-{:08}", self.staged);
         let to = format!("{staging}/{staged}");
-        let entry = write_without(&self.lake.root, file, &to, self.matcher)?;
+        let entry = match FileFormat::of(&file.entry.name) {
+            FileFormat::Json(compression) => {
+                write_without(&self.lake.root, file, &to, compression, self.matcher)?
+            }
+            FileFormat::Parquet => self.convert_without(file, &to)?,
+        };
         if entry.records == 0 {
             self.lake.root.remove_file(&to)?;
             self.pending
@@ -267,6 +273,38 @@ impl TopicRewrite<'_> {
             });
         }
         Ok(())
+    }
+
+    /// Stages a Parquet file without the lines to erase.
+    fn convert_without(&self, file: &DayFile, to: &str) -> Result<FileEntry> {
+        let (root, settings) = (&self.lake.root, &self.lake.settings.lake);
+        let path = file.path();
+        let mut lines = open(root, &path)?;
+        let target = ParquetTarget {
+            columns: &self.state.columns,
+            prefix: &settings.prefix,
+            compression: settings.parquet_compression,
+            max_file_bytes: u64::MAX,
+        };
+        let kept = |line: &mut Vec<u8>| {
+            while lines.next(line)? {
+                if self.matcher.judge(line) != Verdict::Erase {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        let files = convert(kept, target, || root.create(to))
+            .with_context(|| format!("writing {}", root.shown(to)))?;
+        check_unchanged(root, lines, file)?;
+        let made = files.into_iter().next().unwrap_or_default();
+        Ok(FileEntry {
+            records: made.records,
+            bytes: made.bytes,
+            checksum: made.checksum,
+            columns: Some(self.state.columns.version),
+            ..file.entry.clone()
+        })
     }
 
     /// Commits what is staged of a stream if it is many files; a table is committed once.
@@ -287,7 +325,9 @@ impl TopicRewrite<'_> {
             topic: self.topic,
             run_id: self.run_id,
             staging: staging.clone(),
-            compression: Compression::of(&snapshot.path),
+            format: FileFormat::of(&snapshot.path),
+            lake: &self.lake.settings.lake,
+            columns: self.state.columns.clone(),
             previous: Some(snapshot),
             merge: true,
             fallback_day: HivePartition::Null,
@@ -303,14 +343,16 @@ impl TopicRewrite<'_> {
         let mut clock = RecordDay::new(zone, self.topic);
         // If each day's last snapshot is kept, it must neither leave its day nor replace another day's.
         let stays = HivePartition::parse(&snapshot.day).filter(|_| self.topic.history);
-        let (mut pending, written) = table::stage(root, change, Merge::nothing(), |ms| {
+        let staged = table::stage(root, change, Merge::nothing(), |ms| {
             stays.unwrap_or_else(|| clock.of_time(ms))
         })?;
+        let mut pending = staged.debt;
         self.pending.files.append(&mut pending.files);
         self.pending.forget.append(&mut pending.forget);
         self.pending.remove.append(&mut pending.remove);
         self.pending.link = pending.link;
-        self.state.snapshot = Some(written);
+        self.state.snapshot = Some(staged.snapshot);
+        self.state.columns = staged.columns;
         Ok(())
     }
 
@@ -329,9 +371,14 @@ impl TopicRewrite<'_> {
 }
 
 /// Writes the other lines, byte for byte. The file keeps its name, even if the offsets in it are erased.
-fn write_without(root: &Root, file: &DayFile, to: &str, matcher: &Matcher) -> Result<FileEntry> {
+fn write_without(
+    root: &Root,
+    file: &DayFile,
+    to: &str,
+    compression: Compression,
+    matcher: &Matcher,
+) -> Result<FileEntry> {
     let path = file.path();
-    let compression = Compression::of(&path);
     let mut lines = open(root, &path)?;
     let mut out = root.create(to)?;
     let mut frames = FrameWriter::new(compression);
@@ -356,18 +403,24 @@ fn write_without(root: &Root, file: &DayFile, to: &str, matcher: &Matcher) -> Re
             break;
         }
     }
-    if lines.checksum()? != file.entry.checksum {
-        return Problem::new(format!(
-            "{} was changed since it was written (checksum)",
-            root.shown(&path)
-        ))
-        .fix("restore it from a backup, or take it out of the lake")
-        .err();
-    }
+    check_unchanged(root, lines, file)?;
     Ok(FileEntry {
         records,
         bytes: frames.bytes(),
         checksum: frames.checksum(),
         ..file.entry.clone()
     })
+}
+
+/// Checks that the lines which were read to their end are those that were committed.
+fn check_unchanged(root: &Root, lines: Lines, file: &DayFile) -> Result<()> {
+    if lines.checksum()? != file.entry.checksum {
+        return Problem::new(format!(
+            "{} was changed since it was written (checksum)",
+            root.shown(&file.path())
+        ))
+        .fix("restore it from a backup, or take it out of the lake")
+        .err();
+    }
+    Ok(())
 }

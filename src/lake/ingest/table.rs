@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::{Taking, TopicSink};
+use crate::config::FileFormat;
 use crate::decode::{Body, Decoded};
 use crate::lake::ledger::{Debt, Snapshot};
 use crate::lake::table::snapshot::FirstDrain;
@@ -16,6 +17,11 @@ const COMPLETE_LAG_MAX_MS: i64 = 600_000;
 
 /// Bytes that stay reserved for the table's next line.
 const REST_KEPT: usize = 1024 * 1024;
+
+/// Whether one is JSON and the other Parquet. Another compression of JSON waits for new records.
+fn is_other_format(one: FileFormat, other: FileFormat) -> bool {
+    one != other && (one == FileFormat::Parquet || other == FileFormat::Parquet)
+}
 
 impl TopicSink<'_> {
     pub(super) fn take_table(&mut self, record: &Record<'_>, decoded: &Decoded<'_>) -> Result<()> {
@@ -70,7 +76,9 @@ impl TopicSink<'_> {
             topic: self.topic,
             run_id: &self.run_id,
             staging: self.staging(),
-            compression: self.settings.lake.compression,
+            format: self.settings.lake.format_of(self.topic),
+            lake: &self.settings.lake,
+            columns: self.state.columns.clone(),
             previous: self.state.snapshot.as_ref(),
             merge: self.rebuild != Some(Rebuild::DropAbsent),
             fallback_day: self.day.latest(),
@@ -79,21 +87,27 @@ impl TopicSink<'_> {
             erase: None,
         };
         let rows = fold.into_sorted(self.lines.head().clone())?;
-        let (pending, snapshot) = table::stage(self.root, change, rows, |ms| self.day.of_time(ms))?;
+        let staged = table::stage(self.root, change, rows, |ms| self.day.of_time(ms))?;
+        let snapshot = staged.snapshot;
+        self.irregular += staged.irregular;
+        self.state.columns = staged.columns;
         self.report.written = snapshot.rows;
         self.report.files = 1;
         self.report.bytes = snapshot.bytes;
         self.report.days.insert(snapshot.day.clone());
         self.state.snapshot = Some(snapshot);
-        Ok(Some(pending))
+        Ok(Some(staged.debt))
     }
 
-    /// Whether a new snapshot is needed though no record was read: a rebuild replaces the old one, and deleted keys are
-    /// forgotten once the first drain is complete.
+    /// Whether a new snapshot is needed though no record was read: a rebuild or another format replaces the old one, and deleted
+    /// keys are forgotten once the first drain is complete.
     fn replaces_without_records(&self) -> bool {
         let is_complete = self.first_drain() != FirstDrain::GoesOn;
+        let format = self.settings.lake.format_of(self.topic);
         let replaced = |snapshot: &Snapshot| {
-            self.rebuild == Some(Rebuild::DropAbsent) || (is_complete && snapshot.tombstones > 0)
+            self.rebuild == Some(Rebuild::DropAbsent)
+                || (is_complete && snapshot.tombstones > 0)
+                || is_other_format(FileFormat::of(&snapshot.path), format)
         };
         self.state.snapshot.as_ref().is_some_and(replaced)
     }

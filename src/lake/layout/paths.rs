@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, NaiveDate};
 use chrono_tz::Tz;
 use std::fmt;
 
-use crate::config::{Compression, Kind, units};
+use crate::config::{FileFormat, Kind, units};
 
 /// The folder of the ledger, locks, staging and trash; readers don't need it.
 pub const HOME: &str = ".lakectl";
@@ -101,34 +101,28 @@ pub fn generation_suffix(generation: u32) -> String {
 }
 
 /// `part-00000-00000000000000000000-00000000000000000041.json`
-pub fn batch_name(
-    partition: i32,
-    first: i64,
-    last: i64,
-    generation: u32,
-    compression: Compression,
-) -> String {
-    let (suffix, extension) = (generation_suffix(generation), compression.extension());
+pub fn batch_name(partition: i32, first: i64, last: i64, generation: u32, format: FileFormat) -> String {
+    let (suffix, extension) = (generation_suffix(generation), format.extension());
     format!("part-{partition:05}-{first:020}-{last:020}{suffix}{extension}")
 }
 
 /// `offset-00000-00000000000000000041.json`
-pub fn message_name(partition: i32, offset: i64, generation: u32, compression: Compression) -> String {
-    let (suffix, extension) = (generation_suffix(generation), compression.extension());
+pub fn message_name(partition: i32, offset: i64, generation: u32, format: FileFormat) -> String {
+    let (suffix, extension) = (generation_suffix(generation), format.extension());
     format!("offset-{partition:05}-{offset:020}{suffix}{extension}")
 }
 
 /// `snapshot_complet.json`
-pub fn snapshot_name(compression: Compression) -> String {
-    format!("snapshot_complet{}", compression.extension())
+pub fn snapshot_name(format: FileFormat) -> String {
+    format!("snapshot_complet{}", format.extension())
 }
 
 /// Whether a file has a name that lakectl gives to data files.
 pub fn is_data_name(name: &str) -> bool {
     let digits = |text: &str, least: usize| text.len() >= least && text.bytes().all(|b| b.is_ascii_digit());
-    let Some(stem) = [".json", ".json.gz", ".json.zst"]
+    let Some(stem) = FileFormat::ALL
         .iter()
-        .find_map(|extension| name.strip_suffix(extension))
+        .find_map(|format| name.strip_suffix(format.extension()))
     else {
         return false;
     };
@@ -196,6 +190,7 @@ impl DayClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Compression;
     use proptest::prelude::*;
 
     fn day(clock: &mut DayClock, time: &str) -> String {
@@ -235,18 +230,20 @@ mod tests {
             "streams/T/year=2025/month=10/day=09"
         );
         assert_eq!(
-            batch_name(3, 0, 41, 2, Compression::Gzip),
+            batch_name(3, 0, 41, 2, FileFormat::Json(Compression::Gzip)),
             "part-00003-00000000000000000000-00000000000000000041-g2.json.gz"
         );
         assert_eq!(
-            message_name(0, 7, 1, Compression::None),
+            message_name(0, 7, 1, FileFormat::Json(Compression::None)),
             "offset-00000-00000000000000000007.json"
         );
         for name in [
-            batch_name(0, 1, 2, 1, Compression::None),
-            batch_name(100_000, 1, i64::MAX, 12, Compression::Zstd),
-            message_name(0, 7, 3, Compression::Gzip),
-            snapshot_name(Compression::None),
+            batch_name(0, 1, 2, 1, FileFormat::Json(Compression::None)),
+            batch_name(100_000, 1, i64::MAX, 12, FileFormat::Json(Compression::Zstd)),
+            message_name(0, 7, 3, FileFormat::Json(Compression::Gzip)),
+            snapshot_name(FileFormat::Json(Compression::None)),
+            batch_name(0, 1, 2, 1, FileFormat::Parquet),
+            snapshot_name(FileFormat::Parquet),
         ] {
             assert!(is_data_name(&name), "{name}");
         }
@@ -260,8 +257,14 @@ mod tests {
         ] {
             assert!(!is_data_name(name), "{name}");
         }
-        assert_eq!(generation_of(&message_name(0, 7, 3, Compression::Gzip)), 3);
-        assert_eq!(generation_of(&batch_name(0, 1, 2, 1, Compression::None)), 1);
+        assert_eq!(
+            generation_of(&message_name(0, 7, 3, FileFormat::Json(Compression::Gzip))),
+            3
+        );
+        assert_eq!(
+            generation_of(&batch_name(0, 1, 2, 1, FileFormat::Json(Compression::None))),
+            1
+        );
         assert!(HivePartition::parse_path("year=2025/month=10/day=9").is_none());
         assert!(HivePartition::parse_path("year=2025/month=02/day=30").is_none());
         assert!(HivePartition::parse_path("year=2025/month=10/day=09/x").is_none());

@@ -30,6 +30,9 @@ pub struct FileEntry {
     pub made: u64,
     #[serde(default)]
     pub changed: u64,
+    /// The version of the topic's columns with which a Parquet file was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<u64>,
 }
 
 impl FileEntry {

@@ -15,6 +15,7 @@ use crate::lake::layout::paths::HivePartition;
 use crate::problem::About;
 use crate::record::{Gap, LastRecords, Progress};
 use crate::types::plausible;
+use crate::types::stored::StoredColumns;
 
 /// How many gaps a topic's state remembers.
 const GAPS_MAX: usize = 500;
@@ -60,6 +61,9 @@ pub struct TopicState {
     /// How many commits there were, and which files they removed.
     #[serde(default)]
     pub changes: Changes,
+    /// The columns of its Parquet files; without a version, it never had one.
+    #[serde(default, skip_serializing_if = "StoredColumns::is_new")]
+    pub columns: StoredColumns,
     /// The current snapshot of a table.
     pub snapshot: Option<Snapshot>,
     /// What the last commit still owes to the readers.
@@ -91,6 +95,7 @@ impl TopicState {
             cutoff: None,
             purged_implausible: false,
             changes: Changes::default(),
+            columns: StoredColumns::default(),
             snapshot: None,
             pending: None,
         }

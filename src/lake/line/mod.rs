@@ -1,5 +1,4 @@
-//! A record as a line of JSON, written and read back.
+//! A record as a line of JSON.
 
-pub(super) mod decode;
 pub mod encode;
 pub(super) mod head;

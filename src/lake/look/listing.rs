@@ -4,10 +4,10 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::config::{Compression, Kind};
+use crate::config::{FileFormat, Kind};
+use crate::lake::file::lines::Lines;
 use crate::lake::layout::paths::day_folder;
 use crate::lake::ledger::{self, Manifest, TopicState, changed_since};
-use crate::lake::line::decode::Lines;
 use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
 use crate::problem::Problem;
@@ -111,7 +111,7 @@ impl Lake<'_> {
         let Some(file) = self.root.read(path)? else {
             return Ok(false);
         };
-        let mut lines = Lines::new(file, Compression::of(path)).with_context(reading)?;
+        let mut lines = Lines::new(file, FileFormat::of(path)).with_context(reading)?;
         let mut line = Vec::new();
         while lines.next(&mut line).with_context(reading)? {
             take(&line).with_context(reading)?;

@@ -5,15 +5,17 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
-use crate::config::{Files, Kind, LakeSettings};
+use crate::config::{Compression, FileFormat, Files, Kind, LakeSettings};
 use crate::decode::Decoded;
 use crate::lake::disk::folder::Folder;
 use crate::lake::disk::root::Root;
+use crate::lake::file::staged::to_parquet;
 use crate::lake::file::writer::{CHUNK, Chunk, Writer};
 use crate::lake::layout::paths::{HivePartition, batch_name, day_folder, message_name};
 use crate::lake::ledger::{FileEntry, PendingFile};
 use crate::lake::line::encode::LineWriter;
 use crate::record::Record;
+use crate::types::stored::StoredColumns;
 
 /// Bytes of lines that are kept per file before they are written, with room for the line that fills the chunk.
 const FILE_BUFFER: usize = CHUNK + 64 * 1024;
@@ -27,6 +29,7 @@ const OPEN_FILES_MAX: usize = 128;
 pub struct Stage<'a> {
     lake: &'a LakeSettings,
     topic: &'a str,
+    format: FileFormat,
     generation: u32,
     folder: Folder<'a>,
     /// The file of the last record; neighbours mostly share it.
@@ -63,6 +66,7 @@ impl<'a> Stage<'a> {
         root: &'a Root,
         lake: &'a LakeSettings,
         topic: &'a str,
+        format: FileFormat,
         generation: u32,
         folder: &str,
     ) -> Result<Self> {
@@ -70,6 +74,7 @@ impl<'a> Stage<'a> {
         Ok(Stage {
             lake,
             topic,
+            format,
             generation,
             folder: root.open_folder(folder)?,
             current: None,
@@ -97,7 +102,9 @@ impl<'a> Stage<'a> {
         part.records += 1;
         part.last = record.offset;
         self.held += part.buffer.capacity() - held;
-        if part.line_bytes >= self.lake.max_file_bytes || self.lake.files == Files::Message {
+        // Parquet's own bytes are counted where it is made of the lines.
+        let is_full = part.line_bytes >= self.lake.max_file_bytes && self.format != FileFormat::Parquet;
+        if is_full || self.lake.files == Files::Message {
             self.finish(place, part)?;
             return Ok(written.irregular);
         }
@@ -130,8 +137,48 @@ impl<'a> Stage<'a> {
         self.done.len()
     }
 
-    /// Completes all files and returns them for the commit. The stage can't be used afterwards.
-    pub fn take_files(&mut self) -> Result<Vec<PendingFile>> {
+    /// Completes all files and returns them for the commit, with the number of objects that Parquet's columns can't hold. They
+    /// widen `columns`. The stage can't be used afterwards.
+    pub fn take_files(&mut self, columns: &mut StoredColumns) -> Result<(Vec<PendingFile>, u64)> {
+        let lines = self.take_lines()?;
+        if self.format != FileFormat::Parquet || lines.is_empty() {
+            return Ok((lines, 0));
+        }
+        let staged: Vec<&str> = lines.iter().map(|file| &*file.staged).collect();
+        let converted = to_parquet(
+            &self.folder,
+            &staged,
+            columns,
+            self.lake,
+            self.lake.max_file_bytes,
+        )?;
+        let (mut files, mut irregular) = (Vec::new(), 0);
+        for (lines, (staged, made)) in lines
+            .iter()
+            .zip(converted)
+            .flat_map(|(lines, made)| made.into_iter().map(move |made| (lines, made)))
+        {
+            irregular += made.irregular;
+            let partition = lines.file.partition;
+            files.push(PendingFile {
+                staged,
+                file: FileEntry {
+                    name: batch_name(partition, made.first, made.last, self.generation, self.format),
+                    records: made.records,
+                    bytes: made.bytes,
+                    checksum: made.checksum,
+                    first: made.first,
+                    last: made.last,
+                    columns: Some(columns.version),
+                    ..lines.file.clone()
+                },
+                ..lines.clone()
+            });
+        }
+        Ok((files, irregular))
+    }
+
+    fn take_lines(&mut self) -> Result<Vec<PendingFile>> {
         let mut parts = self.take_parts();
         parts.sort_unstable_by_key(|(place, _)| *place);
         for (place, part) in parts {
@@ -203,7 +250,10 @@ impl<'a> Stage<'a> {
             number: part.number,
             file,
             shown: self.folder.shown(&name),
-            compression: self.lake.compression,
+            compression: match self.format {
+                FileFormat::Json(compression) => compression,
+                FileFormat::Parquet => Compression::None,
+            },
             lines,
         })
     }
@@ -214,10 +264,10 @@ impl<'a> Stage<'a> {
         if part.file.is_some() {
             self.open_files -= 1;
         }
-        let (generation, compression) = (self.generation, self.lake.compression);
+        let (generation, format) = (self.generation, self.format);
         let name = match self.lake.files {
-            Files::Batch => batch_name(partition, part.first, part.last, generation, compression),
-            Files::Message => message_name(partition, part.first, generation, compression),
+            Files::Batch => batch_name(partition, part.first, part.last, generation, format),
+            Files::Message => message_name(partition, part.first, generation, format),
         };
         let pending = PendingFile {
             staged: staged_name(part.number),
@@ -234,6 +284,7 @@ impl<'a> Stage<'a> {
                 last: part.last,
                 made: 0,
                 changed: 0,
+                columns: None,
             },
         };
         self.done.push((part.number, pending));
@@ -248,7 +299,7 @@ fn staged_name(number: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Compression, KeySchema};
+    use crate::config::{Format, KeySchema, ParquetCompression};
     use crate::decode::Decoder;
     use chrono::{Days, NaiveDate};
 
@@ -264,12 +315,23 @@ mod tests {
             max_file_bytes: u64::MAX,
             metadata: true,
             prefix: "_".to_owned(),
+            format: Format::Json,
             compression: Compression::None,
+            parquet_compression: ParquetCompression::Zstd,
+            max_columns: 1000,
             retention: None,
             file_mode: 0o640,
             dir_mode: 0o750,
         };
-        let mut stage = Stage::new(&root, &lake, "T", 0, "staging").unwrap();
+        let mut stage = Stage::new(
+            &root,
+            &lake,
+            "T",
+            FileFormat::Json(Compression::None),
+            0,
+            "staging",
+        )
+        .unwrap();
         let lines = LineWriter::new("_", KeySchema::default(), true);
         let mut decoder = Decoder::default();
         let large = format!("\"{}\"", "x".repeat(CHUNK));
@@ -295,7 +357,7 @@ mod tests {
             assert_eq!(held, stage.held);
             assert!(held < BUFFERS_MAX, "{held} bytes after {offset} records");
         }
-        let files = stage.take_files().unwrap();
+        let (files, _) = stage.take_files(&mut StoredColumns::default()).unwrap();
         assert_eq!(files.iter().map(|file| file.file.records).sum::<u64>(), 120);
         assert_eq!((files.len(), stage.held), (60, 0));
     }

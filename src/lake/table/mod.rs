@@ -11,10 +11,13 @@ pub(super) mod spill_row;
 use anyhow::Result;
 
 use super::disk::root::Root;
+use super::file::staged::to_parquet;
 use super::layout::paths::{HivePartition, day_folder, snapshot_name};
 use super::ledger::{self, Debt, FileEntry, Manifest, PendingFile, Snapshot};
-use crate::config::{Compression, Kind, Topic};
+use crate::config::{Compression, FileFormat, Kind, LakeSettings, Topic};
+use crate::problem::unexpected;
 use crate::subjects::matcher::Matcher;
+use crate::types::stored::StoredColumns;
 use merge::Merge;
 use snapshot::FirstDrain;
 
@@ -24,7 +27,10 @@ pub(super) struct TableChange<'c> {
     pub topic: &'c Topic,
     pub run_id: &'c str,
     pub staging: String,
-    pub compression: Compression,
+    pub format: FileFormat,
+    pub lake: &'c LakeSettings,
+    /// The topic's columns, which Parquet may widen.
+    pub columns: StoredColumns,
     /// The snapshot that readers have now.
     pub previous: Option<&'c Snapshot>,
     /// Whether the previous rows are the base of the new snapshot; a rebuild starts from nothing.
@@ -38,23 +44,41 @@ pub(super) struct TableChange<'c> {
     pub erase: Option<&'c Matcher>,
 }
 
-/// Stages the new snapshot; returns the debt of its commit, and the snapshot.
+/// A new snapshot in staging.
+#[derive(Debug)]
+pub(super) struct StagedTable {
+    /// What its commit owes.
+    pub debt: Debt,
+    pub snapshot: Snapshot,
+    pub columns: StoredColumns,
+    /// Objects that Parquet's columns can't hold.
+    pub irregular: u64,
+}
+
+/// Stages the new snapshot.
 pub(super) fn stage(
     root: &Root,
-    change: TableChange<'_>,
+    mut change: TableChange<'_>,
     rows: Merge,
     day_of: impl FnOnce(i64) -> HivePartition,
-) -> Result<(Debt, Snapshot)> {
+) -> Result<StagedTable> {
     let base = change.previous.filter(|_| change.merge);
-    let written = snapshot::merge(
+    let mut written = snapshot::merge(
         root,
         base,
         rows,
         &change.staging,
-        change.compression,
+        match change.format {
+            FileFormat::Json(compression) => compression,
+            FileFormat::Parquet => Compression::None,
+        },
         change.first_drain,
         change.erase,
     )?;
+    let irregular = match change.format {
+        FileFormat::Json(_) => 0,
+        FileFormat::Parquet => convert(root, &mut change, &mut written.snapshot)?,
+    };
     let day = match (written.day_ms, change.previous) {
         (Some(ms), _) => day_of(ms),
         (None, _) if written.snapshot.records > 0 => HivePartition::Null,
@@ -63,10 +87,7 @@ pub(super) fn stage(
         (None, None) => change.fallback_day,
     };
     let topic = &change.topic.name;
-    let (folder, name) = (
-        day_folder(Kind::Table, topic, day),
-        snapshot_name(change.compression),
-    );
+    let (folder, name) = (day_folder(Kind::Table, topic, day), snapshot_name(change.format));
     let snapshot = Snapshot {
         path: format!("{folder}/{name}"),
         day: day.to_string(),
@@ -79,7 +100,7 @@ pub(super) fn stage(
     };
     let known = Manifest::files_of(root, topic, &snapshot.day)?;
     let data = PendingFile {
-        staged: "snapshot".to_owned(),
+        staged: written.snapshot.name.clone(),
         folder,
         day: Some(snapshot.day.clone()),
         replaces: known.iter().any(|file| file.name == name),
@@ -108,7 +129,34 @@ pub(super) fn stage(
     if let Some(old) = change.previous {
         retire(&change, old, &snapshot, &mut pending);
     }
-    Ok((pending, snapshot))
+    Ok(StagedTable {
+        debt: pending,
+        snapshot,
+        columns: change.columns,
+        irregular,
+    })
+}
+
+/// Makes Parquet of the staged snapshot's lines.
+fn convert(root: &Root, change: &mut TableChange<'_>, snapshot: &mut FileEntry) -> Result<u64> {
+    let folder = root.open_folder(&change.staging)?;
+    let converted = to_parquet(
+        &folder,
+        &[&snapshot.name],
+        &mut change.columns,
+        change.lake,
+        u64::MAX,
+    )?;
+    let made = converted.into_iter().flatten().next();
+    let (name, made) = made.ok_or_else(|| unexpected("the snapshot was not converted"))?;
+    *snapshot = FileEntry {
+        name,
+        bytes: made.bytes,
+        checksum: made.checksum,
+        columns: Some(change.columns.version),
+        ..snapshot.clone()
+    };
+    Ok(made.irregular)
 }
 
 /// Adds the old snapshot's removal to the debt; its file stays if the table keeps its history.
@@ -131,12 +179,12 @@ fn retire(change: &TableChange<'_>, old: &Snapshot, new: &Snapshot, pending: &mu
     }
 }
 
-/// `current/TOPIC.json`, with the extension of the snapshot's compression.
+/// `current/TOPIC.json`, with the extension of the snapshot's format.
 pub(super) fn link_of(topic: &str, snapshot: &str) -> String {
-    format!("current/{}", link_name(topic, Compression::of(snapshot)))
+    format!("current/{}", link_name(topic, FileFormat::of(snapshot)))
 }
 
-/// `TOPIC.json`, with the extension of the compression.
-pub(super) fn link_name(topic: &str, compression: Compression) -> String {
-    format!("{topic}{}", compression.extension())
+/// `TOPIC.json`, with the extension of the format.
+pub(super) fn link_name(topic: &str, format: FileFormat) -> String {
+    format!("{topic}{}", format.extension())
 }

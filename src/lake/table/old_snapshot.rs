@@ -7,11 +7,11 @@ use std::ops::Range;
 use super::merge::NO_ROW;
 use super::new_snapshot::Output;
 use super::spill_row::{self, RowHeader, RowOrigin};
-use crate::config::Compression;
+use crate::config::FileFormat;
 use crate::lake::disk::root::Root;
+use crate::lake::file::lines::{Hashing, Lines};
 use crate::lake::file::writer::CHUNK;
 use crate::lake::ledger::Snapshot;
-use crate::lake::line::decode::{Hashing, Lines};
 use crate::problem::Problem;
 use crate::subjects::matcher::{Matcher, Verdict};
 
@@ -37,10 +37,10 @@ impl Previous {
                 anyhow::Error::from(Problem::new(what).fix(RESTORE))
             })
         };
-        let compression = Compression::of(&snapshot.path);
+        let format = FileFormat::of(&snapshot.path);
         Ok(Previous {
             sidecar: Sidecar::new(Hashing::forgetting(open(&snapshot.sidecar)?)),
-            lines: Lines::of(Hashing::forgetting(open(&snapshot.path)?), compression)?,
+            lines: Lines::of(Hashing::forgetting(open(&snapshot.path)?), format)?,
             due: 0,
             line: Vec::new(),
             shown: root.shown(&snapshot.path),
@@ -77,6 +77,10 @@ impl Previous {
         if self.is_tombstone() && !out.keeps_tombstones() {
             return self.leave_out(out);
         }
+        if self.lines.are_made() && !self.is_tombstone() {
+            self.take_line()?;
+            return self.put(out);
+        }
         if self.due >= CHUNK as u64 || self.sidecar.kept() >= CHUNK {
             self.copy_kept(out)?;
         }
@@ -102,9 +106,23 @@ impl Previous {
         if matcher.judge(&self.line) == Verdict::Erase {
             return self.leave_out(out);
         }
+        if self.lines.are_made() {
+            return self.put(out);
+        }
         if self.sidecar.kept() >= CHUNK {
             self.copy_kept(out)?;
         }
+        out.snapshot.buffer.extend_from_slice(&self.line);
+        self.count(out);
+        out.flush_full()
+    }
+
+    /// Puts the current row and its line, whose length is known only now.
+    fn put(&mut self, out: &mut Output) -> Result<()> {
+        let head = RowHeader::new(self.key().len(), Some(self.line.len()), *self.origin())?;
+        self.leave_out(out)?;
+        out.sidecar.buffer.extend_from_slice(&head.bytes());
+        out.sidecar.buffer.extend_from_slice(self.sidecar.key());
         out.snapshot.buffer.extend_from_slice(&self.line);
         self.count(out);
         out.flush_full()

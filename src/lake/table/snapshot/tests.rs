@@ -1,8 +1,8 @@
 //! Merged snapshots, compared with the same updates folded at once; and damage, which must be found.
 
 use super::*;
-use crate::config::{KeySchema, Kind, Topic};
-use crate::lake::line::decode::Lines;
+use crate::config::{FileFormat, KeySchema, Kind, Topic};
+use crate::lake::file::lines::Lines;
 use crate::lake::line::encode::LineWriter;
 use crate::lake::table::fold::Fold;
 use crate::lake::table::spill_row::{HEADER, RowOrigin};
@@ -111,10 +111,7 @@ impl World {
             self.first_drain,
             erase,
         )?;
-        let path = format!(
-            "{folder}/data.json{}",
-            compression.extension().trim_start_matches(".json")
-        );
+        let path = format!("{folder}/data{}", FileFormat::Json(compression).extension());
         fs::rename(self.at(&format!("{folder}/snapshot")), self.at(&path)).unwrap();
         Ok(Snapshot {
             path,
@@ -134,7 +131,7 @@ impl World {
 
     fn lines(&self, snapshot: &Snapshot) -> Vec<Vec<u8>> {
         let file = fs::File::open(self.at(&snapshot.path)).unwrap();
-        let mut from = Lines::new(file, Compression::of(&snapshot.path)).unwrap();
+        let mut from = Lines::new(file, FileFormat::of(&snapshot.path)).unwrap();
         let (mut lines, mut line) = (Vec::new(), Vec::new());
         while from.next(&mut line).unwrap() {
             lines.push(line.clone());

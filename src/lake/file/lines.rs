@@ -6,7 +6,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::num::NonZeroU64;
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::config::Compression;
+use crate::config::{Compression, FileFormat};
+use crate::lake::file::parquet::ParquetLines;
 
 /// Bytes that are read ahead; larger reads go past this buffer without a copy.
 const READ_AHEAD: usize = 64 * 1024;
@@ -18,47 +19,100 @@ const MISFIT: &str = "it does not fit its sidecar";
 
 /// The lines of a data file, decompressed; the checksum is that of the bytes on disk.
 pub(in crate::lake) enum Lines {
+    Text(Box<TextLines>),
+    /// Parquet is not read from beginning to end, so it was checksummed before.
+    Parquet {
+        lines: Box<ParquetLines>,
+        checksum: String,
+    },
+}
+
+/// Lines of JSON.
+pub(in crate::lake) enum TextLines {
     Plain(BufReader<Hashing>),
     Gzip(BufReader<flate2::bufread::MultiGzDecoder<BufReader<Hashing>>>),
     Zstd(BufReader<zstd::Decoder<'static, BufReader<Hashing>>>),
 }
 
 impl Lines {
-    pub(in crate::lake) fn new(file: File, compression: Compression) -> Result<Self> {
-        Lines::of(Hashing::new(file), compression)
+    pub(in crate::lake) fn new(file: File, format: FileFormat) -> Result<Self> {
+        Lines::of(Hashing::new(file), format)
     }
 
-    pub(in crate::lake) fn of(file: Hashing, compression: Compression) -> Result<Self> {
+    pub(in crate::lake) fn of(mut file: Hashing, format: FileFormat) -> Result<Self> {
+        let compression = match format {
+            FileFormat::Json(compression) => compression,
+            FileFormat::Parquet => {
+                std::io::copy(&mut file, &mut std::io::sink())?;
+                return Ok(Lines::Parquet {
+                    checksum: file.checksum(),
+                    lines: Box::new(ParquetLines::new(file.file)?),
+                });
+            }
+        };
         let raw = BufReader::with_capacity(READ_AHEAD, file);
-        Ok(match compression {
-            Compression::None => Lines::Plain(raw),
-            Compression::Gzip => Lines::Gzip(BufReader::with_capacity(
+        Ok(Lines::Text(Box::new(match compression {
+            Compression::None => TextLines::Plain(raw),
+            Compression::Gzip => TextLines::Gzip(BufReader::with_capacity(
                 READ_AHEAD,
                 flate2::bufread::MultiGzDecoder::new(raw),
             )),
-            Compression::Zstd => Lines::Zstd(BufReader::with_capacity(
+            Compression::Zstd => TextLines::Zstd(BufReader::with_capacity(
                 READ_AHEAD,
                 zstd::Decoder::with_buffer(raw)?,
             )),
-        })
-    }
-
-    fn reader(&mut self) -> &mut dyn BufRead {
-        match self {
-            Lines::Plain(lines) => lines,
-            Lines::Gzip(lines) => lines,
-            Lines::Zstd(lines) => lines,
-        }
+        })))
     }
 
     /// Reads the next line with its line feed into `line`; false at the end.
-    pub(in crate::lake) fn next(&mut self, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    pub(in crate::lake) fn next(&mut self, line: &mut Vec<u8>) -> Result<bool> {
         line.clear();
-        Ok(self.reader().read_until(b'\n', line)? > 0)
+        match self {
+            Lines::Text(text) => Ok(text.reader().read_until(b'\n', line)? > 0),
+            Lines::Parquet { lines, .. } => lines.next(line),
+        }
     }
 
-    /// Appends the next lines, `length` bytes together.
+    /// Whether lines are made of columns, so that nobody knows their lengths before.
+    pub(in crate::lake) fn are_made(&self) -> bool {
+        matches!(self, Lines::Parquet { .. })
+    }
+
+    /// Appends the next lines of text, `length` bytes together; of lines that are made, the next one.
     pub(in crate::lake) fn take(&mut self, length: u64, lines: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Lines::Text(text) => text.take(length, lines),
+            Lines::Parquet { lines: from, .. } => match from.next(lines)? {
+                true => Ok(()),
+                false => bail!(MISFIT),
+            },
+        }
+    }
+
+    /// XXH3-128 of the whole file, whose lines must have been read to the end.
+    pub(in crate::lake) fn checksum(self) -> Result<String> {
+        match self {
+            Lines::Text(text) => text.checksum(),
+            Lines::Parquet { mut lines, checksum } => {
+                if lines.next(&mut Vec::new())? {
+                    bail!("it has more lines than its sidecar");
+                }
+                Ok(checksum)
+            }
+        }
+    }
+}
+
+impl TextLines {
+    fn reader(&mut self) -> &mut dyn BufRead {
+        match self {
+            TextLines::Plain(lines) => lines,
+            TextLines::Gzip(lines) => lines,
+            TextLines::Zstd(lines) => lines,
+        }
+    }
+
+    fn take(&mut self, length: u64, lines: &mut Vec<u8>) -> Result<()> {
         let mut left = length;
         while left > 0 {
             // In steps, so that a damaged length takes no more memory than the file has bytes.
@@ -77,15 +131,14 @@ impl Lines {
         Ok(())
     }
 
-    /// XXH3-128 of the whole file, whose lines must have been read to the end.
-    pub(in crate::lake) fn checksum(mut self) -> Result<String> {
+    fn checksum(mut self) -> Result<String> {
         if std::io::copy(&mut self.reader(), &mut std::io::sink())? != 0 {
             bail!("it has more lines than its sidecar");
         }
         let raw = match self {
-            Lines::Plain(lines) => lines,
-            Lines::Gzip(lines) => lines.into_inner().into_inner(),
-            Lines::Zstd(lines) => lines.into_inner().finish(),
+            TextLines::Plain(lines) => lines,
+            TextLines::Gzip(lines) => lines.into_inner().into_inner(),
+            TextLines::Zstd(lines) => lines.into_inner().finish(),
         };
         Ok(raw.into_inner().checksum())
     }

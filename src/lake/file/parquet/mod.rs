@@ -1,0 +1,14 @@
+//! Parquet: lines are converted to typed columns, and read back as lines. What the columns can't hold unchanged is kept as JSON.
+
+mod builder;
+mod cell;
+mod reader;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod typing;
+mod writer;
+
+pub(in crate::lake) use reader::ParquetLines;
+pub(in crate::lake) use typing::Typing;
+pub(in crate::lake) use writer::{ConvertedFile, ParquetTarget, convert};
