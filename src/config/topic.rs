@@ -4,6 +4,7 @@ pub(super) mod column;
 pub(super) mod envelope;
 pub(super) mod formats;
 pub(super) mod key;
+pub(super) mod schema_kind;
 pub(super) mod time_unit;
 pub(super) mod value;
 pub(super) mod written;
@@ -241,7 +242,9 @@ fn units_of_times(topic: &mut Topic, file: &file::TopicSection) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Envelope, KeyFormat, Overrides, Undecodable, ValueFormat, Window, tests::load_text};
+    use super::super::{
+        Envelope, KeyFormat, Overrides, SchemaKind, Undecodable, ValueFormat, Window, tests::load_text,
+    };
     use super::*;
     use proptest::prelude::*;
 
@@ -297,8 +300,8 @@ mod tests {
         assert_eq!(value.columns[1].kind.to_string(), "DECIMAL(9,2)");
         assert_eq!(value.undecodable, Undecodable::Keep);
         for (name, format) in [
-            ("avro", ValueFormat::Avro),
-            ("json_sr", ValueFormat::JsonSr),
+            ("avro", ValueFormat::Registered(SchemaKind::Avro)),
+            ("json_sr", ValueFormat::Registered(SchemaKind::JsonSchema)),
             ("none", ValueFormat::None),
         ] {
             assert_eq!(read(&format!("value.format = \"{name}\"")).value.format, format);

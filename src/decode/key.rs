@@ -133,9 +133,7 @@ impl KeySchema {
             }
             KeyFormat::Bytes => Ok(Key::Bytes(bytes.into())),
             KeyFormat::None => Err("key: key.format is none, but the record has a key".into()),
-            KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr => {
-                Err("key: its schema is in the registry".into())
-            }
+            KeyFormat::Registered(_) => Err("key: its schema is in the registry".into()),
         }
     }
 

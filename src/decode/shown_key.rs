@@ -20,17 +20,13 @@ impl KeySchema {
             KeyFormat::Delimited if self.columns.len() > 1 => {
                 Key::Json(object_of(&self.columns, shown)?.into())
             }
-            KeyFormat::Json | KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr
-                if shown.starts_with(['{', '[']) =>
-            {
+            KeyFormat::Json | KeyFormat::Registered(_) if shown.starts_with(['{', '[']) => {
                 Key::Json(shown.into())
             }
             // Always text: a column of numbers accepts a number as text too.
-            KeyFormat::Json
-            | KeyFormat::Delimited
-            | KeyFormat::Avro
-            | KeyFormat::Protobuf
-            | KeyFormat::JsonSr => Key::Json(serde_json::to_string(shown).ok()?.into()),
+            KeyFormat::Json | KeyFormat::Delimited | KeyFormat::Registered(_) => {
+                Key::Json(serde_json::to_string(shown).ok()?.into())
+            }
             KeyFormat::Bytes => Key::Bytes(BASE64.decode(shown).ok()?.into()),
             KeyFormat::None => return None,
         })
@@ -45,9 +41,7 @@ impl KeySchema {
             KeyFormat::Double => "0e0",
             KeyFormat::Delimited if self.columns.len() > 1 => "{}",
             KeyFormat::Delimited => "\"\"",
-            KeyFormat::Json | KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr | KeyFormat::None => {
-                "null"
-            }
+            KeyFormat::Json | KeyFormat::Registered(_) | KeyFormat::None => "null",
         }
     }
 }

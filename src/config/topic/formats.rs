@@ -3,7 +3,9 @@
 use anyhow::{Context, Result};
 
 use super::column::{self, DeclaredColumn};
-use crate::config::file::{self, KeyFormatName};
+use super::key::KeyFormatName;
+use super::schema_kind::SchemaPayload;
+use crate::config::file;
 use crate::config::{DeclaredType, Envelope, KeyFormat, KeySchema, ValueFormat, ValueSchema, Window, units};
 use crate::exit::usage;
 use crate::problem::Problem;
@@ -39,25 +41,16 @@ pub(in crate::config) fn of_key(file: &file::TopicSection) -> Result<KeySchema> 
 }
 
 fn key_format(key: &file::KeySection, columns: &[DeclaredColumn]) -> Result<KeyFormat> {
-    Ok(match key.format.unwrap_or(KeyFormatName::String) {
-        KeyFormatName::Kafka => {
+    match key.format {
+        None => Ok(KeyFormat::default()),
+        Some(KeyFormatName::Of(format)) => Ok(format),
+        Some(KeyFormatName::Kafka) => {
             let kind = columns
                 .first()
                 .map_or(DeclaredType::Varchar, |column| column.kind);
-            return KeyFormat::of_kafka(kind).ok_or_else(|| not_kafka("key", kind));
+            KeyFormat::of_kafka(kind).ok_or_else(|| not_kafka("key", kind))
         }
-        KeyFormatName::String => KeyFormat::String,
-        KeyFormatName::Int => KeyFormat::Int,
-        KeyFormatName::Bigint => KeyFormat::Bigint,
-        KeyFormatName::Double => KeyFormat::Double,
-        KeyFormatName::Bytes => KeyFormat::Bytes,
-        KeyFormatName::Json => KeyFormat::Json,
-        KeyFormatName::Delimited => KeyFormat::Delimited,
-        KeyFormatName::Avro => KeyFormat::Avro,
-        KeyFormatName::Protobuf => KeyFormat::Protobuf,
-        KeyFormatName::JsonSr => KeyFormat::JsonSr,
-        KeyFormatName::None => KeyFormat::None,
-    })
+    }
 }
 
 fn not_kafka(part: &str, kind: DeclaredType) -> anyhow::Error {
@@ -130,17 +123,13 @@ pub(in crate::config) fn of_value(file: &file::TopicSection) -> Result<ValueSche
             .fix("write the names, each with its type, in the order of the value's fields")
             .err();
         }
-        ValueFormat::Kafka | ValueFormat::Bytes | ValueFormat::Avro | ValueFormat::Protobuf
-            if columns.len() > 1 =>
+        ValueFormat::Kafka | ValueFormat::Bytes if columns.len() > 1 => {
+            return too_many(format, "has one column");
+        }
+        ValueFormat::Registered(kind)
+            if columns.len() > 1 && kind.traits().payload != SchemaPayload::Json =>
         {
-            let why = if format.is_bare() {
-                "has one column"
-            } else {
-                "has its columns from its schema"
-            };
-            return Problem::usage(format!("value.columns: a value of format {format} {why}"))
-                .fix("name one column, or none")
-                .err();
+            return too_many(format, "has its columns from its schema");
         }
         ValueFormat::Kafka => {
             if let Some(column) = columns.first()
@@ -174,6 +163,12 @@ pub(in crate::config) fn of_value(file: &file::TopicSection) -> Result<ValueSche
         undecodable: value.undecodable.unwrap_or_default(),
         unwrap: unwrap(file, format)?,
     })
+}
+
+fn too_many<T>(format: ValueFormat, why: &str) -> Result<T> {
+    Problem::usage(format!("value.columns: a value of format {format} {why}"))
+        .fix("name one column, or none")
+        .err()
 }
 
 fn unwrap(file: &file::TopicSection, format: ValueFormat) -> Result<Option<Envelope>> {

@@ -1,6 +1,9 @@
 //! The schema of a topic's keys: format, columns, window.
 
+use serde::Deserialize;
+
 use super::column::{DeclaredColumn, DeclaredType};
+use super::schema_kind::{SchemaKind, format_name, format_named, formats};
 
 /// How a topic's keys are serialised (KEY_FORMAT in ksqlDB's WITH clause).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,10 +23,8 @@ pub enum KeyFormat {
     Delimited,
     /// KAFKA BYTES: as they are.
     Bytes,
-    /// AVRO, PROTOBUF and JSON_SR: the id of a schema in the registry stands before the key.
-    Avro,
-    Protobuf,
-    JsonSr,
+    /// The id of a schema in the registry stands before the key.
+    Registered(SchemaKind),
     /// NONE: the key is always null.
     None,
 }
@@ -37,7 +38,7 @@ impl KeyFormat {
 
     /// Whether keys need their schema from the registry.
     pub fn is_registered(self) -> bool {
-        matches!(self, KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr)
+        matches!(self, KeyFormat::Registered(_))
     }
 
     /// ksqlDB's KAFKA format of one column of this type.
@@ -52,26 +53,45 @@ impl KeyFormat {
         }
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            KeyFormat::String => "string",
-            KeyFormat::Int => "int",
-            KeyFormat::Bigint => "bigint",
-            KeyFormat::Double => "double",
-            KeyFormat::Json => "json",
-            KeyFormat::Delimited => "delimited",
-            KeyFormat::Bytes => "bytes",
-            KeyFormat::Avro => "avro",
-            KeyFormat::Protobuf => "protobuf",
-            KeyFormat::JsonSr => "json_sr",
-            KeyFormat::None => "none",
-        }
+    /// All of them, by their names.
+    fn all() -> impl Iterator<Item = (&'static str, KeyFormat)> + Clone {
+        formats(&PLAIN, KeyFormat::Registered)
     }
 }
 
+/// A key.format as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::config) enum KeyFormatName {
+    /// KAFKA, whose format depends on the column's type.
+    Kafka,
+    Of(KeyFormat),
+}
+
+impl TryFrom<String> for KeyFormatName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<KeyFormatName, String> {
+        let kafka = std::iter::once(("kafka", KeyFormatName::Kafka));
+        let others = KeyFormat::all().map(|(name, format)| (name, KeyFormatName::Of(format)));
+        format_named(&name, kafka.chain(others))
+    }
+}
+
+const PLAIN: [(&str, KeyFormat); 8] = [
+    ("string", KeyFormat::String),
+    ("int", KeyFormat::Int),
+    ("bigint", KeyFormat::Bigint),
+    ("double", KeyFormat::Double),
+    ("bytes", KeyFormat::Bytes),
+    ("json", KeyFormat::Json),
+    ("delimited", KeyFormat::Delimited),
+    ("none", KeyFormat::None),
+];
+
 impl std::fmt::Display for KeyFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        f.write_str(format_name(*self, KeyFormat::all()))
     }
 }
 

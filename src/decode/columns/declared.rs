@@ -38,7 +38,7 @@ pub fn of_keys(keys: &KeySchema) -> Vec<NamedColumn> {
         KeyFormat::None => return Vec::new(),
         KeyFormat::Delimited => return columns.map(NamedColumn::of).collect(),
         KeyFormat::String if keys.separator.is_some() => return columns.map(NamedColumn::of).collect(),
-        KeyFormat::Json | KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr => {
+        KeyFormat::Json | KeyFormat::Registered(_) => {
             return columns.map(NamedColumn::guessed).collect();
         }
         KeyFormat::String => SchemaType::Text,
@@ -67,9 +67,7 @@ pub fn of_values(values: &ValueSchema) -> Vec<NamedColumn> {
             }]
         }
         ValueFormat::Json | ValueFormat::Delimited => columns.map(NamedColumn::of).collect(),
-        ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr => {
-            columns.map(NamedColumn::guessed).collect()
-        }
+        ValueFormat::Registered(_) => columns.map(NamedColumn::guessed).collect(),
     }
 }
 
@@ -93,6 +91,7 @@ impl From<DeclaredType> for SchemaType {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SchemaKind;
 
     fn column(name: &str, kind: DeclaredType) -> DeclaredColumn {
         DeclaredColumn {
@@ -126,7 +125,7 @@ mod tests {
         assert_eq!(columns(KeyFormat::Json, a()), named("A", None));
         let typed = vec![column("A", DeclaredType::Date)];
         assert_eq!(
-            columns(KeyFormat::Avro, typed),
+            columns(KeyFormat::Registered(SchemaKind::Avro), typed),
             named("A", Some(SchemaType::Date))
         );
         assert_eq!(columns(KeyFormat::Json, vec![]), []);

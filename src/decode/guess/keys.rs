@@ -136,7 +136,7 @@ impl KeyGuess {
 
     /// The format that the registry names, with the window that gives keys of its schemas.
     fn registered(&self) -> Option<LikelyKeys> {
-        let format = self.ids.kind(&self.registry)?.key_format();
+        let format = KeyFormat::Registered(self.ids.kind(&self.registry)?);
         let with_window = |window| KeySchema {
             format,
             window,

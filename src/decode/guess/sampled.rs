@@ -112,7 +112,7 @@ pub fn values_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSe
     });
     let number = shapes.number().and_then(DeclaredType::parse);
     let stated = match (verdict, number) {
-        (Some(IdVerdict::Known(_, kind)), _) => of(kind.value_format(), Vec::new()),
+        (Some(IdVerdict::Known(_, kind)), _) => of(ValueFormat::Registered(kind), Vec::new()),
         // Most of them are as JSON is, or all; the others are kept as text.
         _ if json * 2 > shapes.values => match json == shapes.values {
             true => of(ValueFormat::Json, Vec::new()),

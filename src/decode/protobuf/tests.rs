@@ -407,7 +407,7 @@ fn columns_are_those_of_the_first_message() {
         }
         enum E { ONE = 0; TWO = 5; }"#,
     );
-    let columns = schema.columns().unwrap();
+    let columns = schema.shape().unwrap().columns.unwrap();
     let found: Vec<_> = columns
         .iter()
         .map(|c| (c.name.as_str(), c.kind.clone(), c.nullable))
