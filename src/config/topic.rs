@@ -296,7 +296,7 @@ mod tests {
             "value = { format = \"delimited\", columns = [\"A\", \"B DECIMAL(9,2)\"], delimiter = \"TAB\", undecodable = \"keep\" }",
         )
         .value;
-        assert_eq!((value.format, value.delimiter), (ValueFormat::Delimited, b'\t'));
+        assert_eq!((value.format, value.delimiter), (ValueFormat::Delimited, '\t'));
         assert_eq!(value.columns[1].kind.to_string(), "DECIMAL(9,2)");
         assert_eq!(value.undecodable, Undecodable::Keep);
         for (name, format) in [
@@ -333,6 +333,8 @@ mod tests {
             "kind = \"stream\"\nvalue = { delimiter = \";\" }\n",
             "kind = \"stream\"\nvalue = { format = \"kafka\", unwrap = \"debezium\" }\n",
             "kind = \"stream\"\nvalue = { format = \"delimited\", columns = [\"a\"], delimiter = \"ab\" }\n",
+            "kind = \"stream\"\nvalue = { format = \"delimited\", columns = [\"a\"], delimiter = \"e\u{301}\" }\n",
+            "kind = \"stream\"\nvalue = { format = \"delimited\", columns = [\"a\"], delimiter = \"\" }\n",
             "kind = \"table\"\nwindow = { type = \"hopping\" }\n",
             "kind = \"table\"\nwindow = { type = \"tumbling\", size = \"0s\" }\n",
             "kind = \"table\"\nlake.partition_time = \"window\"\n",

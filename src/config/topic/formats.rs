@@ -87,27 +87,28 @@ fn separator(
     Ok(Some(separator.clone()))
 }
 
-fn delimiter(text: Option<&str>, key: &str) -> Result<u8> {
-    let Some(text) = text else { return Ok(b',') };
+fn delimiter(text: Option<&str>, key: &str) -> Result<char> {
+    let Some(text) = text else { return Ok(',') };
     delimiter_named(text).ok_or_else(|| usage(format!("{key}: `{text}` must be one character, SPACE or TAB")))
 }
 
 /// The delimiter that is written so, by ksqlDB's statements and in the configuration.
-pub fn delimiter_named(text: &str) -> Option<u8> {
-    match text.as_bytes() {
-        b"SPACE" => Some(b' '),
-        b"TAB" => Some(b'\t'),
-        &[one] => Some(one),
+pub fn delimiter_named(text: &str) -> Option<char> {
+    let mut chars = text.chars();
+    match (text, chars.next(), chars.next()) {
+        ("SPACE", ..) => Some(' '),
+        ("TAB", ..) => Some('\t'),
+        (_, Some(one), None) => Some(one),
         _ => None,
     }
 }
 
 /// The text that [`delimiter_named`] reads.
-pub fn delimiter_name(delimiter: u8) -> String {
+pub fn delimiter_name(delimiter: char) -> String {
     match delimiter {
-        b' ' => "SPACE".to_owned(),
-        b'\t' => "TAB".to_owned(),
-        other => char::from(other).to_string(),
+        ' ' => "SPACE".to_owned(),
+        '\t' => "TAB".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -108,7 +108,7 @@ pub enum Window {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySchema {
     pub format: KeyFormat,
-    pub delimiter: u8,
+    pub delimiter: char,
     /// Divides a STRING key into its columns, as ksqlDB wrote several of them before 0.15.
     pub separator: Option<String>,
     /// Empty: the key has its names with it, or is one column without a name.
@@ -144,7 +144,7 @@ impl Default for KeySchema {
     fn default() -> Self {
         KeySchema {
             format: KeyFormat::String,
-            delimiter: b',',
+            delimiter: ',',
             separator: None,
             columns: Vec::new(),
             window: None,

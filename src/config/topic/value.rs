@@ -80,7 +80,7 @@ pub struct ValueSchema {
     pub format: ValueFormat,
     /// Empty: the value has its names with it.
     pub columns: Vec<DeclaredColumn>,
-    pub delimiter: u8,
+    pub delimiter: char,
     /// Also for keys.
     pub undecodable: Undecodable,
     /// The envelope that values are taken out of.
@@ -99,7 +99,7 @@ impl Default for ValueSchema {
         ValueSchema {
             format: ValueFormat::default(),
             columns: Vec::new(),
-            delimiter: b',',
+            delimiter: ',',
             undecodable: Undecodable::default(),
             unwrap: None,
         }

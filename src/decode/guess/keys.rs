@@ -350,7 +350,7 @@ mod tests {
         let delimited = KeySchema {
             format: KeyFormat::Delimited,
             columns: columns(2),
-            delimiter: b',',
+            delimiter: ',',
             ..KeySchema::default()
         };
         assert!(advice(&[b"a,1,x".to_vec()], &delimited).starts_with("name 3 columns in key.columns"));

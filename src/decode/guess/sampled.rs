@@ -85,7 +85,7 @@ fn key_alone<'a>(record: &Record<'a>) -> Record<'a> {
 
 /// The settings that seem to read these values; None if no record has one.
 pub fn values_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSettings<ValueSchema>> {
-    let (mut shapes, mut ids) = (Shapes::of(b','), SeenIds::of(Side::Value));
+    let (mut shapes, mut ids) = (Shapes::of(','), SeenIds::of(Side::Value));
     let mut json = 0;
     for record in records {
         let Some(value) = record.value else { continue };

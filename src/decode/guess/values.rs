@@ -24,7 +24,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn none(delimiter: u8) -> Seen {
+    fn none(delimiter: char) -> Seen {
         Seen {
             ids: SeenIds::of(Side::Value),
             shapes: Shapes::of(delimiter),
@@ -169,11 +169,11 @@ impl ValueGuess {
     }
 
     /// The delimiter that gives several fields, as many in each value.
-    fn line_of_several(&self) -> Option<(u8, usize)> {
+    fn line_of_several(&self) -> Option<(char, usize)> {
         let shapes = &self.unreadable.shapes;
-        let several = |delimiter: u8| Some((delimiter, shapes.fields_at(delimiter).filter(|&n| n > 1)?));
+        let several = |delimiter: char| Some((delimiter, shapes.fields_at(delimiter).filter(|&n| n > 1)?));
         // One value proves nothing, and every sentence has blanks.
-        let usual = [self.schema.delimiter, b';', b'\t', b'|'].into_iter();
+        let usual = [self.schema.delimiter, ';', '\t', '|'].into_iter();
         usual
             .filter(|_| shapes.text && shapes.values > 1)
             .find_map(several)

@@ -176,9 +176,9 @@ fn bare(columns: &[KsqlColumn], properties: KsqlProperties<'_>) -> Option<Vec<De
     }
 }
 
-fn delimiter(properties: KsqlProperties<'_>) -> Result<u8, String> {
+fn delimiter(properties: KsqlProperties<'_>) -> Result<char, String> {
     let Some(text) = properties.delimiter else {
-        return Ok(b',');
+        return Ok(',');
     };
     delimiter_named(text).ok_or_else(|| format!("the delimiter `{text}` can't be set: kept as bytes"))
 }
@@ -273,7 +273,11 @@ mod tests {
             key("DELIMITED", &columns, Some("TAB")),
             format!("{delimited}; key.delimiter = 'TAB'")
         );
-        assert_eq!(key("DELIMITED", &columns, Some("é")), "key.format = 'bytes'");
+        assert_eq!(
+            key("DELIMITED", &columns, Some("é")),
+            format!("{delimited}; key.delimiter = 'é'")
+        );
+        assert_eq!(key("DELIMITED", &columns, Some("||")), "key.format = 'bytes'");
     }
 
     #[test]
