@@ -224,6 +224,16 @@ fn partition_time(file: &file::TopicSection) -> Result<PartitionTime> {
 
 /// Each target may have a unit of its own: Kafka's timestamps are mostly milliseconds, whatever the fields hold.
 fn units_of_times(topic: &mut Topic, file: &file::TopicSection) -> Result<()> {
+    let given = [
+        file.timestamp_unit,
+        file.lake.timestamp_unit,
+        file.warehouse.timestamp_unit,
+    ];
+    if given.contains(&Some(TimeUnit::Days)) {
+        return Problem::usage("timestamp_unit is `days`, but it is one of `s`, `ms`, `us`, `ns`")
+            .fix("name fields that count days in value.columns: \"NAME DATE\"")
+            .err();
+    }
     let whole = file.timestamp_unit.unwrap_or_default();
     topic.warehouse_unit = file.warehouse.timestamp_unit.unwrap_or(whole);
     topic.lake_unit = file.lake.timestamp_unit.unwrap_or(whole);
@@ -236,6 +246,12 @@ fn units_of_times(topic: &mut Topic, file: &file::TopicSection) -> Result<()> {
             .err();
         }
         topic.lake_unit = TimeUnit::default();
+    }
+    if let PartitionTime::Field(name) = &topic.partition_time
+        && file.lake.timestamp_unit.is_none()
+        && topic.value.is_date(name)
+    {
+        topic.lake_unit = TimeUnit::Days;
     }
     Ok(())
 }
@@ -340,6 +356,7 @@ mod tests {
             "kind = \"table\"\nlake.partition_time = \"window\"\n",
             "kind = \"table\"\nlake.partition_time = \"field:\"\n",
             "kind = \"stream\"\ntimestamp_unit = \"sec\"\n",
+            "kind = \"table\"\nwarehouse.timestamp_unit = \"days\"\n",
             "kind = \"stream\"\nwarehouse.timestamp_unit = \"s\"\n",
             "kind = \"table\"\nwindow = { type = \"session\" }\nlake = { partition_time = \"window\", timestamp_unit = \"s\" }\n",
             "kind = \"table\"\nwindow = { type = \"session\" }\nvalue.unwrap = \"connect\"\n",
@@ -352,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_unit_is_for_both_targets_unless_one_has_its_own() {
-        use TimeUnit::{Ms, Ns, S, Us};
+        use TimeUnit::{Days, Ms, Ns, S, Us};
         for (entry, lake, warehouse) in [
             ("", Ms, Ms),
             ("timestamp_unit = \"s\"\n", S, S),
@@ -366,6 +383,16 @@ mod tests {
                 "timestamp_unit = \"s\"\nwindow = { type = \"session\" }\nlake.partition_time = \"window\"\n",
                 Ms,
                 S,
+            ),
+            (
+                "value.columns = [\"Day DATE\"]\nlake.partition_time = \"field:DAY\"\ntimestamp_unit = \"s\"\n",
+                Days,
+                S,
+            ),
+            (
+                "value.columns = [\"d DATE\"]\nlake = { partition_time = \"field:d\", timestamp_unit = \"s\" }\n",
+                S,
+                Ms,
             ),
         ] {
             let topic = topic(&format!("kind = \"table\"\n{entry}")).unwrap();

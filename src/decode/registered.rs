@@ -9,7 +9,7 @@ use super::columns::{JsonSchema, SchemaShape};
 use super::protobuf::ProtobufSchema;
 use super::registry::header::{self, Side};
 use super::registry::{Lookup, Registry};
-use super::schema::{Registered, SchemaId};
+use super::schema::{Registered, SchemaId, SchemaType};
 use super::{Decoder, Formatted, Reason};
 use crate::config::{KeyFormat, SchemaKind, Undecodable, ValueFormat};
 use crate::problem::Problem;
@@ -69,6 +69,15 @@ impl Decoder {
         self.registered(side)?.schema_id(bytes, &record.headers)
     }
 
+    /// Whether one of the schemas so far says that the value's field of this name is a date, so that numbers in it are days.
+    pub fn has_date(&self, name: &str) -> bool {
+        self.registered(Side::Value).is_some_and(|format| {
+            let compiled = format.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut dates = compiled.values().flat_map(|schema| &schema.dates);
+            dates.any(|date| date == name)
+        })
+    }
+
     /// Whether the headers of records may say how to read their keys, or their values.
     pub fn reads_header_of(&self, side: Side) -> bool {
         self.registered(side).is_some()
@@ -79,6 +88,8 @@ impl Decoder {
 struct CompiledSchema {
     id: SchemaId,
     encrypted: bool,
+    /// The fields that are dates.
+    dates: Vec<String>,
     /// The problem of a schema that the registry doesn't have, or that can't be read.
     reader: Result<Box<dyn PayloadReader>, Problem>,
 }
@@ -232,9 +243,15 @@ impl RegisteredFormat {
             Lookup::Known(schema) => (schema.encrypted, self.compile(&schema)),
             Lookup::Unknown(problem) => (false, Err(problem)),
         };
+        let shape = reader.as_ref().ok().and_then(|reader| reader.shape().ok());
+        let columns = shape.and_then(|shape| shape.columns).unwrap_or_default();
+        let dates = columns
+            .into_iter()
+            .filter(|column| column.kind == SchemaType::Date);
         Ok(CompiledSchema {
             id,
             encrypted,
+            dates: dates.map(|column| column.name).collect(),
             reader,
         })
     }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::column::DeclaredColumn;
+use super::column::{DeclaredColumn, DeclaredType};
 use super::envelope::Envelope;
 use super::schema_kind::{SchemaKind, format_name, format_named, formats};
 
@@ -88,6 +88,13 @@ pub struct ValueSchema {
 }
 
 impl ValueSchema {
+    /// Whether the field of this name is stated to count days.
+    pub fn is_date(&self, name: &str) -> bool {
+        let named = |column: &&DeclaredColumn| column.name.to_lowercase() == name.to_lowercase();
+        let found = self.columns.iter().find(named);
+        found.is_some_and(|column| column.kind == DeclaredType::Date)
+    }
+
     /// Whether a value that can't be read needs a person. JSON of any kind of writer is kept as text without a word.
     pub fn reads_all(&self) -> bool {
         self.format != ValueFormat::Json || self.unwrap.is_some()
