@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::BTreeMap;
 
+use super::declared;
 use super::key::Key;
-use crate::config::{DeclaredColumn, KeyFormat, KeySchema};
+use crate::config::{DeclaredColumn, DeclaredType, KeyFormat, KeySchema};
 
 impl KeySchema {
     /// The key that lines show as this text; None if no key of the topic can look like it.
@@ -33,16 +34,25 @@ impl KeySchema {
     }
 
     /// An example of the JSON type that `_key` has for this topic.
-    pub fn shown_example(&self) -> &'static str {
-        match self.format {
+    pub fn shown_example(&self) -> String {
+        let example = match self.format {
             KeyFormat::String if self.separator.is_some() => "{}",
             KeyFormat::String | KeyFormat::Bytes => "\"\"",
             KeyFormat::Int | KeyFormat::Bigint => "0",
             KeyFormat::Double => "0e0",
             KeyFormat::Delimited if self.columns.len() > 1 => "{}",
+            KeyFormat::Delimited | KeyFormat::Json if self.has_stated_type() => {
+                return declared::example(self.columns[0].kind);
+            }
             KeyFormat::Delimited => "\"\"",
             KeyFormat::Json | KeyFormat::Registered(_) | KeyFormat::None => "null",
-        }
+        };
+        example.to_owned()
+    }
+
+    /// Whether it is one column of a type that is not just the default.
+    fn has_stated_type(&self) -> bool {
+        matches!(&self.columns[..], [column] if column.kind != DeclaredType::default())
     }
 }
 

@@ -4,7 +4,6 @@ use anyhow::{Context, Result};
 
 use super::column::{self, DeclaredColumn};
 use super::key::KeyFormatName;
-use super::schema_kind::SchemaPayload;
 use crate::config::file;
 use crate::config::{DeclaredType, Envelope, KeyFormat, KeySchema, ValueFormat, ValueSchema, Window, units};
 use crate::exit::usage;
@@ -127,9 +126,7 @@ pub(in crate::config) fn of_value(file: &file::TopicSection) -> Result<ValueSche
         ValueFormat::Kafka | ValueFormat::Bytes if columns.len() > 1 => {
             return too_many(format, "has one column");
         }
-        ValueFormat::Registered(kind)
-            if columns.len() > 1 && kind.traits().payload != SchemaPayload::Json =>
-        {
+        ValueFormat::Registered(_) if columns.len() > 1 && !format.is_json() => {
             return too_many(format, "has its columns from its schema");
         }
         ValueFormat::Kafka => {

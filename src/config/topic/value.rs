@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::column::{DeclaredColumn, DeclaredType};
 use super::envelope::Envelope;
-use super::schema_kind::{SchemaKind, format_name, format_named, formats};
+use super::schema_kind::{SchemaKind, SchemaPayload, format_name, format_named, formats};
 
 /// How a topic's values are serialised (VALUE_FORMAT in ksqlDB's WITH clause).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -28,6 +28,15 @@ impl ValueFormat {
     /// Whether values need their schema from the registry.
     pub fn is_registered(self) -> bool {
         matches!(self, ValueFormat::Registered(_))
+    }
+
+    /// Whether values are JSON as they stand in the records.
+    pub fn is_json(self) -> bool {
+        match self {
+            ValueFormat::Json => true,
+            ValueFormat::Registered(kind) => kind.traits().payload == SchemaPayload::Json,
+            _ => false,
+        }
     }
 
     /// Whether the whole value is one column without a name.
