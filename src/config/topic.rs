@@ -303,6 +303,18 @@ mod tests {
         assert_eq!(kafka("A BIGINT"), KeyFormat::Bigint);
         assert_eq!(kafka("A DOUBLE"), KeyFormat::Double);
         assert_eq!(kafka("A BYTES"), KeyFormat::Bytes);
+        for (format, column) in [
+            ("int", "A INT"),
+            ("bigint", "A BIGINT"),
+            ("double", "A"),
+            ("bytes", "A BYTES"),
+        ] {
+            let key = read(&format!(
+                "key = {{ format = \"{format}\", columns = [\"{column}\"] }}"
+            ))
+            .key;
+            assert_eq!(key.format.to_string(), format);
+        }
         let old = read("key = { separator = \"|+|\", columns = [\"A\", \"B BIGINT\"] }").key;
         assert_eq!(
             (old.separator.as_deref(), old.names()),
@@ -336,6 +348,9 @@ mod tests {
             "kind = \"table\"\nkey = { format = \"delimited\" }\n",
             "kind = \"table\"\nkey = { columns = [\"a\", \"b\"] }\n",
             "kind = \"table\"\nkey = { format = \"kafka\", columns = [\"a DATE\"] }\n",
+            "kind = \"table\"\nkey = { format = \"bigint\", columns = [\"a INT\"] }\n",
+            "kind = \"table\"\nkey = { format = \"int\", columns = [\"a DATE\"] }\n",
+            "kind = \"table\"\nkey = { format = \"bytes\", columns = [\"a DOUBLE\"] }\n",
             "kind = \"table\"\nkey = { columns = [\"a\"], separator = \"|+|\" }\n",
             "kind = \"table\"\nkey = { format = \"json\", columns = [\"a\", \"b\"], separator = \"|+|\" }\n",
             "kind = \"table\"\nkey = { format = \"json\", delimiter = \";\" }\n",

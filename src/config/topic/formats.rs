@@ -29,6 +29,17 @@ pub(in crate::config) fn of_key(file: &file::TopicSection) -> Result<KeySchema> 
             "key.columns: a key of format {format} has one column"
         )));
     }
+    if let (true, [column]) = (format.is_binary(), &columns[..])
+        && column.kind != DeclaredType::default()
+        && KeyFormat::of_kafka(column.kind) != Some(format)
+    {
+        return Problem::usage(format!(
+            "key.columns: a key of format {format} is no {}",
+            column.kind
+        ))
+        .fix("leave the type out: the format says it; or set the key.format that the keys have")
+        .err();
+    }
     Ok(KeySchema {
         format,
         delimiter: delimiter(file.key.delimiter.as_deref(), "key.delimiter")?,

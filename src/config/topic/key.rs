@@ -36,6 +36,12 @@ impl KeyFormat {
         matches!(self, String | Int | Bigint | Double | Bytes | KeyFormat::None)
     }
 
+    /// Whether the format is the type of its column.
+    pub(super) fn is_binary(self) -> bool {
+        use KeyFormat::{Bigint, Bytes, Double, Int};
+        matches!(self, Int | Bigint | Double | Bytes)
+    }
+
     /// Whether keys need their schema from the registry.
     pub fn is_registered(self) -> bool {
         matches!(self, KeyFormat::Registered(_))
