@@ -222,7 +222,7 @@ impl HttpClient {
         let answered = match self.stop.hearing("http", deadline, answer) {
             Ok(Some(answered)) => answered,
             Ok(None) => return Err(RequestFault::last("stopped by a signal before it had answered")),
-            Err(error) => return Err(RequestFault::last(&format!("{error:#}"))),
+            Err(error) => return Err(RequestFault::last(format!("{error:#}"))),
         };
         let (response, body) =
             answered.map_err(|error| self.peer.of_transport(&error, self.timeout, self.proxy(at)))?;
