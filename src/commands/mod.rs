@@ -121,5 +121,7 @@ fn database(settings: &Settings) -> Result<&Database> {
 fn settings(cli: &crate::cli::Common, overrides: &Overrides, stop: &Stop) -> Result<Settings> {
     let mut settings = config::load(cli.config.as_deref(), overrides, &environment)?;
     settings.database = settings.database.map(|database| database.stopped_by(stop));
+    settings.registry = settings.registry.map(|registry| registry.stopped_by(stop));
+    settings.ksqldb = settings.ksqldb.map(|ksqldb| ksqldb.stopped_by(stop));
     Ok(settings)
 }

@@ -29,6 +29,7 @@ pub use topic::column::{DeclaredColumn, DeclaredType};
 pub use topic::envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
 pub use topic::formats::{delimiter_name, delimiter_named};
 pub use topic::key::{KeyFormat, KeySchema, Window};
+pub use topic::schema_kind::{SchemaKind, SchemaPayload};
 pub use topic::time_unit::TimeUnit;
 pub use topic::value::{Undecodable, ValueFormat, ValueSchema};
 pub use topic::written::{WrittenSetting, quoted};

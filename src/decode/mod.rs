@@ -291,10 +291,8 @@ impl Decoder {
         }
         let values = &self.values;
         let written = match values.format {
-            // Those have a RegisteredFormat.
-            ValueFormat::Json | ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr => {
-                Err("its schema is in the registry".into())
-            }
+            // Those were read above.
+            ValueFormat::Json | ValueFormat::Registered(_) => Err("its schema is in the registry".into()),
             ValueFormat::Delimited => utf8(bytes)
                 .and_then(|line| delimited::write_object(line, values.delimiter, &values.columns, &mut text)),
             ValueFormat::Kafka | ValueFormat::Bytes => bare::write_object(bytes, values, &mut text),

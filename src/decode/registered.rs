@@ -5,12 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::avro::AvroSchema;
+use super::columns::{JsonSchema, SchemaShape};
 use super::protobuf::ProtobufSchema;
 use super::registry::header::{self, Side};
 use super::registry::{Lookup, Registry};
-use super::schema::{Registered, SchemaId, SchemaKind};
+use super::schema::{Registered, SchemaId, SchemaType};
 use super::{Decoder, Formatted, Reason};
-use crate::config::{KeyFormat, Undecodable, ValueFormat};
+use crate::config::{KeyFormat, SchemaKind, Undecodable, ValueFormat};
 use crate::problem::Problem;
 use crate::record::{Header, Record};
 
@@ -68,6 +69,15 @@ impl Decoder {
         self.registered(side)?.schema_id(bytes, &record.headers)
     }
 
+    /// Whether one of the schemas so far says that the value's field of this name is a date, so that numbers in it are days.
+    pub fn has_date(&self, name: &str) -> bool {
+        self.registered(Side::Value).is_some_and(|format| {
+            let compiled = format.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut dates = compiled.values().flat_map(|schema| &schema.dates);
+            dates.any(|date| date == name)
+        })
+    }
+
     /// Whether the headers of records may say how to read their keys, or their values.
     pub fn reads_header_of(&self, side: Side) -> bool {
         self.registered(side).is_some()
@@ -78,16 +88,41 @@ impl Decoder {
 struct CompiledSchema {
     id: SchemaId,
     encrypted: bool,
+    /// The fields that are dates.
+    dates: Vec<String>,
     /// The problem of a schema that the registry doesn't have, or that can't be read.
-    reader: Result<CompiledReader, Problem>,
+    reader: Result<Box<dyn PayloadReader>, Problem>,
 }
 
-#[derive(Debug)]
-enum CompiledReader {
-    Avro(AvroSchema),
-    Protobuf(ProtobufSchema),
-    /// JSON needs no schema to be read.
-    Json,
+/// A compiled schema of any language.
+pub(super) trait PayloadReader: std::fmt::Debug + Send + Sync {
+    /// The payload as JSON; `memory` is for the text. `indexes` came in a record's header.
+    ///
+    /// # Errors
+    /// The payload is no value of this schema.
+    fn read<'a>(
+        &self,
+        indexes: Option<&[u8]>,
+        payload: &'a [u8],
+        memory: String,
+    ) -> Result<Formatted<'a>, Reason>;
+
+    /// # Errors
+    /// The schema can't be read.
+    fn shape(&self) -> Result<SchemaShape, Reason>;
+}
+
+/// The reader of each kind of schema.
+///
+/// # Errors
+/// The schema is none of its language.
+pub(super) fn reader(schema: &Registered) -> Result<Box<dyn PayloadReader>, Reason> {
+    let (text, references) = (&schema.text, &schema.references);
+    Ok(match schema.kind {
+        SchemaKind::Avro => Box::new(AvroSchema::parse(text, references)?),
+        SchemaKind::Protobuf => Box::new(ProtobufSchema::parse(text, references)?),
+        SchemaKind::JsonSchema => Box::new(JsonSchema::of(text, references)),
+    })
 }
 
 /// A problem with a schema, and that records without a usable one can be kept.
@@ -105,7 +140,9 @@ impl RegisteredFormat {
         undecodable: Undecodable,
         registry: &Registry,
     ) -> Option<RegisteredFormat> {
-        let kind = SchemaKind::of_keys(format)?;
+        let KeyFormat::Registered(kind) = format else {
+            return None;
+        };
         Some(RegisteredFormat::new(Side::Key, kind, undecodable, registry))
     }
 
@@ -115,7 +152,9 @@ impl RegisteredFormat {
         undecodable: Undecodable,
         registry: &Registry,
     ) -> Option<RegisteredFormat> {
-        let kind = SchemaKind::of_values(format)?;
+        let ValueFormat::Registered(kind) = format else {
+            return None;
+        };
         Some(RegisteredFormat::new(Side::Value, kind, undecodable, registry))
     }
 
@@ -153,7 +192,7 @@ impl RegisteredFormat {
         &mut self,
         bytes: &'a [u8],
         headers: &[Header<'_>],
-        mut memory: String,
+        memory: String,
     ) -> Result<Result<Formatted<'a>, Reason>> {
         let last = self.last.take();
         let (id, payload, indexes) = match header::find(bytes, headers, self.side) {
@@ -169,13 +208,7 @@ impl RegisteredFormat {
             (Err(problem), Undecodable::Keep) => return Ok(Err(problem.what.clone().into())),
             (Err(problem), Undecodable::Fail) => return or_keep(problem.clone()).err(),
         };
-        let written = match reader {
-            CompiledReader::Json => Ok(Formatted::Json(payload)),
-            CompiledReader::Avro(avro) => avro.write(payload, &mut memory).map(|()| Formatted::Made(memory)),
-            CompiledReader::Protobuf(protobuf) => protobuf
-                .write(indexes.as_deref(), payload, &mut memory)
-                .map(|()| Formatted::Made(memory)),
-        };
+        let written = reader.read(indexes.as_deref(), payload, memory);
         self.last = Some(schema);
         Ok(written)
     }
@@ -210,31 +243,33 @@ impl RegisteredFormat {
             Lookup::Known(schema) => (schema.encrypted, self.compile(&schema)),
             Lookup::Unknown(problem) => (false, Err(problem)),
         };
+        let shape = reader.as_ref().ok().and_then(|reader| reader.shape().ok());
+        let columns = shape.and_then(|shape| shape.columns).unwrap_or_default();
+        let dates = columns
+            .into_iter()
+            .filter(|column| column.kind == SchemaType::Date);
         Ok(CompiledSchema {
             id,
             encrypted,
+            dates: dates.map(|column| column.name).collect(),
             reader,
         })
     }
 
-    fn compile(&self, schema: &Registered) -> Result<CompiledReader, Problem> {
+    fn compile(&self, schema: &Registered) -> Result<Box<dyn PayloadReader>, Problem> {
         if schema.kind != self.kind {
             let setting = self.setting();
             let what = format!(
                 "schema {} is {}, but {setting} is {}",
                 schema.id,
                 schema.kind,
-                self.kind.value_format()
+                self.kind.traits().setting
             );
-            return Err(Problem::new(what).fix(format!("set {setting} = \"{}\"", schema.kind.value_format())));
+            return Err(
+                Problem::new(what).fix(format!("set {setting} = \"{}\"", schema.kind.traits().setting))
+            );
         }
-        let (text, references) = (&schema.text, &schema.references);
-        let reader = match schema.kind {
-            SchemaKind::Avro => AvroSchema::parse(text, references).map(CompiledReader::Avro),
-            SchemaKind::Protobuf => ProtobufSchema::parse(text, references).map(CompiledReader::Protobuf),
-            SchemaKind::JsonSchema => Ok(CompiledReader::Json),
-        };
-        reader.map_err(|reason| schema.unreadable(&reason))
+        reader(schema).map_err(|reason| schema.unreadable(&reason))
     }
 
     fn setting(&self) -> &'static str {

@@ -14,8 +14,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use super::Reason;
-use super::schema::{Reference, SchemaColumn, SchemaType};
+use super::registered::PayloadReader;
+use super::schema::Reference;
+use super::{Formatted, Reason, SchemaShape};
 use parse::AvroParser;
 use types::{AvroType, TypeId};
 use write::DatumWriter;
@@ -49,14 +50,22 @@ impl AvroSchema {
             .write_whole(self.top)
             .map_err(|damage| damage.reason())
     }
+}
 
-    /// The fields of the record that each value is, in order. None if values are not records.
-    pub fn columns(&self) -> Option<Vec<SchemaColumn>> {
-        columns::of_record(&self.types, self.top)
+impl PayloadReader for AvroSchema {
+    fn read<'a>(
+        &self,
+        _: Option<&[u8]>,
+        payload: &'a [u8],
+        mut memory: String,
+    ) -> Result<Formatted<'a>, Reason> {
+        self.write(payload, &mut memory).map(|()| Formatted::Made(memory))
     }
 
-    /// The type of a whole value.
-    pub fn top(&self) -> SchemaType {
-        columns::column_type(&self.types, self.top).0
+    fn shape(&self) -> Result<SchemaShape, Reason> {
+        Ok(SchemaShape {
+            columns: columns::of_record(&self.types, self.top),
+            top: columns::column_type(&self.types, self.top).0,
+        })
     }
 }

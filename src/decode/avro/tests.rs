@@ -1,4 +1,5 @@
 use super::*;
+use crate::decode::schema::{SchemaColumn, SchemaType};
 
 mod hostile;
 mod python;

@@ -193,7 +193,7 @@ pub(in crate::lake) fn string(out: &mut Vec<u8>, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{KeyFormat, Window};
+    use crate::config::{KeyFormat, SchemaKind, Window};
     use proptest::prelude::*;
 
     proptest! {
@@ -204,7 +204,7 @@ mod tests {
             windowed in any::<bool>(), kind in 0..4,
         ) {
             let head = LineHead::new("_", KeySchema {
-                format: KeyFormat::Avro,
+                format: KeyFormat::Registered(SchemaKind::Avro),
                 window: windowed.then_some(Window::Session),
                 ..KeySchema::default()
             });
