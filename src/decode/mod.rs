@@ -74,6 +74,9 @@ enum Formatted<'a> {
     Json(&'a [u8]),
     /// JSON that was made of another format.
     Made(String),
+    /// The same, of a schema by which each value is an object with the same names at the top level. Nothing else in it can be
+    /// unreadable.
+    MadeAlike(String),
 }
 
 /// A JSON object that every reader accepts, without blanks around it.
@@ -224,7 +227,7 @@ impl Decoder {
         let formatted = format.read(serialised, &record.headers, String::new())?;
         let checked = formatted.and_then(|formatted| match formatted {
             Formatted::Json(json) => Ok(Cow::Borrowed(self.key_checker.check_with(json, places)?.text)),
-            Formatted::Made(text) => {
+            Formatted::Made(text) | Formatted::MadeAlike(text) => {
                 self.key_checker.check_with(text.as_bytes(), places)?;
                 Ok(Cow::Owned(text))
             }
@@ -309,7 +312,7 @@ impl Decoder {
                 Unwrapped::Deleted => return Ok(Body::Tombstone),
                 Unwrapped::Row(row) => Formatted::Json(row.as_bytes()),
             },
-            Formatted::Made(text) => match envelope.open(&text)? {
+            Formatted::Made(text) | Formatted::MadeAlike(text) => match envelope.open(&text)? {
                 Unwrapped::Deleted => return Ok(Body::Tombstone),
                 Unwrapped::Row(row) => Formatted::Made(row.to_owned()),
             },
@@ -321,12 +324,29 @@ impl Decoder {
     fn checked<'a>(&mut self, value: Formatted<'a>) -> Result<Body<'a>, Reason> {
         match value {
             Formatted::Json(bytes) => self.json(bytes),
-            Formatted::Made(text) => {
-                let (readable, places) = self.check(text.as_bytes())?;
-                let (shape, line_ends) = (readable.shape, readable.line_ends);
-                self.body_of(text.into(), shape, line_ends, places)
-            }
+            Formatted::Made(text) => Ok(self.made(text)?.0),
+            Formatted::MadeAlike(text) => self.made_alike(text),
         }
+    }
+
+    /// JSON that was made, and what the check said of it.
+    fn made<'a>(&mut self, text: String) -> Result<(Body<'a>, Shape), Reason> {
+        let (readable, places) = self.check(text.as_bytes())?;
+        let (shape, line_ends) = (readable.shape, readable.line_ends);
+        Ok((self.body_of(text.into(), shape, line_ends, places)?, shape))
+    }
+
+    /// What the check said of the first one is true of all.
+    fn made_alike<'a>(&mut self, text: String) -> Result<Body<'a>, Reason> {
+        let known = self.registered_values.as_ref().and_then(RegisteredFormat::shape);
+        if let (Some(shape), false) = (known, self.wants_fields) {
+            return self.body_of(text.into(), shape, false, Vec::new());
+        }
+        let (body, shape) = self.made(text)?;
+        if let Some(format) = &mut self.registered_values {
+            format.remember(shape);
+        }
+        Ok(body)
     }
 
     #[inline]

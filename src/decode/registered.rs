@@ -11,6 +11,7 @@ use super::registry::{Lookup, Registry};
 use super::schema::{Registered, SchemaId, SchemaKind};
 use super::{Decoder, Formatted, Reason};
 use crate::config::{KeyFormat, Undecodable, ValueFormat};
+use crate::json::Shape;
 use crate::problem::Problem;
 use crate::record::{Header, Record};
 
@@ -24,6 +25,8 @@ pub(super) struct RegisteredFormat {
     compiled: Arc<Mutex<HashMap<SchemaId, Arc<CompiledSchema>>>>,
     /// The schema by which the last key or value was read: mostly that of the next one.
     last: Option<Arc<CompiledSchema>>,
+    /// What the check said of a value by this schema, if that is true of all.
+    shape: Option<Shape>,
     seen: SchemasSeen,
 }
 
@@ -127,6 +130,7 @@ impl RegisteredFormat {
             registry: registry.clone(),
             compiled: Arc::default(),
             last: None,
+            shape: None,
             seen: SchemasSeen::default(),
         }
     }
@@ -162,7 +166,10 @@ impl RegisteredFormat {
         };
         let schema = match last.filter(|last| last.id == id) {
             Some(last) => last,
-            None => self.schema(id)?,
+            None => {
+                self.shape = None;
+                self.schema(id)?
+            }
         };
         let reader = match (&schema.reader, self.undecodable) {
             (Ok(reader), _) => reader,
@@ -171,13 +178,25 @@ impl RegisteredFormat {
         };
         let written = match reader {
             CompiledReader::Json => Ok(Formatted::Json(payload)),
-            CompiledReader::Avro(avro) => avro.write(payload, &mut memory).map(|()| Formatted::Made(memory)),
+            CompiledReader::Avro(avro) => avro.write(payload, &mut memory).map(|alike| match alike {
+                true => Formatted::MadeAlike(memory),
+                false => Formatted::Made(memory),
+            }),
             CompiledReader::Protobuf(protobuf) => protobuf
                 .write(indexes.as_deref(), payload, &mut memory)
                 .map(|()| Formatted::Made(memory)),
         };
         self.last = Some(schema);
         Ok(written)
+    }
+
+    /// What the check said of values like the last one, if it was asked.
+    pub fn shape(&self) -> Option<Shape> {
+        self.shape
+    }
+
+    pub fn remember(&mut self, shape: Shape) {
+        self.shape = Some(shape);
     }
 
     /// The schema by which the last key or value was read.
@@ -241,6 +260,86 @@ impl RegisteredFormat {
         match self.side {
             Side::Key => "key.format",
             Side::Value => "value.format",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{KeySchema, ValueSchema};
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// Schemas of one field, or two, whose payloads are texts or bytes.
+    const SCHEMAS: [&str; 6] = [
+        r#"{"type":"record","name":"R","fields":[{"name":"a","type":"string"},{"name":"b","type":["null","string"]}]}"#,
+        r#"{"type":"record","name":"R","fields":[{"name":"_OFFSET","type":"string"}]}"#,
+        r#"{"type":"record","name":"R","fields":[{"name":"a","type":"string"},{"name":"A","type":"string"}]}"#,
+        r#"{"type":"record","name":"R","fields":[{"name":"d","type":
+            {"type":"bytes","logicalType":"decimal","precision":400}}]}"#,
+        r#"["null",{"type":"record","name":"R","fields":[{"name":"_offset","type":"string"}]}]"#,
+        r#"{"type":"map","values":"string"}"#,
+    ];
+
+    fn decoder() -> Decoder {
+        let values = ValueSchema {
+            format: ValueFormat::Avro,
+            ..ValueSchema::default()
+        };
+        let decoder = Decoder::new(KeySchema::default(), values, &Registry::default());
+        let format = decoder.registered_values.as_ref().unwrap();
+        for (number, text) in (0..).zip(SCHEMAS) {
+            let id = SchemaId::Number(number);
+            let schema = CompiledSchema {
+                id,
+                encrypted: false,
+                reader: Ok(CompiledReader::Avro(AvroSchema::parse(text, &[]).unwrap())),
+            };
+            format.compiled.lock().unwrap().insert(id, Arc::new(schema));
+        }
+        decoder.reserving(["_offset".to_owned()])
+    }
+
+    /// A number of these schemas, and a payload of it, or nearly.
+    fn values() -> impl Strategy<Value = Vec<u8>> {
+        let of = |schema: u8, payload: Vec<u8>| [vec![0, 0, 0, 0, schema], payload].concat();
+        let text = prop::collection::vec(select(b"a\"\n\xc3\xa9".to_vec()), 0..5);
+        let text = text.prop_map(|text| [vec![text.len() as u8 * 2], text].concat());
+        prop_oneof![
+            (text.clone(), text.clone()).prop_map(move |(a, b)| of(0, [a, vec![2], b].concat())),
+            text.clone().prop_map(move |a| of(0, [a, vec![0]].concat())),
+            text.clone().prop_map(move |text| of(1, text)),
+            (text.clone(), text.clone()).prop_map(move |(a, b)| of(2, [a, b].concat())),
+            // Some are more than a double holds: its largest has 128 bytes.
+            (120..140u8).prop_map(move |length| {
+                let bytes = vec![0x7f; length.into()];
+                of(3, [vec![(length % 64) * 2 | 0x80, length / 64], bytes].concat())
+            }),
+            text.clone().prop_map(move |text| of(4, [vec![2], text].concat())),
+            Just(of(4, vec![0])),
+            (text.clone(), text).prop_map(move |(key, value)| of(5, [vec![2], key, value, vec![0]].concat())),
+        ]
+    }
+
+    proptest! {
+        /// What is remembered of a schema changes no record: each is as if it were the first.
+        #[test]
+        fn records_are_decoded_as_the_first_one_is(values in prop::collection::vec(values(), 1..20)) {
+            let mut decoder = decoder();
+            for value in &values {
+                let record = Record {
+                    partition: 0,
+                    offset: 0,
+                    timestamp_ms: 0,
+                    key: None,
+                    value: Some(value),
+                    headers: Vec::new(),
+                };
+                let found = decoder.decode(&record).unwrap();
+                prop_assert_eq!(&found, &self::decoder().decode(&record).unwrap());
+                decoder.take_back([found]);
+            }
         }
     }
 }

@@ -50,12 +50,31 @@ impl Block {
     }
 }
 
+/// Whether the text needs no escape between quotes.
+#[inline]
+pub(crate) fn is_plain(text: &str) -> bool {
+    let text = text.as_bytes();
+    if text.len() < Block::BYTES {
+        return !text.iter().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
+    }
+    (0..text.len())
+        .step_by(Block::BYTES)
+        .all(|at| Block::at(text, at).is_none_or(|block| block.string().is_none()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn plain_text_has_nothing_to_escape(text in "[ -~é\u{20}]{0,40}", odd in "[\"\\\\\u{0}-\u{21}\u{7f}]{0,1}", rest in "[a-z]{0,40}") {
+            let text = text + &odd + &rest;
+            let plain = !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
+            prop_assert_eq!(is_plain(&text), plain);
+        }
+
         /// Each byte is judged by itself, whatever is beside it.
         #[test]
         fn a_block_finds_what_its_bytes_are(
