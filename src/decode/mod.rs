@@ -32,8 +32,8 @@ use crate::record::{Coordinates, Record};
 pub use columns::{SchemaShape, columns_of, declared};
 use envelope::Unwrapped;
 pub use fields::{Field, FieldReader, Fields};
-use key::{DecodedKey, Key};
-use registered::RegisteredFormat;
+use key::DecodedKey;
+use registered::{RegisteredFormat, named};
 pub use registered::{SchemasSeen, or_keep};
 use registry::Registry;
 
@@ -208,39 +208,6 @@ impl Decoder {
         })
     }
 
-    fn registered_key<'a>(
-        &mut self,
-        record: &Record<'a>,
-        places: Option<&mut Vec<json::FieldPlace>>,
-    ) -> Result<DecodedKey<'a>> {
-        let (Some(format), Some(bytes)) = (&mut self.registered_keys, record.key) else {
-            return Ok(DecodedKey::Null);
-        };
-        let undecodable = |reason| DecodedKey::Undecodable {
-            reason,
-            bytes: Cow::Borrowed(bytes),
-        };
-        let (serialised, window) = match self.keys.split(bytes) {
-            Ok(parts) => parts,
-            Err(reason) => return Ok(undecodable(reason)),
-        };
-        let formatted = format.read(serialised, &record.headers, String::new())?;
-        let checked = formatted.and_then(|formatted| match formatted {
-            Formatted::Json(json) => Ok(Cow::Borrowed(self.key_checker.check_with(json, places)?.text)),
-            Formatted::Made(text) | Formatted::MadeAlike(text) => {
-                self.key_checker.check_with(text.as_bytes(), places)?;
-                Ok(Cow::Owned(text))
-            }
-        });
-        Ok(match checked {
-            Ok(text) => DecodedKey::Key {
-                key: Key::Json(text),
-                window,
-            },
-            Err(reason) => undecodable(named(&self.registered_keys, reason).of_the("key")),
-        })
-    }
-
     /// Takes back the memory of decoded records, for the next ones.
     pub fn take_back<'a>(&mut self, decoded: impl IntoIterator<Item = Decoded<'a>>) {
         for decoded in decoded {
@@ -392,14 +359,6 @@ impl Decoder {
             [column] => self.checked(Formatted::Made(bare::object(&column.name, &text))),
             _ => Ok(Body::Other(Text { text, line_ends })),
         }
-    }
-}
-
-/// The reason, with the schema by which the key or value was read.
-fn named(format: &Option<RegisteredFormat>, reason: Reason) -> Reason {
-    match format.as_ref().and_then(RegisteredFormat::read_by) {
-        Some(id) => reason.of_the(&format!("schema {id}")),
-        None => reason,
     }
 }
 

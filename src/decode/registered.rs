@@ -1,17 +1,19 @@
 //! Keys and values whose schema a registry holds: AVRO, PROTOBUF and JSON_SR.
 
 use anyhow::Result;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::avro::AvroSchema;
+use super::key::{DecodedKey, Key};
 use super::protobuf::ProtobufSchema;
 use super::registry::header::{self, Side};
 use super::registry::{Lookup, Registry};
 use super::schema::{Registered, SchemaId, SchemaKind};
 use super::{Decoder, Formatted, Reason};
 use crate::config::{KeyFormat, Undecodable, ValueFormat};
-use crate::json::Shape;
+use crate::json::{self, Shape};
 use crate::problem::Problem;
 use crate::record::{Header, Record};
 
@@ -62,6 +64,40 @@ impl Decoder {
         }
     }
 
+    /// A key whose schema is in the registry.
+    pub(super) fn registered_key<'a>(
+        &mut self,
+        record: &Record<'a>,
+        places: Option<&mut Vec<json::FieldPlace>>,
+    ) -> Result<DecodedKey<'a>> {
+        let (Some(format), Some(bytes)) = (&mut self.registered_keys, record.key) else {
+            return Ok(DecodedKey::Null);
+        };
+        let undecodable = |reason| DecodedKey::Undecodable {
+            reason,
+            bytes: Cow::Borrowed(bytes),
+        };
+        let (serialised, window) = match self.keys.split(bytes) {
+            Ok(parts) => parts,
+            Err(reason) => return Ok(undecodable(reason)),
+        };
+        let formatted = format.read(serialised, &record.headers, String::new())?;
+        let checked = formatted.and_then(|formatted| match formatted {
+            Formatted::Json(json) => Ok(Cow::Borrowed(self.key_checker.check_with(json, places)?.text)),
+            Formatted::Made(text) | Formatted::MadeAlike(text) => {
+                self.key_checker.check_with(text.as_bytes(), places)?;
+                Ok(Cow::Owned(text))
+            }
+        });
+        Ok(match checked {
+            Ok(text) => DecodedKey::Key {
+                key: Key::Json(text),
+                window,
+            },
+            Err(reason) => undecodable(named(&self.registered_keys, reason).of_the("key")),
+        })
+    }
+
     /// The schema that a record's key or value names; None where its format has none.
     pub fn schema_of(&self, side: Side, record: &Record<'_>) -> Option<SchemaId> {
         let bytes = match side {
@@ -74,6 +110,14 @@ impl Decoder {
     /// Whether the headers of records may say how to read their keys, or their values.
     pub fn reads_header_of(&self, side: Side) -> bool {
         self.registered(side).is_some()
+    }
+}
+
+/// The reason, with the schema by which the key or value was read.
+pub(super) fn named(format: &Option<RegisteredFormat>, reason: Reason) -> Reason {
+    match format.as_ref().and_then(RegisteredFormat::read_by) {
+        Some(id) => reason.of_the(&format!("schema {id}")),
+        None => reason,
     }
 }
 
@@ -314,7 +358,7 @@ mod tests {
             // Some are more than a double holds: its largest has 128 bytes.
             (120..140u8).prop_map(move |length| {
                 let bytes = vec![0x7f; length.into()];
-                of(3, [vec![(length % 64) * 2 | 0x80, length / 64], bytes].concat())
+                of(3, [vec![(length % 64 * 2) | 0x80, length / 64], bytes].concat())
             }),
             text.clone().prop_map(move |text| of(4, [vec![2], text].concat())),
             Just(of(4, vec![0])),

@@ -23,6 +23,17 @@ impl Block {
         (before < Block::BYTES).then_some(Block { bytes, before })
     }
 
+    /// The first eight bytes and the last eight, which are all bytes of a short text; None: it has fewer.
+    #[inline(always)]
+    fn of_ends(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Block::BYTES];
+        let (first, last) = bytes.split_at_mut(Block::BYTES / 2);
+        first.copy_from_slice(text.first_chunk::<{ Block::BYTES / 2 }>()?);
+        last.copy_from_slice(text.last_chunk::<{ Block::BYTES / 2 }>()?);
+        let bytes = u8x16::new(bytes);
+        Some(Block { bytes, before: 0 })
+    }
+
     /// How many bytes come before the first quote, backslash or control character; None if there is none of those.
     #[inline(always)]
     pub(super) fn string(self) -> Option<usize> {
@@ -54,12 +65,14 @@ impl Block {
 #[inline]
 pub(crate) fn is_plain(text: &str) -> bool {
     let text = text.as_bytes();
-    if text.len() < Block::BYTES {
-        return !text.iter().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
+    if text.len() >= Block::BYTES {
+        let mut blocks = (0..text.len()).step_by(Block::BYTES);
+        return blocks.all(|at| Block::at(text, at).is_none_or(|block| block.string().is_none()));
     }
-    (0..text.len())
-        .step_by(Block::BYTES)
-        .all(|at| Block::at(text, at).is_none_or(|block| block.string().is_none()))
+    match Block::of_ends(text) {
+        Some(block) => block.string().is_none(),
+        None => !text.iter().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20)),
+    }
 }
 
 #[cfg(test)]
