@@ -1,17 +1,20 @@
 //! Keys and values whose schema a registry holds: AVRO, PROTOBUF and JSON_SR.
 
 use anyhow::Result;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::avro::AvroSchema;
 use super::columns::{JsonSchema, SchemaShape};
+use super::key::{DecodedKey, Key};
 use super::protobuf::ProtobufSchema;
 use super::registry::header::{self, Side};
 use super::registry::{Lookup, Registry};
 use super::schema::{Registered, SchemaId, SchemaType};
 use super::{Decoder, Formatted, Reason};
 use crate::config::{KeyFormat, SchemaKind, Undecodable, ValueFormat};
+use crate::json::{self, Shape};
 use crate::problem::Problem;
 use crate::record::{Header, Record};
 
@@ -25,6 +28,8 @@ pub(super) struct RegisteredFormat {
     compiled: Arc<Mutex<HashMap<SchemaId, Arc<CompiledSchema>>>>,
     /// The schema by which the last key or value was read: mostly that of the next one.
     last: Option<Arc<CompiledSchema>>,
+    /// What the check said of a value by this schema, if that is true of all.
+    shape: Option<Shape>,
     seen: SchemasSeen,
 }
 
@@ -60,6 +65,40 @@ impl Decoder {
         }
     }
 
+    /// A key whose schema is in the registry.
+    pub(super) fn registered_key<'a>(
+        &mut self,
+        record: &Record<'a>,
+        places: Option<&mut Vec<json::FieldPlace>>,
+    ) -> Result<DecodedKey<'a>> {
+        let (Some(format), Some(bytes)) = (&mut self.registered_keys, record.key) else {
+            return Ok(DecodedKey::Null);
+        };
+        let undecodable = |reason| DecodedKey::Undecodable {
+            reason,
+            bytes: Cow::Borrowed(bytes),
+        };
+        let (serialised, window) = match self.keys.split(bytes) {
+            Ok(parts) => parts,
+            Err(reason) => return Ok(undecodable(reason)),
+        };
+        let formatted = format.read(serialised, &record.headers, String::new())?;
+        let checked = formatted.and_then(|formatted| match formatted {
+            Formatted::Json(json) => Ok(Cow::Borrowed(self.key_checker.check_with(json, places)?.text)),
+            Formatted::Made(text) | Formatted::MadeAlike(text) => {
+                self.key_checker.check_with(text.as_bytes(), places)?;
+                Ok(Cow::Owned(text))
+            }
+        });
+        Ok(match checked {
+            Ok(text) => DecodedKey::Key {
+                key: Key::Json(text),
+                window,
+            },
+            Err(reason) => undecodable(named(&self.registered_keys, reason).of_the("key")),
+        })
+    }
+
     /// The schema that a record's key or value names; None where its format has none.
     pub fn schema_of(&self, side: Side, record: &Record<'_>) -> Option<SchemaId> {
         let bytes = match side {
@@ -81,6 +120,14 @@ impl Decoder {
     /// Whether the headers of records may say how to read their keys, or their values.
     pub fn reads_header_of(&self, side: Side) -> bool {
         self.registered(side).is_some()
+    }
+}
+
+/// The reason, with the schema by which the key or value was read.
+pub(super) fn named(format: &Option<RegisteredFormat>, reason: Reason) -> Reason {
+    match format.as_ref().and_then(RegisteredFormat::read_by) {
+        Some(id) => reason.of_the(&format!("schema {id}")),
+        None => reason,
     }
 }
 
@@ -166,6 +213,7 @@ impl RegisteredFormat {
             registry: registry.clone(),
             compiled: Arc::default(),
             last: None,
+            shape: None,
             seen: SchemasSeen::default(),
         }
     }
@@ -201,7 +249,10 @@ impl RegisteredFormat {
         };
         let schema = match last.filter(|last| last.id == id) {
             Some(last) => last,
-            None => self.schema(id)?,
+            None => {
+                self.shape = None;
+                self.schema(id)?
+            }
         };
         let reader = match (&schema.reader, self.undecodable) {
             (Ok(reader), _) => reader,
@@ -211,6 +262,15 @@ impl RegisteredFormat {
         let written = reader.read(indexes.as_deref(), payload, memory);
         self.last = Some(schema);
         Ok(written)
+    }
+
+    /// What the check said of values like the last one, if it was asked.
+    pub fn shape(&self) -> Option<Shape> {
+        self.shape
+    }
+
+    pub fn remember(&mut self, shape: Shape) {
+        self.shape = Some(shape);
     }
 
     /// The schema by which the last key or value was read.
@@ -276,6 +336,87 @@ impl RegisteredFormat {
         match self.side {
             Side::Key => "key.format",
             Side::Value => "value.format",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{KeySchema, ValueSchema};
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    /// Schemas of one field, or two, whose payloads are texts or bytes.
+    const SCHEMAS: [&str; 6] = [
+        r#"{"type":"record","name":"R","fields":[{"name":"a","type":"string"},{"name":"b","type":["null","string"]}]}"#,
+        r#"{"type":"record","name":"R","fields":[{"name":"_OFFSET","type":"string"}]}"#,
+        r#"{"type":"record","name":"R","fields":[{"name":"a","type":"string"},{"name":"A","type":"string"}]}"#,
+        r#"{"type":"record","name":"R","fields":[{"name":"d","type":
+            {"type":"bytes","logicalType":"decimal","precision":400}}]}"#,
+        r#"["null",{"type":"record","name":"R","fields":[{"name":"_offset","type":"string"}]}]"#,
+        r#"{"type":"map","values":"string"}"#,
+    ];
+
+    fn decoder() -> Decoder {
+        let values = ValueSchema {
+            format: ValueFormat::Registered(SchemaKind::Avro),
+            ..ValueSchema::default()
+        };
+        let decoder = Decoder::new(KeySchema::default(), values, &Registry::default());
+        let format = decoder.registered_values.as_ref().unwrap();
+        for (number, text) in (0..).zip(SCHEMAS) {
+            let id = SchemaId::Number(number);
+            let schema = CompiledSchema {
+                id,
+                encrypted: false,
+                dates: Vec::new(),
+                reader: Ok(Box::new(AvroSchema::parse(text, &[]).unwrap())),
+            };
+            format.compiled.lock().unwrap().insert(id, Arc::new(schema));
+        }
+        decoder.reserving(["_offset".to_owned()])
+    }
+
+    /// A number of these schemas, and a payload of it, or nearly.
+    fn values() -> impl Strategy<Value = Vec<u8>> {
+        let of = |schema: u8, payload: Vec<u8>| [vec![0, 0, 0, 0, schema], payload].concat();
+        let text = prop::collection::vec(select(b"a\"\n\xc3\xa9".to_vec()), 0..5);
+        let text = text.prop_map(|text| [vec![text.len() as u8 * 2], text].concat());
+        prop_oneof![
+            (text.clone(), text.clone()).prop_map(move |(a, b)| of(0, [a, vec![2], b].concat())),
+            text.clone().prop_map(move |a| of(0, [a, vec![0]].concat())),
+            text.clone().prop_map(move |text| of(1, text)),
+            (text.clone(), text.clone()).prop_map(move |(a, b)| of(2, [a, b].concat())),
+            // Some are more than a double holds: its largest has 128 bytes.
+            (120..140u8).prop_map(move |length| {
+                let bytes = vec![0x7f; length.into()];
+                of(3, [vec![(length % 64 * 2) | 0x80, length / 64], bytes].concat())
+            }),
+            text.clone().prop_map(move |text| of(4, [vec![2], text].concat())),
+            Just(of(4, vec![0])),
+            (text.clone(), text).prop_map(move |(key, value)| of(5, [vec![2], key, value, vec![0]].concat())),
+        ]
+    }
+
+    proptest! {
+        /// What is remembered of a schema changes no record: each is as if it were the first.
+        #[test]
+        fn records_are_decoded_as_the_first_one_is(values in prop::collection::vec(values(), 1..20)) {
+            let mut decoder = decoder();
+            for value in &values {
+                let record = Record {
+                    partition: 0,
+                    offset: 0,
+                    timestamp_ms: 0,
+                    key: None,
+                    value: Some(value),
+                    headers: Vec::new(),
+                };
+                let found = decoder.decode(&record).unwrap();
+                prop_assert_eq!(&found, &self::decoder().decode(&record).unwrap());
+                decoder.take_back([found]);
+            }
         }
     }
 }

@@ -39,16 +39,18 @@ impl AvroSchema {
         Ok(AvroSchema { types, top })
     }
 
-    /// Appends the value as JSON text. After an error `out` may hold a part of it.
+    /// Appends the value as JSON text. After an error `out` may hold a part of it. True: like all of its schema it is an
+    /// object with these names at the top level, and only its names could make it unreadable.
     ///
     /// # Errors
     /// The payload is not one value of this schema: what is wrong, at which byte and in which field.
-    pub fn write(&self, payload: &[u8], out: &mut String) -> Result<(), Reason> {
+    pub fn write(&self, payload: &[u8], out: &mut String) -> Result<bool, Reason> {
         // A guess: most text is a bit more than twice as long as its binary form.
         out.reserve(payload.len().saturating_mul(3));
-        DatumWriter::new(&self.types, payload, out)
+        let readable = DatumWriter::new(&self.types, payload, out)
             .write_whole(self.top)
-            .map_err(|damage| damage.reason())
+            .map_err(|damage| damage.reason())?;
+        Ok(readable && matches!(self.types[self.top], AvroType::Record { .. }))
     }
 }
 
@@ -59,7 +61,10 @@ impl PayloadReader for AvroSchema {
         payload: &'a [u8],
         mut memory: String,
     ) -> Result<Formatted<'a>, Reason> {
-        self.write(payload, &mut memory).map(|()| Formatted::Made(memory))
+        Ok(match self.write(payload, &mut memory)? {
+            true => Formatted::MadeAlike(memory),
+            false => Formatted::Made(memory),
+        })
     }
 
     fn shape(&self) -> Result<SchemaShape, Reason> {
