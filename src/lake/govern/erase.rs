@@ -1,7 +1,6 @@
 //! Erases persons from the lake: data files are searched for their lines, and written anew without them.
 
 use anyhow::{Context, Result};
-use std::io::Write;
 use std::time::Duration;
 
 use super::found::{LakeHits, LineCounts};
@@ -9,14 +8,12 @@ use crate::config::{Compression, Kind, Topic};
 use crate::lake::commit;
 use crate::lake::disk::lock;
 use crate::lake::disk::root::Root;
-use crate::lake::file::compress::{FrameWriter, Scratch};
-use crate::lake::file::writer::CHUNK;
+use crate::lake::file::lines::{self, LineFile, WrittenLines};
 use crate::lake::layout::day::RecordDay;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::ledger::{
     self, Debt, FileEntry, Manifest, PendingFile, Snapshot, TopicState, changed_since,
 };
-use crate::lake::line::decode::Lines;
 use crate::lake::opened::Lake;
 use crate::lake::table::merge::Merge;
 use crate::lake::table::snapshot::FirstDrain;
@@ -195,16 +192,8 @@ fn look(
     Ok(())
 }
 
-fn open(root: &Root, path: &str) -> Result<Lines> {
-    let file = root.read(path)?.ok_or_else(|| {
-        Problem::new(format!("{} is gone, but the ledger knows it", root.shown(path)))
-            .fix("restore it from a backup")
-    })?;
-    Lines::new(file, Compression::of(path)).with_context(|| format!("reading {}", root.shown(path)))
-}
-
 fn count(root: &Root, path: &str, matcher: &Matcher) -> Result<LineCounts> {
-    let mut lines = open(root, path)?;
+    let mut lines = lines::open(root, path)?;
     let mut counts = LineCounts::default();
     let mut line = Vec::new();
     while lines
@@ -331,43 +320,22 @@ impl TopicRewrite<'_> {
 /// Writes the other lines, byte for byte. The file keeps its name, even if the offsets in it are erased.
 fn write_without(root: &Root, file: &DayFile, to: &str, matcher: &Matcher) -> Result<FileEntry> {
     let path = file.path();
-    let compression = Compression::of(&path);
-    let mut lines = open(root, &path)?;
-    let mut out = root.create(to)?;
-    let mut frames = FrameWriter::new(compression);
-    let (mut line, mut buffer, mut scratch) = (Vec::new(), Vec::new(), Scratch::default());
-    let mut records = 0;
-    loop {
-        let more = lines
-            .next(&mut line)
-            .with_context(|| format!("reading {}", root.shown(&path)))?;
-        if more && matcher.judge(&line) != Verdict::Erase {
-            buffer.extend_from_slice(&line);
-            records += 1;
+    let mut kept = LineFile::create(root, to, Compression::of(&path))?;
+    lines::each_line(root, &path, &file.entry, &mut |line| {
+        if matcher.judge(line) == Verdict::Erase {
+            return Ok(());
         }
-        if buffer.len() >= CHUNK || (!more && !buffer.is_empty()) {
-            let written = frames
-                .frame(&buffer, &mut scratch)
-                .and_then(|frame| out.write_all(frame));
-            written.with_context(|| format!("writing {}", root.shown(to)))?;
-            buffer.clear();
-        }
-        if !more {
-            break;
-        }
-    }
-    if lines.checksum()? != file.entry.checksum {
-        return Problem::new(format!(
-            "{} was changed since it was written (checksum)",
-            root.shown(&path)
-        ))
-        .fix("restore it from a backup, or take it out of the lake")
-        .err();
-    }
+        kept.add(line)
+    })?;
+    let WrittenLines {
+        records,
+        bytes,
+        checksum,
+    } = kept.finish()?;
     Ok(FileEntry {
         records,
-        bytes: frames.bytes(),
-        checksum: frames.checksum(),
+        bytes,
+        checksum,
         ..file.entry.clone()
     })
 }

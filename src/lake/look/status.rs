@@ -204,6 +204,7 @@ mod tests {
             last: 0,
             made: 1,
             changed: 1,
+            replaces: Vec::new(),
         };
         let entry = |name: &str, records: u64| ledger::PendingFile {
             staged: name.to_owned(),

@@ -123,5 +123,6 @@ fn stage_day(
         folder: day_folder(Kind::Stream, topic, day),
         day: day.to_string(),
         files: entries,
+        same_records: false,
     })
 }

@@ -234,6 +234,7 @@ impl<'a> Stage<'a> {
                 last: part.last,
                 made: 0,
                 changed: 0,
+                replaces: Vec::new(),
             },
         };
         self.done.push((part.number, pending));

@@ -141,6 +141,7 @@ impl Output {
                 last: 0,
                 made: 0,
                 changed: 0,
+                replaces: Vec::new(),
             })
         };
         Ok(StagedSnapshot {

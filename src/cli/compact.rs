@@ -1,0 +1,34 @@
+//! `lakectl compact`.
+
+use clap::{Args, ValueEnum};
+
+use super::heading::{HOW_MUCH, IN_THE_WAY, WHAT};
+use super::place::RootArgs;
+
+#[derive(Debug, Clone, Args)]
+pub struct CompactArgs {
+    /// Topics, by name or glob [default: every stream of the lake]
+    #[arg(help_heading = WHAT, short, long, value_name = "A,B,'C_*'", value_delimiter = ',')]
+    pub topics: Vec<String>,
+    /// What the new files are
+    #[arg(help_heading = WHAT, long, value_name = "FORMAT", default_value = "json")]
+    pub format: CompactFormat,
+    /// Only days that ended, and got their newest records, at least this long ago, like 12h, 1d or 2w
+    #[arg(help_heading = HOW_MUCH, long, value_name = "AGE", default_value = "1d")]
+    pub older_than: String,
+    /// Begin no further day after this time; the next run continues
+    #[arg(help_heading = HOW_MUCH, long, value_name = "DURATION")]
+    pub max_duration: Option<String>,
+    #[command(flatten)]
+    pub root: RootArgs,
+    /// Wait this long for another run's lock instead of skipping the topic
+    #[arg(help_heading = IN_THE_WAY, long, value_name = "DURATION")]
+    pub wait: Option<String>,
+}
+
+/// The formats of files that a compaction writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompactFormat {
+    /// JSON lines
+    Json,
+}
