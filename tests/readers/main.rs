@@ -5,6 +5,7 @@
 mod common;
 
 mod documented;
+mod compacted;
 mod files;
 mod python;
 mod recipe;
