@@ -6,9 +6,9 @@ pub mod place;
 use clap::{ArgAction, Args, ValueEnum};
 use std::path::PathBuf;
 
-use heading::EVERYWHERE;
 use crate::exit;
 use crate::print::{LogFormat, PrintOptions};
+use heading::EVERYWHERE;
 
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]

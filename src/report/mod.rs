@@ -16,8 +16,8 @@ use crate::{exit, run_id, stop};
 pub use compact::{CompactReport, CompactedDay};
 pub use time_doubt::TimeDoubt;
 pub use topic::{
-    CompactedPath, Difference, LakeReport, PartitionReport, PathsReport, TargetReport, TopicReport, VerifyReport,
-    WarehouseReport,
+    CompactedPath, Difference, LakeReport, PartitionReport, PathsReport, TargetReport, TopicReport,
+    VerifyReport, WarehouseReport,
 };
 
 #[derive(Debug, Clone, Serialize)]

@@ -25,7 +25,9 @@ fn lying_there(lake: &Lake, topic: &Topic) -> Loaded {
 }
 
 fn last_commit(lake: &Lake, topic: &Topic) -> String {
-    let report = lakectl(lake, &["files", &topic.name, "--json"]).expect(0).report();
+    let report = lakectl(lake, &["files", &topic.name, "--json"])
+        .expect(0)
+        .report();
     report["last_run"].as_str().unwrap().to_owned()
 }
 

@@ -4,8 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod documented;
 mod compacted;
+mod documented;
 mod files;
 mod python;
 mod recipe;

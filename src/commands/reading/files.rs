@@ -12,7 +12,12 @@ use crate::problem::Problem;
 use crate::report::Report;
 use crate::stop::Stop;
 
-pub(in crate::commands) fn execute(common: &Common, args: &FilesArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+pub(in crate::commands) fn execute(
+    common: &Common,
+    args: &FilesArgs,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<()> {
     let overrides = Overrides {
         lake_root: args.root.lake_root.clone(),
         ..Overrides::default()

@@ -11,7 +11,12 @@ use crate::readers::{self, FilesLocation, Schema};
 use crate::report::Report;
 use crate::stop::Stop;
 
-pub(in crate::commands) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+pub(in crate::commands) fn execute(
+    common: &Common,
+    args: &SchemaArgs,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<()> {
     let overrides = Overrides {
         lake_root: args.root.lake_root.clone(),
         ..Overrides::default()

@@ -25,7 +25,9 @@ use crate::words::one_line;
 use plan::DayPlan;
 use stage::DayStage;
 
-/// The most files that one commit replaces: the ledger's state names them all.
+/// The most days of one commit: a run that is killed loses no more than what it staged for them.
+const DAYS_PER_COMMIT: usize = 16;
+/// From so many replaced files on it has fewer days: the ledger's state names them all.
 const FILES_PER_COMMIT: u64 = 10_000;
 /// So many bytes are staged at most before a commit, unless one day has more: the disk holds them twice until then.
 const BYTES_PER_COMMIT: u64 = 1 << 30;
@@ -102,7 +104,9 @@ impl Lake<'_> {
         let ended = run.all_days(request, stop);
         // Also on a full disk: the commit makes room, and what it needs is there already.
         let committed = run.commit();
-        run.done.failed.extend(ended.err().into_iter().chain(committed.err()));
+        run.done
+            .failed
+            .extend(ended.err().into_iter().chain(committed.err()));
         Ok(Locked::Ours(run.done))
     }
 
@@ -167,7 +171,9 @@ impl TopicCompaction<'_> {
                     continue;
                 }
             };
-            let late = request.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            let late = request
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline);
             if late || stop.signal().is_some() {
                 self.done.report.days_left += 1;
                 continue;
@@ -231,7 +237,8 @@ impl TopicCompaction<'_> {
 
     fn commit_many(&mut self) -> Result<()> {
         let sum = |of: fn(&CompactedDay) -> u64| self.staged.iter().map(|(.., day)| of(day)).sum::<u64>();
-        let many = sum(|day| day.files_before) >= FILES_PER_COMMIT
+        let many = self.staged.len() >= DAYS_PER_COMMIT
+            || sum(|day| day.files_before) >= FILES_PER_COMMIT
             || sum(|day| day.bytes_after.unwrap_or(0)) >= BYTES_PER_COMMIT;
         if many { self.commit() } else { Ok(()) }
     }

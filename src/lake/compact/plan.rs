@@ -116,8 +116,7 @@ pub(super) fn of_day(files: Vec<FileEntry>, max_file_bytes: u64) -> Result<Optio
 /// Whether the day has not been compacted, or enough has come since then.
 fn is_worth_it(files: &[FileEntry]) -> bool {
     let records = |files: &[&FileEntry]| files.iter().map(|file| file.records).sum::<u64>();
-    let (compacted, late): (Vec<_>, Vec<_>) =
-        files.iter().partition(|file| is_compacted_name(&file.name));
+    let (compacted, late): (Vec<_>, Vec<_>) = files.iter().partition(|file| is_compacted_name(&file.name));
     compacted.is_empty()
         || late.len() >= LATE_FILES
         || (!late.is_empty() && records(&late).saturating_mul(LATE_PART) >= records(&compacted))

@@ -368,7 +368,10 @@ pub(super) fn found_from(stat: &Stat) -> PathStat {
     }
 }
 
-#[allow(clippy::unnecessary_cast, reason = "the fields' types differ from system to system")]
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields' types differ from system to system"
+)]
 fn written_ms(stat: &Stat) -> i64 {
     (stat.st_mtime as i64).saturating_mul(1_000) + stat.st_mtime_nsec as i64 / 1_000_000
 }

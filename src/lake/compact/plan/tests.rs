@@ -23,13 +23,7 @@ fn file(partition: i32, first: i64, records: u64, bytes: u64) -> FileEntry {
 }
 
 fn compacted(file: FileEntry) -> FileEntry {
-    let name = compacted_name(
-        file.partition,
-        (file.first, file.last),
-        9,
-        1,
-        Compression::None,
-    );
+    let name = compacted_name(file.partition, (file.first, file.last), 9, 1, Compression::None);
     FileEntry { name, ..file }
 }
 
