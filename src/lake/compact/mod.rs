@@ -7,13 +7,12 @@ mod stage;
 
 use anyhow::Result;
 use chrono::Utc;
-use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::commit;
 use super::disk::lock;
 use super::layout::paths::{HivePartition, day_folder};
-use super::ledger::{self, Debt, Manifest, PendingExchange, TopicState, changed_since};
+use super::ledger::{self, Debt, Manifest, PendingExchange, TopicState, changed_since, preconditions};
 use super::opened::Lake;
 use crate::advice;
 use crate::config::Kind;
@@ -124,14 +123,8 @@ impl Lake<'_> {
         plan::of_day(files, self.settings.lake.max_file_bytes)
     }
 
-    /// The files of a day's folder that the ledger doesn't know.
     fn foreign(&self, topic: &str, day: HivePartition) -> Result<Vec<String>> {
-        let files = Manifest::files_of(&self.root, topic, &day.to_string())?;
-        let known: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
-        let folder = day_folder(Kind::Stream, topic, day);
-        let names = self.root.list(&folder)?.into_iter();
-        let foreign = names.filter(|(name, kind)| !kind.is_file() || !known.contains(name.as_str()));
-        Ok(foreign.map(|(name, _)| format!("{folder}/{name}")).collect())
+        preconditions::foreign(&self.root, topic, Kind::Stream, day)
     }
 }
 

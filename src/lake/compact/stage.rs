@@ -25,7 +25,7 @@ pub(super) struct DayStage<'s> {
 }
 
 /// A new file, and the old ones whose lines are in it.
-struct OpenFile {
+struct MergedFile {
     lines: LineFile,
     room: Room,
     old: Vec<FileEntry>,
@@ -40,13 +40,13 @@ impl DayStage<'_> {
         self.root.make_dirs(self.staged)?;
         let mut files = Vec::new();
         for source in plan.sources {
-            let mut open: Option<OpenFile> = None;
+            let mut open: Option<MergedFile> = None;
             for old in source {
                 if self.stop.signal().is_some() {
                     return Ok(None);
                 }
                 // A file goes into one new file as a whole: only so can be told which ones a new one replaces.
-                let full = |open: &mut OpenFile| !open.room.has(old.bytes, self.lake.max_file_bytes);
+                let full = |open: &mut MergedFile| !open.room.has(old.bytes, self.lake.max_file_bytes);
                 if let Some(full) = open.take_if(full) {
                     files.push(self.finish(full)?);
                 }
@@ -69,15 +69,15 @@ impl DayStage<'_> {
         format!("{}/new", self.staged)
     }
 
-    fn begin(&self) -> Result<OpenFile> {
-        Ok(OpenFile {
+    fn begin(&self) -> Result<MergedFile> {
+        Ok(MergedFile {
             lines: LineFile::create(self.root, &self.unnamed(), self.lake.compression)?,
             room: Room::default(),
             old: Vec::new(),
         })
     }
 
-    fn copy(&self, old: FileEntry, new: &mut OpenFile) -> Result<()> {
+    fn copy(&self, old: FileEntry, new: &mut MergedFile) -> Result<()> {
         let path = format!("{}/{}", self.folder, old.name);
         let before = new.lines.line_bytes();
         each_line(self.root, &path, &old, &mut |line| new.lines.add(line))?;
@@ -86,7 +86,7 @@ impl DayStage<'_> {
         Ok(())
     }
 
-    fn finish(&self, OpenFile { lines, old, .. }: OpenFile) -> Result<FileEntry> {
+    fn finish(&self, MergedFile { lines, old, .. }: MergedFile) -> Result<FileEntry> {
         let (Some(oldest), Some(newest)) = (old.first(), old.last()) else {
             return Err(unexpected("a compacted file is made of none"));
         };
