@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::Kind;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HivePartition, day_folder};
-use crate::lake::ledger::{
-    Debt, FileEntry, Manifest, PendingExchange, PendingFile, by_partition, preconditions,
-};
+use crate::lake::ledger::{Debt, FileEntry, Manifest, PendingExchange, PendingFile, by_partition};
 use crate::problem::{Problem, unexpected};
 
 /// Turns the staged files of a rebuild into day folders that are ready to be exchanged.
@@ -72,10 +70,17 @@ fn check(
                 ));
             }
         }
-        if let Some(path) = preconditions::foreign(root, topic, Kind::Stream, *day)?.first() {
+        // What stands in the place of a file of ours may go: the rebuild mends just that.
+        let ours: BTreeSet<_> = known.iter().map(|file| file.name.as_str()).collect();
+        let folder = day_folder(Kind::Stream, topic, *day);
+        if let Some((name, _)) = root
+            .list(&folder)?
+            .iter()
+            .find(|(name, _)| !ours.contains(name.as_str()))
+        {
             return Problem::new(format!(
                 "{} is not ours, and a rebuild would remove it with its folder",
-                root.shown(path)
+                root.shown(&format!("{folder}/{name}"))
             ))
             .fix("move it elsewhere and run again")
             .err();
