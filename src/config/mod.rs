@@ -94,7 +94,12 @@ pub struct LakeSettings {
 impl LakeSettings {
     /// How a topic's next files are written.
     pub fn format_of(&self, topic: &Topic) -> FileFormat {
-        match topic.lake_format.unwrap_or(self.format) {
+        self.written_as(topic.lake_format.unwrap_or(self.format))
+    }
+
+    /// How a file of this format is written.
+    pub fn written_as(&self, format: Format) -> FileFormat {
+        match format {
             Format::Json => FileFormat::Json(self.compression),
             Format::Parquet => FileFormat::Parquet,
         }

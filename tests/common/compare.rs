@@ -93,6 +93,7 @@ impl Compare {
             .strip_suffix(self.extension)
             .unwrap_or_else(|| panic!("{} does not end in {}", file.name(), self.extension));
         let stem = stem.split_once("-g").map_or(stem, |(stem, _)| stem);
+        let stem = stem.split_once("-c").map_or(stem, |(stem, _)| stem);
         assert!(
             stem == batch || (stem == single && lines.len() == 1),
             "{} holds {batch}",

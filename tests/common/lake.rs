@@ -269,6 +269,10 @@ pub fn check_report(report: &Value, command: &str, code: i32) {
         _ => "failed",
     };
     assert_eq!(report["status"], status, "{report}");
+    // It takes no records from Kafka.
+    if command == "compact" {
+        return;
+    }
     let topics = report["topics"].as_array().unwrap();
     for topic in topics.iter().filter(|topic| topic["status"] == "ok") {
         if report["dry_run"] == false {

@@ -1,4 +1,4 @@
-//! What a person runs by hand on a lake: days and tables rebuilt, old days purged, one subject erased.
+//! What keeps a lake in order: days compacted, days and tables rebuilt, old days purged, one subject erased.
 
 use super::source::{Kind, Source, assert_no_line_twice, later};
 use super::sweep::Sweep;
@@ -26,6 +26,30 @@ fn a_rebuild_of_days() {
         after: &[LAKE, rebuild],
         fresh: &|| lake.twin(),
         // Never half a day.
+        at_any_time: &all,
+        at_the_end: &all,
+    }
+    .run();
+}
+
+/// Two days of several runs, whose files become one for each Kafka partition.
+#[test]
+fn a_compaction() {
+    let mut source = Source::new("compact", &[Kind::Stream]);
+    let lake = source.lake("compression = \"gzip\"");
+    for _ in 0..2 {
+        lake.drain();
+        source.go_on();
+    }
+    lake.drain();
+    let compact: &[&str] = &["compact", "-q", "--older-than=0s"];
+    let all = |lake: &Lake| source.assert_all(lake, ".json.gz");
+    Sweep {
+        name: "compact",
+        command: compact,
+        after: &[LAKE, compact],
+        fresh: &|| lake.twin(),
+        // Never half a day, and none twice.
         at_any_time: &all,
         at_the_end: &all,
     }

@@ -45,13 +45,12 @@ pub(in crate::lake) fn to_parquet(
         columns,
         prefix: &lake.prefix,
         compression: lake.parquet_compression,
-        max_file_bytes,
     };
     let converted = Mutex::new(vec![Vec::new(); staged.len()]);
     let left = Mutex::new(staged.iter().enumerate());
     let convert_all = || -> Result<()> {
         while let Some((at, name)) = left.lock().map_err(poisoned)?.next() {
-            let files = convert_file(folder, name, target)?;
+            let files = convert_file(folder, name, target, max_file_bytes)?;
             converted.lock().map_err(poisoned)?[at] = files;
         }
         Ok(())
@@ -87,7 +86,12 @@ fn open(folder: &Folder<'_>, name: &str) -> Result<Lines> {
     Lines::new(folder.read(name)?, FileFormat::Json(Compression::None))
 }
 
-fn convert_file(folder: &Folder<'_>, name: &str, target: ParquetTarget<'_>) -> Result<Vec<StagedParquet>> {
+fn convert_file(
+    folder: &Folder<'_>,
+    name: &str,
+    target: ParquetTarget<'_>,
+    max_file_bytes: u64,
+) -> Result<Vec<StagedParquet>> {
     let mut lines = open(folder, name)?;
     let mut names = Vec::new();
     let create = || {
@@ -96,7 +100,7 @@ fn convert_file(folder: &Folder<'_>, name: &str, target: ParquetTarget<'_>) -> R
         names.push(name);
         Ok(file)
     };
-    let files = convert(|line| lines.next(line), target, create)
+    let files = convert(|line| lines.next(line), target, max_file_bytes, create)
         .with_context(|| format!("converting {}", folder.shown(name)))?;
     folder.remove_file(name)?;
     Ok(names.into_iter().zip(files).collect())

@@ -11,4 +11,4 @@ mod writer;
 
 pub(in crate::lake) use reader::ParquetLines;
 pub(in crate::lake) use typing::Typing;
-pub(in crate::lake) use writer::{ConvertedFile, ParquetTarget, convert};
+pub(in crate::lake) use writer::{ConvertedFile, ParquetFile, ParquetTarget, convert};
