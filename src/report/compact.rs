@@ -62,9 +62,9 @@ impl CompactedDay {
         self.bytes_after.unwrap_or(self.bytes_before)
     }
 
-    pub(super) fn line(&self) -> String {
+    pub(super) fn line(&self, topic: &str) -> String {
         format!(
-            "{}: {} -> {}, {}, {}",
+            "{topic} {}: {} -> {}, {}, {}",
             self.day,
             count(self.files_before, "file"),
             self.files_after,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-use super::{CompactReport, CompactedDay, Status, TimeDoubt, told};
+use super::{CompactReport, Status, TimeDoubt, told};
 use crate::config::Kind;
 use crate::exit;
 use crate::problem::Problem;
@@ -234,7 +234,9 @@ impl TopicReport {
                 .lines()
                 .map(|(mark, path)| format!("{mark} {path}"))
                 .collect(),
-            TargetReport::Compact(compacted) => compacted.days.iter().map(CompactedDay::line).collect(),
+            TargetReport::Compact(compacted) => {
+                compacted.days.iter().map(|day| day.line(&self.topic)).collect()
+            }
             _ => Vec::new(),
         }
     }
