@@ -208,7 +208,7 @@ pub fn fold(records: &[Record]) -> BTreeMap<Vec<u8>, Record> {
 }
 
 /// Whether columns hold what the record held: numbers have their columns' digits, and a field that is null has none.
-fn is_same_in_columns(found: Option<&[u8]>, wanted: Option<&[u8]>) -> bool {
+pub fn is_same_in_columns(found: Option<&[u8]>, wanted: Option<&[u8]>) -> bool {
     let read = |value: &[u8]| match serde_json::from_slice::<Value>(value) {
         Ok(Value::Object(mut fields)) => {
             fields.retain(|_, value| !value.is_null());

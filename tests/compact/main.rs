@@ -6,6 +6,7 @@ mod common;
 
 mod days;
 mod governed;
+mod parquet;
 mod refused;
 
 use serde_json::Value;

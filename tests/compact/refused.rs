@@ -104,7 +104,7 @@ fn a_lake_that_is_not_there_and_a_topic_that_nobody_knows() {
     lake.drain();
     compact(&lake, &["--topics", "compact-nine"]).fails(2, &["the lake does not have a topic"]);
     compact(&lake, &["--older-than", "5"]).fails(2, &["--older-than"]);
-    compact(&lake, &["--format", "parquet"]).fails(2, &["json"]);
+    compact(&lake, &["--format", "orc"]).fails(2, &["json"]);
     one(&lake, &["--format", "json"], 0);
 }
 

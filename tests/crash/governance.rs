@@ -57,6 +57,25 @@ fn a_compaction() {
 }
 
 #[test]
+fn a_compaction_into_parquet() {
+    let mut source = Source::new("compact-parquet", &[Kind::Stream]);
+    let lake = source.lake("");
+    lake.drain();
+    source.go_on();
+    lake.drain();
+    let compact: &[&str] = &["compact", "-q", "--older-than=0s", "--format=parquet"];
+    Sweep {
+        name: "compact, from JSON to Parquet",
+        command: compact,
+        after: &[LAKE, compact],
+        fresh: &|| lake.twin(),
+        at_any_time: &|lake: &Lake| source.assert_readable(lake, ""),
+        at_the_end: &|lake: &Lake| source.assert_readable(lake, ".parquet"),
+    }
+    .run();
+}
+
+#[test]
 fn a_rebuild_of_days_in_parquet() {
     let mut source = Source::new("rebuild-parquet", &[Kind::Stream]);
     let mut lake = source.lake("");
