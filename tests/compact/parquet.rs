@@ -98,7 +98,7 @@ fn days_of_older_types_are_rewritten() {
     lake.drain();
     let wide = of_day("b", 1, 1, 1)
         .remove(0)
-        .bytes(b"{\"ID\":7,\"AMOUNT\":1.125}");
+        .bytes(b"{\"ID\":\"b\",\"AMOUNT\":1.125}");
     topic.send(&[wide]);
     lake.drain();
     assert_eq!(
