@@ -2,6 +2,7 @@
 
 pub mod declared;
 mod json_schema;
+pub(super) mod stored;
 
 pub(super) use json_schema::JsonSchema;
 

@@ -60,6 +60,14 @@ impl Envelope {
         }
     }
 
+    /// The field in which the row is that is taken out.
+    pub(super) fn row_field(self) -> &'static str {
+        match self {
+            Envelope::Debezium => "after",
+            Envelope::Connect => "payload",
+        }
+    }
+
     /// Its name, for sentences.
     pub(crate) fn in_words(self) -> &'static str {
         match self {

@@ -19,6 +19,10 @@ pub mod stated;
 mod text;
 
 #[cfg(test)]
+pub(crate) use avro::tests::random::declared_records;
+#[cfg(test)]
+pub(crate) use protobuf::tests::stored::declared_messages;
+#[cfg(test)]
 mod tests;
 
 use anyhow::{Context, Result};

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::avro::AvroSchema;
+use super::columns::stored::configured;
 use super::columns::{JsonSchema, SchemaShape};
 use super::key::{DecodedKey, Key};
 use super::protobuf::ProtobufSchema;
@@ -13,10 +14,11 @@ use super::registry::header::{self, Side};
 use super::registry::{Lookup, Registry};
 use super::schema::{Registered, SchemaId, SchemaType};
 use super::{Decoder, Formatted, Reason};
-use crate::config::{KeyFormat, SchemaKind, Undecodable, ValueFormat};
+use crate::config::{Envelope, KeyFormat, SchemaKind, Undecodable, ValueFormat, ValueSchema};
 use crate::json::{self, Shape};
 use crate::problem::Problem;
 use crate::record::{Header, Record};
+use crate::types::stored::StoredType;
 
 /// Makes JSON of one topic's keys or values. Copies of it share the schemas, and so each is compiled once.
 #[derive(Debug, Clone)]
@@ -56,6 +58,21 @@ impl Decoder {
     /// What is to be said of the schemas so far; None where the format has none.
     pub fn schemas_seen(&self, side: Side) -> Option<&SchemasSeen> {
         self.registered(side).map(RegisteredFormat::seen)
+    }
+
+    /// The columns of values whose types are declared for typed files: by the schemas of what was decoded so far, and by the
+    /// configuration, whose word counts. Values with a reserved name are no rows of columns.
+    pub fn declared_columns(&self) -> Vec<(String, StoredType)> {
+        let configured = configured(&self.values);
+        let schemas = self.registered_values.as_ref();
+        let mut declared = schemas.map_or(Vec::new(), |schemas| schemas.stored_columns(&self.values));
+        declared.retain(|(name, _)| {
+            let is_same = |(own, _): &(String, StoredType)| own.to_lowercase() == name.to_lowercase();
+            !configured.iter().any(is_same)
+        });
+        declared.extend(configured);
+        declared.retain(|(name, _)| !self.checker.reserves(name));
+        declared
     }
 
     fn registered(&self, side: Side) -> Option<&RegisteredFormat> {
@@ -157,6 +174,17 @@ pub(super) trait PayloadReader: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// The schema can't be read.
     fn shape(&self) -> Result<SchemaShape, Reason>;
+
+    /// The columns that values have in typed files, or the row in that field of them. None if those are not records. JSON's schemas
+    /// say no more of numbers than that they are.
+    fn stored_columns(&self, _row: Option<&str>) -> Option<Vec<(String, StoredType)>> {
+        None
+    }
+
+    /// The type of values in typed files. None if they may be objects.
+    fn stored_bare(&self) -> Option<StoredType> {
+        None
+    }
 }
 
 /// The reader of each kind of schema.
@@ -271,6 +299,21 @@ impl RegisteredFormat {
 
     pub fn remember(&mut self, shape: Shape) {
         self.shape = Some(shape);
+    }
+
+    /// The columns in typed files that all schemas so far declare.
+    fn stored_columns(&self, values: &ValueSchema) -> Vec<(String, StoredType)> {
+        let row = values.unwrap.map(Envelope::row_field);
+        let bare = |reader: &dyn PayloadReader| match (&values.columns[..], row) {
+            ([column], None) => Some(vec![(column.name.clone(), reader.stored_bare()?)]),
+            _ => None,
+        };
+        let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut schemas: Vec<_> = compiled.values().collect();
+        schemas.sort_by_key(|schema| schema.id);
+        let readers = schemas.iter().filter_map(|schema| schema.reader.as_deref().ok());
+        let columns = readers.filter_map(|reader| reader.stored_columns(row).or_else(|| bare(reader)));
+        columns.flatten().collect()
     }
 
     /// The schema by which the last key or value was read.

@@ -6,6 +6,7 @@ use crate::config::{DeclaredColumn, DeclaredType, KeyFormat};
 use crate::json::oracle;
 use crate::lake::line::encode::Recorder;
 use crate::record::Header;
+use crate::types::stored::StoredType;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 
@@ -410,4 +411,12 @@ fn fields_of_made_objects_are_found() {
     let decoded = decoder.decode(&record).unwrap();
     assert_eq!(decoded.body.field("b\""), Some("1"));
     assert_eq!(decoded.body.field("a"), Some("\"x\""));
+}
+
+#[test]
+fn columns_with_reserved_names_are_not_declared() {
+    use DeclaredType::{Bigint, Date};
+    let decoder = valued(ValueFormat::Json, &[("N", Bigint), ("Day", Date)]);
+    let declared = decoder.reserving(["day".to_owned()]).declared_columns();
+    assert_eq!(declared, [("N".to_owned(), StoredType::Bigint)]);
 }

@@ -66,6 +66,11 @@ impl Checker {
         }
     }
 
+    /// Whether it is one of the names of `with_reserved`.
+    pub fn reserves(&self, name: &str) -> bool {
+        self.reserved.contains(&name.to_lowercase())
+    }
+
     /// Reads a value from end to end.
     ///
     /// # Errors

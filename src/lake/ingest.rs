@@ -20,7 +20,6 @@ use super::stream::rebuild_days;
 use super::stream::staged_files::Stage;
 use super::table::fold::Fold;
 use crate::config::{Files, Kind, Settings, Topic};
-use crate::decode::registry::Registry;
 use crate::decode::{Body, Decoded, Decoder};
 use crate::problem::{Problem, unexpected};
 use crate::record::{DrainPlan, Drained, LastRecords, Progress, Record};
@@ -37,8 +36,9 @@ const FILES_PER_COMMIT: usize = 10_000;
 pub struct TopicSink<'a> {
     root: &'a Root,
     settings: &'a Settings,
-    registry: &'a Registry,
     topic: &'a Topic,
+    /// Its copies share what they know of schemas.
+    decoder: Decoder,
     run_id: String,
     state: TopicState,
     /// The topic, or some days of it, is read again.
@@ -93,7 +93,7 @@ impl<'a> TopicSink<'a> {
         TopicSink {
             root,
             settings,
-            registry,
+            decoder: encode::decoder(&settings.lake.prefix, topic, registry),
             topic,
             run_id: run_id.to_owned(),
             state,
@@ -195,7 +195,8 @@ impl<'a> TopicSink<'a> {
     }
 
     fn take_files(&mut self, stage: &mut Stage<'_>) -> Result<Vec<PendingFile>> {
-        let (files, irregular) = stage.take_files(&mut self.state.columns)?;
+        let (files, irregular) =
+            stage.take_files(&mut self.state.columns, &self.decoder.declared_columns())?;
         self.irregular += irregular;
         Ok(files)
     }
@@ -334,7 +335,7 @@ impl Sink for TopicSink<'_> {
     }
 
     fn decoder(&self) -> Decoder {
-        let decoder = encode::decoder(&self.settings.lake.prefix, self.topic, self.registry);
+        let decoder = self.decoder.clone();
         if self.day.is_by_field() || self.filter.wants_fields() {
             decoder.with_fields()
         } else {

@@ -3,7 +3,7 @@
 mod seen;
 
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 pub use seen::{SeenKinds, comes_back};
@@ -44,6 +44,7 @@ impl StoredType {
     fn wider(&self, other: &StoredType) -> StoredType {
         match (self.decimal(), other.decimal()) {
             _ if self == other => self.clone(),
+            _ if self.is_int_beside_double(other) || other.is_int_beside_double(self) => StoredType::Double,
             (Some(_), Some(_)) if self.is_integer() && other.is_integer() => StoredType::Bigint,
             (Some((whole, scale)), Some((other_whole, other_scale))) => {
                 let (whole, scale) = (whole.max(other_whole), scale.max(other_scale));
@@ -52,9 +53,29 @@ impl StoredType {
                     _ => StoredType::Text,
                 }
             }
-            _ if self.is_nested() && other.is_nested() => StoredType::Json,
-            _ => StoredType::Text,
+            _ => match (self, other) {
+                (StoredType::Struct(fields), StoredType::Struct(others)) => all_fields(fields, others),
+                (StoredType::List(of), StoredType::List(other)) => StoredType::List(of.wider(other).into()),
+                (StoredType::Map(of), StoredType::Map(other)) => StoredType::Map(of.wider(other).into()),
+                _ if self.is_nested() && other.is_nested() => StoredType::Json,
+                _ => StoredType::Text,
+            },
         }
+    }
+
+    /// A structure of these fields. One that readers can't have is JSON.
+    pub fn structure(fields: Vec<(String, StoredType)>) -> StoredType {
+        let mut seen = HashSet::new();
+        let has_distinct_names = fields.iter().all(|(name, _)| seen.insert(name.to_lowercase()));
+        match has_distinct_names && !fields.is_empty() {
+            true => StoredType::Struct(fields),
+            false => StoredType::Json,
+        }
+    }
+
+    /// A double holds each number of 32 bits.
+    fn is_int_beside_double(&self, other: &StoredType) -> bool {
+        *self == StoredType::Int && *other == StoredType::Double
     }
 
     fn is_integer(&self) -> bool {
@@ -75,6 +96,18 @@ impl StoredType {
             _ => None,
         }
     }
+}
+
+/// A structure of the fields of both.
+fn all_fields(fields: &[(String, StoredType)], others: &[(String, StoredType)]) -> StoredType {
+    let mut all = fields.to_vec();
+    for (name, kind) in others {
+        match all.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = known.wider(kind),
+            None => all.push((name.clone(), kind.clone())),
+        }
+    }
+    StoredType::structure(all)
 }
 
 impl fmt::Display for StoredType {
@@ -130,6 +163,14 @@ impl StoredColumn {
             ColumnOrigin::Seen(seen) => seen.judge(),
         }
     }
+
+    fn declare(&mut self, kind: &StoredType) {
+        self.known = ColumnOrigin::Declared(match &self.known {
+            ColumnOrigin::Declared(before) => before.wider(kind),
+            ColumnOrigin::Seen(seen) if seen.is_empty() => kind.clone(),
+            ColumnOrigin::Seen(seen) => seen.judge().wider(kind),
+        });
+    }
 }
 
 /// A topic's columns, as its ledger remembers them.
@@ -181,26 +222,20 @@ impl StoredColumns {
         self.columns.len() - 1
     }
 
-    /// Declares a column's type. One that was declared or seen before becomes as wide as both.
-    pub fn declare(&mut self, name: &str, kind: StoredType) {
-        let folded = name.to_lowercase();
-        match self
-            .columns
-            .iter_mut()
-            .find(|column| column.name.to_lowercase() == folded)
-        {
-            Some(column) => {
-                let known = match &column.known {
-                    ColumnOrigin::Declared(before) => before.wider(&kind),
-                    ColumnOrigin::Seen(seen) if seen.is_empty() => kind,
-                    ColumnOrigin::Seen(seen) => seen.judge().wider(&kind),
-                };
-                column.known = ColumnOrigin::Declared(known);
+    /// Declares types of columns, of which there are at most `max_columns`. One that was declared or seen before becomes as wide
+    /// as both.
+    pub fn declare(&mut self, declared: &[(String, StoredType)], max_columns: usize) {
+        let mut finder = ColumnFinder::of(self);
+        for (name, kind) in declared {
+            match finder.by_name.get(&name.to_lowercase()) {
+                Some(&at) => self.columns[at].declare(kind),
+                None if self.columns.len() >= max_columns => {}
+                None => {
+                    let at = self.add(name);
+                    finder.by_name.insert(name.to_lowercase(), at);
+                    self.columns[at].declare(kind);
+                }
             }
-            None => self.columns.push(StoredColumn {
-                name: name.to_owned(),
-                known: ColumnOrigin::Declared(kind),
-            }),
         }
     }
 
@@ -270,8 +305,11 @@ mod tests {
     fn declared_types_only_widen() {
         let declared = |kinds: &[StoredType]| {
             let mut columns = StoredColumns::default();
-            kinds.iter().for_each(|kind| columns.declare("C", kind.clone()));
-            columns.declare("c", kinds[0].clone());
+            // What is declared again changes nothing.
+            for kind in [kinds, kinds].concat() {
+                let name = if columns.all().is_empty() { "C" } else { "c" };
+                columns.declare(&[(name.to_owned(), kind)], 1);
+            }
             assert_eq!(columns.all().len(), 1);
             columns.all()[0].kind()
         };
@@ -284,6 +322,59 @@ mod tests {
         assert_eq!(declared(&[StoredType::Date, StoredType::Int]), StoredType::Text);
         let list = StoredType::List(Box::new(StoredType::Int));
         assert_eq!(declared(&[list, StoredType::Json]), StoredType::Json);
+        assert_eq!(
+            declared(&[StoredType::Int, StoredType::Double]),
+            StoredType::Double
+        );
+        assert_eq!(
+            declared(&[StoredType::Bigint, StoredType::Double]),
+            StoredType::Text
+        );
+    }
+
+    #[test]
+    fn nested_types_widen_part_by_part() {
+        let structure = |fields: &[(&str, StoredType)]| {
+            let fields = fields.iter().cloned();
+            StoredType::structure(fields.map(|(name, kind)| (name.to_owned(), kind)).collect())
+        };
+        let list = |of| StoredType::List(Box::new(of));
+        let first = list(structure(&[("a", StoredType::Int), ("b", StoredType::Text)]));
+        let second = list(structure(&[("c", StoredType::Date), ("a", StoredType::Bigint)]));
+        let both = list(structure(&[
+            ("a", StoredType::Bigint),
+            ("b", StoredType::Text),
+            ("c", StoredType::Date),
+        ]));
+        assert_eq!(first.wider(&second), both);
+        assert_eq!(both.wider(&second), both);
+        assert_eq!(both.wider(&first), both);
+        let of_case = list(structure(&[("A", StoredType::Int)]));
+        assert_eq!(first.wider(&of_case), list(StoredType::Json));
+        assert_eq!(structure(&[]), StoredType::Json);
+        let map = |of| StoredType::Map(Box::new(of));
+        assert_eq!(
+            map(StoredType::Int).wider(&map(StoredType::Text)),
+            map(StoredType::Text)
+        );
+        assert_eq!(
+            map(StoredType::Int).wider(&list(StoredType::Int)),
+            StoredType::Json
+        );
+    }
+
+    #[test]
+    fn there_are_no_more_columns_than_may_be() {
+        let mut columns = StoredColumns::default();
+        let declared = ["A", "B", "C"].map(|name| (name.to_owned(), StoredType::Int));
+        columns.declare(&declared, 2);
+        columns.declare(&[("a".to_owned(), StoredType::Bigint)], 2);
+        let all: Vec<_> = columns
+            .all()
+            .iter()
+            .map(|column| (&*column.name, column.kind()))
+            .collect();
+        assert_eq!(all, [("A", StoredType::Bigint), ("B", StoredType::Int)]);
     }
 
     #[test]

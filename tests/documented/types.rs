@@ -1,7 +1,12 @@
-//! The page's table of types: each line in Avro, in the lake and in MySQL.
+//! The page's table of types: each line in Avro, in the lake, as JSON and as Parquet, and in MySQL.
 
+use parquet::basic::{LogicalType, TimeUnit, Type as Physical};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::Type;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::fs::File;
+use std::path::Path;
 
 use crate::avro::{bytes, decimal, framed, long, record as schema, string};
 use crate::common::files::data_files;
@@ -47,6 +52,55 @@ fn example(avro: &str) -> (Value, Vec<u8>) {
     }
 }
 
+/// The types of a file's columns that are not our own, as the page calls them.
+fn columns_of(file: &Path) -> Vec<String> {
+    let reader = SerializedFileReader::new(File::open(file).unwrap()).unwrap();
+    let schema = reader.metadata().file_metadata().schema().clone();
+    let values = schema
+        .get_fields()
+        .iter()
+        .filter(|field| !field.name().starts_with('_'));
+    values.map(|field| column(field)).collect()
+}
+
+fn column(field: &Type) -> String {
+    let inner = || field.get_fields();
+    let time = |utc: bool, digits| format!("{}TIMESTAMP({digits})", if utc { "" } else { "LOCAL " });
+    match (field.get_basic_info().logical_type_ref(), field) {
+        (Some(LogicalType::List), _) => format!("{}[]", column(&inner()[0].get_fields()[0])),
+        (Some(LogicalType::Map), _) => {
+            let [key, value] = inner()[0].get_fields() else {
+                panic!("{field:?}")
+            };
+            format!("MAP({}, {})", column(key), column(value))
+        }
+        (None, Type::GroupType { fields, .. }) => {
+            let fields = fields
+                .iter()
+                .map(|field| format!("{} {}", field.name(), column(field)));
+            format!("STRUCT({})", fields.collect::<Vec<_>>().join(", "))
+        }
+        (Some(LogicalType::String), _) => "VARCHAR".to_owned(),
+        (Some(LogicalType::Date), _) => "DATE".to_owned(),
+        (Some(LogicalType::Decimal(of)), _) => format!("DECIMAL({},{})", of.precision, of.scale),
+        (Some(LogicalType::Timestamp(of)), _) => match of.unit {
+            TimeUnit::MILLIS => time(of.is_adjusted_to_u_t_c, 3),
+            TimeUnit::MICROS => time(of.is_adjusted_to_u_t_c, 6),
+            TimeUnit::NANOS => panic!("{field:?}"),
+        },
+        (None, plain) => match plain.get_physical_type() {
+            Physical::BOOLEAN => "BOOLEAN",
+            Physical::INT32 => "INT",
+            Physical::INT64 => "BIGINT",
+            Physical::DOUBLE => "DOUBLE",
+            Physical::BYTE_ARRAY => "BYTES",
+            other => panic!("{other}"),
+        }
+        .to_owned(),
+        (other, _) => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn each_type_is_in_lake_and_mysql_what_is_shown() {
     let rows = page::types();
@@ -54,7 +108,7 @@ fn each_type_is_in_lake_and_mysql_what_is_shown() {
     let (mut fields, mut datum, mut columns, mut shown) = (Vec::new(), Vec::new(), String::new(), Vec::new());
     let names: Vec<String> = (0..rows.len()).map(|at| format!("C{at}")).collect();
     for (row, name) in rows.iter().zip(&names) {
-        let [_, avro, _, as_json, column, _] = &row[..] else {
+        let [_, avro, _, as_json, column, _, _] = &row[..] else {
             panic!("{row:?}")
         };
         let (of, bytes) = example(avro);
@@ -88,6 +142,13 @@ fn each_type_is_in_lake_and_mysql_what_is_shown() {
         "{}\n{expected}",
         files[0].lines[0]
     );
+
+    let mut lake = Lake::with("format = \"parquet\"");
+    lake.set_topics(&entry);
+    lake.drain();
+    let link = lake.root().join(format!("current/{}.parquet", topic.name));
+    let in_parquet: Vec<String> = rows.iter().map(|row| row[6].clone()).collect();
+    assert_eq!(columns_of(&link), in_parquet);
 
     let mut warehouse = Warehouse::new();
     warehouse.set_topics(&entry);

@@ -4,6 +4,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[allow(dead_code, reason = "only a part of it is needed here")]
+#[path = "../documented/avro.rs"]
+mod datum;
 #[allow(dead_code, reason = "made for the tests of the warehouse")]
 #[path = "../warehouse/world.rs"]
 mod world;
@@ -17,5 +20,6 @@ mod protobuf;
 mod scene;
 mod serializers;
 mod sessions;
+mod typed;
 mod variant;
 mod vectors;

@@ -2,6 +2,8 @@
 
 use super::super::schema::{SchemaColumn, SchemaType};
 use super::types::{AvroField, AvroType, TypeId};
+use crate::decode::columns::stored::Nesting;
+use crate::types::stored::StoredType;
 
 /// The fields of a record, or of a union of null and a record.
 pub(super) fn of_record(types: &[AvroType], of: TypeId) -> Option<Vec<SchemaColumn>> {
@@ -18,6 +20,61 @@ pub(super) fn of_record(types: &[AvroType], of: TypeId) -> Option<Vec<SchemaColu
         }
     };
     Some(fields.iter().map(column).collect())
+}
+
+/// The columns of a record, or of a union of null and a record, in typed files.
+pub(super) fn stored_columns(types: &[AvroType], of: TypeId) -> Option<Vec<(String, StoredType)>> {
+    let of = only_branch(types, of).0?;
+    let AvroType::Record { fields, .. } = &types[of] else {
+        return None;
+    };
+    let column = |field: &AvroField| {
+        let mut nesting = Nesting::within(of);
+        (field.name.raw.clone(), stored_type(types, field.of, &mut nesting))
+    };
+    Some(fields.iter().map(column).collect())
+}
+
+/// The type in typed files of values that are no objects. None if they may be objects.
+pub(super) fn stored_bare(types: &[AvroType], of: TypeId) -> Option<StoredType> {
+    match &types[only_branch(types, of).0?] {
+        AvroType::Record { .. } | AvroType::Map(_) | AvroType::Entries { .. } => None,
+        _ => Some(stored_type(types, of, &mut Nesting::default())),
+    }
+}
+
+/// The type in typed files.
+fn stored_type(types: &[AvroType], of: TypeId, nesting: &mut Nesting<TypeId>) -> StoredType {
+    let Some(of) = only_branch(types, of).0 else {
+        return StoredType::Json;
+    };
+    match &types[of] {
+        AvroType::Array(items) => nesting.nest(of, 1, |nesting| {
+            StoredType::List(stored_type(types, *items, nesting).into())
+        }),
+        AvroType::Map(values) => nesting.nest(of, 1, |nesting| {
+            StoredType::Map(stored_type(types, *values, nesting).into())
+        }),
+        AvroType::Record { fields, .. } => nesting.nest(of, fields.len(), |nesting| {
+            let fields = fields.iter().map(|field| {
+                let name = field.name.raw.clone();
+                (name, stored_type(types, field.of, nesting))
+            });
+            StoredType::structure(fields.collect())
+        }),
+        // With a key that is null or there twice they are written as the array that they are.
+        AvroType::Entries { .. } => StoredType::Json,
+        plain => StoredType::of(&kind(plain)),
+    }
+}
+
+/// The field of this name in a record.
+pub(super) fn field_of(types: &[AvroType], of: TypeId, name: &str) -> Option<TypeId> {
+    let AvroType::Record { fields, .. } = &types[only_branch(types, of).0?] else {
+        return None;
+    };
+    let field = fields.iter().find(|field| field.name.raw == name)?;
+    Some(field.of)
 }
 
 /// The type, and whether values may be null.

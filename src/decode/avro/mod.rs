@@ -12,11 +12,12 @@ mod types;
 mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::registered::PayloadReader;
 use super::schema::Reference;
 use super::{Formatted, Reason, SchemaShape};
+use crate::types::stored::StoredType;
 use parse::AvroParser;
 use types::{AvroType, TypeId};
 use write::DatumWriter;
@@ -72,5 +73,17 @@ impl PayloadReader for AvroSchema {
             columns: columns::of_record(&self.types, self.top),
             top: columns::column_type(&self.types, self.top).0,
         })
+    }
+
+    fn stored_columns(&self, row: Option<&str>) -> Option<Vec<(String, StoredType)>> {
+        let of = match row {
+            None => self.top,
+            Some(row) => columns::field_of(&self.types, self.top, row)?,
+        };
+        columns::stored_columns(&self.types, of)
+    }
+
+    fn stored_bare(&self) -> Option<StoredType> {
+        columns::stored_bare(&self.types, self.top)
     }
 }

@@ -3,8 +3,9 @@ use crate::decode::schema::{SchemaColumn, SchemaType};
 
 mod hostile;
 mod python;
-mod random;
+pub(crate) mod random;
 mod schemas;
+mod stored;
 mod values;
 
 /// A value as JSON text, or why not.

@@ -4,16 +4,79 @@ use prost_reflect::{Cardinality, DynamicMessage, FieldDescriptor, Kind, MapKey, 
 
 use super::shape::{Repetition, is_null, map_like};
 use super::well_known::WellKnown;
+use crate::decode::columns::stored::Nesting;
 use crate::decode::schema::{SchemaColumn, SchemaType};
+use crate::types::stored::StoredType;
 
 /// A message's fields in the order of their declaration, without extensions. None if the message is written as a single value.
 pub(super) fn columns(message: &MessageDescriptor) -> Option<Vec<SchemaColumn>> {
     if WellKnown::named(message.full_name()).is_some() {
         return None;
     }
+    Some(fields(message).map(|field| column(&field)).collect())
+}
+
+/// In the order of their declaration.
+fn fields(message: &MessageDescriptor) -> impl Iterator<Item = FieldDescriptor> {
     let declared = message.descriptor_proto().field.iter();
-    let fields = declared.filter_map(|field| message.get_field(u32::try_from(field.number()).ok()?));
-    Some(fields.map(|field| column(&field)).collect())
+    declared.filter_map(|field| message.get_field(u32::try_from(field.number()).ok()?))
+}
+
+/// A message's columns in typed files. None if the message is written as a single value.
+pub(super) fn stored_columns(message: &MessageDescriptor) -> Option<Vec<(String, StoredType)>> {
+    if WellKnown::named(message.full_name()).is_some() {
+        return None;
+    }
+    let column = |field: FieldDescriptor| {
+        let mut nesting = Nesting::within(message.full_name().to_owned());
+        (field.name().to_owned(), stored_type(&field, &mut nesting))
+    };
+    Some(fields(message).map(column).collect())
+}
+
+/// A field's type in typed files.
+fn stored_type(field: &FieldDescriptor, nesting: &mut Nesting<String>) -> StoredType {
+    let list_name = || format!("repeated {}", field.full_name());
+    match field.kind() {
+        Kind::Message(entry) if field.is_map() => {
+            let value = entry.map_entry_value_field();
+            nesting.nest(list_name(), 1, |nesting| {
+                StoredType::Map(stored_type(&value, nesting).into())
+            })
+        }
+        // With a key that is not there or there twice they are written as the list that they are.
+        Kind::Message(entry) if field.is_list() && map_like(&entry).is_some() => StoredType::Json,
+        _ if field.is_list() => nesting.nest(list_name(), 1, |nesting| {
+            StoredType::List(element_type(field, nesting).into())
+        }),
+        _ => element_type(field, nesting),
+    }
+}
+
+fn element_type(field: &FieldDescriptor, nesting: &mut Nesting<String>) -> StoredType {
+    match field.kind() {
+        Kind::Message(message) if WellKnown::named(message.full_name()).is_none() => {
+            // Its extensions are any number, and have no place among its fields.
+            if message.extensions().len() > 0 {
+                return StoredType::Json;
+            }
+            nesting.nest(
+                message.full_name().to_owned(),
+                message.fields().len(),
+                |nesting| {
+                    let of = fields(&message).map(|field| {
+                        let name = field.name().to_owned();
+                        (name, stored_type(&field, nesting))
+                    });
+                    StoredType::structure(of.collect())
+                },
+            )
+        }
+        Kind::Message(message) if message.full_name() == "confluent.type.Decimal" => {
+            StoredType::of(&decimal_type(field))
+        }
+        kind => StoredType::of(&scalar_type(&kind)),
+    }
 }
 
 fn column(field: &FieldDescriptor) -> SchemaColumn {

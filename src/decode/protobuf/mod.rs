@@ -5,19 +5,21 @@ mod compile;
 mod known;
 mod shape;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod text;
 mod times;
 mod well_known;
 mod wire;
 mod write;
 
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{Kind, MessageDescriptor};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::registered::PayloadReader;
 use super::schema::Reference;
 use super::{Formatted, SchemaShape};
 use crate::json::Reason;
+use crate::types::stored::StoredType;
 use shape::{MessageShapes, NestedShapes};
 use wire::{WireFault, WireReader, zigzag};
 use write::MessageWriter;
@@ -30,6 +32,8 @@ pub(super) struct ProtobufSchema {
     /// The place of the first message.
     first: usize,
     first_message: MessageDescriptor,
+    /// Whether the message at each place was written.
+    written: Vec<AtomicBool>,
 }
 
 /// Indexes of messages within messages; protoc's own limit is lower.
@@ -52,6 +56,7 @@ impl ProtobufSchema {
                 .place(first.full_name())
                 .ok_or("the .proto has no message")?,
             first_message: first,
+            written: shapes.messages.iter().map(|_| AtomicBool::new(false)).collect(),
             shapes,
         })
     }
@@ -64,6 +69,7 @@ impl ProtobufSchema {
     pub fn write(&self, indexes: Option<&[u8]>, payload: &[u8], out: &mut String) -> Result<(), Reason> {
         let (place, message) = self.message(indexes, payload)?;
         let before = out.len();
+        self.written[place].store(true, Ordering::Relaxed);
         let written = MessageWriter::new(&self.shapes, out, message.len()).message(place, message);
         if written.is_err() {
             out.truncate(before);
@@ -121,6 +127,24 @@ impl PayloadReader for ProtobufSchema {
             columns: columns::columns(&self.first_message),
             top: columns::message_type(&self.first_message),
         })
+    }
+
+    /// Those of the messages that were written so far.
+    fn stored_columns(&self, row: Option<&str>) -> Option<Vec<(String, StoredType)>> {
+        let pool = self.first_message.parent_pool();
+        let messages = self.shapes.messages.iter().zip(&self.written);
+        let written = messages.filter(|(_, written)| written.load(Ordering::Relaxed));
+        let columns = written.filter_map(|(shape, _)| {
+            let message = pool.get_message_by_name(&shape.name)?;
+            match row {
+                None => columns::stored_columns(&message),
+                Some(row) => match message.get_field_by_name(row)?.kind() {
+                    Kind::Message(row) => columns::stored_columns(&row),
+                    _ => None,
+                },
+            }
+        });
+        Some(columns.flatten().collect())
     }
 }
 

@@ -2,6 +2,7 @@
 //! bytes behind the schema's id, and the JSON by hand.
 
 mod random;
+pub(crate) mod stored;
 
 use std::collections::BTreeMap;
 

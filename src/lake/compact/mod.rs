@@ -270,7 +270,11 @@ impl TopicCompaction<'_> {
 
     /// The topic's columns, wide enough for a day's lines of JSON.
     fn columns_with(&self, folder: &str, plan: &DayPlan) -> Result<StoredColumns> {
-        let mut typing = Typing::new(self.state.columns.clone(), self.lake.settings.lake.max_columns);
+        let mut typing = Typing::new(
+            self.state.columns.clone(),
+            &[],
+            self.lake.settings.lake.max_columns,
+        );
         for file in plan
             .files()
             .filter(|file| FileFormat::of(&file.name) != FileFormat::Parquet)

@@ -9,7 +9,7 @@ use crate::config::{Compression, FileFormat, LakeSettings};
 use crate::lake::disk::folder::Folder;
 use crate::lake::file::lines::Lines;
 use crate::problem::unexpected;
-use crate::types::stored::StoredColumns;
+use crate::types::stored::{StoredColumns, StoredType};
 
 /// Files that are converted at a time: each takes the memory of a row group.
 const AT_A_TIME: usize = 2;
@@ -20,7 +20,7 @@ const THREADS_FROM: u64 = 4 * 1024 * 1024;
 pub(in crate::lake) type StagedParquet = (String, ConvertedFile);
 
 /// Converts staged files of lines, and removes them. Each becomes one file, or several if it is too large for one. The topic's
-/// columns are widened first, so that they hold the values of all files.
+/// columns are widened first, so that they hold what is declared, and the values of all files.
 ///
 /// # Errors
 /// A staged file can't be read, or a new one can't be written.
@@ -28,11 +28,12 @@ pub(in crate::lake) fn to_parquet(
     folder: &Folder<'_>,
     staged: &[&str],
     columns: &mut StoredColumns,
+    declared: &[(String, StoredType)],
     lake: &LakeSettings,
     max_file_bytes: u64,
 ) -> Result<Vec<Vec<StagedParquet>>> {
     let mut bytes = 0;
-    let mut typing = Typing::new(std::mem::take(columns), lake.max_columns);
+    let mut typing = Typing::new(std::mem::take(columns), declared, lake.max_columns);
     for name in staged {
         bytes += folder.stat(name)?.map_or(0, |found| found.bytes);
         let mut lines = open(folder, name)?;

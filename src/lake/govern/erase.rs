@@ -293,6 +293,7 @@ impl TopicRewrite<'_> {
             format: FileFormat::of(&snapshot.path),
             lake: &self.lake.settings.lake,
             columns: self.state.columns.clone(),
+            declared: Vec::new(),
             previous: Some(snapshot),
             merge: true,
             fallback_day: HivePartition::Null,

@@ -79,6 +79,7 @@ impl TopicSink<'_> {
             format: self.settings.lake.format_of(self.topic),
             lake: &self.settings.lake,
             columns: self.state.columns.clone(),
+            declared: self.decoder.declared_columns(),
             previous: self.state.snapshot.as_ref(),
             merge: self.rebuild != Some(Rebuild::DropAbsent),
             fallback_day: self.day.latest(),

@@ -15,7 +15,7 @@ use crate::lake::layout::paths::{HivePartition, batch_name, day_folder, message_
 use crate::lake::ledger::{FileEntry, PendingFile};
 use crate::lake::line::encode::LineWriter;
 use crate::record::Record;
-use crate::types::stored::StoredColumns;
+use crate::types::stored::{StoredColumns, StoredType};
 
 /// Bytes of lines that are kept per file before they are written, with room for the line that fills the chunk.
 const FILE_BUFFER: usize = CHUNK + 64 * 1024;
@@ -138,8 +138,12 @@ impl<'a> Stage<'a> {
     }
 
     /// Completes all files and returns them for the commit, with the number of objects that Parquet's columns can't hold. They
-    /// widen `columns`. The stage can't be used afterwards.
-    pub fn take_files(&mut self, columns: &mut StoredColumns) -> Result<(Vec<PendingFile>, u64)> {
+    /// and what is declared of them widen `columns`. The stage can't be used afterwards.
+    pub fn take_files(
+        &mut self,
+        columns: &mut StoredColumns,
+        declared: &[(String, StoredType)],
+    ) -> Result<(Vec<PendingFile>, u64)> {
         let lines = self.take_lines()?;
         if self.format != FileFormat::Parquet || lines.is_empty() {
             return Ok((lines, 0));
@@ -149,6 +153,7 @@ impl<'a> Stage<'a> {
             &self.folder,
             &staged,
             columns,
+            declared,
             self.lake,
             self.lake.max_file_bytes,
         )?;
@@ -358,7 +363,7 @@ mod tests {
             assert_eq!(held, stage.held);
             assert!(held < BUFFERS_MAX, "{held} bytes after {offset} records");
         }
-        let (files, _) = stage.take_files(&mut StoredColumns::default()).unwrap();
+        let (files, _) = stage.take_files(&mut StoredColumns::default(), &[]).unwrap();
         assert_eq!(files.iter().map(|file| file.file.records).sum::<u64>(), 120);
         assert_eq!((files.len(), stage.held), (60, 0));
     }

@@ -17,7 +17,7 @@ use super::ledger::{self, Debt, FileEntry, Manifest, PendingFile, Snapshot};
 use crate::config::{Compression, FileFormat, Kind, LakeSettings, Topic};
 use crate::problem::unexpected;
 use crate::subjects::matcher::Matcher;
-use crate::types::stored::StoredColumns;
+use crate::types::stored::{StoredColumns, StoredType};
 use merge::Merge;
 use snapshot::FirstDrain;
 
@@ -31,6 +31,8 @@ pub(super) struct TableChange<'c> {
     pub lake: &'c LakeSettings,
     /// The topic's columns, which Parquet may widen.
     pub columns: StoredColumns,
+    /// What is declared of them.
+    pub declared: Vec<(String, StoredType)>,
     /// The snapshot that readers have now.
     pub previous: Option<&'c Snapshot>,
     /// Whether the previous rows are the base of the new snapshot; a rebuild starts from nothing.
@@ -144,6 +146,7 @@ fn convert(root: &Root, change: &mut TableChange<'_>, snapshot: &mut FileEntry) 
         &folder,
         &[&snapshot.name],
         &mut change.columns,
+        &change.declared,
         change.lake,
         u64::MAX,
     )?;

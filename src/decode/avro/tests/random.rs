@@ -11,6 +11,8 @@ use proptest::sample::select;
 use std::collections::HashMap;
 
 use super::super::AvroSchema;
+use crate::decode::registered::PayloadReader;
+use crate::types::stored::StoredType;
 
 /// The shape of a type; names are given when it is written as a schema.
 #[derive(Debug, Clone)]
@@ -19,6 +21,7 @@ enum TypeShape {
     Plain(&'static str, &'static str),
     Fixed(usize, &'static str),
     Decimal {
+        precision: u32,
         scale: usize,
         size: Option<usize>,
     },
@@ -57,7 +60,9 @@ fn shapes() -> impl Strategy<Value = TypeShape> {
         1 => (0..20usize).prop_map(|size| TypeShape::Fixed(size, "")),
         1 => Just(TypeShape::Fixed(16, "uuid")),
         1 => Just(TypeShape::Fixed(12, "duration")),
-        1 => (0..=30usize, prop::option::of(16..20usize)).prop_map(|(scale, size)| TypeShape::Decimal { scale, size }),
+        1 => (select(vec![30, 38, 39]), 0..=30usize, prop::option::of(16..20usize))
+            // A fixed one of so many bytes has no more digits.
+            .prop_map(|(precision, scale, size)| TypeShape::Decimal { precision: precision.min(size.map_or(39, |_| 38)), scale, size }),
         1 => (1..5usize).prop_map(TypeShape::Enum),
     ];
     leaf.prop_recursive(5, 40, 6, |inner| {
@@ -95,14 +100,19 @@ fn schema(shape: &TypeShape, names: &mut usize) -> String {
                 name()
             )
         }
-        TypeShape::Decimal { scale, size: None } => {
-            format!(r#"{{"type":"bytes","logicalType":"decimal","precision":39,"scale":{scale}}}"#)
+        TypeShape::Decimal {
+            precision,
+            scale,
+            size: None,
+        } => {
+            format!(r#"{{"type":"bytes","logicalType":"decimal","precision":{precision},"scale":{scale}}}"#)
         }
         TypeShape::Decimal {
+            precision,
             scale,
             size: Some(size),
         } => format!(
-            r#"{{"type":"fixed","name":"{}","size":{size},"logicalType":"decimal","precision":38,"scale":{scale}}}"#,
+            r#"{{"type":"fixed","name":"{}","size":{size},"logicalType":"decimal","precision":{precision},"scale":{scale}}}"#,
             name()
         ),
         TypeShape::Enum(count) => {
@@ -195,7 +205,11 @@ fn values(shape: &TypeShape) -> BoxedStrategy<Value> {
         &TypeShape::Fixed(size, _) => prop::collection::vec(any::<u8>(), size)
             .prop_map(move |bytes| Value::Fixed(size, bytes))
             .boxed(),
-        TypeShape::Decimal { .. } => prop_oneof![any::<i128>(), -1000..1000i128]
+        &TypeShape::Decimal { precision, .. } => prop_oneof![any::<i128>(), -1000..1000i128]
+            .prop_map(move |unscaled| match 10i128.checked_pow(precision) {
+                Some(end) => unscaled % end,
+                None => unscaled,
+            })
             .prop_map(|unscaled| Value::Decimal(Decimal::from(unscaled.to_be_bytes())))
             .boxed(),
         &TypeShape::Enum(count) => (0..count)
@@ -387,6 +401,28 @@ fn payload(schema: &str, value: &Value) -> Vec<u8> {
     let mut payload = Vec::new();
     writer.write_value_ref(&mut payload, value).unwrap();
     payload
+}
+
+/// The columns that a random schema declares, and some of its records as JSON.
+pub(crate) fn declared_records() -> impl Strategy<Value = (Vec<(String, StoredType)>, Vec<String>)> {
+    prop::collection::vec(shapes(), 0..8)
+        .prop_flat_map(|fields| {
+            let values = prop::collection::vec(records(&fields), 1..6);
+            (Just(TypeShape::Record(fields)), values)
+        })
+        .prop_map(|(shape, values)| {
+            let schema = schema(&shape, &mut 0);
+            let compiled = AvroSchema::parse(&schema, &[]).unwrap();
+            let json = |value: &Value| {
+                let mut out = String::new();
+                compiled.write(&payload(&schema, value), &mut out).unwrap();
+                out
+            };
+            (
+                compiled.stored_columns(None).unwrap(),
+                values.iter().map(json).collect(),
+            )
+        })
 }
 
 proptest! {

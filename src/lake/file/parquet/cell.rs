@@ -4,10 +4,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 use crate::decode::fields;
 use crate::types::decimal::Decimal;
 use crate::types::stored::{StoredType, comes_back};
+
+/// So many significant digits may be needed to tell a double from all others.
+const DOUBLE_DIGITS: RangeInclusive<usize> = 15..=17;
 
 /// A value of a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,9 +69,15 @@ pub(super) fn column_value<'t>(kind: &StoredType, raw: &'t str) -> Option<Column
             )
         }
         StoredType::Map(of) => {
-            let entries = fields::all(raw).ok()?.into_iter();
+            let entries = fields::all(raw).ok()?;
+            let mut names = HashSet::with_capacity(entries.len());
+            // Readers refuse a map in which a key is there twice.
+            if !entries.iter().all(|(name, _)| names.insert(&**name)) {
+                return None;
+            }
             ColumnValue::Map(
                 entries
+                    .into_iter()
                     .map(|(name, raw)| Some((name, column_value(of, raw)?)))
                     .collect::<Option<_>>()?,
             )
@@ -74,14 +85,23 @@ pub(super) fn column_value<'t>(kind: &StoredType, raw: &'t str) -> Option<Column
     })
 }
 
-/// An object as a structure; it may lack fields, but have no others.
+/// An object as a structure; it may lack fields, but have no others, and none twice.
 fn structure<'t>(of: &[(String, StoredType)], raw: &'t str) -> Option<ColumnValue<'t>> {
-    let mut cells = vec![ColumnValue::Null; of.len()];
+    let mut cells = vec![None; of.len()];
+    let mut next = 0;
     for (name, raw) in fields::all(raw).ok()? {
-        let at = of.iter().position(|(known, _)| *known == name)?;
-        cells[at] = column_value(&of[at].1, raw)?;
+        // Mostly they come in their order.
+        let at = match of.get(next) {
+            Some((known, _)) if *known == name => next,
+            _ => of.iter().position(|(known, _)| *known == name)?,
+        };
+        next = at + 1;
+        if cells[at].replace(column_value(&of[at].1, raw)?).is_some() {
+            return None;
+        }
     }
-    Some(ColumnValue::Struct(cells))
+    let cells = cells.into_iter().map(|cell| cell.unwrap_or(ColumnValue::Null));
+    Some(ColumnValue::Struct(cells.collect()))
 }
 
 fn integer(raw: &str) -> Option<i64> {
@@ -125,8 +145,22 @@ fn double(raw: &str) -> Option<f64> {
         "\"NaN\"" => Some(f64::NAN),
         "\"Infinity\"" => Some(f64::INFINITY),
         "\"-Infinity\"" => Some(f64::NEG_INFINITY),
-        number => number.parse().ok().filter(|_| comes_back(number)),
+        number => {
+            let double = number.parse().ok()?;
+            (comes_back(number) || is_form_of(double, number)).then_some(double)
+        }
     }
+}
+
+/// Whether the number is the double, written with more digits than needed, as Java before 19 does.
+fn is_form_of(double: f64, number: &str) -> bool {
+    let Some(number) = Decimal::parse(number).filter(|_| double.is_finite()) else {
+        return false;
+    };
+    DOUBLE_DIGITS.into_iter().any(|digits| {
+        let form = Decimal::parse(&format!("{double:.precision$e}", precision = digits - 1));
+        form.is_some_and(|form| form.is_equal(&number))
+    })
 }
 
 /// A string's text; anything else as it was written.
@@ -145,7 +179,7 @@ fn string(raw: &str) -> Option<Cow<'_, str>> {
 /// `2025-10-31`
 fn date(text: &str) -> Option<i32> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    (text.len() == 10).then(|| date.to_epoch_days())
+    (text.len() == 10 && is_plain_year(date)).then(|| date.to_epoch_days())
 }
 
 /// `2025-10-31T23:30:00.123Z`, without the Z if it is local.
@@ -162,9 +196,11 @@ fn timestamp(text: &str, micros: bool, utc: bool) -> Option<i64> {
         true => (time.timestamp_micros(), 1_000),
         false => (time.timestamp_millis(), 1_000_000),
     };
-    time.timestamp_subsec_nanos()
-        .is_multiple_of(unit)
-        .then_some(number)
+    let nanos = time.timestamp_subsec_nanos();
+    let fraction = text.split_once('.').map_or(0, |(_, digits)| digits.len());
+    // A leap second would become the next one, and of more digits the parser drops some.
+    let is_exact = nanos < 1_000_000_000 && fraction <= 9 && nanos.is_multiple_of(unit);
+    (is_exact && is_plain_year(time.date_naive())).then_some(number)
 }
 
 /// Appends the JSON of a decimal with its scale's digits.
@@ -264,7 +300,19 @@ mod tests {
             (&StoredType::Boolean, "true", Some(ColumnValue::Boolean(true))),
             (&StoredType::Boolean, "1", None),
             (&StoredType::Double, "0.1", Some(ColumnValue::Double(0.1))),
-            (&StoredType::Double, "0.10000000000000001", None),
+            (
+                &StoredType::Double,
+                "0.10000000000000001",
+                Some(ColumnValue::Double(0.1)),
+            ),
+            (
+                &StoredType::Double,
+                "5.6843418860808015E-14",
+                Some(ColumnValue::Double(2f64.powi(-44))),
+            ),
+            (&StoredType::Double, "0.100000000000000006", None),
+            (&StoredType::Double, "12345678901234567891", None),
+            (&StoredType::Double, "\"1.5\"", None),
             (&StoredType::Double, "1e400", None),
             (
                 &StoredType::Text,
@@ -285,6 +333,11 @@ mod tests {
             (&StoredType::Bytes, "\"AA\"", None),
             (&StoredType::Date, "\"1970-01-02\"", Some(ColumnValue::Date(1))),
             (&StoredType::Date, "\"70-01-02\"", None),
+            (&StoredType::Date, "\"-070-01-02\"", None),
+            (&StoredType::Date, "\"2025-10\"", None),
+            (&MILLIS, "\"2016-12-31T23:59:60.000Z\"", None),
+            (&LOCAL, "\"1970-01-01T00:00:00.0000010001\"", None),
+            (&MILLIS, "\"+12025-01-01T00:00:00.000Z\"", None),
             (&StoredType::Date, "-5", Some(ColumnValue::Date(-5))),
             (
                 &MILLIS,
@@ -323,7 +376,14 @@ mod tests {
             column_value(&kind, "{}"),
             Some(ColumnValue::Struct(vec![ColumnValue::Null, ColumnValue::Null]))
         );
-        for raw in [r#"{"b":1}"#, r#"{"a":["x"]}"#, "[]", "1"] {
+        for raw in [
+            r#"{"b":1}"#,
+            r#"{"a":["x"]}"#,
+            r#"{"a":[1],"a":[1]}"#,
+            r#"{"m":{"k":"v","k":"w"}}"#,
+            "[]",
+            "1",
+        ] {
             assert_eq!(column_value(&kind, raw), None, "{raw}");
         }
     }

@@ -1,3 +1,5 @@
+mod declared;
+
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use std::io::Write;
@@ -28,7 +30,7 @@ fn there_and_back(
         )
         .unwrap()
     };
-    let mut typing = Typing::new(columns, 1000);
+    let mut typing = Typing::new(columns, &[], 1000);
     let mut from = open();
     typing.see(|line| from.next(line)).unwrap();
     let columns = typing.into_columns();
@@ -138,13 +140,13 @@ fn values_come_back_in_the_form_of_their_columns() {
 #[test]
 fn an_object_that_cant_be_its_declared_types_is_kept_whole() {
     let mut columns = StoredColumns::default();
-    columns.declare("N", StoredType::Bigint);
+    let decimal = StoredType::Decimal {
+        precision: 4,
+        scale: 2,
+    };
     columns.declare(
-        "D",
-        StoredType::Decimal {
-            precision: 4,
-            scale: 2,
-        },
+        &[("N".to_owned(), StoredType::Bigint), ("D".to_owned(), decimal)],
+        2,
     );
     let lines = [
         line(0, r#"{"N":1,"D":12.3,"X":"a"}"#),

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::schema::{KEY, LineFields};
-use crate::types::stored::{ColumnFinder, StoredColumns};
+use crate::types::stored::{ColumnFinder, StoredColumns, StoredType};
 
 /// Widens a topic's columns.
 #[derive(Debug)]
@@ -16,11 +16,13 @@ pub(in crate::lake) struct Typing {
 }
 
 impl Typing {
-    /// Begins with the columns that the topic has had so far.
-    pub fn new(columns: StoredColumns, max_columns: usize) -> Self {
+    /// Begins with the columns that the topic has had so far, and those that are declared.
+    pub fn new(mut columns: StoredColumns, declared: &[(String, StoredType)], max_columns: usize) -> Self {
+        let before = columns.clone();
+        columns.declare(declared, max_columns);
         Typing {
             finder: ColumnFinder::of(&columns),
-            before: columns.clone(),
+            before,
             columns,
             fields: LineFields::default(),
             max_columns,
