@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::config::{FileFormat, Kind};
 use crate::lake::file::lines::Lines;
+use crate::lake::file::parquet::{FileColumn, read_columns};
 use crate::lake::layout::paths::day_folder;
 use crate::lake::ledger::{self, Manifest, TopicState, changed_since};
 use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
 use crate::problem::Problem;
 use crate::report::PathsReport;
+use crate::types::stored::StoredColumns;
 
 /// Most commits put their files in place in less than this.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
@@ -29,6 +31,8 @@ pub struct TopicFiles {
     pub since: Option<PathsReport>,
     /// A table's link in `current/`, and the file it points to; relative to the lake root.
     pub current: Option<(String, String)>,
+    /// The columns of its Parquet files.
+    pub columns: StoredColumns,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub struct DataFile {
     pub records: u64,
     /// On disk.
     pub bytes: u64,
+    /// The version of the topic's columns with which a Parquet file was written.
+    pub columns: Option<u64>,
 }
 
 impl Lake<'_> {
@@ -90,6 +96,7 @@ impl Lake<'_> {
                     day: name.clone(),
                     records: entry.records,
                     bytes: entry.bytes,
+                    columns: entry.columns,
                 });
                 entries.insert(path, entry);
             }
@@ -101,7 +108,16 @@ impl Lake<'_> {
             files,
             since: since.and_then(|commit| changed_since::since(topic, state, &entries, commit)),
             current: current.map(|snapshot| (link_of(topic, &snapshot.path), snapshot.path.clone())),
+            columns: state.columns.clone(),
         })
+    }
+
+    /// The columns with which a Parquet file was written. None: the file is gone, because it was replaced or purged meanwhile.
+    pub fn columns_of(&self, path: &str) -> Result<Option<Vec<FileColumn>>> {
+        let file = self.root.read(path)?;
+        file.map(read_columns)
+            .transpose()
+            .with_context(|| format!("reading {}", self.root.shown(path)))
     }
 
     /// Calls `take` with each line of a data file, line feed included.
