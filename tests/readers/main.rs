@@ -6,6 +6,7 @@ mod common;
 
 mod documented;
 mod files;
+mod parquet;
 mod python;
 mod recipe;
 mod records;
