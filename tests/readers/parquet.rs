@@ -8,8 +8,8 @@ use crate::common::kafka::{Topic, record};
 use crate::common::lake::Lake;
 use crate::common::program;
 use crate::common::python::run;
-use crate::python;
 use crate::schema::schema;
+use crate::{python, records};
 
 /// What each of three runs takes in; the days of all of them are 2025-10-30 and later.
 const AS_JSON: [&str; 3] = [
@@ -318,4 +318,29 @@ fn spark_reads_both_formats() {
     ] {
         assert_eq!(types[column], kind, "{column}: {types}");
     }
+}
+
+/// Records that readers have got wrong, of which some have no day and odd names of fields.
+#[test]
+fn odd_records_are_all_there() {
+    let topic = Topic::with("readers-odd", 2, &[]);
+    topic.send(&records::late(10));
+    let lake = Lake::with("format = \"parquet\"").stream(&topic, "");
+    lake.drain();
+    let sent = topic.read().len();
+    let read = |reader: &str, program: &str| {
+        let statement = schema(&lake, &topic.name, &["--for", reader]).expect(0).stdout;
+        python::run(lake.folder(), &["-c", program, &statement])
+    };
+    let expected = format!("{sent} 1 2 1\n");
+    let duckdb = r#"import duckdb, sys
+of = duckdb.sql(sys.argv[1])
+print(*of.aggregate("""count(*), count(*) - count(day), count(_value_text) + count(_value_base64), count("it's ""odd"", isn't:it?")""").fetchall()[0])"#;
+    assert_eq!(read("duckdb", duckdb), expected);
+    let polars = r#"import sys
+exec(sys.argv[1])
+df = df.collect()
+texts = df["_value_text"].count() + df["_value_base64"].count()
+print(len(df), df["day"].null_count(), texts, df["""it's "odd", isn't:it?"""].count())"#;
+    assert_eq!(read("polars", polars), expected);
 }
