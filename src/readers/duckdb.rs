@@ -1,7 +1,7 @@
 //! DuckDB: a SELECT from read_json.
 
 use super::schema::{DAY, Schema, SchemaField};
-use super::{Comments, ROUNDED};
+use super::{Comments, JsonColumn, ROUNDED};
 use crate::types::column::Type;
 
 /// Topics with lines of at least this length get a maximum_object_size: earlier versions read only twice that without it.
@@ -19,9 +19,6 @@ pub fn statement(schema: &Schema) -> String {
         .collect();
     format!("{}SELECT *\n{};\n", comments.text, read_json(schema, &columns))
 }
-
-/// A column of lines: its name, its type and a remark.
-pub(super) type JsonColumn<'s> = (&'s str, String, Option<String>);
 
 /// The fields that DuckDB can name.
 pub(super) fn fields<'s>(schema: &'s Schema, comments: &mut Comments) -> Vec<&'s SchemaField> {

@@ -29,6 +29,9 @@ pub enum Reader {
 /// Why a column of decimals has another type.
 const ROUNDED: &str = "this reader makes doubles of them, which are exact to 15 digits";
 
+/// A column of lines: its name, the type with which it is read, and a remark.
+type JsonColumn<'s> = (&'s str, String, Option<String>);
+
 /// The statement with which `reader` reads the topic.
 pub fn statement(schema: &Schema, reader: Reader) -> String {
     match reader {

@@ -2,7 +2,7 @@
 
 use super::duckdb::literally;
 use super::schema::{DAY, Schema, SchemaField};
-use super::{Comments, ROUNDED, python};
+use super::{Comments, JsonColumn, ROUNDED, python};
 use crate::types::column::Type;
 
 pub fn statement(schema: &Schema) -> String {
@@ -22,9 +22,6 @@ pub fn statement(schema: &Schema) -> String {
     out.push_str(&scan_ndjson(schema, "df", &columns, &decimals));
     out
 }
-
-/// A column of lines: its name, its type and a remark.
-pub(super) type JsonColumn<'s> = (&'s str, String, Option<String>);
 
 pub(super) fn about_digits(schema: &Schema, comments: &mut Comments) {
     if schema.columns.iter().any(|field| field.ty == Type::Digits) {

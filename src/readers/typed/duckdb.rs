@@ -1,10 +1,9 @@
 //! DuckDB: a SELECT from read_parquet, and from read_json with the same types.
 
-use super::{LineValues, StoredType, TypedSchema, casts};
-use crate::readers::duckdb::{JsonColumn, fields, literally, read_json, text};
+use super::{LineValues, StoredType, TypedSchema, casts, rounded};
+use crate::readers::duckdb::{fields, literally, read_json, text};
 use crate::readers::schema::{DAY, Schema, SchemaField};
-use crate::readers::{Comments, ROUNDED};
-use crate::types::column::Type;
+use crate::readers::{Comments, JsonColumn};
 
 pub fn statement(schema: &TypedSchema) -> String {
     let mut comments = schema.comments("--", "DuckDB");
@@ -110,18 +109,6 @@ fn lines_too(schema: &TypedSchema, lines: &Schema, comments: &mut Comments) -> S
         converted.join(",\n    "),
         read_json(lines, &read)
     )
-}
-
-/// DuckDB parses numbers with a point as doubles.
-fn rounded(field: &SchemaField) -> Option<String> {
-    let survives = !matches!(
-        field.ty,
-        Type::Decimal {
-            survives_double: false,
-            ..
-        }
-    );
-    (!survives).then(|| ROUNDED.to_owned())
 }
 
 /// The type with which a field of lines is read.

@@ -8,11 +8,12 @@ pub(super) mod spark;
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Comments;
 use super::sample::readable;
 use super::schema::{ColumnReport, FilesLocation, Schema, SchemaField};
+use super::{Comments, ROUNDED};
 use crate::config::{FileFormat, Kind, Topic};
 use crate::lake::{FileColumn, Lake, TopicFiles, file_columns};
+use crate::types::column::Type;
 use crate::types::stored::{StoredColumns, StoredType};
 
 #[derive(Debug, Clone)]
@@ -223,6 +224,18 @@ impl LineValues {
             _ => LineValues::Integers,
         }
     }
+}
+
+/// What to say of a field of lines for a reader that parses numbers with a point as doubles.
+fn rounded(field: &SchemaField) -> Option<String> {
+    let is_rounded = matches!(
+        field.ty,
+        Type::Decimal {
+            survives_double: false,
+            ..
+        }
+    );
+    is_rounded.then(|| ROUNDED.to_owned())
 }
 
 /// Whether a cast makes of each value of the one type what a conversion of its line makes of it.

@@ -1,11 +1,10 @@
 //! Polars: a lazy frame over scan_parquet, and over scan_ndjson with the same types.
 
-use super::{LineValues, StoredType, TypedSchema, casts};
+use super::{LineValues, StoredType, TypedSchema, casts, rounded};
 use crate::readers::duckdb::literally;
-use crate::readers::polars::{JsonColumn, about_digits, scan_ndjson};
+use crate::readers::polars::{about_digits, scan_ndjson};
 use crate::readers::schema::{DAY, Schema, SchemaField};
-use crate::readers::{ROUNDED, python};
-use crate::types::column::Type;
+use crate::readers::{JsonColumn, python};
 
 pub fn statement(schema: &TypedSchema) -> String {
     let mut comments = schema.comments("#", "Polars");
@@ -107,18 +106,6 @@ fn lines_too(schema: &TypedSchema, lines: &Schema) -> String {
         scan_ndjson(lines, "lines", &read, &[]),
         selected.concat()
     )
-}
-
-/// Polars parses numbers with a point as doubles, even on their way to a text.
-fn rounded(field: &SchemaField) -> Option<String> {
-    let survives = !matches!(
-        field.ty,
-        Type::Decimal {
-            survives_double: false,
-            ..
-        }
-    );
-    (!survives).then(|| ROUNDED.to_owned())
 }
 
 /// The type with which a field of lines is read.
