@@ -38,6 +38,16 @@ pub const GRANT_HELP: &str = "Exit codes:
   11   another run holds a lock
 grant check exits 0 when allowed, 1 when denied, 2 on anything else, as grep does.";
 
+/// The same for `compact`.
+pub const COMPACT_HELP: &str = "Exit codes:
+  0    done (also: nothing to do)
+  1    failed: at least one day can't be read or written, and stays as it was; the report says which
+  2    wrong usage or configuration
+  3    done, but files that are not lakectl's keep a day from being compacted
+  11   another run holds a lock, and nothing else went wrong
+  130  stopped by SIGINT (Ctrl-C)
+  143  stopped by SIGTERM";
+
 /// The same for `discover`.
 pub const DISCOVER_HELP: &str = "Exit codes:
   0    ksqlDB, the schema registry or Kafka's settings said all of it (also: no topic lacks an entry)

@@ -32,6 +32,7 @@ fn help_tells_the_commands_and_the_exit_codes() {
         "lake",
         "warehouse",
         "purge",
+        "compact",
         "init-db",
         "grant",
         "Exit codes",
@@ -40,7 +41,7 @@ fn help_tells_the_commands_and_the_exit_codes() {
     ] {
         assert!(help.stdout.contains(word), "no {word:?} in {}", help.stdout);
     }
-    for command in ["lake", "warehouse", "purge", "init-db", "grant"] {
+    for command in ["lake", "warehouse", "purge", "compact", "init-db", "grant"] {
         let help = lakectl("", &[command, "--help"]).expect(0);
         assert!(
             help.stdout.contains("--json") && help.stderr.is_empty(),

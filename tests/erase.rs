@@ -4,6 +4,8 @@
 #[path = "common/account.rs"]
 mod account;
 mod erase_common;
+#[path = "common/parquet.rs"]
+mod parquet;
 
 use erase_common::{DAY_MS, FIRST_DAY_MS, Message, World};
 use mysql::prelude::Queryable;
@@ -129,6 +131,12 @@ fn a_stream_of_gzip_files() {
 #[test]
 fn a_stream_of_zstd_files() {
     erase_a_stream("compression = \"zstd\"\nmetadata_prefix = \"k_\"");
+}
+
+#[test]
+fn a_stream_of_parquet_files() {
+    // Uncompressed, so that whoever searches the bytes finds what is left.
+    erase_a_stream("format = \"parquet\"\nparquet_compression = \"none\"");
 }
 
 #[test]

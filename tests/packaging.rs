@@ -321,6 +321,7 @@ fn the_units_start_what_is_installed() {
         "lakectl@lake.timer",
         "lakectl@warehouse.timer",
         "lakectl-purge.timer",
+        "lakectl-compact.timer",
     ] {
         assert!(
             text(&format!("examples/systemd/{timer}")).contains("OnCalendar="),

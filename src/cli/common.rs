@@ -1,13 +1,14 @@
 //! What every command takes.
 
+pub mod heading;
 pub mod place;
 
 use clap::{ArgAction, Args, ValueEnum};
 use std::path::PathBuf;
 
-use super::heading::EVERYWHERE;
 use crate::exit;
 use crate::print::{LogFormat, PrintOptions};
+use heading::EVERYWHERE;
 
 /// What every command takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -32,7 +33,7 @@ pub struct Common {
     /// json: every line one JSON object [default: text] [env: LAKECTL_LOG_FORMAT]
     #[arg(long, global = true, value_name = "FORMAT", hide_possible_values = true)]
     pub log_format: Option<LogFormat>,
-    /// Write what a run of lake, warehouse or purge did for Prometheus' textfile collector, like
+    /// Write what a run of lake, warehouse, compact or purge did for Prometheus' textfile collector, like
     /// /var/lib/prometheus/node-exporter/lakectl.prom [env: LAKECTL_METRICS_FILE]
     #[arg(long, global = true, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,

@@ -2,10 +2,10 @@
 
 mod check;
 mod common;
+mod compact;
 mod discover;
 mod drain;
 mod grant;
-pub mod heading;
 mod init_db;
 mod pages;
 mod purge;
@@ -18,7 +18,9 @@ use clap::{Parser, Subcommand};
 use crate::{exit, version};
 pub use check::CheckArgs;
 pub use common::Common;
+pub use common::heading;
 use common::place;
+pub use compact::CompactArgs;
 pub use discover::DiscoverArgs;
 pub use drain::{DrainArgs, LakeArgs, WarehouseArgs};
 pub use grant::{Access, GrantAction, GrantArgs, PermissionArg};
@@ -54,6 +56,9 @@ pub enum Command {
     /// Delete what is older than its retention, in the lake and in the warehouse
     #[command(after_help = exit::HELP)]
     Purge(PurgeArgs),
+    /// Make few files of the many small ones of each closed day of a stream, with the same records
+    #[command(after_help = exit::COMPACT_HELP)]
+    Compact(CompactArgs),
     /// Create or bring up to date the warehouse schema
     #[command(after_help = exit::HELP)]
     InitDb(InitDbArgs),
@@ -87,6 +92,7 @@ impl Command {
             Command::Lake(_) => "lake",
             Command::Warehouse(_) => "warehouse",
             Command::Purge(_) => "purge",
+            Command::Compact(_) => "compact",
             Command::InitDb(_) => "init-db",
             Command::Grant(_) => "grant",
             Command::Schema(_) => "schema",

@@ -28,6 +28,10 @@ pub struct FilesArgs {
     /// name, `- path` gone [c0 or `none`: all files are new]
     #[arg(help_heading = WHAT, long, value_name = "COMMIT")]
     pub since: Option<String>,
+    /// Also say which files `lakectl compact` has put into others: `* path` is a new file with the records of the ones that follow
+    /// it as `- path`
+    #[arg(help_heading = WHAT, long, requires = "since")]
+    pub compacted: bool,
     #[command(flatten)]
     pub root: RootArgs,
     /// End the changes with a line `= COMMIT`: the commit to continue from once they are loaded

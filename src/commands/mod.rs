@@ -1,15 +1,15 @@
 //! One file per command.
 
 mod check;
+mod compact;
 mod discover;
 mod drain_options;
-mod files;
 mod grant;
 mod init_db;
 mod lake;
 mod pages;
 mod purge;
-mod schema;
+mod reading;
 mod status;
 mod warehouse;
 
@@ -32,9 +32,10 @@ pub fn execute(cli: &Cli, report: &mut Report, stop: &Stop) -> Result<()> {
         Command::Warehouse(args) => warehouse::execute(&cli.common, args, report, stop),
         Command::InitDb(args) => init_db::execute(&cli.common, args, report, stop),
         Command::Purge(args) => purge::execute(&cli.common, args, report, stop),
+        Command::Compact(args) => compact::execute(&cli.common, args, report, stop),
         Command::Grant(args) => grant::execute(&cli.common, args, report, stop),
-        Command::Files(args) => files::execute(&cli.common, args, report, stop),
-        Command::Schema(args) => schema::execute(&cli.common, args, report, stop),
+        Command::Files(args) => reading::files::execute(&cli.common, args, report, stop),
+        Command::Schema(args) => reading::schema::execute(&cli.common, args, report, stop),
         Command::Check(args) => check::execute(&cli.common, args, report, stop),
         Command::Discover(args) => discover::execute(&cli.common, args, report, stop),
         Command::Status(args) => status::execute(&cli.common, args, report, stop),
@@ -71,6 +72,7 @@ fn metered(command: &Command) -> Option<(&'static str, bool)> {
             };
             (name, args.drain.topics.is_empty())
         }
+        Command::Compact(args) => ("compact", args.topics.is_empty()),
         Command::Purge(args) if args.history || args.plan_out.is_some() => return None,
         Command::Purge(args) if purge::is_erasure(args) => ("purge-erase", true),
         Command::Purge(args) => {
@@ -121,5 +123,7 @@ fn database(settings: &Settings) -> Result<&Database> {
 fn settings(cli: &crate::cli::Common, overrides: &Overrides, stop: &Stop) -> Result<Settings> {
     let mut settings = config::load(cli.config.as_deref(), overrides, &environment)?;
     settings.database = settings.database.map(|database| database.stopped_by(stop));
+    settings.registry = settings.registry.map(|registry| registry.stopped_by(stop));
+    settings.ksqldb = settings.ksqldb.map(|ksqldb| ksqldb.stopped_by(stop));
     Ok(settings)
 }

@@ -91,28 +91,10 @@ pub(super) struct TopicSection {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct KeySection {
-    pub format: Option<KeyFormatName>,
+    pub format: Option<super::topic::key::KeyFormatName>,
     pub columns: Vec<String>,
     pub delimiter: Option<String>,
     pub separator: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum KeyFormatName {
-    String,
-    Int,
-    Bigint,
-    Double,
-    Bytes,
-    /// One of the five above, by the column's type.
-    Kafka,
-    Json,
-    Delimited,
-    Avro,
-    Protobuf,
-    JsonSr,
-    None,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

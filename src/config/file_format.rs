@@ -1,13 +1,16 @@
 //! How data files are written.
 
+use clap::ValueEnum;
 use serde::Deserialize;
 
 /// What data files hold.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
+    /// JSON lines
     #[default]
     Json,
+    /// Typed columns
     Parquet,
 }
 

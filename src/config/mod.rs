@@ -29,6 +29,7 @@ pub use topic::column::{DeclaredColumn, DeclaredType};
 pub use topic::envelope::{ENVELOPE_OF_KEYS_FIX, Envelope};
 pub use topic::formats::{delimiter_name, delimiter_named};
 pub use topic::key::{KeyFormat, KeySchema, Window};
+pub use topic::schema_kind::{SchemaKind, SchemaPayload};
 pub use topic::time_unit::TimeUnit;
 pub use topic::value::{Undecodable, ValueFormat, ValueSchema};
 pub use topic::written::{WrittenSetting, quoted};
@@ -93,7 +94,12 @@ pub struct LakeSettings {
 impl LakeSettings {
     /// How a topic's next files are written.
     pub fn format_of(&self, topic: &Topic) -> FileFormat {
-        match topic.lake_format.unwrap_or(self.format) {
+        self.written_as(topic.lake_format.unwrap_or(self.format))
+    }
+
+    /// How a file of this format is written.
+    pub fn written_as(&self, format: Format) -> FileFormat {
+        match format {
             Format::Json => FileFormat::Json(self.compression),
             Format::Parquet => FileFormat::Parquet,
         }

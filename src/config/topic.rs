@@ -4,6 +4,7 @@ pub(super) mod column;
 pub(super) mod envelope;
 pub(super) mod formats;
 pub(super) mod key;
+pub(super) mod schema_kind;
 pub(super) mod time_unit;
 pub(super) mod value;
 pub(super) mod written;
@@ -227,6 +228,16 @@ fn partition_time(file: &file::TopicSection) -> Result<PartitionTime> {
 
 /// Each target may have a unit of its own: Kafka's timestamps are mostly milliseconds, whatever the fields hold.
 fn units_of_times(topic: &mut Topic, file: &file::TopicSection) -> Result<()> {
+    let given = [
+        file.timestamp_unit,
+        file.lake.timestamp_unit,
+        file.warehouse.timestamp_unit,
+    ];
+    if given.contains(&Some(TimeUnit::Days)) {
+        return Problem::usage("timestamp_unit is `days`, but it is one of `s`, `ms`, `us`, `ns`")
+            .fix("name fields that count days in value.columns: \"NAME DATE\"")
+            .err();
+    }
     let whole = file.timestamp_unit.unwrap_or_default();
     topic.warehouse_unit = file.warehouse.timestamp_unit.unwrap_or(whole);
     topic.lake_unit = file.lake.timestamp_unit.unwrap_or(whole);
@@ -240,12 +251,20 @@ fn units_of_times(topic: &mut Topic, file: &file::TopicSection) -> Result<()> {
         }
         topic.lake_unit = TimeUnit::default();
     }
+    if let PartitionTime::Field(name) = &topic.partition_time
+        && file.lake.timestamp_unit.is_none()
+        && topic.value.is_date(name)
+    {
+        topic.lake_unit = TimeUnit::Days;
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Envelope, KeyFormat, Overrides, Undecodable, ValueFormat, Window, tests::load_text};
+    use super::super::{
+        Envelope, KeyFormat, Overrides, SchemaKind, Undecodable, ValueFormat, Window, tests::load_text,
+    };
     use super::*;
     use proptest::prelude::*;
 
@@ -288,6 +307,18 @@ mod tests {
         assert_eq!(kafka("A BIGINT"), KeyFormat::Bigint);
         assert_eq!(kafka("A DOUBLE"), KeyFormat::Double);
         assert_eq!(kafka("A BYTES"), KeyFormat::Bytes);
+        for (format, column) in [
+            ("int", "A INT"),
+            ("bigint", "A BIGINT"),
+            ("double", "A"),
+            ("bytes", "A BYTES"),
+        ] {
+            let key = read(&format!(
+                "key = {{ format = \"{format}\", columns = [\"{column}\"] }}"
+            ))
+            .key;
+            assert_eq!(key.format.to_string(), format);
+        }
         let old = read("key = { separator = \"|+|\", columns = [\"A\", \"B BIGINT\"] }").key;
         assert_eq!(
             (old.separator.as_deref(), old.names()),
@@ -297,12 +328,12 @@ mod tests {
             "value = { format = \"delimited\", columns = [\"A\", \"B DECIMAL(9,2)\"], delimiter = \"TAB\", undecodable = \"keep\" }",
         )
         .value;
-        assert_eq!((value.format, value.delimiter), (ValueFormat::Delimited, b'\t'));
+        assert_eq!((value.format, value.delimiter), (ValueFormat::Delimited, '\t'));
         assert_eq!(value.columns[1].kind.to_string(), "DECIMAL(9,2)");
         assert_eq!(value.undecodable, Undecodable::Keep);
         for (name, format) in [
-            ("avro", ValueFormat::Avro),
-            ("json_sr", ValueFormat::JsonSr),
+            ("avro", ValueFormat::Registered(SchemaKind::Avro)),
+            ("json_sr", ValueFormat::Registered(SchemaKind::JsonSchema)),
             ("none", ValueFormat::None),
         ] {
             assert_eq!(read(&format!("value.format = \"{name}\"")).value.format, format);
@@ -321,6 +352,9 @@ mod tests {
             "kind = \"table\"\nkey = { format = \"delimited\" }\n",
             "kind = \"table\"\nkey = { columns = [\"a\", \"b\"] }\n",
             "kind = \"table\"\nkey = { format = \"kafka\", columns = [\"a DATE\"] }\n",
+            "kind = \"table\"\nkey = { format = \"bigint\", columns = [\"a INT\"] }\n",
+            "kind = \"table\"\nkey = { format = \"int\", columns = [\"a DATE\"] }\n",
+            "kind = \"table\"\nkey = { format = \"bytes\", columns = [\"a DOUBLE\"] }\n",
             "kind = \"table\"\nkey = { columns = [\"a\"], separator = \"|+|\" }\n",
             "kind = \"table\"\nkey = { format = \"json\", columns = [\"a\", \"b\"], separator = \"|+|\" }\n",
             "kind = \"table\"\nkey = { format = \"json\", delimiter = \";\" }\n",
@@ -334,11 +368,14 @@ mod tests {
             "kind = \"stream\"\nvalue = { delimiter = \";\" }\n",
             "kind = \"stream\"\nvalue = { format = \"kafka\", unwrap = \"debezium\" }\n",
             "kind = \"stream\"\nvalue = { format = \"delimited\", columns = [\"a\"], delimiter = \"ab\" }\n",
+            "kind = \"stream\"\nvalue = { format = \"delimited\", columns = [\"a\"], delimiter = \"e\u{301}\" }\n",
+            "kind = \"stream\"\nvalue = { format = \"delimited\", columns = [\"a\"], delimiter = \"\" }\n",
             "kind = \"table\"\nwindow = { type = \"hopping\" }\n",
             "kind = \"table\"\nwindow = { type = \"tumbling\", size = \"0s\" }\n",
             "kind = \"table\"\nlake.partition_time = \"window\"\n",
             "kind = \"table\"\nlake.partition_time = \"field:\"\n",
             "kind = \"stream\"\ntimestamp_unit = \"sec\"\n",
+            "kind = \"table\"\nwarehouse.timestamp_unit = \"days\"\n",
             "kind = \"stream\"\nwarehouse.timestamp_unit = \"s\"\n",
             "kind = \"table\"\nwindow = { type = \"session\" }\nlake = { partition_time = \"window\", timestamp_unit = \"s\" }\n",
             "kind = \"table\"\nwindow = { type = \"session\" }\nvalue.unwrap = \"connect\"\n",
@@ -351,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_unit_is_for_both_targets_unless_one_has_its_own() {
-        use TimeUnit::{Ms, Ns, S, Us};
+        use TimeUnit::{Days, Ms, Ns, S, Us};
         for (entry, lake, warehouse) in [
             ("", Ms, Ms),
             ("timestamp_unit = \"s\"\n", S, S),
@@ -365,6 +402,16 @@ mod tests {
                 "timestamp_unit = \"s\"\nwindow = { type = \"session\" }\nlake.partition_time = \"window\"\n",
                 Ms,
                 S,
+            ),
+            (
+                "value.columns = [\"Day DATE\"]\nlake.partition_time = \"field:DAY\"\ntimestamp_unit = \"s\"\n",
+                Days,
+                S,
+            ),
+            (
+                "value.columns = [\"d DATE\"]\nlake = { partition_time = \"field:d\", timestamp_unit = \"s\" }\n",
+                S,
+                Ms,
             ),
         ] {
             let topic = topic(&format!("kind = \"table\"\n{entry}")).unwrap();

@@ -3,10 +3,10 @@
 pub mod declared;
 mod json_schema;
 
-use super::Reason;
-use super::avro::AvroSchema;
-use super::protobuf::ProtobufSchema;
-use super::schema::{Registered, SchemaColumn, SchemaKind, SchemaType};
+pub(super) use json_schema::JsonSchema;
+
+use super::schema::{Registered, SchemaColumn, SchemaType};
+use super::{Reason, registered};
 
 /// What a schema says of the values that it describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,32 +22,13 @@ pub struct SchemaShape {
 /// # Errors
 /// The schema can't be read: why.
 pub fn columns_of(schema: &Registered) -> Result<SchemaShape, Reason> {
-    let (text, references) = (&schema.text, &schema.references);
-    Ok(match schema.kind {
-        SchemaKind::Avro => {
-            let avro = AvroSchema::parse(text, references)?;
-            SchemaShape {
-                columns: avro.columns(),
-                top: avro.top(),
-            }
-        }
-        SchemaKind::Protobuf => {
-            let protobuf = ProtobufSchema::parse(text, references)?;
-            SchemaShape {
-                columns: protobuf.columns(),
-                top: protobuf.top(),
-            }
-        }
-        SchemaKind::JsonSchema => {
-            let (columns, top) = json_schema::read(text, references)?;
-            SchemaShape { columns, top }
-        }
-    })
+    registered::reader(schema)?.shape()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SchemaKind;
     use crate::decode::schema::SchemaId;
 
     fn shape(kind: SchemaKind, text: &str) -> SchemaShape {

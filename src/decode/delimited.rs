@@ -17,27 +17,26 @@ pub(super) struct DelimitedField<'t> {
 ///
 /// # Errors
 /// A quoted field has no end, or more than one line is there.
-pub(super) fn split(line: &str, delimiter: u8) -> Result<Vec<DelimitedField<'_>>, Reason> {
+pub(super) fn split(line: &str, delimiter: char) -> Result<Vec<DelimitedField<'_>>, Reason> {
     let mut fields = Vec::new();
     let mut rest = line;
     loop {
         let (field, after) = match rest.strip_prefix('"') {
-            Some(quoted) if delimiter != b'"' => unquote(quoted, delimiter)?,
+            Some(quoted) if delimiter != '"' => unquote(quoted, delimiter)?,
             _ => plain(rest, delimiter),
         };
         fields.push(field);
-        match after.as_bytes().first() {
-            Some(&byte) if byte == delimiter => rest = &after[1..],
-            None => return Ok(fields),
-            Some(_) if matches!(after, "\n" | "\r" | "\r\n") => return Ok(fields),
-            Some(_) => return Err("not a line of delimited fields".into()),
+        match (after.strip_prefix(delimiter), after) {
+            (Some(after), _) => rest = after,
+            (None, "" | "\n" | "\r" | "\r\n") => return Ok(fields),
+            (None, _) => return Err("not a line of delimited fields".into()),
         }
     }
 }
 
 /// The text up to the delimiter or the end of the line, and what follows.
-fn plain(text: &str, delimiter: u8) -> (DelimitedField<'_>, &str) {
-    let end = memchr::memchr3(delimiter, b'\n', b'\r', text.as_bytes()).unwrap_or(text.len());
+fn plain(text: &str, delimiter: char) -> (DelimitedField<'_>, &str) {
+    let end = text.find([delimiter, '\n', '\r']).unwrap_or(text.len());
     let field = DelimitedField {
         text: Cow::Borrowed(&text[..end]),
         quoted: false,
@@ -47,7 +46,7 @@ fn plain(text: &str, delimiter: u8) -> (DelimitedField<'_>, &str) {
 
 /// The text behind an opening quote. What stands between the closing quote and the delimiter belongs to the field, as in other
 /// readers of CSV.
-fn unquote(text: &str, delimiter: u8) -> Result<(DelimitedField<'_>, &str), Reason> {
+fn unquote(text: &str, delimiter: char) -> Result<(DelimitedField<'_>, &str), Reason> {
     let unfinished = || Reason::from("a quoted field has no end");
     let mut unquoted = Cow::Borrowed("");
     let mut rest = text;
@@ -78,7 +77,7 @@ fn unquote(text: &str, delimiter: u8) -> Result<(DelimitedField<'_>, &str), Reas
 /// It is not one line of as many fields as there are columns.
 pub(super) fn write_object(
     line: &str,
-    delimiter: u8,
+    delimiter: char,
     columns: &[DeclaredColumn],
     out: &mut String,
 ) -> Result<(), Reason> {
@@ -149,7 +148,7 @@ mod tests {
             })
             .collect();
         let mut out = String::new();
-        write_object(line, b',', &columns, &mut out).map_err(|reason| reason.to_string())?;
+        write_object(line, ',', &columns, &mut out).map_err(|reason| reason.to_string())?;
         Ok(out)
     }
 
@@ -210,6 +209,29 @@ mod tests {
         assert!(object("a,b\r\n", &columns).is_ok());
     }
 
+    #[test]
+    fn any_character_is_a_delimiter() {
+        for (delimiter, line) in [
+            ('é', "a è\u{c3}é\"x é \"\"y\"\"\"éé\"\"é\"b\"c"),
+            ('€', "a è\u{c3}€\"x é \"\"y\"\"\"€€\"\"€\"b\"c\r\n"),
+            (
+                '\u{1f4a5}',
+                "a è\u{c3}\u{1f4a5}\"x é \"\"y\"\"\"\u{1f4a5}\u{1f4a5}\"\"\u{1f4a5}\"b\"c",
+            ),
+        ] {
+            let fields = split(line, delimiter).unwrap();
+            let fields: Vec<_> = fields.iter().map(|field| (&*field.text, field.quoted)).collect();
+            let expected = [
+                ("a è\u{c3}", false),
+                ("x é \"y\"", true),
+                ("", false),
+                ("", true),
+                ("bc", true),
+            ];
+            assert_eq!(fields, expected, "{line}");
+        }
+    }
+
     proptest! {
         /// Lines that a well-kept writer of CSV has written are read back as they were.
         #[test]
@@ -222,22 +244,22 @@ mod tests {
             let mut writer = csv::WriterBuilder::new().delimiter(delimiter).quote_style(style).from_writer(Vec::new());
             writer.write_record(&fields).unwrap();
             let line = String::from_utf8(writer.into_inner().unwrap()).unwrap();
-            let read = split(&line, delimiter).unwrap();
+            let read = split(&line, char::from(delimiter)).unwrap();
             let texts: Vec<_> = read.iter().map(|field| field.text.to_string()).collect();
             prop_assert_eq!(texts, fields, "{:?}", line);
         }
 
         /// Fields without quotes and line ends are what stands between the delimiters.
         #[test]
-        fn plain_lines_are_split(line in "[a,;é \t\u{feff}\u{0}]{0,8}", delimiter in proptest::sample::select(b",; \t".to_vec())) {
+        fn plain_lines_are_split(line in "[a,;é€è \t\u{feff}\u{0}]{0,8}", delimiter in proptest::sample::select(vec![',', ';', ' ', '\t', 'é', '€'])) {
             let read = split(&line, delimiter).unwrap();
             let texts: Vec<_> = read.iter().map(|field| &*field.text).collect();
-            let expected: Vec<_> = line.split(char::from(delimiter)).collect();
+            let expected: Vec<_> = line.split(delimiter).collect();
             prop_assert_eq!(texts, expected);
         }
 
         #[test]
-        fn any_line_is_read_or_refused(line in any::<String>(), delimiter in 1u8..128) {
+        fn any_line_is_read_or_refused(line in any::<String>(), delimiter in any::<char>()) {
             let _ = split(&line, delimiter);
         }
     }

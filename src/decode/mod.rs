@@ -32,8 +32,8 @@ use crate::record::{Coordinates, Record};
 pub use columns::{SchemaShape, columns_of, declared};
 use envelope::Unwrapped;
 pub use fields::{Field, FieldReader, Fields};
-use key::{DecodedKey, Key};
-use registered::RegisteredFormat;
+use key::DecodedKey;
+use registered::{RegisteredFormat, named};
 pub use registered::{SchemasSeen, or_keep};
 use registry::Registry;
 
@@ -74,6 +74,9 @@ enum Formatted<'a> {
     Json(&'a [u8]),
     /// JSON that was made of another format.
     Made(String),
+    /// The same, of a schema by which each value is an object with the same names at the top level. Nothing else in it can be
+    /// unreadable.
+    MadeAlike(String),
 }
 
 /// A JSON object that every reader accepts, without blanks around it.
@@ -205,39 +208,6 @@ impl Decoder {
         })
     }
 
-    fn registered_key<'a>(
-        &mut self,
-        record: &Record<'a>,
-        places: Option<&mut Vec<json::FieldPlace>>,
-    ) -> Result<DecodedKey<'a>> {
-        let (Some(format), Some(bytes)) = (&mut self.registered_keys, record.key) else {
-            return Ok(DecodedKey::Null);
-        };
-        let undecodable = |reason| DecodedKey::Undecodable {
-            reason,
-            bytes: Cow::Borrowed(bytes),
-        };
-        let (serialised, window) = match self.keys.split(bytes) {
-            Ok(parts) => parts,
-            Err(reason) => return Ok(undecodable(reason)),
-        };
-        let formatted = format.read(serialised, &record.headers, String::new())?;
-        let checked = formatted.and_then(|formatted| match formatted {
-            Formatted::Json(json) => Ok(Cow::Borrowed(self.key_checker.check_with(json, places)?.text)),
-            Formatted::Made(text) => {
-                self.key_checker.check_with(text.as_bytes(), places)?;
-                Ok(Cow::Owned(text))
-            }
-        });
-        Ok(match checked {
-            Ok(text) => DecodedKey::Key {
-                key: Key::Json(text),
-                window,
-            },
-            Err(reason) => undecodable(named(&self.registered_keys, reason).of_the("key")),
-        })
-    }
-
     /// Takes back the memory of decoded records, for the next ones.
     pub fn take_back<'a>(&mut self, decoded: impl IntoIterator<Item = Decoded<'a>>) {
         for decoded in decoded {
@@ -291,10 +261,8 @@ impl Decoder {
         }
         let values = &self.values;
         let written = match values.format {
-            // Those have a RegisteredFormat.
-            ValueFormat::Json | ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr => {
-                Err("its schema is in the registry".into())
-            }
+            // Those were read above.
+            ValueFormat::Json | ValueFormat::Registered(_) => Err("its schema is in the registry".into()),
             ValueFormat::Delimited => utf8(bytes)
                 .and_then(|line| delimited::write_object(line, values.delimiter, &values.columns, &mut text)),
             ValueFormat::Kafka | ValueFormat::Bytes => bare::write_object(bytes, values, &mut text),
@@ -309,7 +277,7 @@ impl Decoder {
                 Unwrapped::Deleted => return Ok(Body::Tombstone),
                 Unwrapped::Row(row) => Formatted::Json(row.as_bytes()),
             },
-            Formatted::Made(text) => match envelope.open(&text)? {
+            Formatted::Made(text) | Formatted::MadeAlike(text) => match envelope.open(&text)? {
                 Unwrapped::Deleted => return Ok(Body::Tombstone),
                 Unwrapped::Row(row) => Formatted::Made(row.to_owned()),
             },
@@ -321,12 +289,29 @@ impl Decoder {
     fn checked<'a>(&mut self, value: Formatted<'a>) -> Result<Body<'a>, Reason> {
         match value {
             Formatted::Json(bytes) => self.json(bytes),
-            Formatted::Made(text) => {
-                let (readable, places) = self.check(text.as_bytes())?;
-                let (shape, line_ends) = (readable.shape, readable.line_ends);
-                self.body_of(text.into(), shape, line_ends, places)
-            }
+            Formatted::Made(text) => Ok(self.made(text)?.0),
+            Formatted::MadeAlike(text) => self.made_alike(text),
         }
+    }
+
+    /// JSON that was made, and what the check said of it.
+    fn made<'a>(&mut self, text: String) -> Result<(Body<'a>, Shape), Reason> {
+        let (readable, places) = self.check(text.as_bytes())?;
+        let (shape, line_ends) = (readable.shape, readable.line_ends);
+        Ok((self.body_of(text.into(), shape, line_ends, places)?, shape))
+    }
+
+    /// What the check said of the first one is true of all.
+    fn made_alike<'a>(&mut self, text: String) -> Result<Body<'a>, Reason> {
+        let known = self.registered_values.as_ref().and_then(RegisteredFormat::shape);
+        if let (Some(shape), false) = (known, self.wants_fields) {
+            return self.body_of(text.into(), shape, false, Vec::new());
+        }
+        let (body, shape) = self.made(text)?;
+        if let Some(format) = &mut self.registered_values {
+            format.remember(shape);
+        }
+        Ok(body)
     }
 
     #[inline]
@@ -372,14 +357,6 @@ impl Decoder {
             [column] => self.checked(Formatted::Made(bare::object(&column.name, &text))),
             _ => Ok(Body::Other(Text { text, line_ends })),
         }
-    }
-}
-
-/// The reason, with the schema by which the key or value was read.
-fn named(format: &Option<RegisteredFormat>, reason: Reason) -> Reason {
-    match format.as_ref().and_then(RegisteredFormat::read_by) {
-        Some(id) => reason.of_the(&format!("schema {id}")),
-        None => reason,
     }
 }
 

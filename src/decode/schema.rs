@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::{KeyFormat, ValueFormat};
+use crate::config::SchemaKind;
 use crate::json::Reason;
 use crate::problem::Problem;
 
@@ -31,64 +31,6 @@ pub struct Reference {
     /// As the referring schema imports it.
     pub name: String,
     pub text: String,
-}
-
-/// The languages of schemas.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SchemaKind {
-    Avro,
-    Protobuf,
-    JsonSchema,
-}
-
-impl SchemaKind {
-    /// Of keys in this format; None: they need no schema of the registry.
-    pub fn of_keys(format: KeyFormat) -> Option<SchemaKind> {
-        match format {
-            KeyFormat::Avro => Some(SchemaKind::Avro),
-            KeyFormat::Protobuf => Some(SchemaKind::Protobuf),
-            KeyFormat::JsonSr => Some(SchemaKind::JsonSchema),
-            _ => None,
-        }
-    }
-
-    /// Of values in this format; None: they need no schema of the registry.
-    pub fn of_values(format: ValueFormat) -> Option<SchemaKind> {
-        match format {
-            ValueFormat::Avro => Some(SchemaKind::Avro),
-            ValueFormat::Protobuf => Some(SchemaKind::Protobuf),
-            ValueFormat::JsonSr => Some(SchemaKind::JsonSchema),
-            _ => None,
-        }
-    }
-
-    /// The format of keys with such a schema.
-    pub fn key_format(self) -> KeyFormat {
-        match self {
-            SchemaKind::Avro => KeyFormat::Avro,
-            SchemaKind::Protobuf => KeyFormat::Protobuf,
-            SchemaKind::JsonSchema => KeyFormat::JsonSr,
-        }
-    }
-
-    /// The format of values with such a schema, which has the name of that of keys.
-    pub fn value_format(self) -> ValueFormat {
-        match self {
-            SchemaKind::Avro => ValueFormat::Avro,
-            SchemaKind::Protobuf => ValueFormat::Protobuf,
-            SchemaKind::JsonSchema => ValueFormat::JsonSr,
-        }
-    }
-}
-
-impl fmt::Display for SchemaKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SchemaKind::Avro => "Avro",
-            SchemaKind::Protobuf => "Protobuf",
-            SchemaKind::JsonSchema => "JSON Schema",
-        })
-    }
 }
 
 /// What a record says of its schema.

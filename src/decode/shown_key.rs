@@ -4,8 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::collections::BTreeMap;
 
+use super::declared;
 use super::key::Key;
-use crate::config::{DeclaredColumn, KeyFormat, KeySchema};
+use crate::config::{DeclaredColumn, DeclaredType, KeyFormat, KeySchema};
 
 impl KeySchema {
     /// The key that lines show as this text; None if no key of the topic can look like it.
@@ -20,35 +21,38 @@ impl KeySchema {
             KeyFormat::Delimited if self.columns.len() > 1 => {
                 Key::Json(object_of(&self.columns, shown)?.into())
             }
-            KeyFormat::Json | KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr
-                if shown.starts_with(['{', '[']) =>
-            {
+            KeyFormat::Json | KeyFormat::Registered(_) if shown.starts_with(['{', '[']) => {
                 Key::Json(shown.into())
             }
             // Always text: a column of numbers accepts a number as text too.
-            KeyFormat::Json
-            | KeyFormat::Delimited
-            | KeyFormat::Avro
-            | KeyFormat::Protobuf
-            | KeyFormat::JsonSr => Key::Json(serde_json::to_string(shown).ok()?.into()),
+            KeyFormat::Json | KeyFormat::Delimited | KeyFormat::Registered(_) => {
+                Key::Json(serde_json::to_string(shown).ok()?.into())
+            }
             KeyFormat::Bytes => Key::Bytes(BASE64.decode(shown).ok()?.into()),
             KeyFormat::None => return None,
         })
     }
 
     /// An example of the JSON type that `_key` has for this topic.
-    pub fn shown_example(&self) -> &'static str {
-        match self.format {
+    pub fn shown_example(&self) -> String {
+        let example = match self.format {
             KeyFormat::String if self.separator.is_some() => "{}",
             KeyFormat::String | KeyFormat::Bytes => "\"\"",
             KeyFormat::Int | KeyFormat::Bigint => "0",
             KeyFormat::Double => "0e0",
             KeyFormat::Delimited if self.columns.len() > 1 => "{}",
-            KeyFormat::Delimited => "\"\"",
-            KeyFormat::Json | KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr | KeyFormat::None => {
-                "null"
+            KeyFormat::Delimited | KeyFormat::Json if self.has_stated_type() => {
+                return declared::example(self.columns[0].kind);
             }
-        }
+            KeyFormat::Delimited => "\"\"",
+            KeyFormat::Json | KeyFormat::Registered(_) | KeyFormat::None => "null",
+        };
+        example.to_owned()
+    }
+
+    /// Whether it is one column of a type that is not just the default.
+    fn has_stated_type(&self) -> bool {
+        matches!(&self.columns[..], [column] if column.kind != DeclaredType::default())
     }
 }
 

@@ -4,10 +4,8 @@ pub(super) mod decimal;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
 
-/// Longer than any number.
-const NUMBER_BYTES_MAX: usize = 48;
+use crate::json::is_plain;
 
 /// Text in quotes, with JSON's escapes.
 pub(super) fn quoted(text: &str) -> String {
@@ -20,16 +18,14 @@ pub(super) fn quoted(text: &str) -> String {
 #[inline]
 pub(super) fn push_text(out: &mut String, text: &str) {
     out.push('"');
-    // Without a branch for each byte, so that the compiler takes many at a time.
-    if text.bytes().fold(false, |any, byte| any | needs_escape(byte)) {
-        push_escaped(out, text);
-    } else {
+    if is_plain(text) {
         out.push_str(text);
+    } else {
+        push_escaped(out, text);
     }
     out.push('"');
 }
 
-#[inline]
 fn needs_escape(byte: u8) -> bool {
     (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
@@ -73,15 +69,15 @@ pub(super) fn push_bytes(out: &mut String, bytes: &[u8]) {
 
 /// Appends an integer.
 #[inline]
-pub(super) fn push_integer(out: &mut String, number: impl Serialize) {
-    push_number(out, &number);
+pub(super) fn push_integer(out: &mut String, number: impl itoa::Integer) {
+    out.push_str(itoa::Buffer::new().format(number));
 }
 
 /// Appends the shortest text that gives the number back.
 pub(super) fn push_double(out: &mut String, number: f64) {
     match unusual(number) {
         Some(text) => out.push_str(text),
-        None => push_number(out, &number),
+        None => out.push_str(zmij::Buffer::new().format_finite(number)),
     }
 }
 
@@ -89,7 +85,7 @@ pub(super) fn push_double(out: &mut String, number: f64) {
 pub(super) fn push_float(out: &mut String, number: f32) {
     match unusual(number.into()) {
         Some(text) => out.push_str(text),
-        None => push_number(out, &number),
+        None => out.push_str(zmij::Buffer::new().format_finite(number)),
     }
 }
 
@@ -102,17 +98,6 @@ pub(super) fn unusual(number: f64) -> Option<&'static str> {
         f64::INFINITY => Some("\"Infinity\""),
         f64::NEG_INFINITY => Some("\"-Infinity\""),
         _ => None,
-    }
-}
-
-/// serde_json formats numbers faster than the standard library, and as JSON.
-#[inline]
-fn push_number(out: &mut String, number: &impl Serialize) {
-    let mut buffer = [0; NUMBER_BYTES_MAX];
-    let mut rest = &mut buffer[..];
-    if serde_json::to_writer(&mut rest, number).is_ok() {
-        let length = NUMBER_BYTES_MAX - rest.len();
-        push_ascii(out, &buffer[..length]);
     }
 }
 

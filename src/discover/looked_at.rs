@@ -29,7 +29,11 @@ struct SampledRecord {
 
 /// The newest records of a topic, as far as they were looked at.
 #[derive(Debug, Default)]
-pub(super) struct TopicSample(Vec<SampledRecord>);
+pub(super) struct TopicSample {
+    records: Vec<SampledRecord>,
+    /// Kafka did not give them.
+    is_unread: bool,
+}
 
 impl TopicSample {
     /// Reads a sample. Nothing is committed.
@@ -58,11 +62,14 @@ impl TopicSample {
             }
             Ok(())
         })?;
-        Ok(TopicSample(sample))
+        Ok(TopicSample {
+            records: sample,
+            is_unread: false,
+        })
     }
 
     fn records(&self) -> Vec<Record<'_>> {
-        let records = self.0.iter().map(|sampled| Record {
+        let records = self.records.iter().map(|sampled| Record {
             partition: 0,
             offset: 0,
             timestamp_ms: -1,
@@ -81,7 +88,10 @@ impl TopicSample {
     }
 
     fn origin(&self) -> Origin {
-        Origin::guessed(format!("a sample of {}", count(self.0.len() as u64, "record")))
+        Origin::guessed(format!(
+            "a sample of {}",
+            count(self.records.len() as u64, "record")
+        ))
     }
 }
 
@@ -128,14 +138,22 @@ pub(super) fn entry(
             TopicEntry::new(topic, Kind::Stream, &Origin::guessed(why))
         }
     };
-    let sample = sample.unwrap_or_else(|error| {
-        entry.note([format!("no sample could be read: {}", Problem::of(&error))]);
-        entry.doubt();
-        TopicSample::default()
-    });
+    let sample = read_or_noted(&mut entry, sample);
     keys(&mut entry, topic, &sample, subjects);
     values(&mut entry, topic, &sample, subjects);
     entry
+}
+
+/// The sample. If none could be read the entry says so.
+pub(super) fn read_or_noted(entry: &mut TopicEntry, sample: Result<TopicSample>) -> TopicSample {
+    sample.unwrap_or_else(|error| {
+        entry.note([format!("no sample could be read: {}", Problem::of(&error))]);
+        entry.doubt();
+        TopicSample {
+            records: Vec::new(),
+            is_unread: true,
+        }
+    })
 }
 
 /// Keys by their subject, else by the sample alone.
@@ -176,7 +194,9 @@ pub(super) fn keys_of_sample(entry: &mut TopicEntry, sample: &TopicSample, subje
             window(entry, sample, Some(&stated));
             entry.note_of_stated(&stated);
         }
-        None if sample.0.is_empty() => {
+        // The entry says so already.
+        None if sample.is_unread => {}
+        None if sample.records.is_empty() => {
             entry.note(["the topic holds no record that could tell how its keys are written".to_owned()]);
             entry.doubt();
         }
@@ -228,7 +248,8 @@ fn values(entry: &mut TopicEntry, topic: &str, sample: &TopicSample, subjects: &
             seen.schema.format
         }
         (Ok(None), None) => {
-            let why = match sample.0.is_empty() {
+            let why = match sample.records.is_empty() {
+                _ if sample.is_unread => "no sample could be read",
                 true => "the topic holds no record",
                 false => "no record of a sample has a value",
             };

@@ -169,13 +169,8 @@ fn one(
     };
     let (mut entry, lacks_keys) = sources.entry(source);
     if lacks_keys {
-        match sample() {
-            Ok(sample) => looked_at::keys_of_sample(&mut entry, &sample, subjects),
-            Err(error) => {
-                entry.note([format!("no sample could be read: {}", Problem::of(&error))]);
-                entry.doubt();
-            }
-        }
+        let sample = looked_at::read_or_noted(&mut entry, sample());
+        looked_at::keys_of_sample(&mut entry, &sample, subjects);
     }
     entry
 }

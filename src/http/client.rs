@@ -15,12 +15,15 @@ use super::fault::{Effect, RequestFault, Said};
 use super::{HttpDialect, HttpPeer, tls};
 use crate::config::{HttpLogin, HttpSettings, Secret};
 use crate::problem::Problem;
+use crate::stop::{Deadline, Stop};
 
 /// The pauses between attempts, unless the server asks for other ones.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 /// The largest schemas and lists have some megabytes.
 const BODY_MAX: u64 = 64 << 20;
 const REDIRECTS_MAX: u32 = 5;
+/// How long a server may still take to answer after a signal has come.
+const AFTER_SIGNAL: Duration = Duration::from_secs(2);
 
 /// A client of one server, which may have several addresses. Connections are not kept: a run asks for little, and many minutes may
 /// lie between two requests.
@@ -33,6 +36,7 @@ pub struct HttpClient {
     login: Option<HttpLogin>,
     headers: Vec<(String, Secret)>,
     timeout: Duration,
+    stop: Stop,
 }
 
 /// An answer of the server itself.
@@ -75,6 +79,7 @@ impl HttpClient {
             login: settings.login.clone(),
             headers: settings.headers.clone(),
             timeout: settings.timeout,
+            stop: settings.stop.clone(),
         })
     }
 
@@ -107,8 +112,9 @@ impl HttpClient {
                 Err(faults) => faults,
             };
             let is_final = faults.iter().any(|fault| fault.effect == Effect::Final);
+            let may_wait = !is_final && self.stop.signal().is_none();
             match (self.wanted_pause(&faults), pauses.next()) {
-                (Some(wanted), Some(&pause)) if !is_final => std::thread::sleep(wanted.max(pause)),
+                (Some(wanted), Some(&pause)) if may_wait => self.stop.sleep(wanted.max(pause)),
                 _ => {
                     return Err(Unanswered {
                         problem: self.problem(&faults),
@@ -193,19 +199,33 @@ impl HttpClient {
         at: &str,
         question: Option<&str>,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), RequestFault> {
-        let answer = || -> Result<(Response<ureq::Body>, Vec<u8>), ureq::Error> {
-            let mut response = match question {
-                None => self.with_headers(self.agent.get(at)).call()?,
-                Some(question) => self
+        let ask: Box<dyn FnOnce() -> Result<Response<ureq::Body>, ureq::Error> + Send> = match question {
+            None => {
+                let request = self.with_headers(self.agent.get(at));
+                Box::new(move || request.call())
+            }
+            Some(question) => {
+                let request = self
                     .with_headers(self.agent.post(at))
-                    .header(header::CONTENT_TYPE, self.peer.dialect.content_type)
-                    .send(question)?,
-            };
+                    .header(header::CONTENT_TYPE, self.peer.dialect.content_type);
+                let question = question.to_owned();
+                Box::new(move || request.send(question))
+            }
+        };
+        let answer = move || -> Result<(Response<ureq::Body>, Vec<u8>), ureq::Error> {
+            let mut response = ask()?;
             let body = response.body_mut().with_config().limit(BODY_MAX).read_to_vec()?;
             Ok((response, body))
         };
+        // Each request ends by itself.
+        let deadline = Deadline::of(self.timeout * 2, AFTER_SIGNAL);
+        let answered = match self.stop.hearing("http", deadline, answer) {
+            Ok(Some(answered)) => answered,
+            Ok(None) => return Err(RequestFault::last("stopped by a signal before it had answered")),
+            Err(error) => return Err(RequestFault::last(format!("{error:#}"))),
+        };
         let (response, body) =
-            answer().map_err(|error| self.peer.of_transport(&error, self.timeout, self.proxy(at)))?;
+            answered.map_err(|error| self.peer.of_transport(&error, self.timeout, self.proxy(at)))?;
         Ok((response.status(), response.headers().clone(), body))
     }
 

@@ -23,6 +23,17 @@ impl Block {
         (before < Block::BYTES).then_some(Block { bytes, before })
     }
 
+    /// The first eight bytes and the last eight, which are all bytes of a short text; None: it has fewer.
+    #[inline(always)]
+    fn of_ends(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Block::BYTES];
+        let (first, last) = bytes.split_at_mut(Block::BYTES / 2);
+        first.copy_from_slice(text.first_chunk::<{ Block::BYTES / 2 }>()?);
+        last.copy_from_slice(text.last_chunk::<{ Block::BYTES / 2 }>()?);
+        let bytes = u8x16::new(bytes);
+        Some(Block { bytes, before: 0 })
+    }
+
     /// How many bytes come before the first quote, backslash or control character; None if there is none of those.
     #[inline(always)]
     pub(super) fn string(self) -> Option<usize> {
@@ -50,12 +61,33 @@ impl Block {
     }
 }
 
+/// Whether the text needs no escape between quotes.
+#[inline]
+pub(crate) fn is_plain(text: &str) -> bool {
+    let text = text.as_bytes();
+    if text.len() >= Block::BYTES {
+        let mut blocks = (0..text.len()).step_by(Block::BYTES);
+        return blocks.all(|at| Block::at(text, at).is_none_or(|block| block.string().is_none()));
+    }
+    match Block::of_ends(text) {
+        Some(block) => block.string().is_none(),
+        None => !text.iter().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn plain_text_has_nothing_to_escape(text in "[ -~é\u{20}]{0,40}", odd in "[\"\\\\\u{0}-\u{21}\u{7f}]{0,1}", rest in "[a-z]{0,40}") {
+            let text = text + &odd + &rest;
+            let plain = !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20));
+            prop_assert_eq!(is_plain(&text), plain);
+        }
+
         /// Each byte is judged by itself, whatever is beside it.
         #[test]
         fn a_block_finds_what_its_bytes_are(

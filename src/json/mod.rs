@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
+pub(crate) use block::is_plain;
 pub use reason::Reason;
 
 /// The value without whitespace around it, or what is wrong with it and where.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::block::Block;
+use super::block::{Block, is_plain};
 use super::{FieldPlace, Readable, Shape};
 
 /// How many levels every reader accepts inside of an object.
@@ -392,11 +392,6 @@ fn begins(text: &[u8], known: &[u8]) -> bool {
 #[inline]
 fn same_ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
     a.first_chunk::<N>() == b.first_chunk() && a.last_chunk::<N>() == b.last_chunk()
-}
-
-/// Whether the text needs no escape between quotes.
-fn is_plain(text: &str) -> bool {
-    !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The lake: files in Hive's layout, and the ledger that says which of them count.
 
 mod commit;
+mod compact;
 pub mod disk;
 mod file;
 mod govern;
@@ -22,6 +23,7 @@ use crate::problem::Problem;
 use crate::record::Progress;
 use crate::subjects::filter::Filter;
 use crate::target::{Rebuild, Target};
+pub use compact::{CompactRequest, Compacted, kept_out};
 use disk::lock;
 pub use file::parquet::{FileColumn, file_columns};
 use govern::erased_list;
@@ -29,7 +31,7 @@ pub use govern::found::{FileHits, LakeHits};
 pub use govern::purge::{DayFolder, Purged, TopicDays, kept, left_out};
 pub use ingest::TopicSink;
 pub use layout::day::{DayDoubts, RecordDay};
-pub use ledger::change_log::{commit_of, token_of};
+pub use ledger::change_log::{Since, commit_of, token_of};
 use ledger::{TopicState, agreement, preconditions};
 pub use look::listing::{DataFile, TopicFiles};
 pub use look::status::{DayCount, FormatNote, LastRun, Ledger, Standing};

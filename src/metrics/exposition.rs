@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// The names of all metrics, in the file's order, and their help texts.
-pub const FAMILIES: [(&str, &str); 25] = [
+pub const FAMILIES: [(&str, &str); 30] = [
     (
         "lakectl_last_run_timestamp_seconds",
         "When the last run of the command ended.",
@@ -83,6 +83,17 @@ pub const FAMILIES: [(&str, &str); 25] = [
     (
         "lakectl_verify_differences",
         "Differences between the lake and its ledger.",
+    ),
+    (
+        "lakectl_compacted_days",
+        "Days that the last compaction of the topic has written anew.",
+    ),
+    ("lakectl_compacted_records", "Records in them."),
+    ("lakectl_compacted_files", "Files that it replaced."),
+    ("lakectl_compacted_into_files", "Files that it made of them."),
+    (
+        "lakectl_compact_days_left",
+        "Days that a limit or a signal left for the next compaction.",
     ),
     (
         "lakectl_purged_day_folders",

@@ -167,6 +167,15 @@ fn numbers(topic: &TopicReport) -> Vec<(&'static str, u64)> {
         TargetReport::Verify(found) => {
             numbers = vec![("lakectl_verify_differences", found.differences.len() as u64)];
         }
+        TargetReport::Compact(compacted) => {
+            numbers = vec![
+                ("lakectl_compacted_days", compacted.days.len() as u64),
+                ("lakectl_compacted_records", compacted.records),
+                ("lakectl_compacted_files", compacted.files_before),
+                ("lakectl_compacted_into_files", compacted.files_after),
+                ("lakectl_compact_days_left", compacted.days_left),
+            ];
+        }
         TargetReport::None {} => numbers.clear(),
     }
     numbers

@@ -2,7 +2,7 @@
 
 use super::Log;
 use crate::config::Kind;
-use crate::report::{PartitionReport, Report, Status, TargetReport, TimeDoubt, TopicReport};
+use crate::report::{CompactReport, PartitionReport, Report, Status, TargetReport, TimeDoubt, TopicReport};
 use crate::words::{count, printable};
 
 pub(super) fn of(report: &Report, verbose: bool, log: &Log) -> String {
@@ -78,10 +78,12 @@ fn what(topic: &TopicReport, dry_run: bool, verbose: bool) -> String {
             count(topic.remaining, "offset"),
             whereto(topic)
         )),
-        _ if matches!(topic.target, TargetReport::Verify(_)) => parts.push(done(topic)),
+        _ if matches!(topic.target, TargetReport::Verify(_) | TargetReport::Compact(_)) => {
+            parts.push(done(topic, dry_run));
+        }
         (_, true, 0) => parts.push("nothing new".to_owned()),
         (_, true, _) => {}
-        (..) => parts.push(done(topic)),
+        (..) => parts.push(done(topic, dry_run)),
     }
     parts.extend(notes(topic, dry_run, |n| n.to_string()));
     let mut text = parts.join(", ");
@@ -140,7 +142,7 @@ pub(super) fn ranges(topic: &TopicReport, dry_run: bool) -> String {
     }
 }
 
-fn done(topic: &TopicReport) -> String {
+fn done(topic: &TopicReport, dry_run: bool) -> String {
     match &topic.target {
         TargetReport::Lake(lake) => {
             let noun = if topic.kind == Kind::Table { "row" } else { "line" };
@@ -164,6 +166,7 @@ fn done(topic: &TopicReport) -> String {
                 number => count(number as u64, "difference"),
             }
         ),
+        TargetReport::Compact(compacted) => told_compaction(compacted, dry_run),
         TargetReport::None {} => String::new(),
         TargetReport::Warehouse(warehouse) => format!(
             "{} -> {} upserted, {} deleted{}",
@@ -177,4 +180,20 @@ fn done(topic: &TopicReport) -> String {
             }
         ),
     }
+}
+
+fn told_compaction(compacted: &CompactReport, dry_run: bool) -> String {
+    let numbers = (!compacted.days.is_empty()).then(|| {
+        format!(
+            "{}{} in {} -> {} over {}, {}",
+            if dry_run { "would compact " } else { "" },
+            count(compacted.records, "record"),
+            count(compacted.files_before, "file"),
+            compacted.files_after,
+            count(compacted.days.len() as u64, "day"),
+            indicatif::HumanBytes(compacted.size())
+        )
+    });
+    let parts: Vec<String> = numbers.into_iter().chain(compacted.remarks()).collect();
+    parts.join(", ")
 }

@@ -8,7 +8,7 @@ use super::fit::{NAME_MIN, cut, pad, shorten, terminal_width, wrap};
 use super::paint::Paint;
 use super::plain;
 use crate::exit;
-use crate::report::{Report, Status, TargetReport, TopicReport};
+use crate::report::{CompactReport, Report, Status, TargetReport, TopicReport};
 use crate::words::{count, printable};
 
 const GAP: &str = "  ";
@@ -52,6 +52,7 @@ impl Table {
             target => Some(target),
         });
         let numbers: &[&str] = match target {
+            Some(TargetReport::Compact(_)) => &["RECORDS", "FILES", "DAYS", "SIZE"],
             _ if report.dry_run => &["OFFSETS"],
             None => &[],
             Some(TargetReport::Warehouse(_)) => &["RECORDS", "UPSERTED", "DELETED", "REJECTED"],
@@ -150,6 +151,10 @@ impl TableRow {
                         number => count(number as u64, "difference"),
                     });
                 }
+                TargetReport::Compact(compacted) => {
+                    cells.extend(as_compacted(compacted));
+                    notes.extend(compacted.remarks());
+                }
                 _ if untouched => notes.push("nothing new".to_owned()),
                 target => cells.extend(written(topic, target)),
             },
@@ -187,7 +192,7 @@ fn written(topic: &TopicReport, target: &TargetReport) -> Vec<String> {
             number(warehouse.deleted),
             number(warehouse.rejected),
         ],
-        TargetReport::Verify(_) | TargetReport::None {} => Vec::new(),
+        TargetReport::Verify(_) | TargetReport::Compact(_) | TargetReport::None {} => Vec::new(),
     }
 }
 
@@ -197,6 +202,18 @@ fn verified(found: &crate::report::VerifyReport) -> [String; 4] {
         HumanCount(found.files).to_string(),
         HumanCount(found.days).to_string(),
         HumanBytes(found.bytes).to_string(),
+    ]
+}
+
+fn as_compacted(compacted: &CompactReport) -> Vec<String> {
+    if compacted.days.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        HumanCount(compacted.records).to_string(),
+        format!("{} -> {}", compacted.files_before, compacted.files_after),
+        HumanCount(compacted.days.len() as u64).to_string(),
+        HumanBytes(compacted.size()).to_string(),
     ]
 }
 
@@ -218,7 +235,11 @@ fn last_line(report: &Report, paint: Paint) -> Option<String> {
         Status::Interrupted => ("stopped by a signal", AnsiColor::Yellow),
     };
     let word = paint.text(color.on_default().bold(), word);
+    let compacts = |topic: &TopicReport| matches!(topic.target, TargetReport::Compact(_));
     match (report.dry_run, plain::drained(report)) {
+        (true, _) if report.topics.iter().any(compacts) => {
+            Some("dry run: this would be compacted; nothing was touched".to_owned())
+        }
         (true, _) if !report.topics.is_empty() => Some(format!(
             "dry run: {} would read up to {} offsets; nothing was touched",
             report.command,

@@ -300,7 +300,7 @@ impl<'a> Targets<'a> {
         let (Some(mut planned), Some(lake)) = (planned, &self.lake) else {
             return;
         };
-        match lake.part_foreign(&planned.topic, planned.day_folders()) {
+        match lake.part_foreign(&planned.topic, planned.kind, planned.day_folders()) {
             Ok((clean, foreign)) => {
                 let clean: BTreeSet<_> = clean.into_iter().map(|folder| folder.path).collect();
                 planned.folders.retain(|folder| clean.contains(&folder.path));

@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::sample::Made;
 use crate::config::{Kind, Topic};
+use crate::decode::declared;
 use crate::lake::TopicFiles;
 use crate::types::column::{FieldTypes, Type};
 use crate::words::count;
@@ -138,8 +139,9 @@ impl Schema {
             ours("value_base64", Type::Text),
             ours("error", Type::Text),
         ];
-        // The type must fit future keys, too.
-        key.add(topic.key.shown_example());
+        // The types must fit future records, too.
+        key.expect(&topic.key.shown_example());
+        expect_stated(&mut seen, topic);
         columns.extend([SchemaField::of(key), key_bytes]);
         if topic.key.window.is_some() || windows[0].column.values > 0 {
             columns.extend(windows);
@@ -238,6 +240,19 @@ impl SchemaField {
             values: Some(self.column.values),
             remark: self.remark.as_deref(),
         }
+    }
+}
+
+/// Lets columns have the types that value.columns states, whatever the sample holds of them.
+fn expect_stated(columns: &mut Vec<FieldTypes>, topic: &Topic) {
+    for (name, example) in declared::examples(&topic.value) {
+        let folded = name.to_lowercase();
+        let is_it = |column: &FieldTypes| column.name.to_lowercase() == folded;
+        if !columns.iter().any(is_it) {
+            columns.push(FieldTypes::named(name));
+        }
+        let stated = columns.iter_mut().filter(|column| is_it(column));
+        stated.for_each(|column| column.expect(&example));
     }
 }
 

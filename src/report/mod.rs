@@ -1,5 +1,6 @@
 //! The report of a run: JSON for scripts, and the values that people are shown.
 
+mod compact;
 mod time_doubt;
 mod topic;
 
@@ -12,10 +13,11 @@ use std::time::Instant;
 use crate::problem::Problem;
 use crate::words::printable;
 use crate::{exit, run_id, stop};
+pub use compact::{CompactReport, CompactedDay};
 pub use time_doubt::TimeDoubt;
 pub use topic::{
-    Difference, LakeReport, PartitionReport, PathsReport, TargetReport, TopicReport, VerifyReport,
-    WarehouseReport,
+    CompactedPath, Difference, LakeReport, PartitionReport, PathsReport, TargetReport, TopicReport,
+    VerifyReport, WarehouseReport,
 };
 
 #[derive(Debug, Clone, Serialize)]
@@ -193,7 +195,7 @@ impl Report {
                     self.totals.bytes += lake.bytes;
                 }
                 TargetReport::Warehouse(warehouse) => self.totals.written += warehouse.upserted,
-                TargetReport::Verify(_) | TargetReport::None {} => {}
+                TargetReport::Verify(_) | TargetReport::Compact(_) | TargetReport::None {} => {}
             }
         }
         let codes = self

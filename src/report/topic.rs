@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-use super::{Status, TimeDoubt, told};
+use super::{CompactReport, Status, TimeDoubt, told};
 use crate::config::Kind;
 use crate::exit;
 use crate::problem::Problem;
@@ -74,6 +74,7 @@ pub enum TargetReport {
     Lake(LakeReport),
     Warehouse(WarehouseReport),
     Verify(VerifyReport),
+    Compact(CompactReport),
     /// A purge, which reads no records.
     None {},
 }
@@ -100,6 +101,23 @@ pub struct PathsReport {
     /// Files that another one of the same name has replaced.
     pub replaced: Vec<String>,
     pub removed: Vec<String>,
+    /// Files that a compaction has made, whose records are those of the files they replace.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub compacted: Vec<CompactedPath>,
+}
+
+/// A data file that a compaction has made, and those that it replaces.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CompactedPath {
+    pub path: String,
+    pub replaces: Vec<String>,
+}
+
+impl CompactedPath {
+    fn lines(&self) -> impl Iterator<Item = (char, &str)> {
+        let replaced = self.replaces.iter().map(|path| ('-', path.as_str()));
+        std::iter::once(('*', self.path.as_str())).chain(replaced)
+    }
 }
 
 impl PathsReport {
@@ -113,12 +131,13 @@ impl PathsReport {
         }
     }
 
-    /// One line for each: `+` new, `~` replaced, `-` removed.
+    /// One line for each: `+` new, `~` replaced, `-` removed; `*` made by a compaction, with a `-` for each that it replaces.
     pub fn lines(&self) -> impl Iterator<Item = (char, &str)> {
         let lists = [('+', &self.new), ('~', &self.replaced), ('-', &self.removed)];
         lists
             .into_iter()
             .flat_map(|(mark, paths)| paths.iter().map(move |path| (mark, path.as_str())))
+            .chain(self.compacted.iter().flat_map(CompactedPath::lines))
     }
 }
 
@@ -206,7 +225,7 @@ impl TopicReport {
         self.needs_attention();
     }
 
-    /// With `-v`, a line for each file that a run of lake has made, replaced or removed.
+    /// A line for each day that was compacted; with `-v`, one for each file that a run of lake has made, replaced or removed.
     pub fn changed_paths(&self) -> Vec<String> {
         match &self.target {
             TargetReport::Lake(LakeReport {
@@ -215,6 +234,9 @@ impl TopicReport {
                 .lines()
                 .map(|(mark, path)| format!("{mark} {path}"))
                 .collect(),
+            TargetReport::Compact(compacted) => {
+                compacted.days.iter().map(|day| day.line(&self.topic)).collect()
+            }
             _ => Vec::new(),
         }
     }

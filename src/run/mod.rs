@@ -338,8 +338,10 @@ impl<'a> Run<'a> {
         let mut decoder = turn.sink.decoder();
         let mut outcome = reading.read(&mut self.options.limits, &mut |records| {
             records.iter().for_each(|record| bar.advance(record));
-            let decoded = records.iter().map(|record| decoder.decode(record));
-            let decoded: Vec<_> = decoded.collect::<Result<_>>()?;
+            let mut decoded = Vec::with_capacity(records.len());
+            for record in records {
+                decoded.push(decoder.decode(record)?);
+            }
             turn.sink.take_all(records, &decoded)?;
             decoder.take_back(decoded);
             Ok(())

@@ -98,6 +98,13 @@ impl FieldTypes {
         self.values += 1;
     }
 
+    /// Makes the type hold values like this one, too, which need not have been seen.
+    pub fn expect(&mut self, value: &str) {
+        let values = self.values;
+        self.add(value);
+        self.values = values;
+    }
+
     /// Adds the counts of another column.
     pub fn merge(&mut self, other: &FieldTypes) {
         self.values += other.values;

@@ -35,9 +35,10 @@ impl PlausibleDays {
     }
 
     /// The unit other than `given` in which a number since 1970 would be a plausible day, with that day. There is at most
-    /// one, because units lie a factor of a thousand apart.
+    /// one, because units lie a factor of a thousand apart. None for days: no timestamp_unit changes what a DATE counts.
     pub fn likely_unit(self, number: i64, given: TimeUnit) -> Option<(TimeUnit, NaiveDate)> {
-        let mut others = TimeUnit::ALL.into_iter().filter(|unit| *unit != given);
+        let others = TimeUnit::ALL.into_iter().filter(|unit| *unit != given);
+        let mut others = others.filter(|_| given != TimeUnit::Days);
         others.find_map(|unit| {
             let seconds = (i128::from(number) * i128::from(unit.nanoseconds()))
                 .div_euclid(i128::from(TimeUnit::S.nanoseconds()));

@@ -37,7 +37,10 @@ pub fn of_json(raw: &str, unit: TimeUnit) -> Result<WrittenTime, String> {
             let text: JsonText<'_> = serde_json::from_str(raw).map_err(|_| "not text".to_owned())?;
             of_text(&text.0, unit)
         }
-        Some(b'-' | b'0'..=b'9') => of_number(raw, unit).map(WrittenTime::Instant),
+        Some(b'-' | b'0'..=b'9') => of_number(raw, unit).map(|time| match unit {
+            TimeUnit::Days => WrittenTime::Day(time.date()),
+            _ => WrittenTime::Instant(time),
+        }),
         Some(b'n') => Err("null".to_owned()),
         _ => Err("not a date or time".to_owned()),
     }
@@ -68,10 +71,12 @@ pub fn of_text(text: &str, unit: TimeUnit) -> Result<WrittenTime, String> {
 pub fn of_number(number: &str, unit: TimeUnit) -> Result<NaiveDateTime, String> {
     let nanoseconds = match number.parse::<i64>() {
         Ok(number) => Some(i128::from(number) * i128::from(unit.nanoseconds())),
-        Err(_) => Decimal::parse(number)
-            .ok_or("not a number")?
-            .shifted(unit.power())
-            .floor(),
+        Err(_) => {
+            let (factor, power) = unit.factor_and_power();
+            let number = Decimal::parse(number).ok_or("not a number")?;
+            let whole = number.shifted(power).floor();
+            whole.and_then(|whole| whole.checked_mul(factor.into()))
+        }
     };
     nanoseconds
         .and_then(instant)
@@ -93,6 +98,7 @@ fn digits_min(unit: TimeUnit) -> usize {
         TimeUnit::Ms => 11,
         TimeUnit::Us => 14,
         TimeUnit::Ns => 17,
+        TimeUnit::Days => usize::MAX,
     }
 }
 
@@ -304,7 +310,7 @@ mod tests {
         fn units_agree(seconds in -62_135_596_800i64..253_402_300_800) {
             let expected = DateTime::from_timestamp(seconds, 0).unwrap().naive_utc();
             for unit in TimeUnit::ALL {
-                let number = i128::from(seconds) * 10i128.pow(9 - unit.power());
+                let number = i128::from(seconds) * 10i128.pow(9 - unit.factor_and_power().1);
                 prop_assert_eq!(of_number(&number.to_string(), unit), Ok(expected));
                 prop_assert_eq!(of_number(&format!("{number}.0"), unit), Ok(expected));
             }

@@ -97,7 +97,7 @@ impl Warehouse {
         check_own_tables(conn, &self.database)?;
         let mut table = target::read(conn, &self.server, &topic.table)?;
         let (names, plan) = mapping::plan(topic, &table)?;
-        plan.set_time_unit(&mut table, topic.warehouse_unit);
+        plan.set_time_units(&mut table, topic, &names);
         Ok((table, RowReader::new(topic, &self.registry, names, plan)))
     }
 }

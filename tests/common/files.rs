@@ -62,10 +62,13 @@ pub fn data_files(folder: &Path) -> Vec<DataFile> {
     files
 }
 
-/// The lines of a file, decompressed as its name says.
+/// The lines of a file, decompressed as its name says; of Parquet, one for each row.
 pub fn lines(path: &Path) -> Vec<String> {
-    let raw = std::fs::read(path).unwrap();
     let name = path.file_name().unwrap().to_str().unwrap();
+    if name.ends_with(".parquet") {
+        return super::parquet::rows(path);
+    }
+    let raw = std::fs::read(path).unwrap();
     let mut text = String::new();
     if name.ends_with(".json.gz") {
         flate2::read::MultiGzDecoder::new(&raw[..])

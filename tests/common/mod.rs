@@ -13,6 +13,7 @@ pub mod inject;
 pub mod kafka;
 pub mod kafka_proxy;
 pub mod lake;
+pub mod parquet;
 pub mod program;
 pub mod proxy;
 pub mod python;

@@ -1,4 +1,4 @@
-//! What a person runs by hand on a lake: days and tables rebuilt, old days purged, one subject erased.
+//! What keeps a lake in order: days compacted, days and tables rebuilt, old days purged, one subject erased.
 
 use super::source::{Kind, Source, assert_no_line_twice, later};
 use super::sweep::Sweep;
@@ -28,6 +28,51 @@ fn a_rebuild_of_days() {
         // Never half a day.
         at_any_time: &all,
         at_the_end: &all,
+    }
+    .run();
+}
+
+/// Two days of several runs, whose files become one for each Kafka partition.
+#[test]
+fn a_compaction() {
+    let mut source = Source::new("compact", &[Kind::Stream]);
+    let lake = source.lake("compression = \"gzip\"");
+    for _ in 0..2 {
+        lake.drain();
+        source.go_on();
+    }
+    lake.drain();
+    let compact: &[&str] = &["compact", "-q", "--older-than=0s"];
+    let all = |lake: &Lake| source.assert_all(lake, ".json.gz");
+    Sweep {
+        name: "compact",
+        command: compact,
+        after: &[LAKE, compact],
+        fresh: &|| lake.twin(),
+        // Never half a day, and none twice.
+        at_any_time: &all,
+        at_the_end: &all,
+    }
+    .run();
+}
+
+#[test]
+fn a_rebuild_of_days_in_parquet() {
+    let mut source = Source::new("rebuild-parquet", &[Kind::Stream]);
+    let mut lake = source.lake("");
+    lake.drain();
+    source.go_on();
+    lake.drain();
+    // The days become Parquet by the rebuild.
+    lake.set("format = \"parquet\"");
+    let rebuild: &[&str] = &["lake", "-q", "--rebuild", "2025-10-30..2025-11-01"];
+    Sweep {
+        name: "lake --rebuild of days, from JSON to Parquet",
+        command: rebuild,
+        after: &[LAKE, rebuild],
+        fresh: &|| lake.twin(),
+        at_any_time: &|_: &Lake| {},
+        at_the_end: &|lake: &Lake| source.assert_all(lake, ".parquet"),
     }
     .run();
 }

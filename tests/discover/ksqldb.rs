@@ -87,13 +87,13 @@ fn formats_have_their_columns_and_delimiters() {
                 "E TIMESTAMP",
                 "N STRING"
             ],
-            "CREATE STREAM SINK WITH (KEY_DELIMITER='|', VALUE_DELIMITER='TAB') AS SELECT * FROM S;"
+            "CREATE STREAM SINK WITH (KEY_DELIMITER='é', VALUE_DELIMITER='TAB') AS SELECT * FROM S;"
         ),
         json!({
             "kind": "stream",
             "key.format": "delimited",
             "key.columns": ["A", "B INT"],
-            "key.delimiter": "|",
+            "key.delimiter": "é",
             "value.format": "delimited",
             "value.columns": ["D DECIMAL(9,2)", "E TIMESTAMP", "N"],
             "value.delimiter": "TAB",

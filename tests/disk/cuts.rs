@@ -78,6 +78,11 @@ fn a_power_cut_while_a_table_is_folded_again_loses_nothing() {
 }
 
 #[test]
+fn a_power_cut_in_a_compaction_leaves_whole_days() {
+    sweep(Kind::Compact, 4);
+}
+
+#[test]
 fn a_power_cut_in_a_purge_leaves_whole_days() {
     sweep(Kind::Purge, 4);
 }

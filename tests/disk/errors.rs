@@ -133,3 +133,8 @@ fn a_call_that_fails_in_the_first_run_is_told_and_made_good() {
 fn a_call_that_fails_in_a_later_run_is_told_and_made_good() {
     sweep(Kind::Later, 15);
 }
+
+#[test]
+fn a_call_that_fails_in_a_compaction_is_told_and_made_good() {
+    sweep(Kind::Compact, 8);
+}

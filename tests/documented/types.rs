@@ -105,3 +105,60 @@ fn each_type_is_in_lake_and_mysql_what_is_shown() {
     let expected: Vec<_> = rows.iter().map(|row| Some(row[5].clone())).collect();
     assert_eq!(found, [expected]);
 }
+
+/// Avro writes such a date as a number, and Connect's JSON Schema each: a number of days, which is no time of 1970.
+#[test]
+fn a_date_that_is_a_number_counts_days() {
+    let url = service("LAKECTL_SCHEMA_REGISTRY_URL");
+    let date = json!({"type": "int", "logicalType": "date"});
+    let avro = register(
+        &url,
+        &unique("days"),
+        &schema("Days", &[("D", date.clone()), ("T", date)]).to_string(),
+        &Value::Null,
+    );
+    let connect = json!({"type": "object", "properties": {"D": {
+        "type": "integer", "title": "org.apache.kafka.connect.data.Date", "connect.type": "int32"}}});
+    let connect = register(
+        &url,
+        &unique("days-json"),
+        &connect.to_string(),
+        &json!({"schemaType": "JSON"}),
+    );
+    let day = |days: i64| [long(days), long(0)].concat();
+    for (format, values) in [
+        (
+            "avro",
+            [framed(avro, &day(20_392)), framed(avro, &day(2_932_897))],
+        ),
+        (
+            "json_sr",
+            [
+                framed(connect, b"{\"D\":20392}"),
+                framed(connect, b"{\"D\":2932897}"),
+            ],
+        ),
+    ] {
+        let topic = Topic::compacted("days");
+        topic.send(&[
+            record("k", "").bytes(&values[0]),
+            record("far", "").bytes(&values[1]),
+        ]);
+        let mut warehouse = Warehouse::new();
+        warehouse.set_topics(&format!(
+            "[schema_registry]\nurl = {url:?}\n[topics.{:?}]\nkind = \"table\"\nkey.columns = [\"k\"]\n\
+             value.format = {format:?}\nwarehouse.table = \"days\"\n",
+            topic.name
+        ));
+        warehouse.execute("CREATE TABLE days (k VARCHAR(9) PRIMARY KEY, d DATETIME)");
+        let report = warehouse.one(&[], 3);
+        assert_eq!(
+            (number(&report, "upserted"), number(&report, "rejected")),
+            (1, 1),
+            "{report}"
+        );
+        assert_eq!(warehouse.value("SELECT d FROM days"), "2025-10-31 00:00:00");
+        let reason = warehouse.value("SELECT reason FROM lakectl_rejects");
+        assert!(reason.contains("years 1 to 9999"), "{reason}");
+    }
+}

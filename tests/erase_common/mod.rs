@@ -1,6 +1,7 @@
 //! A lake, a database and topics of a test's own, and the binary run from outside.
 
 use crate::account::{self, Account};
+use crate::parquet;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -245,9 +246,15 @@ impl World {
         self.listing()
             .into_iter()
             .filter(|(path, _)| {
-                !path.starts_with(".lakectl") && path.contains(&part) && path.contains(".json")
+                !path.starts_with(".lakectl")
+                    && path.contains(&part)
+                    && (path.contains(".json") || path.ends_with(".parquet"))
             })
             .map(|(path, bytes)| {
+                if path.ends_with(".parquet") {
+                    let rows = parquet::rows(&self.root().join(&path));
+                    return (path, rows);
+                }
                 let text = decompressed(&path, &bytes);
                 (path, text.lines().map(str::to_owned).collect())
             })

@@ -12,6 +12,7 @@ mod incidents;
 mod kafka_ends;
 mod limits;
 mod many;
+mod parquet;
 mod runs;
 mod same_log;
 mod selection;

@@ -377,3 +377,52 @@ fn spark_is_given_a_path_that_it_reads() {
     assert!(found.ends_with(&snapshot[0].path), "{found}");
     assert!(path.contains("a \\[1\\]\\*\\{b\\} lake"), "{path}");
 }
+
+/// A sample shows no more than it holds; what the configuration states of a field holds for all records.
+#[test]
+fn stated_types_are_those_of_the_columns() {
+    let topic = Topic::with("readers-stated", 1, &[]);
+    topic.send(&[
+        crate::common::kafka::record("7", "1,2.5,,20392,x,"),
+        crate::common::kafka::record("8", "2,1,,20393,\"\","),
+    ]);
+    let columns = [
+        "A BIGINT",
+        "B DECIMAL(20,4)",
+        "C DOUBLE",
+        "D DATE",
+        "E",
+        "F BOOLEAN",
+    ];
+    let entry = format!(
+        "key = {{ format = \"delimited\", columns = [\"ID INT\"] }}\nvalue = {{ format = \"delimited\", columns = {columns:?} }}\n"
+    );
+    let lake = Lake::with("").stream(&topic, &entry);
+    lake.drain();
+    let report = schema(&lake, &topic.name, &["--for", "duckdb", "--json"])
+        .expect(0)
+        .report();
+    let types: Vec<_> = ["_key", "A", "B", "C", "D", "E", "F"]
+        .iter()
+        .map(|name| {
+            let columns = report["columns"].as_array().unwrap();
+            let column = columns.iter().find(|column| column["name"] == *name).unwrap();
+            (
+                column["type"].as_str().unwrap(),
+                column["values"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        types,
+        [
+            ("integer", 2),
+            ("integer", 2),
+            ("decimal(38,4)", 2),
+            ("double", 0),
+            ("integer", 2),
+            ("text", 2),
+            ("boolean", 0),
+        ]
+    );
+}

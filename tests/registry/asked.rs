@@ -1,8 +1,8 @@
 //! What is asked for, how often, and what comes of it.
 
-use lakectl::config::HttpSettings;
+use lakectl::config::{HttpSettings, SchemaKind};
 use lakectl::decode::registry::Registry;
-use lakectl::decode::schema::{Reference, SchemaId, SchemaKind};
+use lakectl::decode::schema::{Reference, SchemaId};
 use lakectl::exit;
 use serde_json::{Value, json};
 

@@ -1,6 +1,7 @@
 //! A real registry: ids, references, and what it says of what it doesn't have.
 
-use lakectl::decode::schema::{Reference, SchemaKind};
+use lakectl::config::SchemaKind;
+use lakectl::decode::schema::Reference;
 use serde_json::{Value, json};
 
 use crate::common::registry::register;

@@ -278,3 +278,23 @@ fn readers_of_the_lake_work_on_what_was_decoded() {
         assert!(schema.stdout.contains(word), "{schema:?}");
     }
 }
+
+/// A registry that takes the question and never answers: a signal ends the wait long before the timeout does.
+#[test]
+fn a_signal_ends_the_wait_for_an_answer() {
+    let topic = Topic::new("registry-silent");
+    topic.send(&[valued(1, &[2])]);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut world = Warehouse::new();
+    world.set_topics(&format!(
+        "[schema_registry]\nurl = \"http://{}\"\ntimeout = \"10m\"\n{}",
+        silent.local_addr().unwrap(),
+        entry(&topic, "stream", "value.format = \"avro\"")
+    ));
+    let run = world.start_with(&["lake"], &[]);
+    let _asked = silent.accept().unwrap();
+    run.signal(rustix::process::Signal::TERM);
+    let run = run.wait();
+    assert!(run.stderr.contains("stopped by a signal"), "{run:?}");
+    assert_eq!(stream_lines(&world, &topic), Vec::<String>::new());
+}

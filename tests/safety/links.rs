@@ -73,6 +73,7 @@ fn no_command_follows_a_link_out_of_the_lake() {
         vec!["lake"],
         vec!["lake", "--rebuild", "2025-10-30..2025-10-31"],
         vec!["lake", "--rebuild"],
+        vec!["compact", "--older-than", "0s"],
         [&purge[..], &["--key", &erase[0]]].concat(),
         [&purge[..], &["--key", &erase_row]].concat(),
         [&purge[..], &["--older-than", "1d", "--max-fraction", "1"]].concat(),

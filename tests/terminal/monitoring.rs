@@ -50,6 +50,7 @@ fn what_the_document_names_is_written() {
     run(&["lake"]);
     run(&["warehouse"]);
     run(&["lake", "--verify"]);
+    run(&["compact"]);
     run(&["purge", "--yes", "--older-than", "1y", "--max-fraction", "1"]);
     let written = Exposition::of(&warehouse.folder().join("lakectl.prom")).names();
     let documented = names(DOCUMENT);

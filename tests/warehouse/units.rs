@@ -150,3 +150,50 @@ fn the_topics_unit_fills_the_columns() {
     warehouse.one(&["--rebuild"], 0);
     assert_eq!(warehouse.value(row), expected);
 }
+
+/// A DATE of value.columns or key.columns counts days, whatever column it fills; a TIME the milliseconds of its day.
+#[test]
+fn days_stay_days_in_any_column() {
+    const ROW: &str = "SELECT CONCAT_WS('|', id, day, moment, stamp, clock, at) FROM days";
+    for (label, formats, key, value) in [
+        (
+            "days-delimited",
+            "key = { format = \"delimited\", columns = [\"ID DATE\"] }\nvalue.format = \"delimited\"",
+            "20392",
+            "20392§20392§20392§84600123§1766000000",
+        ),
+        (
+            "days-json",
+            "key = { format = \"json\", columns = [\"ID DATE\"] }\nvalue.format = \"json\"",
+            "20392",
+            "{\"DAY\":20392,\"NOON\":20392,\"STAMP\":20392,\"CLOCK\":84600123,\"AT\":1766000000}",
+        ),
+    ] {
+        let topic = Topic::compacted(label);
+        topic.send(&[record(key, value)]);
+        let mut warehouse = Warehouse::new();
+        warehouse.execute(
+            "CREATE TABLE days (id DATETIME PRIMARY KEY, day DATE, moment DATETIME(3), stamp TIMESTAMP NULL, clock TIME(3), \
+             at DATETIME) ENGINE = InnoDB",
+        );
+        let delimiter = match value.contains('§') {
+            true => "value.delimiter = \"§\"\n",
+            false => "",
+        };
+        let entry = format!(
+            "[topics.{:?}]\nkind = \"table\"\n{formats}\n{delimiter}timestamp_unit = \"s\"\nwarehouse.table = \"days\"\n\
+             value.columns = [\"DAY DATE\", \"NOON DATE\", \"STAMP DATE\", \"CLOCK TIME\", \"AT TIMESTAMP\"]\n\
+             warehouse.columns = {{ NOON = \"moment\" }}\n",
+            topic.name
+        );
+        warehouse.set_topics(&entry);
+        warehouse.drain();
+        assert_eq!(
+            warehouse.value(ROW),
+            "2025-10-31 00:00:00|2025-10-31|2025-10-31 00:00:00.000|2025-10-31 00:00:00|23:30:00.123|2025-12-17 19:33:20",
+            "{label}"
+        );
+        topic.send(&[tombstone(key)]);
+        assert_eq!(number(&warehouse.one(&[], 0), "deleted"), 1, "{label}");
+    }
+}

@@ -9,6 +9,7 @@ use super::file::HttpSection;
 use super::{Env, Secret, secret, units};
 use crate::exit::usage;
 use crate::problem::Problem;
+use crate::stop::Stop;
 
 /// Which server it is, as settings and messages name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub const KSQLDB: HttpService = HttpService {
 };
 
 /// A server and how to log in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct HttpSettings {
     pub service: HttpService,
     /// At least one, in the order in which they are asked; without a slash at the end, and without secrets.
@@ -58,6 +59,17 @@ pub struct HttpSettings {
     pub identity: Option<ClientIdentity>,
     /// How long an answer may take.
     pub timeout: Duration,
+    /// Whether waits for answers are to end.
+    pub stop: Stop,
+}
+
+impl HttpSettings {
+    pub(crate) fn stopped_by(self, stop: &Stop) -> HttpSettings {
+        HttpSettings {
+            stop: stop.clone(),
+            ..self
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +150,7 @@ impl SectionReader<'_> {
             ca: self.public(self.file.tls_ca_file.as_deref(), "tls_ca_file")?,
             identity: self.identity()?,
             timeout: self.timeout()?,
+            stop: Stop::default(),
         };
         let is_plain = settings.urls.iter().all(|url| url.starts_with("http://"));
         if is_plain && (settings.ca.is_some() || settings.identity.is_some()) {

@@ -35,8 +35,8 @@ fn file(folder: &Path, name: &str, text: &str) -> String {
 
 #[test]
 fn a_registry_is_configured_by_its_url() {
-    assert_eq!(registry("timeout = \"3s\"\n", &[]).unwrap(), None);
-    assert_eq!(load("", &[(URL, "")]).unwrap().registry, None);
+    assert!(registry("timeout = \"3s\"\n", &[]).unwrap().is_none());
+    assert!(load("", &[(URL, "")]).unwrap().registry.is_none());
     let settings = registry("url = \"https://a:8081/, http://b/apis/ccompat/v7\"\n", &[]);
     let settings = settings.unwrap().unwrap();
     assert_eq!(settings.urls, ["https://a:8081", "http://b/apis/ccompat/v7"]);

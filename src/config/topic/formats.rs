@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 
 use super::column::{self, DeclaredColumn};
-use crate::config::file::{self, KeyFormatName};
+use super::key::KeyFormatName;
+use crate::config::file;
 use crate::config::{DeclaredType, Envelope, KeyFormat, KeySchema, ValueFormat, ValueSchema, Window, units};
 use crate::exit::usage;
 use crate::problem::Problem;
@@ -28,6 +29,17 @@ pub(in crate::config) fn of_key(file: &file::TopicSection) -> Result<KeySchema> 
             "key.columns: a key of format {format} has one column"
         )));
     }
+    if let (true, [column]) = (format.is_binary(), &columns[..])
+        && column.kind != DeclaredType::default()
+        && KeyFormat::of_kafka(column.kind) != Some(format)
+    {
+        return Problem::usage(format!(
+            "key.columns: a key of format {format} is no {}",
+            column.kind
+        ))
+        .fix("leave the type out: the format says it; or set the key.format that the keys have")
+        .err();
+    }
     Ok(KeySchema {
         format,
         delimiter: delimiter(file.key.delimiter.as_deref(), "key.delimiter")?,
@@ -39,25 +51,16 @@ pub(in crate::config) fn of_key(file: &file::TopicSection) -> Result<KeySchema> 
 }
 
 fn key_format(key: &file::KeySection, columns: &[DeclaredColumn]) -> Result<KeyFormat> {
-    Ok(match key.format.unwrap_or(KeyFormatName::String) {
-        KeyFormatName::Kafka => {
+    match key.format {
+        None => Ok(KeyFormat::default()),
+        Some(KeyFormatName::Of(format)) => Ok(format),
+        Some(KeyFormatName::Kafka) => {
             let kind = columns
                 .first()
                 .map_or(DeclaredType::Varchar, |column| column.kind);
-            return KeyFormat::of_kafka(kind).ok_or_else(|| not_kafka("key", kind));
+            KeyFormat::of_kafka(kind).ok_or_else(|| not_kafka("key", kind))
         }
-        KeyFormatName::String => KeyFormat::String,
-        KeyFormatName::Int => KeyFormat::Int,
-        KeyFormatName::Bigint => KeyFormat::Bigint,
-        KeyFormatName::Double => KeyFormat::Double,
-        KeyFormatName::Bytes => KeyFormat::Bytes,
-        KeyFormatName::Json => KeyFormat::Json,
-        KeyFormatName::Delimited => KeyFormat::Delimited,
-        KeyFormatName::Avro => KeyFormat::Avro,
-        KeyFormatName::Protobuf => KeyFormat::Protobuf,
-        KeyFormatName::JsonSr => KeyFormat::JsonSr,
-        KeyFormatName::None => KeyFormat::None,
-    })
+    }
 }
 
 fn not_kafka(part: &str, kind: DeclaredType) -> anyhow::Error {
@@ -94,27 +97,28 @@ fn separator(
     Ok(Some(separator.clone()))
 }
 
-fn delimiter(text: Option<&str>, key: &str) -> Result<u8> {
-    let Some(text) = text else { return Ok(b',') };
+fn delimiter(text: Option<&str>, key: &str) -> Result<char> {
+    let Some(text) = text else { return Ok(',') };
     delimiter_named(text).ok_or_else(|| usage(format!("{key}: `{text}` must be one character, SPACE or TAB")))
 }
 
 /// The delimiter that is written so, by ksqlDB's statements and in the configuration.
-pub fn delimiter_named(text: &str) -> Option<u8> {
-    match text.as_bytes() {
-        b"SPACE" => Some(b' '),
-        b"TAB" => Some(b'\t'),
-        &[one] => Some(one),
+pub fn delimiter_named(text: &str) -> Option<char> {
+    let mut chars = text.chars();
+    match (text, chars.next(), chars.next()) {
+        ("SPACE", ..) => Some(' '),
+        ("TAB", ..) => Some('\t'),
+        (_, Some(one), None) => Some(one),
         _ => None,
     }
 }
 
 /// The text that [`delimiter_named`] reads.
-pub fn delimiter_name(delimiter: u8) -> String {
+pub fn delimiter_name(delimiter: char) -> String {
     match delimiter {
-        b' ' => "SPACE".to_owned(),
-        b'\t' => "TAB".to_owned(),
-        other => char::from(other).to_string(),
+        ' ' => "SPACE".to_owned(),
+        '\t' => "TAB".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -130,17 +134,11 @@ pub(in crate::config) fn of_value(file: &file::TopicSection) -> Result<ValueSche
             .fix("write the names, each with its type, in the order of the value's fields")
             .err();
         }
-        ValueFormat::Kafka | ValueFormat::Bytes | ValueFormat::Avro | ValueFormat::Protobuf
-            if columns.len() > 1 =>
-        {
-            let why = if format.is_bare() {
-                "has one column"
-            } else {
-                "has its columns from its schema"
-            };
-            return Problem::usage(format!("value.columns: a value of format {format} {why}"))
-                .fix("name one column, or none")
-                .err();
+        ValueFormat::Kafka | ValueFormat::Bytes if columns.len() > 1 => {
+            return too_many(format, "has one column");
+        }
+        ValueFormat::Registered(_) if columns.len() > 1 && !format.is_json() => {
+            return too_many(format, "has its columns from its schema");
         }
         ValueFormat::Kafka => {
             if let Some(column) = columns.first()
@@ -174,6 +172,12 @@ pub(in crate::config) fn of_value(file: &file::TopicSection) -> Result<ValueSche
         undecodable: value.undecodable.unwrap_or_default(),
         unwrap: unwrap(file, format)?,
     })
+}
+
+fn too_many<T>(format: ValueFormat, why: &str) -> Result<T> {
+    Problem::usage(format!("value.columns: a value of format {format} {why}"))
+        .fix("name one column, or none")
+        .err()
 }
 
 fn unwrap(file: &file::TopicSection, format: ValueFormat) -> Result<Option<Envelope>> {

@@ -1,6 +1,9 @@
 //! The schema of a topic's keys: format, columns, window.
 
+use serde::Deserialize;
+
 use super::column::{DeclaredColumn, DeclaredType};
+use super::schema_kind::{SchemaKind, format_name, format_named, formats};
 
 /// How a topic's keys are serialised (KEY_FORMAT in ksqlDB's WITH clause).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,10 +23,8 @@ pub enum KeyFormat {
     Delimited,
     /// KAFKA BYTES: as they are.
     Bytes,
-    /// AVRO, PROTOBUF and JSON_SR: the id of a schema in the registry stands before the key.
-    Avro,
-    Protobuf,
-    JsonSr,
+    /// The id of a schema in the registry stands before the key.
+    Registered(SchemaKind),
     /// NONE: the key is always null.
     None,
 }
@@ -35,9 +36,15 @@ impl KeyFormat {
         matches!(self, String | Int | Bigint | Double | Bytes | KeyFormat::None)
     }
 
+    /// Whether the format is the type of its column.
+    pub(super) fn is_binary(self) -> bool {
+        use KeyFormat::{Bigint, Bytes, Double, Int};
+        matches!(self, Int | Bigint | Double | Bytes)
+    }
+
     /// Whether keys need their schema from the registry.
     pub fn is_registered(self) -> bool {
-        matches!(self, KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr)
+        matches!(self, KeyFormat::Registered(_))
     }
 
     /// ksqlDB's KAFKA format of one column of this type.
@@ -52,26 +59,45 @@ impl KeyFormat {
         }
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            KeyFormat::String => "string",
-            KeyFormat::Int => "int",
-            KeyFormat::Bigint => "bigint",
-            KeyFormat::Double => "double",
-            KeyFormat::Json => "json",
-            KeyFormat::Delimited => "delimited",
-            KeyFormat::Bytes => "bytes",
-            KeyFormat::Avro => "avro",
-            KeyFormat::Protobuf => "protobuf",
-            KeyFormat::JsonSr => "json_sr",
-            KeyFormat::None => "none",
-        }
+    /// All of them, by their names.
+    fn all() -> impl Iterator<Item = (&'static str, KeyFormat)> + Clone {
+        formats(&PLAIN, KeyFormat::Registered)
     }
 }
 
+/// A key.format as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::config) enum KeyFormatName {
+    /// KAFKA, whose format depends on the column's type.
+    Kafka,
+    Of(KeyFormat),
+}
+
+impl TryFrom<String> for KeyFormatName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<KeyFormatName, String> {
+        let kafka = std::iter::once(("kafka", KeyFormatName::Kafka));
+        let others = KeyFormat::all().map(|(name, format)| (name, KeyFormatName::Of(format)));
+        format_named(&name, kafka.chain(others))
+    }
+}
+
+const PLAIN: [(&str, KeyFormat); 8] = [
+    ("string", KeyFormat::String),
+    ("int", KeyFormat::Int),
+    ("bigint", KeyFormat::Bigint),
+    ("double", KeyFormat::Double),
+    ("bytes", KeyFormat::Bytes),
+    ("json", KeyFormat::Json),
+    ("delimited", KeyFormat::Delimited),
+    ("none", KeyFormat::None),
+];
+
 impl std::fmt::Display for KeyFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        f.write_str(format_name(*self, KeyFormat::all()))
     }
 }
 
@@ -88,7 +114,7 @@ pub enum Window {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySchema {
     pub format: KeyFormat,
-    pub delimiter: u8,
+    pub delimiter: char,
     /// Divides a STRING key into its columns, as ksqlDB wrote several of them before 0.15.
     pub separator: Option<String>,
     /// Empty: the key has its names with it, or is one column without a name.
@@ -124,7 +150,7 @@ impl Default for KeySchema {
     fn default() -> Self {
         KeySchema {
             format: KeyFormat::String,
-            delimiter: b',',
+            delimiter: ',',
             separator: None,
             columns: Vec::new(),
             window: None,

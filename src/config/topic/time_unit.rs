@@ -11,9 +11,12 @@ pub enum TimeUnit {
     Ms,
     Us,
     Ns,
+    /// Of fields that are stated to be DATE; no timestamp_unit.
+    Days,
 }
 
 impl TimeUnit {
+    /// Those of timestamps.
     pub const ALL: [TimeUnit; 4] = [TimeUnit::S, TimeUnit::Ms, TimeUnit::Us, TimeUnit::Ns];
 
     /// As in the configuration.
@@ -23,6 +26,7 @@ impl TimeUnit {
             TimeUnit::Ms => "ms",
             TimeUnit::Us => "us",
             TimeUnit::Ns => "ns",
+            TimeUnit::Days => "days",
         }
     }
 
@@ -33,21 +37,24 @@ impl TimeUnit {
             TimeUnit::Ms => "milliseconds",
             TimeUnit::Us => "microseconds",
             TimeUnit::Ns => "nanoseconds",
+            TimeUnit::Days => "days",
         }
     }
 
-    /// One of it is ten to the power of this, in nanoseconds.
-    pub fn power(self) -> u32 {
+    /// One of it in nanoseconds: a factor, times ten to a power.
+    pub fn factor_and_power(self) -> (i64, u32) {
         match self {
-            TimeUnit::S => 9,
-            TimeUnit::Ms => 6,
-            TimeUnit::Us => 3,
-            TimeUnit::Ns => 0,
+            TimeUnit::S => (1, 9),
+            TimeUnit::Ms => (1, 6),
+            TimeUnit::Us => (1, 3),
+            TimeUnit::Ns => (1, 0),
+            TimeUnit::Days => (86_400, 9),
         }
     }
 
     pub fn nanoseconds(self) -> i64 {
-        10i64.pow(self.power())
+        let (factor, power) = self.factor_and_power();
+        factor * 10i64.pow(power)
     }
 
     /// Whether the unit was left at its default.

@@ -2,12 +2,13 @@
 
 use serde::Deserialize;
 
-use super::column::DeclaredColumn;
+use super::column::{DeclaredColumn, DeclaredType};
 use super::envelope::Envelope;
+use super::schema_kind::{SchemaKind, SchemaPayload, format_name, format_named, formats};
 
 /// How a topic's values are serialised (VALUE_FORMAT in ksqlDB's WITH clause).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 pub enum ValueFormat {
     #[default]
     Json,
@@ -17,10 +18,8 @@ pub enum ValueFormat {
     Kafka,
     /// One column of bytes.
     Bytes,
-    /// AVRO, PROTOBUF and JSON_SR: the id of a schema in the registry stands before the value.
-    Avro,
-    Protobuf,
-    JsonSr,
+    /// The id of a schema in the registry stands before the value.
+    Registered(SchemaKind),
     /// NONE: the value is always null.
     None,
 }
@@ -28,30 +27,48 @@ pub enum ValueFormat {
 impl ValueFormat {
     /// Whether values need their schema from the registry.
     pub fn is_registered(self) -> bool {
-        matches!(
-            self,
-            ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr
-        )
+        matches!(self, ValueFormat::Registered(_))
+    }
+
+    /// Whether values are JSON as they stand in the records.
+    pub fn is_json(self) -> bool {
+        match self {
+            ValueFormat::Json => true,
+            ValueFormat::Registered(kind) => kind.traits().payload == SchemaPayload::Json,
+            _ => false,
+        }
     }
 
     /// Whether the whole value is one column without a name.
     pub fn is_bare(self) -> bool {
         matches!(self, ValueFormat::Kafka | ValueFormat::Bytes)
     }
+
+    /// All of them, by their names.
+    fn all() -> impl Iterator<Item = (&'static str, ValueFormat)> + Clone {
+        formats(&PLAIN, ValueFormat::Registered)
+    }
+}
+
+const PLAIN: [(&str, ValueFormat); 5] = [
+    ("json", ValueFormat::Json),
+    ("delimited", ValueFormat::Delimited),
+    ("kafka", ValueFormat::Kafka),
+    ("bytes", ValueFormat::Bytes),
+    ("none", ValueFormat::None),
+];
+
+impl TryFrom<String> for ValueFormat {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<ValueFormat, String> {
+        format_named(&name, ValueFormat::all())
+    }
 }
 
 impl std::fmt::Display for ValueFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            ValueFormat::Json => "json",
-            ValueFormat::Delimited => "delimited",
-            ValueFormat::Kafka => "kafka",
-            ValueFormat::Bytes => "bytes",
-            ValueFormat::Avro => "avro",
-            ValueFormat::Protobuf => "protobuf",
-            ValueFormat::JsonSr => "json_sr",
-            ValueFormat::None => "none",
-        })
+        f.write_str(format_name(*self, ValueFormat::all()))
     }
 }
 
@@ -72,7 +89,7 @@ pub struct ValueSchema {
     pub format: ValueFormat,
     /// Empty: the value has its names with it.
     pub columns: Vec<DeclaredColumn>,
-    pub delimiter: u8,
+    pub delimiter: char,
     /// Also for keys.
     pub undecodable: Undecodable,
     /// The envelope that values are taken out of.
@@ -80,6 +97,13 @@ pub struct ValueSchema {
 }
 
 impl ValueSchema {
+    /// Whether the field of this name is stated to count days.
+    pub fn is_date(&self, name: &str) -> bool {
+        let named = |column: &&DeclaredColumn| column.name.to_lowercase() == name.to_lowercase();
+        let found = self.columns.iter().find(named);
+        found.is_some_and(|column| column.kind == DeclaredType::Date)
+    }
+
     /// Whether a value that can't be read needs a person. JSON of any kind of writer is kept as text without a word.
     pub fn reads_all(&self) -> bool {
         self.format != ValueFormat::Json || self.unwrap.is_some()
@@ -91,7 +115,7 @@ impl Default for ValueSchema {
         ValueSchema {
             format: ValueFormat::default(),
             columns: Vec::new(),
-            delimiter: b',',
+            delimiter: ',',
             undecodable: Undecodable::default(),
             unwrap: None,
         }

@@ -22,28 +22,28 @@ pub(super) fn push_date(out: &mut String, days: i32) {
 
 /// Appends a time of day, in units of which `10^digits` are a second: `"23:30:00.123"`.
 pub(super) fn push_time(out: &mut String, time: i64, digits: u8) {
-    if !(0..DAY_SECONDS * units(digits)).contains(&time) {
+    let instant = Instant::of(time, digits);
+    if instant.day != 0 {
         return push_integer(out, time);
     }
     let mut text = AsciiText::default();
     text.push(b'"');
-    text.push_clock(time, digits);
+    text.push_clock(&instant, digits);
     text.push(b'"');
     push_ascii(out, text.written());
 }
 
 /// Appends the instant so many units after 1970: `"2025-10-31T23:30:00.123Z"`, without the Z if it is local.
 pub(super) fn push_timestamp(out: &mut String, time: i64, digits: u8, utc: bool) {
-    let day_units = DAY_SECONDS * units(digits);
-    let (day, rest) = (time.div_euclid(day_units), time.rem_euclid(day_units));
-    if !(DAY_MIN..=DAY_MAX).contains(&day) {
+    let instant = Instant::of(time, digits);
+    if !(DAY_MIN..=DAY_MAX).contains(&instant.day) {
         return push_integer(out, time);
     }
     let mut text = AsciiText::default();
     text.push(b'"');
-    text.push_day(day);
+    text.push_day(instant.day);
     text.push(b'T');
-    text.push_clock(rest, digits);
+    text.push_clock(&instant, digits);
     if utc {
         text.push(b'Z');
     }
@@ -76,10 +76,46 @@ pub(super) fn push_duration(out: &mut String, months: u32, days: u32, millisecon
     out.push('"');
 }
 
-/// How many of them are a second.
-fn units(digits: u8) -> i64 {
-    10i64.pow(digits.into())
+/// An instant as its day since 1970, the second of the day, and the fraction of that.
+struct Instant {
+    day: i64,
+    second: u32,
+    fraction: u32,
 }
+
+impl Instant {
+    /// By the number of units since 1970, of which `10^digits`, at most nanoseconds, are a second.
+    fn of(time: i64, digits: u8) -> Instant {
+        match digits {
+            // Constants spare the processor the divisions.
+            3 => Instant::by_units(time, 1_000),
+            6 => Instant::by_units(time, 1_000_000),
+            _ => Instant::by_units(time, 10i64.pow(digits.into())),
+        }
+    }
+
+    #[inline(always)]
+    fn by_units(time: i64, units: i64) -> Instant {
+        let (second, fraction) = (time.div_euclid(units), time.rem_euclid(units));
+        Instant {
+            day: second.div_euclid(DAY_SECONDS),
+            // Both fit 32 bits: a day's seconds, and nanoseconds at most.
+            second: second.rem_euclid(DAY_SECONDS) as u32,
+            fraction: fraction as u32,
+        }
+    }
+}
+
+/// The numbers of two digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
+    }
+    pairs
+};
 
 /// The longest is a timestamp with nanoseconds in its quotes.
 #[derive(Default)]
@@ -94,6 +130,13 @@ impl AsciiText {
         self.length += 1;
     }
 
+    /// A number below 100.
+    fn push_pair(&mut self, number: u32) {
+        let pair = PAIRS[number as usize % PAIRS.len()];
+        self.bytes[self.length..self.length + 2].copy_from_slice(&pair);
+        self.length += 2;
+    }
+
     fn push_digits(&mut self, mut number: u32, count: usize) {
         for digit in self.bytes[self.length..self.length + count].iter_mut().rev() {
             *digit = b'0' + (number % 10) as u8;
@@ -104,24 +147,22 @@ impl AsciiText {
 
     fn push_day(&mut self, days: i64) {
         let (year, month, day) = civil(days);
-        self.push_digits(year, 4);
+        self.push_pair(year / 100);
+        self.push_pair(year % 100);
         self.push(b'-');
-        self.push_digits(month, 2);
+        self.push_pair(month);
         self.push(b'-');
-        self.push_digits(day, 2);
+        self.push_pair(day);
     }
 
-    fn push_clock(&mut self, time: i64, digits: u8) {
-        // A day's seconds, and nanoseconds at most.
-        let seconds = (time / units(digits)) as u32;
-        let fraction = (time % units(digits)) as u32;
-        self.push_digits(seconds / 3600, 2);
+    fn push_clock(&mut self, at: &Instant, digits: u8) {
+        self.push_pair(at.second / 3600);
         self.push(b':');
-        self.push_digits(seconds / 60 % 60, 2);
+        self.push_pair(at.second / 60 % 60);
         self.push(b':');
-        self.push_digits(seconds % 60, 2);
+        self.push_pair(at.second % 60);
         self.push(b'.');
-        self.push_digits(fraction, digits.into());
+        self.push_digits(at.fraction, digits.into());
     }
 
     fn written(&self) -> &[u8] {

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use super::super::Reason;
 
+/// 64 bits, seven to a byte.
+const LONG_BYTES_MAX: usize = 10;
+
 /// What is left of a payload.
 #[derive(Debug)]
 pub(super) struct Datum<'p> {
@@ -86,7 +89,7 @@ impl<'p> Datum<'p> {
     }
 
     /// A zigzag number of variable length.
-    #[inline]
+    #[inline(always)]
     pub fn long<'s>(&mut self) -> Read<'s, i64> {
         let bits = match self.bytes.get(self.at) {
             Some(&byte) if byte < 0x80 => {
@@ -98,24 +101,27 @@ impl<'p> Datum<'p> {
         Ok((bits >> 1).cast_signed() ^ -(bits & 1).cast_signed())
     }
 
+    /// A number of more than one byte.
     fn long_bits<'s>(&mut self) -> Read<'s, u64> {
-        let start = self.at;
+        let left = &self.bytes[self.at..];
         let mut bits = 0;
-        for shift in (0..64).step_by(7) {
-            let Some(&byte) = self.bytes.get(self.at) else {
-                return Err(damage("the value ends too early", start));
-            };
-            self.at += 1;
+        for (number, &byte) in left.iter().take(LONG_BYTES_MAX).enumerate() {
             // The tenth byte has room for one bit.
-            if shift == 63 && byte > 1 {
+            if number == LONG_BYTES_MAX - 1 && byte > 1 {
                 break;
             }
-            bits |= u64::from(byte & 0x7f) << shift;
+            bits |= u64::from(byte & 0x7f) << (7 * number);
             if byte < 0x80 {
+                self.at += number + 1;
                 return Ok(bits);
             }
         }
-        Err(damage("a number is more than 64 bits", start))
+        let what = if left.len() < LONG_BYTES_MAX {
+            "the value ends too early"
+        } else {
+            "a number is more than 64 bits"
+        };
+        Err(damage(what, self.at))
     }
 
     /// The place of one of `count` choices: a union's branches, an enum's symbols.

@@ -14,8 +14,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use super::Reason;
-use super::schema::{Reference, SchemaColumn, SchemaType};
+use super::registered::PayloadReader;
+use super::schema::Reference;
+use super::{Formatted, Reason, SchemaShape};
 use parse::AvroParser;
 use types::{AvroType, TypeId};
 use write::DatumWriter;
@@ -38,25 +39,38 @@ impl AvroSchema {
         Ok(AvroSchema { types, top })
     }
 
-    /// Appends the value as JSON text. After an error `out` may hold a part of it.
+    /// Appends the value as JSON text. After an error `out` may hold a part of it. True: like all of its schema it is an
+    /// object with these names at the top level, and only its names could make it unreadable.
     ///
     /// # Errors
     /// The payload is not one value of this schema: what is wrong, at which byte and in which field.
-    pub fn write(&self, payload: &[u8], out: &mut String) -> Result<(), Reason> {
+    pub fn write(&self, payload: &[u8], out: &mut String) -> Result<bool, Reason> {
         // A guess: most text is a bit more than twice as long as its binary form.
         out.reserve(payload.len().saturating_mul(3));
-        DatumWriter::new(&self.types, payload, out)
+        let readable = DatumWriter::new(&self.types, payload, out)
             .write_whole(self.top)
-            .map_err(|damage| damage.reason())
+            .map_err(|damage| damage.reason())?;
+        Ok(readable && matches!(self.types[self.top], AvroType::Record { .. }))
+    }
+}
+
+impl PayloadReader for AvroSchema {
+    fn read<'a>(
+        &self,
+        _: Option<&[u8]>,
+        payload: &'a [u8],
+        mut memory: String,
+    ) -> Result<Formatted<'a>, Reason> {
+        Ok(match self.write(payload, &mut memory)? {
+            true => Formatted::MadeAlike(memory),
+            false => Formatted::Made(memory),
+        })
     }
 
-    /// The fields of the record that each value is, in order. None if values are not records.
-    pub fn columns(&self) -> Option<Vec<SchemaColumn>> {
-        columns::of_record(&self.types, self.top)
-    }
-
-    /// The type of a whole value.
-    pub fn top(&self) -> SchemaType {
-        columns::column_type(&self.types, self.top).0
+    fn shape(&self) -> Result<SchemaShape, Reason> {
+        Ok(SchemaShape {
+            columns: columns::of_record(&self.types, self.top),
+            top: columns::column_type(&self.types, self.top).0,
+        })
     }
 }

@@ -140,7 +140,7 @@ impl AvroParser {
             None => Err("it has no type".into()),
         };
         let of = of.map_err(|reason| reason.of_the(&format!("field {}", name.in_messages())))?;
-        Ok(AvroField { name, of })
+        Ok(AvroField::new(name, of))
     }
 
     fn read_enum(&mut self, attributes: &Map<String, Value>, namespace: &str) -> Result<TypeId, Reason> {

@@ -60,6 +60,8 @@ pub(super) enum AvroType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AvroField {
     pub name: AvroName,
+    /// The name as it stands before its value: after a comma, quoted, and with its colon.
+    pub lead: String,
     pub of: TypeId,
 }
 
@@ -69,6 +71,16 @@ pub(super) struct AvroName {
     pub raw: String,
     /// As JSON text, with its quotes.
     pub json: String,
+}
+
+impl AvroField {
+    pub fn new(name: AvroName, of: TypeId) -> AvroField {
+        AvroField {
+            lead: format!(",{}:", name.json),
+            name,
+            of,
+        }
+    }
 }
 
 impl AvroName {

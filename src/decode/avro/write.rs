@@ -15,6 +15,9 @@ const LEVELS_MAX: usize = 127;
 /// How many values without any byte a payload may have, beside as many as it has bytes. An array of nulls may claim 2^60 of them.
 const EMPTY_VALUES_MAX: usize = 65_536;
 
+/// A number of no more bytes, without an exponent, is not more than a double holds.
+const SHORT_NUMBER_MAX: usize = 300;
+
 /// Up to so many keys are compared with each other.
 const FEW_KEYS: usize = 16;
 
@@ -25,6 +28,8 @@ pub(super) struct DatumWriter<'s, 'p, 'o> {
     out: &'o mut String,
     level: usize,
     empty_values_left: usize,
+    /// A number may be more than a double holds, or there may be too many levels.
+    doubtful: bool,
 }
 
 /// An entry of a map as written: `key:value`.
@@ -42,14 +47,15 @@ impl<'s, 'p, 'o> DatumWriter<'s, 'p, 'o> {
             out,
             level: 0,
             empty_values_left: payload.len().saturating_add(EMPTY_VALUES_MAX),
+            doubtful: false,
         }
     }
 
-    /// Writes the payload, which must be one value of this type.
-    pub fn write_whole(mut self, of: TypeId) -> Read<'s, ()> {
+    /// Writes the payload, which must be one value of this type. True: whatever its names are, the text is readable.
+    pub fn write_whole(mut self, of: TypeId) -> Read<'s, bool> {
         self.write(of)?;
         match self.datum.bytes_left() {
-            0 => Ok(()),
+            0 => Ok(!self.doubtful),
             _ => Err(damage("more bytes after the value", self.datum.at())),
         }
     }
@@ -108,11 +114,8 @@ impl<'s, 'p, 'o> DatumWriter<'s, 'p, 'o> {
         }
         self.open('{')?;
         for (number, field) in fields.iter().enumerate() {
-            if number > 0 {
-                self.out.push(',');
-            }
-            self.out.push_str(&field.name.json);
-            self.out.push(':');
+            // The first has no comma before it.
+            self.out.push_str(&field.lead[usize::from(number == 0)..]);
             self.write(field.of)
                 .map_err(|damage| damage.within(field.name.in_messages()))?;
         }
@@ -158,6 +161,8 @@ impl<'s, 'p, 'o> DatumWriter<'s, 'p, 'o> {
         })?;
         self.close('}');
         if !have_distinct_keys(self.out, &entries) {
+            // An array of objects has a level more than the map.
+            self.doubtful = true;
             let array = as_array(self.out, &entries);
             self.out.truncate(start);
             self.out.push_str(&array);
@@ -225,7 +230,9 @@ impl<'s, 'p, 'o> DatumWriter<'s, 'p, 'o> {
                 start,
             ));
         }
+        let before = self.out.len();
         push_decimal(self.out, bytes, scale);
+        self.doubtful |= self.out.len() - before > SHORT_NUMBER_MAX;
         Ok(())
     }
 

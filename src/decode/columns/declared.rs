@@ -7,6 +7,9 @@ use crate::decode::schema::SchemaType;
 /// The column of a key that is one value and has no configured name, as ksqlDB calls it.
 const KEY_NAME: &str = "rowkey";
 
+/// More digits than any reader's decimals have.
+const DIGITS_MAX: u32 = 1_000;
+
 /// A column by its name; its type is None where only a schema or the records tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedColumn {
@@ -38,7 +41,7 @@ pub fn of_keys(keys: &KeySchema) -> Vec<NamedColumn> {
         KeyFormat::None => return Vec::new(),
         KeyFormat::Delimited => return columns.map(NamedColumn::of).collect(),
         KeyFormat::String if keys.separator.is_some() => return columns.map(NamedColumn::of).collect(),
-        KeyFormat::Json | KeyFormat::Avro | KeyFormat::Protobuf | KeyFormat::JsonSr => {
+        KeyFormat::Json | KeyFormat::Registered(_) => {
             return columns.map(NamedColumn::guessed).collect();
         }
         KeyFormat::String => SchemaType::Text,
@@ -67,9 +70,46 @@ pub fn of_values(values: &ValueSchema) -> Vec<NamedColumn> {
             }]
         }
         ValueFormat::Json | ValueFormat::Delimited => columns.map(NamedColumn::of).collect(),
-        ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr => {
-            columns.map(NamedColumn::guessed).collect()
+        ValueFormat::Registered(_) => columns.map(NamedColumn::guessed).collect(),
+    }
+}
+
+/// The columns whose types are stated, each with a value as lines have it.
+pub fn examples(values: &ValueSchema) -> Vec<(&str, String)> {
+    let (name, kind) = bare::column(values);
+    let is_typed = match values.format {
+        ValueFormat::Kafka | ValueFormat::Bytes => return vec![(name, example(kind))],
+        ValueFormat::Delimited => |_: &&DeclaredColumn| true,
+        // There VARCHAR may just be the default.
+        format if format.is_json() => |column: &&DeclaredColumn| column.kind != DeclaredType::Varchar,
+        // The schema decides how its times are written.
+        _ => return Vec::new(),
+    };
+    let typed = values.columns.iter().filter(is_typed);
+    typed
+        .map(|column| (&*column.name, example(column.kind)))
+        .collect()
+}
+
+/// The JSON of a value of this type.
+pub(in crate::decode) fn example(kind: DeclaredType) -> String {
+    match kind {
+        DeclaredType::Boolean => "true".to_owned(),
+        DeclaredType::Double => "0e0".to_owned(),
+        DeclaredType::Varchar | DeclaredType::Bytes => "\"\"".to_owned(),
+        DeclaredType::Decimal { precision, scale } => {
+            let nines = |digits: u32| "9".repeat(digits.min(DIGITS_MAX) as usize);
+            match (precision - scale, scale) {
+                (0, scale) => format!("0.{}", nines(scale)),
+                (whole, 0) => nines(whole),
+                (whole, scale) => format!("{}.{}", nines(whole), nines(scale)),
+            }
         }
+        DeclaredType::Int
+        | DeclaredType::Bigint
+        | DeclaredType::Date
+        | DeclaredType::Time
+        | DeclaredType::Timestamp => "0".to_owned(),
     }
 }
 
@@ -93,6 +133,7 @@ impl From<DeclaredType> for SchemaType {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SchemaKind;
 
     fn column(name: &str, kind: DeclaredType) -> DeclaredColumn {
         DeclaredColumn {
@@ -126,7 +167,7 @@ mod tests {
         assert_eq!(columns(KeyFormat::Json, a()), named("A", None));
         let typed = vec![column("A", DeclaredType::Date)];
         assert_eq!(
-            columns(KeyFormat::Avro, typed),
+            columns(KeyFormat::Registered(SchemaKind::Avro), typed),
             named("A", Some(SchemaType::Date))
         );
         assert_eq!(columns(KeyFormat::Json, vec![]), []);

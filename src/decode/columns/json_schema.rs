@@ -5,9 +5,10 @@
 
 use std::borrow::Cow;
 
-use crate::decode::Reason;
 use crate::decode::fields::all;
+use crate::decode::registered::PayloadReader;
 use crate::decode::schema::{Reference, SchemaColumn, SchemaType};
+use crate::decode::{Formatted, Reason, SchemaShape};
 
 /// Steps along references and branches. No real schema needs as many; those that refer to themselves would never end.
 const STEPS_MAX: u32 = 10_000;
@@ -15,6 +16,33 @@ const STEPS_MAX: u32 = 10_000;
 const LEVELS_MAX: u32 = 32;
 /// Decimal places that are noted; more are none of a decimal.
 const SCALE_MAX: u32 = 1_000;
+
+/// A schema of values that are JSON themselves, and need none to be read.
+#[derive(Debug)]
+pub(in crate::decode) struct JsonSchema {
+    text: String,
+    references: Vec<Reference>,
+}
+
+impl JsonSchema {
+    pub fn of(text: &str, references: &[Reference]) -> JsonSchema {
+        JsonSchema {
+            text: text.to_owned(),
+            references: references.to_vec(),
+        }
+    }
+}
+
+impl PayloadReader for JsonSchema {
+    fn read<'a>(&self, _: Option<&[u8]>, payload: &'a [u8], _: String) -> Result<Formatted<'a>, Reason> {
+        Ok(Formatted::Json(payload))
+    }
+
+    fn shape(&self) -> Result<SchemaShape, Reason> {
+        let (columns, top) = read(&self.text, &self.references)?;
+        Ok(SchemaShape { columns, top })
+    }
+}
 
 /// The columns of the schema's values, in order, and the type of a whole value.
 pub(super) fn read(

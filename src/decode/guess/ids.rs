@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::NAME_THE_REGISTRY;
+use crate::config::SchemaKind;
 use crate::decode::registry::header::{self, Side};
 use crate::decode::registry::{Lookup, Registry};
-use crate::decode::schema::{SchemaId, SchemaKind};
+use crate::decode::schema::SchemaId;
 use crate::record::Header;
 
 /// How many ids the registry is asked for at most.
@@ -85,12 +86,12 @@ impl SeenIds {
             Side::Value => "value.format",
         };
         let like = "they look like Avro, Protobuf or JSON behind a schema registry's id";
-        let any = format!("{setting} = \"avro\", \"protobuf\" or \"json_sr\"");
+        let any = format!("{setting} = {}", SchemaKind::settings());
         match self.ask(registry) {
             IdVerdict::Known(id, kind) => {
                 format!(
                     "{setting} = \"{}\": the registry has schema {id}, which is {kind}",
-                    kind.value_format()
+                    kind.traits().setting
                 )
             }
             IdVerdict::Unknown => {

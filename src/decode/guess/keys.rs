@@ -136,7 +136,7 @@ impl KeyGuess {
 
     /// The format that the registry names, with the window that gives keys of its schemas.
     fn registered(&self) -> Option<LikelyKeys> {
-        let format = self.ids.kind(&self.registry)?.key_format();
+        let format = KeyFormat::Registered(self.ids.kind(&self.registry)?);
         let with_window = |window| KeySchema {
             format,
             window,
@@ -350,7 +350,7 @@ mod tests {
         let delimited = KeySchema {
             format: KeyFormat::Delimited,
             columns: columns(2),
-            delimiter: b',',
+            delimiter: ',',
             ..KeySchema::default()
         };
         assert!(advice(&[b"a,1,x".to_vec()], &delimited).starts_with("name 3 columns in key.columns"));

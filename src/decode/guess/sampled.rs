@@ -85,7 +85,7 @@ fn key_alone<'a>(record: &Record<'a>) -> Record<'a> {
 
 /// The settings that seem to read these values; None if no record has one.
 pub fn values_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSettings<ValueSchema>> {
-    let (mut shapes, mut ids) = (Shapes::of(b','), SeenIds::of(Side::Value));
+    let (mut shapes, mut ids) = (Shapes::of(','), SeenIds::of(Side::Value));
     let mut json = 0;
     for record in records {
         let Some(value) = record.value else { continue };
@@ -112,7 +112,7 @@ pub fn values_of(records: &[Record<'_>], registry: &Registry) -> Option<StatedSe
     });
     let number = shapes.number().and_then(DeclaredType::parse);
     let stated = match (verdict, number) {
-        (Some(IdVerdict::Known(_, kind)), _) => of(kind.value_format(), Vec::new()),
+        (Some(IdVerdict::Known(_, kind)), _) => of(ValueFormat::Registered(kind), Vec::new()),
         // Most of them are as JSON is, or all; the others are kept as text.
         _ if json * 2 > shapes.values => match json == shapes.values {
             true => of(ValueFormat::Json, Vec::new()),

@@ -4,7 +4,7 @@ use crate::decode::delimited;
 use crate::json::Checker;
 
 /// The delimiters that are tried where the configured one does not fit.
-const DELIMITERS: [u8; 5] = *b",;\t| ";
+const DELIMITERS: [char; 5] = [',', ';', '\t', '|', ' '];
 /// Doubles of real records are mostly in this range; the bits of one in it are an improbable whole number.
 const PLAUSIBLE_DOUBLE: std::ops::Range<f64> = 1e-6..1e12;
 
@@ -21,7 +21,7 @@ pub(super) struct Shapes {
     /// Eight bytes that are more likely a DOUBLE than a BIGINT.
     pub doubles: bool,
     /// By the delimiter: how many fields each has.
-    fields: Vec<(u8, FieldCount)>,
+    fields: Vec<(char, FieldCount)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ enum FieldCount {
 
 impl Shapes {
     /// Looks for fields at the usual delimiters and at this one.
-    pub fn of(delimiter: u8) -> Shapes {
+    pub fn of(delimiter: char) -> Shapes {
         let others = DELIMITERS.into_iter().filter(|&other| other != delimiter);
         Shapes {
             values: 0,
@@ -74,7 +74,7 @@ impl Shapes {
     }
 
     /// How many fields each has at this delimiter.
-    pub fn fields_at(&self, delimiter: u8) -> Option<usize> {
+    pub fn fields_at(&self, delimiter: char) -> Option<usize> {
         let (_, fields) = self.fields.iter().find(|(own, _)| *own == delimiter)?;
         match fields {
             FieldCount::All(count) => Some(*count),
@@ -83,7 +83,7 @@ impl Shapes {
     }
 
     /// The delimiter that gives so many fields.
-    pub fn delimiter_of(&self, count: usize) -> Option<u8> {
+    pub fn delimiter_of(&self, count: usize) -> Option<char> {
         let fits = self
             .fields
             .iter()
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     fn of(values: &[&[u8]]) -> Shapes {
-        let mut shapes = Shapes::of(b',');
+        let mut shapes = Shapes::of(',');
         values.iter().for_each(|value| shapes.take(value));
         shapes
     }
@@ -135,12 +135,8 @@ mod tests {
         assert_eq!(numbers(&[b"abcd"]), None);
         let lines = of(&[b"a;1", b"b,c;2"]);
         assert_eq!(
-            (
-                lines.fields_at(b';'),
-                lines.fields_at(b','),
-                lines.delimiter_of(2)
-            ),
-            (Some(2), None, Some(b';'))
+            (lines.fields_at(';'), lines.fields_at(','), lines.delimiter_of(2)),
+            (Some(2), None, Some(';'))
         );
         assert!(of(&[b" {\"a\":1}"]).objects && !of(&[b"{}", b"{"]).objects);
         assert!(!of(&[b"a\0b"]).text);

@@ -24,7 +24,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn none(delimiter: u8) -> Seen {
+    fn none(delimiter: char) -> Seen {
         Seen {
             ids: SeenIds::of(Side::Value),
             shapes: Shapes::of(delimiter),
@@ -73,8 +73,7 @@ impl ValueGuess {
             ValueFormat::Delimited => self.of_lines(),
             ValueFormat::Kafka => self.of_one_column(),
             ValueFormat::Json => {
-                let or_else =
-                    "have them written as JSON (in ksqlDB: VALUE_FORMAT = 'JSON'), or live with text in the lake";
+                let or_else = "have them written as JSON (in ksqlDB: VALUE_FORMAT = 'JSON'), or live with text in the lake";
                 match (shapes.number(), self.line_of_several()) {
                     (Some(number), _) => format!(
                         "they look like {number}: {} and value.columns = [\"NAME {number}\"]; or {or_else}",
@@ -92,17 +91,17 @@ impl ValueGuess {
             ValueFormat::None if shapes.text => {
                 format!("{}: they are text", format(ValueFormat::Kafka))
             }
-            ValueFormat::Avro | ValueFormat::Protobuf | ValueFormat::JsonSr if seen.ids.payloads == 0 => {
-                match self.line_of_several() {
-                    Some(_) => format!(
-                        "{} with value.columns: they look like delimited fields",
-                        format(ValueFormat::Delimited)
-                    ),
-                    None => "have them written by a serializer that puts the id of a schema before them, or into the \
+            ValueFormat::Registered(_) if seen.ids.payloads == 0 => match self.line_of_several() {
+                Some(_) => format!(
+                    "{} with value.columns: they look like delimited fields",
+                    format(ValueFormat::Delimited)
+                ),
+                None => {
+                    "have them written by a serializer that puts the id of a schema before them, or into the \
                              record's header"
-                        .to_owned(),
+                        .to_owned()
                 }
-            }
+            },
             _ => "look at what writes them, and at value.format".to_owned(),
         }
     }
@@ -170,11 +169,11 @@ impl ValueGuess {
     }
 
     /// The delimiter that gives several fields, as many in each value.
-    fn line_of_several(&self) -> Option<(u8, usize)> {
+    fn line_of_several(&self) -> Option<(char, usize)> {
         let shapes = &self.unreadable.shapes;
-        let several = |delimiter: u8| Some((delimiter, shapes.fields_at(delimiter).filter(|&n| n > 1)?));
+        let several = |delimiter: char| Some((delimiter, shapes.fields_at(delimiter).filter(|&n| n > 1)?));
         // One value proves nothing, and every sentence has blanks.
-        let usual = [self.schema.delimiter, b';', b'\t', b'|'].into_iter();
+        let usual = [self.schema.delimiter, ';', '\t', '|'].into_iter();
         usual
             .filter(|_| shapes.text && shapes.values > 1)
             .find_map(several)

@@ -14,7 +14,9 @@ mod write;
 
 use prost_reflect::MessageDescriptor;
 
-use super::schema::{Reference, SchemaColumn, SchemaType};
+use super::registered::PayloadReader;
+use super::schema::Reference;
+use super::{Formatted, SchemaShape};
 use crate::json::Reason;
 use shape::{MessageShapes, NestedShapes};
 use wire::{WireFault, WireReader, zigzag};
@@ -69,16 +71,6 @@ impl ProtobufSchema {
         written
     }
 
-    /// The fields of the first message, in the order of their declaration. None if it is written as a single value.
-    pub fn columns(&self) -> Option<Vec<SchemaColumn>> {
-        columns::columns(&self.first_message)
-    }
-
-    /// The type of the first message as a whole.
-    pub fn top(&self) -> SchemaType {
-        columns::message_type(&self.first_message)
-    }
-
     /// The place of the message that the indexes lead to, and its bytes.
     fn message<'a>(&self, indexes: Option<&'a [u8]>, payload: &'a [u8]) -> Result<(usize, &'a [u8]), Reason> {
         if indexes.is_some_and(<[u8]>::is_empty) {
@@ -109,6 +101,26 @@ impl ProtobufSchema {
             }
             _ => Err("there is no such number of them"),
         }
+    }
+}
+
+impl PayloadReader for ProtobufSchema {
+    fn read<'a>(
+        &self,
+        indexes: Option<&[u8]>,
+        payload: &'a [u8],
+        mut memory: String,
+    ) -> Result<Formatted<'a>, Reason> {
+        self.write(indexes, payload, &mut memory)
+            .map(|()| Formatted::Made(memory))
+    }
+
+    /// That of the first message.
+    fn shape(&self) -> Result<SchemaShape, Reason> {
+        Ok(SchemaShape {
+            columns: columns::columns(&self.first_message),
+            top: columns::message_type(&self.first_message),
+        })
     }
 }
 

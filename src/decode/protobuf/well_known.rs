@@ -63,6 +63,10 @@ impl<'s, 'a> MessageWriter<'s, 'a, '_> {
         bytes: &'a [u8],
     ) -> Result<bool, Reason> {
         let damaged = |fault: WireFault| Reason::from(format!("{}: {fault}", shape.name));
+        let mut reader = WireReader::new(bytes);
+        while let Some((number, value)) = reader.field().map_err(damaged)? {
+            shape.place_of(number, value.form())?;
+        }
         match known {
             WellKnown::OnlyValue => self.only_value(shape, bytes).map(|()| true),
             WellKnown::Any => self.any(shape, bytes),

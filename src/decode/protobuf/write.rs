@@ -135,14 +135,10 @@ impl<'s, 'a, 'o> MessageWriter<'s, 'a, 'o> {
         let mut reader = WireReader::new(bytes);
         let damaged = |fault: WireFault| Reason::from(format!("{}: {fault}", shape.name));
         while let Some((number, value)) = reader.field().map_err(damaged)? {
-            let Some(place) = shape.field(number) else {
+            let Some(place) = shape.place_of(number, value.form())? else {
                 continue;
             };
             let field = &shape.fields[place];
-            // As in Protobuf's own parsers, a value of another form is like an unknown field.
-            if !field.takes(value.form()) {
-                continue;
-            }
             let order = self.found.len() - start;
             if let Some(oneof) = field.oneof
                 && chosen[oneof].is_none_or(|member| member.field != place)
@@ -424,6 +420,20 @@ impl<'s, 'a, 'o> MessageWriter<'s, 'a, 'o> {
             return Err(format!("{name}: the message is too long as JSON").into());
         }
         Ok(())
+    }
+}
+
+impl MessageShape {
+    /// The place of the field with this number; None if the schema has none.
+    pub(super) fn place_of(&self, number: u32, form: WireForm) -> Result<Option<usize>, Reason> {
+        let place = self.field(number);
+        match place.map(|place| &self.fields[place]) {
+            // Protobuf's own parsers take it for an unknown field, and so would lose it without a word.
+            Some(field) if !field.takes(form) => {
+                Err(format!("{}: field {number} has another wire type", field.name).into())
+            }
+            _ => Ok(place),
+        }
     }
 }
 

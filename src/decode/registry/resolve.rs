@@ -6,7 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Inquiry;
-use crate::decode::schema::{Reference, Registered, SchemaId, SchemaKind};
+use crate::config::SchemaKind;
+use crate::decode::schema::{Reference, Registered, SchemaId};
 use crate::http::{Answer, encoded};
 use crate::words::one_line;
 
@@ -14,6 +15,8 @@ use crate::words::one_line;
 const REFERENCES_MAX: usize = 1_000;
 /// Bytes of all the schemas that one refers to.
 const TEXT_MAX: usize = 64 << 20;
+/// The type of schemas whose type a registry doesn't name.
+const UNNAMED_TYPE: &str = "AVRO";
 
 /// A schema as the registry sends it.
 #[derive(Debug, Deserialize)]
@@ -71,16 +74,13 @@ pub(super) enum Resolved {
 /// # Errors
 /// The registry can't be reached or refuses.
 pub(super) fn resolve(inquiry: &mut Inquiry<'_>, id: SchemaId, answer: SchemaAnswer) -> Result<Resolved> {
-    let kind = match answer.kind.as_deref() {
-        None | Some("AVRO") => SchemaKind::Avro,
-        Some("PROTOBUF") => SchemaKind::Protobuf,
-        Some("JSON") => SchemaKind::JsonSchema,
-        Some(other) => {
-            return Ok(Resolved::Broken(format!(
-                "its type is {}; Avro, Protobuf and JSON Schema can be read",
-                one_line(other)
-            )));
-        }
+    let kind = answer.kind.as_deref().unwrap_or(UNNAMED_TYPE);
+    let Some(kind) = SchemaKind::find(|traits| traits.registry == kind) else {
+        return Ok(Resolved::Broken(format!(
+            "its type is {}; {} can be read",
+            one_line(kind),
+            SchemaKind::titles()
+        )));
     };
     let encrypted = answer.rules.is_some_and(|rules| rules.encrypt());
     let references = match references(inquiry, answer.references.unwrap_or_default())? {

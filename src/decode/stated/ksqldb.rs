@@ -2,7 +2,8 @@
 
 use super::StatedSettings;
 use crate::config::{
-    DeclaredColumn, DeclaredType, KeyFormat, KeySchema, ValueFormat, ValueSchema, delimiter_named,
+    DeclaredColumn, DeclaredType, KeyFormat, KeySchema, SchemaKind, SchemaPayload, ValueFormat, ValueSchema,
+    delimiter_named,
 };
 
 /// A column of a stream or table.
@@ -94,11 +95,11 @@ pub fn keys(
             }
             stated
         }
-        ("AVRO", _) => of(KeyFormat::Avro, declared(columns)),
-        ("JSON_SR", _) => of(KeyFormat::JsonSr, declared(columns)),
-        ("PROTOBUF", _) => of(KeyFormat::Protobuf, declared(columns)),
         ("NONE", _) => of(KeyFormat::None, Vec::new()),
-        (other, _) => kept(unsupported(other)),
+        (other, _) => match registered(other) {
+            Some(kind) => of(KeyFormat::Registered(kind), declared(columns)),
+            None => kept(unsupported(other)),
+        },
     }
 }
 
@@ -125,13 +126,6 @@ pub fn values(
     };
     match (&*format.to_uppercase(), columns) {
         ("JSON", _) => of(ValueFormat::Json, bare(columns, properties).unwrap_or_else(plain)),
-        ("JSON_SR", _) => of(
-            ValueFormat::JsonSr,
-            bare(columns, properties).unwrap_or_else(plain),
-        ),
-        ("AVRO", _) => of(ValueFormat::Avro, bare(columns, properties).unwrap_or_default()),
-        ("PROTOBUF", _) if properties.has_nulls => of(ValueFormat::Protobuf, Vec::new()),
-        ("PROTOBUF", _) => of(ValueFormat::Protobuf, Vec::new()).note(PROTOBUF_NULLS),
         ("DELIMITED", [_, ..]) => {
             let mut stated = of(ValueFormat::Delimited, declared(columns));
             match delimiter(properties) {
@@ -150,8 +144,24 @@ pub fn values(
         ("DELIMITED" | "KAFKA", _) => kept(format!(
             "{format} needs the columns of the values, which ksqlDB does not tell: they are kept as bytes"
         )),
-        (other, _) => kept(unsupported(other)),
+        (other, _) => {
+            let Some(kind) = registered(other) else {
+                return kept(unsupported(other));
+            };
+            let format = ValueFormat::Registered(kind);
+            match kind.traits().payload {
+                SchemaPayload::Typed => of(format, bare(columns, properties).unwrap_or_default()),
+                SchemaPayload::Json => of(format, bare(columns, properties).unwrap_or_else(plain)),
+                SchemaPayload::Message if properties.has_nulls => of(format, Vec::new()),
+                SchemaPayload::Message => of(format, Vec::new()).note(PROTOBUF_NULLS),
+            }
+        }
     }
+}
+
+/// The format of this name, if its schemas are in a registry.
+fn registered(format: &str) -> Option<SchemaKind> {
+    SchemaKind::find(|traits| traits.ksqldb == format)
 }
 
 /// What ksqlDB's PROTOBUF loses.
@@ -166,9 +176,9 @@ fn bare(columns: &[KsqlColumn], properties: KsqlProperties<'_>) -> Option<Vec<De
     }
 }
 
-fn delimiter(properties: KsqlProperties<'_>) -> Result<u8, String> {
+fn delimiter(properties: KsqlProperties<'_>) -> Result<char, String> {
     let Some(text) = properties.delimiter else {
-        return Ok(b',');
+        return Ok(',');
     };
     delimiter_named(text).ok_or_else(|| format!("the delimiter `{text}` can't be set: kept as bytes"))
 }
@@ -263,7 +273,11 @@ mod tests {
             key("DELIMITED", &columns, Some("TAB")),
             format!("{delimited}; key.delimiter = 'TAB'")
         );
-        assert_eq!(key("DELIMITED", &columns, Some("é")), "key.format = 'bytes'");
+        assert_eq!(
+            key("DELIMITED", &columns, Some("é")),
+            format!("{delimited}; key.delimiter = 'é'")
+        );
+        assert_eq!(key("DELIMITED", &columns, Some("||")), "key.format = 'bytes'");
     }
 
     #[test]

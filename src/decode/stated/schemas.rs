@@ -2,9 +2,9 @@
 
 use super::StatedSettings;
 use super::ksqldb::PROTOBUF_NULLS;
-use crate::config::{KeySchema, ValueSchema};
+use crate::config::{KeyFormat, KeySchema, SchemaPayload, ValueFormat, ValueSchema};
 use crate::decode::columns_of;
-use crate::decode::schema::{Registered, SchemaKind, SchemaType};
+use crate::decode::schema::{Registered, SchemaType};
 
 /// The name of the message that ksqlDB and Connect give a schema.
 const DERIVED_MESSAGE: &str = "message ConnectDefault";
@@ -12,7 +12,7 @@ const DERIVED_MESSAGE: &str = "message ConnectDefault";
 /// The settings of keys with this schema.
 pub fn keys(schema: &Registered) -> StatedSettings<KeySchema> {
     let stated = StatedSettings::of(KeySchema {
-        format: schema.kind.key_format(),
+        format: KeyFormat::Registered(schema.kind),
         ..KeySchema::default()
     });
     let stated = match is_single(schema) {
@@ -25,14 +25,15 @@ pub fn keys(schema: &Registered) -> StatedSettings<KeySchema> {
 /// The settings of values with this schema.
 pub fn values(schema: &Registered) -> StatedSettings<ValueSchema> {
     let stated = StatedSettings::of(ValueSchema {
-        format: schema.kind.value_format(),
+        format: ValueFormat::Registered(schema.kind),
         ..ValueSchema::default()
     });
     let stated = match is_single(schema) {
         true => stated.note("the value is one value without a name: value.columns = [\"NAME\"] gives it one"),
         false => stated,
     };
-    let is_derived = schema.kind == SchemaKind::Protobuf && schema.text.contains(DERIVED_MESSAGE);
+    let is_derived =
+        schema.kind.traits().payload == SchemaPayload::Message && schema.text.contains(DERIVED_MESSAGE);
     let stated = match is_derived && !schema.text.contains("optional ") {
         true => stated.note(format!("if ksqlDB writes them: {PROTOBUF_NULLS}")),
         false => stated,
@@ -59,7 +60,7 @@ fn with_encryption<S>(stated: StatedSettings<S>, schema: &Registered) -> StatedS
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{KeyFormat, ValueFormat};
+    use crate::config::SchemaKind;
     use crate::decode::schema::SchemaId;
 
     fn schema(kind: SchemaKind, text: &str) -> Registered {
@@ -78,12 +79,18 @@ mod tests {
             SchemaKind::Avro,
             r#"{"type":"record","name":"R","fields":[{"name":"A","type":"int"}]}"#,
         );
-        assert_eq!(keys(&record).schema.format, KeyFormat::Avro);
+        assert_eq!(
+            keys(&record).schema.format,
+            KeyFormat::Registered(SchemaKind::Avro)
+        );
         assert_eq!((values(&record).notes.len(), keys(&record).notes.len()), (0, 0));
         let bare = keys(&schema(SchemaKind::Avro, "\"long\""));
         assert!(bare.notes[0].contains("key.columns"), "{bare:?}");
         let json = values(&schema(SchemaKind::JsonSchema, "{\"type\":\"object\"}"));
-        assert_eq!(json.schema.format, ValueFormat::JsonSr);
+        assert_eq!(
+            json.schema.format,
+            ValueFormat::Registered(SchemaKind::JsonSchema)
+        );
     }
 
     #[test]

@@ -22,7 +22,6 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -33,7 +32,7 @@ use crate::config::KafkaSettings;
 use crate::problem::{Problem, ProblemSubject, regarding};
 use crate::stop::Stop;
 use crate::words::printable;
-use patience::{Deadline, Patience};
+use patience::{Patience, deadline};
 use reasons::Reasons;
 use refusal::{named_address, remedy, without_thread};
 use settings::TopicSettings;
@@ -153,21 +152,12 @@ impl Client {
         timeout: Duration,
         ask: impl FnOnce(&BaseConsumer<Reasons>) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T, KafkaFault> {
-        let (tell, told) = mpsc::channel();
         let consumer = Arc::clone(&self.consumer);
-        let asking = std::thread::Builder::new().name("ask".to_owned()).spawn(move || {
-            // Nobody listens any more if a signal came.
-            let _ = tell.send(ask(&consumer));
-        });
-        asking.map_err(|error| KafkaFault::lasting(format!("starting a thread: {error}")))?;
-        let mut deadline = Deadline::of(timeout);
-        loop {
-            let step = deadline.step(&self.patience.stop);
-            match told.recv_timeout(step) {
-                Ok(answer) => return Ok(answer?),
-                Err(RecvTimeoutError::Timeout) if !step.is_zero() => {}
-                Err(_) => return Err(KafkaFault::no_answer()),
-            }
+        let stop = &self.patience.stop;
+        match stop.hearing("ask", deadline(timeout), move || ask(&consumer)) {
+            Ok(Some(answer)) => Ok(answer?),
+            Ok(None) => Err(KafkaFault::no_answer()),
+            Err(error) => Err(KafkaFault::lasting(format!("{error:#}"))),
         }
     }
 

@@ -6,7 +6,7 @@ use std::ffi::{CStr, CString, c_char};
 
 use super::admin::Admin;
 use super::fault::KafkaFault;
-use super::patience::Deadline;
+use super::patience::deadline;
 
 pub(super) struct Queue(pub(super) *mut rd::rd_kafka_queue_t);
 
@@ -18,7 +18,7 @@ impl Queue {
 
     /// Waits for the answer; after a signal only a short time.
     pub(super) fn wait(&self, admin: Admin<'_>) -> Result<Event, KafkaFault> {
-        let mut deadline = Deadline::of(admin.timeout);
+        let mut deadline = deadline(admin.timeout);
         loop {
             let step = deadline.step(admin.stop);
             let millis = i32::try_from(step.as_millis()).unwrap_or(i32::MAX);

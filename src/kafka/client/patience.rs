@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::admin::EachEntry;
 use super::fault::KafkaFault;
 use super::throttle::Throttle;
-use crate::stop::Stop;
+use crate::stop::{Deadline, Stop};
 
 /// A broker that refuses us does so at once, so look for that after a short first try.
 const FIRST_TRY: Duration = Duration::from_secs(2);
@@ -14,9 +14,6 @@ const LAST_TRY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long a run that was told to stop still waits for an answer.
 const HURRIED_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How often a wait looks for a signal.
-const TICK: Duration = Duration::from_millis(200);
 /// librdkafka ends a question in time itself, and then still says what some brokers have answered.
 const OVERTIME: Duration = Duration::from_millis(500);
 
@@ -140,29 +137,9 @@ impl<'p> Wait<'p> {
     }
 }
 
-/// The end of the wait for one answer of librdkafka, which a signal brings nearer.
-pub(super) struct Deadline {
-    at: Instant,
-    is_hurried: bool,
-}
-
-impl Deadline {
-    /// For a question that librdkafka ends by itself after `timeout`.
-    pub(super) fn of(timeout: Duration) -> Deadline {
-        Deadline {
-            at: Instant::now() + timeout + OVERTIME,
-            is_hurried: false,
-        }
-    }
-
-    /// How long to wait before the next look at the signals; zero: no longer.
-    pub(super) fn step(&mut self, stop: &Stop) -> Duration {
-        if !self.is_hurried && stop.signal().is_some() {
-            self.is_hurried = true;
-            self.at = self.at.min(Instant::now() + HURRIED_TIMEOUT);
-        }
-        self.at.saturating_duration_since(Instant::now()).min(TICK)
-    }
+/// The end of the wait for one answer of librdkafka, which ends it by itself after `timeout`.
+pub(super) fn deadline(timeout: Duration) -> Deadline {
+    Deadline::of(timeout + OVERTIME, HURRIED_TIMEOUT)
 }
 
 #[cfg(test)]

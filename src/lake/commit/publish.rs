@@ -74,7 +74,7 @@ fn publish_exchange(root: &Root, staging: &str, exchange: &PendingExchange, reco
             root.exchange(&staged, &exchange.folder)?;
         } else if !root.rename_new(&staged, &exchange.folder)? {
             return Problem::new(format!(
-                "{} was made by somebody else during the rebuild",
+                "{} was made by somebody else meanwhile",
                 root.shown(&exchange.folder)
             ))
             .fix("run again")
@@ -96,8 +96,8 @@ fn is_exchanged(root: &Root, staged: &str, exchange: &PendingExchange) -> Result
     }
     if !holds(root, staged, &exchange.files)? {
         return Problem::new(format!(
-            "{} is not what was committed by a rebuild, nor is the folder that it staged, {}: one of them was changed or the \
-             disk lost it",
+            "{} is not what was committed, nor is the folder that was staged in its place, {}: one of them was changed or \
+             the disk lost it",
             root.shown(&exchange.folder),
             root.shown(staged)
         ))

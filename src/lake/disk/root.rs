@@ -39,6 +39,8 @@ pub struct MountId(u64, Option<u64>);
 pub struct PathStat {
     pub kind: FileType,
     pub bytes: u64,
+    /// When it was last written, in milliseconds since 1970.
+    pub written_ms: i64,
 }
 
 impl Root {
@@ -362,7 +364,16 @@ pub(super) fn found_from(stat: &Stat) -> PathStat {
     PathStat {
         kind: FileType::from_raw_mode(stat.st_mode),
         bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        written_ms: written_ms(stat),
     }
+}
+
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields' types differ from system to system"
+)]
+fn written_ms(stat: &Stat) -> i64 {
+    (stat.st_mtime as i64).saturating_mul(1_000) + stat.st_mtime_nsec as i64 / 1_000_000
 }
 
 pub(super) fn is_missing(error: &anyhow::Error) -> bool {

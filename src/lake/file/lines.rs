@@ -19,7 +19,7 @@ const MISFIT: &str = "it does not fit its sidecar";
 
 /// The lines of a data file, decompressed; the checksum is that of the bytes on disk.
 pub(in crate::lake) enum Lines {
-    Text(TextLines),
+    Text(Box<TextLines>),
     /// Parquet is not read from beginning to end, so it was checksummed before.
     Parquet {
         lines: Box<ParquetLines>,
@@ -51,7 +51,7 @@ impl Lines {
             }
         };
         let raw = BufReader::with_capacity(READ_AHEAD, file);
-        Ok(Lines::Text(match compression {
+        Ok(Lines::Text(Box::new(match compression {
             Compression::None => TextLines::Plain(raw),
             Compression::Gzip => TextLines::Gzip(BufReader::with_capacity(
                 READ_AHEAD,
@@ -61,7 +61,7 @@ impl Lines {
                 READ_AHEAD,
                 zstd::Decoder::with_buffer(raw)?,
             )),
-        }))
+        })))
     }
 
     /// Reads the next line with its line feed into `line`; false at the end.

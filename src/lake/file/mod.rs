@@ -4,5 +4,6 @@
 pub(super) mod compress;
 pub(super) mod lines;
 pub(in crate::lake) mod parquet;
+pub(super) mod rewrite;
 pub(super) mod staged;
 pub(super) mod writer;

@@ -13,6 +13,8 @@ use crate::types::stored::StoredColumns;
 
 /// Files that are converted at a time: each takes the memory of a row group.
 const AT_A_TIME: usize = 2;
+/// From this many bytes of lines on, a thread is started for it.
+const THREADS_FROM: u64 = 4 * 1024 * 1024;
 
 /// A staged Parquet file: its name in staging, and what is in it.
 pub(in crate::lake) type StagedParquet = (String, ConvertedFile);
@@ -29,8 +31,10 @@ pub(in crate::lake) fn to_parquet(
     lake: &LakeSettings,
     max_file_bytes: u64,
 ) -> Result<Vec<Vec<StagedParquet>>> {
+    let mut bytes = 0;
     let mut typing = Typing::new(std::mem::take(columns), lake.max_columns);
     for name in staged {
+        bytes += folder.stat(name)?.map_or(0, |found| found.bytes);
         let mut lines = open(folder, name)?;
         typing
             .see(|line| lines.next(line))
@@ -41,19 +45,23 @@ pub(in crate::lake) fn to_parquet(
         columns,
         prefix: &lake.prefix,
         compression: lake.parquet_compression,
-        max_file_bytes,
     };
     let converted = Mutex::new(vec![Vec::new(); staged.len()]);
     let left = Mutex::new(staged.iter().enumerate());
     let convert_all = || -> Result<()> {
         while let Some((at, name)) = left.lock().map_err(poisoned)?.next() {
-            let files = convert_file(folder, name, target)?;
+            let files = convert_file(folder, name, target, max_file_bytes)?;
             converted.lock().map_err(poisoned)?[at] = files;
         }
         Ok(())
     };
     std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..AT_A_TIME.min(staged.len()))
+        let threads = if bytes < THREADS_FROM {
+            1
+        } else {
+            AT_A_TIME.min(staged.len())
+        };
+        let helpers: Vec<_> = (1..threads)
             .map(|_| {
                 Builder::new()
                     .name("convert".to_owned())
@@ -78,7 +86,12 @@ fn open(folder: &Folder<'_>, name: &str) -> Result<Lines> {
     Lines::new(folder.read(name)?, FileFormat::Json(Compression::None))
 }
 
-fn convert_file(folder: &Folder<'_>, name: &str, target: ParquetTarget<'_>) -> Result<Vec<StagedParquet>> {
+fn convert_file(
+    folder: &Folder<'_>,
+    name: &str,
+    target: ParquetTarget<'_>,
+    max_file_bytes: u64,
+) -> Result<Vec<StagedParquet>> {
     let mut lines = open(folder, name)?;
     let mut names = Vec::new();
     let create = || {
@@ -87,7 +100,7 @@ fn convert_file(folder: &Folder<'_>, name: &str, target: ParquetTarget<'_>) -> R
         names.push(name);
         Ok(file)
     };
-    let files = convert(|line| lines.next(line), target, create)
+    let files = convert(|line| lines.next(line), target, max_file_bytes, create)
         .with_context(|| format!("converting {}", folder.shown(name)))?;
     folder.remove_file(name)?;
     Ok(names.into_iter().zip(files).collect())

@@ -1,18 +1,14 @@
 //! Erases persons from the lake: data files are searched for their lines, and written anew without them.
 
 use anyhow::{Context, Result};
-use std::io::Write;
 use std::time::Duration;
 
 use super::found::{LakeHits, LineCounts};
-use crate::config::{Compression, FileFormat, Kind, Topic};
+use crate::config::{FileFormat, Kind, Topic};
 use crate::lake::commit;
 use crate::lake::disk::lock;
 use crate::lake::disk::root::Root;
-use crate::lake::file::compress::{FrameWriter, Scratch};
-use crate::lake::file::lines::Lines;
-use crate::lake::file::parquet::{ParquetTarget, convert};
-use crate::lake::file::writer::CHUNK;
+use crate::lake::file::rewrite::{NewFile, each_line, open};
 use crate::lake::layout::day::RecordDay;
 use crate::lake::layout::paths::{HivePartition, day_folder};
 use crate::lake::ledger::{
@@ -196,14 +192,6 @@ fn look(
     Ok(())
 }
 
-fn open(root: &Root, path: &str) -> Result<Lines> {
-    let file = root.read(path)?.ok_or_else(|| {
-        Problem::new(format!("{} is gone, but the ledger knows it", root.shown(path)))
-            .fix("restore it from a backup")
-    })?;
-    Lines::new(file, FileFormat::of(path)).with_context(|| format!("reading {}", root.shown(path)))
-}
-
 fn count(root: &Root, path: &str, matcher: &Matcher) -> Result<LineCounts> {
     let mut lines = open(root, path)?;
     let mut counts = LineCounts::default();
@@ -252,12 +240,7 @@ impl TopicRewrite<'_> {
         self.staged += 1;
         let staged = format!("file-{:08}", self.staged);
         let to = format!("{staging}/{staged}");
-        let entry = match FileFormat::of(&file.entry.name) {
-            FileFormat::Json(compression) => {
-                write_without(&self.lake.root, file, &to, compression, self.matcher)?
-            }
-            FileFormat::Parquet => self.convert_without(file, &to)?,
-        };
+        let entry = self.write_without(file, &to)?;
         if entry.records == 0 {
             self.lake.root.remove_file(&to)?;
             self.pending
@@ -275,36 +258,18 @@ impl TopicRewrite<'_> {
         Ok(())
     }
 
-    /// Stages a Parquet file without the lines to erase.
-    fn convert_without(&self, file: &DayFile, to: &str) -> Result<FileEntry> {
+    /// Writes the other lines, of text byte for byte. The file keeps its name, even if the offsets in it are erased.
+    fn write_without(&self, file: &DayFile, to: &str) -> Result<FileEntry> {
         let (root, settings) = (&self.lake.root, &self.lake.settings.lake);
         let path = file.path();
-        let mut lines = open(root, &path)?;
-        let target = ParquetTarget {
-            columns: &self.state.columns,
-            prefix: &settings.prefix,
-            compression: settings.parquet_compression,
-            max_file_bytes: u64::MAX,
-        };
-        let kept = |line: &mut Vec<u8>| {
-            while lines.next(line)? {
-                if self.matcher.judge(line) != Verdict::Erase {
-                    return Ok(true);
-                }
+        let mut kept = NewFile::create(root, to, FileFormat::of(&path), settings, &self.state.columns)?;
+        each_line(root, &path, &file.entry, &mut |line| {
+            if self.matcher.judge(line) == Verdict::Erase {
+                return Ok(());
             }
-            Ok(false)
-        };
-        let files = convert(kept, target, || root.create(to))
-            .with_context(|| format!("writing {}", root.shown(to)))?;
-        check_unchanged(root, lines, file)?;
-        let made = files.into_iter().next().unwrap_or_default();
-        Ok(FileEntry {
-            records: made.records,
-            bytes: made.bytes,
-            checksum: made.checksum,
-            columns: Some(self.state.columns.version),
-            ..file.entry.clone()
-        })
+            kept.add(line)
+        })?;
+        Ok(kept.finish()?.in_place_of(&file.entry))
     }
 
     /// Commits what is staged of a stream if it is many files; a table is committed once.
@@ -368,59 +333,4 @@ impl TopicRewrite<'_> {
         self.commits += 1;
         Ok(())
     }
-}
-
-/// Writes the other lines, byte for byte. The file keeps its name, even if the offsets in it are erased.
-fn write_without(
-    root: &Root,
-    file: &DayFile,
-    to: &str,
-    compression: Compression,
-    matcher: &Matcher,
-) -> Result<FileEntry> {
-    let path = file.path();
-    let mut lines = open(root, &path)?;
-    let mut out = root.create(to)?;
-    let mut frames = FrameWriter::new(compression);
-    let (mut line, mut buffer, mut scratch) = (Vec::new(), Vec::new(), Scratch::default());
-    let mut records = 0;
-    loop {
-        let more = lines
-            .next(&mut line)
-            .with_context(|| format!("reading {}", root.shown(&path)))?;
-        if more && matcher.judge(&line) != Verdict::Erase {
-            buffer.extend_from_slice(&line);
-            records += 1;
-        }
-        if buffer.len() >= CHUNK || (!more && !buffer.is_empty()) {
-            let written = frames
-                .frame(&buffer, &mut scratch)
-                .and_then(|frame| out.write_all(frame));
-            written.with_context(|| format!("writing {}", root.shown(to)))?;
-            buffer.clear();
-        }
-        if !more {
-            break;
-        }
-    }
-    check_unchanged(root, lines, file)?;
-    Ok(FileEntry {
-        records,
-        bytes: frames.bytes(),
-        checksum: frames.checksum(),
-        ..file.entry.clone()
-    })
-}
-
-/// Checks that the lines which were read to their end are those that were committed.
-fn check_unchanged(root: &Root, lines: Lines, file: &DayFile) -> Result<()> {
-    if lines.checksum()? != file.entry.checksum {
-        return Problem::new(format!(
-            "{} was changed since it was written (checksum)",
-            root.shown(&file.path())
-        ))
-        .fix("restore it from a backup, or take it out of the lake")
-        .err();
-    }
-    Ok(())
 }

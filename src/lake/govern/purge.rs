@@ -10,7 +10,7 @@ use crate::config::Kind;
 use crate::lake::commit::{self, trash};
 use crate::lake::disk::lock;
 use crate::lake::layout::paths::{HivePartition, day_folder, topic_folder};
-use crate::lake::ledger::{self, Debt, Manifest, PendingPurge, TopicState, changed_since};
+use crate::lake::ledger::{self, Debt, Manifest, PendingPurge, TopicState, changed_since, preconditions};
 use crate::lake::opened::Lake;
 use crate::locked::Locked;
 use crate::problem::Problem;
@@ -165,20 +165,19 @@ impl Lake<'_> {
 
     /// Splits days into those that hold only files of their manifests, which a purge may remove, and the foreign files in
     /// the others.
-    pub fn part_foreign(&self, topic: &str, days: Vec<DayFolder>) -> Result<(Vec<DayFolder>, Vec<String>)> {
+    pub fn part_foreign(
+        &self,
+        topic: &str,
+        kind: Kind,
+        days: Vec<DayFolder>,
+    ) -> Result<(Vec<DayFolder>, Vec<String>)> {
         let (mut clean, mut foreign) = (Vec::new(), Vec::new());
         for day in days {
-            let files = Manifest::files_of(&self.root, topic, &day.day.to_string())?;
-            let known: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
-            let before = foreign.len();
-            for (name, kind) in self.root.list(&day.path)? {
-                if !kind.is_file() || !known.contains(name.as_str()) {
-                    foreign.push(format!("{}/{name}", day.path));
-                }
-            }
-            if foreign.len() == before {
+            let found = preconditions::foreign(&self.root, topic, kind, day.day)?;
+            if found.is_empty() {
                 clean.push(day);
             }
+            foreign.extend(found);
         }
         Ok((clean, foreign))
     }
@@ -207,7 +206,7 @@ impl Lake<'_> {
         if !folders.is_empty() {
             self.check_places(topic, state.kind, &folders)?;
         }
-        let (folders, foreign) = self.part_foreign(topic, folders)?;
+        let (folders, foreign) = self.part_foreign(topic, state.kind, folders)?;
         // If nothing is purged, the cutoff does not move.
         if !folders.is_empty() {
             self.purge_folders(topic, cutoff, &folders, run_id, &mut state)?;

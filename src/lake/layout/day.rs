@@ -272,6 +272,11 @@ mod tests {
                 assert!(doubts.without_day.is_none() && doubts.implausible.is_none());
             }
         }
+        for number in ["20392", "20392.0"] {
+            let (day, doubts) = noted(field("t"), TimeUnit::Days, 0, &format!("{{\"t\":{number}}}"));
+            assert_eq!(day, "2025-10-31");
+            assert!(doubts.without_day.is_none() && doubts.implausible.is_none());
+        }
         for unit in TimeUnit::ALL {
             assert_eq!(
                 noted(PartitionTime::Kafka, unit, -1, "{}").0,

@@ -106,6 +106,19 @@ pub fn batch_name(partition: i32, first: i64, last: i64, generation: u32, format
     format!("part-{partition:05}-{first:020}-{last:020}{suffix}{extension}")
 }
 
+/// `part-00000-00000000000000000000-00000000000000000041-c7.json`: made of others by the topic's seventh commit, so that no file
+/// has had the name before.
+pub fn compacted_name(
+    partition: i32,
+    (first, last): (i64, i64),
+    commit: u64,
+    generation: u32,
+    format: FileFormat,
+) -> String {
+    let (suffix, extension) = (generation_suffix(generation), format.extension());
+    format!("part-{partition:05}-{first:020}-{last:020}-c{commit}{suffix}{extension}")
+}
+
 /// `offset-00000-00000000000000000041.json`
 pub fn message_name(partition: i32, offset: i64, generation: u32, format: FileFormat) -> String {
     let (suffix, extension) = (generation_suffix(generation), format.extension());
@@ -132,9 +145,18 @@ pub fn is_data_name(name: &str) -> bool {
         && match parts[..] {
             ["snapshot_complet"] => true,
             ["part", partition, first, last] => digits(partition, 5) && digits(first, 20) && digits(last, 20),
+            ["part", partition, first, last, commit] => {
+                let numbers = digits(partition, 5) && digits(first, 20) && digits(last, 20);
+                numbers && commit.strip_prefix('c').is_some_and(|commit| digits(commit, 1))
+            }
             ["offset", partition, offset] => digits(partition, 5) && digits(offset, 20),
             _ => false,
         }
+}
+
+/// Whether a compaction has given the name.
+pub fn is_compacted_name(name: &str) -> bool {
+    is_data_name(name) && name.contains("-c")
 }
 
 /// The generation in a data file's name: 1, and one more for each time the topic was created again.
@@ -241,8 +263,11 @@ mod tests {
             batch_name(0, 1, 2, 1, FileFormat::Json(Compression::None)),
             batch_name(100_000, 1, i64::MAX, 12, FileFormat::Json(Compression::Zstd)),
             message_name(0, 7, 3, FileFormat::Json(Compression::Gzip)),
+            compacted_name(0, (1, 2), 17, 1, FileFormat::Json(Compression::Zstd)),
+            compacted_name(0, (1, 2), 1, 2, FileFormat::Json(Compression::None)),
             snapshot_name(FileFormat::Json(Compression::None)),
             batch_name(0, 1, 2, 1, FileFormat::Parquet),
+            compacted_name(0, (1, 2), 1, 2, FileFormat::Parquet),
             snapshot_name(FileFormat::Parquet),
         ] {
             assert!(is_data_name(&name), "{name}");
@@ -254,6 +279,8 @@ mod tests {
             "notes.json",
             "snapshot_complet",
             "part.json",
+            "part-00000-00000000000000000001-00000000000000000002-c.json",
+            "part-00000-00000000000000000001-00000000000000000002-17.json",
         ] {
             assert!(!is_data_name(name), "{name}");
         }
@@ -265,6 +292,20 @@ mod tests {
             generation_of(&batch_name(0, 1, 2, 1, FileFormat::Json(Compression::None))),
             1
         );
+        let compacted = compacted_name(3, (0, 41), 7, 2, FileFormat::Json(Compression::Gzip));
+        assert_eq!(
+            compacted,
+            "part-00003-00000000000000000000-00000000000000000041-c7-g2.json.gz"
+        );
+        assert_eq!(generation_of(&compacted), 2);
+        assert!(is_compacted_name(&compacted));
+        assert!(!is_compacted_name(&batch_name(
+            0,
+            1,
+            2,
+            1,
+            FileFormat::Json(Compression::None)
+        )));
         assert!(HivePartition::parse_path("year=2025/month=10/day=9").is_none());
         assert!(HivePartition::parse_path("year=2025/month=02/day=30").is_none());
         assert!(HivePartition::parse_path("year=2025/month=10/day=09/x").is_none());

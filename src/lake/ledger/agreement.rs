@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::TopicState;
-use crate::config::{Envelope, KeySchema, Topic, Window};
+use crate::config::{Envelope, KeySchema, TimeUnit, Topic, Window};
 use crate::problem::Problem;
 use crate::target::Rebuild;
 
@@ -40,8 +40,11 @@ pub(in crate::lake) fn check(topic: &Topic, state: &TopicState) -> Result<()> {
                 state.time_unit.name()
             ),
             format!(
-                "set lake.timestamp_unit = \"{}\", or move its folder and .lakectl/topics/{} away to take it in again",
-                state.time_unit.name(),
+                "{}, or move its folder and .lakectl/topics/{} away to take it in again",
+                match state.time_unit {
+                    TimeUnit::Days => "state the field as DATE in value.columns".to_owned(),
+                    unit => format!("set lake.timestamp_unit = \"{}\"", unit.name()),
+                },
                 topic.name
             ),
         )

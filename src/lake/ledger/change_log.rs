@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ReplacedFile;
+
 /// How many removed files are remembered.
 const REMOVED_MAX: usize = 10_000;
 
@@ -24,18 +26,27 @@ pub(in crate::lake) struct Removed {
     pub(in crate::lake) day: String,
     /// The file's name, and the commit that made it.
     pub(in crate::lake) files: Vec<(String, u64)>,
+    /// The files that compactions had put into these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::lake) replaced: Vec<ReplacedFile>,
+}
+
+impl Removed {
+    fn names(&self) -> usize {
+        self.files.len() + self.replaced.len()
+    }
 }
 
 impl Changes {
     pub(in crate::lake) fn remove(&mut self, removed: Vec<Removed>) {
         self.removed.extend(removed);
-        let mut known: usize = self.removed.iter().map(|removed| removed.files.len()).sum();
+        let mut known: usize = self.removed.iter().map(Removed::names).sum();
         let mut upto = self.forgotten;
         for removed in &self.removed {
             if known <= REMOVED_MAX {
                 break;
             }
-            known -= removed.files.len();
+            known -= removed.names();
             upto = removed.commit;
         }
         self.forgotten = upto;
@@ -46,6 +57,14 @@ impl Changes {
     pub(super) fn remembers(&self, commit: u64) -> bool {
         commit <= self.commit && (commit == 0 || commit >= self.forgotten)
     }
+}
+
+/// From where on somebody follows a topic.
+#[derive(Debug, Clone, Copy)]
+pub struct Since {
+    pub commit: u64,
+    /// Whether they are told which files compactions have put into others, too.
+    pub compacted: bool,
 }
 
 /// The token that users see for a commit: `c1742`; `c0` means before the first one.
@@ -98,6 +117,7 @@ mod tests {
             commit,
             day: "2026-01-01".to_owned(),
             files: (0..count).map(|i| (i.to_string(), 1)).collect(),
+            replaced: Vec::new(),
         };
         changes.remove(vec![removed(600, 10)]);
         assert!(changes.remembers(599));

@@ -5,12 +5,12 @@
 use anyhow::Result;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change_log::Removed;
-use super::{Debt, FileEntry, Manifest, TopicState, by_partition};
+use super::change_log::{Removed, Since};
+use super::{Debt, FileEntry, Manifest, ReplacedFile, TopicState, by_partition};
 use crate::config::Kind;
 use crate::lake::disk::root::Root;
 use crate::lake::layout::paths::{HivePartition, day_folder};
-use crate::report::PathsReport;
+use crate::report::{CompactedPath, PathsReport};
 
 /// Notes in `state` the commit that is about to be made: its number, the records it adds and removes, and the files it
 /// removes. Returns the paths it changes, relative to the lake root.
@@ -83,6 +83,9 @@ impl CommitChange<'_> {
             self.add_file(&mut file.file, before.filter(|_| file.replaces), path);
         }
         for exchange in &mut pending.exchanges {
+            if exchange.same_records {
+                continue;
+            }
             let mut before = self.files_of(&exchange.day)?;
             for file in &mut exchange.files {
                 let path = format!("{}/{}", exchange.folder, file.name);
@@ -126,8 +129,10 @@ impl CommitChange<'_> {
     }
 
     fn remove_files(&mut self, day: &str, files: impl IntoIterator<Item = FileEntry>) {
+        let mut replaced = Vec::new();
         let files = files.into_iter().map(|file| {
             *self.gone.entry(file.partition).or_default() += file.records;
+            replaced.extend(file.replaces);
             (file.name, file.made)
         });
         let files: Vec<_> = files.collect();
@@ -140,6 +145,7 @@ impl CommitChange<'_> {
                 commit: self.commit,
                 day: day.to_owned(),
                 files,
+                replaced,
             });
         }
     }
@@ -160,26 +166,36 @@ fn paths<'n>(kind: Kind, topic: &str, day: &str, names: impl IntoIterator<Item =
     names.into_iter().filter_map(path).collect()
 }
 
-/// What has changed since the commit `upto`. None: the ledger does not remember that far back.
+/// What has changed since a commit. A file that a compaction made of others is no change, as long as its records are those that
+/// they had. None: the ledger does not remember that far back.
 pub(in crate::lake) fn since(
     topic: &str,
     state: &TopicState,
-    files: &BTreeMap<String, FileEntry>,
-    upto: u64,
+    files: &BTreeMap<String, (String, FileEntry)>,
+    since: Since,
 ) -> Option<PathsReport> {
+    let upto = since.commit;
     let changes = &state.changes;
     if !changes.remembers(upto) {
         return None;
     }
+    let known = |day: &str, replaced: &[ReplacedFile]| {
+        let known = replaced.iter().filter(|file| file.may_be_known(since));
+        paths(state.kind, topic, day, known.map(|file| file.name.as_str()))
+    };
     // Files that existed at that commit and were removed later.
     let mut gone = BTreeSet::new();
     for removed in changes.removed.iter().filter(|removed| removed.commit > upto) {
         let old = removed.files.iter().filter(|(_, made)| *made <= upto);
         let names = old.map(|(name, _)| name.as_str());
         gone.extend(paths(state.kind, topic, &removed.day, names));
+        gone.extend(known(&removed.day, &removed.replaced));
+    }
+    for (day, file) in files.values().filter(|(_, file)| file.changed > upto) {
+        gone.extend(known(day, &file.replaces));
     }
     let mut report = PathsReport::default();
-    for (path, file) in files {
+    for (path, (day, file)) in files {
         // A file that was removed and made again is another file under the same name.
         let was_there = gone.remove(path) || file.made <= upto;
         if file.changed > upto {
@@ -189,6 +205,11 @@ pub(in crate::lake) fn since(
                 &mut report.new
             };
             list.push(path.clone());
+        } else if since.compacted && !was_there {
+            report.compacted.push(CompactedPath {
+                path: path.clone(),
+                replaces: known(day, &file.replaces),
+            });
         }
     }
     report.removed = gone.into_iter().collect();

@@ -50,6 +50,9 @@ pub struct PendingExchange {
     pub day: String,
     /// All files in the staged folder.
     pub files: Vec<FileEntry>,
+    /// They hold the same records as the files in the lake.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub same_records: bool,
 }
 
 /// A day folder that is removed. It goes through the trash, so that readers never see half of it.

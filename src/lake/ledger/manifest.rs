@@ -5,6 +5,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::change_log::Since;
 use super::{check_place, topic_home};
 use crate::config::Kind;
 use crate::lake::disk::checksummed;
@@ -25,14 +26,34 @@ pub struct FileEntry {
     /// Offsets of the file's first and last record.
     pub first: i64,
     pub last: i64,
-    /// The commit that made the file, and the one that last changed it.
+    /// The commit that made the file.
     #[serde(default)]
     pub made: u64,
+    /// The commit that last changed its records. A compaction changes none.
     #[serde(default)]
     pub changed: u64,
     /// The version of the topic's columns with which a Parquet file was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<u64>,
+    /// The files whose records a compaction has put into this one, and those that they in turn were made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<ReplacedFile>,
+}
+
+/// A file that a compaction has replaced. It stays known: who has loaded it has to be told once the records in its place change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplacedFile {
+    pub name: String,
+    /// The commit that made it, and the compaction that replaced it.
+    pub made: u64,
+    pub gone: u64,
+}
+
+impl ReplacedFile {
+    /// Whether somebody who has followed the topic so far may have it. Who is not told of compactions may have it for ever.
+    pub fn may_be_known(&self, since: Since) -> bool {
+        self.made <= since.commit && !(since.compacted && self.gone <= since.commit)
+    }
 }
 
 impl FileEntry {
@@ -99,6 +120,11 @@ impl Manifest {
                 Ok(manifest)
             })
             .transpose()
+    }
+
+    /// When a commit last wrote the manifest, in milliseconds since 1970. A copy may be younger, never older.
+    pub fn written_ms(root: &Root, topic: &str, day: &str) -> Result<Option<i64>> {
+        Ok(root.stat(&Self::path(topic, day))?.map(|found| found.written_ms))
     }
 
     /// Writes the manifest into the folder of the topic's manifests. The caller syncs that folder.

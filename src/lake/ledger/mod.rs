@@ -17,7 +17,7 @@ use super::disk::{checksummed, lock};
 use super::layout::paths::HOME;
 use crate::problem::Problem;
 pub use debt::{Debt, PendingExchange, PendingFile, PendingPurge};
-pub use manifest::{FileEntry, Manifest, by_partition};
+pub use manifest::{FileEntry, Manifest, ReplacedFile, by_partition};
 pub use state::{Snapshot, TopicState};
 
 const LAKE: &str = ".lakectl/lake";

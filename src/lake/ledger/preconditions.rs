@@ -103,6 +103,21 @@ fn check_folder(root: &Root, topic: &str, kind: Kind, day: &str, known: &[FileEn
     Ok(())
 }
 
+/// What lies in a day's folder and is not a file of its manifest.
+pub(in crate::lake) fn foreign(
+    root: &Root,
+    topic: &str,
+    kind: Kind,
+    day: HivePartition,
+) -> Result<Vec<String>> {
+    let files = Manifest::files_of(root, topic, &day.to_string())?;
+    let known: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let folder = day_folder(kind, topic, day);
+    let names = root.list(&folder)?.into_iter();
+    let foreign = names.filter(|(name, kind)| !kind.is_file() || !known.contains(name.as_str()));
+    Ok(foreign.map(|(name, _)| format!("{folder}/{name}")).collect())
+}
+
 /// Checks that files of one Kafka partition and day share no offset, whichever runs wrote them.
 fn check_offsets(root: &Root, topic: &str, day: &str, known: &[FileEntry], new: &[&FileEntry]) -> Result<()> {
     let wanted: BTreeSet<(i32, u32)> = new.iter().map(|file| file.source()).collect();

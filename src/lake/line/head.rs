@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::config::KeySchema;
 use crate::decode::key::{DecodedKey, Key, WindowBounds};
+use crate::json::is_plain;
 use crate::record::Coordinates;
 
 /// Kafka partition, offset, and Kafka's timestamp in milliseconds since 1970.
@@ -16,13 +17,34 @@ type LineOrigin = (i32, i64, i64);
 pub struct LineHead {
     prefix: String,
     key: KeySchema,
+    /// The names that each line has, as they stand before their values.
+    leads: LineLeads,
+}
+
+#[derive(Debug, Clone, Default)]
+struct LineLeads {
+    partition: Vec<u8>,
+    offset: Vec<u8>,
+    timestamp: Vec<u8>,
+    key: Vec<u8>,
 }
 
 impl LineHead {
     pub(in crate::lake) fn new(prefix: &str, key: KeySchema) -> Self {
+        let lead = |before, name| {
+            let mut lead = Vec::new();
+            push_name(&mut lead, before, prefix, name);
+            lead
+        };
         LineHead {
             prefix: prefix.to_owned(),
             key,
+            leads: LineLeads {
+                partition: lead(b'{', "partition"),
+                offset: lead(b',', "offset"),
+                timestamp: lead(b',', "timestamp"),
+                key: lead(b',', "key"),
+            },
         }
     }
 
@@ -80,11 +102,11 @@ impl LineHead {
 
     /// Begins a line.
     pub(in crate::lake) fn begin(&self, at: Coordinates, key: &DecodedKey<'_>, out: &mut Vec<u8>) {
-        self.name(out, b'{', "partition");
+        out.extend_from_slice(&self.leads.partition);
         number(out, at.partition.into());
-        self.name(out, b',', "offset");
+        out.extend_from_slice(&self.leads.offset);
         number(out, at.offset);
-        self.name(out, b',', "timestamp");
+        out.extend_from_slice(&self.leads.timestamp);
         number(out, at.timestamp_ms);
         self.key(key, out);
     }
@@ -92,7 +114,7 @@ impl LineHead {
     fn key(&self, key: &DecodedKey<'_>, out: &mut Vec<u8>) {
         let (key, window) = match key {
             DecodedKey::Null => {
-                self.name(out, b',', "key");
+                out.extend_from_slice(&self.leads.key);
                 out.extend_from_slice(b"null");
                 return;
             }
@@ -103,7 +125,7 @@ impl LineHead {
             }
             DecodedKey::Key { key, window } => (key, window),
         };
-        self.name(out, b',', "key");
+        out.extend_from_slice(&self.leads.key);
         shown(key, out);
         if let Some(window) = window {
             self.name(out, b',', "window_start");
@@ -114,12 +136,16 @@ impl LineHead {
     }
 
     pub(in crate::lake) fn name(&self, out: &mut Vec<u8>, before: u8, name: &str) {
-        out.push(before);
-        out.push(b'"');
-        out.extend_from_slice(self.prefix.as_bytes());
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\":");
+        push_name(out, before, &self.prefix, name);
     }
+}
+
+fn push_name(out: &mut Vec<u8>, before: u8, prefix: &str, name: &str) {
+    out.push(before);
+    out.push(b'"');
+    out.extend_from_slice(prefix.as_bytes());
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }
 
 /// The first byte of a kept key: JSON follows, or a window's bounds and JSON, or a key's own bytes.
@@ -181,19 +207,25 @@ pub(super) fn splice(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a number; serialising to memory does not fail.
 fn number(out: &mut Vec<u8>, number: i64) {
-    let _ = serde_json::to_writer(out, &number);
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
+/// Appends text in quotes; serialising to memory does not fail.
 pub(in crate::lake) fn string(out: &mut Vec<u8>, text: &str) {
-    let _ = serde_json::to_writer(out, text);
+    if is_plain(text) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        let _ = serde_json::to_writer(out, text);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{KeyFormat, Window};
+    use crate::config::{KeyFormat, SchemaKind, Window};
     use proptest::prelude::*;
 
     proptest! {
@@ -204,7 +236,7 @@ mod tests {
             windowed in any::<bool>(), kind in 0..4,
         ) {
             let head = LineHead::new("_", KeySchema {
-                format: KeyFormat::Avro,
+                format: KeyFormat::Registered(SchemaKind::Avro),
                 window: windowed.then_some(Window::Session),
                 ..KeySchema::default()
             });

@@ -8,6 +8,7 @@ use crate::config::{FileFormat, Kind};
 use crate::lake::file::lines::Lines;
 use crate::lake::file::parquet::{FileColumn, read_columns};
 use crate::lake::layout::paths::day_folder;
+use crate::lake::ledger::change_log::Since;
 use crate::lake::ledger::{self, Manifest, TopicState, changed_since};
 use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
@@ -58,7 +59,7 @@ impl Lake<'_> {
     ///
     /// # Errors
     /// A killed run left its commit half published.
-    pub fn files(&self, topic: &str, since: Option<u64>) -> Result<Option<TopicFiles>> {
+    pub fn files(&self, topic: &str, since: Option<Since>) -> Result<Option<TopicFiles>> {
         let deadline = Instant::now() + PUBLISHED_WITHIN;
         loop {
             let Some(state) = TopicState::load(&self.root, topic)? else {
@@ -82,7 +83,7 @@ impl Lake<'_> {
         }
     }
 
-    fn listed(&self, topic: &str, state: &TopicState, since: Option<u64>) -> Result<TopicFiles> {
+    fn listed(&self, topic: &str, state: &TopicState, since: Option<Since>) -> Result<TopicFiles> {
         let mut files = Vec::new();
         let mut entries = BTreeMap::new();
         for day in Manifest::days(&self.root, topic)? {
@@ -98,7 +99,7 @@ impl Lake<'_> {
                     bytes: entry.bytes,
                     columns: entry.columns,
                 });
-                entries.insert(path, entry);
+                entries.insert(path, (name.clone(), entry));
             }
         }
         let current = state.snapshot.as_ref();
@@ -106,7 +107,7 @@ impl Lake<'_> {
             kind: state.kind,
             commit: state.changes.commit,
             files,
-            since: since.and_then(|commit| changed_since::since(topic, state, &entries, commit)),
+            since: since.and_then(|since| changed_since::since(topic, state, &entries, since)),
             current: current.map(|snapshot| (link_of(topic, &snapshot.path), snapshot.path.clone())),
             columns: state.columns.clone(),
         })

@@ -268,6 +268,7 @@ mod tests {
             made: 1,
             changed: 1,
             columns: None,
+            replaces: Vec::new(),
         };
         let entry = |name: &str, records: u64| ledger::PendingFile {
             staged: name.to_owned(),

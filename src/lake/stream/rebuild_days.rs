@@ -70,6 +70,7 @@ fn check(
                 ));
             }
         }
+        // What stands in the place of a file of ours may go: the rebuild mends just that.
         let ours: BTreeSet<_> = known.iter().map(|file| file.name.as_str()).collect();
         let folder = day_folder(Kind::Stream, topic, *day);
         if let Some((name, _)) = root
@@ -123,5 +124,6 @@ fn stage_day(
         folder: day_folder(Kind::Stream, topic, day),
         day: day.to_string(),
         files: entries,
+        same_records: false,
     })
 }

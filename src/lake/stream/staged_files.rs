@@ -285,6 +285,7 @@ impl<'a> Stage<'a> {
                 made: 0,
                 changed: 0,
                 columns: None,
+                replaces: Vec::new(),
             },
         };
         self.done.push((part.number, pending));

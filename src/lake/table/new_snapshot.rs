@@ -142,6 +142,7 @@ impl Output {
                 made: 0,
                 changed: 0,
                 columns: None,
+                replaces: Vec::new(),
             })
         };
         Ok(StagedSnapshot {

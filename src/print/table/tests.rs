@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::Kind;
-use crate::report::{LakeReport, PartitionReport, WarehouseReport};
+use crate::report::{CompactReport, CompactedDay, LakeReport, PartitionReport, WarehouseReport};
 
 fn topic(name: &str, read: u64) -> TopicReport {
     let lake = LakeReport {
@@ -135,4 +135,41 @@ fn words_are_wrapped_and_long_ones_broken() {
     assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
     assert_eq!(wrap("中文", 1), ["中", "文"]);
     assert!(wrap("", 5).is_empty());
+}
+
+#[test]
+fn a_compaction_names_its_days() {
+    let mut compacted = CompactReport::default();
+    for day in ["2026-11-25", "2026-11-26"] {
+        compacted.add(CompactedDay {
+            day: day.to_owned(),
+            records: 4_000,
+            files_before: 288,
+            files_after: 2,
+            bytes_before: 2_000_000,
+            bytes_after: Some(1_048_576),
+        });
+    }
+    let quiet = TopicReport::new(
+        "QUIET",
+        Kind::Stream,
+        TargetReport::Compact(CompactReport::default()),
+    );
+    let topic = TopicReport::new("FLAT", Kind::Stream, TargetReport::Compact(compacted));
+    let mut report = Report::new("compact", false);
+    report.topics = vec![topic, quiet].into();
+    report.finish(None);
+    let days = "\
+FLAT 2026-11-25: 288 files -> 2, 4000 records, 1.00 MiB
+FLAT 2026-11-26: 288 files -> 2, 4000 records, 1.00 MiB
+";
+    let table = "\
+TOPIC  KIND    RECORDS     FILES  DAYS      SIZE
+FLAT   stream    8,000  576 -> 4     2  2.00 MiB
+QUIET  stream                                     nothing to compact
+";
+    assert_eq!(shown(&report, 100), format!("{table}{days}compact: done\n"));
+    report.dry_run = true;
+    let last = "dry run: this would be compacted; nothing was touched\n";
+    assert_eq!(shown(&report, 100), format!("{table}{days}{last}"));
 }

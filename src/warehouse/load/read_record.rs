@@ -369,7 +369,14 @@ impl RowReader {
         for (place, Field { name, raw, .. }) in fields.enumerate() {
             if let Some(at) = self.column_at(table, place, &name) {
                 self.has_filled = true;
-                row.set_field(table, at, raw, wanted)?;
+                let is_number = raw
+                    .trim_ascii_start()
+                    .starts_with(|c: char| c == '-' || c.is_ascii_digit());
+                if is_number && table.columns[at].has_unit() && self.decoder.has_date(&name) {
+                    row.set_days(table, at, raw)?;
+                } else {
+                    row.set_field(table, at, raw, wanted)?;
+                }
             }
         }
         let missing = table

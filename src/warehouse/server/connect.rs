@@ -3,13 +3,13 @@
 use anyhow::{Context, Result};
 use mysql::prelude::Queryable;
 use mysql::{Conn, DriverError, Error, OptsBuilder};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use super::error_class::{Fault, PER_HOUR, fault_of, is_crowded};
 use super::session_variables;
 use crate::config::Database;
 use crate::problem::{Problem, unexpected};
+use crate::stop::Deadline;
 use crate::target::NoRoom;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -23,8 +23,6 @@ const CROWDED_DEADLINE: Duration = Duration::from_secs(20);
 const CROWDED_PAUSE: Duration = Duration::from_millis(500);
 /// How long a server may still take to open a session after a signal has come.
 const AFTER_SIGNAL: Duration = Duration::from_secs(2);
-/// How long such a signal may go unnoticed.
-const SIGNAL_STEP: Duration = Duration::from_millis(100);
 /// How many sessions the commands want, for messages.
 const SESSIONS_WANTED: &str = "a load wants one session for each of its topics, up to 32 at a time, and makes do with one; \
      a purge wants two, all other commands one";
@@ -157,26 +155,19 @@ fn open_with(
 /// Opens a session in a thread, because the driver hears no signal while it waits. After a signal a server that is silent is left
 /// to that thread.
 fn open_within(database: &Database, opts: OptsBuilder, crowded: Duration) -> Result<Conn> {
-    let (done, opened) = sync_channel(1);
     let theirs = database.clone();
-    std::thread::Builder::new()
-        .name("connect".to_owned())
-        .spawn(move || drop(done.send(open_ours(&theirs, opts, crowded))))
-        .context("starting a thread")?;
-    let mut until = None;
-    loop {
-        match opened.recv_timeout(SIGNAL_STEP) {
-            Ok(opened) => return opened,
-            Err(RecvTimeoutError::Disconnected) => return Err(unexpected("connecting failed unexpectedly")),
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        if database.stop().signal().is_some()
-            && Instant::now() >= *until.get_or_insert_with(|| Instant::now() + AFTER_SIGNAL)
-        {
-            let shown = database.shown();
-            return Problem::new(format!("stopped by a signal before {shown} had answered")).err();
-        }
-    }
+    let deadline = Deadline::of(LONG_TIMEOUT, AFTER_SIGNAL);
+    let opened = database
+        .stop()
+        .hearing("connect", deadline, move || open_ours(&theirs, opts, crowded))?;
+    opened.unwrap_or_else(|| match database.stop().signal() {
+        Some(_) => Problem::new(format!(
+            "stopped by a signal before {} had answered",
+            database.shown()
+        ))
+        .err(),
+        None => Err(unexpected("connecting failed unexpectedly")),
+    })
 }
 
 /// Connects, and makes the session lakectl's own. If the server has no session left, it tries again until `crowded` is over.

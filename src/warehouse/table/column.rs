@@ -96,6 +96,14 @@ impl Column {
         matches!(self.kind, ColumnType::Text { .. }) && !collation.starts_with("utf8mb4_")
     }
 
+    /// Whether a number in it is a time since 1970. In a DATE it counts days anyway, and in a TIME the milliseconds of the day.
+    pub fn has_unit(&self) -> bool {
+        matches!(
+            self.kind,
+            ColumnType::DateTime { .. } | ColumnType::Timestamp { .. }
+        )
+    }
+
     /// Whether it is MySQL's binary JSON type. MariaDB's is text, which has a collation.
     pub fn is_binary_json(&self) -> bool {
         self.kind == ColumnType::Json && self.collation.is_none()

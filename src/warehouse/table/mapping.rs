@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::collections::HashMap;
 
 use super::target::TargetTable;
-use crate::config::{TimeUnit, Topic, did_you_mean};
+use crate::config::{DeclaredColumn, DeclaredType, TimeUnit, Topic, did_you_mean};
 use crate::exit::usage;
 use crate::problem::Problem;
 use crate::warehouse::server::identifier::quote;
@@ -37,12 +37,24 @@ pub(in crate::warehouse) struct KeyPlan {
 }
 
 impl KeyPlan {
-    /// Lets numbers that fill the table's times be in `unit`; a window's bounds are always milliseconds.
-    pub fn set_time_unit(&self, table: &mut TargetTable, unit: TimeUnit) {
+    /// Lets numbers that fill the table's times be in the topic's unit, or count days if their fields are stated to be DATE;
+    /// a window's bounds are always milliseconds.
+    pub fn set_time_units(&self, table: &mut TargetTable, topic: &Topic, names: &FieldNames) {
+        let dates = |columns: &[DeclaredColumn]| {
+            let dates = columns.iter().filter(|column| column.kind == DeclaredType::Date);
+            dates.filter_map(|column| names.column(&column.name)).collect()
+        };
+        let (key_dates, value_dates): (Vec<usize>, Vec<usize>) =
+            (dates(&topic.key.columns), dates(&topic.value.columns));
         for (at, column) in table.columns.iter_mut().enumerate() {
-            if self.window_start != Some(at) && self.window_end != Some(at) {
-                column.time_unit = unit;
+            if self.window_start == Some(at) || self.window_end == Some(at) {
+                continue;
             }
+            let dates = if column.in_key { &key_dates } else { &value_dates };
+            column.time_unit = match dates.contains(&at) {
+                true => TimeUnit::Days,
+                false => topic.warehouse_unit,
+            };
         }
     }
 }

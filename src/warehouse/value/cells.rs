@@ -6,6 +6,8 @@ use super::cell::Cell;
 use super::convert::{Input, convert, surely_fits};
 use super::exact;
 use super::refusal::{Refusal, RefusalKind};
+use crate::config::TimeUnit;
+use crate::warehouse::table::column::Column;
 use crate::warehouse::table::target::TargetTable;
 
 /// The values that a record has for the table's columns.
@@ -47,7 +49,11 @@ impl<'a> RowValues<'a> {
     }
 
     pub fn set(&mut self, table: &TargetTable, at: usize, input: &Input<'a>) -> Result<(), Refusal> {
-        let cell = convert(&table.columns[at], input).map_err(|kind| Refusal::of_column(at, kind))?;
+        self.convert(&table.columns[at], at, input)
+    }
+
+    fn convert(&mut self, column: &Column, at: usize, input: &Input<'a>) -> Result<(), Refusal> {
+        let cell = convert(column, input).map_err(|kind| Refusal::of_column(at, kind))?;
         self.sizes[at] = cell.wire_bytes();
         self.cells[at] = Some(cell);
         Ok(())
@@ -73,6 +79,15 @@ impl<'a> RowValues<'a> {
             self.rounded.push(at);
         }
         self.set(table, at, &input)
+    }
+
+    /// Sets a column of times to a number of days since 1970.
+    pub fn set_days(&mut self, table: &TargetTable, at: usize, raw: &'a str) -> Result<(), Refusal> {
+        let column = Column {
+            time_unit: TimeUnit::Days,
+            ..table.columns[at].clone()
+        };
+        self.convert(&column, at, &json_input(at, raw)?)
     }
 
     /// Sets a column to one JSON value.

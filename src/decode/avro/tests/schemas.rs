@@ -3,6 +3,8 @@
 use super::super::super::schema::{Reference, SchemaType};
 use super::super::AvroSchema;
 use super::{column, json};
+use crate::decode::SchemaShape;
+use crate::decode::registered::PayloadReader;
 
 #[track_caller]
 fn refused(schema: &str, why: &str) {
@@ -20,7 +22,13 @@ fn a_schema_that_is_just_a_name() {
     ] {
         assert_eq!(json(schema, &[2]).as_deref(), Ok("1"), "{schema}");
         let schema = AvroSchema::parse(schema, &[]).unwrap();
-        assert_eq!((schema.columns(), schema.top()), (None, SchemaType::Bigint));
+        assert_eq!(
+            schema.shape().unwrap(),
+            SchemaShape {
+                columns: None,
+                top: SchemaType::Bigint
+            }
+        );
     }
 }
 
@@ -97,7 +105,7 @@ fn references() {
     out.clear();
     union.write(&[2, 8], &mut out).unwrap();
     assert_eq!(out, r#"{"price":{"cents":4}}"#);
-    assert_eq!(union.top(), SchemaType::Any);
+    assert_eq!(union.shape().unwrap().top, SchemaType::Any);
     let missing = AvroSchema::parse(text, &references[..1]).unwrap_err();
     assert_eq!(
         missing.to_string(),
@@ -219,6 +227,9 @@ fn columns() {
         column("either", Any, true),
         column("none", Any, true),
     ];
-    assert_eq!(schema.columns(), Some(expected));
-    assert_eq!(schema.top(), Record);
+    let expected = SchemaShape {
+        columns: Some(expected),
+        top: Record,
+    };
+    assert_eq!(schema.shape().unwrap(), expected);
 }

@@ -12,4 +12,4 @@ mod writer;
 pub(in crate::lake) use reader::{ParquetLines, read_columns};
 pub use schema::{FileColumn, file_columns};
 pub(in crate::lake) use typing::Typing;
-pub(in crate::lake) use writer::{ConvertedFile, ParquetTarget, convert};
+pub(in crate::lake) use writer::{ConvertedFile, ParquetFile, ParquetTarget, convert};

@@ -36,13 +36,13 @@ fn there_and_back(
         columns: &columns,
         prefix: "_",
         compression: ParquetCompression::Zstd,
-        max_file_bytes,
     };
     let mut names = Vec::new();
     let mut from = open();
     let files = convert(
         |line| from.next(line),
         target,
+        max_file_bytes,
         || {
             names.push(dir.path().join(format!("{}.parquet", names.len())));
             Ok(std::fs::File::create(names.last().unwrap())?)

@@ -33,8 +33,6 @@ pub(in crate::lake) struct ParquetTarget<'t> {
     pub columns: &'t StoredColumns,
     pub prefix: &'t str,
     pub compression: ParquetCompression,
-    /// From this many bytes on, a file is followed by another one.
-    pub max_file_bytes: u64,
 }
 
 /// A complete file.
@@ -50,38 +48,71 @@ pub(in crate::lake) struct ConvertedFile {
     pub irregular: u64,
 }
 
-/// Converts the lines that `next` reads, until it returns false, to files that `create` makes: one, or several if they are too large for one.
+/// Converts the lines that `next` reads, until it returns false, to files that `create` makes: one, or more where one would have
+/// more than `max_file_bytes`.
 ///
 /// # Errors
 /// A line can't be read, or a file can't be written.
 pub(in crate::lake) fn convert(
     mut next: impl FnMut(&mut Vec<u8>) -> Result<bool>,
     target: ParquetTarget<'_>,
+    max_file_bytes: u64,
     mut create: impl FnMut() -> Result<File>,
 ) -> Result<Vec<ConvertedFile>> {
     let mut files = Vec::new();
     let mut line = Vec::new();
-    let mut rows = Rows::new(&target);
-    let mut file = OpenParquet::new(create()?, &rows, target.compression)?;
-    let batch_bytes = BATCH_BYTES.min(target.max_file_bytes / STEPS);
-    let mut full = false;
+    let mut file = ParquetFile::new(create()?, target)?;
     while next(&mut line)? {
-        if full {
-            files.push(file.close()?);
-            file = OpenParquet::new(create()?, &rows, target.compression)?;
+        if file.is_full(max_file_bytes)? {
+            files.push(file.finish()?);
+            file = ParquetFile::new(create()?, target)?;
         }
-        file.add(&mut rows, &line)?;
-        full = rows.bytes >= batch_bytes && {
-            file.write(&mut rows)?;
-            file.size() >= target.max_file_bytes
-        };
-        if rows.count >= BATCH_ROWS {
-            file.write(&mut rows)?;
-        }
+        file.add(&line)?;
     }
-    file.write(&mut rows)?;
-    files.push(file.close()?);
+    files.push(file.finish()?);
     Ok(files)
+}
+
+/// A Parquet file that lines are added to.
+pub(in crate::lake) struct ParquetFile {
+    rows: Rows,
+    open: OpenParquet,
+}
+
+impl ParquetFile {
+    pub fn new(file: File, target: ParquetTarget<'_>) -> Result<Self> {
+        let rows = Rows::new(&target);
+        Ok(ParquetFile {
+            open: OpenParquet::new(file, &rows, target.compression)?,
+            rows,
+        })
+    }
+
+    pub fn add(&mut self, line: &[u8]) -> Result<()> {
+        self.open.add(&mut self.rows, line)?;
+        if self.rows.count >= BATCH_ROWS || self.rows.bytes >= BATCH_BYTES {
+            self.open.write(&mut self.rows)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes so far, without rows that are not encoded yet.
+    pub fn size(&self) -> u64 {
+        self.open.size()
+    }
+
+    /// Whether it has reached this size; rows are encoded often enough to tell.
+    fn is_full(&mut self, max_file_bytes: u64) -> Result<bool> {
+        if self.rows.bytes >= max_file_bytes / STEPS {
+            self.open.write(&mut self.rows)?;
+        }
+        Ok(self.open.found.records > 0 && self.open.size() >= max_file_bytes)
+    }
+
+    pub fn finish(mut self) -> Result<ConvertedFile> {
+        self.open.write(&mut self.rows)?;
+        self.open.close()
+    }
 }
 
 /// Rows that are not handed over yet.

@@ -5,18 +5,23 @@ use serde_json::json;
 
 use crate::cli::{Common, SchemaArgs};
 use crate::config::{Kind, Overrides, Topic, did_you_mean};
-use crate::lake::{Lake, TopicFiles};
+use crate::lake::{Lake, Since, TopicFiles};
 use crate::problem::Problem;
 use crate::readers::{self, ColumnReport, FilesLocation, Schema, TypedSchema};
 use crate::report::Report;
 use crate::stop::Stop;
 
-pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+pub(in crate::commands) fn execute(
+    common: &Common,
+    args: &SchemaArgs,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<()> {
     let overrides = Overrides {
         lake_root: args.root.lake_root.clone(),
         ..Overrides::default()
     };
-    let settings = super::settings(common, &overrides, stop)?;
+    let settings = crate::commands::settings(common, &overrides, stop)?;
     let lake = Lake::existing(&settings)?;
     let files = files_of(&lake, &args.topic, None)?;
     if files.kind == Kind::Table && files.current.is_none() {
@@ -63,7 +68,7 @@ pub(super) fn execute(common: &Common, args: &SchemaArgs, report: &mut Report, s
 }
 
 /// The files of a topic that somebody named.
-pub(super) fn files_of(lake: &Lake<'_>, topic: &str, since: Option<u64>) -> Result<TopicFiles> {
+pub(super) fn files_of(lake: &Lake<'_>, topic: &str, since: Option<Since>) -> Result<TopicFiles> {
     crate::config::check_topic_name(topic)?;
     if let Some(files) = lake.files(topic, since)? {
         return Ok(files);

@@ -7,23 +7,32 @@ use super::schema::{absolute_root, files_of};
 use crate::cli::{Common, FilesArgs};
 use crate::config::Overrides;
 use crate::exit::usage;
-use crate::lake::{Lake, commit_of, token_of};
+use crate::lake::{Lake, Since, commit_of, token_of};
 use crate::problem::Problem;
 use crate::report::Report;
 use crate::stop::Stop;
 
-pub(super) fn execute(common: &Common, args: &FilesArgs, report: &mut Report, stop: &Stop) -> Result<()> {
+pub(in crate::commands) fn execute(
+    common: &Common,
+    args: &FilesArgs,
+    report: &mut Report,
+    stop: &Stop,
+) -> Result<()> {
     let overrides = Overrides {
         lake_root: args.root.lake_root.clone(),
         ..Overrides::default()
     };
-    let settings = super::settings(common, &overrides, stop)?;
+    let settings = crate::commands::settings(common, &overrides, stop)?;
     let lake = Lake::existing(&settings)?;
     let since = args
         .since
         .as_deref()
         .map(|token| commit(&args.topic, token))
-        .transpose()?;
+        .transpose()?
+        .map(|commit| Since {
+            commit,
+            compacted: args.compacted,
+        });
     let files = files_of(&lake, &args.topic, since)?;
     let last = token_of(files.commit);
     let root = absolute_root(&lake)?;
