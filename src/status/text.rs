@@ -107,7 +107,7 @@ fn in_the_lake(
         }
         let mut below = if verbose { particulars(lake) } else { Vec::new() };
         let notes = lake.notes.iter();
-        below.extend(notes.map(|note| format!("note: {}; to write them again: {}", note.note, note.fix)));
+        below.extend(notes.map(|note| format!("note: {}; to make them one: {}", note.note, note.fix)));
         columns.rows.push((cells, below));
     }
     columns

@@ -118,17 +118,14 @@ fn one_statement_reads_both_formats_and_all_versions_of_types() {
     assert_eq!(types["AMOUNT"], "Decimal(precision=38, scale=9)", "{types}");
     assert!(types["_timestamp"].as_str().unwrap().contains("'ms'"), "{types}");
     // What the others can't read together, they say.
-    let rebuild = format!(
-        "lakectl lake --topics {} --rebuild 2025-10-30..2025-11-01",
-        topic.name
-    );
+    let compact = format!("lakectl compact --format parquet --topics {}", topic.name);
     let trino = schema(&lake, &topic.name, &["--for", "trino"]).expect(0).stdout;
     assert!(
         trino.contains("one table can't hold Parquet files and lines of JSON"),
         "{trino}"
     );
     assert!(
-        trino.contains(&rebuild) && trino.contains("format = 'PARQUET'"),
+        trino.contains(&compact) && trino.contains("format = 'PARQUET'"),
         "{trino}"
     );
     let spark = schema(&lake, &topic.name, &["--for", "spark"]).expect(0).stdout;
@@ -143,7 +140,7 @@ fn one_statement_reads_both_formats_and_all_versions_of_types() {
 }
 
 #[test]
-fn status_and_check_name_days_that_differ_until_they_are_rebuilt() {
+fn status_and_check_name_days_that_differ_until_they_are_compacted() {
     let topic = Topic::new("readers-notes");
     let (lake, sent) = mixed(&topic, true);
     let report = status(&lake, &topic, &["--json"]).expect(0).report();
@@ -164,8 +161,8 @@ fn status_and_check_name_days_that_differ_until_they_are_rebuilt() {
         notes[0]["note"],
         "3 days from 2025-10-30 to 2025-11-01 have Parquet files of older types"
     );
-    let rebuild = ["--topics", &topic.name, "--rebuild", "2025-10-30..2025-11-01"];
-    assert_eq!(notes[1]["fix"], format!("lakectl lake {}", rebuild.join(" ")));
+    let compact = ["compact", "--format", "parquet", "--topics", &topic.name];
+    assert_eq!(notes[1]["fix"], format!("lakectl {}", compact.join(" ")));
     let text = status(&lake, &topic, &["-v"]).expect(0).stdout;
     assert!(
         text.contains("CODE VARCHAR") && text.contains("lines of JSON, in a topic with Parquet files"),
@@ -187,7 +184,8 @@ fn status_and_check_name_days_that_differ_until_they_are_rebuilt() {
             .contains("Parquet files of older types")
     );
 
-    lake.run(&rebuild).expect(0);
+    let compact = [&compact[..], &["--older-than", "0s"]].concat();
+    program::start(lake.folder(), &compact, &[]).wait().expect(0);
     let report = status(&lake, &topic, &["--json"]).expect(0).report();
     assert_eq!(
         report["topics"][0]["lake"]["notes"],

@@ -62,7 +62,7 @@ impl Standing {
         if self.kind == Kind::Table {
             return Vec::new();
         }
-        // Days without a date can't be named to a rebuild.
+        // Days without a date are counted by nobody.
         let has = |what: fn(&DayCount) -> bool| {
             let days = self.days.iter().filter_map(|(day, count)| match day {
                 HivePartition::Day(day) if what(count) => Some(*day),
@@ -83,7 +83,7 @@ impl Standing {
             };
             Some(FormatNote {
                 note: format!("{span} {what}"),
-                fix: format!("lakectl lake --topics {topic} --rebuild {first}..{last}"),
+                fix: format!("lakectl compact --format parquet --topics {topic}"),
             })
         };
         notes.into_iter().filter_map(told).collect()

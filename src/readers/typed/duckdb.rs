@@ -10,7 +10,7 @@ pub fn statement(schema: &TypedSchema) -> String {
     schema.about_older(
         &mut comments,
         &casts,
-        "DuckDB's cast is not what a rebuild makes of it",
+        "DuckDB's cast is not what a compaction makes of it",
     );
     if let Some(current) = &schema.place.current {
         return format!(

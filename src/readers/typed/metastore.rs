@@ -51,11 +51,10 @@ fn about(schema: &TypedSchema, comments: &mut Comments, reader: &str) {
         comments.add(&format!(
             "{reader} can't read this topic yet: one table can't hold Parquet files and lines of JSON."
         ));
-        if let Some(command) = schema.rebuild(&schema.lines_days) {
-            comments.add(&format!(
-                "With lake.format = \"parquet\" a rebuild makes Parquet of the lines: {command}"
-            ));
-        }
+        comments.add(&format!(
+            "This makes Parquet of the lines of closed days: {}",
+            schema.compact()
+        ));
     }
     schema.about_older(
         comments,

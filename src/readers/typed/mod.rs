@@ -6,7 +6,7 @@ pub(super) mod polars;
 pub(super) mod spark;
 
 use anyhow::Result;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::sample::readable;
 use super::schema::{ColumnReport, FilesLocation, Schema, SchemaField};
@@ -24,11 +24,8 @@ pub struct TypedSchema {
     kind: Kind,
     place: FilesLocation,
     columns: Vec<TypedColumn>,
-    /// Days with files of older types.
-    older: DaySpan,
     /// The lines of JSON beside the Parquet files.
     lines: Option<Schema>,
-    lines_days: DaySpan,
 }
 
 /// A column, with the type that holds the values of all files.
@@ -39,10 +36,6 @@ struct TypedColumn {
     /// Other types that it has in some Parquet files.
     older: Vec<StoredType>,
 }
-
-/// The first and the last day of some files; those without a usable date are not counted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct DaySpan(Option<(String, String)>);
 
 /// The values of a field in lines of JSON, as far as they decide how it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +75,6 @@ impl TypedSchema {
         for path in versions.into_values() {
             written.extend(lake.columns_of(path)?);
         }
-        let days = |of: &mut dyn Iterator<Item = &str>| DaySpan::of(of);
         Ok(TypedSchema {
             topic: topic.name.clone(),
             table,
@@ -92,13 +84,7 @@ impl TypedSchema {
                 .into_iter()
                 .map(|column| TypedColumn::of(column, &written))
                 .collect(),
-            older: days(&mut outdated().map(|file| file.day.as_str())),
             lines,
-            lines_days: days(
-                &mut readable(files)
-                    .filter(|file| FileFormat::of(&file.path) != FileFormat::Parquet)
-                    .map(|file| file.day.as_str()),
-            ),
         })
     }
 
@@ -150,25 +136,17 @@ impl TypedSchema {
                 ));
             }
         }
-        if found {
-            match self.rebuild(&self.older) {
-                Some(command) => comments.add(&format!(
-                    "A rebuild gives older days the types of today: {command}"
-                )),
-                None => comments.add(
-                    "It was the lines of JSON that widened them; the next run that writes Parquet does not.",
-                ),
-            }
+        if found && self.kind == Kind::Stream {
+            comments.add(&format!(
+                "This gives all closed days the types of today: {}",
+                self.compact()
+            ));
         }
     }
 
-    /// The command that writes these days again.
-    fn rebuild(&self, days: &DaySpan) -> Option<String> {
-        let (first, last) = days.0.as_ref().filter(|_| self.kind == Kind::Stream)?;
-        Some(format!(
-            "lakectl lake --topics {} --rebuild {first}..{last}",
-            self.topic
-        ))
+    /// The command that makes one kind of file of all.
+    fn compact(&self) -> String {
+        format!("lakectl compact --format parquet --topics {}", self.topic)
     }
 
     /// The fields of lines that have a column, which may differ in case.
@@ -198,16 +176,6 @@ impl TypedColumn {
             }
         }
         TypedColumn { name, kind, older }
-    }
-}
-
-impl DaySpan {
-    fn of(days: &mut dyn Iterator<Item = &str>) -> DaySpan {
-        let days: BTreeSet<&str> = days
-            .filter(|day| day.as_bytes().first().is_some_and(u8::is_ascii_digit))
-            .collect();
-        let ends = days.first().zip(days.last());
-        DaySpan(ends.map(|(first, last)| ((*first).to_owned(), (*last).to_owned())))
     }
 }
 

@@ -11,7 +11,7 @@ pub fn statement(schema: &TypedSchema) -> String {
     schema.about_older(
         &mut comments,
         &casts,
-        "Polars's cast is not what a rebuild makes of it",
+        "Polars's cast is not what a compaction makes of it",
     );
     if let Some(lines) = &schema.lines {
         about_digits(lines, &mut comments);
