@@ -11,8 +11,8 @@ use super::{CheckScope, Checks, sample, table};
 use crate::config::did_you_mean;
 use crate::decode::registry::header::Side;
 use crate::kafka::{PartitionOffsets, TopicList};
-use crate::lake::Lake;
 use crate::lake::disk::lock;
+use crate::lake::{Lake, Ledger};
 use crate::print::bars::Display;
 use crate::problem::Problem;
 use crate::record::Progress;
@@ -110,6 +110,7 @@ fn one(
     let Some(lake) = sides.lake.filter(|_| subject.goes_to_lake(scope)) else {
         return Ok(ToCome::default());
     };
+    formats(scope, subject, checks);
     let empty = TargetReport::Lake(LakeReport::default());
     let line = next_run::<Lake<'_>>(scope, kafka, lake.lake.as_ref(), (subject, &partitions), empty);
     let records = ahead((subject, "lake"), line, checks);
@@ -224,6 +225,18 @@ fn judge(subject: &CheckedTopic, sample: &sample::Sample, checks: &mut Checks) {
     }
     if let Some(doubt) = &doubts.implausible {
         checks.odd_times((subject.name(), "days"), doubt, "would lie in a day");
+    }
+}
+
+/// Notes what readers of the topic's files have to mind. What can't be read of the ledger, the dry run says.
+fn formats(scope: &CheckScope<'_>, subject: &CheckedTopic, checks: &mut Checks) {
+    let Ok(Some(ledger)) = Ledger::at(scope.settings) else {
+        return;
+    };
+    if let Ok(Some(standing)) = ledger.standing(subject.name(), None) {
+        for note in standing.format_notes(subject.name()) {
+            checks.ok_but((subject.name(), "formats"), note.note, Some(note.fix));
+        }
     }
 }
 

@@ -25,6 +25,7 @@ use crate::subjects::filter::Filter;
 use crate::target::{Rebuild, Target};
 pub use compact::{CompactRequest, Compacted, kept_out};
 use disk::lock;
+pub use file::parquet::{FileColumn, file_columns};
 use govern::erased_list;
 pub use govern::found::{FileHits, LakeHits};
 pub use govern::purge::{DayFolder, Purged, TopicDays, kept, left_out};
@@ -33,7 +34,7 @@ pub use layout::day::{DayDoubts, RecordDay};
 pub use ledger::change_log::{Since, commit_of, token_of};
 use ledger::{TopicState, agreement, preconditions};
 pub use look::listing::{DataFile, TopicFiles};
-pub use look::status::{DayCount, LastRun, Ledger, Standing};
+pub use look::status::{DayCount, FormatNote, LastRun, Ledger, Standing};
 pub use look::verify::Verified;
 pub use opened::Lake;
 

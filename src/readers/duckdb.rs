@@ -1,26 +1,42 @@
 //! DuckDB: a SELECT from read_json.
 
 use super::schema::{DAY, Schema, SchemaField};
-use super::{Comments, ROUNDED};
+use super::{Comments, JsonColumn, ROUNDED};
 use crate::types::column::Type;
 
 /// Topics with lines of at least this length get a maximum_object_size: earlier versions read only twice that without it.
 const LONG: usize = 8 << 20;
 
 pub fn statement(schema: &Schema) -> String {
+    let mut comments = Comments::new("--", &schema.topic, schema.kind, "DuckDB", &schema.head);
+    let fields = fields(schema, &mut comments);
+    let columns: Vec<JsonColumn<'_>> = fields
+        .into_iter()
+        .map(|field| {
+            let (ty, remark) = ty(field);
+            (field.column.name.as_str(), ty, remark)
+        })
+        .collect();
+    format!("{}SELECT *\n{};\n", comments.text, read_json(schema, &columns))
+}
+
+/// The fields that DuckDB can name.
+pub(super) fn fields<'s>(schema: &'s Schema, comments: &mut Comments) -> Vec<&'s SchemaField> {
     let (fields, left_out) = schema.one_of_each_case();
     // read_json has no syntax for a column without a name.
     let (fields, nameless): (Vec<&SchemaField>, Vec<&SchemaField>) = fields
         .into_iter()
         .partition(|field| !field.column.name.is_empty());
-    let mut comments = Comments::new("--", schema, "DuckDB");
     comments.left_out(
         left_out
             .into_iter()
             .chain(nameless.iter().map(|_| "\"\", which has no name".to_owned())),
     );
-    let mut out = comments.text;
-    out.push_str("SELECT *\nFROM read_json(\n");
+    fields
+}
+
+pub(super) fn read_json(schema: &Schema, columns: &[JsonColumn<'_>]) -> String {
+    let mut out = String::from("FROM read_json(\n");
     out.push_str(&format!("    [{}],\n", paths(schema).join(", ")));
     out.push_str("    format = 'newline_delimited',\n    records = true,\n");
     if schema.longest > LONG {
@@ -33,16 +49,14 @@ pub fn statement(schema: &Schema) -> String {
         ));
     }
     out.push_str("    columns = {\n");
-    for (i, field) in fields.iter().enumerate() {
-        let (ty, remark) = ty(field);
-        let comma = if i + 1 < fields.len() { "," } else { "" };
-        let remark = remark.map_or_else(String::new, |remark| format!(" -- {remark}"));
-        out.push_str(&format!(
-            "        {}: '{ty}'{comma}{remark}\n",
-            text(&field.column.name)
-        ));
+    for (i, (name, ty, remark)) in columns.iter().enumerate() {
+        let comma = if i + 1 < columns.len() { "," } else { "" };
+        let remark = remark
+            .as_ref()
+            .map_or_else(String::new, |remark| format!(" -- {remark}"));
+        out.push_str(&format!("        {}: {}{comma}{remark}\n", text(name), text(ty)));
     }
-    out.push_str("    });\n");
+    out.push_str("    })");
     out
 }
 
@@ -95,6 +109,6 @@ pub(super) fn literally(path: &str) -> String {
     out
 }
 
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

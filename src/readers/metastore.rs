@@ -1,16 +1,18 @@
 //! Trino and Hive: external tables over the topic's folder, in a Hive metastore.
 
-use super::schema::{DAY, Schema, SchemaField};
+use super::schema::{DAY, FilesLocation, Schema, SchemaField};
 use super::{Comments, ROUNDED};
 use crate::types::column::Type;
 
+pub(super) const TRINO: &str = "Trino's Hive connector";
+pub(super) const HIVE: &str = "Hive 4";
+
 pub fn trino(schema: &Schema) -> String {
-    let mut comments = Comments::new("--", schema, "Trino's Hive connector");
+    let mut comments = Comments::new("--", &schema.topic, schema.kind, TRINO, &schema.head);
     comments.add("Replace the catalog `hive`, the schema `default` and the place by your own.");
     comments.add("OPENX_JSON, because JSON refuses objects and arrays in VARCHAR columns.");
-    about_tables(schema, &mut comments);
-    let holds = |name: &str| !name.is_empty() && !name.contains(',') && name.trim() == name;
-    let (fields, left_out) = columns(schema, &holds);
+    about_tables(&schema.place, &mut comments);
+    let (fields, left_out) = columns(schema, &trino_holds);
     comments.left_out(left_out);
     let mut lines: Vec<(String, Option<String>)> = fields
         .iter()
@@ -30,21 +32,20 @@ pub fn trino(schema: &Schema) -> String {
          CALL hive.system.sync_partition_metadata('default', '{table}', 'FULL');\n",
         comments.text,
         listed(&lines),
-        place(schema).replace('\'', "''"),
+        place(&schema.place).replace('\'', "''"),
     )
 }
 
 pub fn hive(schema: &Schema) -> String {
-    let mut comments = Comments::new("--", schema, "Hive 4");
+    let mut comments = Comments::new("--", &schema.topic, schema.kind, HIVE, &schema.head);
     comments.add("Replace the place by your own.");
     if schema.place.has_zstd() {
         comments.add(
             "There are .json.zst files: Hive needs Hadoop's native libraries for them, and none for gzip.",
         );
     }
-    about_tables(schema, &mut comments);
-    let holds = |name: &str| !name.is_empty() && !name.contains([',', '.', ':']) && name.trim() == name;
-    let (fields, left_out) = columns(schema, &holds);
+    about_tables(&schema.place, &mut comments);
+    let (fields, left_out) = columns(schema, &hive_holds);
     comments.left_out(left_out);
     let line = |field: &SchemaField| {
         let (ty, remark) = hive_type(field);
@@ -61,12 +62,12 @@ pub fn hive(schema: &Schema) -> String {
          MSCK REPAIR TABLE `{table}` SYNC PARTITIONS;\n",
         comments.text,
         listed(&lines),
-        place(schema).replace('\\', "\\\\").replace('\'', "\\'"),
+        place(&schema.place).replace('\\', "\\\\").replace('\'', "\\'"),
     )
 }
 
-fn about_tables(schema: &Schema, comments: &mut Comments) {
-    if schema.place.current.is_some() {
+pub(super) fn about_tables(place: &FilesLocation, comments: &mut Comments) {
+    if place.current.is_some() {
         comments.add(
             "The table's snapshot lies in the folder of one day, and moves to another one: sync the partitions after each \
              run of lakectl. With lake.history there are several, and the newest day counts.",
@@ -80,11 +81,25 @@ fn columns(schema: &Schema, holds: &dyn Fn(&str) -> bool) -> (Vec<SchemaField>, 
         .merged_by_case()
         .into_iter()
         .partition(|field| holds(&field.column.name));
-    let told = |field: SchemaField| format!("{:?}, a name that the metastore can't hold", field.column.name);
+    let told = |field: SchemaField| unheld(&field.column.name);
     (fields, others.into_iter().map(told).collect())
 }
 
-fn listed(lines: &[(String, Option<String>)]) -> String {
+/// Whether a column of Trino's Hive connector can have this name.
+pub(super) fn trino_holds(name: &str) -> bool {
+    !name.is_empty() && !name.contains(',') && name.trim() == name
+}
+
+/// Whether a column of Hive can have this name.
+pub(super) fn hive_holds(name: &str) -> bool {
+    trino_holds(name) && !name.contains(['.', ':'])
+}
+
+pub(super) fn unheld(name: &str) -> String {
+    format!("{name:?}, a name that the metastore can't hold")
+}
+
+pub(super) fn listed(lines: &[(String, Option<String>)]) -> String {
     let mut out = String::new();
     for (i, (line, remark)) in lines.iter().enumerate() {
         let comma = if i + 1 < lines.len() { "," } else { "" };
@@ -124,11 +139,11 @@ fn hive_type(field: &SchemaField) -> (String, Option<String>) {
 }
 
 /// Metastores hold names in lower case only.
-fn quoted(name: &str, quote: char) -> String {
+pub(super) fn quoted(name: &str, quote: char) -> String {
     let doubled = name.to_lowercase().replace(quote, &format!("{quote}{quote}"));
     format!("{quote}{doubled}{quote}")
 }
 
-fn place(schema: &Schema) -> String {
-    format!("file://{}", schema.place.folder)
+pub(super) fn place(place: &FilesLocation) -> String {
+    format!("file://{}", place.folder)
 }

@@ -6,11 +6,15 @@ mod polars;
 mod sample;
 mod schema;
 mod spark;
+mod typed;
 
 use clap::ValueEnum;
 
+use crate::config::Kind;
+
 pub use sample::{Made, look};
-pub use schema::{FilesLocation, Schema, table_name};
+pub use schema::{ColumnReport, FilesLocation, Schema, table_name};
+pub use typed::TypedSchema;
 
 /// A program that reads the lake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,6 +29,9 @@ pub enum Reader {
 /// Why a column of decimals has another type.
 const ROUNDED: &str = "this reader makes doubles of them, which are exact to 15 digits";
 
+/// A column of lines: its name, the type with which it is read, and a remark.
+type JsonColumn<'s> = (&'s str, String, Option<String>);
+
 /// The statement with which `reader` reads the topic.
 pub fn statement(schema: &Schema, reader: Reader) -> String {
     match reader {
@@ -36,6 +43,17 @@ pub fn statement(schema: &Schema, reader: Reader) -> String {
     }
 }
 
+/// The same for a topic that has Parquet files, and maybe lines of JSON beside them.
+pub fn typed_statement(schema: &TypedSchema, reader: Reader) -> String {
+    match reader {
+        Reader::Duckdb => typed::duckdb::statement(schema),
+        Reader::Polars => typed::polars::statement(schema),
+        Reader::Spark => typed::spark::statement(schema),
+        Reader::Trino => typed::metastore::trino(schema),
+        Reader::Hive => typed::metastore::hive(schema),
+    }
+}
+
 /// Comments before a statement. Text from outside is escaped, so that each comment ends with its line.
 struct Comments {
     mark: &'static str,
@@ -43,17 +61,14 @@ struct Comments {
 }
 
 impl Comments {
-    fn new(mark: &'static str, schema: &Schema, reader: &str) -> Comments {
+    fn new(mark: &'static str, topic: &str, kind: Kind, reader: &str, head: &[String]) -> Comments {
         let mut comments = Comments {
             mark,
             text: String::new(),
         };
         let version = env!("CARGO_PKG_VERSION");
-        comments.add(&format!(
-            "{} {} for {reader}, by lakectl {version}.",
-            schema.kind, schema.topic
-        ));
-        schema.head.iter().for_each(|line| comments.add(line));
+        comments.add(&format!("{kind} {topic} for {reader}, by lakectl {version}."));
+        head.iter().for_each(|line| comments.add(line));
         comments
     }
 

@@ -2,26 +2,49 @@
 
 use super::duckdb::literally;
 use super::schema::{DAY, Schema, SchemaField};
-use super::{Comments, ROUNDED, python};
+use super::{Comments, JsonColumn, ROUNDED, python};
 use crate::types::column::Type;
 
 pub fn statement(schema: &Schema) -> String {
-    let mut comments = Comments::new("#", schema, "Polars");
+    let mut comments = Comments::new("#", &schema.topic, schema.kind, "Polars", &schema.head);
+    about_digits(schema, &mut comments);
+    let mut out = comments.text;
+    out.push_str("import polars as pl\n\n");
+    let columns: Vec<JsonColumn<'_>> = schema
+        .columns
+        .iter()
+        .map(|field| {
+            let (ty, remark) = ty(field);
+            (field.column.name.as_str(), ty.to_owned(), remark)
+        })
+        .collect();
+    let decimals: Vec<String> = schema.columns.iter().filter_map(decimal).collect();
+    out.push_str(&scan_ndjson(schema, "df", &columns, &decimals));
+    out
+}
+
+pub(super) fn about_digits(schema: &Schema, comments: &mut Comments) {
     if schema.columns.iter().any(|field| field.ty == Type::Digits) {
         comments
             .add("Polars reads no line that has a number of more than 38 digits, and such lines were seen.");
     }
+}
+
+/// Sets `frame` to the lines, with their days.
+pub(super) fn scan_ndjson(
+    schema: &Schema,
+    frame: &str,
+    columns: &[JsonColumn<'_>],
+    converted: &[String],
+) -> String {
     let is_stream = schema.place.current.is_none();
-    let mut out = comments.text;
-    out.push_str("import polars as pl\n\ndf = pl.scan_ndjson(\n");
+    let mut out = format!("{frame} = pl.scan_ndjson(\n");
     out.push_str(&format!("    [{}],\n    schema={{\n", paths(schema).join(", ")));
-    for field in &schema.columns {
-        let (ty, remark) = ty(field);
-        let remark = remark.map_or_else(String::new, |remark| format!("  # {remark}"));
-        out.push_str(&format!(
-            "        {}: {ty},{remark}\n",
-            python(&field.column.name)
-        ));
+    for (name, ty, remark) in columns {
+        let remark = remark
+            .as_ref()
+            .map_or_else(String::new, |remark| format!("  # {remark}"));
+        out.push_str(&format!("        {}: {ty},{remark}\n", python(name)));
     }
     out.push_str("    },\n");
     let path = path_column(schema);
@@ -29,13 +52,15 @@ pub fn statement(schema: &Schema) -> String {
         out.push_str(&format!("    include_file_paths={},\n", python(&path)));
     }
     out.push_str(")\n");
-    let decimals: Vec<String> = schema.columns.iter().filter_map(decimal).collect();
-    if !decimals.is_empty() {
-        out.push_str(&format!("df = df.with_columns(\n{})\n", decimals.concat()));
+    if !converted.is_empty() {
+        out.push_str(&format!(
+            "{frame} = {frame}.with_columns(\n{})\n",
+            converted.concat()
+        ));
     }
     if is_stream {
         out.push_str(&format!(
-            "df = df.with_columns(\n{}).drop({})\n",
+            "{frame} = {frame}.with_columns(\n{}).drop({})\n",
             days(&path),
             python(&path)
         ));

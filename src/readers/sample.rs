@@ -5,10 +5,12 @@ use std::collections::HashMap;
 
 use crate::config::{Compression, FileFormat, Kind};
 use crate::decode::fields;
+use crate::decode::line::OURS;
 use crate::lake::{DataFile, Lake, TopicFiles};
 use crate::problem::Problem;
 use crate::stop::Stop;
 use crate::types::column::FieldTypes;
+use crate::types::stored::{ColumnFinder, StoredColumns};
 
 /// Bytes of lines that are read without `--all`, which takes some seconds.
 const LINES_MAX: u64 = 1 << 30;
@@ -28,17 +30,37 @@ pub struct Made {
     pub columns: Vec<FieldTypes>,
 }
 
-/// Reads a topic's records: all of them if they are few or `all` is set, else those of the newest files and of some others,
-/// evenly spread.
+/// The columns of a topic's Parquet files, widened by what is seen in its lines.
+#[derive(Debug)]
+struct Widened<'p> {
+    columns: StoredColumns,
+    finder: ColumnFinder,
+    prefix: &'p str,
+}
+
+/// The files of lines that readers open: of a table, its snapshot.
+pub(super) fn readable(files: &TopicFiles) -> impl Iterator<Item = &DataFile> {
+    let current = files.current.as_ref().map(|(_, path)| path);
+    let opened =
+        move |file: &&DataFile| files.kind == Kind::Stream || current.is_some_and(|path| file.path == *path);
+    files.files.iter().filter(opened)
+}
+
+/// Reads a topic's lines of JSON: all of them if they are few or `all` is set, else those of the newest files and of some others,
+/// evenly spread. Also returns the columns that Parquet files would have if they held these lines, too.
 ///
 /// # Errors
 /// A file can't be read, or a signal came.
-pub fn look(lake: &Lake<'_>, files: &TopicFiles, all: bool, stop: &Stop) -> Result<Made> {
-    let readable: Vec<&DataFile> = match (files.kind, &files.current) {
-        (Kind::Stream, _) => files.files.iter().collect(),
-        (Kind::Table, Some((_, path))) => files.files.iter().filter(|file| file.path == *path).collect(),
-        (Kind::Table, None) => Vec::new(),
-    };
+pub fn look(
+    lake: &Lake<'_>,
+    files: &TopicFiles,
+    prefix: &str,
+    all: bool,
+    stop: &Stop,
+) -> Result<(Made, StoredColumns)> {
+    let readable: Vec<&DataFile> = readable(files)
+        .filter(|file| FileFormat::of(&file.path) != FileFormat::Parquet)
+        .collect();
     let chosen = if all {
         readable.clone()
     } else {
@@ -50,6 +72,11 @@ pub fn look(lake: &Lake<'_>, files: &TopicFiles, all: bool, stop: &Stop) -> Resu
         ..Made::default()
     };
     let mut places = HashMap::new();
+    let mut widened = Widened {
+        finder: ColumnFinder::of(&files.columns),
+        columns: files.columns.clone(),
+        prefix,
+    };
     for file in chosen {
         if stop.signal().is_some() {
             bail!("stopped by a signal before all records were looked at");
@@ -57,19 +84,25 @@ pub fn look(lake: &Lake<'_>, files: &TopicFiles, all: bool, stop: &Stop) -> Resu
         let there = lake.read_lines(&file.path, &mut |line| {
             made.longest = made.longest.max(line.len());
             made.records += 1;
-            add(line, &mut made.columns, &mut places)
+            add(line, &mut made.columns, &mut places, &mut widened)
         })?;
         made.files += usize::from(there);
     }
-    Ok(made)
+    Ok((made, widened.columns))
 }
 
-fn add(line: &[u8], columns: &mut Vec<FieldTypes>, places: &mut HashMap<String, usize>) -> Result<()> {
+fn add(
+    line: &[u8],
+    columns: &mut Vec<FieldTypes>,
+    places: &mut HashMap<String, usize>,
+    widened: &mut Widened<'_>,
+) -> Result<()> {
     let fields = std::str::from_utf8(line)
         .map_err(anyhow::Error::from)
         .and_then(|line| fields::all(line).map_err(anyhow::Error::msg))
         .context(Problem::new("a line is not what lakectl writes").fix("see lake --verify"))?;
-    for (name, value) in fields {
+    for (at, (name, value)) in fields.into_iter().enumerate() {
+        widened.take(at, &name, value);
         let place = match places.get(&*name) {
             Some(&place) => place,
             None => {
@@ -81,6 +114,24 @@ fn add(line: &[u8], columns: &mut Vec<FieldTypes>, places: &mut HashMap<String, 
         columns[place].add(value);
     }
     Ok(())
+}
+
+impl Widened<'_> {
+    /// Takes the field at this place of its line.
+    fn take(&mut self, place: usize, name: &str, value: &str) {
+        let ours = name.strip_prefix(self.prefix).filter(|name| OURS.contains(name));
+        match (ours, self.finder.find(place, name)) {
+            (Some("key"), _) => self.columns.see_key(value),
+            (Some(_), _) => {}
+            (None, Some(at)) => self.columns.see(at, value),
+            (None, None) if value.trim_ascii() == "null" => {}
+            (None, None) => {
+                let at = self.columns.add(name);
+                self.finder.add(place, name, at);
+                self.columns.see(at, value);
+            }
+        }
+    }
 }
 
 /// All files, if their lines have at most `most` bytes together. Else the newest files for half of that, and others for the
@@ -121,6 +172,7 @@ mod tests {
             day: String::new(),
             records: 1,
             bytes,
+            columns: None,
         };
         sizes.iter().enumerate().map(file).collect()
     }

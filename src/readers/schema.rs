@@ -67,7 +67,9 @@ pub fn table_name<'t>(topic: &str, topics: impl IntoIterator<Item = &'t str>) ->
 pub struct ColumnReport<'s> {
     pub name: &'s str,
     pub r#type: String,
-    pub values: u64,
+    /// Of lines of JSON; Parquet's columns are declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remark: Option<&'s str>,
 }
@@ -235,7 +237,7 @@ impl SchemaField {
         ColumnReport {
             name: &self.column.name,
             r#type: self.ty.to_string(),
-            values: self.column.values,
+            values: Some(self.column.values),
             remark: self.remark.as_deref(),
         }
     }

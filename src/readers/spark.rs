@@ -7,7 +7,7 @@ use super::{Comments, python};
 use crate::types::column::Type;
 
 pub fn statement(schema: &Schema) -> String {
-    let mut comments = Comments::new("#", schema, "Spark");
+    let mut comments = Comments::new("#", &schema.topic, schema.kind, "Spark", &schema.head);
     if schema.place.has_zstd() {
         comments.add(
             "There are .json.zst files: Spark 4.3 reads them, earlier ones only with Hadoop's native libraries. \
@@ -53,11 +53,7 @@ pub fn statement(schema: &Schema) -> String {
     out.push_str(&format!("schema = StructType([\n{fields}])\n"));
     let path = match &schema.place.current {
         Some(link) if is_hidden(&schema.topic) => {
-            out.push_str(&format!(
-                "# Spark reads nothing of files whose names begin with _ or a point: this is the file behind the link.\n\
-                 path = re.sub(r\"([*?{{}}\\[\\]\\\\])\", r\"\\\\\\1\", os.path.realpath({}))\n",
-                python(link)
-            ));
+            out.push_str(&real_path(link));
             "path".to_owned()
         }
         current => python(&literally(current.as_ref().unwrap_or(&schema.place.folder))),
@@ -69,8 +65,17 @@ pub fn statement(schema: &Schema) -> String {
     out
 }
 
+/// Sets `path` to the file behind a table's link.
+pub(super) fn real_path(link: &str) -> String {
+    format!(
+        "# Spark reads nothing of files whose names begin with _ or a point: this is the file behind the link.\n\
+         path = re.sub(r\"([*?{{}}\\[\\]\\\\])\", r\"\\\\\\1\", os.path.realpath({}))\n",
+        python(link)
+    )
+}
+
 /// Whether Spark, as all that builds on Hadoop, takes a file of the topic's name for one that nobody should read.
-fn is_hidden(topic: &str) -> bool {
+pub(super) fn is_hidden(topic: &str) -> bool {
     topic.starts_with(['_', '.'])
 }
 
@@ -89,7 +94,7 @@ fn ty(ty: Type) -> (&'static str, String) {
 }
 
 /// The path with glob characters escaped, so that it matches only itself.
-fn literally(path: &str) -> String {
+pub(super) fn literally(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for c in path.chars() {
         if matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\') {

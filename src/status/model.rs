@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 use crate::config::Kind;
+use crate::lake::FormatNote;
 use crate::warehouse::RejectReason;
 
 /// The state of lake, Kafka or warehouse.
@@ -64,6 +65,16 @@ pub struct LakeStatus {
     /// The first day that a purge has left.
     pub purged_before: Option<NaiveDate>,
     pub by_day: Vec<DayStatus>,
+    /// Columns of its Parquet files.
+    pub columns: Vec<ColumnStatus>,
+    /// What readers have to mind.
+    pub notes: Vec<FormatNote>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ColumnStatus {
+    pub name: String,
+    pub r#type: String,
 }
 
 /// A Kafka partition: the target's next offset, and Kafka's stable end.

@@ -105,9 +105,10 @@ fn in_the_lake(
                     .map_or_else(|| NONE.to_owned(), |day| day.to_string()),
             );
         }
-        columns
-            .rows
-            .push((cells, if verbose { particulars(lake) } else { Vec::new() }));
+        let mut below = if verbose { particulars(lake) } else { Vec::new() };
+        let notes = lake.notes.iter();
+        below.extend(notes.map(|note| format!("note: {}; to make them one: {}", note.note, note.fix)));
+        columns.rows.push((cells, below));
     }
     columns
 }
@@ -205,6 +206,13 @@ fn particulars(lake: &LakeStatus) -> Vec<String> {
     lines.extend(kept);
     if let Some(day) = lake.purged_before {
         lines.push(format!("purged before {day}"));
+    }
+    if !lake.columns.is_empty() {
+        let columns = lake.columns.iter();
+        let columns: Vec<String> = columns
+            .map(|column| format!("{} {}", column.name, column.r#type))
+            .collect();
+        lines.push(format!("Parquet columns {}", columns.join(", ")));
     }
     lines.retain(|line| !line.is_empty());
     lines

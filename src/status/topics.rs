@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::ends::Ends;
 use super::model::{
-    DayStatus, LakeState, LakeStatus, PartitionStatus, RowRetentionStatus, RowsPurgedBefore, RunStatus,
-    Source, TableStatus, TopicStatus,
+    ColumnStatus, DayStatus, LakeState, LakeStatus, PartitionStatus, RowRetentionStatus, RowsPurgedBefore,
+    RunStatus, Source, TableStatus, TopicStatus,
 };
 use crate::config::{Kind, Settings, Topic};
 use crate::kafka::{self, Accept, From, LogChanges};
@@ -90,7 +90,7 @@ impl Answers<'_> {
         });
         match standing {
             Some(Ok(Some(standing))) => {
-                status.fill(&standing);
+                status.fill(name, &standing);
                 if let Some(misfit) = &standing.misfit {
                     self.warn(name, misfit);
                 }
@@ -246,11 +246,21 @@ impl LakeStatus {
             retention: configured.and_then(|topic| topic.lake_retention.map(|keep| keep.to_string())),
             purged_before: None,
             by_day: Vec::new(),
+            columns: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
-    fn fill(&mut self, standing: &Standing) {
+    fn fill(&mut self, name: &str, standing: &Standing) {
         self.state = LakeState::Ok;
+        self.notes = standing.format_notes(name);
+        let columns = standing.columns.iter();
+        self.columns = columns
+            .map(|(name, kind)| ColumnStatus {
+                name: name.clone(),
+                r#type: kind.to_string(),
+            })
+            .collect();
         self.committed = standing.committed;
         self.unfinished = standing.unfinished;
         self.generation = standing.progress.generation.max(1);

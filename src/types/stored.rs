@@ -178,6 +178,9 @@ impl StoredColumn {
 pub struct StoredColumns {
     /// How often their types have changed.
     pub version: u64,
+    /// The first version whose files have the types of today; older files may only lack columns that came later.
+    #[serde(default)]
+    pub retyped: u64,
     key: SeenKinds,
     columns: Vec<StoredColumn>,
 }
@@ -246,8 +249,16 @@ impl StoredColumns {
             let all = all.map(|column| (column.name.clone(), column.kind()));
             (columns.key(), all.collect::<Vec<_>>())
         };
-        let changed = before.version == 0 || types(before) != types(self);
+        let (old, new) = (types(before), types(self));
+        let changed = before.version == 0 || old != new;
         self.version = before.version + u64::from(changed);
+        // Columns are added at the end.
+        let kept = old.0 == new.0 && new.1.starts_with(&old.1);
+        self.retyped = if before.version > 0 && kept {
+            before.retyped
+        } else {
+            self.version
+        };
     }
 }
 
@@ -388,14 +399,14 @@ mod tests {
         let at = columns.add("A");
         columns.see(at, "1");
         columns.number_since(&before);
-        assert_eq!(columns.version, 2);
+        assert_eq!((columns.version, columns.retyped), (2, 1), "a column more");
         let before = columns.clone();
         columns.see(at, "22");
         columns.number_since(&before);
         assert_eq!(columns.version, 2, "its type is still the same");
         columns.see(at, "1.5");
         columns.number_since(&before);
-        assert_eq!(columns.version, 3);
+        assert_eq!((columns.version, columns.retyped), (3, 3));
         let text = serde_json::to_string(&columns).unwrap();
         assert_eq!(serde_json::from_str::<StoredColumns>(&text).unwrap(), columns);
     }

@@ -7,6 +7,7 @@ mod common;
 mod compacted;
 mod documented;
 mod files;
+mod parquet;
 mod python;
 mod recipe;
 mod records;

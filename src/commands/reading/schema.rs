@@ -7,7 +7,7 @@ use crate::cli::{Common, SchemaArgs};
 use crate::config::{Kind, Overrides, Topic, did_you_mean};
 use crate::lake::{Lake, Since, TopicFiles};
 use crate::problem::Problem;
-use crate::readers::{self, FilesLocation, Schema};
+use crate::readers::{self, ColumnReport, FilesLocation, Schema, TypedSchema};
 use crate::report::Report;
 use crate::stop::Stop;
 
@@ -37,19 +37,33 @@ pub(in crate::commands) fn execute(
         _ => Topic::ad_hoc(&args.topic, files.kind, None)?,
     };
     let place = FilesLocation::of(&absolute_root(&lake)?, &args.topic, &files);
-    let made = readers::look(&lake, &files, args.all, stop)?;
     let topics = lake.topic_names()?;
     let table = readers::table_name(&topic.name, topics.iter().map(String::as_str));
     let (metadata, prefix) = (settings.lake.metadata, &settings.lake.prefix);
-    let schema = Schema::new(&topic, table, place, metadata, prefix, made);
-    let statement = readers::statement(&schema, args.reader);
-    report.outcome(&json!({
-        "topic": args.topic,
-        "kind": files.kind,
-        "columns": schema.report(),
-        "statement": statement,
-    }));
-    report.output = Some(statement);
+    let is_typed = TypedSchema::finds(&files, true);
+    let lines = if !is_typed || TypedSchema::finds(&files, false) {
+        let (made, columns) = readers::look(&lake, &files, prefix, args.all, stop)?;
+        let lines = Schema::new(&topic, table.clone(), place.clone(), metadata, prefix, made);
+        Some((lines, columns))
+    } else {
+        None
+    };
+    let mut tell = |columns: Vec<ColumnReport<'_>>, statement: String| {
+        report.outcome(&json!({
+            "topic": args.topic,
+            "kind": files.kind,
+            "columns": columns,
+            "statement": statement,
+        }));
+        report.output = Some(statement);
+    };
+    match lines {
+        Some((lines, _)) if !is_typed => tell(lines.report(), readers::statement(&lines, args.reader)),
+        lines => {
+            let schema = TypedSchema::new(&lake, &topic, &files, table, place, prefix, lines)?;
+            tell(schema.report(), readers::typed_statement(&schema, args.reader));
+        }
+    }
     Ok(())
 }
 

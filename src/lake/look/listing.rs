@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::{FileFormat, Kind};
 use crate::lake::file::lines::Lines;
+use crate::lake::file::parquet::{FileColumn, read_columns};
 use crate::lake::layout::paths::day_folder;
 use crate::lake::ledger::change_log::Since;
 use crate::lake::ledger::{self, Manifest, TopicState, changed_since};
@@ -13,6 +14,7 @@ use crate::lake::opened::Lake;
 use crate::lake::table::link_of;
 use crate::problem::Problem;
 use crate::report::PathsReport;
+use crate::types::stored::StoredColumns;
 
 /// Most commits put their files in place in less than this.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(10);
@@ -30,6 +32,8 @@ pub struct TopicFiles {
     pub since: Option<PathsReport>,
     /// A table's link in `current/`, and the file it points to; relative to the lake root.
     pub current: Option<(String, String)>,
+    /// The columns of its Parquet files.
+    pub columns: StoredColumns,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct DataFile {
     pub records: u64,
     /// On disk.
     pub bytes: u64,
+    /// The version of the topic's columns with which a Parquet file was written.
+    pub columns: Option<u64>,
 }
 
 impl Lake<'_> {
@@ -91,6 +97,7 @@ impl Lake<'_> {
                     day: name.clone(),
                     records: entry.records,
                     bytes: entry.bytes,
+                    columns: entry.columns,
                 });
                 entries.insert(path, (name.clone(), entry));
             }
@@ -102,7 +109,16 @@ impl Lake<'_> {
             files,
             since: since.and_then(|since| changed_since::since(topic, state, &entries, since)),
             current: current.map(|snapshot| (link_of(topic, &snapshot.path), snapshot.path.clone())),
+            columns: state.columns.clone(),
         })
+    }
+
+    /// The columns with which a Parquet file was written. None: the file is gone, because it was replaced or purged meanwhile.
+    pub fn columns_of(&self, path: &str) -> Result<Option<Vec<FileColumn>>> {
+        let file = self.root.read(path)?;
+        file.map(read_columns)
+            .transpose()
+            .with_context(|| format!("reading {}", self.root.shown(path)))
     }
 
     /// Calls `take` with each line of a data file, line feed included.

@@ -2,11 +2,13 @@
 
 use anyhow::Result;
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 use crate::config::{Kind, Settings, Topic, check_topic_name};
 use crate::lake::disk::lock::{self, LockHolder};
 use crate::lake::disk::root::Root;
+use crate::lake::file::parquet::{FileColumn, file_columns};
 use crate::lake::layout::paths::HivePartition;
 use crate::lake::ledger::{self, Debt, FileEntry, Manifest, TopicState, agreement, preconditions};
 use crate::lake::opened::Lake;
@@ -30,6 +32,8 @@ pub struct Standing {
     pub purged_before: Option<NaiveDate>,
     /// By day, files included that the last commit still owes.
     pub days: BTreeMap<HivePartition, DayCount>,
+    /// The columns of its Parquet files; none if it has no such file.
+    pub columns: Vec<FileColumn>,
     /// Why the topic is not configured as it was when its data was taken in. Runs refuse such a topic; status still shows it.
     pub misfit: Option<Problem>,
 }
@@ -40,6 +44,50 @@ pub struct DayCount {
     pub files: u64,
     pub records: u64,
     pub bytes: u64,
+    /// Files of Parquet, and those of them whose columns have other types by now.
+    pub parquet: u64,
+    pub older: u64,
+}
+
+/// What readers of several days of a stream have to mind, and the command that mends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FormatNote {
+    pub note: String,
+    pub fix: String,
+}
+
+impl Standing {
+    /// What is different from day to day in the files of a stream. A table is read through its one snapshot.
+    pub fn format_notes(&self, topic: &str) -> Vec<FormatNote> {
+        if self.kind == Kind::Table {
+            return Vec::new();
+        }
+        // Days without a date are counted by nobody.
+        let has = |what: fn(&DayCount) -> bool| {
+            let days = self.days.iter().filter_map(|(day, count)| match day {
+                HivePartition::Day(day) if what(count) => Some(*day),
+                _ => None,
+            });
+            days.collect::<Vec<_>>()
+        };
+        let mut notes = vec![(has(|count| count.older > 0), "Parquet files of older types")];
+        if self.days.values().any(|count| count.parquet > 0) {
+            let with_lines = has(|count| count.parquet < count.files);
+            notes.push((with_lines, "lines of JSON, in a topic with Parquet files"));
+        }
+        let told = |(days, what): (Vec<NaiveDate>, &str)| {
+            let (first, last) = days.first().zip(days.last())?;
+            let span = match days.len() {
+                1 => format!("{first} has"),
+                number => format!("{number} days from {first} to {last} have"),
+            };
+            Some(FormatNote {
+                note: format!("{span} {what}"),
+                fix: format!("lakectl compact --format parquet --topics {topic}"),
+            })
+        };
+        notes.into_iter().filter_map(told).collect()
+    }
 }
 
 /// The last run that held a topic's lock, whatever it did.
@@ -53,6 +101,8 @@ pub struct LastRun {
 #[derive(Debug)]
 pub struct Ledger {
     root: Root,
+    /// lake.prefix.
+    prefix: String,
     /// Why the lake does not fit the configuration. Runs refuse such a lake; status still reads it.
     pub misfit: Option<Problem>,
 }
@@ -70,7 +120,8 @@ impl Ledger {
             Err(error) => Err(error),
         };
         let misfit = opened.err().map(|error| Problem::of(&error));
-        Ok(Some(Ledger { root, misfit }))
+        let prefix = lake.prefix.clone();
+        Ok(Some(Ledger { root, prefix, misfit }))
     }
 
     /// All topics that the ledger knows, damaged ones included.
@@ -97,7 +148,7 @@ impl Ledger {
                 }
                 return lost.map(|()| None);
             };
-            let days = count_days(&self.root, topic, state.pending.as_ref());
+            let days = count_days(&self.root, topic, &state);
             if read_state(&self.root, topic)? != before && tries < TRIES {
                 continue;
             }
@@ -108,6 +159,10 @@ impl Ledger {
                 unfinished: state.pending.is_some(),
                 purged_before: state.cutoff,
                 days: days?,
+                columns: match state.columns.is_new() {
+                    true => Vec::new(),
+                    false => file_columns(&state.columns, &self.prefix),
+                },
                 misfit: configured.and_then(|topic| misfit(topic, &state)),
             }));
         }
@@ -139,9 +194,9 @@ fn read_state(root: &Root, topic: &str) -> Result<Option<(TopicState, Option<Dat
     Ok(TopicState::load(root, topic)?.map(|state| (state, committed)))
 }
 
-fn count_days(root: &Root, topic: &str, pending: Option<&Debt>) -> Result<BTreeMap<HivePartition, DayCount>> {
+fn count_days(root: &Root, topic: &str, state: &TopicState) -> Result<BTreeMap<HivePartition, DayCount>> {
     let nothing = Debt::default();
-    let pending = pending.unwrap_or(&nothing);
+    let pending = state.pending.as_ref().unwrap_or(&nothing);
     let mut days = Manifest::days(root, topic)?;
     days.extend(
         pending
@@ -158,6 +213,14 @@ fn count_days(root: &Root, topic: &str, pending: Option<&Debt>) -> Result<BTreeM
             files: files.len() as u64,
             records: files.iter().map(|file| file.records).sum(),
             bytes: files.iter().map(|file| file.bytes).sum(),
+            parquet: files.iter().filter(|file| file.columns.is_some()).count() as u64,
+            older: files
+                .iter()
+                .filter(|file| {
+                    file.columns
+                        .is_some_and(|version| version < state.columns.retyped)
+                })
+                .count() as u64,
         };
         if count.files > 0 {
             counts.insert(day, count);

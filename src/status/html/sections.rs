@@ -84,6 +84,7 @@ fn days(lake: &LakeStatus) -> Markup {
             (Some(_), Some(first), Some(last)) => { " " small { time { (first) } " to " time { (last) } } }
             _ => {}
         }
+        @for note in &lake.notes { br; small { (note.note) ": " code { (note.fix) } } }
     }
 }
 

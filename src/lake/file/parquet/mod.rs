@@ -9,6 +9,7 @@ mod tests;
 mod typing;
 mod writer;
 
-pub(in crate::lake) use reader::ParquetLines;
+pub(in crate::lake) use reader::{ParquetLines, read_columns};
+pub use schema::{FileColumn, file_columns};
 pub(in crate::lake) use typing::Typing;
 pub(in crate::lake) use writer::{ConvertedFile, ParquetFile, ParquetTarget, convert};

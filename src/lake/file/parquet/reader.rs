@@ -7,17 +7,25 @@ use arrow_array::types::{
     TimestampMillisecondType,
 };
 use arrow_array::{Array, RecordBatch};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use std::fs::File;
 
 use super::cell;
-use super::schema::{FileSchema, KEY, KEY_BASE64, METADATA, VALUE};
+use super::schema::{FileColumn, FileSchema, KEY, KEY_BASE64, VALUE};
 use crate::lake::line::head::string;
 use crate::types::stored::StoredType;
 
 /// Bytes of values that are read at once, and the most rows.
 const BATCH_BYTES: i64 = 4 * 1024 * 1024;
 const BATCH_ROWS: usize = 1024;
+
+/// The columns of a Parquet file.
+pub(in crate::lake) fn read_columns(file: File) -> Result<Vec<FileColumn>> {
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+    Ok(FileSchema::of_file(metadata.metadata())?.columns)
+}
 
 /// The lines of a Parquet file.
 pub(in crate::lake) struct ParquetLines {
@@ -35,9 +43,7 @@ impl ParquetLines {
     pub fn new(file: File) -> Result<Self> {
         let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
         let metadata = builder.metadata();
-        let about = metadata.file_metadata().key_value_metadata();
-        let columns = about.and_then(|about| about.iter().find(|pair| pair.key == METADATA));
-        let schema = FileSchema::from_metadata(columns.and_then(|pair| pair.value.as_deref()))?;
+        let schema = FileSchema::of_file(metadata)?;
         if builder.schema().fields() != schema.arrow().fields() {
             anyhow::bail!("its columns are not those that its metadata names");
         }

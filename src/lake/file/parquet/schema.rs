@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use arrow_schema::{Field, Schema, SchemaRef};
+use parquet::file::metadata::ParquetMetaData;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -22,11 +23,19 @@ pub(super) const KEY: usize = 3;
 pub(super) const KEY_BASE64: usize = 4;
 pub(super) const VALUE: usize = 8;
 
+/// A column of a file: its name and type.
+pub type FileColumn = (String, StoredType);
+
+/// The columns of files that are written with these ones: lakectl's own, and those of the values.
+pub fn file_columns(columns: &StoredColumns, prefix: &str) -> Vec<FileColumn> {
+    FileSchema::of(columns, prefix).columns
+}
+
 /// The columns of a file in their order, with the types that its JSON is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::lake) struct FileSchema {
     pub(super) prefix: String,
-    pub(super) columns: Vec<(String, StoredType)>,
+    pub(super) columns: Vec<FileColumn>,
 }
 
 impl FileSchema {
@@ -96,6 +105,12 @@ impl FileSchema {
 
     pub(super) fn to_metadata(&self) -> Result<String> {
         Ok(serde_json::to_string(self)?)
+    }
+
+    pub(super) fn of_file(metadata: &ParquetMetaData) -> Result<FileSchema> {
+        let about = metadata.file_metadata().key_value_metadata();
+        let columns = about.and_then(|about| about.iter().find(|pair| pair.key == METADATA));
+        FileSchema::from_metadata(columns.and_then(|pair| pair.value.as_deref()))
     }
 
     pub(super) fn from_metadata(text: Option<&str>) -> Result<FileSchema> {

@@ -1,0 +1,137 @@
+//! Trino and Hive: external tables over Parquet files. A table holds one format.
+
+use super::{StoredType, TypedSchema};
+use crate::readers::Comments;
+use crate::readers::metastore::{
+    HIVE, TRINO, about_tables, hive_holds, listed, place, quoted, trino_holds, unheld,
+};
+use crate::readers::schema::DAY;
+
+pub fn trino(schema: &TypedSchema) -> String {
+    let mut comments = schema.comments("--", TRINO);
+    comments.add("Replace the catalog `hive`, the schema `default` and the place by your own.");
+    about(schema, &mut comments, "Trino");
+    if has_micros(schema) {
+        comments.add("Microseconds need the session property hive.timestamp_precision = 'MICROSECONDS'.");
+    }
+    let mut lines = columns(schema, &trino_holds, '"', &trino_type, &mut comments);
+    lines.extend(DAY.map(|name| (format!("\"{name}\" VARCHAR"), None)));
+    let table = &schema.table;
+    format!(
+        "{}CREATE TABLE hive.default.\"{table}\" (\n{})\nWITH (\n    external_location = '{}',\n    format = 'PARQUET',\n    \
+         partitioned_by = ARRAY['year', 'month', 'day']\n);\n\
+         -- And again whenever there are new days:\n\
+         CALL hive.system.sync_partition_metadata('default', '{table}', 'FULL');\n",
+        comments.text,
+        listed(&lines),
+        place(&schema.place).replace('\'', "''"),
+    )
+}
+
+pub fn hive(schema: &TypedSchema) -> String {
+    let mut comments = schema.comments("--", HIVE);
+    comments.add("Replace the place by your own.");
+    about(schema, &mut comments, "Hive");
+    let lines = columns(schema, &hive_holds, '`', &hive_type, &mut comments);
+    let table = &schema.table;
+    let days = DAY.map(|name| format!("`{name}` STRING")).join(", ");
+    format!(
+        "{}CREATE EXTERNAL TABLE `{table}` (\n{})\nPARTITIONED BY ({days})\nSTORED AS PARQUET\nLOCATION '{}';\n\
+         -- And again whenever there are new days:\n\
+         MSCK REPAIR TABLE `{table}` SYNC PARTITIONS;\n",
+        comments.text,
+        listed(&lines),
+        place(&schema.place).replace('\\', "\\\\").replace('\'', "\\'"),
+    )
+}
+
+fn about(schema: &TypedSchema, comments: &mut Comments, reader: &str) {
+    about_tables(&schema.place, comments);
+    if schema.lines.is_some() {
+        comments.add(&format!(
+            "{reader} can't read this topic yet: one table can't hold Parquet files and lines of JSON."
+        ));
+        comments.add(&format!(
+            "This makes Parquet of the lines of closed days: {}",
+            schema.compact()
+        ));
+    }
+    schema.about_older(
+        comments,
+        &|_, _| false,
+        &format!("{reader} may refuse these files"),
+    );
+}
+
+fn columns(
+    schema: &TypedSchema,
+    holds: &dyn Fn(&str) -> bool,
+    quote: char,
+    ty: &dyn Fn(&StoredType) -> String,
+    comments: &mut Comments,
+) -> Vec<(String, Option<String>)> {
+    let (held, others): (Vec<_>, Vec<_>) = schema.columns.iter().partition(|column| holds(&column.name));
+    comments.left_out(others.iter().map(|column| unheld(&column.name)));
+    held.iter()
+        .map(|column| {
+            (
+                format!("{} {}", quoted(&column.name, quote), ty(&column.kind)),
+                None,
+            )
+        })
+        .collect()
+}
+
+fn has_micros(schema: &TypedSchema) -> bool {
+    let is_micros = |kind: &StoredType| matches!(kind, StoredType::Timestamp { micros: true, .. });
+    schema.columns.iter().any(|column| is_micros(&column.kind))
+}
+
+fn trino_type(kind: &StoredType) -> String {
+    let plain = match kind {
+        StoredType::Int => "INTEGER",
+        StoredType::Text | StoredType::Json => "VARCHAR",
+        StoredType::Bytes => "VARBINARY",
+        StoredType::Timestamp { micros: true, .. } => "TIMESTAMP(6)",
+        StoredType::Timestamp { micros: false, .. } => "TIMESTAMP(3)",
+        StoredType::Struct(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, kind)| format!("{} {}", quoted(name, '"'), trino_type(kind)))
+                .collect();
+            return format!("ROW({})", fields.join(", "));
+        }
+        StoredType::List(of) => return format!("ARRAY({})", trino_type(of)),
+        StoredType::Map(of) => return format!("MAP(VARCHAR, {})", trino_type(of)),
+        other => return both(other),
+    };
+    plain.to_owned()
+}
+
+fn hive_type(kind: &StoredType) -> String {
+    let plain = match kind {
+        StoredType::Int => "INT",
+        StoredType::Text | StoredType::Json => "STRING",
+        StoredType::Bytes => "BINARY",
+        StoredType::Timestamp { .. } => "TIMESTAMP",
+        StoredType::Struct(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, kind)| format!("{}: {}", quoted(name, '`'), hive_type(kind)))
+                .collect();
+            return format!("STRUCT<{}>", fields.join(", "));
+        }
+        StoredType::List(of) => return format!("ARRAY<{}>", hive_type(of)),
+        StoredType::Map(of) => return format!("MAP<STRING, {}>", hive_type(of)),
+        other => return both(other),
+    };
+    plain.to_owned()
+}
+
+/// Types that both have under the same name.
+fn both(kind: &StoredType) -> String {
+    match kind {
+        StoredType::Decimal { precision, scale } => format!("DECIMAL({precision}, {scale})"),
+        other => other.to_string(),
+    }
+}
