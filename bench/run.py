@@ -15,6 +15,7 @@ import cases
 import report
 from avro import avro
 from measure import REPO, WORK, forget, forget_topics, made
+from parquet import parquet
 from warehouse import keys, warehouse
 
 
@@ -39,6 +40,7 @@ CASES = {
     "warehouse": Case(warehouse, 5, 1.6 * KB, 0.7 * KB, topics=("bench-table-", "bench-pairs-", "bench-enveloped-")),
     "keys": Case(keys, 1, 6 * KB, 0, topics=("bench-keys-",)),
     "avro": Case(avro, 3, 1.2 * KB, 0.8 * KB, topics=("bench-ten-",)),
+    "parquet": Case(parquet, 3, 0.8 * KB, 2.4 * KB, topics=("bench-stream-",)),
     "idle": Case(cases.idle, 10, 0, 0, topics=("bench-idle-",)),
     "many": Case(cases.many, 5, 0.2 * KB, 0.1 * KB, 0.02, topics=("bench-many-",)),
     "memory": Case(cases.memory, 1, 12 * KB, 11 * KB, 0.05, topics=("bench-large-", "bench-zstd-", "bench-days-", "bench-huge")),
@@ -88,6 +90,8 @@ def arguments():
         parser.error("LAKECTL_BROKERS or LAKECTL_WAREHOUSE_URL is not set; run scripts/bench")
     if "avro" in args.only and "LAKECTL_SCHEMA_REGISTRY_URL" not in os.environ:
         parser.error("LAKECTL_SCHEMA_REGISTRY_URL is not set; run scripts/bench")
+    if "parquet" in args.only and "LAKECTL_BENCH_DUCKDB" not in os.environ:
+        parser.error("LAKECTL_BENCH_DUCKDB is not set; run scripts/bench")
     for name in args.also:
         if f"LAKECTL_BENCH_{name.upper()}" not in os.environ:
             parser.error(f"{name} is not there; run scripts/bench --with {name}")
