@@ -139,6 +139,49 @@ fn a_stream_of_parquet_files() {
     erase_a_stream("format = \"parquet\"\nparquet_compression = \"none\"");
 }
 
+/// Columns write 42 as 42.0, and an object beside texts as text: it is the same person.
+#[test]
+fn numbers_and_nested_fields_of_parquet_files() {
+    let world = World::new("[lake]\nformat = \"parquet\"\n[topics.\"S%\"]\nkind = \"stream\"\n");
+    world.create_topic("S%", 1);
+    let values = [
+        r#"{"ID":42,"N":0}"#,
+        r#"{"ID":1.5,"N":1}"#,
+        r#"{"ID":43,"user":{"id":7},"N":2}"#,
+        r#"{"ID":44,"user":"nobody","N":3}"#,
+        r#"{"ID":4.2E1,"N":4}"#,
+    ];
+    let messages: Vec<Message<'_>> = values
+        .iter()
+        .map(|value| Message {
+            partition: 0,
+            key: Some(b"k"),
+            value: Some(value),
+            time_ms: FIRST_DAY_MS,
+        })
+        .collect();
+    world.produce("S%", &messages);
+    world.expect(0, &["init-db"]);
+    world.expect(0, &["lake"]);
+    let left = |world: &World| -> Vec<String> {
+        let lines = world.lines("S%").into_values().flatten();
+        lines
+            .map(|line| line.rsplit_once("\"N\":").unwrap().1.to_owned())
+            .collect()
+    };
+    assert_eq!(left(&world), ["0}", "1}", "2}", "3}", "4}"]);
+    let erased = |subject: &str| world.expect(0, &["purge", subject, "--yes"])["erased"]["lines"].clone();
+    assert_eq!(erased("--where=ID=42"), 2);
+    // As the column shows it.
+    assert_eq!(erased("--where=ID=1.50"), 1);
+    assert_eq!(erased("--where=user.id=7"), 1);
+    assert_eq!(left(&world), ["3}"]);
+    world.check_ledger("S%");
+    let rebuilt = world.expect(0, &["lake", "--rebuild", "2025-10-29"]);
+    assert_eq!(rebuilt["topics"][0]["erased"], 4, "{rebuilt}");
+    assert_eq!(left(&world), ["3}"]);
+}
+
 #[test]
 fn a_stream_of_one_file_a_message() {
     erase_a_stream("files = \"message\"");

@@ -11,7 +11,7 @@ pub struct CompactArgs {
     /// Topics, by name or glob [default: every stream of the lake]
     #[arg(help_heading = WHAT, short, long, value_name = "A,B,'C_*'", value_delimiter = ',')]
     pub topics: Vec<String>,
-    /// Rewrite also days with files of another format, or of older column types [default of new files: lake.format]
+    /// Rewrite also days with files of another format, or of older column types
     #[arg(help_heading = WHAT, long, value_name = "FORMAT")]
     pub format: Option<Format>,
     /// Only days that ended, and got their newest records, at least this long ago, like 12h, 1d or 2w

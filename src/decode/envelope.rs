@@ -36,9 +36,9 @@ impl Envelope {
     pub(crate) fn rows_in(self, text: &str) -> impl Iterator<Item = &str> {
         let parts = EnvelopeParts::of(text).unwrap_or_default();
         let rows = match self {
-            Envelope::Connect => [parts.payload(), None],
+            Envelope::Connect => [parts.found_payload(), None],
             Envelope::Debezium => {
-                let event = match parts.payload() {
+                let event = match parts.found_payload() {
                     Some(payload) => EnvelopeParts::of(payload).unwrap_or_default(),
                     None => parts,
                 };
@@ -127,6 +127,11 @@ impl<'t> EnvelopeParts<'t> {
     /// What JsonConverter has wrapped. Like the converter itself, this accepts no further field.
     fn payload(&self) -> Option<&'t str> {
         self.payload.filter(|_| self.schema.is_some() && self.count == 2)
+    }
+
+    /// The same where typed columns have left out a schema that is null.
+    fn found_payload(&self) -> Option<&'t str> {
+        self.payload().or(self.payload.filter(|_| self.count == 1))
     }
 
     fn is_change(&self) -> bool {

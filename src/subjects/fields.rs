@@ -5,39 +5,95 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::decode::fields::{each, scalar};
+use crate::types::decimal::Decimal;
 
 /// Readable values are at most this deep; text from a command line may be deeper.
 const DEPTH_MAX: usize = 128;
 
-/// Calls `visit` with the text of every scalar at `path`, which is in lower case with dots between names.
+/// The most digits of a number whose forms are compared.
+const DIGITS_MAX: u64 = 400;
+
+/// A scalar that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundScalar<'a> {
+    /// A number as it is written.
+    pub text: Cow<'a, str>,
+    pub is_number: bool,
+}
+
+impl FoundScalar<'_> {
+    fn into_owned<'o>(self) -> FoundScalar<'o> {
+        FoundScalar {
+            text: self.text.into_owned().into(),
+            is_number: self.is_number,
+        }
+    }
+
+    /// The one form of a number: files of typed columns write 42 as 42.00, and 1.0E7 as 10000000.
+    pub fn number(&self) -> Option<String> {
+        self.is_number.then(|| plain_number(&self.text)).flatten()
+    }
+}
+
+/// A number without exponent, and without zeros that don't count. None: the text is no number of JSON, or has too many digits.
+pub fn plain_number(text: &str) -> Option<String> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let starts_well = digits.starts_with(|c: char| c.is_ascii_digit())
+        && !(digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit());
+    let number =
+        Decimal::parse(text).filter(|_| starts_well && !digits.contains(".e") && !digits.ends_with('.'))?;
+    let places = u64::try_from(number.places()).unwrap_or(0);
+    let length = number.whole_digits().checked_add(places)?;
+    if length > DIGITS_MAX {
+        return None;
+    }
+    let fixed = number.fixed(u32::try_from(length).ok()?.max(1), u32::try_from(places).ok()?)?;
+    Some(fixed.to_string())
+}
+
+/// Calls `visit` with every scalar at `path`, which is in lower case with dots between names.
 /// Names are compared without case, and may have dots themselves. Arrays are not entered.
 pub fn at_path<'a>(
     object: &'a str,
     path: &str,
-    visit: &mut dyn FnMut(Cow<'a, str>),
+    visit: &mut dyn FnMut(FoundScalar<'a>),
 ) -> Result<(), serde_json::Error> {
     each(object, &mut |name, raw| at_field(&name, raw, path, visit))
 }
 
 /// The same for one field of an object.
-pub fn at_field<'a>(name: &str, raw: &'a str, path: &str, visit: &mut dyn FnMut(Cow<'a, str>)) {
+pub fn at_field<'a>(name: &str, raw: &'a str, path: &str, visit: &mut dyn FnMut(FoundScalar<'a>)) {
     match rest_of(path, name) {
         None => {}
         Some("") => {
-            if let Some(text) = scalar(raw) {
-                visit(text);
+            if let Some(found) = found_in(raw) {
+                visit(found);
             }
         }
         Some(rest) => {
             let raw = raw.trim_ascii_start();
-            if let Some(rest) = rest.strip_prefix('.')
-                && raw.starts_with('{')
-            {
+            let Some(rest) = rest.strip_prefix('.') else {
+                return;
+            };
+            if raw.starts_with('{') {
                 // Below the top level serde_json has checked that this is an object.
                 let _ = at_path(raw, rest, visit);
+            } else if raw.starts_with('"')
+                && let Some(text) = scalar(raw).filter(|text| text.starts_with('{'))
+            {
+                // A column of texts and objects holds both as text.
+                let _ = at_path(&text, rest, &mut |found| visit(found.into_owned()));
             }
         }
     }
+}
+
+/// The text of a string, a number or a boolean.
+pub fn found_in(raw: &str) -> Option<FoundScalar<'_>> {
+    let is_number = raw
+        .trim_ascii_start()
+        .starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    scalar(raw).map(|text| FoundScalar { text, is_number })
 }
 
 /// The rest of a lower-case path after a name; None if the path does not begin with it.
@@ -111,7 +167,7 @@ mod tests {
 
     fn found(object: &str, path: &str) -> Vec<String> {
         let mut found = Vec::new();
-        at_path(object, path, &mut |text| found.push(text.into_owned())).unwrap();
+        at_path(object, path, &mut |scalar| found.push(scalar.text.into_owned())).unwrap();
         found
     }
 
@@ -126,6 +182,34 @@ mod tests {
         assert_eq!(found(object, "é"), ["e"]);
         for path in ["user", "user.z", "use", "user_id.x", "user_idx", ""] {
             assert!(found(object, path).is_empty(), "{path}");
+        }
+    }
+
+    #[test]
+    fn objects_in_texts_are_entered() {
+        let object = r#"{"user":"{\"id\":42,\"more\":{\"x\":\"y\"}}","plain":"{no"}"#;
+        assert_eq!(found(object, "user.id"), ["42"]);
+        assert_eq!(found(object, "user.more.x"), ["y"]);
+        assert!(found(object, "plain.x").is_empty());
+    }
+
+    #[test]
+    fn a_number_has_one_form() {
+        for (text, plain) in [
+            ("42", Some("42")),
+            ("42.00", Some("42")),
+            ("1.0E7", Some("10000000")),
+            ("-0.50", Some("-0.5")),
+            ("5e-3", Some("0.005")),
+            ("-0.0", Some("0")),
+            ("042", None),
+            ("4.", None),
+            ("+4", None),
+            (".4", None),
+            ("x", None),
+            ("1e999", None),
+        ] {
+            assert_eq!(plain_number(text).as_deref(), plain, "{text}");
         }
     }
 

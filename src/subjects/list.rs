@@ -107,7 +107,8 @@ impl Erasures {
     }
 }
 
-/// The entries for these subjects: one each, or one per topic if a field was searched only in `topics`.
+/// The entries for these subjects: one each, or one per topic if a field was searched only in `topics`. A number that has another
+/// form has an entry for its plain one, too: records may write it in any.
 pub fn entries(
     subjects: &[Subject],
     topics: Option<&[String]>,
@@ -122,13 +123,15 @@ pub fn entries(
             Subject::Key { topic, .. } => (std::slice::from_ref(topic), None),
             Subject::Field { path, .. } => (topics.unwrap_or(&every), Some(path.clone())),
         };
-        entries.extend(topics.iter().map(|topic| ErasedEntry {
-            id: run_id.to_owned(),
-            at: at.clone(),
-            topic: topic.clone(),
-            field: field.clone(),
-            hash: secret.of_subject(subject),
-        }));
+        for subject in std::iter::once(subject).chain(&subject.as_plain_number()) {
+            entries.extend(topics.iter().map(|topic| ErasedEntry {
+                id: run_id.to_owned(),
+                at: at.clone(),
+                topic: topic.clone(),
+                field: field.clone(),
+                hash: secret.of_subject(subject),
+            }));
+        }
     }
     entries
 }

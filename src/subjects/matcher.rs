@@ -3,6 +3,7 @@
 use memchr::memmem::{self, Finder};
 use std::fmt;
 
+use super::fields::{FoundScalar, plain_number};
 use super::subject::Subject;
 use super::view::{KeyView, at_path, bytes, texts, unreadable};
 use crate::config::{Envelope, Topic};
@@ -47,6 +48,8 @@ impl fmt::Debug for Matcher {
 struct Needle {
     subject: Subject,
     bytes: Finder<'static>,
+    /// The one form of the value, if it is a number.
+    number: Option<String>,
     /// Whether a line without these bytes and without escapes can't belong to the subject.
     literal: bool,
     mentions: bool,
@@ -58,8 +61,9 @@ impl Matcher {
             let clear = subject.clear();
             Needle {
                 bytes: Finder::new(clear.as_bytes()).into_owned(),
-                // Objects may be written with other blanks and in another order of names.
-                literal: !clear.starts_with(['{', '[']),
+                // Objects may be written with other blanks and in another order of names, numbers in several forms.
+                literal: !clear.starts_with(['{', '[']) && plain_number(clear).is_none(),
+                number: plain_number(clear),
                 mentions: matches!(subject, Subject::Field { .. }) && is_telling(clear),
                 subject: subject.clone(),
             }
@@ -136,8 +140,8 @@ impl Matcher {
         for needle in &self.subjects {
             let mut hit = needle.is_key(&key) || needle.is_undecodable_key(&key);
             let mut unread = None;
-            if let Subject::Field { path, value } = &needle.subject {
-                let mut compare = |text: &str| hit |= text == value;
+            if let Subject::Field { path, .. } = &needle.subject {
+                let mut compare = |found: FoundScalar<'_>| hit |= needle.is_value(&found);
                 key.at_path(&self.columns, path, &mut compare);
                 if !at_path(&record.body, self.envelope, path, &mut compare) {
                     unread = bytes(&record.body);
@@ -164,11 +168,11 @@ impl Matcher {
     }
 
     fn is_of(&self, needle: &Needle, record: &Decoded<'_>, key: &KeyView<'_>) -> bool {
-        let Subject::Field { path, value } = &needle.subject else {
+        let Subject::Field { path, .. } = &needle.subject else {
             return needle.is_key(key);
         };
         let mut hit = false;
-        let mut compare = |text: &str| hit |= text == value;
+        let mut compare = |found: FoundScalar<'_>| hit |= needle.is_value(&found);
         key.at_path(&self.columns, path, &mut compare);
         if unreadable(&record.body).is_none() {
             at_path(&record.body, self.envelope, path, &mut compare);
@@ -195,9 +199,17 @@ impl Needle {
 
     fn is_key(&self, key: &KeyView<'_>) -> bool {
         match &self.subject {
-            Subject::Key { key: wanted, .. } => key.canonical().is_some_and(|key| key == wanted.as_str()),
+            Subject::Key { key: wanted, .. } => {
+                let same_number = self.number.is_some() && key.number() == self.number;
+                same_number || key.canonical().is_some_and(|key| key == wanted.as_str())
+            }
             Subject::Field { .. } => false,
         }
+    }
+
+    /// Whether a scalar in the field is the wanted value: the same text, or a number of the same value.
+    fn is_value(&self, found: &FoundScalar<'_>) -> bool {
+        found.text == self.subject.clear() || (self.number.is_some() && found.number() == self.number)
     }
 
     /// Whether it is a key that does not fit the configured format, byte for byte.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::fmt;
 
-use super::fields::canonical;
+use super::fields::{canonical, plain_number};
 use crate::config::check_topic_name;
 use crate::exit::usage;
 
@@ -56,6 +56,21 @@ impl Subject {
                 "--where must look like FIELD=VALUE, or NAME.NAME=VALUE for a field of a nested object",
             )),
         }
+    }
+
+    /// The same subject with the plain form of its number, if that is another one.
+    pub fn as_plain_number(&self) -> Option<Subject> {
+        let plain = plain_number(self.clear()).filter(|plain| plain != self.clear())?;
+        Some(match self {
+            Subject::Key { topic, .. } => Subject::Key {
+                topic: topic.clone(),
+                key: plain,
+            },
+            Subject::Field { path, .. } => Subject::Field {
+                path: path.clone(),
+                value: plain,
+            },
+        })
     }
 
     pub fn applies_to(&self, name: &str) -> bool {

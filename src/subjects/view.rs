@@ -4,10 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::borrow::Cow;
 
-use super::fields::{self, at_field, canonical};
+use super::fields::{self, FoundScalar, at_field, canonical, found_in, plain_number};
 use crate::config::Envelope;
 use crate::decode::Body;
-use crate::decode::fields::{each, scalar};
+use crate::decode::fields::each;
 use crate::decode::key::{DecodedKey, Key};
 use crate::decode::line::LakeLine;
 
@@ -15,8 +15,10 @@ use crate::decode::line::LakeLine;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeyView<'a> {
     None,
-    /// Text, or a number as it is written.
+    /// Text, or a boolean.
     Scalar(Cow<'a, str>),
+    /// As it is written.
+    Number(Cow<'a, str>),
     /// A JSON object or array.
     Nested(Cow<'a, str>),
     /// The bytes of a key that does not fit the configured format.
@@ -31,8 +33,8 @@ impl<'a> KeyView<'a> {
             DecodedKey::Undecodable { bytes, .. } => KeyView::Undecodable(bytes),
             DecodedKey::Key { key, .. } => match key {
                 Key::Text(text) => KeyView::Scalar(Cow::Borrowed(text)),
-                Key::Int(number) => KeyView::Scalar(number.to_string().into()),
-                Key::Double(number) => KeyView::Scalar(serde_json::Value::from(*number).to_string().into()),
+                Key::Int(number) => KeyView::Number(number.to_string().into()),
+                Key::Double(number) => KeyView::Number(serde_json::Value::from(*number).to_string().into()),
                 Key::Json(raw) => Self::of_json(raw),
                 Key::Bytes(bytes) => KeyView::Scalar(BASE64.encode(bytes).into()),
             },
@@ -40,8 +42,9 @@ impl<'a> KeyView<'a> {
     }
 
     fn of_json(raw: &'a str) -> KeyView<'a> {
-        match scalar(raw) {
-            Some(text) => KeyView::Scalar(text),
+        match found_in(raw) {
+            Some(found) if found.is_number => KeyView::Number(found.text),
+            Some(found) => KeyView::Scalar(found.text),
             None if raw.starts_with('n') => KeyView::None,
             None => KeyView::Nested(Cow::Borrowed(raw)),
         }
@@ -50,8 +53,16 @@ impl<'a> KeyView<'a> {
     /// The form in which equal keys are equal text.
     pub(crate) fn canonical(&self) -> Option<Cow<'_, str>> {
         match self {
-            KeyView::Scalar(text) | KeyView::Nested(text) => Some(canonical(text)),
+            KeyView::Scalar(text) | KeyView::Number(text) | KeyView::Nested(text) => Some(canonical(text)),
             KeyView::None | KeyView::Undecodable(_) => None,
+        }
+    }
+
+    /// The one form of a key that is a number.
+    pub(crate) fn number(&self) -> Option<String> {
+        match self {
+            KeyView::Number(text) => plain_number(text),
+            _ => None,
         }
     }
 
@@ -64,29 +75,33 @@ impl<'a> KeyView<'a> {
     }
 
     /// Calls `visit` with the key's values at `path`; `names` are the configured names of its columns.
-    pub(crate) fn at_path(&self, names: &[String], path: &str, visit: &mut dyn FnMut(&str)) {
+    pub(crate) fn at_path(&self, names: &[String], path: &str, visit: &mut dyn FnMut(FoundScalar<'_>)) {
         match self {
-            KeyView::Scalar(text) => {
+            KeyView::Scalar(text) | KeyView::Number(text) => {
                 if let [name] = names
                     && name.to_lowercase() == path
                 {
-                    visit(text);
+                    let is_number = matches!(self, KeyView::Number(_));
+                    visit(FoundScalar {
+                        text: text.as_ref().into(),
+                        is_number,
+                    });
                 }
             }
             KeyView::Nested(raw) if raw.starts_with('{') => {
                 let mut at = 0;
                 let mut values = Vec::new();
                 let _ = each(raw, &mut |name, value| {
-                    at_field(&name, value, path, &mut |text| visit(&text));
+                    at_field(&name, value, path, visit);
                     values.push(value);
                 });
                 // The configuration may rename the columns, by their place.
                 if values.len() == names.len() {
                     for name in names {
                         if name.to_lowercase() == path
-                            && let Some(text) = scalar(values[at])
+                            && let Some(found) = found_in(values[at])
                         {
-                            visit(&text);
+                            visit(found);
                         }
                         at += 1;
                     }
@@ -103,27 +118,26 @@ pub(crate) fn at_path(
     body: &Body<'_>,
     envelope: Option<Envelope>,
     path: &str,
-    visit: &mut dyn FnMut(&str),
+    visit: &mut dyn FnMut(FoundScalar<'_>),
 ) -> bool {
-    let mut found = |text: Cow<'_, str>| visit(&text);
     if let Some(envelope) = envelope
         && let Some(text) = bytes(body).and_then(|bytes| std::str::from_utf8(bytes).ok())
     {
         for row in envelope.rows_in(text) {
             // A row that can't be read to its end is searched as far as it can be.
-            let _ = fields::at_path(row, path, &mut found);
+            let _ = fields::at_path(row, path, visit);
         }
     }
     match body {
         Body::Tombstone => true,
         Body::Object(object) => object
             .fields()
-            .map(|fields| fields.for_each(|field| at_field(&field.name, field.raw, path, &mut found)))
+            .map(|fields| fields.for_each(|field| at_field(&field.name, field.raw, path, visit)))
             .is_ok(),
         Body::Other(_) => false,
         // It may still be an object, with something in it that readers refuse.
         Body::Unreadable { bytes, .. } => std::str::from_utf8(bytes)
-            .is_ok_and(|text| text.is_empty() || fields::at_path(text, path, &mut found).is_ok()),
+            .is_ok_and(|text| text.is_empty() || fields::at_path(text, path, visit).is_ok()),
     }
 }
 
@@ -150,7 +164,7 @@ pub(crate) fn bytes<'b>(body: &'b Body<'_>) -> Option<&'b [u8]> {
 
 /// Calls `visit` with the parts of a line that come from its record: key, headers and value.
 pub(crate) fn texts(line: &LakeLine<'_>, key: &KeyView<'_>, visit: &mut dyn FnMut(&str)) {
-    if let KeyView::Scalar(text) | KeyView::Nested(text) = key {
+    if let KeyView::Scalar(text) | KeyView::Number(text) | KeyView::Nested(text) = key {
         visit(text);
     }
     visit(line.headers.unwrap_or_default());
@@ -228,8 +242,8 @@ mod tests {
     fn values(line: &str, path: &str) -> Vec<String> {
         let read = line::read(line).unwrap();
         let mut found = Vec::new();
-        at_path(&read.decoded.body, None, path, &mut |text| {
-            found.push(text.to_owned())
+        at_path(&read.decoded.body, None, path, &mut |scalar| {
+            found.push(scalar.text.into_owned())
         });
         found
     }

@@ -116,3 +116,42 @@ fn days_of_older_types_are_rewritten() {
         0
     );
 }
+
+/// Lines without lakectl's own fields can't become Parquet, and nobody has asked for that.
+#[test]
+fn days_stay_what_they_are_unless_asked() {
+    let topic = Topic::with("stay", 2, &[]);
+    let mut lake = Lake::with("metadata = false").stream(&topic, "");
+    drain_often(&lake, &topic, 2);
+    lake.set("format = \"parquet\"");
+    let report = one(&lake, &[], 0);
+    assert_eq!(
+        (number(&report, "files_before"), number(&report, "files_after")),
+        (8, 4),
+        "{report}"
+    );
+    assert!(names(&lake, &topic).iter().all(|name| name.ends_with("json")));
+    lake.verify(0);
+    compact(&lake, &["--format", "parquet"]).fails(1, &["lakectl's own fields", "lake.metadata"]);
+    assert!(names(&lake, &topic).iter().all(|name| name.ends_with("json")));
+    lake.verify(0);
+}
+
+/// Days that widen the columns in one compaction don't make the days before them old.
+#[test]
+fn a_new_column_rewrites_nothing() {
+    let topic = Topic::new("new-column");
+    let lake = Lake::new().stream(&topic, "");
+    topic.send(&of_day("a", 2, 1, 0));
+    topic.send(&[of_day("b", 1, 1, 1).remove(0).bytes(b"{\"ID\":\"b\",\"NEW\":1}")]);
+    lake.drain();
+    assert_eq!(
+        number(&one(&lake, &["--format", "parquet"], 0), "files_before"),
+        2
+    );
+    assert_eq!(
+        number(&one(&lake, &["--format", "parquet"], 0), "files_before"),
+        0
+    );
+    assert_all(&lake, &topic);
+}

@@ -20,11 +20,12 @@ use super::ledger::{
 use super::opened::Lake;
 use crate::advice;
 use crate::config::{FileFormat, Format, Kind};
+use crate::decode::Decoder;
 use crate::locked::Locked;
 use crate::problem::Problem;
 use crate::report::{CompactReport, CompactedDay};
 use crate::stop::Stop;
-use crate::types::stored::StoredColumns;
+use crate::types::stored::{StoredColumns, StoredType};
 use crate::words::one_line;
 use plan::DayPlan;
 use stage::DayStage;
@@ -39,7 +40,7 @@ const BYTES_PER_COMMIT: u64 = 1 << 30;
 /// What is to be compacted, and until when.
 #[derive(Debug, Clone, Copy)]
 pub struct CompactRequest {
-    /// What all files of a day are to be; None: new ones are what the topic's are, and days of others stay.
+    /// What all files of a day are to be; None: what they are.
     pub format: Option<Format>,
     /// How long ago a day must have ended and got its newest commit.
     pub older_than: Duration,
@@ -61,9 +62,9 @@ impl Lake<'_> {
     /// What a compaction would do now, by the ledger alone.
     pub fn plan_compaction(&self, topic: &str, request: CompactRequest) -> Result<Compacted> {
         let mut found = Compacted::default();
-        let columns = TopicState::load(&self.root, topic)?.map_or(0, |state| state.columns.version);
+        let retyped = TopicState::load(&self.root, topic)?.map_or(0, |state| state.columns.retyped);
         for day in Manifest::days(&self.root, topic)? {
-            match self.due(topic, day, request, columns) {
+            match self.due(topic, day, request, retyped) {
                 Ok(None) => {}
                 Ok(Some(plan)) => {
                     let foreign = self.foreign(topic, day)?;
@@ -102,7 +103,6 @@ impl Lake<'_> {
             lake: self,
             topic,
             run_id,
-            format: self.compacted_format(topic, request),
             state,
             staging: String::new(),
             staged: Vec::new(),
@@ -124,7 +124,7 @@ impl Lake<'_> {
         topic: &str,
         day: HivePartition,
         request: CompactRequest,
-        columns: u64,
+        retyped: u64,
     ) -> Result<Option<DayPlan>> {
         let name = day.to_string();
         let Some(newest) = Manifest::written_ms(&self.root, topic, &name)? else {
@@ -138,20 +138,24 @@ impl Lake<'_> {
         let is_stale = |file: &FileEntry| match (request.format, FileFormat::of(&file.name)) {
             (None, _) | (Some(Format::Json), FileFormat::Json(_)) => false,
             (Some(Format::Json), FileFormat::Parquet) | (Some(Format::Parquet), FileFormat::Json(_)) => true,
-            (Some(Format::Parquet), FileFormat::Parquet) => file.columns != Some(columns),
+            (Some(Format::Parquet), FileFormat::Parquet) => file.columns < Some(retyped),
         };
         plan::of_day(files, self.settings.lake.max_file_bytes, is_stale)
     }
 
-    /// What the topic's new files are.
-    fn compacted_format(&self, topic: &str, request: CompactRequest) -> FileFormat {
+    /// What a day's new files are: what they were, unless the request says otherwise, and the topic's format where both were.
+    fn compacted_format(&self, topic: &str, request: CompactRequest, plan: &DayPlan) -> FileFormat {
+        let lake = &self.settings.lake;
         let configured = self
             .settings
             .topics
             .get(topic)
             .and_then(|topic| topic.lake_format);
-        let lake = &self.settings.lake;
-        lake.written_as(request.format.or(configured).unwrap_or(lake.format))
+        let format = match (request.format, plan.format()) {
+            (Some(format), _) | (None, Some(format)) => format,
+            (None, None) => configured.unwrap_or(lake.format),
+        };
+        lake.written_as(format)
     }
 
     fn foreign(&self, topic: &str, day: HivePartition) -> Result<Vec<String>> {
@@ -175,7 +179,6 @@ struct TopicCompaction<'c> {
     lake: &'c Lake<'c>,
     topic: &'c str,
     run_id: &'c str,
-    format: FileFormat,
     state: TopicState,
     /// The folder of the next commit; empty: there is none yet.
     staging: String,
@@ -190,7 +193,7 @@ impl TopicCompaction<'_> {
         for day in Manifest::days(&self.lake.root, self.topic)? {
             let plan = match self
                 .lake
-                .due(self.topic, day, request, self.state.columns.version)
+                .due(self.topic, day, request, self.state.columns.retyped)
             {
                 Ok(None) => continue,
                 Ok(Some(plan)) => plan,
@@ -211,7 +214,7 @@ impl TopicCompaction<'_> {
                 self.done.foreign.extend(foreign);
                 continue;
             }
-            match self.stage(day, plan, stop) {
+            match self.stage(day, plan, request, stop) {
                 Ok(()) => self.commit_many()?,
                 // The disk is full, say: the next day would fare no better.
                 Err(error) if advice::errno(&error).is_some() => return Err(of_day(self.topic, day, error)),
@@ -221,7 +224,13 @@ impl TopicCompaction<'_> {
         Ok(())
     }
 
-    fn stage(&mut self, day: HivePartition, plan: DayPlan, stop: &Stop) -> Result<()> {
+    fn stage(
+        &mut self,
+        day: HivePartition,
+        plan: DayPlan,
+        request: CompactRequest,
+        stop: &Stop,
+    ) -> Result<()> {
         let root = &self.lake.root;
         if self.staging.is_empty() {
             let home = ledger::staging_home(self.topic);
@@ -230,13 +239,14 @@ impl TopicCompaction<'_> {
         let folder = day_folder(Kind::Stream, self.topic, day);
         let name = day.to_string();
         let staged = format!("{}/{name}", self.staging);
-        if self.format == FileFormat::Parquet {
+        let format = self.lake.compacted_format(self.topic, request, &plan);
+        if format == FileFormat::Parquet {
             self.state.columns = self.columns_with(&folder, &plan)?;
         }
         let stage = DayStage {
             root,
             lake: &self.lake.settings.lake,
-            format: self.format,
+            format,
             columns: &self.state.columns,
             folder: &folder,
             staged: &staged,
@@ -268,11 +278,19 @@ impl TopicCompaction<'_> {
         Ok(())
     }
 
+    /// The columns whose types the configuration declares.
+    fn declared(&self) -> Vec<(String, StoredType)> {
+        let topic = self.lake.settings.topics.get(self.topic);
+        topic.map_or_else(Vec::new, |topic| {
+            Decoder::of(topic, &self.lake.registry).declared_columns()
+        })
+    }
+
     /// The topic's columns, wide enough for a day's lines of JSON.
     fn columns_with(&self, folder: &str, plan: &DayPlan) -> Result<StoredColumns> {
         let mut typing = Typing::new(
             self.state.columns.clone(),
-            &[],
+            &self.declared(),
             self.lake.settings.lake.max_columns,
         );
         for file in plan
@@ -280,7 +298,7 @@ impl TopicCompaction<'_> {
             .filter(|file| FileFormat::of(&file.name) != FileFormat::Parquet)
         {
             let path = format!("{folder}/{}", file.name);
-            let mut lines = open(&self.lake.root, &path)?;
+            let mut lines = open(&self.lake.root, &path, &file.checksum)?;
             typing
                 .see(|line| lines.next(line))
                 .with_context(|| format!("reading {path}"))?;

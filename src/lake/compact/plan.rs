@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::units;
+use crate::config::{FileFormat, Format, units};
 use crate::lake::layout::paths::{HivePartition, is_compacted_name};
 use crate::lake::ledger::FileEntry;
 use crate::problem::Problem;
@@ -27,6 +27,16 @@ impl DayPlan {
         self.sources.iter().flatten()
     }
 
+    /// What all of its files are; None: some are JSON, and some Parquet.
+    pub fn format(&self) -> Option<Format> {
+        let mut formats = self.files().map(|file| match FileFormat::of(&file.name) {
+            FileFormat::Json(_) => Format::Json,
+            FileFormat::Parquet => Format::Parquet,
+        });
+        let first = formats.next()?;
+        formats.all(|format| format == first).then_some(first)
+    }
+
     /// How many files it will be: in a compressed lake at least so many, because their lines are larger than the files.
     pub fn files_after(&self, max_file_bytes: u64) -> u64 {
         let files_of = |source: &Vec<FileEntry>| {
@@ -37,7 +47,7 @@ impl DayPlan {
                     room = Room::default();
                     files += 1;
                 }
-                room.take(file.bytes, file.bytes);
+                room.take(file.bytes, room.lines + file.bytes);
             }
             files
         };
@@ -60,10 +70,10 @@ impl Room {
         u128::from(self.lines) + expected <= u128::from(max_file_bytes)
     }
 
-    /// Counts an old file whose lines were added.
+    /// Counts an old file whose lines were added, so that there are `lines` bytes of them in all.
     pub fn take(&mut self, bytes: u64, lines: u64) {
         self.read += bytes;
-        self.lines += lines;
+        self.lines = lines;
     }
 }
 

@@ -83,9 +83,8 @@ impl DayStage<'_> {
 
     fn copy(&self, old: FileEntry, new: &mut MergedFile) -> Result<()> {
         let path = format!("{}/{}", self.folder, old.name);
-        let before = new.lines.size();
         each_line(self.root, &path, &old, &mut |line| new.lines.add(line))?;
-        new.room.take(old.bytes, new.lines.size() - before);
+        new.room.take(old.bytes, new.lines.size());
         new.old.push(old);
         Ok(())
     }

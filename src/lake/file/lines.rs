@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::{Compression, FileFormat};
 use crate::lake::file::parquet::ParquetLines;
+use crate::problem::Problem;
 
 /// Bytes that are read ahead; larger reads go past this buffer without a copy.
 const READ_AHEAD: usize = 64 * 1024;
@@ -36,16 +37,26 @@ pub(in crate::lake) enum TextLines {
 
 impl Lines {
     pub(in crate::lake) fn new(file: File, format: FileFormat) -> Result<Self> {
-        Lines::of(Hashing::new(file), format)
+        Lines::of(Hashing::new(file), format, None)
     }
 
-    pub(in crate::lake) fn of(mut file: Hashing, format: FileFormat) -> Result<Self> {
+    /// The lines of a file that is known by its checksum. Of Parquet it is compared first, so that nothing damaged is decoded; of
+    /// text it is known in the end.
+    pub(in crate::lake) fn of(mut file: Hashing, format: FileFormat, known: Option<&str>) -> Result<Self> {
         let compression = match format {
             FileFormat::Json(compression) => compression,
             FileFormat::Parquet => {
                 std::io::copy(&mut file, &mut std::io::sink())?;
+                let checksum = file.checksum();
+                if let Some(known) = known.filter(|known| *known != checksum) {
+                    return Problem::new(format!(
+                        "its checksum is {checksum}, and was {known} when it was written"
+                    ))
+                    .fix("restore it")
+                    .err();
+                }
                 return Ok(Lines::Parquet {
-                    checksum: file.checksum(),
+                    checksum,
                     lines: Box::new(ParquetLines::new(file.file)?),
                 });
             }

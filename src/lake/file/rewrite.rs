@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write;
 
 use super::compress::{FrameWriter, Scratch};
-use super::lines::Lines;
+use super::lines::{Hashing, Lines};
 use super::parquet::{ConvertedFile, ParquetFile, ParquetTarget};
 use super::writer::CHUNK;
 use crate::config::{Compression, FileFormat, LakeSettings};
@@ -15,13 +15,14 @@ use crate::lake::ledger::FileEntry;
 use crate::problem::Problem;
 use crate::types::stored::StoredColumns;
 
-/// Opens a data file that the ledger lists.
-pub(in crate::lake) fn open(root: &Root, path: &str) -> Result<Lines> {
+/// Opens a data file that the ledger lists with this checksum.
+pub(in crate::lake) fn open(root: &Root, path: &str, checksum: &str) -> Result<Lines> {
     let file = root.read(path)?.ok_or_else(|| {
         Problem::new(format!("{} is gone, but the ledger knows it", root.shown(path)))
             .fix("restore it from a backup")
     })?;
-    Lines::new(file, FileFormat::of(path)).with_context(|| format!("reading {}", root.shown(path)))
+    Lines::of(Hashing::new(file), FileFormat::of(path), Some(checksum))
+        .with_context(|| format!("reading {}", root.shown(path)))
 }
 
 /// Calls `take` with each line of a data file, line feed included.
@@ -34,7 +35,7 @@ pub(in crate::lake) fn each_line(
     entry: &FileEntry,
     take: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
-    let mut lines = open(root, path)?;
+    let mut lines = open(root, path, &entry.checksum)?;
     let (mut line, mut records) = (Vec::new(), 0);
     while lines
         .next(&mut line)

@@ -182,7 +182,7 @@ fn look(
             if seen.is_clean(&path, &file.entry.checksum) {
                 continue;
             }
-            match count(root, &path, matcher) {
+            match count(root, &path, &file.entry.checksum, matcher) {
                 Ok(counts) if found.note(&path, &file.entry.checksum, counts) => hit(file)?,
                 Ok(_) => {}
                 Err(error) => found.failed.push((path, format!("{error:#}"))),
@@ -192,8 +192,8 @@ fn look(
     Ok(())
 }
 
-fn count(root: &Root, path: &str, matcher: &Matcher) -> Result<LineCounts> {
-    let mut lines = open(root, path)?;
+fn count(root: &Root, path: &str, checksum: &str, matcher: &Matcher) -> Result<LineCounts> {
+    let mut lines = open(root, path, checksum)?;
     let mut counts = LineCounts::default();
     let mut line = Vec::new();
     while lines

@@ -40,7 +40,12 @@ impl Previous {
         let format = FileFormat::of(&snapshot.path);
         Ok(Previous {
             sidecar: Sidecar::new(Hashing::forgetting(open(&snapshot.sidecar)?)),
-            lines: Lines::of(Hashing::forgetting(open(&snapshot.path)?), format)?,
+            lines: Lines::of(
+                Hashing::forgetting(open(&snapshot.path)?),
+                format,
+                Some(&snapshot.checksum),
+            )
+            .with_context(|| format!("reading {}", root.shown(&snapshot.path)))?,
             due: 0,
             line: Vec::new(),
             shown: root.shown(&snapshot.path),

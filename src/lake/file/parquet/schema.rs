@@ -19,6 +19,7 @@ pub(super) const BEFORE: usize = 8;
 /// The places of our columns that are told apart.
 pub(super) const PARTITION: usize = 0;
 pub(super) const OFFSET: usize = 1;
+const TIMESTAMP: usize = 2;
 pub(super) const KEY: usize = 3;
 pub(super) const KEY_BASE64: usize = 4;
 pub(super) const VALUE: usize = 8;
@@ -174,7 +175,9 @@ impl LineFields {
                 .name
                 .strip_prefix(prefix.as_str())
                 .and_then(|rest| OURS.iter().position(|ours| *ours == rest));
-            match ours.filter(|_| parts.values.is_empty()) {
+            // A value's own fields may have such names, but not these three in front.
+            let in_order = at > TIMESTAMP || ours == Some(at);
+            match ours.filter(|_| in_order && parts.values.is_empty()) {
                 Some(at) => {
                     parts.ours[at] = Some(field.raw);
                     // The raw value is a slice of the line, so its address gives its place.
@@ -183,7 +186,7 @@ impl LineFields {
                 None => parts.values.push(field),
             }
         }
-        if parts.ours[PARTITION].is_none() || parts.ours[OFFSET].is_none() {
+        if parts.ours[TIMESTAMP].is_none() {
             return Problem::new("a line lacks lakectl's own fields, which Parquet's files always have")
                 .fix("set lake.metadata = true and rebuild the days before, or keep them as JSON")
                 .err();

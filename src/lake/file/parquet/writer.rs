@@ -5,7 +5,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -166,9 +166,10 @@ impl Rows {
         for (place, field) in parts.values.iter().enumerate() {
             let at = self.finder.find(place, &field.name).map(|at| at + BEFORE);
             match at.and_then(|at| Some((at, column_value(&self.schema.columns[at].1, field.raw)?))) {
-                Some((at, cell)) => row[at] = cell,
+                // Two fields of one column would hide each other.
+                Some((at, cell)) if row[at] == ColumnValue::Null => row[at] = cell,
                 None if at.is_none() && field.raw.trim_ascii() == "null" => {}
-                None => {
+                _ => {
                     fits = false;
                     break;
                 }
@@ -211,7 +212,6 @@ struct OpenParquet {
 
 impl OpenParquet {
     fn new(file: File, rows: &Rows, compression: ParquetCompression) -> Result<Self> {
-        let offset = i32::try_from(OFFSET)?;
         let properties = WriterProperties::builder()
             .set_compression(match compression {
                 ParquetCompression::Zstd => Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?),
@@ -220,12 +220,7 @@ impl OpenParquet {
             })
             .set_max_row_group_row_count(None)
             .set_max_row_group_bytes(Some(ROW_GROUP))
-            .set_created_by(format!("lakectl {}", env!("CARGO_PKG_VERSION")))
-            .set_sorting_columns(Some(vec![SortingColumn {
-                column_idx: offset,
-                descending: false,
-                nulls_first: false,
-            }]))
+            .set_created_by(format!("lakectl version {}", env!("CARGO_PKG_VERSION")))
             .set_key_value_metadata(Some(vec![KeyValue::new(
                 METADATA.to_owned(),
                 rows.schema.to_metadata()?,

@@ -4,14 +4,14 @@ use anyhow::{Result, bail};
 
 use super::Look;
 use crate::config::{FileFormat, Kind};
-use crate::lake::file::lines::Lines;
+use crate::lake::file::lines::{Hashing, Lines};
 use crate::lake::ledger::FileEntry;
 use crate::problem::Problem;
 
 impl Look<'_> {
     pub(super) fn lines(&mut self, path: &str, entry: &FileEntry) -> Result<()> {
         let file = self.opened(path, entry)?;
-        let mut lines = Lines::new(file, FileFormat::of(path))?;
+        let mut lines = Lines::of(Hashing::new(file), FileFormat::of(path), Some(&entry.checksum))?;
         let (mut line, mut number, mut last) = (Vec::new(), 0, None);
         let offsets = (self.state.kind == Kind::Stream).then(|| entry.source());
         let prefix = &self.lake.settings.lake.prefix;
