@@ -367,7 +367,15 @@ mod tests {
         assert_eq!(judge(&matcher, r#""k","N":"42"}"#), Verdict::Erase);
         assert_eq!(judge(&matcher, r#""k","B":true}"#), Verdict::Erase);
         // Our own offset is not a field of the value, and two digits are too few for a mention.
-        assert_eq!(judge(&matcher, r#""k","M":42,"N":42.0}"#), Verdict::Keep);
+        assert_eq!(judge(&matcher, r#""k","M":42,"N":42.5}"#), Verdict::Keep);
+        for form in ["42.0", "4.2E1", "420e-1"] {
+            assert_eq!(
+                judge(&matcher, &format!(r#""k","N":{form}}}"#)),
+                Verdict::Erase,
+                "{form}"
+            );
+        }
+        assert_eq!(judge(&matcher, r#""k","N":"42.0"}"#), Verdict::Keep);
     }
 
     #[test]

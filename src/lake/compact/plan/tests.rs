@@ -96,7 +96,7 @@ fn compressed_files_are_expected_to_hold_as_much_as_those_before_them() {
     assert!(room.has(u64::MAX, MAX), "a file has one old file at least");
     room.take(10, 300);
     assert!(room.has(23, MAX) && !room.has(24, MAX));
-    room.take(0, 700);
+    room.take(0, 1_000);
     assert!(!room.has(1, MAX));
 }
 
