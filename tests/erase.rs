@@ -166,20 +166,20 @@ fn numbers_and_nested_fields_of_parquet_files() {
     let left = |world: &World| -> Vec<String> {
         let lines = world.lines("S%").into_values().flatten();
         lines
-            .map(|line| line.rsplit_once("\"N\":").unwrap().1.to_owned())
+            .map(|line| line.split("\"N\":").nth(1).unwrap()[..1].to_owned())
             .collect()
     };
-    assert_eq!(left(&world), ["0}", "1}", "2}", "3}", "4}"]);
+    assert_eq!(left(&world), ["0", "1", "2", "3", "4"]);
     let erased = |subject: &str| world.expect(0, &["purge", subject, "--yes"])["erased"]["lines"].clone();
     assert_eq!(erased("--where=ID=42"), 2);
     // As the column shows it.
     assert_eq!(erased("--where=ID=1.50"), 1);
     assert_eq!(erased("--where=user.id=7"), 1);
-    assert_eq!(left(&world), ["3}"]);
+    assert_eq!(left(&world), ["3"]);
     world.check_ledger("S%");
     let rebuilt = world.expect(0, &["lake", "--rebuild", "2025-10-29"]);
     assert_eq!(rebuilt["topics"][0]["erased"], 4, "{rebuilt}");
-    assert_eq!(left(&world), ["3}"]);
+    assert_eq!(left(&world), ["3"]);
 }
 
 #[test]
