@@ -49,6 +49,16 @@ fn columns(lake: &Lake, topic: &Topic, file: &DataFile) -> Vec<String> {
         .collect()
 }
 
+/// The column by which the file says that its rows are sorted: readers rely on it.
+fn sorted_by(lake: &Lake, kind: &str, topic: &Topic, file: &DataFile) -> Option<String> {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let path = lake.root().join(kind).join(&topic.name).join(&file.path);
+    let reader = SerializedFileReader::new(std::fs::File::open(path).unwrap()).unwrap();
+    let group = reader.metadata().row_group(0);
+    let sorting = group.sorting_columns()?.first()?;
+    Some(group.column(sorting.column_idx as usize).column_path().string())
+}
+
 #[test]
 fn every_record_is_in_it() {
     let topic = Topic::with("parquet", 3, &[]);
@@ -68,6 +78,10 @@ fn every_record_is_in_it() {
         (506, 1)
     );
     let files = stream(&lake, &topic);
+    assert_eq!(
+        sorted_by(&lake, "streams", &topic, &files[0]).as_deref(),
+        Some("_offset")
+    );
     assert_eq!(
         columns(&lake, &topic, &files[0]),
         [
@@ -131,7 +145,12 @@ fn a_table_is_merged_with_its_snapshot() {
     topic.send(&updates(0, 400));
     let lake = Lake::with(PARQUET).table(&topic, "");
     lake.drain();
-    table(&lake, &topic);
+    let file = table(&lake, &topic);
+    assert_eq!(
+        sorted_by(&lake, "tables", &topic, &file),
+        None,
+        "its rows are in the order of keys"
+    );
     topic.send(&updates(400, 100));
     topic.send(&[record("key-3", "{\"N\":0.25,\"NEW\":true}").at(NOON_MS + DAY_MS)]);
     lake.drain();

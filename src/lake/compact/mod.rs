@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::commit;
 use super::disk::lock;
-use super::file::parquet::Typing;
+use super::file::parquet::{ParquetTarget, Typing};
 use super::file::rewrite::open;
 use super::layout::paths::{HivePartition, day_folder};
 use super::ledger::{
@@ -231,7 +231,7 @@ impl TopicCompaction<'_> {
         request: CompactRequest,
         stop: &Stop,
     ) -> Result<()> {
-        let root = &self.lake.root;
+        let (root, lake) = (&self.lake.root, &self.lake.settings.lake);
         if self.staging.is_empty() {
             let home = ledger::staging_home(self.topic);
             self.staging = format!("{home}/{}-compact-{}", self.run_id, self.commits);
@@ -245,9 +245,9 @@ impl TopicCompaction<'_> {
         }
         let stage = DayStage {
             root,
-            lake: &self.lake.settings.lake,
             format,
-            columns: &self.state.columns,
+            parquet: ParquetTarget::of(Kind::Stream, &self.state.columns, lake),
+            max_file_bytes: lake.max_file_bytes,
             folder: &folder,
             staged: &staged,
             commit: self.state.changes.commit + 1,

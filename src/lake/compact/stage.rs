@@ -3,22 +3,22 @@
 use anyhow::Result;
 
 use super::plan::{DayPlan, Room};
-use crate::config::{FileFormat, LakeSettings};
+use crate::config::FileFormat;
 use crate::lake::disk::root::Root;
+use crate::lake::file::parquet::ParquetTarget;
 use crate::lake::file::rewrite::{NewFile, each_line};
 use crate::lake::layout::paths::compacted_name;
 use crate::lake::ledger::{FileEntry, ReplacedFile};
 use crate::problem::unexpected;
 use crate::stop::Stop;
-use crate::types::stored::StoredColumns;
 
 /// Where a day is read, where its new files are written, and what they become.
 pub(super) struct DayStage<'s> {
     pub root: &'s Root,
-    pub lake: &'s LakeSettings,
     pub format: FileFormat,
-    /// Wide enough for all lines of the day, if it becomes Parquet.
-    pub columns: &'s StoredColumns,
+    /// With columns that are wide enough for all lines of the day, if it becomes Parquet.
+    pub parquet: ParquetTarget<'s>,
+    pub max_file_bytes: u64,
     /// The day's folder.
     pub folder: &'s str,
     /// The folder that takes its place.
@@ -50,7 +50,7 @@ impl DayStage<'_> {
                     return Ok(None);
                 }
                 // A file goes into one new file as a whole: only so can be told which ones a new one replaces.
-                let full = |open: &mut MergedFile| !open.room.has(old.bytes, self.lake.max_file_bytes);
+                let full = |open: &mut MergedFile| !open.room.has(old.bytes, self.max_file_bytes);
                 if let Some(full) = open.take_if(full) {
                     files.push(self.finish(full)?);
                 }
@@ -75,7 +75,7 @@ impl DayStage<'_> {
 
     fn begin(&self) -> Result<MergedFile> {
         Ok(MergedFile {
-            lines: NewFile::create(self.root, &self.unnamed(), self.format, self.lake, self.columns)?,
+            lines: NewFile::create(self.root, &self.unnamed(), self.format, self.parquet)?,
             room: Room::default(),
             old: Vec::new(),
         })

@@ -9,11 +9,10 @@ use super::compress::{FrameWriter, Scratch};
 use super::lines::{Hashing, Lines};
 use super::parquet::{ConvertedFile, ParquetFile, ParquetTarget};
 use super::writer::CHUNK;
-use crate::config::{Compression, FileFormat, LakeSettings};
+use crate::config::{Compression, FileFormat};
 use crate::lake::disk::root::Root;
 use crate::lake::ledger::FileEntry;
 use crate::problem::Problem;
-use crate::types::stored::StoredColumns;
 
 /// Opens a data file that the ledger lists with this checksum.
 pub(in crate::lake) fn open(root: &Root, path: &str, checksum: &str) -> Result<Lines> {
@@ -96,29 +95,21 @@ impl RewrittenFile {
 }
 
 impl NewFile {
-    /// A file of these columns, if it is Parquet; they must be wide enough for all lines.
+    /// A file of either format. The columns of Parquet must be wide enough for all lines.
     pub fn create(
         root: &Root,
         path: &str,
         format: FileFormat,
-        lake: &LakeSettings,
-        columns: &StoredColumns,
+        parquet: ParquetTarget<'_>,
     ) -> Result<NewFile> {
         let (file, shown) = (root.create(path)?, root.shown(path));
         Ok(NewFile(match format {
             FileFormat::Json(compression) => Writing::Text(Box::new(LineFile::new(file, shown, compression))),
-            FileFormat::Parquet => {
-                let target = ParquetTarget {
-                    columns,
-                    prefix: &lake.prefix,
-                    compression: lake.parquet_compression,
-                };
-                Writing::Parquet {
-                    file: Box::new(ParquetFile::new(file, target)?),
-                    columns: columns.version,
-                    shown,
-                }
-            }
+            FileFormat::Parquet => Writing::Parquet {
+                file: Box::new(ParquetFile::new(file, parquet)?),
+                columns: parquet.columns.version,
+                shown,
+            },
         }))
     }
 

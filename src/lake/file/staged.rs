@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::thread::Builder;
 
 use super::parquet::{ConvertedFile, ParquetTarget, Typing, convert};
-use crate::config::{Compression, FileFormat, LakeSettings};
+use crate::config::{Compression, FileFormat, Kind, LakeSettings};
 use crate::lake::disk::folder::Folder;
 use crate::lake::file::lines::Lines;
 use crate::problem::unexpected;
@@ -19,7 +19,7 @@ const THREADS_FROM: u64 = 4 * 1024 * 1024;
 /// A staged Parquet file: its name in staging, and what is in it.
 pub(in crate::lake) type StagedParquet = (String, ConvertedFile);
 
-/// Converts staged files of lines, and removes them. Each becomes one file, or several if it is too large for one. The topic's
+/// Converts staged files of lines, and removes them. Each becomes one file; a stream's becomes several if it is too large for one. The topic's
 /// columns are widened first, so that they hold what is declared, and the values of all files.
 ///
 /// # Errors
@@ -27,10 +27,10 @@ pub(in crate::lake) type StagedParquet = (String, ConvertedFile);
 pub(in crate::lake) fn to_parquet(
     folder: &Folder<'_>,
     staged: &[&str],
+    kind: Kind,
     columns: &mut StoredColumns,
     declared: &[(String, StoredType)],
     lake: &LakeSettings,
-    max_file_bytes: u64,
 ) -> Result<Vec<Vec<StagedParquet>>> {
     let mut bytes = 0;
     let mut typing = Typing::new(std::mem::take(columns), declared, lake.max_columns);
@@ -42,10 +42,10 @@ pub(in crate::lake) fn to_parquet(
             .with_context(|| format!("reading {}", folder.shown(name)))?;
     }
     *columns = typing.into_columns();
-    let target = ParquetTarget {
-        columns,
-        prefix: &lake.prefix,
-        compression: lake.parquet_compression,
+    let target = ParquetTarget::of(kind, columns, lake);
+    let max_file_bytes = match kind {
+        Kind::Stream => lake.max_file_bytes,
+        Kind::Table => u64::MAX,
     };
     let converted = Mutex::new(vec![Vec::new(); staged.len()]);
     let left = Mutex::new(staged.iter().enumerate());

@@ -8,6 +8,7 @@ use crate::config::{FileFormat, Kind, Topic};
 use crate::lake::commit;
 use crate::lake::disk::lock;
 use crate::lake::disk::root::Root;
+use crate::lake::file::parquet::ParquetTarget;
 use crate::lake::file::rewrite::{NewFile, each_line, open};
 use crate::lake::layout::day::RecordDay;
 use crate::lake::layout::paths::{HivePartition, day_folder};
@@ -262,7 +263,8 @@ impl TopicRewrite<'_> {
     fn write_without(&self, file: &DayFile, to: &str) -> Result<FileEntry> {
         let (root, settings) = (&self.lake.root, &self.lake.settings.lake);
         let path = file.path();
-        let mut kept = NewFile::create(root, to, FileFormat::of(&path), settings, &self.state.columns)?;
+        let parquet = ParquetTarget::of(self.state.kind, &self.state.columns, settings);
+        let mut kept = NewFile::create(root, to, FileFormat::of(&path), parquet)?;
         each_line(root, &path, &file.entry, &mut |line| {
             if self.matcher.judge(line) == Verdict::Erase {
                 return Ok(());

@@ -149,14 +149,7 @@ impl<'a> Stage<'a> {
             return Ok((lines, 0));
         }
         let staged: Vec<&str> = lines.iter().map(|file| &*file.staged).collect();
-        let converted = to_parquet(
-            &self.folder,
-            &staged,
-            columns,
-            declared,
-            self.lake,
-            self.lake.max_file_bytes,
-        )?;
+        let converted = to_parquet(&self.folder, &staged, Kind::Stream, columns, declared, self.lake)?;
         let (mut files, mut irregular) = (Vec::new(), 0);
         for (lines, (staged, made)) in lines
             .iter()

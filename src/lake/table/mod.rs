@@ -145,10 +145,10 @@ fn convert(root: &Root, change: &mut TableChange<'_>, snapshot: &mut FileEntry) 
     let converted = to_parquet(
         &folder,
         &[&snapshot.name],
+        Kind::Table,
         &mut change.columns,
         &change.declared,
         change.lake,
-        u64::MAX,
     )?;
     let made = converted.into_iter().flatten().next();
     let (name, made) = made.ok_or_else(|| unexpected("the snapshot was not converted"))?;

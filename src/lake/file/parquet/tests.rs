@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use std::io::Write;
 
 use super::*;
-use crate::config::{Compression, FileFormat, KeySchema, ParquetCompression};
+use crate::config::{Compression, FileFormat, KeySchema, Kind, ParquetCompression};
 use crate::json::oracle;
 use crate::lake::file::lines::Lines;
 use crate::lake::line::encode::Recorder;
@@ -35,6 +35,7 @@ fn there_and_back(
     typing.see(|line| from.next(line)).unwrap();
     let columns = typing.into_columns();
     let target = ParquetTarget {
+        kind: Kind::Stream,
         columns: &columns,
         prefix: "_",
         compression: ParquetCompression::Zstd,

@@ -5,7 +5,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::builder::ColumnBuilder;
 use super::cell::{ColumnValue, column_value};
 use super::schema::{BEFORE, FileSchema, LineFields, METADATA, OFFSET, VALUE};
-use crate::config::ParquetCompression;
+use crate::config::{Kind, LakeSettings, ParquetCompression};
 use crate::types::stored::{ColumnFinder, StoredColumns};
 
 /// Bytes of a row group, encoded.
@@ -30,9 +30,22 @@ const ZSTD_LEVEL: i32 = 3;
 /// What a topic's files are to be.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::lake) struct ParquetTarget<'t> {
+    /// A stream's rows are in the order of their offsets, a table's in that of their keys.
+    pub kind: Kind,
     pub columns: &'t StoredColumns,
     pub prefix: &'t str,
     pub compression: ParquetCompression,
+}
+
+impl<'t> ParquetTarget<'t> {
+    pub fn of(kind: Kind, columns: &'t StoredColumns, lake: &'t LakeSettings) -> Self {
+        ParquetTarget {
+            kind,
+            columns,
+            prefix: &lake.prefix,
+            compression: lake.parquet_compression,
+        }
+    }
 }
 
 /// A complete file.
@@ -83,7 +96,7 @@ impl ParquetFile {
     pub fn new(file: File, target: ParquetTarget<'_>) -> Result<Self> {
         let rows = Rows::new(&target);
         Ok(ParquetFile {
-            open: OpenParquet::new(file, &rows, target.compression)?,
+            open: OpenParquet::new(file, &rows, target)?,
             rows,
         })
     }
@@ -211,9 +224,14 @@ struct OpenParquet {
 }
 
 impl OpenParquet {
-    fn new(file: File, rows: &Rows, compression: ParquetCompression) -> Result<Self> {
+    fn new(file: File, rows: &Rows, target: ParquetTarget<'_>) -> Result<Self> {
+        let by_offset = SortingColumn {
+            column_idx: i32::try_from(OFFSET)?,
+            descending: false,
+            nulls_first: false,
+        };
         let properties = WriterProperties::builder()
-            .set_compression(match compression {
+            .set_compression(match target.compression {
                 ParquetCompression::Zstd => Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?),
                 ParquetCompression::Snappy => Compression::SNAPPY,
                 ParquetCompression::None => Compression::UNCOMPRESSED,
@@ -221,6 +239,7 @@ impl OpenParquet {
             .set_max_row_group_row_count(None)
             .set_max_row_group_bytes(Some(ROW_GROUP))
             .set_created_by(format!("lakectl version {}", env!("CARGO_PKG_VERSION")))
+            .set_sorting_columns((target.kind == Kind::Stream).then(|| vec![by_offset]))
             .set_key_value_metadata(Some(vec![KeyValue::new(
                 METADATA.to_owned(),
                 rows.schema.to_metadata()?,
