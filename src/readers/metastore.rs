@@ -7,6 +7,9 @@ use crate::types::column::Type;
 pub(super) const TRINO: &str = "Trino's Hive connector";
 pub(super) const HIVE: &str = "Hive 4";
 
+/// A column with its type, and a remark on it.
+pub(super) type ColumnLine = (String, Option<String>);
+
 pub fn trino(schema: &Schema) -> String {
     let mut comments = Comments::new("--", &schema.topic, schema.kind, TRINO, &schema.head);
     comments.add("Replace the catalog `hive`, the schema `default` and the place by your own.");
@@ -14,7 +17,7 @@ pub fn trino(schema: &Schema) -> String {
     about_tables(&schema.place, &mut comments);
     let (fields, left_out) = columns(schema, &trino_holds);
     comments.left_out(left_out);
-    let mut lines: Vec<(String, Option<String>)> = fields
+    let lines = fields
         .iter()
         .map(|field| {
             (
@@ -23,16 +26,26 @@ pub fn trino(schema: &Schema) -> String {
             )
         })
         .collect();
+    trino_table(comments, &schema.table, lines, "OPENX_JSON", &schema.place)
+}
+
+/// The statement of an external table in Trino.
+pub(super) fn trino_table(
+    comments: Comments,
+    table: &str,
+    mut lines: Vec<ColumnLine>,
+    format: &str,
+    place: &FilesLocation,
+) -> String {
     lines.extend(DAY.map(|name| (format!("\"{name}\" VARCHAR"), None)));
-    let table = &schema.table;
     format!(
-        "{}CREATE TABLE hive.default.\"{table}\" (\n{})\nWITH (\n    external_location = '{}',\n    format = 'OPENX_JSON',\n    \
+        "{}CREATE TABLE hive.default.\"{table}\" (\n{})\nWITH (\n    external_location = '{}',\n    format = '{format}',\n    \
          partitioned_by = ARRAY['year', 'month', 'day']\n);\n\
          -- And again whenever there are new days:\n\
          CALL hive.system.sync_partition_metadata('default', '{table}', 'FULL');\n",
         comments.text,
         listed(&lines),
-        place(&schema.place).replace('\'', "''"),
+        url(place).replace('\'', "''"),
     )
 }
 
@@ -52,17 +65,33 @@ pub fn hive(schema: &Schema) -> String {
         (format!("{} {ty}", quoted(&field.column.name, '`')), remark)
     };
     let lines: Vec<_> = fields.iter().map(line).collect();
-    let table = &schema.table;
+    let format = "ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.JsonSerDe'\nSTORED AS TEXTFILE";
+    let properties = "\nTBLPROPERTIES ('json.stringify.complex.fields' = 'true')";
+    hive_table(
+        comments,
+        &schema.table,
+        &lines,
+        (format, properties),
+        &schema.place,
+    )
+}
+
+/// The statement of an external table in Hive.
+pub(super) fn hive_table(
+    comments: Comments,
+    table: &str,
+    lines: &[ColumnLine],
+    (format, properties): (&str, &str),
+    place: &FilesLocation,
+) -> String {
     let days = DAY.map(|name| format!("`{name}` STRING")).join(", ");
     format!(
-        "{}CREATE EXTERNAL TABLE `{table}` (\n{})\nPARTITIONED BY ({days})\n\
-         ROW FORMAT SERDE 'org.apache.hadoop.hive.serde2.JsonSerDe'\nSTORED AS TEXTFILE\nLOCATION '{}'\n\
-         TBLPROPERTIES ('json.stringify.complex.fields' = 'true');\n\
+        "{}CREATE EXTERNAL TABLE `{table}` (\n{})\nPARTITIONED BY ({days})\n{format}\nLOCATION '{}'{properties};\n\
          -- And again whenever there are new days:\n\
          MSCK REPAIR TABLE `{table}` SYNC PARTITIONS;\n",
         comments.text,
-        listed(&lines),
-        place(&schema.place).replace('\\', "\\\\").replace('\'', "\\'"),
+        listed(lines),
+        url(place).replace('\\', "\\\\").replace('\'', "\\'"),
     )
 }
 
@@ -99,7 +128,7 @@ pub(super) fn unheld(name: &str) -> String {
     format!("{name:?}, a name that the metastore can't hold")
 }
 
-pub(super) fn listed(lines: &[(String, Option<String>)]) -> String {
+fn listed(lines: &[ColumnLine]) -> String {
     let mut out = String::new();
     for (i, (line, remark)) in lines.iter().enumerate() {
         let comma = if i + 1 < lines.len() { "," } else { "" };
@@ -144,6 +173,6 @@ pub(super) fn quoted(name: &str, quote: char) -> String {
     format!("{quote}{doubled}{quote}")
 }
 
-pub(super) fn place(place: &FilesLocation) -> String {
+fn url(place: &FilesLocation) -> String {
     format!("file://{}", place.folder)
 }

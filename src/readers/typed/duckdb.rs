@@ -1,9 +1,9 @@
 //! DuckDB: a SELECT from read_parquet, and from read_json with the same types.
 
-use super::{LineValues, StoredType, TypedSchema, casts, rounded};
+use super::{LineValues, StoredType, TypedSchema, casts, json_columns, listed_fields};
+use crate::readers::Comments;
 use crate::readers::duckdb::{fields, literally, read_json, text};
 use crate::readers::schema::{DAY, Schema, SchemaField};
-use crate::readers::{Comments, JsonColumn};
 
 pub fn statement(schema: &TypedSchema) -> String {
     let mut comments = schema.comments("--", "DuckDB");
@@ -85,13 +85,6 @@ fn path_column(schema: &TypedSchema) -> String {
 
 fn lines_too(schema: &TypedSchema, lines: &Schema, comments: &mut Comments) -> String {
     let fields = schema.line_fields(fields(lines, comments));
-    let read: Vec<JsonColumn<'_>> = fields
-        .iter()
-        .map(|(column, field)| {
-            let ty = read_type(&column.kind, field);
-            (field.column.name.as_str(), ty, rounded(field))
-        })
-        .collect();
     let converted: Vec<String> = fields
         .iter()
         .map(|(column, field)| {
@@ -107,7 +100,7 @@ fn lines_too(schema: &TypedSchema, lines: &Schema, comments: &mut Comments) -> S
     format!(
         "\nUNION ALL BY NAME\nSELECT\n    {}\n{}",
         converted.join(",\n    "),
-        read_json(lines, &read)
+        read_json(lines, &json_columns(&fields, read_type))
     )
 }
 
@@ -168,11 +161,8 @@ fn ty(kind: &StoredType) -> String {
         StoredType::Timestamp { utc: true, .. } => "TIMESTAMP WITH TIME ZONE",
         StoredType::Timestamp { utc: false, .. } => "TIMESTAMP",
         StoredType::Struct(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, kind)| format!("{} {}", quoted(name), ty(kind)))
-                .collect();
-            return format!("STRUCT({})", fields.join(", "));
+            let fields = listed_fields(fields, |name, kind| format!("{} {}", quoted(name), ty(kind)));
+            return format!("STRUCT({fields})");
         }
         StoredType::List(of) => return format!("{}[]", ty(of)),
         StoredType::Map(of) => return format!("MAP(VARCHAR, {})", ty(of)),

@@ -1,11 +1,10 @@
 //! Trino and Hive: external tables over Parquet files. A table holds one format.
 
-use super::{StoredType, TypedSchema};
+use super::{StoredType, TypedSchema, listed_fields};
 use crate::readers::Comments;
 use crate::readers::metastore::{
-    HIVE, TRINO, about_tables, hive_holds, listed, place, quoted, trino_holds, unheld,
+    ColumnLine, HIVE, TRINO, about_tables, hive_holds, hive_table, quoted, trino_holds, trino_table, unheld,
 };
-use crate::readers::schema::DAY;
 
 pub fn trino(schema: &TypedSchema) -> String {
     let mut comments = schema.comments("--", TRINO);
@@ -14,18 +13,8 @@ pub fn trino(schema: &TypedSchema) -> String {
     if has_micros(schema) {
         comments.add("Microseconds need the session property hive.timestamp_precision = 'MICROSECONDS'.");
     }
-    let mut lines = columns(schema, &trino_holds, '"', &trino_type, &mut comments);
-    lines.extend(DAY.map(|name| (format!("\"{name}\" VARCHAR"), None)));
-    let table = &schema.table;
-    format!(
-        "{}CREATE TABLE hive.default.\"{table}\" (\n{})\nWITH (\n    external_location = '{}',\n    format = 'PARQUET',\n    \
-         partitioned_by = ARRAY['year', 'month', 'day']\n);\n\
-         -- And again whenever there are new days:\n\
-         CALL hive.system.sync_partition_metadata('default', '{table}', 'FULL');\n",
-        comments.text,
-        listed(&lines),
-        place(&schema.place).replace('\'', "''"),
-    )
+    let lines = columns(schema, &trino_holds, '"', &trino_type, &mut comments);
+    trino_table(comments, &schema.table, lines, "PARQUET", &schema.place)
 }
 
 pub fn hive(schema: &TypedSchema) -> String {
@@ -33,15 +22,12 @@ pub fn hive(schema: &TypedSchema) -> String {
     comments.add("Replace the place by your own.");
     about(schema, &mut comments, "Hive");
     let lines = columns(schema, &hive_holds, '`', &hive_type, &mut comments);
-    let table = &schema.table;
-    let days = DAY.map(|name| format!("`{name}` STRING")).join(", ");
-    format!(
-        "{}CREATE EXTERNAL TABLE `{table}` (\n{})\nPARTITIONED BY ({days})\nSTORED AS PARQUET\nLOCATION '{}';\n\
-         -- And again whenever there are new days:\n\
-         MSCK REPAIR TABLE `{table}` SYNC PARTITIONS;\n",
-        comments.text,
-        listed(&lines),
-        place(&schema.place).replace('\\', "\\\\").replace('\'', "\\'"),
+    hive_table(
+        comments,
+        &schema.table,
+        &lines,
+        ("STORED AS PARQUET", ""),
+        &schema.place,
     )
 }
 
@@ -69,7 +55,7 @@ fn columns(
     quote: char,
     ty: &dyn Fn(&StoredType) -> String,
     comments: &mut Comments,
-) -> Vec<(String, Option<String>)> {
+) -> Vec<ColumnLine> {
     let (held, others): (Vec<_>, Vec<_>) = schema.columns.iter().partition(|column| holds(&column.name));
     comments.left_out(others.iter().map(|column| unheld(&column.name)));
     held.iter()
@@ -95,11 +81,10 @@ fn trino_type(kind: &StoredType) -> String {
         StoredType::Timestamp { micros: true, .. } => "TIMESTAMP(6)",
         StoredType::Timestamp { micros: false, .. } => "TIMESTAMP(3)",
         StoredType::Struct(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, kind)| format!("{} {}", quoted(name, '"'), trino_type(kind)))
-                .collect();
-            return format!("ROW({})", fields.join(", "));
+            let fields = listed_fields(fields, |name, kind| {
+                format!("{} {}", quoted(name, '"'), trino_type(kind))
+            });
+            return format!("ROW({fields})");
         }
         StoredType::List(of) => return format!("ARRAY({})", trino_type(of)),
         StoredType::Map(of) => return format!("MAP(VARCHAR, {})", trino_type(of)),
@@ -115,11 +100,10 @@ fn hive_type(kind: &StoredType) -> String {
         StoredType::Bytes => "BINARY",
         StoredType::Timestamp { .. } => "TIMESTAMP",
         StoredType::Struct(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, kind)| format!("{}: {}", quoted(name, '`'), hive_type(kind)))
-                .collect();
-            return format!("STRUCT<{}>", fields.join(", "));
+            let fields = listed_fields(fields, |name, kind| {
+                format!("{}: {}", quoted(name, '`'), hive_type(kind))
+            });
+            return format!("STRUCT<{fields}>");
         }
         StoredType::List(of) => return format!("ARRAY<{}>", hive_type(of)),
         StoredType::Map(of) => return format!("MAP<STRING, {}>", hive_type(of)),

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::sample::readable;
 use super::schema::{ColumnReport, FilesLocation, Schema, SchemaField};
-use super::{Comments, ROUNDED};
+use super::{Comments, JsonColumn, ROUNDED};
 use crate::config::{FileFormat, Kind, Topic};
 use crate::lake::{FileColumn, Lake, TopicFiles, file_columns};
 use crate::types::column::Type;
@@ -192,6 +192,40 @@ impl LineValues {
             _ => LineValues::Integers,
         }
     }
+}
+
+/// The fields of lines as a reader of JSON takes them.
+fn json_columns<'s>(
+    fields: &[(&TypedColumn, &'s SchemaField)],
+    read_type: impl Fn(&StoredType, &SchemaField) -> String,
+) -> Vec<JsonColumn<'s>> {
+    let read = |(column, field): &(&TypedColumn, &'s SchemaField)| {
+        let ty = read_type(&column.kind, field);
+        (field.column.name.as_str(), ty, rounded(field))
+    };
+    fields.iter().map(read).collect()
+}
+
+/// What makes each column of the fields of lines: of several, if their names differ only in case.
+fn expressions<'s>(
+    fields: &[(&'s TypedColumn, &'s SchemaField)],
+    converted: impl Fn(&StoredType, &SchemaField) -> String,
+) -> Vec<(&'s str, Vec<String>)> {
+    let mut merged: Vec<(&str, Vec<String>)> = Vec::new();
+    for (column, field) in fields {
+        let to = converted(&column.kind, field);
+        match merged.iter_mut().find(|(name, _)| *name == column.name) {
+            Some((_, parts)) => parts.push(to),
+            None => merged.push((&column.name, vec![to])),
+        }
+    }
+    merged
+}
+
+/// The fields of a structure, as a reader's type lists them.
+fn listed_fields(fields: &[(String, StoredType)], one: impl Fn(&str, &StoredType) -> String) -> String {
+    let fields: Vec<String> = fields.iter().map(|(name, kind)| one(name, kind)).collect();
+    fields.join(", ")
 }
 
 /// What to say of a field of lines for a reader that parses numbers with a point as doubles.

@@ -1,10 +1,10 @@
 //! Polars: a lazy frame over scan_parquet, and over scan_ndjson with the same types.
 
-use super::{LineValues, StoredType, TypedSchema, casts, rounded};
+use super::{LineValues, StoredType, TypedSchema, casts, expressions, json_columns, listed_fields};
 use crate::readers::duckdb::literally;
 use crate::readers::polars::{about_digits, scan_ndjson};
+use crate::readers::python;
 use crate::readers::schema::{DAY, Schema, SchemaField};
-use crate::readers::{JsonColumn, python};
 
 pub fn statement(schema: &TypedSchema) -> String {
     let mut comments = schema.comments("#", "Polars");
@@ -74,23 +74,7 @@ fn scan_parquet(schema: &TypedSchema) -> String {
 fn lines_too(schema: &TypedSchema, lines: &Schema) -> String {
     // Of fields that differ only in case, Polars can have one column as well: that of the first spelling.
     let fields = schema.line_fields(&lines.columns);
-    let read: Vec<JsonColumn<'_>> = fields
-        .iter()
-        .map(|(column, field)| {
-            let ty = read_type(&column.kind, field);
-            (field.column.name.as_str(), ty, rounded(field))
-        })
-        .collect();
-    let mut merged: Vec<(&str, Vec<String>)> = Vec::new();
-    for (column, field) in &fields {
-        let from = format!("pl.col({})", python(&field.column.name));
-        let to = converted(&column.kind, field, &from);
-        match merged.iter_mut().find(|(name, _)| *name == column.name) {
-            Some((_, parts)) => parts.push(to),
-            None => merged.push((&column.name, vec![to])),
-        }
-    }
-    let selected: Vec<String> = merged
+    let selected: Vec<String> = expressions(&fields, converted)
         .iter()
         .map(|(name, parts)| match &parts[..] {
             [one] => format!("    {one}.alias({}),\n", python(name)),
@@ -103,7 +87,7 @@ fn lines_too(schema: &TypedSchema, lines: &Schema) -> String {
         .collect();
     format!(
         "{}lines = lines.select(\n{}    *days,\n)\ndf = pl.concat([df, lines], how=\"diagonal\")\n",
-        scan_ndjson(lines, "lines", &read, &[]),
+        scan_ndjson(lines, "lines", &json_columns(&fields, read_type), &[]),
         selected.concat()
     )
 }
@@ -123,7 +107,8 @@ fn read_type(kind: &StoredType, field: &SchemaField) -> String {
 }
 
 /// The field as its column has it.
-fn converted(kind: &StoredType, field: &SchemaField, from: &str) -> String {
+fn converted(kind: &StoredType, field: &SchemaField) -> String {
+    let from = format!("pl.col({})", python(&field.column.name));
     let ty = ty(kind);
     let is_number = LineValues::of(field) != LineValues::Others;
     match kind {
@@ -143,7 +128,7 @@ fn converted(kind: &StoredType, field: &SchemaField, from: &str) -> String {
             format!("{from}.cast({ty})")
         }
         StoredType::Map(_) => format!("{from}.str.json_decode({ty})"),
-        _ => from.to_owned(),
+        _ => from,
     }
 }
 
@@ -163,11 +148,8 @@ fn ty(kind: &StoredType) -> String {
             return format!("pl.Datetime(\"{unit}\"{zone})");
         }
         StoredType::Struct(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, kind)| format!("{}: {}", python(name), ty(kind)))
-                .collect();
-            return format!("pl.Struct({{{}}})", fields.join(", "));
+            let fields = listed_fields(fields, |name, kind| format!("{}: {}", python(name), ty(kind)));
+            return format!("pl.Struct({{{fields}}})");
         }
         StoredType::List(of) => return format!("pl.List({})", ty(of)),
         StoredType::Map(of) => {

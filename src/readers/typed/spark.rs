@@ -1,6 +1,6 @@
 //! Spark: a read in Python, with a schema; of lines, too, with the same types.
 
-use super::{LineValues, StoredType, TypedSchema};
+use super::{LineValues, StoredType, TypedSchema, expressions, listed_fields};
 use crate::readers::python;
 use crate::readers::schema::{DAY, Schema, SchemaField};
 use crate::readers::spark::{is_hidden, literally, real_path};
@@ -63,16 +63,8 @@ fn lines_too(schema: &TypedSchema, lines: &Schema, path: &str) -> String {
         .iter()
         .map(|(column, field)| (field.column.name.as_str(), read_type(&column.kind, field)));
     let read = struct_type(read);
-    let mut merged: Vec<(&str, Vec<String>)> = Vec::new();
-    for (column, field) in &fields {
-        let to = converted(&column.kind, field, &quoted(&field.column.name));
-        match merged.iter_mut().find(|(name, _)| *name == column.name) {
-            Some((_, parts)) => parts.push(to),
-            None => merged.push((&column.name, vec![to])),
-        }
-    }
     let mut selected = String::new();
-    for (name, parts) in merged {
+    for (name, parts) in expressions(&fields, converted) {
         let expression = match &parts[..] {
             [one] => one.clone(),
             several => format!("coalesce({})", several.join(", ")),
@@ -129,7 +121,8 @@ fn read_type(kind: &StoredType, field: &SchemaField) -> String {
 }
 
 /// The field as its column has it, in SQL.
-fn converted(kind: &StoredType, field: &SchemaField, name: &str) -> String {
+fn converted(kind: &StoredType, field: &SchemaField) -> String {
+    let name = quoted(&field.column.name);
     let is_number = LineValues::of(field) != LineValues::Others;
     match kind {
         StoredType::Int => format!("CAST({name} AS INT)"),
@@ -152,7 +145,7 @@ fn converted(kind: &StoredType, field: &SchemaField, name: &str) -> String {
                 (false, false) => format!("CAST({name} AS TIMESTAMP_NTZ)"),
             }
         }
-        _ => name.to_owned(),
+        _ => name,
     }
 }
 
@@ -169,11 +162,10 @@ fn ty(kind: &StoredType) -> String {
         StoredType::Timestamp { utc: true, .. } => "TimestampType()",
         StoredType::Timestamp { utc: false, .. } => "TimestampNTZType()",
         StoredType::Struct(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, kind)| format!("StructField({}, {})", python(name), ty(kind)))
-                .collect();
-            return format!("StructType([{}])", fields.join(", "));
+            let fields = listed_fields(fields, |name, kind| {
+                format!("StructField({}, {})", python(name), ty(kind))
+            });
+            return format!("StructType([{fields}])");
         }
         StoredType::List(of) => return format!("ArrayType({})", ty(of)),
         StoredType::Map(of) => return format!("MapType(StringType(), {})", ty(of)),
