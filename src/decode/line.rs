@@ -43,30 +43,38 @@ pub struct LakeLine<'a> {
 /// # Errors
 /// It is not a JSON object.
 pub fn read(line: &str) -> Result<LakeLine<'_>, serde_json::Error> {
-    let mut ours = Ours::default();
-    each(line, &mut |name, raw| ours.take(&name, raw, line))?;
+    let mut ours = OwnFields::default();
+    each(line, &mut |name, raw| {
+        ours.take(&name, raw, line);
+    })?;
     Ok(ours.into_line(line))
 }
 
 /// Collects our own fields. The first three show the prefix with which the line was written; the configured one may differ.
-#[derive(Default)]
-struct Ours<'a> {
+#[derive(Debug, Default)]
+pub struct OwnFields<'a> {
     seen: usize,
-    prefix: Option<String>,
+    prefix: Option<Cow<'a, str>>,
     sure: bool,
     /// The raw values of fields found so far, by their place in [`OURS`].
-    found: [Option<&'a str>; OURS.len()],
+    pub found: [Option<&'a str>; OURS.len()],
     /// Where the last of them ends in the line.
     end: usize,
     /// Whether a field of the value was found.
     others: bool,
 }
 
-impl<'a> Ours<'a> {
-    fn take(&mut self, name: &str, raw: &'a str, line: &'a str) {
+impl<'a> OwnFields<'a> {
+    /// Takes the next field of the line. False: it is one of the value.
+    pub fn take(&mut self, name: &Cow<'a, str>, raw: &'a str, line: &'a str) -> bool {
         self.seen += 1;
         if self.seen == 1 {
-            self.prefix = name.strip_suffix("partition").map(str::to_owned);
+            self.prefix = match name {
+                Cow::Borrowed(name) => name.strip_suffix("partition").map(Cow::Borrowed),
+                Cow::Owned(name) => name
+                    .strip_suffix("partition")
+                    .map(|prefix| prefix.to_owned().into()),
+            };
         }
         let prefix = self.prefix.as_deref();
         let rest = prefix.and_then(|prefix| name.strip_prefix(prefix));
@@ -78,15 +86,21 @@ impl<'a> Ours<'a> {
         // Our fields come first: after a field of the value all others are the value's too, whatever their names.
         let (Some(at), false) = (at, self.others) else {
             self.others = true;
-            return;
+            return false;
         };
         self.found[at] = Some(raw);
         // The raw value is a slice of the line, so its address gives its place.
         self.end = (raw.as_ptr() as usize + raw.len()).saturating_sub(line.as_ptr() as usize);
+        true
+    }
+
+    /// Whether the line carries our fields.
+    pub fn are_there(&self) -> bool {
+        self.sure && self.prefix.is_some()
     }
 
     fn into_line(self, line: &'a str) -> LakeLine<'a> {
-        if !(self.sure && self.prefix.is_some()) {
+        if !self.are_there() {
             return LakeLine {
                 decoded: Decoded {
                     at: Coordinates::UNKNOWN,
@@ -158,7 +172,7 @@ impl<'a> Ours<'a> {
     }
 
     /// The object that was spliced into the line after our own fields.
-    fn behind(&self, line: &str) -> String {
+    pub fn behind(&self, line: &str) -> String {
         let rest = line.get(self.end..).unwrap_or_default().trim_ascii();
         format!("{{{}", rest.strip_prefix(',').unwrap_or(rest))
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::builder::data_type;
 use crate::decode::fields::{Field as LineField, FieldReader};
-use crate::decode::line::OURS;
+use crate::decode::line::{OURS, OwnFields};
 use crate::problem::Problem;
 use crate::types::stored::{StoredColumns, StoredType};
 
@@ -17,9 +17,7 @@ pub(super) const METADATA: &str = "lakectl.columns";
 /// How many of lakectl's own columns stand before those of the values.
 pub(super) const BEFORE: usize = 8;
 /// The places of our columns that are told apart.
-pub(super) const PARTITION: usize = 0;
 pub(super) const OFFSET: usize = 1;
-const TIMESTAMP: usize = 2;
 pub(super) const KEY: usize = 3;
 pub(super) const KEY_BASE64: usize = 4;
 pub(super) const VALUE: usize = 8;
@@ -127,80 +125,49 @@ impl FileSchema {
 /// A line taken apart.
 #[derive(Debug)]
 pub(in crate::lake) struct LineParts<'t> {
-    /// The raw values of our fields.
-    pub ours: [Option<&'t str>; OURS.len()],
+    line: &'t str,
+    own: OwnFields<'t>,
     /// The fields of the line's value.
     pub values: Vec<LineField<'t>>,
-    /// Where our last field ends in the line.
-    ours_end: usize,
 }
 
 /// Takes lines apart, and keeps its memory.
 #[derive(Debug, Default)]
-pub(in crate::lake) struct LineFields {
-    reader: FieldReader,
-    /// Of the line before; files may have been written with another one than the configuration has.
-    prefix: String,
-}
+pub(in crate::lake) struct LineFields(FieldReader);
 
 impl LineFields {
     /// Reads a line that begins with our fields.
     pub fn read<'t>(&mut self, line: &'t [u8]) -> Result<LineParts<'t>> {
-        let LineFields { reader, prefix } = self;
         let line = std::str::from_utf8(line)
             .context("a line is not UTF-8")?
             .trim_ascii();
-        let mut parts = LineParts {
-            ours: [None; OURS.len()],
-            values: Vec::new(),
-            ours_end: 0,
-        };
-        let fields = reader
+        let fields = self
+            .0
             .read(line)
             .map_err(|reason| anyhow::anyhow!("a line can't be read: {reason}"))?;
-        for (at, field) in fields.enumerate() {
-            if at == 0
-                && field
-                    .name
-                    .strip_suffix(OURS[PARTITION])
-                    .is_some_and(|own| own != prefix)
-            {
-                *prefix = field
-                    .name
-                    .strip_suffix(OURS[PARTITION])
-                    .unwrap_or_default()
-                    .to_owned();
-            }
-            let ours = field
-                .name
-                .strip_prefix(prefix.as_str())
-                .and_then(|rest| OURS.iter().position(|ours| *ours == rest));
-            // A value's own fields may have such names, but not these three in front.
-            let in_order = at > TIMESTAMP || ours == Some(at);
-            match ours.filter(|_| in_order && parts.values.is_empty()) {
-                Some(at) => {
-                    parts.ours[at] = Some(field.raw);
-                    // The raw value is a slice of the line, so its address gives its place.
-                    parts.ours_end = (field.raw.as_ptr() as usize + field.raw.len()) - line.as_ptr() as usize;
-                }
-                None => parts.values.push(field),
+        let (mut own, mut values) = (OwnFields::default(), Vec::new());
+        for field in fields {
+            if !own.take(&field.name, field.raw, line) {
+                values.push(field);
             }
         }
-        if parts.ours[TIMESTAMP].is_none() {
+        if !own.are_there() {
             return Problem::new("a line lacks lakectl's own fields, which Parquet's files always have")
                 .fix("set lake.metadata = true and rebuild the days before, or keep them as JSON")
                 .err();
         }
-        Ok(parts)
+        Ok(LineParts { line, own, values })
     }
 }
 
-impl LineParts<'_> {
+impl<'t> LineParts<'t> {
+    /// The raw values of our fields.
+    pub fn ours(&self) -> &[Option<&'t str>; OURS.len()] {
+        &self.own.found
+    }
+
     /// The value's object, which was spliced into the line after our own fields.
-    pub fn object(&self, line: &[u8]) -> Vec<u8> {
-        let line = line.trim_ascii();
-        let rest = line.get(self.ours_end..).unwrap_or_default().trim_ascii_start();
-        let rest = rest.strip_prefix(b",").unwrap_or(rest);
-        [b"{", rest].concat()
+    pub fn object(&self) -> String {
+        self.own.behind(self.line)
     }
 }

@@ -37,7 +37,7 @@ impl Typing {
         let mut line = Vec::new();
         while next(&mut line)? {
             let parts = self.fields.read(&line)?;
-            if let Some(key) = parts.ours[KEY] {
+            if let Some(key) = parts.ours()[KEY] {
                 self.columns.see_key(key);
             }
             for (place, field) in parts.values.iter().enumerate() {

@@ -162,7 +162,7 @@ impl Rows {
     fn add(&mut self, line: &[u8]) -> Result<(i64, bool)> {
         let parts = self.fields.read(line)?;
         let mut row: Vec<ColumnValue<'_>> = vec![ColumnValue::Null; self.columns.len()];
-        for (ours, raw) in parts.ours.iter().enumerate() {
+        for (ours, raw) in parts.ours().iter().enumerate() {
             let Some(raw) = raw else { continue };
             let place = self.schema.place(ours);
             let (name, kind) = &self.schema.columns[place];
@@ -174,7 +174,6 @@ impl Rows {
                 }
             };
         }
-        let object;
         let mut fits = true;
         for (place, field) in parts.values.iter().enumerate() {
             let at = self.finder.find(place, &field.name).map(|at| at + BEFORE);
@@ -189,10 +188,9 @@ impl Rows {
             }
         }
         if !fits {
-            object = String::from_utf8(parts.object(line)).context("a line is not UTF-8")?;
-            let values = row.len() - (crate::decode::line::OURS.len() - BEFORE);
-            row[BEFORE..values].fill(ColumnValue::Null);
-            row[self.schema.place(VALUE)] = ColumnValue::Text(object.into());
+            let value = self.schema.place(VALUE);
+            row[BEFORE..value].fill(ColumnValue::Null);
+            row[value] = ColumnValue::Text(parts.object().into());
         }
         let ColumnValue::Bigint(offset) = row[OFFSET] else {
             anyhow::bail!("a line has no offset");
