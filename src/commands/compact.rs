@@ -4,7 +4,7 @@ use anyhow::Result;
 use std::time::Instant;
 
 use crate::cli::{Common, CompactArgs};
-use crate::config::{Kind, Overrides};
+use crate::config::Kind;
 use crate::lake::{CompactRequest, Compacted, Lake, kept_out};
 use crate::locked::Locked;
 use crate::problem::Problem;
@@ -13,11 +13,7 @@ use crate::run::select;
 use crate::stop::Stop;
 
 pub(super) fn execute(common: &Common, args: &CompactArgs, report: &mut Report, stop: &Stop) -> Result<()> {
-    let overrides = Overrides {
-        lake_root: args.root.lake_root.clone(),
-        ..Overrides::default()
-    };
-    let settings = super::settings(common, &overrides, stop)?;
+    let settings = super::settings_of_lake(common, &args.root, stop)?;
     let wait = super::duration("--wait", args.wait.as_deref())?.unwrap_or_default();
     let limit = super::duration("--max-duration", args.max_duration.as_deref())?;
     let request = CompactRequest {

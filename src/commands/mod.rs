@@ -16,7 +16,7 @@ mod warehouse;
 use anyhow::Result;
 use std::time::Duration;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, RootArgs};
 use crate::config::{self, Database, Overrides, Settings, units};
 use crate::exit::usage;
 use crate::metrics;
@@ -118,6 +118,15 @@ fn duration(option: &str, text: Option<&str>) -> Result<Option<Duration>> {
 
 fn database(settings: &Settings) -> Result<&Database> {
     Database::configured(settings.database.as_ref())
+}
+
+/// The settings of a command that needs the lake alone.
+fn settings_of_lake(cli: &crate::cli::Common, root: &RootArgs, stop: &Stop) -> Result<Settings> {
+    let overrides = Overrides {
+        lake_root: root.lake_root.clone(),
+        ..Overrides::default()
+    };
+    settings(cli, &overrides, stop)
 }
 
 fn settings(cli: &crate::cli::Common, overrides: &Overrides, stop: &Stop) -> Result<Settings> {

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::schema::{absolute_root, files_of};
 use crate::cli::{Common, FilesArgs};
-use crate::config::Overrides;
 use crate::exit::usage;
 use crate::lake::{Lake, Since, commit_of, token_of};
 use crate::problem::Problem;
@@ -18,11 +17,7 @@ pub(in crate::commands) fn execute(
     report: &mut Report,
     stop: &Stop,
 ) -> Result<()> {
-    let overrides = Overrides {
-        lake_root: args.root.lake_root.clone(),
-        ..Overrides::default()
-    };
-    let settings = crate::commands::settings(common, &overrides, stop)?;
+    let settings = crate::commands::settings_of_lake(common, &args.root, stop)?;
     let lake = Lake::existing(&settings)?;
     let since = args
         .since

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::cli::{Common, SchemaArgs};
-use crate::config::{Kind, Overrides, Topic, did_you_mean};
+use crate::config::{Kind, Topic, did_you_mean};
 use crate::lake::{Lake, Since, TopicFiles};
 use crate::problem::Problem;
 use crate::readers::{self, ColumnReport, FilesLocation, Schema, TypedSchema};
@@ -17,11 +17,7 @@ pub(in crate::commands) fn execute(
     report: &mut Report,
     stop: &Stop,
 ) -> Result<()> {
-    let overrides = Overrides {
-        lake_root: args.root.lake_root.clone(),
-        ..Overrides::default()
-    };
-    let settings = crate::commands::settings(common, &overrides, stop)?;
+    let settings = crate::commands::settings_of_lake(common, &args.root, stop)?;
     let lake = Lake::existing(&settings)?;
     let files = files_of(&lake, &args.topic, None)?;
     if files.kind == Kind::Table && files.current.is_none() {
