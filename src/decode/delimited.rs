@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Reason;
+use super::fields::is_number;
 use super::text::push_text;
 use crate::config::{DeclaredColumn, DeclaredType};
 
@@ -119,19 +120,13 @@ pub(super) fn write_field(text: &str, kind: DeclaredType, out: &mut String) {
     let is_bare = match kind {
         DeclaredType::Varchar | DeclaredType::Bytes => false,
         DeclaredType::Boolean => matches!(text, "true" | "false"),
-        _ => is_json_number(text),
+        _ => is_number(text) && text.parse::<f64>().is_ok_and(f64::is_finite),
     };
     if is_bare {
         out.push_str(text);
     } else {
         push_text(out, text);
     }
-}
-
-fn is_json_number(text: &str) -> bool {
-    text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
-        && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok_and(|raw| raw.get() == text)
-        && text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 #[cfg(test)]

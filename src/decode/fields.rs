@@ -144,6 +144,12 @@ pub fn scalar(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Whether the text is a number of JSON, without anything around it.
+pub fn is_number(text: &str) -> bool {
+    text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| raw.get() == text)
+}
+
 struct Each<'v, 't>(&'v mut dyn FnMut(Cow<'t, str>, &'t str));
 
 impl<'t> Visitor<'t> for Each<'_, 't> {

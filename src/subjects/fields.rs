@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::decode::fields::{each, scalar};
+use crate::decode::fields::{each, is_number, scalar};
 use crate::types::decimal::Decimal;
 
 /// Readable values are at most this deep; text from a command line may be deeper.
@@ -37,11 +37,7 @@ impl FoundScalar<'_> {
 
 /// A number without exponent, and without zeros that don't count. None: the text is no number of JSON, or has too many digits.
 pub fn plain_number(text: &str) -> Option<String> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let starts_well = digits.starts_with(|c: char| c.is_ascii_digit())
-        && !(digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit());
-    let number =
-        Decimal::parse(text).filter(|_| starts_well && !digits.contains(".e") && !digits.ends_with('.'))?;
+    let number = Decimal::parse(text).filter(|_| is_number(text))?;
     let places = u64::try_from(number.places()).unwrap_or(0);
     let length = number.whole_digits().checked_add(places)?;
     if length > DIGITS_MAX {
@@ -204,6 +200,8 @@ mod tests {
             ("-0.0", Some("0")),
             ("042", None),
             ("4.", None),
+            ("4.E5", None),
+            ("4.e5", None),
             ("+4", None),
             (".4", None),
             ("x", None),
