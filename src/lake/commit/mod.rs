@@ -12,8 +12,8 @@ use rustix::system::uname;
 use std::ffi::CStr;
 use std::io::Read;
 use std::thread::Builder;
-use xxhash_rust::xxh3::Xxh3;
 
+use super::disk::checksum::Checksum;
 use super::disk::checksummed;
 use super::disk::folder::Folder;
 use super::disk::root::Root;
@@ -133,15 +133,15 @@ pub fn checksum(root: &Root, path: &str) -> Result<String> {
 
 fn checksum_in(folder: &Folder<'_>, name: &str) -> Result<String> {
     let mut file = folder.read(name)?;
-    let mut hasher = Xxh3::new();
+    let mut checksum = Checksum::default();
     let mut buffer = vec![0; 256 * 1024];
     loop {
         match file
             .read(&mut buffer)
             .with_context(|| format!("reading {}", folder.shown(name)))?
         {
-            0 => return Ok(format!("{:032x}", hasher.digest128())),
-            n => hasher.update(&buffer[..n]),
+            0 => return Ok(checksum.to_string()),
+            n => checksum.update(&buffer[..n]),
         }
     }
 }

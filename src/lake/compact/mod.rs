@@ -103,6 +103,7 @@ impl Lake<'_> {
             lake: self,
             topic,
             run_id,
+            declared: self.declared(topic),
             state,
             staging: String::new(),
             staged: Vec::new(),
@@ -158,6 +159,14 @@ impl Lake<'_> {
         lake.written_as(format)
     }
 
+    /// The columns whose types the configuration declares.
+    fn declared(&self, topic: &str) -> Vec<(String, StoredType)> {
+        let topic = self.settings.topics.get(topic);
+        topic.map_or_else(Vec::new, |topic| {
+            Decoder::of(topic, &self.registry).declared_columns()
+        })
+    }
+
     fn foreign(&self, topic: &str, day: HivePartition) -> Result<Vec<String>> {
         preconditions::foreign(&self.root, topic, Kind::Stream, day)
     }
@@ -179,6 +188,8 @@ struct TopicCompaction<'c> {
     lake: &'c Lake<'c>,
     topic: &'c str,
     run_id: &'c str,
+    /// The columns whose types the configuration declares.
+    declared: Vec<(String, StoredType)>,
     state: TopicState,
     /// The folder of the next commit; empty: there is none yet.
     staging: String,
@@ -278,19 +289,11 @@ impl TopicCompaction<'_> {
         Ok(())
     }
 
-    /// The columns whose types the configuration declares.
-    fn declared(&self) -> Vec<(String, StoredType)> {
-        let topic = self.lake.settings.topics.get(self.topic);
-        topic.map_or_else(Vec::new, |topic| {
-            Decoder::of(topic, &self.lake.registry).declared_columns()
-        })
-    }
-
     /// The topic's columns, wide enough for a day's lines of JSON.
     fn columns_with(&self, folder: &str, plan: &DayPlan) -> Result<StoredColumns> {
         let mut typing = Typing::new(
             self.state.columns.clone(),
-            &self.declared(),
+            &self.declared,
             self.lake.settings.lake.max_columns,
         );
         for file in plan

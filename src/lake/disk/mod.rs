@@ -2,6 +2,7 @@
 //! in `file/`; every path goes through here, so that nothing leaves the lake's root.
 
 pub mod acl;
+pub(crate) mod checksum;
 pub(crate) mod checksummed;
 pub(super) mod folder;
 pub mod inherited_acl;

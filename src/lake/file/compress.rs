@@ -1,10 +1,10 @@
 //! Compression in frames: a gzip or zstd file may consist of several, so a closed file can be continued.
 
 use std::io::{self, Write};
-use xxhash_rust::xxh3::Xxh3;
 use zstd::bulk::Compressor;
 
 use crate::config::Compression;
+use crate::lake::disk::checksum::Checksum;
 
 /// Level 1: the broker mostly limits the speed of writing, and higher levels save little on JSON.
 const ZSTD_LEVEL: i32 = 1;
@@ -22,7 +22,7 @@ pub struct Scratch {
 /// Compresses chunks of lines for a file, and keeps the file's length and checksum.
 pub struct FrameWriter {
     compression: Compression,
-    hasher: Box<Xxh3>,
+    checksum: Checksum,
     bytes: u64,
 }
 
@@ -42,7 +42,7 @@ impl FrameWriter {
     pub fn new(compression: Compression) -> Self {
         FrameWriter {
             compression,
-            hasher: Box::new(Xxh3::new()),
+            checksum: Checksum::default(),
             bytes: 0,
         }
     }
@@ -70,7 +70,7 @@ impl FrameWriter {
                 scratch
             }
         };
-        self.hasher.update(bytes);
+        self.checksum.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(bytes)
     }
@@ -82,6 +82,6 @@ impl FrameWriter {
 
     /// XXH3-128 of the bytes on disk so far.
     pub fn checksum(&self) -> String {
-        format!("{:032x}", self.hasher.digest128())
+        self.checksum.to_string()
     }
 }

@@ -4,9 +4,9 @@ use anyhow::{Result, bail};
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::num::NonZeroU64;
-use xxhash_rust::xxh3::Xxh3;
 
 use crate::config::{Compression, FileFormat};
+use crate::lake::disk::checksum::Checksum;
 use crate::lake::file::parquet::ParquetLines;
 use crate::problem::Problem;
 
@@ -46,6 +46,8 @@ impl Lines {
         let compression = match format {
             FileFormat::Json(compression) => compression,
             FileFormat::Parquet => {
+                // What the checksum has read is read again as columns.
+                file.forgets = false;
                 std::io::copy(&mut file, &mut std::io::sink())?;
                 let checksum = file.checksum();
                 if let Some(known) = known.filter(|known| *known != checksum) {
@@ -158,7 +160,7 @@ impl TextLines {
 /// A file that is read once from beginning to end, with the checksum of what was read.
 pub(in crate::lake) struct Hashing {
     file: File,
-    hasher: Box<Xxh3>,
+    checksum: Checksum,
     read: u64,
     forgets: bool,
 }
@@ -167,7 +169,7 @@ impl Hashing {
     pub(in crate::lake) fn new(file: File) -> Self {
         Hashing {
             file,
-            hasher: Box::new(Xxh3::new()),
+            checksum: Checksum::default(),
             read: 0,
             forgets: false,
         }
@@ -183,7 +185,7 @@ impl Hashing {
     }
 
     pub(in crate::lake) fn checksum(&self) -> String {
-        format!("{:032x}", self.hasher.digest128())
+        self.checksum.to_string()
     }
 
     /// A hint to the kernel; it does no harm if it is refused.
@@ -201,7 +203,7 @@ impl Hashing {
 impl Read for Hashing {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let n = self.file.read(buffer)?;
-        self.hasher.update(&buffer[..n]);
+        self.checksum.update(&buffer[..n]);
         let before = self.read;
         self.read += n as u64;
         if self.forgets && before / FORGET_STEP < self.read / FORGET_STEP {

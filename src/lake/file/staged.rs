@@ -16,6 +16,8 @@ const AT_A_TIME: usize = 2;
 /// From this many bytes of lines on, a thread is started for it.
 const THREADS_FROM: u64 = 4 * 1024 * 1024;
 
+/// A staged file of lines: its name in staging, and its bytes.
+pub(in crate::lake) type StagedLines<'s> = (&'s str, u64);
 /// A staged Parquet file: its name in staging, and what is in it.
 pub(in crate::lake) type StagedParquet = (String, ConvertedFile);
 
@@ -26,16 +28,14 @@ pub(in crate::lake) type StagedParquet = (String, ConvertedFile);
 /// A staged file can't be read, or a new one can't be written.
 pub(in crate::lake) fn to_parquet(
     folder: &Folder<'_>,
-    staged: &[&str],
+    staged: &[StagedLines<'_>],
     kind: Kind,
     columns: &mut StoredColumns,
     declared: &[(String, StoredType)],
     lake: &LakeSettings,
 ) -> Result<Vec<Vec<StagedParquet>>> {
-    let mut bytes = 0;
     let mut typing = Typing::new(std::mem::take(columns), declared, lake.max_columns);
-    for name in staged {
-        bytes += folder.stat(name)?.map_or(0, |found| found.bytes);
+    for (name, _) in staged {
         let mut lines = open(folder, name)?;
         typing
             .see(|line| lines.next(line))
@@ -50,12 +50,13 @@ pub(in crate::lake) fn to_parquet(
     let converted = Mutex::new(vec![Vec::new(); staged.len()]);
     let left = Mutex::new(staged.iter().enumerate());
     let convert_all = || -> Result<()> {
-        while let Some((at, name)) = left.lock().map_err(poisoned)?.next() {
+        while let Some((at, (name, _))) = left.lock().map_err(poisoned)?.next() {
             let files = convert_file(folder, name, target, max_file_bytes)?;
             converted.lock().map_err(poisoned)?[at] = files;
         }
         Ok(())
     };
+    let bytes: u64 = staged.iter().map(|(_, bytes)| bytes).sum();
     std::thread::scope(|scope| {
         let threads = if bytes < THREADS_FROM {
             1

@@ -148,7 +148,10 @@ impl<'a> Stage<'a> {
         if self.format != FileFormat::Parquet || lines.is_empty() {
             return Ok((lines, 0));
         }
-        let staged: Vec<&str> = lines.iter().map(|file| &*file.staged).collect();
+        let staged: Vec<_> = lines
+            .iter()
+            .map(|file| (&*file.staged, file.file.bytes))
+            .collect();
         let converted = to_parquet(&self.folder, &staged, Kind::Stream, columns, declared, self.lake)?;
         let (mut files, mut irregular) = (Vec::new(), 0);
         for (lines, (staged, made)) in lines

@@ -144,7 +144,7 @@ fn convert(root: &Root, change: &mut TableChange<'_>, snapshot: &mut FileEntry) 
     let folder = root.open_folder(&change.staging)?;
     let converted = to_parquet(
         &folder,
-        &[&snapshot.name],
+        &[(&snapshot.name, snapshot.bytes)],
         Kind::Table,
         &mut change.columns,
         &change.declared,

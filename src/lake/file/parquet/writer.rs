@@ -9,12 +9,12 @@ use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use xxhash_rust::xxh3::Xxh3;
 
 use super::builder::ColumnBuilder;
 use super::cell::{ColumnValue, column_value};
 use super::schema::{BEFORE, FileSchema, LineFields, METADATA, OFFSET, VALUE};
 use crate::config::{Kind, LakeSettings, ParquetCompression};
+use crate::lake::disk::checksum::Checksum;
 use crate::types::stored::{ColumnFinder, StoredColumns};
 
 /// Bytes of a row group, encoded.
@@ -245,7 +245,7 @@ impl OpenParquet {
             .build();
         let hashed = Hashed {
             file,
-            hasher: Box::new(Xxh3::new()),
+            checksum: Checksum::default(),
             bytes: 0,
         };
         Ok(OpenParquet {
@@ -285,7 +285,7 @@ impl OpenParquet {
             .map_err(std::io::IntoInnerError::into_error)?;
         Ok(ConvertedFile {
             bytes: hashed.bytes,
-            checksum: format!("{:032x}", hashed.hasher.digest128()),
+            checksum: hashed.checksum.to_string(),
             ..self.found
         })
     }
@@ -294,14 +294,14 @@ impl OpenParquet {
 /// A file and the checksum of what was written to it.
 struct Hashed {
     file: File,
-    hasher: Box<Xxh3>,
+    checksum: Checksum,
     bytes: u64,
 }
 
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let n = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..n]);
+        self.checksum.update(&bytes[..n]);
         self.bytes += n as u64;
         Ok(n)
     }
