@@ -34,6 +34,20 @@ fn is_subject(line: &str) -> bool {
     line.contains(SUBJECT) || line.contains(r"USER\u002d00042")
 }
 
+/// Records of one key and time in S%.
+fn produce_values(world: &World, values: &[&str]) {
+    let messages: Vec<Message<'_>> = values
+        .iter()
+        .map(|value| Message {
+            partition: 0,
+            key: Some(b"k"),
+            value: Some(value),
+            time_ms: FIRST_DAY_MS,
+        })
+        .collect();
+    world.produce("S%", &messages);
+}
+
 fn produce_stream(world: &World, topic: &str) {
     let values = stream_values();
     let keys: Vec<String> = (0..values.len()).map(|n| format!("TXN-{n}")).collect();
@@ -151,16 +165,7 @@ fn numbers_and_nested_fields_of_parquet_files() {
         r#"{"ID":44,"user":"nobody","N":3}"#,
         r#"{"ID":4.2E1,"N":4}"#,
     ];
-    let messages: Vec<Message<'_>> = values
-        .iter()
-        .map(|value| Message {
-            partition: 0,
-            key: Some(b"k"),
-            value: Some(value),
-            time_ms: FIRST_DAY_MS,
-        })
-        .collect();
-    world.produce("S%", &messages);
+    produce_values(&world, &values);
     world.expect(0, &["init-db"]);
     world.expect(0, &["lake"]);
     let left = |world: &World| -> Vec<String> {
@@ -427,16 +432,7 @@ fn what_a_person_has_to_look_at_is_named() {
         r#"{"SENDER":"USER-000421"}"#,
         r#"{"USER_ID":"USER-00042","user_id":"x"}"#,
     ];
-    let messages: Vec<_> = values
-        .iter()
-        .map(|value| Message {
-            partition: 0,
-            key: Some(b"k"),
-            value: Some(value),
-            time_ms: FIRST_DAY_MS,
-        })
-        .collect();
-    world.produce("S%", &messages);
+    produce_values(&world, &values);
     world.expect(0, &["lake"]);
     let ran = world.run(&["purge", WHERE, "--yes", "--only=lake"]);
     assert_eq!(ran.code, 3, "{}", ran.said);
