@@ -45,7 +45,7 @@ pub struct LakeLine<'a> {
 pub fn read(line: &str) -> Result<LakeLine<'_>, serde_json::Error> {
     let mut ours = OwnFields::default();
     each(line, &mut |name, raw| {
-        ours.take(&name, raw, line);
+        ours.take(name, raw, line);
     })?;
     Ok(ours.into_line(line))
 }
@@ -66,10 +66,10 @@ pub struct OwnFields<'a> {
 
 impl<'a> OwnFields<'a> {
     /// Takes the next field of the line. False: it is one of the value.
-    pub fn take(&mut self, name: &Cow<'a, str>, raw: &'a str, line: &'a str) -> bool {
+    pub fn take(&mut self, name: Cow<'a, str>, raw: &'a str, line: &'a str) -> bool {
         self.seen += 1;
         if self.seen == 1 {
-            self.prefix = match name {
+            self.prefix = match &name {
                 Cow::Borrowed(name) => name.strip_suffix("partition").map(Cow::Borrowed),
                 Cow::Owned(name) => name
                     .strip_suffix("partition")

@@ -147,7 +147,7 @@ impl LineFields {
             .map_err(|reason| anyhow::anyhow!("a line can't be read: {reason}"))?;
         let (mut own, mut values) = (OwnFields::default(), Vec::new());
         for field in fields {
-            if !own.take(&field.name, field.raw, line) {
+            if !own.take(field.name.clone(), field.raw, line) {
                 values.push(field);
             }
         }
